@@ -1,0 +1,52 @@
+import { join } from "node:path";
+import type { Layout } from "../../core/local/layout.ts";
+import { writePrivateFile } from "../../core/local/private-files.ts";
+import { readEnvFile } from "../../core/settings/env-file.ts";
+import { type Report, startEmulator } from "../../emulator/index.ts";
+import { packageRoot } from "../_engine.ts";
+
+/** The demo's Hetzner, ours or one that was started by hand on the same data. */
+export interface DemoEmulator {
+  sshPort: number;
+  report: () => Promise<Report>;
+  close: () => Promise<void>;
+}
+
+/** Uses the emulator that answers where `.env` points, or starts one on `.demo/emulator` and writes `.env` for it. */
+export async function useEmulator(layout: Layout, progress: (text: string) => void): Promise<DemoEmulator> {
+  const { HCLOUD_ENDPOINT: known, HCLOUD_TOKEN: token, CLAWDLETS_SSH_PORT: port } = readEnvFile(layout, {}).value;
+  if (known !== undefined && token !== undefined && (await fetchReport(known, token)) !== undefined) {
+    progress(`using the Hetzner emulator that runs at ${known}`);
+    const report = async () =>
+      (await fetchReport(known, token)) ?? Promise.reject(new Error(`the emulator at ${known} went away`));
+    return { sshPort: Number(port), report, close: async () => undefined };
+  }
+  const emulator = await startEmulator({ data: join(layout.root, "emulator") });
+  progress(`Hetzner emulator at ${emulator.endpoint}: no real server, no cost`);
+  const standIns = join(packageRoot, "emulator", "stand-ins");
+  const variables = {
+    HCLOUD_TOKEN: emulator.token,
+    HCLOUD_ENDPOINT: emulator.endpoint,
+    CLAWDLETS_SSH_PORT: String(emulator.sshPort),
+    CLAWDLETS_NIXOS_ANYWHERE: join(standIns, "nixos-anywhere"),
+    CLAWDLETS_TAILSCALE: join(standIns, "tailscale"),
+  };
+  const lines = Object.entries(variables).map(([name, value]) => `${name}="${value}"\n`);
+  await writePrivateFile(
+    join(layout.dir, ".env"),
+    `# Points at the emulator; written anew at each start.\n${lines.join("")}`,
+  );
+  return { sshPort: emulator.sshPort, report: async () => emulator.report(), close: () => emulator.close() };
+}
+
+async function fetchReport(endpoint: string, token: string): Promise<Report | undefined> {
+  try {
+    const response = await fetch(new URL("/_emulator/report", endpoint), {
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(2000),
+    });
+    return response.ok ? ((await response.json()) as Report) : undefined;
+  } catch {
+    return undefined; // Nothing there: the ordinary case, one is started.
+  }
+}

@@ -1,0 +1,66 @@
+import { existsSync } from "node:fs";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { UserError } from "../core/errors.ts";
+import { exitCodes } from "../core/exit-codes.ts";
+import type { Layout } from "../core/local/layout.ts";
+import { makePrivateFolder, readPrivateFile } from "../core/local/private-files.ts";
+import { type LocalEnv, readEnvFile } from "../core/settings/env-file.ts";
+import { readStackJson } from "../core/settings/stack-json.ts";
+import { type Engine, ensureEngine, findEngine, ToolchainError, type ToolchainEvent } from "../toolchain/index.ts";
+
+/** Folder of the installed package: the engine lives in its `.toolchain`. */
+export const packageRoot = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+
+/** The engine, set up first if it has to be. */
+export async function engineOrSetUp(tell: (text: string) => void): Promise<Engine> {
+  const report = ({ kind, component, seconds }: ToolchainEvent) => {
+    if (kind === "start") tell(`engine: setting up ${component}`);
+    if (kind === "going") tell(`engine: ${component}, ${Math.round(seconds)} s so far`);
+  };
+  try {
+    return (
+      findEngine(packageRoot) ??
+      (await ensureEngine({
+        root: packageRoot,
+        sources: join(packageRoot, "toolchain"),
+        report,
+        origin: process.env["CLAWDLETS_ENGINE"],
+      }))
+    );
+  } catch (error) {
+    if (error instanceof ToolchainError)
+      throw new UserError(error.message, { exitCode: exitCodes.engine, cause: error });
+    throw error;
+  }
+}
+
+/** What the engine, its plugins and our own commands inside it need to find each other; tokens included. */
+export function engineEnvironment(layout: Layout, engine: Engine): Record<string, string> {
+  const path = [join(packageRoot, "bin"), engine.binDir, process.env["PATH"] ?? ""].join(delimiter);
+  return {
+    PATH: path,
+    PULUMI_HOME: engine.pulumiHome,
+    PULUMI_CONFIG_PASSPHRASE_FILE: layout.passphrase,
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: engine.origin === "built" ? "true" : "false",
+    ...tokensOf(layout),
+  };
+}
+
+function tokensOf(layout: Layout): LocalEnv {
+  return readEnvFile(layout, process.env, readStackJson(layout).value?.envFile).value;
+}
+
+/** The engine's backend folder has to exist, and its passphrase too. @throws UserError that says how to make them */
+export function prepareState(layout: Layout, host: string): void {
+  if (readPrivateFile(layout.passphrase) === undefined || !existsSync(layout.dir)) {
+    throw new UserError(
+      `No ${layout.passphrase}: this project has no local state yet. Make it: clawdlets init --host ${host}`,
+      {
+        exitCode: exitCodes.settings,
+      },
+    );
+  }
+  makePrivateFolder(layout.state);
+}

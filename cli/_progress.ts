@@ -1,0 +1,57 @@
+import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import pc from "picocolors";
+
+/** Where progress goes: standard error, so that standard output stays for results. */
+export interface Progress {
+  (text: string): void;
+  readonly startedAt: number;
+}
+
+/** Lines with the time since the start. Control characters of remote text are made visible. */
+export function startProgress(): Progress {
+  const startedAt = Date.now();
+  const tell = (text: string): void => {
+    const seconds = ((Date.now() - startedAt) / 1000).toFixed(1).padStart(7);
+    process.stderr.write(`${pc.dim(`${seconds}s`)}  ${printable(text)}\n`);
+  };
+  return Object.assign(tell, { startedAt });
+}
+
+/** Text from a tool or a host, with whatever could move the cursor or change the title taken out. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the point
+  return text.replace(/\u001b\[[0-9;]*m/g, "").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "�");
+}
+
+const verbs: Record<string, [string, string]> = {
+  create: ["creating", "created"],
+  update: ["updating", "updated"],
+  delete: ["deleting", "deleted"],
+  replace: ["replacing", "replaced"],
+  "create-replacement": ["creating anew", "created anew"],
+  "delete-replaced": ["deleting the replaced", "deleted the replaced"],
+};
+
+/** Turns the engine's events into lines: what is bought or changed, what our own commands tell, and every error. */
+export function showEvents(progress: (text: string) => void): (event: EngineEvent) => void {
+  return ({ resourcePreEvent, resOutputsEvent, diagnosticEvent }) => {
+    const metadata = (resourcePreEvent ?? resOutputsEvent)?.metadata;
+    const words = metadata && verbs[metadata.op];
+    if (metadata && words && isReal(metadata.type)) {
+      progress(
+        `${resourcePreEvent ? words[0] : words[1]} ${shortType(metadata.type)} ${metadata.urn.split("::").at(-1)}`,
+      );
+    }
+    // The engine sends its debug lines too, though its type does not say so.
+    if (String(diagnosticEvent?.severity) === "debug") return;
+    if (diagnosticEvent && !diagnosticEvent.ephemeral) {
+      const text = diagnosticEvent.message.replace(/<\{%[^%]*%\}>/g, "").trimEnd();
+      if (text !== "") progress(text);
+    }
+    if (diagnosticEvent?.ephemeral && diagnosticEvent.severity === "info") progress(diagnosticEvent.message.trimEnd());
+  };
+}
+
+/** Not components and the stack itself: they cost nothing and come about at once. */
+const isReal = (type: string) => !type.startsWith("clawdlets:") && !type.startsWith("pulumi:");
+const shortType = (type: string) => type.split(":").at(-1) ?? type;

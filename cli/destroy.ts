@@ -1,0 +1,65 @@
+import { createInterface } from "node:readline/promises";
+import { Command } from "commander";
+import { execa } from "execa";
+import { UserError } from "../core/errors.ts";
+import { exitCodes } from "../core/exit-codes.ts";
+import { findLayout, type Layout } from "../core/local/layout.ts";
+import { engineEnvironment, engineOrSetUp } from "./_engine.ts";
+import { type Progress, showEvents, startProgress } from "./_progress.ts";
+import { chooseHost, openStack } from "./_stack.ts";
+import { engineFailure } from "./up.ts";
+
+/** `clawdlets destroy`: deletes the server and its disk. */
+export function destroyCommand(): Command {
+  return new Command("destroy")
+    .description("delete a host's server WITH ITS DISK, its firewall and its key; local keys and secrets stay")
+    .option("--host <name>", "the host; left out: the only one")
+    .option("--yes", "do not ask")
+    .option("--json", "one JSON object on stdout")
+    .addHelpText("after", "\nExamples:\n  clawdlets destroy --host web-1\n")
+    .action(async (options: { host?: string; yes?: boolean; json?: boolean }) => {
+      const layout = findLayout(process.cwd());
+      const host = chooseHost(layout, options.host);
+      if (!options.yes) await confirm(host);
+      await destroy(layout, host, startProgress());
+      if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, stack: host })}\n`);
+    });
+}
+
+async function confirm(host: string): Promise<void> {
+  if (!process.stdin.isTTY) {
+    throw new UserError(`${host}: destroy wipes the disk and asks first; there is no terminal to ask on. Say --yes.`, {
+      exitCode: exitCodes.usage,
+    });
+  }
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await prompt.question(`This deletes the server ${host} and its disk. Type the host's name to go on: `);
+  prompt.close();
+  if (answer.trim() !== host) throw new UserError(`${host}: not destroyed.`, { exitCode: exitCodes.usage });
+}
+
+export async function destroy(layout: Layout, host: string, progress: Progress): Promise<void> {
+  const engine = await engineOrSetUp(progress);
+  const stack = await openStack(layout, host, engine);
+  const errors: string[] = [];
+  const show = showEvents(progress);
+  // Protection is for what happens by mistake; this was typed out.
+  const env = engineEnvironment(layout, engine);
+  await execa(engine.pulumi, ["state", "unprotect", "--all", "--yes", "--stack", host], {
+    cwd: layout.root,
+    env,
+    reject: false,
+  });
+  try {
+    await stack.destroy({
+      onEvent(event) {
+        show(event);
+        if (event.diagnosticEvent?.severity === "error") errors.push(event.diagnosticEvent.message);
+      },
+      color: "never",
+    });
+    progress(`${host}: destroyed; its keys and secrets stay in .clawdlets`);
+  } catch (error) {
+    throw engineFailure(host, "destroy", errors, error);
+  }
+}

@@ -1,0 +1,63 @@
+import { Command, InvalidArgumentError } from "commander";
+
+interface Options {
+  port?: number;
+  latencyMs: number;
+  actionMs: number;
+  bootMs: number;
+  rateLimit: number;
+  data?: string;
+  faults?: string;
+  token?: string;
+}
+
+const USAGE_ERROR = 2;
+
+/** `clawdlets emulator`: Hetzner Cloud on this machine, until it is told to stop. */
+export const emulatorCommand = new Command("emulator")
+  .description("run a Hetzner Cloud on this machine; prints one JSON line {endpoint, token, sshPort} when it is ready")
+  .option("--port <n>", "TCP port of the API on 127.0.0.1; 0 or left out: any free one", wholeNumber(0, 65_535))
+  .option("--latency-ms <n>", "added to every answer", wholeNumber(0, 60_000), 0)
+  .option("--action-ms <n>", "how long an action takes", wholeNumber(0, 600_000), 300)
+  .option("--boot-ms <n>", "from power on to ssh", wholeNumber(0, 600_000), 300)
+  .option("--rate-limit <n>", "requests an hour", wholeNumber(1, 1_000_000_000), 3600)
+  .option("--data <dir>", "keep state, disks and the request log here, and carry on from them")
+  .option("--faults <file>", "a JSON list of faults to inject (emulator/README.md)")
+  .option("--token <token>", "the API token to accept, 64 characters of [A-Za-z0-9]; left out: a new one")
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : USAGE_ERROR))
+  .action(run);
+
+async function run(options: Options): Promise<void> {
+  const { EmulatorOptionError, startEmulator } = await import("../emulator/index.ts");
+  try {
+    const emulator = await startEmulator(options);
+    const { endpoint, token, sshPort } = emulator;
+    process.stdout.write(`${JSON.stringify({ endpoint, token, sshPort })}\n`);
+    await askedToStop();
+    const { unknownEndpoints } = emulator.report();
+    await emulator.close();
+    if (unknownEndpoints.length > 0) {
+      process.stderr.write(`asked for, but not emulated:\n${unknownEndpoints.map((line) => `  ${line}\n`).join("")}`);
+    }
+    process.exit(0);
+  } catch (error) {
+    if (!(error instanceof EmulatorOptionError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}
+
+function askedToStop(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once("SIGTERM", () => resolve());
+    process.once("SIGINT", () => resolve());
+  });
+}
+
+function wholeNumber(from: number, to: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^[0-9]+$/.test(text) && value >= from && value <= to) return value;
+    throw new InvalidArgumentError(`Give a whole number from ${from} to ${to}.`);
+  };
+}

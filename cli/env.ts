@@ -1,0 +1,32 @@
+import { Command } from "commander";
+import { findLayout } from "../core/local/layout.ts";
+import { makePrivateFolder } from "../core/local/private-files.ts";
+import { listStackFiles } from "../core/settings/stack-file.ts";
+import { engineEnvironment, engineOrSetUp } from "./_engine.ts";
+
+/** `clawdlets env`: what a shell needs to run `pulumi` by hand in the project. */
+export function envCommand(): Command {
+  return new Command("env")
+    .description('print what pulumi needs, for eval "$(npx clawdlets env)" in the project\'s folder')
+    .option("--host <name>", "the stack pulumi works on; left out: the only one")
+    .option("--show-secrets", "print tokens on a terminal too")
+    .addHelpText("after", '\nExamples:\n  eval "$(npx clawdlets env)" && pulumi preview\n')
+    .action(async (options: { host?: string; showSecrets?: boolean }) => {
+      const layout = findLayout(process.cwd());
+      const engine = await engineOrSetUp((text) => process.stderr.write(`${text}\n`));
+      makePrivateFolder(layout.state);
+      const hosts = listStackFiles(layout);
+      const host = options.host ?? (hosts.length === 1 ? hosts[0] : undefined);
+      const variables = { ...engineEnvironment(layout, engine), ...(host !== undefined && { PULUMI_STACK: host }) };
+      const hide = process.stdout.isTTY && !options.showSecrets;
+      for (const [name, value] of Object.entries(variables)) {
+        const shown = hide && name.endsWith("_TOKEN") ? "(not shown on a terminal)" : value;
+        process.stdout.write(`export ${name}=${shellQuoted(shown)}\n`);
+      }
+    });
+}
+
+/** In single quotes, where a POSIX shell takes every character as it is. */
+export function shellQuoted(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,52 @@
+import { Command, CommanderError } from "commander";
+import { UserError } from "../core/errors.ts";
+import { exitCodes } from "../core/exit-codes.ts";
+
+/** Each command is loaded when it is asked for: `install` should not wait for the engine's library. */
+const commands: Record<string, () => Promise<Command>> = {
+  demo: async () => (await import("./demo.ts")).demoCommand(),
+  init: async () => (await import("./init.ts")).initCommand(),
+  up: async () => (await import("./up.ts")).upCommand(),
+  preview: async () => (await import("./preview.ts")).previewCommand(),
+  destroy: async () => (await import("./destroy.ts")).destroyCommand(),
+  lockdown: async () => (await import("./lockdown.ts")).lockdownCommand(),
+  env: async () => (await import("./env.ts")).envCommand(),
+  emulator: async () => (await import("./emulator.ts")).emulatorCommand,
+  install: async () => (await import("./install.ts")).installCommand(),
+};
+
+const program = new Command("clawdlets")
+  .description("Hardened NixOS bot hosts on Hetzner Cloud")
+  .addHelpText(
+    "after",
+    `\nExit codes: ${Object.entries(exitCodes)
+      .map(([name, code]) => `${code} ${name}`)
+      .join(", ")}\n`,
+  )
+  .showSuggestionAfterError();
+
+const asked = process.argv[2] ?? "";
+const wanted = commands[asked] ? [asked] : Object.keys(commands);
+for (const name of wanted) program.addCommand((await commands[name]?.()) ?? new Command(name));
+for (const command of [program, ...program.commands]) command.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = show(error);
+}
+
+/** A person's error without a stack, a bug's with one. @returns the exit code */
+function show(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (error instanceof UserError) {
+    process.stderr.write(`clawdlets: ${error.message}\n`);
+    return error.exitCode;
+  }
+  if (error instanceof Error && error.name === "AbortError") {
+    process.stderr.write(`clawdlets: ${error.message}\n`);
+    return 125;
+  }
+  process.stderr.write(`clawdlets: a bug, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
+  return exitCodes.failed;
+}

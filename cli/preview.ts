@@ -1,0 +1,57 @@
+import { Command } from "commander";
+import { findLayout, type Layout } from "../core/local/layout.ts";
+import { engineOrSetUp } from "./_engine.ts";
+import { type Progress, showEvents, startProgress } from "./_progress.ts";
+import { chooseHost, openStack } from "./_stack.ts";
+import { engineFailure } from "./up.ts";
+
+/** `clawdlets preview`: what `up` would do. Changes nothing. */
+export function previewCommand(): Command {
+  return new Command("preview")
+    .description("show what `up` would do; changes nothing")
+    .option("--host <name>", "the host; left out: the only one")
+    .option("--no-refresh", "believe the state and ask Hetzner nothing: no requests at all")
+    .option("--json", "one JSON object on stdout")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  clawdlets preview --host web-1\n  clawdlets preview --host web-1 --no-refresh --json\n",
+    )
+    .action(async (options: { host?: string; refresh: boolean; json?: boolean }) => {
+      const layout = findLayout(process.cwd());
+      const host = chooseHost(layout, options.host);
+      const progress = startProgress();
+      const changes = await preview(layout, host, options.refresh, progress);
+      const changed = Object.entries(changes).filter(([op]) => op !== "same");
+      progress(
+        changed.length === 0
+          ? `${host}: nothing would change`
+          : `${host}: ${changed.map(([op, count]) => `${count} to ${op}`).join(", ")}`,
+      );
+      if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, stack: host, changes })}\n`);
+    });
+}
+
+/** @returns resources by operation */
+export async function preview(
+  layout: Layout,
+  host: string,
+  refresh: boolean,
+  progress: Progress,
+): Promise<Record<string, number>> {
+  const stack = await openStack(layout, host, await engineOrSetUp(progress));
+  const errors: string[] = [];
+  const show = showEvents(progress);
+  try {
+    const { changeSummary } = await stack.preview({
+      onEvent(event) {
+        show(event);
+        if (event.diagnosticEvent?.severity === "error") errors.push(event.diagnosticEvent.message);
+      },
+      color: "never",
+      ...(!refresh && { refresh: false }),
+    });
+    return Object.fromEntries(Object.entries(changeSummary).map(([op, count]) => [op, count ?? 0]));
+  } catch (error) {
+    throw engineFailure(host, "preview", errors, error);
+  }
+}

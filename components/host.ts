@@ -1,0 +1,82 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { HostSettings } from "../core/settings/host.ts";
+import { type BeforeCreate, beforeCreateHooks } from "./_host-hooks.ts";
+import { AgeKey } from "./age-key.ts";
+import { type BootstrapKeysArgs, HetznerServer } from "./hetzner-server.ts";
+import { HostFirewall } from "./host-firewall.ts";
+import { Lockdown } from "./lockdown.ts";
+import { NixosInstall } from "./nixos-install.ts";
+
+/** One hardened NixOS host on Hetzner Cloud. COSTS MONEY from its creation. */
+export interface HostArgs {
+  /** The public settings, checked. @see docs/settings.md */
+  settings: HostSettings;
+  /** The operator's networks; only needed for `sshExposure: "public"`. */
+  adminCidrs?: pulumi.Input<pulumi.Input<string>[]>;
+  /** One-time keys for the installation; left out where there are none (CI), where nothing can be created. */
+  bootstrapKeys?: BootstrapKeysArgs;
+  /** Runs once before anything is bought, and stops it by throwing. */
+  beforeCreate?: BeforeCreate;
+}
+
+/** From nothing to locked: a server behind a closed firewall, opened only while NixOS is installed, closed, and shown to be closed. */
+export class Host extends pulumi.ComponentResource {
+  readonly serverId: pulumi.Output<number>;
+  readonly ipv4: pulumi.Output<string>;
+  readonly ipv6: pulumi.Output<string>;
+  readonly recipient: pulumi.Output<string>;
+  readonly installId: pulumi.Output<string>;
+
+  constructor(name: string, args: HostArgs, opts: pulumi.ComponentResourceOptions = {}) {
+    super("clawdlets:index:Host", name, {}, opts);
+    const { settings } = args;
+    const { host } = settings;
+    const hooks = beforeCreateHooks(args.beforeCreate);
+    const bought = { parent: this, ...(hooks && { hooks }) };
+
+    const ageKey = new AgeKey(name, { host, recipient: settings.ageRecipient }, { parent: this });
+    const firewall = new HostFirewall(
+      name,
+      { host, sshExposure: settings.sshExposure, ...(args.adminCidrs && { adminCidrs: args.adminCidrs }) },
+      bought,
+    );
+    const server = new HetznerServer(
+      name,
+      {
+        host,
+        serverType: settings.serverType,
+        location: settings.location,
+        image: settings.image,
+        firewallIds: [firewall.firewallId],
+        bootstrapKeys: args.bootstrapKeys ?? placeholderKeys(host),
+        protect: settings.protect,
+      },
+      bought,
+    );
+    const { serverId, ipv4: address } = server;
+    const install = new NixosInstall(
+      name,
+      { host, serverId, address, reinstall: settings.reinstall },
+      { parent: this },
+    );
+    const { installId } = install;
+    new Lockdown(
+      name,
+      { host, serverId, address, installId, firewallId: firewall.firewallId, rules: firewall.rules },
+      { parent: this, dependsOn: install },
+    );
+
+    this.serverId = serverId;
+    this.ipv4 = address;
+    this.ipv6 = server.ipv6;
+    this.recipient = ageKey.recipient;
+    this.installId = installId;
+    this.registerOutputs({ serverId, ipv4: this.ipv4, ipv6: this.ipv6, installId });
+  }
+}
+
+/** Where the keys are not: good for a preview. A server that exists ignores them, and one that does not is not created with them. */
+function placeholderKeys(host: string): BootstrapKeysArgs {
+  const text = `(one-time key of ${host}, made by clawdlets init)`;
+  return { hostPrivateKey: text, hostPublicKey: text, clientPublicKey: text };
+}

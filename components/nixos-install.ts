@@ -1,0 +1,50 @@
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { installIdOf } from "../core/bootstrap/install-id.ts";
+import { clawdletsCommand, doNothing } from "./_clawdlets-command.ts";
+
+/** One installation of NixOS on one server. WIPES THE SERVER'S DISK when it is created. */
+export interface NixosInstallArgs {
+  host: string;
+  /** Hetzner's id of the server. Another server is another installation. */
+  serverId: pulumi.Input<number>;
+  /** IPv4 address the installation goes to. */
+  address: pulumi.Input<string>;
+  /**
+   * Counts up to install anew on the same server, which WIPES THE DISK.
+   * @default `0`
+   */
+  reinstall?: pulumi.Input<number>;
+}
+
+/**
+ * Runs `clawdlets install` once for each installation id, and never because of anything else: not for a changed flake,
+ * image, environment, path or operator. Needs the project's `.clawdlets/` and `clawdlets` on PATH.
+ */
+export class NixosInstall extends pulumi.ComponentResource {
+  /** Names this installation; on the host it stands in `/var/lib/clawdlets/install-id`. */
+  readonly installId: pulumi.Output<string>;
+  /** What the installation reported, as JSON text: host, installId, systemPath, hostKey. */
+  readonly report: pulumi.Output<string>;
+
+  constructor(name: string, args: NixosInstallArgs, opts: pulumi.ComponentResourceOptions = {}) {
+    super("clawdlets:index:NixosInstall", name, {}, opts);
+    this.installId = pulumi
+      .all([args.serverId, args.reinstall ?? 0])
+      .apply(([serverId, reinstall]) => installIdOf({ host: args.host, serverId, reinstall }));
+    const facts = pulumi.jsonStringify({ serverId: args.serverId, address: args.address, installId: this.installId });
+    const install = new command.local.Command(
+      `${name}-install`,
+      {
+        create: clawdletsCommand(`install --host ${args.host}`),
+        update: doNothing,
+        environment: { CLAWDLETS_FACTS: facts },
+        triggers: [this.installId],
+        logging: command.local.Logging.Stderr,
+      },
+      { parent: this },
+    );
+    this.report = install.stdout;
+    this.registerOutputs({ installId: this.installId });
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * The guard's program. Reads orders as JSON lines; the end of its input without `closed` means that the parent is gone.
+ * Keeps trying to close beyond any deadline: an open port is worse than a process too many. Its log is its standard error.
+ */
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import { hasCode, messageOf } from "../errors.ts";
+import { createHetzner } from "../hetzner/client.ts";
+import { closeWindowsOf } from "./window.ts";
+
+const order = z.object({ host: z.string(), endpoint: z.string(), deadlineSeconds: z.number() });
+const news = z.object({ processGroup: z.number().int().gt(1).optional(), closed: z.boolean().optional() });
+
+// A signal to the parent's whole process group must not end the one process that is there for this case.
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.on(name, () => log(`${name} is not for the guard`));
+
+function log(text: string): void {
+  process.stderr.write(`${new Date().toISOString()} guard: ${text}\n`);
+}
+
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const { host, endpoint, deadlineSeconds } = order.parse(JSON.parse(String((await lines.next()).value)));
+const hetzner = createHetzner({
+  endpoint,
+  token: process.env["HCLOUD_TOKEN"] ?? "",
+  limits: { attempts: 3, maxWaitSeconds: 5 },
+});
+let processGroup: number | undefined;
+process.stdout.write("ready\n");
+log(`watching ${host}, deadline in ${deadlineSeconds} s`);
+
+const outcome = await Promise.race([
+  parentEnds(),
+  sleep(deadlineSeconds * 1000, "the deadline passed" as const, { ref: false }),
+]);
+if (outcome !== undefined) {
+  log(`${outcome}: closing`);
+  endInstaller();
+  await closeForSure();
+}
+process.exit(0);
+
+async function parentEnds(): Promise<string | undefined> {
+  for await (const line of { [Symbol.asyncIterator]: () => lines }) {
+    const told = news.parse(JSON.parse(line));
+    if (told.closed) return undefined;
+    processGroup = told.processGroup ?? processGroup;
+  }
+  return "the installation's process is gone";
+}
+
+/** An installer without its parent would go on writing to a disk that nobody watches. */
+function endInstaller(): void {
+  if (processGroup === undefined) return;
+  try {
+    process.kill(-processGroup, "SIGTERM");
+  } catch (error) {
+    if (!hasCode(error, "ESRCH")) log(`could not end the installer: ${messageOf(error)}`);
+  }
+}
+
+async function closeForSure(): Promise<void> {
+  // Looks twice, some seconds apart: a window whose creation was on its way when the parent died appears after the first look.
+  for (let clean = 0; clean < 2; ) {
+    try {
+      const found = await closeWindowsOf(hetzner, host);
+      log(found > 0 ? `closed ${found}` : "nothing left open");
+      clean = found > 0 ? 0 : clean + 1;
+    } catch (error) {
+      clean = 0;
+      log(`not closed yet, trying again: ${messageOf(error)}`);
+    }
+    if (clean < 2) await sleep(2000);
+  }
+}

@@ -1,0 +1,61 @@
+import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { execa } from "execa";
+import { UserError } from "../errors.ts";
+import { makePrivateFolder } from "../local/private-files.ts";
+import { cleanEnvironment } from "../local/run.ts";
+
+/** What the guard is told on its standard input, before the window is opened. The token goes by environment. */
+export interface GuardOrder {
+  host: string;
+  endpoint: string;
+  deadlineSeconds: number;
+}
+
+/** The guard as its parent sees it. */
+export interface Guard {
+  /** Tells it of the installer's process group, to be ended when we die. */
+  watch(processGroup: number): void;
+  /** Tells it that the window was seen closed; it then goes without doing anything. */
+  dismiss(): Promise<void>;
+}
+
+/**
+ * Starts a process of its own session that closes the host's windows when this process dies, however it dies, or when the
+ * deadline passes. It is started before a window is opened, so that there is no moment at which only we know of one.
+ */
+export async function startGuard(order: GuardOrder, token: string, logs: string): Promise<Guard> {
+  makePrivateFolder(logs);
+  const log = join(logs, "guard.log");
+  closeSync(openSync(log, "a", 0o600));
+  const typescript = import.meta.url.endsWith(".ts");
+  const program = fileURLToPath(new URL(typescript ? "./guard-main.ts" : "./guard-main.js", import.meta.url));
+  const child = execa(process.execPath, [...(typescript ? ["--import", import.meta.resolve("tsx")] : []), program], {
+    env: cleanEnvironment({ HCLOUD_TOKEN: token }),
+    extendEnv: false,
+    detached: true,
+    cleanup: false,
+    reject: false,
+    buffer: false,
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: { file: log, append: true },
+  });
+  child.stdin.on("error", () => child.unref()); // It ended before us: what it did is in its log.
+  child.stdin.write(`${JSON.stringify(order)}\n`);
+  const lines = createInterface({ input: child.stdout });
+  const [first] = await Promise.race([once(lines, "line"), child.then(() => ["ended"])]);
+  if (first !== "ready") {
+    throw new UserError(`${order.host}: the guard that closes the window if we are killed did not start; see ${log}.`);
+  }
+  return {
+    watch: (processGroup) => child.stdin.write(`${JSON.stringify({ processGroup })}\n`),
+    async dismiss() {
+      child.stdin.end(`${JSON.stringify({ closed: true })}\n`);
+      await child;
+    },
+  };
+}

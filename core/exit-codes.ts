@@ -1,0 +1,25 @@
+/**
+ * What `clawdlets` exits with. Stable: scripts may rely on them. All below 126, the shell uses the rest.
+ * A command that only reports (`preview`, later `verify`) adds no codes of its own.
+ */
+export const exitCodes = {
+  ok: 0,
+  /** Something failed that has no code of its own; the message says what. */
+  failed: 1,
+  /** The command line itself is wrong: an unknown option, a missing argument. */
+  usage: 2,
+  /** Settings, keys or secrets are missing or wrong. Nothing was changed. */
+  settings: 3,
+  /** The Pulumi engine or one of its plugins is missing and could not be set up. */
+  engine: 4,
+  /** Another process works on this host. */
+  busy: 5,
+  /** Hetzner's API refused or could not be reached. */
+  api: 6,
+  /** The installation did not end with the host that was asked for. */
+  install: 7,
+  /** A port that has to be closed was seen open, or could not be shown to be closed. */
+  open: 8,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

@@ -1,0 +1,60 @@
+import createClient, { type Client } from "openapi-fetch";
+import { messageOf, UserError } from "../errors.ts";
+import { exitCodes } from "../exit-codes.ts";
+import type { paths } from "./_generated/api.d.ts";
+import { HetznerApiError } from "./errors.ts";
+import { type RetryLimits, retryingFetch } from "./retrying-fetch.ts";
+
+/** Hetzner's API, typed from its OpenAPI description. For what happens outside the engine: windows, checks, adoption. */
+export type Hetzner = Client<paths, `${string}/${string}`>;
+
+export interface HetznerOptions {
+  /** Base URL with version, e.g. `https://api.hetzner.cloud/v1`. */
+  endpoint: string;
+  /** Sent as a bearer token and nowhere else: not in errors, not in logs. */
+  token: string;
+  /** @default 8 tries, 15 s between two at most */
+  limits?: RetryLimits;
+  signal?: AbortSignal;
+}
+
+export function createHetzner({ endpoint, token, limits, signal }: HetznerOptions): Hetzner {
+  return createClient<paths>({
+    baseUrl: endpoint.replace(/\/+$/, ""),
+    headers: { authorization: `Bearer ${token}`, "user-agent": "clawdlets" },
+    fetch: retryingFetch(limits ?? { attempts: 8, maxWaitSeconds: 15 }, signal),
+  });
+}
+
+interface Answer<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
+}
+
+/**
+ * The answer's data, or an error that says what could not be done.
+ * @param what completes "could not …", e.g. `open the window`
+ * @throws HetznerApiError when Hetzner refused, UserError when it could not be reached
+ */
+export async function answerOf<T>(what: string, call: Promise<Answer<T>>): Promise<T> {
+  const answer = await call.catch((error: unknown) => {
+    const cause = error instanceof Error && error.cause !== undefined ? `: ${messageOf(error.cause)}` : "";
+    throw new UserError(`Could not ${what}: Hetzner's API did not answer (${messageOf(error)}${cause}).`, {
+      exitCode: exitCodes.api,
+      cause: error,
+    });
+  });
+  if (answer.response.ok && (answer.data !== undefined || answer.response.status === 204)) return answer.data as T;
+  const { code, message } = errorOf(answer.error);
+  throw new HetznerApiError(what, answer.response.status, code, message);
+}
+
+function errorOf(body: unknown): { code: string; message: string } {
+  const error = typeof body === "object" && body !== null && "error" in body ? body.error : undefined;
+  const field = (name: "code" | "message") => {
+    const value: unknown = typeof error === "object" && error !== null ? Reflect.get(error, name) : undefined;
+    return typeof value === "string" ? value : undefined;
+  };
+  return { code: field("code") ?? "unknown", message: field("message") ?? "no reason given" };
+}

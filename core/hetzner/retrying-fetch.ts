@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import pRetry from "p-retry";
+import { z } from "zod";
+
+/**
+ * Codes that mean "again, later". hcloud-go leaves out `locked` and `unavailable`, which is how closing a firewall on a
+ * busy server fails there (shared fact: retry tests of hcloud-go v2.47.0).
+ */
+const retriedCodes = ["rate_limit_exceeded", "conflict", "locked", "unavailable", "bad_gateway", "timeout"];
+const retriedStatuses = [429, 502, 503, 504];
+
+/** Tries a request gets, and the longest it waits between two, in seconds. */
+export interface RetryLimits {
+  attempts: number;
+  maxWaitSeconds: number;
+}
+
+/** A refusal that is worth another try. */
+class Again extends Error {
+  readonly response: Response;
+  readonly waitSeconds: number;
+  constructor(response: Response, waitSeconds: number) {
+    super(`HTTP ${response.status}`);
+    this.response = response;
+    this.waitSeconds = waitSeconds;
+  }
+}
+
+/**
+ * `fetch` that tries again what Hetzner means to be tried again, with growing and jittered pauses. A request whose answer
+ * was lost is sent again only when doing it twice does no harm: not a create.
+ */
+export function retryingFetch(limits: RetryLimits, signal?: AbortSignal): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const repeatable = request.method !== "POST" || request.url.includes("/actions/");
+    try {
+      return await pRetry(() => once(request.clone(), limits, signal), {
+        retries: limits.attempts - 1,
+        factor: 2,
+        minTimeout: 250,
+        maxTimeout: limits.maxWaitSeconds * 1000,
+        randomize: true,
+        ...(signal && { signal }),
+        shouldRetry: ({ error }) => error instanceof Again || repeatable || isUnsent(error),
+        onFailedAttempt: async ({ error, retriesLeft }) => {
+          if (error instanceof Again && retriesLeft > 0) await pause(error.waitSeconds, signal);
+        },
+      });
+    } catch (error) {
+      if (error instanceof Again) return error.response;
+      throw error;
+    }
+  };
+}
+
+async function once(request: Request, limits: RetryLimits, signal: AbortSignal | undefined): Promise<Response> {
+  const timeout = AbortSignal.timeout(30_000);
+  const response = await fetch(request, { signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
+  if (response.ok || !(await isWorthAnotherTry(response))) return response;
+  throw new Again(response, Math.min(secondsUntilReset(response), limits.maxWaitSeconds));
+}
+
+async function isWorthAnotherTry(response: Response): Promise<boolean> {
+  const code = errorCodeOf(await response.clone().text());
+  return retriedStatuses.includes(response.status) || (code !== undefined && retriedCodes.includes(code));
+}
+
+const errorBody = z.object({ error: z.object({ code: z.string() }) });
+
+function errorCodeOf(body: string): string | undefined {
+  try {
+    return errorBody.safeParse(JSON.parse(body)).data?.error.code;
+  } catch {
+    return undefined; // A proxy's HTML page, say: then the status decides.
+  }
+}
+
+/** Hetzner refills one request a second and says when the bucket is full again; one request is there long before that. */
+function secondsUntilReset(response: Response): number {
+  if (response.status !== 429) return 0;
+  const retryAfter = Number(response.headers.get("Retry-After") ?? "");
+  return retryAfter > 0 ? retryAfter : 1;
+}
+
+/** True when no connection came about, so that the request cannot have had an effect. */
+function isUnsent(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return (
+    cause instanceof Error && "code" in cause && ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"].includes(String(cause.code))
+  );
+}
+
+async function pause(seconds: number, signal: AbortSignal | undefined): Promise<void> {
+  if (seconds <= 0) return;
+  await sleep(seconds * 1000, undefined, signal ? { signal } : {});
+}

@@ -1,0 +1,63 @@
+import { execa, type Options, type Result } from "execa";
+import { hasCode, UserError } from "../errors.ts";
+
+/** Options every child gets: text in and out, never a shell, killed with us. */
+const base = { stdin: "ignore", reject: false, stripFinalNewline: false } as const;
+
+/** What must not travel on: tokens and passphrases, and whatever points sops or ssh at keys that are not ours. */
+const withheld = /^(SOPS_|PULUMI_|HCLOUD_|SSH_AUTH_SOCK$|SSH_AGENT_PID$)|TOKEN|PASSPHRASE|PASSWORD|SECRET/;
+
+/** Our environment for a child that needs nothing secret, which is every child but the engine, the guard and nix. */
+export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const kept = Object.entries(process.env).filter(([key]) => !withheld.test(key));
+  return {
+    ...Object.fromEntries(kept.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]]))),
+    ...extra,
+  };
+}
+
+export interface RunOptions {
+  input?: string | Buffer;
+  env?: Record<string, string>;
+  cwd?: string;
+  timeoutSeconds?: number;
+  signal?: AbortSignal;
+}
+
+/**
+ * Runs a program to its end and hands back what it said; a non-zero exit is an answer, not an exception.
+ * Arguments are visible to every process on the machine: secrets go by `input` or `env`.
+ * @throws UserError when the program is not there
+ */
+export async function run(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Result<typeof base>> {
+  const settings: Options = {
+    ...base,
+    env: options.env ?? cleanEnvironment(),
+    extendEnv: false,
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
+    ...(options.input !== undefined && { input: options.input, stdin: "pipe" as const }),
+    ...(options.timeoutSeconds !== undefined && { timeout: options.timeoutSeconds * 1000 }),
+    ...(options.signal && { cancelSignal: options.signal }),
+  };
+  const result = await execa(command, args, settings);
+  if (result.failed && hasCode(result, "ENOENT")) {
+    throw new UserError(`"${command}" is not installed or not on PATH. ${installHint(command)}`);
+  }
+  return result as Result<typeof base>;
+}
+
+function installHint(command: string): string {
+  const name = command.split("/").at(-1) ?? command;
+  const packages: Record<string, string> = {
+    ssh: "openssh-client",
+    "ssh-keygen": "openssh-client",
+    git: "git",
+    tar: "tar",
+  };
+  const found = packages[name];
+  return found ? `On Debian: apt-get install ${found}` : 'Set up the tools: "npx clawdlets toolchain"';
+}

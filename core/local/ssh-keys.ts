@@ -1,0 +1,36 @@
+import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { UserError } from "../errors.ts";
+import { makePrivateFolder } from "./private-files.ts";
+import { run } from "./run.ts";
+
+/** A public key without its comment: `ssh-ed25519 AAAA…`. */
+export function publicKeyOf(privateKeyFile: string): string {
+  return withoutComment(readFileSync(`${privateKeyFile}.pub`, "utf8"));
+}
+
+export function withoutComment(line: string): string {
+  return line.trim().split(/\s+/).slice(0, 2).join(" ");
+}
+
+/** Makes an ed25519 key pair in OpenSSH's own format if there is none; an existing one is kept. */
+export async function ensureSshKey(path: string, comment: string): Promise<{ created: boolean }> {
+  if (existsSync(path) && existsSync(`${path}.pub`)) return { created: false };
+  await replaceSshKey(path, comment);
+  return { created: true };
+}
+
+/** Makes a new key pair in the place of the old one. The private half is put in place last: no moment with a wrong pair counts as whole. */
+export async function replaceSshKey(path: string, comment: string): Promise<void> {
+  makePrivateFolder(dirname(path));
+  const fresh = `${path}.new`;
+  rmSync(fresh, { force: true });
+  rmSync(`${fresh}.pub`, { force: true });
+  const result = await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", fresh], {
+    timeoutSeconds: 30,
+  });
+  if (result.exitCode !== 0) throw new UserError(`ssh-keygen could not make ${path}: ${result.stderr.trim()}`);
+  rmSync(path, { force: true });
+  renameSync(`${fresh}.pub`, `${path}.pub`);
+  renameSync(fresh, path);
+}

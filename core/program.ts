@@ -1,0 +1,67 @@
+import { existsSync } from "node:fs";
+import { relative } from "node:path";
+import { readBootstrapKeys } from "./bootstrap/bootstrap-keys.ts";
+import { preflight } from "./bootstrap/preflight.ts";
+import type { BootstrapKeys } from "./bootstrap/user-data.ts";
+import { SettingsError } from "./errors.ts";
+import { findLayout, hostLayoutOf } from "./local/layout.ts";
+import { completeSettings, type HostSettings, readLocal } from "./settings/host.ts";
+import { checkStackConfig, configNamespace } from "./settings/stack-config.ts";
+
+/** What a Pulumi program has at hand; given, not read, so that tests can give something else. */
+export interface ProgramContext {
+  /** The stack's name, which is the host's. */
+  stack: string;
+  /** Every configuration value of the stack, keys with namespace. */
+  config: Readonly<Record<string, string>>;
+  folder: string;
+  environment: Readonly<Record<string, string | undefined>>;
+  /** True in a preview, which has to work without anything that is not in git. */
+  dryRun: boolean;
+}
+
+/** What the program hands to `Host`. */
+export interface Program {
+  settings: HostSettings;
+  adminCidrs?: string[];
+  bootstrapKeys?: BootstrapKeys;
+  beforeCreate: () => Promise<void>;
+}
+
+/**
+ * The settings of the stack that runs, whole and checked, from the stack file and, where it is there, `.clawdlets/`.
+ * @throws SettingsError with everything that is wrong at once, before anything is registered
+ */
+export async function loadProgram({ stack, config, folder, environment, dryRun }: ProgramContext): Promise<Program> {
+  const layout = findLayout(folder);
+  const host = hostLayoutOf(layout, stack);
+  const checked = checkStackConfig(ownKeys(config), relative(layout.root, host.stackFile));
+  const local =
+    existsSync(layout.dir) || !dryRun ? readLocal(layout, stack, environment, checked.value) : { problems: [] };
+  // A token is needed to change something, not to preview it.
+  const problems = [
+    ...checked.problems,
+    ...local.problems.filter(({ setting }) => !dryRun || setting !== "HCLOUD_TOKEN"),
+  ];
+  if (problems.length > 0 || !checked.value) throw new SettingsError(problems);
+
+  const settings = completeSettings(stack, checked.value);
+  const bootstrapKeys = readBootstrapKeys(host);
+  return {
+    settings,
+    ...(local.value && { adminCidrs: local.value.adminCidrs }),
+    ...(bootstrapKeys && { bootstrapKeys }),
+    async beforeCreate() {
+      const found = local.value
+        ? await preflight({ layout, settings, local: local.value, sops: "sops" })
+        : local.problems;
+      if (found.length > 0) throw new SettingsError(found);
+    },
+  };
+}
+
+function ownKeys(config: Readonly<Record<string, string>>): Record<string, string> {
+  const prefix = `${configNamespace}:`;
+  const own = Object.entries(config).filter(([key]) => key.startsWith(prefix));
+  return Object.fromEntries(own.map(([key, value]) => [key.slice(prefix.length), value]));
+}

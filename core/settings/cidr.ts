@@ -1,0 +1,31 @@
+import { isIP } from "node:net";
+import { containsCidr, mergeCidr, parseCidr } from "cidr-tools";
+
+/** Says why `text` cannot stand in a Hetzner firewall rule, or nothing when it can. */
+export function cidrProblem(text: string): string | undefined {
+  const allowed = "allowed: an IPv4 or IPv6 network with its prefix, e.g. 203.0.113.7/32 or 2001:db8::/64";
+  const [address = "", prefix, ...rest] = text.split("/");
+  // cidr-tools takes 1.2.3.4/33 and 1.2.3/24; Node's own check of the address does not.
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return `"${text}" is not a network; ${allowed}`;
+  if (prefix === undefined) return `"${text}" has no prefix length; ${allowed}`;
+  const bits = version === 4 ? 32 : 128;
+  if (!/^(0|[1-9][0-9]{0,2})$/.test(prefix) || Number(prefix) > bits) {
+    return `"${text}" has a prefix length that is none of 0 to ${bits}; ${allowed}`;
+  }
+  // Hetzner refuses host bits (seen in hetzneronline/community-content PR 1502) only when the rule is written,
+  // which would be after the server was bought.
+  if (parseCidr(`${address}/${bits}`).start !== parseCidr(text).start) {
+    return `"${text}" is not at its network address: write ${mergeCidr(text).join(", ")}`;
+  }
+  return undefined;
+}
+
+/** IPv4, IPv6, and IPv4 as IPv6 spells it. */
+const wholeInternets = ["0.0.0.0/0", "::/0", "::ffff:0:0/96"];
+
+/** True when the union of the networks covers all of IPv4 or IPv6, however it is spelt (two halves, IPv4-mapped IPv6). */
+export function isWorldOpen(cidrs: readonly string[]): boolean {
+  const union = mergeCidr([...cidrs]);
+  return wholeInternets.some((internet) => union.length > 0 && containsCidr(union, internet));
+}

@@ -1,0 +1,145 @@
+import { homedir } from "node:os";
+import { relative, resolve } from "node:path";
+import { type Problem, SettingsError } from "../errors.ts";
+import type { Layout } from "../local/layout.ts";
+import { readEnvFile, tokenProblem } from "./env-file.ts";
+import { didYouMean } from "./nearest.ts";
+import type { StackConfig } from "./stack-config.ts";
+import { readStackFile } from "./stack-file.ts";
+import { readStackJson, type StackHost, type StackJson } from "./stack-json.ts";
+
+/** The public half: what a preview anywhere knows. */
+export interface HostSettings extends StackConfig {
+  host: string;
+  flakeHost: string;
+}
+
+/** The local half: what only the operator's machine knows. */
+export interface LocalSettings {
+  /** Networks the bootstrap window is opened for. */
+  adminCidrs: string[];
+  /** Absolute path of the operator's public key. */
+  sshPubkeyFile: string;
+  /** Absolute folder of the sops files. */
+  secretsDir: string;
+  /** Absolute folder on the host. */
+  remoteSecretsDir: string;
+  flake: string | undefined;
+  token: string;
+  /** `https://api.hetzner.cloud/v1` unless HCLOUD_ENDPOINT says otherwise. */
+  endpoint: string;
+  /** 22, or its stand-in on the emulator. */
+  sshPort: number;
+  githubToken: string | undefined;
+  /** Path of nixos-anywhere, where one was named. */
+  nixosAnywhere: string | undefined;
+  nix: string;
+  tailscale: string;
+}
+
+export const hetznerEndpoint = "https://api.hetzner.cloud/v1";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Both halves from the files, without the engine. @throws SettingsError with everything that is wrong at once */
+export function loadHost(
+  layout: Layout,
+  host: string,
+  environment: Environment,
+): { settings: HostSettings; local: LocalSettings } {
+  const stack = readStackFile(layout, host);
+  const settings = stack.value && completeSettings(host, stack.value);
+  const local = readLocal(layout, host, environment, stack.value);
+  const problems = [...stack.problems, ...local.problems];
+  if (problems.length > 0 || !settings || !local.value) throw new SettingsError(problems);
+  return { settings, local: local.value };
+}
+
+export function completeSettings(host: string, config: StackConfig): HostSettings {
+  return { ...config, host, flakeHost: config.flakeHost ?? host };
+}
+
+/** The local half, checked against the public one. */
+export function readLocal(
+  layout: Layout,
+  host: string,
+  environment: Environment,
+  config?: StackConfig,
+): { value?: LocalSettings; problems: Problem[] } {
+  const where = relative(layout.root, layout.stackJson);
+  const stackJson = readStackJson(layout);
+  if (!stackJson.value) {
+    const message = `there is no such file. Make it: clawdlets init --host ${host}`;
+    const missing = [{ where, setting: "(the whole file)", message }];
+    return { problems: stackJson.problems.length > 0 ? stackJson.problems : missing };
+  }
+  const env = readEnvFile(layout, environment, stackJson.value.envFile);
+  const sshPort = Number(env.value.CLAWDLETS_SSH_PORT ?? 22);
+  const token = tokenProblem(env.value.HCLOUD_TOKEN, env.where);
+  const entry = entryOf(stackJson.value, host, where);
+  const problems = [
+    ...env.problems,
+    ...(token ? [token] : []),
+    ...endpointProblems(env.value.HCLOUD_ENDPOINT, env.where),
+    ...portProblems(sshPort, env.value.CLAWDLETS_SSH_PORT, env.where),
+    ...entry.problems,
+    ...(entry.value && config ? disagreements(host, entry.value, config, where) : []),
+  ];
+  if (problems.length > 0 || !entry.value) return { problems };
+  return {
+    problems,
+    value: {
+      adminCidrs: [entry.value.opentofu.adminCidr],
+      sshPubkeyFile: resolve(layout.root, expandHome(entry.value.opentofu.sshPubkeyFile, environment)),
+      secretsDir: resolve(layout.dir, entry.value.secrets.localDir),
+      remoteSecretsDir: entry.value.secrets.remoteDir,
+      flake: stackJson.value.base?.flake,
+      token: env.value.HCLOUD_TOKEN ?? "",
+      endpoint: env.value.HCLOUD_ENDPOINT ?? hetznerEndpoint,
+      sshPort,
+      githubToken: env.value.GITHUB_TOKEN,
+      nixosAnywhere: env.value.CLAWDLETS_NIXOS_ANYWHERE,
+      nix: env.value.NIX_BIN ?? "nix",
+      tailscale: env.value.CLAWDLETS_TAILSCALE ?? "tailscale",
+    },
+  };
+}
+
+function entryOf(stack: StackJson, host: string, where: string): { value?: StackHost; problems: Problem[] } {
+  const value = stack.hosts[host];
+  if (value) return { value, problems: [] };
+  const hosts = Object.keys(stack.hosts);
+  const message = `no such host${didYouMean(host, hosts)}; it has ${hosts.join(", ")}. Add it: clawdlets init --host ${host}`;
+  return { problems: [{ where, setting: `hosts.${host}`, message }] };
+}
+
+/** Two files name the same thing; where they differ, guessing which one is meant would build the wrong host. */
+function disagreements(host: string, entry: StackHost, config: StackConfig, where: string): Problem[] {
+  const pairs = [
+    ["hetzner.serverType", entry.hetzner.serverType, "serverType", config.serverType],
+    ["flakeHost", entry.flakeHost, "flakeHost", config.flakeHost ?? host],
+  ] as const;
+  return pairs
+    .filter(([, local, , shared]) => local !== shared)
+    .map(([setting, local, key, shared]) => ({
+      where,
+      setting: `hosts.${host}.${setting}`,
+      message: `is "${local}", but clawdlets:${key} in stacks/Pulumi.${host}.yaml is "${shared}". Make them the same.`,
+    }));
+}
+
+function endpointProblems(endpoint: string | undefined, where: string): Problem[] {
+  if (endpoint === undefined || (URL.canParse(endpoint) && /^https?:$/.test(new URL(endpoint).protocol))) return [];
+  const message = `is "${endpoint}"; allowed: an http or https URL. Remove it to use ${hetznerEndpoint}.`;
+  return [{ where, setting: "HCLOUD_ENDPOINT", message }];
+}
+
+function portProblems(port: number, text: string | undefined, where: string): Problem[] {
+  if (Number.isInteger(port) && port > 0 && port < 65536) return [];
+  return [{ where, setting: "CLAWDLETS_SSH_PORT", message: `is "${text}"; allowed: 1 to 65535. Remove it to use 22.` }];
+}
+
+/** `~/`, `$HOME/` and `${HOME}/` as upstream expands them. */
+export function expandHome(path: string, environment: Environment): string {
+  return path.trim().replace(/^(~|\$HOME|\$\{HOME\})(?=\/)/, () => environment["HOME"] ?? homedir());
+}

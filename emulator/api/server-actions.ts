@@ -1,0 +1,254 @@
+import { z } from "zod";
+import { isos } from "../catalog/isos.ts";
+import { serverTypeByName } from "../catalog/server-types.ts";
+import type { Effect, ServerRecord } from "../cloud/types.ts";
+import { actionReply, renderAction } from "./actions.ts";
+import { ApiError, invalidInput, unprocessable } from "./errors.ts";
+import { resolveImage } from "./images.ts";
+import { id, idOrName, labels, readBody } from "./input.ts";
+import { found, pathServer, unlockedServer } from "./locks.ts";
+import { renderOwnImage } from "./render-catalog.ts";
+import type { Call, Reply, Route } from "./router.ts";
+import { get, post } from "./router.ts";
+import { newPassword } from "./server-machine.ts";
+import { SPREAD_GROUP_MAX, userData } from "./servers.ts";
+
+function start(call: Call, server: ServerRecord, command: string, effect?: Effect) {
+  return call.cloud.startAction({
+    command,
+    resources: [{ id: server.id, type: "server" }],
+    ...(effect === undefined ? {} : { effect }),
+    fault: call.actionFault,
+  });
+}
+
+function simple(
+  path: string,
+  command: string,
+  effect: (call: Call, server: ServerRecord) => Effect | undefined,
+): Route {
+  return post(`/servers/{id}/actions/${path}`, (call) => {
+    const server = unlockedServer(call);
+    return actionReply(call, start(call, server, command, effect(call, server)));
+  });
+}
+
+function mustBeOff(server: ServerRecord): void {
+  if (server.status !== "off") throw unprocessable("server_not_stopped", "the server must be powered off for this");
+}
+
+const power: Route[] = [
+  simple("poweron", "start_server", (_call, server) => ({
+    do: "server.power",
+    server: server.id,
+    to: "running",
+    boot: server.status !== "running",
+  })),
+  simple("poweroff", "stop_server", (_call, server) => ({
+    do: "server.power",
+    server: server.id,
+    to: "off",
+    boot: false,
+  })),
+  // The guest obeys ACPI at once here; the real one may take as long as it likes, or ignore it.
+  simple("shutdown", "shutdown_server", (_call, server) => ({
+    do: "server.power",
+    server: server.id,
+    to: "off",
+    boot: false,
+  })),
+  simple("reboot", "reboot_server", (_call, server) => mustRun(server)),
+  simple("reset", "reset_server", (_call, server) => mustRun(server)),
+];
+
+function mustRun(server: ServerRecord): Effect {
+  if (server.status === "off") throw unprocessable("service_error", "the server is powered off");
+  return { do: "server.power", server: server.id, to: "running", boot: true };
+}
+
+const settings: Route[] = [
+  simple("change_protection", "change_protection", (call, server) => {
+    const body = readBody(call, z.object({ delete: z.boolean().optional(), rebuild: z.boolean().optional() }));
+    const wanted = {
+      delete: body.delete ?? server.protection.delete,
+      rebuild: body.rebuild ?? server.protection.rebuild,
+    };
+    if (wanted.delete !== wanted.rebuild) {
+      throw invalidInput({ delete: "delete and rebuild protection must have the same value" });
+    }
+    return { do: "server.protection", server: server.id, ...wanted };
+  }),
+  simple("change_type", "change_server_type", (call, server) => {
+    const body = readBody(call, z.object({ server_type: idOrName, upgrade_disk: z.boolean() }));
+    const type = serverTypeByName(body.server_type);
+    const current = serverTypeByName(server.serverType);
+    if (type === undefined) throw invalidInput({ server_type: `server type '${body.server_type}' not found` });
+    mustBeOff(server);
+    if (type.name === server.serverType || type.architecture !== current?.architecture) {
+      throw unprocessable("invalid_server_type", "the server type does not fit for the given server");
+    }
+    if (type.disk < server.primaryDiskSize) {
+      throw unprocessable("invalid_server_type", "the disk of the server type is too small for the server");
+    }
+    server.status = "migrating";
+    return { do: "server.type", server: server.id, serverType: type.name, upgradeDisk: body.upgrade_disk };
+  }),
+  simple("enable_backup", "enable_backup", (_call, server) => ({
+    do: "server.backup",
+    server: server.id,
+    window: "22-02",
+  })),
+  simple("disable_backup", "disable_backup", (call, server) => {
+    for (const [imageId, image] of call.cloud.images) {
+      if (image.type === "backup" && image.server.id === server.id) call.cloud.images.delete(imageId);
+    }
+    return { do: "server.backup", server: server.id, window: null };
+  }),
+  simple("attach_iso", "attach_iso", (call, server) => {
+    const body = readBody(call, z.object({ iso: idOrName }));
+    const iso = isos.find((candidate) => candidate.name === body.iso || String(candidate.id) === body.iso);
+    if (iso === undefined) throw invalidInput({ iso: `ISO '${body.iso}' not found` });
+    return { do: "server.iso", server: server.id, iso: iso.id };
+  }),
+  simple("detach_iso", "detach_iso", (_call, server) => ({ do: "server.iso", server: server.id, iso: null })),
+  simple("disable_rescue", "disable_rescue", (_call, server) => ({
+    do: "server.rescue",
+    server: server.id,
+    enabled: false,
+  })),
+  simple("add_to_placement_group", "add_to_placement_group", (call, server) => {
+    const body = readBody(call, z.object({ placement_group: id }));
+    found("placement group", call.cloud.placementGroups, body.placement_group);
+    mustBeOff(server);
+    const members = [...call.cloud.servers.values()].filter((other) => other.placementGroup === body.placement_group);
+    if (members.length >= SPREAD_GROUP_MAX) {
+      throw new ApiError(412, "resource_unavailable", "error during placement: the placement group is full");
+    }
+    return { do: "server.placement", server: server.id, group: body.placement_group };
+  }),
+  simple("remove_from_placement_group", "remove_from_placement_group", (_call, server) => ({
+    do: "server.placement",
+    server: server.id,
+    group: null,
+  })),
+  post("/servers/{id}/actions/change_dns_ptr", (call) => {
+    const server = pathServer(call);
+    const body = readBody(call, z.object({ ip: z.string(), dns_ptr: z.string().nullable() }));
+    setDnsPtr(call, [server.ipv4, server.ipv6], body.ip, body.dns_ptr);
+    return actionReply(call, start(call, server, "change_dns_ptr"));
+  }),
+];
+
+/** Sets the reverse name of an address that belongs to one of the primary IPs. @throws ApiError 404 */
+export function setDnsPtr(call: Call, primaryIps: (number | null)[], address: string, name: string | null): void {
+  const records = primaryIps.map((ip) => (ip === null ? undefined : call.cloud.primaryIps.get(ip)));
+  const owner = records.find((ip) => ip !== undefined && (ip.ip === address || ip.type === address6(address)));
+  if (owner === undefined) throw new ApiError(404, "not_found", `the IP '${address}' does not belong to the resource`);
+  owner.dnsPtr = owner.dnsPtr.filter((entry) => entry.ip !== address);
+  if (name !== null) owner.dnsPtr.push({ ip: address, dns_ptr: name });
+  call.cloud.onChange();
+}
+
+function address6(address: string): string {
+  return address.includes(":") ? "ipv6" : "";
+}
+
+function rebuild(call: Call): Reply {
+  const server = unlockedServer(call);
+  const body = readBody(call, z.object({ image: idOrName, user_data: userData.optional() }));
+  if (server.protection.rebuild) throw new ApiError(423, "protected", "server is rebuild protected");
+  const architecture = serverTypeByName(server.serverType)?.architecture ?? "x86";
+  const image = resolveImage(call.cloud, body.image, architecture);
+  server.status = "rebuilding";
+  call.cloud.machines?.halt(server);
+  const action = start(call, server, "rebuild_server", {
+    do: "server.rebuilt",
+    server: server.id,
+    image: image.id,
+    // Without new user_data the old one is kept: it stays at the metadata service for the life of the server.
+    userData: body.user_data ?? server.userData,
+  });
+  return {
+    status: 201,
+    body: {
+      action: renderAction(call.cloud, action),
+      root_password: server.authorizedKeys.length === 0 ? newPassword() : null,
+    },
+  };
+}
+
+function createImage(call: Call): Reply {
+  const server = unlockedServer(call);
+  const body = readBody(
+    call,
+    z.object({
+      type: z.enum(["snapshot", "backup"]).optional(),
+      description: z.string().optional(),
+      labels: labels.optional(),
+    }),
+  );
+  const type = body.type ?? "snapshot";
+  if (type === "backup" && server.backupWindow === null) {
+    throw unprocessable("service_error", "backups are not enabled for the server");
+  }
+  const imageId = call.cloud.nextId("image");
+  const image = {
+    id: imageId,
+    labels: body.labels ?? {},
+    created: call.cloud.now(),
+    type,
+    description: body.description ?? `snapshot ${imageId}`,
+    server: { id: server.id, name: server.name },
+    osFlavor: server.machine.os === "debian" ? "debian" : "unknown",
+    osVersion: null,
+    architecture: serverTypeByName(server.serverType)?.architecture ?? "x86",
+    diskSize: server.primaryDiskSize,
+    status: "creating" as const,
+    protection: { delete: false },
+  };
+  call.cloud.images.set(imageId, image);
+  const action = call.cloud.startAction({
+    command: "create_image",
+    resources: [
+      { id: server.id, type: "server" },
+      { id: imageId, type: "image" },
+    ],
+    effect: { do: "image.ready", image: imageId },
+    fault: call.actionFault,
+  });
+  return { status: 201, body: { action: renderAction(call.cloud, action), image: renderOwnImage(image) } };
+}
+
+export const serverActionsApi: Route[] = [
+  ...power,
+  ...settings,
+  post("/servers/{id}/actions/rebuild", rebuild),
+  post("/servers/{id}/actions/create_image", createImage),
+  post("/servers/{id}/actions/enable_rescue", (call) => {
+    const server = unlockedServer(call);
+    const body = readBody(call, z.object({ type: z.literal("linux64").optional(), ssh_keys: z.array(id).optional() }));
+    for (const key of body.ssh_keys ?? []) found("SSH key", call.cloud.sshKeys, key);
+    const action = start(call, server, "enable_rescue", { do: "server.rescue", server: server.id, enabled: true });
+    return { status: 201, body: { action: renderAction(call.cloud, action), root_password: newPassword() } };
+  }),
+  post("/servers/{id}/actions/reset_password", (call) => {
+    const action = start(call, unlockedServer(call), "reset_server_password");
+    return { status: 201, body: { action: renderAction(call.cloud, action), root_password: newPassword() } };
+  }),
+  post("/servers/{id}/actions/request_console", (call) => {
+    const action = start(call, pathServer(call), "request_console");
+    const body = {
+      action: renderAction(call.cloud, action),
+      wss_url: "wss://console.emulator.example/",
+      password: newPassword(),
+    };
+    return { status: 201, body };
+  }),
+  get("/servers/{id}/metrics", (call) => {
+    pathServer(call);
+    const start = call.query.get("start");
+    const end = call.query.get("end");
+    if (start === null || end === null) throw invalidInput({ start: "start and end are required" });
+    return { status: 200, body: { metrics: { start, end, step: 60, time_series: {} } } };
+  }),
+];

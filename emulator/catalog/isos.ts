@@ -1,0 +1,19 @@
+export interface Iso {
+  id: number;
+  name: string;
+  description: string;
+  type: "public";
+  architecture: "x86" | "arm";
+  deprecation: null;
+}
+
+export const isos: readonly Iso[] = [
+  iso(121001, "nixos-minimal-25.11-x86_64-linux.iso", "NixOS 25.11 (amd64/minimal)", "x86"),
+  iso(121002, "nixos-minimal-25.11-aarch64-linux.iso", "NixOS 25.11 (arm64/minimal)", "arm"),
+  iso(121003, "debian-13.1.0-amd64-netinst.iso", "Debian 13.1 (amd64/netinstall)", "x86"),
+  iso(121004, "debian-13.1.0-arm64-netinst.iso", "Debian 13.1 (arm64/netinstall)", "arm"),
+];
+
+function iso(id: number, name: string, description: string, architecture: "x86" | "arm"): Iso {
+  return { id, name, description, type: "public", architecture, deprecation: null };
+}

@@ -1,0 +1,159 @@
+import { serverTypeByName } from "../catalog/server-types.ts";
+import type { Cloud } from "./cloud.ts";
+import type { Effect, FirewallBinding, FirewallTarget, ServerRecord } from "./types.ts";
+
+/** What a successful action does. A resource that was deleted meanwhile is no error: its action just ends. */
+export function applyEffect(cloud: Cloud, effect: Effect): void {
+  if (effect.do.startsWith("server.")) applyServerEffect(cloud, effect);
+  else applyOtherEffect(cloud, effect);
+}
+
+function applyServerEffect(cloud: Cloud, effect: Effect): void {
+  if (!("server" in effect) || typeof effect.server !== "number") return;
+  const server = cloud.servers.get(effect.server);
+  if (server === undefined) return;
+  switch (effect.do) {
+    case "server.created":
+      // Firewalls given at creation are in force before the first boot: the only way to be filtered from the start.
+      for (const firewall of cloud.firewalls.values()) {
+        for (const binding of firewall.bindings) if (binding.server === server.id) enforce(binding);
+      }
+      server.status = "off";
+      cloud.machines?.freshDisk(server);
+      cloud.networkChanged();
+      return;
+    case "server.power":
+      setPower(cloud, server, effect.to, effect.boot);
+      return;
+    case "server.rebuilt":
+      server.image = effect.image;
+      server.userData = effect.userData;
+      cloud.machines?.freshDisk(server);
+      setPower(cloud, server, "running", true);
+      return;
+    case "server.type": {
+      const disk = serverTypeByName(effect.serverType)?.disk;
+      server.serverType = effect.serverType;
+      if (effect.upgradeDisk && disk !== undefined) server.primaryDiskSize = disk;
+      server.status = "off";
+      return;
+    }
+    case "server.backup":
+      server.backupWindow = effect.window;
+      return;
+    case "server.rescue":
+      server.rescueEnabled = effect.enabled;
+      return;
+    case "server.iso":
+      server.iso = effect.iso;
+      return;
+    case "server.protection":
+      server.protection = { delete: effect.delete, rebuild: effect.rebuild };
+      return;
+    case "server.placement":
+      server.placementGroup = effect.group;
+      return;
+    case "server.attach":
+      server.privateNet.push({
+        network: effect.network,
+        ip: effect.ip,
+        aliasIps: effect.aliasIps,
+        mac: macOf(server.id, server.privateNet.length),
+      });
+      return;
+    case "server.detach":
+      server.privateNet = server.privateNet.filter((net) => net.network !== effect.network);
+      return;
+    case "server.aliases":
+      for (const net of server.privateNet) if (net.network === effect.network) net.aliasIps = effect.aliasIps;
+      return;
+    default:
+      return;
+  }
+}
+
+function applyOtherEffect(cloud: Cloud, effect: Effect): void {
+  switch (effect.do) {
+    case "firewall.rules": {
+      const firewall = cloud.firewalls.get(effect.firewall);
+      if (firewall === undefined) return;
+      firewall.activeRules = firewall.rules;
+      for (const binding of firewall.bindings) if (binding.enforced) binding.status = "applied";
+      cloud.networkChanged();
+      return;
+    }
+    case "firewall.apply": {
+      const firewall = cloud.firewalls.get(effect.firewall);
+      for (const binding of firewall?.bindings ?? []) {
+        if (effect.servers.includes(binding.server)) enforce(binding);
+      }
+      cloud.networkChanged();
+      return;
+    }
+    case "firewall.remove": {
+      const firewall = cloud.firewalls.get(effect.firewall);
+      if (firewall === undefined) return;
+      firewall.targets = firewall.targets.filter(
+        (target) => !effect.targets.some((gone) => isSameTarget(target, gone)),
+      );
+      firewall.inUseUntil = Date.now() + cloud.actionMs;
+      cloud.networkChanged();
+      return;
+    }
+    case "primary_ip.assign": {
+      const ip = cloud.primaryIps.get(effect.primaryIp);
+      if (ip === undefined) return;
+      const field = ip.type;
+      for (const server of cloud.servers.values()) if (server[field] === ip.id) server[field] = null;
+      const server = effect.server === null ? undefined : cloud.servers.get(effect.server);
+      ip.assignee = server?.id ?? null;
+      if (server !== undefined) server[field] = ip.id;
+      cloud.networkChanged();
+      return;
+    }
+    case "volume.attach": {
+      const volume = cloud.volumes.get(effect.volume);
+      if (volume !== undefined) volume.server = effect.server;
+      return;
+    }
+    case "volume.resize": {
+      const volume = cloud.volumes.get(effect.volume);
+      if (volume !== undefined) volume.size = effect.size;
+      return;
+    }
+    case "volume.ready": {
+      const volume = cloud.volumes.get(effect.volume);
+      if (volume !== undefined) volume.status = "available";
+      return;
+    }
+    case "image.ready": {
+      const image = cloud.images.get(effect.image);
+      if (image !== undefined) image.status = "available";
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+function enforce(binding: FirewallBinding): void {
+  binding.status = "applied";
+  binding.enforced = true;
+}
+
+function setPower(cloud: Cloud, server: ServerRecord, to: "running" | "off", boot: boolean): void {
+  server.status = to;
+  server.machine.powered = to === "running";
+  if (to === "off") cloud.machines?.halt(server);
+  else if (boot) cloud.machines?.boot(server);
+}
+
+export function isSameTarget(a: FirewallTarget, b: FirewallTarget): boolean {
+  if (a.type === "server") return b.type === "server" && a.server === b.server;
+  return b.type === "label_selector" && a.selector === b.selector;
+}
+
+function macOf(serverId: number, index: number): string {
+  const tail = (serverId * 16 + index).toString(16).padStart(6, "0").slice(-6);
+  return `86:00:00:${tail.slice(0, 2)}:${tail.slice(2, 4)}:${tail.slice(4, 6)}`;
+}

@@ -1,0 +1,94 @@
+import { Buffer } from "node:buffer";
+import { ROOT } from "./inode.ts";
+import type { FileTree } from "./tree.ts";
+import { userNamed } from "./users.ts";
+
+const PROFILE = "/nix/var/nix/profiles/system";
+
+/** What `nixos-install --system` does to a disk mounted at `root`. @returns an error text, or null. */
+export function installSystem(tree: FileTree, root: string, systemPath: string): string | null {
+  if (tree.find(`${root}${systemPath}`, ROOT).node === null)
+    return `path '${systemPath}' does not exist in the store of ${root}`;
+  tree.makeDirectories(`${root}${PROFILE.replace(/\/[^/]*$/, "")}`, ROOT);
+  link(tree, systemPath, `${root}${PROFILE}-1-link`);
+  link(tree, "system-1-link", `${root}${PROFILE}`);
+  for (const path of ["root", "home", "var/lib", "etc"]) tree.makeDirectories(`${root}/${path}`, ROOT);
+  tree.existing(`${root}/root`, ROOT).node.mode = 0o700;
+  copyEtc(tree, `${root}${systemPath}/etc`, `${root}/etc`);
+  return null;
+}
+
+/** What the system on the disk does when it boots or is switched to. @returns an error text, or null. */
+export function activate(tree: FileTree, systemPath: string | null): string | null {
+  const system = systemPath ?? readLinkChain(tree, PROFILE);
+  if (system === null || tree.find(system, ROOT).node === null) return `no system at ${systemPath ?? PROFILE}`;
+  copyEtc(tree, `${system}/etc`, "/etc");
+  link(tree, system, "/run/current-system");
+  if (tree.find("/run/booted-system", ROOT, false).node === null) link(tree, system, "/run/booted-system");
+  const users = normalUsers(tree);
+  for (const name of users) {
+    const user = userNamed(name, users);
+    if (user === null || tree.find(user.home, ROOT).node !== null) continue;
+    tree.makeDirectories("/home", ROOT);
+    tree.makeDirectory(user.home, ROOT, 0o700);
+    Object.assign(tree.existing(user.home, ROOT).node, { uid: user.uid, gid: user.gid });
+  }
+  revealSecrets(tree);
+  return null;
+}
+
+/** Who may log in to an installed host: those who have a key file, root never. */
+export function normalUsers(tree: FileTree): string[] {
+  const { node } = tree.find("/etc/ssh/authorized_keys.d", ROOT);
+  return node?.kind === "dir" ? [...node.children.keys()].filter((name) => name !== "root").sort() : [];
+}
+
+/**
+ * The stand-in for sops-nix: with the age key in place, each encrypted file has a decrypted counterpart below /run/secrets.
+ * Nothing is decrypted here; the content says that it stands for the plain text.
+ */
+function revealSecrets(tree: FileTree): void {
+  if (tree.find("/var/lib/sops-nix/key.txt", ROOT).node === null) return;
+  const hosts = tree.find("/var/lib/clawdlets/secrets/hosts", ROOT).node;
+  if (hosts?.kind !== "dir") return;
+  if (tree.find("/run/secrets", ROOT).node === null) tree.makeDirectory("/run/secrets", ROOT, 0o751);
+  for (const host of hosts.children.values()) {
+    if (host.kind !== "dir") continue;
+    for (const file of host.children.keys()) {
+      const name = file.replace(/\.ya?ml$/, "");
+      tree.writeFile(`/run/secrets/${name}`, Buffer.from(`emulated plain text of ${name}\n`), ROOT, 0o400);
+    }
+  }
+}
+
+/** Whether the installed host joins the tailnet: it does once it has been given an auth key. */
+export function hasTailscaleKey(tree: FileTree): boolean {
+  const hosts = tree.find("/var/lib/clawdlets/secrets/hosts", ROOT).node;
+  if (hosts?.kind !== "dir") return false;
+  return [...hosts.children.values()].some(
+    (host) => host.kind === "dir" && host.children.has("tailscale_auth_key.yaml"),
+  );
+}
+
+function copyEtc(tree: FileTree, from: string, to: string): void {
+  const { node } = tree.find(from, ROOT);
+  if (node?.kind !== "dir") return;
+  for (const [name, child] of node.children) {
+    if (child.kind === "dir") {
+      tree.makeDirectories(`${to}/${name}`, ROOT);
+      copyEtc(tree, `${from}/${name}`, `${to}/${name}`);
+    } else if (child.kind === "file") {
+      tree.writeFile(`${to}/${name}`, tree.readFile(`${from}/${name}`, ROOT), ROOT, 0o444);
+    }
+  }
+}
+
+function link(tree: FileTree, target: string, path: string): void {
+  if (tree.find(path, ROOT, false).node !== null) tree.remove(path, ROOT, true);
+  tree.makeLink(target, path, ROOT);
+}
+
+function readLinkChain(tree: FileTree, path: string): string | null {
+  const place = tree.find(path, ROOT);
+  return place.node === null ? null : place.absolute;
+}

@@ -1,0 +1,132 @@
+import { Buffer } from "node:buffer";
+import { gzipSync } from "node:zlib";
+import { bytesOutput, latin1FromBytes, unsafeBytesFromLatin1 } from "just-bash";
+import { packTar } from "modern-tar";
+import { groupName, userName, userNamed } from "../users.ts";
+import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
+import { failed, ok, parseFlags } from "./context.ts";
+
+const KERNELS = { debian: "6.12.48+deb13-cloud", installer: "6.12.58", nixos: "6.12.58" };
+
+function uname(args: string[], _context: CommandContext, { host }: Session): ExecResult {
+  const machine = host.architecture === "arm" ? "aarch64" : "x86_64";
+  const fields: Record<string, string> = {
+    s: "Linux",
+    n: host.hostname,
+    r: KERNELS[host.os],
+    m: machine,
+    o: "GNU/Linux",
+  };
+  const letters = args.join("").replaceAll("-", "") || "s";
+  if (letters === "a") return ok(`Linux ${host.hostname} ${KERNELS[host.os]} #1 SMP ${machine} GNU/Linux\n`);
+  return ok(
+    `${[..."snrmo"]
+      .filter((letter) => letters.includes(letter))
+      .map((letter) => fields[letter])
+      .join(" ")}\n`,
+  );
+}
+
+function id(args: string[], _context: CommandContext, { host, user }: Session): ExecResult {
+  const { flags, operands } = parseFlags(args, "");
+  const who = operands[0] === undefined ? user : userNamed(operands[0], host.normalUsers);
+  if (who === null) return failed(`id: '${operands[0]}': no such user`);
+  const group = groupName(who.gid);
+  if (flags.has("u")) return ok(`${flags.has("n") ? who.name : who.uid}\n`);
+  if (flags.has("g")) return ok(`${flags.has("n") ? group : who.gid}\n`);
+  if (flags.has("G")) return ok(`${who.groups.map((gid) => (flags.has("n") ? groupName(gid) : gid)).join(" ")}\n`);
+  const groups = who.groups.map((gid) => `${gid}(${groupName(gid)})`).join(",");
+  return ok(`uid=${who.uid}(${who.name}) gid=${who.gid}(${group}) groups=${groups}\n`);
+}
+
+function hostname(args: string[], _context: CommandContext, { host }: Session): ExecResult {
+  return args.some((arg) => !arg.startsWith("-"))
+    ? failed("hostname: setting it is not emulated")
+    : ok(`${host.hostname}\n`);
+}
+
+function systemctl(args: string[], _context: CommandContext, { host, user }: Session): ExecResult {
+  const [verb, ...units] = args.filter((arg) => !arg.startsWith("-"));
+  if (verb === "is-system-running") return ok("running\n");
+  if (verb === "is-active") return ok(`${units.map(() => "active").join("\n")}\n`);
+  if (verb === "reboot") return rebootNow(host, user);
+  if (verb === "poweroff") return powerOffNow(host, user);
+  if (verb === "list-units" || verb === "--failed") return ok("");
+  return failed(`systemctl: '${args.join(" ")}' is not emulated`);
+}
+
+function rebootNow(host: Session["host"], user: Session["user"]): ExecResult {
+  if (user.uid !== 0) return failed("reboot: must be superuser.");
+  host.reboot();
+  return ok();
+}
+
+function powerOffNow(host: Session["host"], user: Session["user"]): ExecResult {
+  if (user.uid !== 0) return failed("poweroff: must be superuser.");
+  host.powerOff();
+  return ok();
+}
+
+/** The one archive there is to fetch: an installer to kexec into. Nothing is really downloaded. */
+async function download(url: string): Promise<ExecResult> {
+  if (!/\.tar(\.gz|\.xz|\.zst)?$/.test(url)) return failed(`${url}: there is no network in the emulator`, 4);
+  const script = Buffer.from("#!/bin/sh\nexec kexec --load-and-run\n");
+  const packed = Buffer.from(
+    await packTar([
+      { header: { name: "kexec/", type: "directory", size: 0, mode: 0o755 } },
+      { header: { name: "kexec/run", type: "file", size: script.length, mode: 0o755 }, body: new Uint8Array(script) },
+    ]),
+  );
+  return { ...bytesOutput(unsafeBytesFromLatin1(gzipSync(packed).toString("latin1"))), stderr: "", exitCode: 0 };
+}
+
+/** Runs the rest of the line, as `sudo`, `setsid` and `env`-like commands do. */
+export async function runRest(words: string[], context: CommandContext, stdin = context.stdin): Promise<ExecResult> {
+  const [name, ...args] = words;
+  if (name === undefined || context.exec === undefined) return ok();
+  return context.exec(quote(name), { cwd: context.cwd, args, stdin: latin1FromBytes(stdin), stdinKind: "bytes" });
+}
+
+export function quote(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+export const systemCommands: CommandTable = {
+  uname,
+  id,
+  hostname,
+  systemctl,
+  whoami: (_args, _context, { host, user }) => ok(`${userName(user.uid, host.normalUsers)}\n`),
+  arch: (_args, _context, { host }) => ok(host.architecture === "arm" ? "aarch64\n" : "x86_64\n"),
+  reboot: (_args, _context, { host, user }) => rebootNow(host, user),
+  poweroff: (_args, _context, { host, user }) => powerOffNow(host, user),
+  shutdown: (args, _context, { host, user }) => (args.includes("-r") ? rebootNow(host, user) : powerOffNow(host, user)),
+  sync: () => ok(),
+  wget: (args) => download(args.find((arg) => !arg.startsWith("-")) ?? ""),
+  curl: (args) => download(args.find((arg) => !arg.startsWith("-")) ?? ""),
+  cpio: () => failed("cpio: only its presence is emulated"),
+  "systemd-detect-virt": (args) =>
+    args.includes("--container") ? { stdout: "none\n", stderr: "", exitCode: 1 } : ok("kvm\n"),
+  umask: (args, _context, { fs }) => {
+    const [text] = args;
+    if (text === undefined) return ok(`${fs.umask.toString(8).padStart(4, "0")}\n`);
+    fs.umask = Number.parseInt(text, 8);
+    return ok();
+  },
+  setsid: (args, context) =>
+    runRest(
+      args.filter((arg, index) => index > 0 || !arg.startsWith("-")),
+      context,
+    ),
+  nohup: (args, _context, { host, user }) => {
+    host.runDetached(args.map(quote).join(" "), user);
+    return ok();
+  },
+  restorecon: () => failed("restorecon: command not found", 127),
+  sudo: (args, context, { host, user }) => {
+    // As on the hardened host: members of wheel need their password, and a command over ssh has no terminal to type it.
+    const words = args.filter((arg, index) => index > 0 || !/^-[nE]+$/.test(arg));
+    if (user.uid === 0) return runRest(words, context);
+    return failed(host.os === "nixos" ? "sudo: a password is required" : `${user.name} is not in the sudoers file.`);
+  },
+};

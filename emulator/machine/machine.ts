@@ -1,0 +1,265 @@
+import { randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import type { ServerRecord } from "../cloud/types.ts";
+import { activate, hasTailscaleKey, installSystem, normalUsers } from "./activation.ts";
+import type { Host } from "./commands/context.ts";
+import { ROOT } from "./inode.ts";
+import { layDebian, layInstaller, mountVolatile, write } from "./root-filesystems.ts";
+import type { CommandFault } from "./shell.ts";
+import { FileTree } from "./tree.ts";
+import type { User } from "./users.ts";
+import { Volume } from "./volume.ts";
+
+/** How long a machine still answers after it was told to go down and the last session has ended. */
+const GOING_DOWN_MS = 60;
+
+export interface MachineOptions {
+  dir: string;
+  bootMs: number;
+  architecture: "x86" | "arm";
+  /** Called when the machine starts or stops answering, and when what is kept of it changed. */
+  onChange: () => void;
+  /** Called when everything that is connected loses its connection. */
+  onDown: () => void;
+  readFirstBoot: (
+    server: ServerRecord,
+  ) => Promise<{ hostKey: string; publicHostKey: string; authorizedKeys: string[] }>;
+}
+
+/** The computer behind one server: Debian, then the installer in memory, then NixOS, on one disk. */
+export class Machine implements Host {
+  readonly server: ServerRecord;
+  readonly faults: CommandFault[] = [];
+  tailnetUp = true;
+  networkUp = true;
+  readonly #options: MachineOptions;
+  readonly #disk: Volume;
+  #memory: Volume | null = null;
+  #tree: FileTree | null = null;
+  #isAnswering = false;
+  #generation = 0;
+  #sessions = 0;
+  #goingDown: (() => void) | null = null;
+
+  constructor(server: ServerRecord, options: MachineOptions) {
+    this.server = server;
+    this.#options = options;
+    this.#disk = new Volume(join(options.dir, "disk"));
+  }
+
+  get os(): Host["os"] {
+    return this.server.machine.os;
+  }
+  get architecture(): "x86" | "arm" {
+    return this.#options.architecture;
+  }
+  get hostname(): string {
+    return this.tree.readFile("/etc/hostname", ROOT).toString().trim();
+  }
+  get normalUsers(): readonly string[] {
+    return this.os === "nixos" ? normalUsers(this.tree) : [];
+  }
+  /** Whether sshd is up. */
+  get isAnswering(): boolean {
+    return this.#isAnswering;
+  }
+  get isOnTailnet(): boolean {
+    return this.#isAnswering && this.tailnetUp && this.os === "nixos" && hasTailscaleKey(this.tree);
+  }
+  get tree(): FileTree {
+    if (this.#tree === null) throw new Error(`emulator: ${this.server.name} is not running`);
+    return this.#tree;
+  }
+
+  /** An empty disk with the image on it, as user_data wants it. */
+  async freshDisk(): Promise<void> {
+    const generation = this.#stop();
+    const { machine } = this.server;
+    machine.disk = "debian";
+    machine.os = "debian";
+    machine.mounted = false;
+    const first = await this.#options.readFirstBoot(this.server);
+    if (generation !== this.#generation) return;
+    this.#disk.wipe();
+    const tree = new FileTree(this.#disk);
+    layDebian(tree, this.server.name);
+    write(tree, "/etc/ssh/ssh_host_ed25519_key", first.hostKey, 0o600);
+    write(tree, "/etc/ssh/ssh_host_ed25519_key.pub", first.publicHostKey);
+    write(tree, "/root/.ssh/authorized_keys", `${first.authorizedKeys.join("\n")}\n`, 0o600);
+    tree.existing("/root/.ssh", ROOT).node.mode = 0o700;
+    if (this.server.userData !== null)
+      write(tree, "/var/lib/cloud/instance/user-data.txt", this.server.userData, 0o600);
+  }
+
+  /** Power on, or reset: what the disk holds is started anew. */
+  boot(): void {
+    this.#start(() => {
+      const { machine } = this.server;
+      machine.bootId = randomUUID();
+      machine.mounted = false;
+      this.#dropMemory();
+      if (machine.disk === "empty") return false;
+      machine.os = machine.disk;
+      return true;
+    });
+  }
+
+  /** After the emulator was stopped: the machine itself never noticed. */
+  resume(): void {
+    this.#start(() => this.server.machine.disk !== "empty" || this.server.machine.os === "installer");
+  }
+
+  halt(): void {
+    this.#stop();
+  }
+
+  destroy(): void {
+    this.#stop();
+    this.#disk.flush();
+    rmSync(this.#options.dir, { recursive: true, force: true });
+  }
+
+  flush(): void {
+    this.#disk.flush();
+    this.#memory?.flush();
+  }
+
+  sessionStarted(): void {
+    this.#sessions += 1;
+  }
+
+  sessionEnded(): void {
+    this.#sessions -= 1;
+    if (this.#sessions === 0 && this.#goingDown !== null) this.#goDown();
+  }
+
+  isMounted(): boolean {
+    return this.server.machine.mounted;
+  }
+
+  kexec(): void {
+    this.#soon(() => {
+      const before = this.tree;
+      this.#start(() => {
+        const { machine } = this.server;
+        machine.bootId = randomUUID();
+        machine.os = "installer";
+        machine.mounted = false;
+        // By way of a copy: an installer that starts another one would otherwise erase what it takes along.
+        const taken = new FileTree(new Volume(null));
+        layInstaller(taken, before);
+        const memory = this.#installerMemory();
+        memory.wipe();
+        layInstaller(new FileTree(memory), taken);
+        return true;
+      });
+    });
+  }
+
+  reboot(): void {
+    this.#soon(() => this.boot());
+  }
+
+  powerOff(): void {
+    this.#soon(() => {
+      this.server.machine.powered = false;
+      this.server.status = "off";
+      this.#stop();
+    });
+  }
+
+  formatDisk(): void {
+    const { machine } = this.server;
+    machine.diskWipes += 1;
+    machine.disk = "empty";
+    machine.mounted = true;
+    this.#disk.wipe();
+    this.tree.mounts.set("/mnt", this.#disk);
+    this.#options.onChange();
+  }
+
+  installSystem(systemPath: string): string | null {
+    const problem = installSystem(this.tree, "/mnt", systemPath);
+    if (problem !== null) return problem;
+    this.server.machine.disk = "nixos";
+    this.server.machine.installRuns += 1;
+    this.#options.onChange();
+    return null;
+  }
+
+  activateSystem(systemPath: string): string | null {
+    return activate(this.tree, systemPath);
+  }
+
+  runDetached(command: string, user: User): void {
+    const generation = this.#generation;
+    void import("./shell.ts").then(async ({ runCommand }) => {
+      if (generation !== this.#generation) return;
+      const signal = new AbortController().signal;
+      await runCommand({
+        host: this,
+        tree: this.tree,
+        user,
+        command,
+        stdin: Buffer.alloc(0),
+        signal,
+        faults: this.faults,
+      });
+    });
+  }
+
+  /** @param prepare says whether there is anything that can start. */
+  #start(prepare: () => boolean): void {
+    const generation = this.#stop();
+    if (!prepare()) {
+      this.#options.onChange();
+      return;
+    }
+    const root = this.os === "installer" ? this.#installerMemory() : this.#disk;
+    const tree = new FileTree(root);
+    mountVolatile(tree, this.server.machine.bootId);
+    if (this.os === "installer" && this.server.machine.mounted) tree.mounts.set("/mnt", this.#disk);
+    if (this.os === "nixos") activate(tree, null);
+    this.#tree = tree;
+    setTimeout(() => {
+      if (generation !== this.#generation) return;
+      this.#isAnswering = true;
+      this.#options.onChange();
+    }, this.#options.bootMs);
+  }
+
+  #stop(): number {
+    this.#isAnswering = false;
+    this.#generation += 1;
+    this.#goingDown = null;
+    this.#options.onDown();
+    this.#options.onChange();
+    return this.#generation;
+  }
+
+  /** Goes down when whoever asked for it has got their exit status, as the few seconds of a real shutdown allow. */
+  #soon(act: () => void): void {
+    this.#goingDown = act;
+    if (this.#sessions === 0) this.#goDown();
+  }
+
+  #goDown(): void {
+    const act = this.#goingDown;
+    this.#goingDown = null;
+    const generation = this.#generation;
+    setTimeout(() => {
+      if (act !== null && generation === this.#generation) act();
+    }, GOING_DOWN_MS);
+  }
+
+  #installerMemory(): Volume {
+    this.#memory ??= new Volume(join(this.#options.dir, "memory"));
+    return this.#memory;
+  }
+
+  #dropMemory(): void {
+    this.#memory?.wipe();
+    this.#memory = null;
+  }
+}

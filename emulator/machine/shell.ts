@@ -1,0 +1,330 @@
+import { Buffer, isUtf8 } from "node:buffer";
+import { Bash, type CommandName, defineCommand, latin1FromBytes, parse } from "just-bash";
+import type { CommandTable, ExecResult, Host, Session } from "./commands/context.ts";
+import { failed } from "./commands/context.ts";
+import { fileCommands } from "./commands/files.ts";
+import { installCommands, storeScript } from "./commands/install.ts";
+import { systemCommands } from "./commands/system.ts";
+import { tarCommands } from "./commands/tar.ts";
+import { ROOT } from "./inode.ts";
+import { SessionFs } from "./session-fs.ts";
+import type { FileTree } from "./tree.ts";
+import type { User } from "./users.ts";
+import { Volume } from "./volume.ts";
+
+export interface ShellResult {
+  stdout: Buffer;
+  stderr: Buffer;
+  exitCode: number;
+}
+
+/** A command that is to end badly, for tests of what a caller then does. */
+export interface CommandFault {
+  command: string;
+  exitCode: number;
+  stderr: string;
+  times: number;
+  hangs: boolean;
+}
+
+// What the interpreter may do by itself. Everything that a sandbox could be left by, or that a small Debian lacks, is not here.
+const BUILT_IN: CommandName[] = [
+  "echo",
+  "printf",
+  "ls",
+  "rmdir",
+  "touch",
+  "rm",
+  "cp",
+  "mv",
+  "ln",
+  "pwd",
+  "readlink",
+  "head",
+  "tail",
+  "wc",
+  "grep",
+  "fgrep",
+  "egrep",
+  "sed",
+  "awk",
+  "sort",
+  "uniq",
+  "cut",
+  "tr",
+  "tee",
+  "find",
+  "basename",
+  "dirname",
+  "du",
+  "env",
+  "printenv",
+  "xargs",
+  "true",
+  "false",
+  "bash",
+  "sh",
+  "date",
+  "sleep",
+  "timeout",
+  "seq",
+  "expr",
+  "base64",
+  "sha256sum",
+  "md5sum",
+  "which",
+  "od",
+  "gzip",
+  "gunzip",
+  "zcat",
+  "diff",
+  "paste",
+  "rev",
+  "tac",
+  "split",
+  "comm",
+  "join",
+  "nl",
+  "strings",
+];
+
+/** `sleep` in the guest lasts a twentieth: the real scripts wait for real hardware. */
+const SLEEP_FACTOR = 0.05;
+
+/** Runs a command line as sshd would hand it to the login shell. */
+export async function runCommand(given: {
+  host: Host;
+  tree: FileTree;
+  user: User;
+  command: string;
+  stdin: Buffer;
+  signal: AbortSignal;
+  faults: CommandFault[];
+}): Promise<ShellResult> {
+  const { host, user } = given;
+  const session: Session = { host, user, fs: new SessionFs(given.tree, user) };
+  const table = commandsOf(host);
+  mountPrograms(given.tree, [...BUILT_IN, ...Object.keys(table)]);
+  // The interpreter hands over text, or bytes one a character where they were no text, and does not say which.
+  let isRaw = false;
+  const bash = new Bash({
+    fs: session.fs,
+    cwd: given.tree.find(user.home, user).node?.kind === "dir" ? user.home : "/",
+    commands: BUILT_IN,
+    customCommands: Object.entries(table).map(([name, execute]) =>
+      defineCommand(name, async (args, context) => {
+        const fault = await strike(name, given.faults, given.signal);
+        const result = fault ?? (await execute(args, context, session));
+        isRaw ||= isBytes(result) && !isUtf8(Buffer.from(result.stdout, "latin1"));
+        return result;
+      }),
+    ),
+    env: {
+      HOME: user.home,
+      USER: user.name,
+      LOGNAME: user.name,
+      SHELL: "/bin/bash",
+      PATH: "/run/wrappers/bin:/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    },
+    // It guards against JavaScript of the guest's, of which there is none here, by patching this whole process's globals.
+    defenseInDepth: false,
+    processInfo: { uid: user.uid, gid: user.gid },
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms * SLEEP_FACTOR)),
+  });
+  try {
+    const result = await bash.exec(storeScript(given.command) ?? given.command, {
+      stdin: given.stdin.toString("latin1"),
+      stdinKind: "bytes",
+      rawScript: true,
+      signal: given.signal,
+    });
+    return {
+      stdout: Buffer.from(result.stdout, isRaw ? "latin1" : "utf8"),
+      stderr: Buffer.from(sayNotEmulated(result.stderr)),
+      exitCode: result.exitCode,
+    };
+  } catch (error) {
+    // The interpreter lets errors of the file system escape from redirections; a shell would say so and go on to fail.
+    const message = error instanceof Error ? error.message : String(error);
+    const denied = /^EACCES.*'(.*)'/.exec(message);
+    const text = denied === null ? `bash: ${message}` : `bash: ${denied[1]}: Permission denied`;
+    return { stdout: Buffer.alloc(0), stderr: Buffer.from(`${text}\n`), exitCode: 1 };
+  }
+}
+
+/** The interpreter runs what it finds in PATH, so each command has its file there, in memory and not on the disk. */
+function mountPrograms(tree: FileTree, names: string[]): void {
+  if (tree.mounts.has("/bin")) return;
+  const bin = new Volume(null);
+  const usr = new Volume(null);
+  tree.mounts.set("/bin", bin);
+  tree.mounts.set("/usr", usr);
+  tree.makeDirectory("/usr/bin", ROOT);
+  for (const name of names) {
+    for (const folder of ["/bin", "/usr/bin"])
+      tree.writeFile(`${folder}/${name}`, Buffer.from(`emulated ${name}\n`), ROOT, 0o755);
+  }
+}
+
+function isBytes(result: ExecResult): boolean {
+  return result.stdoutKind === "bytes" || result.stdoutEncoding === "binary";
+}
+
+function sayNotEmulated(stderr: string): string {
+  return stderr.replace(/: command not found$/gm, ": command not found (not emulated)");
+}
+
+const shells: CommandTable = { sh: shell, bash: shell };
+
+/** `sh`, `sh --`, `sh -s`, `sh -eu`: a script on standard input. `sh -c TEXT` and `sh FILE` the interpreter knows. */
+async function shell(args: string[], context: Parameters<CommandTable[string]>[1]): Promise<ExecResult> {
+  const words = args.filter((arg) => arg !== "--" && arg !== "-s" && arg !== "-l" && arg !== "--login");
+  const isScript = words.some((word) => !word.startsWith("-")) || words.some((word) => /^-[a-z]*c/.test(word));
+  if (isScript && context.origCommand !== undefined) return context.origCommand(words);
+  if (context.exec === undefined) return failed("sh: cannot run here");
+  const options = words.length === 0 ? "" : `set ${words.join(" ")}\n`;
+  const script = Buffer.from(latin1FromBytes(context.stdin), "latin1").toString("utf8");
+  return context.exec(`${options}${script}`, { cwd: context.cwd, env: context.exportedEnv ?? {} });
+}
+
+function commandsOf(host: Host): CommandTable {
+  const { kexec, disko, "nixos-install": nixosInstall, ...installed } = installCommands;
+  const installing: Record<string, CommandTable[string] | undefined> =
+    host.os === "debian"
+      ? { kexec }
+      : host.os === "installer"
+        ? { kexec, disko, "nixos-install": nixosInstall, ...installed }
+        : installed;
+  const { wget, curl, cpio, ...everywhere } = systemCommands;
+  const fetching = host.os === "nixos" ? {} : { wget, curl, cpio };
+  const table: CommandTable = { ...fileCommands, ...tarCommands, ...everywhere, ...shells };
+  for (const [name, execute] of Object.entries({ ...installing, ...fetching })) {
+    if (execute !== undefined) table[name] = execute;
+  }
+  return table;
+}
+
+async function strike(name: string, faults: CommandFault[], signal: AbortSignal): Promise<ExecResult | null> {
+  const fault = faults.find((candidate) => candidate.command === name && candidate.times > 0);
+  if (fault === undefined) return null;
+  fault.times -= 1;
+  if (fault.hangs) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  return failed(fault.stderr, fault.exitCode);
+}
+
+const READS_NO_STDIN = new Set([
+  "exit",
+  "true",
+  "false",
+  ":",
+  "echo",
+  "printf",
+  "test",
+  "[",
+  "cd",
+  "pwd",
+  "mkdir",
+  "rmdir",
+  "chmod",
+  "chown",
+  "stat",
+  "readlink",
+  "ls",
+  "rm",
+  "cp",
+  "mv",
+  "ln",
+  "id",
+  "uname",
+  "hostname",
+  "whoami",
+  "systemctl",
+  "reboot",
+  "poweroff",
+  "shutdown",
+  "sync",
+  "sleep",
+  "set",
+  "export",
+  "unset",
+  "umask",
+  "command",
+  "type",
+  "which",
+  "kexec",
+  "disko",
+  "nixos-install",
+  "nix",
+  "nix-env",
+  "nohup",
+  "date",
+  "touch",
+  "realpath",
+  "dirname",
+  "basename",
+  "find",
+  "du",
+  "install",
+  "trap",
+  "wait",
+  "setsid",
+  "arch",
+]);
+const READS_FILES_IF_NAMED: Record<string, number> = {
+  cat: 1,
+  sha256sum: 1,
+  md5sum: 1,
+  head: 1,
+  tail: 1,
+  wc: 1,
+  grep: 2,
+  tar: 99,
+};
+
+/**
+ * Whether a command line may read its standard input. The interpreter takes input as a whole, so such a command waits for
+ * its end; one that surely reads none starts at once, as a caller that leaves its input open expects.
+ */
+export function mayReadStdin(command: string): boolean {
+  if (storeScript(command) !== null) return false;
+  let script: unknown;
+  try {
+    script = parse(command);
+  } catch (error) {
+    if (error instanceof Error) return false;
+    throw error;
+  }
+  return commandsIn(script).some(({ name, args }) => {
+    if (name === null || READS_NO_STDIN.has(name)) return false;
+    const needed = READS_FILES_IF_NAMED[name];
+    return needed === undefined || args < needed;
+  });
+}
+
+function commandsIn(node: unknown, found: { name: string | null; args: number }[] = []) {
+  if (Array.isArray(node)) {
+    for (const item of node) commandsIn(item, found);
+  } else if (typeof node === "object" && node !== null) {
+    const record = node as Record<string, unknown>;
+    if (record["type"] === "SimpleCommand") found.push(simpleCommand(record));
+    for (const value of Object.values(record)) commandsIn(value, found);
+  }
+  return found;
+}
+
+function simpleCommand(node: Record<string, unknown>): { name: string | null; args: number } {
+  const name = node["name"] === null ? null : (literal(node["name"])?.replace(/^.*\//, "") ?? "");
+  const words = Array.isArray(node["args"]) ? node["args"].map(literal) : [];
+  return { name, args: words.filter((word) => word === null || !word.startsWith("-")).length };
+}
+
+/** The text of a word without expansions; null where it has some. */
+function literal(word: unknown): string | null {
+  if (typeof word !== "object" || word === null || !("parts" in word) || !Array.isArray(word.parts)) return null;
+  let text = "";
+  for (const part of word.parts as { type?: unknown; value?: unknown }[]) {
+    if (typeof part.value !== "string") return null;
+    text += part.value;
+  }
+  return text;
+}

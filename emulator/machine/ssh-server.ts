@@ -1,0 +1,106 @@
+import { Buffer } from "node:buffer";
+import type { Socket } from "node:net";
+import type { AuthContext, Connection, PublicKeyAuthContext, ServerChannel } from "ssh2";
+import ssh2 from "ssh2";
+import { ROOT } from "./inode.ts";
+import type { Machine } from "./machine.ts";
+import { mayReadStdin, runCommand } from "./shell.ts";
+import { type User, userNamed } from "./users.ts";
+
+/** The sshd of a machine as it is now: host key, users and keys come from its disk at the time of each connection. */
+export function serveSsh(machine: Machine, socket: Socket): void {
+  const hostKey = machine.tree.readFile("/etc/ssh/ssh_host_ed25519_key", ROOT);
+  const server = new ssh2.Server({ hostKeys: [hostKey], ident: "OpenSSH_10.0" }, (client) =>
+    serveClient(machine, client),
+  );
+  server.injectSocket(socket);
+}
+
+function serveClient(machine: Machine, client: Connection): void {
+  let user: User | null = null;
+  client.on("authentication", (context) => {
+    const accepted = authenticate(machine, context);
+    if (accepted === null) return context.reject(["publickey"]);
+    user = accepted;
+    context.accept();
+  });
+  client.on("session", (accept) => {
+    const session = accept();
+    session.on("pty", (acceptPty) => acceptPty?.());
+    session.on("env", (acceptEnv) => acceptEnv?.());
+    session.on("signal", (acceptSignal) => acceptSignal?.());
+    session.on("exec", (acceptExec, _reject, info) => {
+      if (user !== null) void execute(machine, user, info.command, acceptExec());
+    });
+    // Without a command: what is typed is run when the typing ends.
+    session.on("shell", (acceptShell) => {
+      if (user !== null) void execute(machine, user, "sh", acceptShell());
+    });
+  });
+  client.on("error", ignoreBrokenConnection);
+}
+
+/** Clients leave in the middle of things, and machines go down under them: neither is news. */
+function ignoreBrokenConnection(_error: Error): void {
+  return;
+}
+
+async function execute(machine: Machine, user: User, command: string, channel: ServerChannel): Promise<void> {
+  const stop = new AbortController();
+  channel.on("close", () => stop.abort());
+  channel.on("error", ignoreBrokenConnection);
+  const input: Buffer[] = [];
+  const ended = new Promise<void>((resolve) => {
+    channel.on("data", (chunk: Buffer) => input.push(chunk));
+    channel.on("end", resolve);
+    channel.on("close", resolve);
+  });
+  if (mayReadStdin(command)) await ended;
+  if (stop.signal.aborted) return;
+  const stdin = Buffer.concat(input);
+  const { tree, faults } = machine;
+  machine.sessionStarted();
+  try {
+    const result = await runCommand({ host: machine, tree, user, command, stdin, signal: stop.signal, faults });
+    if (stop.signal.aborted || channel.destroyed) return;
+    if (result.stderr.length > 0) channel.stderr.write(result.stderr);
+    if (result.stdout.length > 0) channel.write(result.stdout);
+    channel.exit(result.exitCode);
+    channel.end();
+  } finally {
+    machine.sessionEnded();
+  }
+}
+
+function authenticate(machine: Machine, context: AuthContext): User | null {
+  if (context.method !== "publickey") return null;
+  const user = loginUser(machine, context.username);
+  if (user === null) return null;
+  for (const line of authorizedKeys(machine, user)) {
+    const key = ssh2.utils.parseKey(line);
+    if (key instanceof Error || !key.getPublicSSH().equals(context.key.data)) continue;
+    // Without a signature the client only asks whether the key would do.
+    if (context.signature === undefined) return user;
+    return isSigned(context, key) ? user : null;
+  }
+  return null;
+}
+
+function isSigned(context: PublicKeyAuthContext, key: ssh2.ParsedKey): boolean {
+  if (context.signature === undefined || context.blob === undefined) return false;
+  return key.verify(context.blob, context.signature, context.hashAlgo) === true;
+}
+
+/** Debian and the installer let root in; the installed host everyone but root. */
+function loginUser(machine: Machine, name: string): User | null {
+  if (machine.os === "nixos") return name === "root" ? null : userNamed(name, machine.normalUsers);
+  return name === "root" ? userNamed(name, []) : null;
+}
+
+function authorizedKeys(machine: Machine, user: User): string[] {
+  const path = machine.os === "nixos" ? `/etc/ssh/authorized_keys.d/${user.name}` : "/root/.ssh/authorized_keys";
+  const { node } = machine.tree.find(path, ROOT);
+  if (node?.kind !== "file") return [];
+  const lines = machine.tree.readFile(path, ROOT).toString().split("\n");
+  return lines.map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
+}

@@ -1,0 +1,110 @@
+import { createHash } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { execa } from "execa";
+import { parse } from "yaml";
+import { Exit } from "./exit.ts";
+
+/** What stands for the outcome of a Nix build: the paths, and the files of a host that follow from its stack file. */
+export interface Built {
+  disko: string;
+  system: string;
+  hostname: string;
+  adminKeys: string[];
+}
+
+const NIX_BASE32 = "0123456789abcdfghijklmnpqrsvwxyz";
+const HASHED = ["flake.nix", "flake.lock", "nix"];
+const ADMIN_KEYS = "clawdlets:adminSshKeys";
+
+/** "Builds" `flake#attribute`. @throws Exit with Nix's own kind of complaint */
+export async function build(flake: { uri: string; attribute: string }): Promise<Built> {
+  const source = await openFlake(flake.uri);
+  const stackFile = `stacks/Pulumi.${flake.attribute}.yaml`;
+  const text = await source.read(stackFile);
+  if (text === null) {
+    throw new Exit(
+      1,
+      `error: flake '${flake.uri}' does not provide attribute 'nixosConfigurations."${flake.attribute}".config.system.build.toplevel'`,
+    );
+  }
+  const hash = createHash("sha256")
+    .update(await source.fingerprint([...HASHED, stackFile]))
+    .update(text);
+  const digest = [...hash.digest().subarray(0, 32)].map((byte) => NIX_BASE32[byte % 32]).join("");
+  return {
+    disko: `/nix/store/${digest}-disko`,
+    system: `/nix/store/${digest}-nixos-system-${flake.attribute}-26.05`,
+    hostname: flake.attribute,
+    adminKeys: adminKeysOf(text),
+  };
+}
+
+/** Writes the system as a tree below `dir`, to be copied to the host's store. */
+export async function writeClosure(built: Built, dir: string): Promise<void> {
+  const system = join(dir, built.system);
+  await mkdir(join(system, "etc/ssh/authorized_keys.d"), { recursive: true });
+  await mkdir(join(system, "bin"), { recursive: true });
+  const files: [path: string, content: string, mode: number][] = [
+    ["etc/hostname", `${built.hostname}\n`, 0o444],
+    ["etc/os-release", 'NAME=NixOS\nID=nixos\nVERSION_ID="26.05"\nPRETTY_NAME="NixOS 26.05 (emulated)"\n', 0o444],
+    ["etc/ssh/authorized_keys.d/admin", built.adminKeys.map((key) => `${key}\n`).join(""), 0o444],
+    ["system", "x86_64-linux", 0o444],
+    ["bin/switch-to-configuration", `#!/bin/sh\nexec activate-system ${built.system} "$@"\n`, 0o555],
+  ];
+  for (const [path, content, mode] of files) await writeFile(join(system, path), content, { mode });
+}
+
+interface Source {
+  read(path: string): Promise<string | null>;
+  /** Changes when one of the paths does. */
+  fingerprint(paths: string[]): Promise<string>;
+}
+
+async function openFlake(uri: string): Promise<Source> {
+  const match = /^(?:git\+file:\/\/)?([^?:]+)(?:\?(.*))?$/.exec(uri.replace(/^path:/, ""));
+  if (match === null) {
+    throw new Exit(1, `error: unable to download '${uri}': HTTP error 404 (the stand-in reads local git flakes only)`);
+  }
+  const query = new URLSearchParams(match[2] ?? "");
+  const folder = join(match[1] || ".", query.get("dir") ?? "");
+  const rev = query.get("rev") ?? query.get("ref");
+  if (rev === null) return workingTree(folder);
+  const git = (...args: string[]) => execa("git", ["-C", folder, ...args], { reject: false, stripFinalNewline: false });
+  const known = await git("rev-parse", "--verify", "--quiet", `${rev}^{commit}`);
+  if (known.exitCode !== 0) throw new Exit(1, `error: cannot find Git revision '${rev}' in repository '${folder}'`);
+  return {
+    read: async (path) => {
+      const shown = await git("show", `${rev}:./${path}`);
+      return shown.exitCode === 0 ? shown.stdout : null;
+    },
+    fingerprint: async (paths) => (await git("ls-tree", rev, "--", ...paths)).stdout,
+  };
+}
+
+/** A plain path: what git tracks, as it is on disk now, as Nix takes it. */
+function workingTree(folder: string): Source {
+  const read = async (path: string): Promise<string | null> => {
+    const tracked = await execa("git", ["-C", folder, "ls-files", "--error-unmatch", "--", path], { reject: false });
+    return tracked.exitCode === 0 ? await readFile(join(folder, path), "utf8") : null;
+  };
+  return {
+    read,
+    fingerprint: async (paths) => {
+      const listed = await execa("git", ["-C", folder, "ls-files", "--", ...paths], { reject: false });
+      const files = listed.stdout.split("\n").filter((path) => path !== "");
+      return (await Promise.all(files.map(async (path) => `${path}\0${await read(path)}`))).join("\0");
+    },
+  };
+}
+
+function adminKeysOf(stackYaml: string): string[] {
+  const parsed: unknown = parse(stackYaml);
+  if (typeof parsed !== "object" || parsed === null || !("config" in parsed)) return [];
+  const config = parsed.config;
+  if (typeof config !== "object" || config === null) return [];
+  const value = (config as Record<string, unknown>)[ADMIN_KEYS];
+  // `pulumi config set --path` writes a list; without it a JSON text.
+  const list: unknown = typeof value === "string" && value.startsWith("[") ? parse(value) : value;
+  return Array.isArray(list) ? list.filter((key) => typeof key === "string") : [];
+}

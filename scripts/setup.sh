@@ -1,0 +1,19 @@
+#!/bin/sh
+# Sets up what the scripts in package.json need: packages, the types of Hetzner's API, and the engine.
+# Quick when nothing is missing. Not a postinstall script: npm runs none here (.npmrc).
+set -eu
+cd "$(dirname "$0")/.."
+node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' || {
+  echo "clawdlets needs Node 20 or newer; this is $(node --version). On Debian: see https://nodejs.org/en/download" >&2
+  exit 4
+}
+if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  echo "setup: installing packages" >&2
+  npm ci --no-progress --loglevel=error >&2
+  touch node_modules/.package-lock.json
+fi
+if [ ! -f core/hetzner/_generated/api.d.ts ] || [ emulator/openapi/openapi.json -nt core/hetzner/_generated/api.d.ts ]; then
+  mkdir -p core/hetzner/_generated
+  node_modules/.bin/openapi-typescript emulator/openapi/openapi.json -o core/hetzner/_generated/api.d.ts >/dev/null
+fi
+node_modules/.bin/tsx toolchain/main.ts >/dev/null

@@ -1,0 +1,135 @@
+import { createConnection } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { done, knock, type Lab, newServer, reportOf, startLab } from "./_lab.ts";
+
+const HERE = "127.0.0.1";
+const ELSEWHERE = "127.9.9.9";
+
+let lab: Lab;
+let server: { id: number; ipv4: string };
+let firewall: { id: number };
+let port: number;
+beforeAll(async () => {
+  lab = await startLab({ rateLimit: 1_000_000 });
+  port = lab.emulator.sshPort;
+  firewall = (await done(lab, "POST", "/firewalls", { name: "matrix" })).body.firewall;
+  server = await newServer(lab, "matrix", { firewalls: [{ firewall: firewall.id }], labels: { role: "matrix" } });
+});
+afterAll(async () => lab.stop());
+
+function rule(more: Record<string, unknown> = {}) {
+  return { direction: "in", protocol: "tcp", port: "22", source_ips: [`${HERE}/32`], ...more };
+}
+const setRules = (id: number, rules: unknown[]) => done(lab, "POST", `/firewalls/${id}/actions/set_rules`, { rules });
+
+describe("who may connect, seen by connecting", () => {
+  test.each([
+    ["no rule", [], "refused", "refused"],
+    ["this address", [rule()], "open", "reset"],
+    ["the other address", [rule({ source_ips: [`${ELSEWHERE}/32`] })], "reset", "open"],
+    ["a range with both", [rule({ source_ips: ["127.0.0.0/8"] })], "open", "open"],
+    ["everybody", [rule({ source_ips: ["0.0.0.0/0"] })], "open", "open"],
+    ["everybody in halves", [rule({ source_ips: ["0.0.0.0/1", "128.0.0.0/1"] })], "open", "open"],
+    ["the union of two rules", [rule(), rule({ source_ips: [`${ELSEWHERE}/32`] })], "open", "open"],
+    ["IPv4-mapped, one address", [rule({ source_ips: ["::ffff:127.0.0.1/128"] })], "open", "reset"],
+    ["IPv4-mapped, all", [rule({ source_ips: ["::ffff:0:0/96"] })], "open", "open"],
+    ["all of IPv6", [rule({ source_ips: ["::/0"] })], "refused", "refused"],
+    ["somebody far away", [rule({ source_ips: ["203.0.113.10/32"] })], "refused", "refused"],
+    ["any port", [rule({ port: "any" })], "open", "reset"],
+    ["a range of ports", [rule({ port: "1-1024" })], "open", "reset"],
+    ["a range that starts at 22", [rule({ port: "22-23" })], "open", "reset"],
+    ["a range that ends at 22", [rule({ port: "21-22" })], "open", "reset"],
+    ["a range just below", [rule({ port: "1-21" })], "refused", "refused"],
+    ["a range just above", [rule({ port: "23-65535" })], "refused", "refused"],
+    ["another port", [rule({ port: "443" })], "refused", "refused"],
+    ["udp", [rule({ protocol: "udp" })], "refused", "refused"],
+    ["icmp", [rule({ protocol: "icmp", port: undefined })], "refused", "refused"],
+    [
+      "outbound",
+      [{ direction: "out", protocol: "tcp", port: "22", destination_ips: ["0.0.0.0/0"] }],
+      "refused",
+      "refused",
+    ],
+  ])("%s", async (_name, rules, here, elsewhere) => {
+    await setRules(firewall.id, rules);
+    expect([await knock(server.ipv4, port, HERE), await knock(server.ipv4, port, ELSEWHERE)]).toEqual([
+      here,
+      elsewhere,
+    ]);
+  });
+});
+
+test("firewalls add up, and a label selector counts like a name", async () => {
+  await setRules(firewall.id, [rule()]);
+  const other = (
+    await done(lab, "POST", "/firewalls", { name: "other", rules: [rule({ source_ips: [`${ELSEWHERE}/32`] })] })
+  ).body.firewall;
+  const apply_to = [{ type: "label_selector", label_selector: { selector: "role in (matrix)" } }];
+  await done(lab, "POST", `/firewalls/${other.id}/actions/apply_to_resources`, { apply_to });
+  expect([await knock(server.ipv4, port, HERE), await knock(server.ipv4, port, ELSEWHERE)]).toEqual(["open", "open"]);
+  await done(lab, "PUT", `/servers/${server.id}`, { labels: {} });
+  expect([await knock(server.ipv4, port, HERE), await knock(server.ipv4, port, ELSEWHERE)]).toEqual(["open", "reset"]);
+});
+
+test("without any firewall everybody may connect", async () => {
+  const bare = await newServer(lab, "bare");
+  expect([await knock(bare.ipv4, port, HERE), await knock(bare.ipv4, port, ELSEWHERE)]).toEqual(["open", "open"]);
+});
+
+test("a connection that stands survives the rule that let it in", async () => {
+  await setRules(firewall.id, [rule()]);
+  const socket = createConnection({ host: server.ipv4, port });
+  let received = 0;
+  await new Promise<void>((resolve) => {
+    socket.on("data", (chunk: Buffer) => {
+      received += chunk.length;
+      resolve();
+    });
+  });
+  await setRules(firewall.id, []);
+  expect(await knock(server.ipv4, port)).toBe("refused");
+  const before = received;
+  // The identification of a client: the server answers it with the list of what it can do.
+  socket.write("SSH-2.0-test\r\n");
+  await new Promise<void>((resolve) => socket.once("data", () => resolve()));
+  expect(received).toBeGreaterThan(before);
+  socket.destroy();
+});
+
+test("old rules hold while new ones are pending, and also when setting them fails", async () => {
+  await setRules(firewall.id, []);
+  const fault = { action: { error: { code: "action_failed", message: "no" }, durationMs: 50 } };
+  await lab.api("POST", "/_emulator/faults", [
+    { match: { path: "/firewalls/{id}/actions/set_rules", times: 1 }, fault },
+  ]);
+  const { body } = await lab.api("POST", `/firewalls/${firewall.id}/actions/set_rules`, { rules: [rule()] });
+  expect(await knock(server.ipv4, port)).toBe("refused");
+  const [action] = body.actions;
+  let ended = action;
+  while (ended.status === "running") ended = (await lab.api("GET", `/actions/${action.id}`)).body.action;
+  expect(ended).toMatchObject({ status: "error", error: { code: "action_failed" } });
+  expect(await knock(server.ipv4, port)).toBe("refused");
+});
+
+test("a server is filtered before it answers for the first time", async () => {
+  const closed = (await done(lab, "POST", "/firewalls", { name: "closed" })).body.firewall;
+  const fresh = await newServer(lab, "fresh", { firewalls: [{ firewall: closed.id }] });
+  expect(await knock(fresh.ipv4, port)).toBe("refused");
+  expect(reportOf(lab, fresh.id).connectionsAccepted).toBe(0);
+});
+
+test("what was let in and what was cut is counted", async () => {
+  await setRules(firewall.id, [rule()]);
+  const before = reportOf(lab, server.id);
+  await knock(server.ipv4, port, HERE);
+  await knock(server.ipv4, port, ELSEWHERE);
+  const after = reportOf(lab, server.id);
+  expect(after.connectionsAccepted - before.connectionsAccepted).toBe(1);
+  expect(after.connectionsRefused - before.connectionsRefused).toBe(1);
+});
+
+test("a server that is off answers nobody", async () => {
+  await setRules(firewall.id, [rule()]);
+  await done(lab, "POST", `/servers/${server.id}/actions/poweroff`);
+  expect(await knock(server.ipv4, port)).toBe("refused");
+});

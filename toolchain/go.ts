@@ -1,0 +1,140 @@
+import { accessSync, constants, existsSync, mkdirSync, statfsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { ToolchainError } from "./errors.ts";
+import { onPath, type ToolchainPaths } from "./paths.ts";
+import { pins } from "./pins.ts";
+
+/** A checked Go, and what its children are run with. */
+export interface GoBuild {
+  go: string;
+  env: Record<string, string>;
+  signal: AbortSignal | undefined;
+}
+
+/** Modules, build cache and results together, measured on an empty machine. */
+const neededGib = 6;
+
+/** Finds Go and checks that it can do the work. @throws ToolchainError that says what to install */
+export async function findGo(paths: ToolchainPaths, signal?: AbortSignal): Promise<GoBuild> {
+  const install = `Install Go ${pins.go} or newer (https://go.dev/dl) and run this again.`;
+  const go = onPath("go") ?? (existsSync("/usr/local/go/bin/go") ? "/usr/local/go/bin/go" : undefined);
+  if (go === undefined) {
+    throw new ToolchainError(
+      "no-go",
+      `Pulumi's engine cannot be downloaded here, and there is no Go to build it with. ${install}`,
+    );
+  }
+  const env = goEnvironment(paths);
+  const { stdout, exitCode } = await execa(go, ["env", "GOVERSION"], { env, extendEnv: false, reject: false });
+  const found = /^go(\d+)\.(\d+)/.exec(stdout.trim());
+  const [major, minor] = pins.go.split(".").map(Number);
+  const isNewEnough =
+    found && (Number(found[1]) > Number(major) || (Number(found[1]) === major && Number(found[2]) >= Number(minor)));
+  if (exitCode !== 0 || !isNewEnough) {
+    throw new ToolchainError(
+      "old-go",
+      `${go} is ${stdout.trim() || "broken"}; ${pins.go} or newer is needed. ${install}`,
+    );
+  }
+  mkdirSync(paths.root, { recursive: true });
+  const { bavail, bsize } = statfsSync(paths.root);
+  const freeGib = (bavail * bsize) / 2 ** 30;
+  if (freeGib < neededGib) {
+    throw new ToolchainError(
+      "disk",
+      `Building the engine needs ${neededGib} GiB, and ${paths.root} has ${freeGib.toFixed(1)}. Make room and run this again: what is built already is kept.`,
+    );
+  }
+  return { go, env, signal };
+}
+
+/** Go's caches stay where the user has them; without a usable HOME they go into the project. */
+function goEnvironment(paths: ToolchainPaths): Record<string, string> {
+  const inherited = Object.fromEntries(
+    Object.entries(process.env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+  );
+  const own = isWritable(homedir())
+    ? {}
+    : { GOPATH: join(paths.work, "go"), GOCACHE: join(paths.work, "go-cache"), HOME: paths.work };
+  // What is pinned is what is built: no other toolchain, no change to go.sum, no workspace from a folder above.
+  return {
+    ...inherited,
+    ...own,
+    GOTOOLCHAIN: "local",
+    GOFLAGS: "-mod=readonly -trimpath -buildvcs=false",
+    GOWORK: "off",
+    CGO_ENABLED: "0",
+  };
+}
+
+function isWritable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false; // Whatever the reason, caches cannot go there.
+  }
+}
+
+export interface GoTarget {
+  module: string;
+  pkg: string;
+  output: string;
+  ldflags: string;
+  overlay?: string;
+}
+
+export async function goBuild(go: GoBuild, { module, pkg, output, ldflags, overlay }: GoTarget): Promise<void> {
+  const args = [
+    "build",
+    "-ldflags",
+    `-s -w ${ldflags}`.trim(),
+    ...(overlay === undefined ? [] : ["-overlay", overlay]),
+    "-o",
+    output,
+    pkg,
+  ];
+  await runTool(go, go.go, args, module);
+}
+
+export async function runTool({ env, signal }: GoBuild, program: string, args: string[], cwd: string): Promise<void> {
+  const result = await execa(program, args, {
+    cwd,
+    env,
+    extendEnv: false,
+    reject: false,
+    stdin: "ignore",
+    all: true,
+    maxBuffer: 1 << 20,
+    ...(signal && { cancelSignal: signal }),
+  });
+  if (result.isCanceled) throw new DOMException("The set-up was stopped.", "AbortError");
+  if (result.exitCode === 0) return;
+  throw explain(result.all);
+}
+
+function explain(output: string): ToolchainError {
+  const lines = output.trim().split("\n").slice(-6).join("\n  ");
+  if (/no space left on device/i.test(output)) {
+    return new ToolchainError(
+      "disk",
+      `The disk filled up while the engine was built. Make room and run this again: what is built already is kept.\n  ${lines}`,
+    );
+  }
+  if (
+    /dial tcp|lookup .* on|i\/o timeout|TLS handshake|proxyconnect|unrecognized import path|reading https?:|connection refused|unexpected EOF/i.test(
+      output,
+    )
+  ) {
+    return new ToolchainError(
+      "modules",
+      `Go could not fetch the engine's sources. Check the network and "go env GOPROXY", and run this again: what was fetched is kept.\n  ${lines}`,
+    );
+  }
+  return new ToolchainError(
+    "build",
+    `The engine did not build. Run this again; if it stays, report it with these lines:\n  ${lines}`,
+  );
+}

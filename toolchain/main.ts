@@ -1,0 +1,33 @@
+/** `tsx toolchain/main.ts`: sets the engine up, tells how it goes on stderr and prints where it is as JSON on stdout. */
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ensureEngine, ToolchainError, type ToolchainEvent } from "./index.ts";
+
+const sources = dirname(fileURLToPath(import.meta.url));
+const stop = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort());
+
+function tell({ kind, component, seconds, text }: ToolchainEvent): void {
+  const words = { start: "started", going: "still going", done: "done", note: "" }[kind];
+  const time = kind === "start" || kind === "note" ? "" : ` after ${Math.round(seconds)} s`;
+  process.stderr.write(`engine: ${component}: ${[words, text].filter(Boolean).join(" ")}${time}\n`);
+}
+
+try {
+  const origin = process.env["CLAWDLETS_ENGINE"];
+  const engine = await ensureEngine({
+    root: resolve(sources, ".."),
+    sources,
+    report: tell,
+    signal: stop.signal,
+    origin,
+  });
+  process.stdout.write(`${JSON.stringify(engine)}\n`);
+} catch (error) {
+  const stopped = stop.signal.aborted;
+  if (!stopped && !(error instanceof ToolchainError)) throw error;
+  process.stderr.write(
+    stopped ? "engine: stopped; run this again to go on\n" : `engine: ${(error as Error).message}\n`,
+  );
+  process.exit(stopped ? 130 : 4);
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"strconv"
+
+	sdk "github.com/pulumi/pulumi/sdk/v3"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+)
+
+// RunPlugin runs a policy pack. Providers written in TypeScript would come here too; none is used, and so none is
+// promised.
+func (h *host) RunPlugin(req *pulumirpc.RunPluginRequest, server pulumirpc.LanguageRuntime_RunPluginServer) error {
+	if req.Kind != string(apitype.AnalyzerPlugin) {
+		return fmt.Errorf("clawdlets' stand-in for pulumi-language-nodejs runs programs and policy packs, no %s "+
+			"plugin: install the official Pulumi CLI", req.Kind)
+	}
+	ctx := server.Context()
+	streams, stdout, stderr, err := rpcutil.MakeRunPluginStreams(server, false)
+	if err != nil {
+		return err
+	}
+	options, err := readOptions(req.Info)
+	if err != nil {
+		return err
+	}
+	folder := req.Info.ProgramDirectory
+	binary, script, err := node(folder, "@pulumi/pulumi/cmd/run-policy-pack")
+	if err != nil {
+		return err
+	}
+	// The pack reads the stack's name and settings from its environment, the engine tells them by a call that comes
+	// before the pack runs: the SDK's proxy takes that call.
+	proxy, stdout, err := sdk.NewPolicyProxy(ctx, stdout)
+	if err != nil {
+		return err
+	}
+	env, err := stackEnvironment(ctx, proxy)
+	if err != nil {
+		return err
+	}
+	// The pack's own options come after the script, where Node no longer sees them: so does the official host.
+	args := append([]string{script}, options.nodeArgs...)
+	args = append(append(args, req.Args...), folder)
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Dir = folder
+	cmd.Env = append(append(req.Env, options.env...), env...)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if err := proxy.Attach(ctx, cmd); err != nil {
+		return fmt.Errorf("policy pack %s: %w", folder, err)
+	}
+	return streams.Close()
+}
+
+func stackEnvironment(ctx context.Context, proxy *sdk.PolicyProxy) ([]string, error) {
+	stack, err := proxy.AwaitConfiguration(ctx)
+	if err != nil || stack == nil {
+		return nil, err
+	}
+	values, err := json.Marshal(stack.Config)
+	if err != nil {
+		return nil, err
+	}
+	return []string{
+		"PULUMI_NODEJS_ORGANIZATION=" + stack.Organization,
+		"PULUMI_NODEJS_PROJECT=" + stack.Project,
+		"PULUMI_NODEJS_STACK=" + stack.Stack,
+		"PULUMI_NODEJS_DRY_RUN=" + strconv.FormatBool(stack.DryRun),
+		"PULUMI_CONFIG=" + string(values),
+	}, nil
+}
