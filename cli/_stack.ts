@@ -18,13 +18,18 @@ export function chooseHost(layout: Layout, named: string | undefined): string {
 }
 
 /** The host's stack in the engine, made if it is not there yet. */
-export async function openStack(layout: Layout, host: string, engine: Engine): Promise<Stack> {
+export async function openStack(
+  layout: Layout,
+  host: string,
+  engine: Engine,
+  extra: Readonly<Record<string, string>> = {},
+): Promise<Stack> {
   prepareState(layout, host);
   const workspace = await LocalWorkspace.create({
     workDir: layout.root,
     pulumiHome: engine.pulumiHome,
     pulumiCommand: await PulumiCommand.get({ root: dirname(engine.binDir) }),
-    envVars: engineEnvironment(layout, engine),
+    envVars: { ...engineEnvironment(layout, engine), ...extra },
   });
   return Stack.createOrSelect(host, workspace);
 }

@@ -38,7 +38,9 @@ export async function preview(
   refresh: boolean,
   progress: Progress,
 ): Promise<Record<string, number>> {
-  const stack = await openStack(layout, host, await engineOrSetUp(progress));
+  // Automation passes --refresh on, but never --refresh=false; the engine reads each of its options from the environment too.
+  const asked: Record<string, string> = refresh ? {} : { PULUMI_OPTION_REFRESH: "false" };
+  const stack = await openStack(layout, host, await engineOrSetUp(progress), asked);
   const errors: string[] = [];
   const show = showEvents(progress);
   try {
@@ -48,7 +50,6 @@ export async function preview(
         if (event.diagnosticEvent?.severity === "error") errors.push(event.diagnosticEvent.message);
       },
       color: "never",
-      ...(!refresh && { refresh: false }),
     });
     return Object.fromEntries(Object.entries(changeSummary).map(([op, count]) => [op, count ?? 0]));
   } catch (error) {

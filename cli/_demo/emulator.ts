@@ -12,8 +12,12 @@ export interface DemoEmulator {
   close: () => Promise<void>;
 }
 
-/** Uses the emulator that answers where `.env` points, or starts one on `.demo/emulator` and writes `.env` for it. */
-export async function useEmulator(layout: Layout, progress: (text: string) => void): Promise<DemoEmulator> {
+/** Uses the emulator that answers where `.env` points, or starts one on `data` and writes `.env` for it. */
+export async function useEmulator(
+  layout: Layout,
+  data: string,
+  progress: (text: string) => void,
+): Promise<DemoEmulator> {
   const { HCLOUD_ENDPOINT: known, HCLOUD_TOKEN: token, CLAWDLETS_SSH_PORT: port } = readEnvFile(layout, {}).value;
   if (known !== undefined && token !== undefined && (await fetchReport(known, token)) !== undefined) {
     progress(`using the Hetzner emulator that runs at ${known}`);
@@ -21,7 +25,7 @@ export async function useEmulator(layout: Layout, progress: (text: string) => vo
       (await fetchReport(known, token)) ?? Promise.reject(new Error(`the emulator at ${known} went away`));
     return { sshPort: Number(port), report, close: async () => undefined };
   }
-  const emulator = await startEmulator({ data: join(layout.root, "emulator") });
+  const emulator = await startEmulator({ data });
   progress(`Hetzner emulator at ${emulator.endpoint}: no real server, no cost`);
   const standIns = join(packageRoot, "emulator", "stand-ins");
   const variables = {

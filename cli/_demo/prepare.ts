@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { UserError } from "../../core/errors.ts";
 import { initHost } from "../../core/init.ts";
 import { git } from "../../core/local/git.ts";
@@ -49,16 +49,20 @@ const stackJson = {
   },
 };
 
-/** Makes what the demo lacks and starts its Hetzner. What an earlier run left is used again. */
-export async function prepareDemo(progress: (text: string) => void): Promise<Demo> {
+/** Makes what the demo lacks in `root` and starts its Hetzner. What an earlier run left is used again. */
+export async function prepareDemo(
+  progress: (text: string) => void,
+  root = join(packageRoot, ".demo"),
+  data = join(root, "emulator"),
+): Promise<Demo> {
   // The demo must not touch a real account or state, whatever this shell is set up for.
   for (const key of Object.keys(process.env)) {
     if (envKeys.some((known) => known === key) || key.startsWith("PULUMI_")) delete process.env[key];
   }
   const engine = await engineOrSetUp(progress);
-  const layout = layoutOf(join(packageRoot, ".demo"));
+  const layout = layoutOf(root);
   await makeProject(layout);
-  const emulator = await useEmulator(layout, progress);
+  const emulator = await useEmulator(layout, data, progress);
   try {
     await makeHost(layout, engine.sops);
     await openStack(layout, host, engine);
@@ -75,7 +79,7 @@ async function makeProject(layout: Layout): Promise<void> {
   mkdirSync(layout.stacks, { recursive: true });
   for (const file of ["Pulumi.yaml", "index.ts", "package.json", "tsconfig.json", "node_modules"]) {
     const link = join(layout.root, file);
-    if (!existsSync(link)) symlinkSync(join("..", file), link);
+    if (!existsSync(link)) symlinkSync(relative(layout.root, join(packageRoot, file)), link);
   }
   writeFileSync(join(layout.root, ".gitignore"), ".clawdlets/\nemulator/\noperator/\nnode_modules\nobserved.json\n");
   if (!existsSync(join(layout.root, ".git"))) await git(layout.root, "init", "--quiet", "--initial-branch=main");

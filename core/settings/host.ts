@@ -68,15 +68,12 @@ export function readLocal(
 ): { value?: LocalSettings; problems: Problem[] } {
   const where = relative(layout.root, layout.stackJson);
   const stackJson = readStackJson(layout);
-  if (!stackJson.value) {
-    const message = `there is no such file. Make it: clawdlets init --host ${host}`;
-    const missing = [{ where, setting: "(the whole file)", message }];
-    return { problems: stackJson.problems.length > 0 ? stackJson.problems : missing };
-  }
-  const env = readEnvFile(layout, environment, stackJson.value.envFile);
+  const env = readEnvFile(layout, environment, stackJson.value?.envFile);
   const sshPort = Number(env.value.CLAWDLETS_SSH_PORT ?? 22);
   const token = tokenProblem(env.value.HCLOUD_TOKEN, env.where);
-  const entry = entryOf(stackJson.value, host, where);
+  const entry = stackJson.value
+    ? entryOf(stackJson.value, host, where)
+    : { value: undefined, problems: missingOr(stackJson.problems, host, where) };
   const problems = [
     ...env.problems,
     ...(token ? [token] : []),
@@ -93,7 +90,7 @@ export function readLocal(
       sshPubkeyFile: resolve(layout.root, expandHome(entry.value.opentofu.sshPubkeyFile, environment)),
       secretsDir: resolve(layout.dir, entry.value.secrets.localDir),
       remoteSecretsDir: entry.value.secrets.remoteDir,
-      flake: stackJson.value.base?.flake,
+      flake: stackJson.value?.base?.flake,
       token: env.value.HCLOUD_TOKEN ?? "",
       endpoint: env.value.HCLOUD_ENDPOINT ?? hetznerEndpoint,
       sshPort,
@@ -103,6 +100,11 @@ export function readLocal(
       tailscale: env.value.CLAWDLETS_TAILSCALE ?? "tailscale",
     },
   };
+}
+
+function missingOr(problems: Problem[], host: string, where: string): Problem[] {
+  const message = `there is no such file. Make it: clawdlets init --host ${host}`;
+  return problems.length > 0 ? problems : [{ where, setting: "(the whole file)", message }];
 }
 
 function entryOf(stack: StackJson, host: string, where: string): { value?: StackHost; problems: Problem[] } {

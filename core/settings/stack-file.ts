@@ -70,5 +70,5 @@ export async function addToStackFile(
 
 const heading = (host: string) => `# Settings of the host ${host}. Committed and public: nothing secret belongs here.
 # Every setting, its default and what it may be: docs/settings.md
-config: {}
+
 `;
