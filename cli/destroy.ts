@@ -1,9 +1,14 @@
 import { createInterface } from "node:readline/promises";
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { Command } from "commander";
 import { execa } from "execa";
 import { UserError } from "../core/errors.ts";
 import { exitCodes } from "../core/exit-codes.ts";
+import { waitForActions } from "../core/hetzner/actions.ts";
+import { answerOf, createHetzner } from "../core/hetzner/client.ts";
+import { HetznerApiError } from "../core/hetzner/errors.ts";
 import { findLayout, type Layout } from "../core/local/layout.ts";
+import { loadHost } from "../core/settings/host.ts";
 import { engineEnvironment, engineOrSetUp } from "./_engine.ts";
 import { type Progress, showEvents, startProgress } from "./_progress.ts";
 import { chooseHost, openStack } from "./_stack.ts";
@@ -38,12 +43,32 @@ async function confirm(host: string): Promise<void> {
   if (answer.trim() !== host) throw new UserError(`${host}: not destroyed.`, { exitCode: exitCodes.usage });
 }
 
+/** hcloud 1.68.0 does not lift Hetzner's delete protection before it deletes: the call ends with 423 `protected`. */
+async function liftProtection(layout: Layout, host: string, stack: Stack): Promise<void> {
+  const id: unknown = (await stack.outputs())["serverId"]?.value;
+  if (typeof id !== "number") return;
+  const { local } = loadHost(layout, host, process.env);
+  const what = `lift the protection of the server ${host}`;
+  const hetzner = createHetzner({ endpoint: local.endpoint, token: local.token });
+  const call = hetzner.POST("/servers/{id}/actions/change_protection", {
+    params: { path: { id } },
+    body: { delete: false, rebuild: false },
+  });
+  try {
+    const { action } = await answerOf(what, call);
+    await waitForActions(hetzner, action ? [action] : [], { what, timeoutSeconds: 60 });
+  } catch (error) {
+    if (!(error instanceof HetznerApiError) || error.code !== "not_found") throw error; // Gone already: nothing to lift.
+  }
+}
+
 export async function destroy(layout: Layout, host: string, progress: Progress): Promise<void> {
   const engine = await engineOrSetUp(progress);
   const stack = await openStack(layout, host, engine);
   const errors: string[] = [];
   const show = showEvents(progress);
-  // Protection is for what happens by mistake; this was typed out.
+  await liftProtection(layout, host, stack);
+  // The engine's own protection; both are for what happens by mistake, and this was typed out.
   const env = engineEnvironment(layout, engine);
   await execa(engine.pulumi, ["state", "unprotect", "--all", "--yes", "--stack", host], {
     cwd: layout.root,

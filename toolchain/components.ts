@@ -16,31 +16,33 @@ export interface Component {
   build: (output: string, go: GoBuild) => Promise<void>;
 }
 
-const version = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version";
+/** What the CLI and the language host call themselves; the engine refuses a host that is no version. */
+const versionFlag = `-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v${pins.pulumi}`;
 
-/** Everything, in the order that makes each next one quicker: what they share is compiled once. */
-export function componentsOf(paths: ToolchainPaths, sources: string, withSops: boolean): Component[] {
-  const main = hashOf(join(sources));
-  const bridge = hashOf(join(sources, "bridge"));
-  const stamp = (hash: string) => hash;
-  const flags = `-X ${version}=v${pins.pulumi}`;
-  const own = (name: string, target: string, pkg: string): Component => ({
+/**
+ * Everything. There are two Go modules: `.` and `bridge`, since the bridge's tfgen wants tablewriter 1 and the CLI's
+ * glamour wants 0.0.5, which is the one conflict among their thousand modules. All the others stand at the same
+ * version in both, so Go's build cache holds what they share once. The CLI is first because it compiles most of that.
+ */
+export function componentsOf(paths: ToolchainPaths, sources: string): Component[] {
+  const bridge = join(sources, "bridge");
+  const own = (name: string, target: string, pkg: string, folders: string[]): Component => ({
     name,
     target,
-    stamp: stamp(main),
-    build: (output, go) => goBuild(go, { module: sources, pkg, output, ldflags: flags }),
+    stamp: hashOf(sources, folders, pkg + versionFlag),
+    build: (output, go) => goBuild(go, { module: sources, pkg, output, ldflags: versionFlag }),
   });
   const bridged = (name: "hcloud" | "random"): Component => ({
     name,
     target: pluginBinary(paths, name),
-    stamp: stamp(bridge),
-    build: (output, go) => buildBridged(go, { paths, module: join(sources, "bridge"), name, output }),
+    stamp: hashOf(bridge, [name, "ids", "tfgen", `plugin/${name}`], pins[name]),
+    build: (output, go) => buildBridged(go, { paths, module: bridge, name, output }),
   });
   return [
-    own("pulumi", join(paths.bin, "pulumi"), "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"),
-    own("language-nodejs", join(paths.bin, "pulumi-language-nodejs"), "./nodejs"),
-    own("command", pluginBinary(paths, "command"), "./command"),
-    ...(withSops ? [own("sops", join(paths.bin, "sops"), "github.com/getsops/sops/v3/cmd/sops")] : []),
+    own("pulumi", join(paths.bin, "pulumi"), "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", []),
+    own("language-nodejs", join(paths.bin, "pulumi-language-nodejs"), "./nodejs", ["nodejs"]),
+    own("command", pluginBinary(paths, "command"), "./command", ["command"]),
+    own("sops", join(paths.bin, "sops"), "github.com/getsops/sops/v3/cmd/sops", []),
     bridged("hcloud"),
     bridged("random"),
   ];
@@ -64,25 +66,24 @@ async function buildBridged(go: GoBuild, { paths, module, name, output }: Bridge
   rmSync(generated, { recursive: true, force: true });
   mkdirSync(generated, { recursive: true });
   await runTool(go, tfgen, [name, "schema", "--skip-docs", "--out", generated], module);
-  const embedded = ["schema.json", "bridge-metadata.json"].map((file) => [
-    join(module, "plugin", name, file),
-    join(generated, file),
-  ]);
+  // tfgen leaves the version out, as it is not known yet when SDKs are generated; the published plugin has it.
+  const schema = join(generated, "schema.json");
+  writeFileSync(schema, JSON.stringify({ ...JSON.parse(readFileSync(schema, "utf8")), version: pins[name] }));
+  const files = ["schema.json", "bridge-metadata.json"];
+  const embedded = files.map((file) => [join(module, "plugin", name, file), join(generated, file)]);
   const overlay = join(paths.work, `${name}-overlay.json`);
   writeFileSync(overlay, JSON.stringify({ Replace: Object.fromEntries(embedded) }));
   await goBuild(go, { module, pkg: `./plugin/${name}`, output, ldflags: "", overlay });
 }
 
-/** Over the Go files of one module, not those of modules inside it. */
-function hashOf(module: string): string {
-  const hash = createHash("sha256");
-  const visit = (folder: string): void => {
-    for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) => a.name.localeCompare(b.name))) {
-      const path = join(folder, entry.name);
-      if (entry.isDirectory() && entry.name !== "bridge") visit(path);
-      else if (/\.go$|^go\.(mod|sum)$/.test(entry.name)) hash.update(entry.name).update(readFileSync(path));
-    }
-  };
-  visit(module);
-  return hash.update(JSON.stringify(pins)).digest("hex");
+/** Over the module's pins and the Go files of some of its folders. */
+function hashOf(module: string, folders: string[], more: string): string {
+  const hash = createHash("sha256").update(more);
+  const add = (path: string) => hash.update(`\0${path}\0`).update(readFileSync(join(module, path)));
+  for (const path of ["go.mod", "go.sum"]) add(path);
+  for (const folder of folders) {
+    const names = readdirSync(join(module, folder), { recursive: true, encoding: "utf8" }).sort();
+    for (const name of names.filter((name) => /\.(go|mjs)$|(^|\/)go\.mod$/.test(name))) add(join(folder, name));
+  }
+  return hash.digest("hex");
 }

@@ -1,12 +1,26 @@
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { execa } from "execa";
-import { lock } from "proper-lockfile";
-import { type Component, componentsOf } from "./components.ts";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { componentsOf } from "./components.ts";
 import { type Report, ToolchainError } from "./errors.ts";
-import { findGo, type GoBuild } from "./go.ts";
-import { installOfficial, officialAnswers, officialSource } from "./official.ts";
-import { type Engine, findEngine, onPath, readStamp, type ToolchainPaths, toolchainPaths } from "./paths.ts";
+import { findGo } from "./go.ts";
+import { buildAll, checkEngine, isBuilt, rememberSops } from "./install.ts";
+import { alone } from "./lock.ts";
+import {
+  installOfficial,
+  installOfficialSops,
+  type OfficialSource,
+  officialAnswers,
+  officialSource,
+} from "./official.ts";
+import {
+  type Engine,
+  engineStamp,
+  findEngine,
+  readStamp,
+  type ToolchainPaths,
+  toolchainPaths,
+  writeStamp,
+} from "./paths.ts";
 
 export interface EnsureOptions {
   /** Project folder; the engine goes to `.toolchain` in it. */
@@ -17,6 +31,8 @@ export interface EnsureOptions {
   signal?: AbortSignal;
   /** `official` or `build` to skip the question. @default official where it answers within seconds */
   origin?: string | undefined;
+  /** Where the official files are. @default Pulumi's and sops' own servers */
+  official?: OfficialSource;
 }
 
 /**
@@ -25,102 +41,62 @@ export interface EnsureOptions {
  * @throws ToolchainError with what to install or do
  */
 export async function ensureEngine(options: EnsureOptions): Promise<Engine> {
-  const paths = toolchainPaths(options.root);
-  const ready = findEngine(options.root);
-  if (ready && (ready.origin === "official" || outdated(paths, options.sources).length === 0)) return ready;
-  mkdirSync(paths.work, { recursive: true });
-  const release = await lock(paths.lock, {
-    realpath: false,
-    stale: 30_000,
-    retries: { retries: 3600, factor: 1, minTimeout: 1000, maxTimeout: 1000 },
-  });
-  try {
-    await setUp(paths, options);
-  } finally {
-    await release();
-  }
-  const engine = findEngine(options.root);
-  if (!engine)
+  const { root, origin } = options;
+  if (origin !== undefined && origin !== "official" && origin !== "build") {
     throw new ToolchainError(
-      "build",
-      `The engine is not complete in ${paths.root}. Delete that folder and run this again.`,
+      "official",
+      `CLAWDLETS_ENGINE is "${origin}". It can be "official" or "build"; unset, the official engine is used where it can be downloaded.`,
     );
-  return engine;
-}
-
-async function setUp(paths: ToolchainPaths, { sources, report, signal, origin }: EnsureOptions): Promise<void> {
-  const official = officialSource();
-  if (origin === "official" || (origin !== "build" && (await officialAnswers(official)))) {
-    await installOfficial(paths, official, report, signal);
-    await buildMissing(
-      paths,
-      components(paths, sources).filter(({ name }) => name === "sops"),
-      report,
-      signal,
-    );
-    return;
   }
-  report({
-    kind: "note",
-    component: "pulumi",
-    seconds: 0,
-    text: "Pulumi's download server does not answer: building from source",
-  });
-  rmSync(join(paths.stamps, "official"), { force: true });
-  await buildMissing(paths, outdated(paths, sources), report, signal);
-}
-
-async function buildMissing(
-  paths: ToolchainPaths,
-  missing: Component[],
-  report: Report,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (missing.length === 0) return;
-  const go = await findGo(paths, signal);
-  for (const component of missing) await buildOne(paths, component, go, report);
-  await installDependencyFiles(paths);
-}
-
-function components(paths: ToolchainPaths, sources: string): Component[] {
-  return componentsOf(paths, sources, sopsOnPath() === undefined);
-}
-
-/** A sops that is there is used; its age is checked where it is run. */
-const sopsOnPath = () => onPath("sops");
-
-function outdated(paths: ToolchainPaths, sources: string): Component[] {
-  return components(paths, sources).filter(
-    ({ name, target, stamp }) => !existsSync(target) || readStamp(paths, name) !== stamp,
+  const paths = toolchainPaths(root);
+  return (
+    complete(paths, options) ??
+    alone(paths, options, async (signal) => {
+      // Whoever waited finds the work done.
+      const done = complete(paths, options);
+      if (done) return done;
+      await setUp(paths, { ...options, signal });
+      const engine = findEngine(root);
+      if (engine) return engine;
+      throw new ToolchainError(
+        "build",
+        `The engine is not complete in ${paths.root}. Delete that folder and run this again.`,
+      );
+    })
   );
 }
 
-async function buildOne(paths: ToolchainPaths, component: Component, go: GoBuild, report: Report): Promise<void> {
-  const startedAt = Date.now();
-  const tell = (kind: "start" | "going" | "done") =>
-    report({ kind, component: component.name, seconds: (Date.now() - startedAt) / 1000 });
-  tell("start");
-  const ticking = setInterval(() => tell("going"), 10_000);
-  try {
-    const output = join(paths.work, component.name);
-    await component.build(output, go);
-    chmodSync(output, 0o755);
-    mkdirSync(dirname(component.target), { recursive: true });
-    rmSync(join(paths.stamps, component.name), { force: true });
-    renameSync(output, component.target);
-    mkdirSync(paths.stamps, { recursive: true });
-    writeFileSync(join(paths.stamps, component.name), component.stamp);
-  } finally {
-    clearInterval(ticking);
-  }
-  tell("done");
+/** The engine, if it is the asked one and its sources have not changed since. */
+function complete(paths: ToolchainPaths, { root, sources, origin }: EnsureOptions): Engine | undefined {
+  const engine = findEngine(root);
+  if (engine === undefined || (origin !== undefined && (origin === "build") !== (engine.origin === "built")))
+    return undefined;
+  return engine.origin === "official" || neededOf(paths, sources).length === 0 ? engine : undefined;
 }
 
-/** The engine must see the plugins under its own home; asked once, so that a broken build shows here and not in an update. */
-async function installDependencyFiles(paths: ToolchainPaths): Promise<void> {
-  const pulumi = join(paths.bin, "pulumi");
-  if (!existsSync(pulumi)) return;
-  const env = { PULUMI_HOME: paths.home, PULUMI_SKIP_UPDATE_CHECK: "true" };
-  const { exitCode, all } = await execa(pulumi, ["plugin", "ls", "--json"], { env, reject: false, all: true });
-  if (exitCode !== 0) throw new ToolchainError("build", `The built engine does not run: ${all}`);
+function neededOf(paths: ToolchainPaths, sources: string) {
+  const hasSops = readStamp(paths, "sops-on-path") !== undefined;
+  const needed = componentsOf(paths, sources).filter(({ name }) => !(hasSops && name === "sops"));
+  return needed.filter((component) => !isBuilt(paths, component));
+}
+
+async function setUp(paths: ToolchainPaths, options: EnsureOptions & { signal: AbortSignal }): Promise<void> {
+  const { sources, report, signal, origin, official = officialSource() } = options;
+  rmSync(join(paths.stamps, "engine"), { force: true });
+  const hasSops = await rememberSops(paths);
+  if (origin === "official" || (origin === undefined && (await officialAnswers(official)))) {
+    await installOfficial(paths, official, report, signal);
+    if (!hasSops) await installOfficialSops(paths, official, report, signal);
+    await checkEngine(paths);
+    writeStamp(paths, "engine", engineStamp("official"));
+    return;
+  }
+  if (origin === undefined) {
+    const text = "the official downloads do not answer: building from source, once, with Go";
+    report({ kind: "note", component: "pulumi", seconds: 0, text });
+  }
+  const go = await findGo(paths, signal);
+  await buildAll(paths, neededOf(paths, sources), go, report);
+  await checkEngine(paths);
+  writeStamp(paths, "engine", engineStamp("built"));
 }

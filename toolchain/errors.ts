@@ -1,7 +1,10 @@
-/** Why the engine could not be set up; the message ends with what to do. */
+/**
+ * Why the engine could not be set up; the message says what to install or do.
+ * `modules`: Go cannot fetch sources. `official`: a download is not what was published. `waiting`: another set-up.
+ */
 export class ToolchainError extends Error {
   override readonly name = "ToolchainError";
-  readonly code: "no-go" | "old-go" | "modules" | "disk" | "build" | "official";
+  readonly code: "no-go" | "old-go" | "modules" | "disk" | "build" | "official" | "waiting";
 
   constructor(code: ToolchainError["code"], message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });

@@ -1,31 +1,47 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { execa } from "execa";
 import { type Report, ToolchainError } from "./errors.ts";
+import { timed } from "./install.ts";
 import type { ToolchainPaths } from "./paths.ts";
 import { pins, plugins } from "./pins.ts";
 
-/** Pulumi's own downloads. @see https://www.pulumi.com/docs/install/versions */
-export interface OfficialSource {
-  archive: string;
-  /** `SHA512SUMS` of the release. */
+/** A download and the sums that its release publishes; a sum that we pinned ourselves we could not have checked. */
+interface Download {
+  url: string;
   sums: string;
+  algorithm: "sha256" | "sha512";
+}
+
+/** Pulumi's own downloads, and those of sops. @see https://www.pulumi.com/docs/install/versions */
+export interface OfficialSource {
+  pulumi: Download;
+  sops: Download;
 }
 
 export function officialSource(): OfficialSource {
-  const architecture = process.arch === "arm64" ? "arm64" : "x64";
   const system = process.platform === "darwin" ? "darwin" : "linux";
-  const file = `pulumi-v${pins.pulumi}-${system}-${architecture}.tar.gz`;
+  const pulumi = `pulumi-v${pins.pulumi}-${system}-${process.arch === "arm64" ? "arm64" : "x64"}.tar.gz`;
+  const sops = `sops-v${pins.sops}.${system}.${process.arch === "arm64" ? "arm64" : "amd64"}`;
+  const sopsRelease = `https://github.com/getsops/sops/releases/download/v${pins.sops}`;
   return {
-    archive: `https://get.pulumi.com/releases/sdk/${file}`,
-    sums: `https://github.com/pulumi/pulumi/releases/download/v${pins.pulumi}/SHA512SUMS`,
+    pulumi: {
+      url: `https://get.pulumi.com/releases/sdk/${pulumi}`,
+      sums: `https://github.com/pulumi/pulumi/releases/download/v${pins.pulumi}/SHA512SUMS`,
+      algorithm: "sha512",
+    },
+    sops: {
+      url: `${sopsRelease}/${sops}`,
+      sums: `${sopsRelease}/sops-v${pins.sops}.checksums.txt`,
+      algorithm: "sha256",
+    },
   };
 }
 
-/** Whether Pulumi's download server answers within three seconds. */
-export async function officialAnswers({ archive, sums }: OfficialSource): Promise<boolean> {
-  const looks = [archive, sums].map(async (url) => {
+/** Whether the download servers answer within three seconds. */
+export async function officialAnswers({ pulumi, sops }: OfficialSource): Promise<boolean> {
+  const looks = [pulumi.url, pulumi.sums, sops.sums].map(async (url) => {
     const response = await fetch(url, { method: "HEAD", signal: AbortSignal.timeout(3000) });
     return response.ok;
   });
@@ -33,49 +49,84 @@ export async function officialAnswers({ archive, sums }: OfficialSource): Promis
   return answers.every((answer) => answer.status === "fulfilled" && answer.value);
 }
 
-/** Installs the official engine and plugins, checked against the sums that the release publishes. */
-export async function installOfficial(
+/** Installs the official engine and plugins. The plugins come by the engine's own command, as users get them. */
+export function installOfficial(
   paths: ToolchainPaths,
-  source: OfficialSource,
+  { pulumi }: OfficialSource,
   report: Report,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): Promise<void> {
-  const startedAt = Date.now();
-  const seconds = () => (Date.now() - startedAt) / 1000;
-  report({ kind: "start", component: "pulumi", seconds: 0, text: "official download" });
-  const timeout = AbortSignal.timeout(600_000);
-  const options = { signal: signal ? AbortSignal.any([signal, timeout]) : timeout };
-  const [archive, sums] = await Promise.all(
-    [source.archive, source.sums].map(async (url) => Buffer.from(await (await fetch(url, options)).arrayBuffer())),
-  );
-  const name = source.archive.split("/").at(-1) ?? "";
-  const wanted = sums
-    ?.toString("utf8")
+  const install = async () => {
+    const unpacked = join(paths.work, "official");
+    rmSync(unpacked, { recursive: true, force: true });
+    mkdirSync(unpacked, { recursive: true });
+    const file = join(unpacked, "archive.tar.gz");
+    writeFileSync(file, await checked(pulumi, signal));
+    await execa("tar", ["-xzf", file, "-C", unpacked], { cancelSignal: signal });
+    rmSync(paths.bin, { recursive: true, force: true });
+    renameSync(join(unpacked, "pulumi"), paths.bin);
+    const env = { PULUMI_HOME: paths.home, PULUMI_SKIP_UPDATE_CHECK: "true" };
+    for (const plugin of plugins) {
+      const args = ["plugin", "install", "resource", plugin, pins[plugin]];
+      const { exitCode, all } = await execa(join(paths.bin, "pulumi"), args, {
+        env,
+        reject: false,
+        all: true,
+        cancelSignal: signal,
+      });
+      if (exitCode !== 0) throw failed(`The official plugin ${plugin} ${pins[plugin]}`, all.trim().slice(-300));
+    }
+  };
+  return timed("pulumi", report, install, "official download");
+}
+
+export function installOfficialSops(
+  paths: ToolchainPaths,
+  { sops }: OfficialSource,
+  report: Report,
+  signal: AbortSignal,
+): Promise<void> {
+  const install = async () => {
+    const file = join(paths.work, "sops");
+    writeFileSync(file, await checked(sops, signal), { mode: 0o755 });
+    renameSync(file, join(paths.bin, "sops"));
+  };
+  return timed("sops", report, install, "official download");
+}
+
+/** The file, once it is seen to be what the release's sums say. */
+async function checked({ url, sums, algorithm }: Download, signal: AbortSignal): Promise<Buffer> {
+  const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(600_000)]) };
+  const get = async (address: string) => {
+    const response = await fetch(address, options).catch((error: unknown) => {
+      if (signal.aborted) throw error;
+      throw failed(address, String(error instanceof Error && error.cause ? error.cause : error));
+    });
+    if (!response.ok) throw failed(address, `HTTP ${response.status}`);
+    return Buffer.from(await response.arrayBuffer());
+  };
+  const [file, list] = await Promise.all([get(url), get(sums)]);
+  const line = list
+    .toString("utf8")
     .split("\n")
-    .find((line) => line.trim().endsWith(name))
-    ?.split(/\s+/)[0];
-  if (archive === undefined || wanted !== createHash("sha512").update(archive).digest("hex")) {
+    .find(
+      (text) =>
+        text
+          .trim()
+          .split(/[\s*]+/)
+          .at(-1) === basename(url),
+    );
+  if (line?.trim().split(/\s+/)[0] !== createHash(algorithm).update(file).digest("hex")) {
     throw new ToolchainError(
       "official",
-      `${source.archive} is not what ${source.sums} says. Nothing of it was used. Try again, or build from source: CLAWDLETS_ENGINE=build`,
+      `${url} is not what ${sums} says. Nothing of it was used. Try again, or build from source: CLAWDLETS_ENGINE=build`,
     );
   }
-  const unpacked = join(paths.work, "official");
-  rmSync(unpacked, { recursive: true, force: true });
-  mkdirSync(unpacked, { recursive: true });
-  const file = join(unpacked, "archive.tar.gz");
-  writeFileSync(file, archive);
-  await execa("tar", ["-xzf", file, "-C", unpacked]);
-  rmSync(paths.bin, { recursive: true, force: true });
-  renameSync(join(unpacked, "pulumi"), paths.bin);
-  for (const plugin of plugins) {
-    const env = { PULUMI_HOME: paths.home, PULUMI_SKIP_UPDATE_CHECK: "true" };
-    await execa(join(paths.bin, "pulumi"), ["plugin", "install", "resource", plugin, pins[plugin]], {
-      env,
-      ...(signal && { cancelSignal: signal }),
-    });
-  }
-  mkdirSync(paths.stamps, { recursive: true });
-  writeFileSync(join(paths.stamps, "official"), pins.pulumi);
-  report({ kind: "done", component: "pulumi", seconds: seconds() });
+  return file;
 }
+
+const failed = (what: string, why: string) =>
+  new ToolchainError(
+    "official",
+    `${what} could not be downloaded: ${why}. Try again, or build from source: CLAWDLETS_ENGINE=build`,
+  );

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { type PluginName, pins } from "./pins.ts";
+import writeFileAtomic from "write-file-atomic";
+import { type PluginName, pins, plugins } from "./pins.ts";
 
 /** Where a project keeps its engine. Everything is inside the project; the user's own Pulumi home is never touched. */
 export interface ToolchainPaths {
@@ -39,17 +40,34 @@ export interface Engine {
   origin: "official" | "built";
 }
 
-/** The engine of a project if it is complete; reads some file names, runs nothing. */
+/**
+ * The engine of a project, if it is complete and of these pins. Looks at a few files and runs nothing, so it may be
+ * asked at every command; changed Go sources are noticed by `ensureEngine` alone.
+ */
 export function findEngine(projectRoot: string): Engine | undefined {
   const paths = toolchainPaths(projectRoot);
+  const origin = readStamp(paths, "engine");
+  if (origin !== engineStamp("official") && origin !== engineStamp("built")) return undefined;
+  const own = join(paths.bin, "sops");
+  const sops = existsSync(own) ? own : readStamp(paths, "sops-on-path");
   const pulumi = join(paths.bin, "pulumi");
-  const plugins = (["hcloud", "random", "command"] as const).map((name) => pluginBinary(paths, name));
-  const languageHost = join(paths.bin, "pulumi-language-nodejs");
-  const sops = [join(paths.bin, "sops"), onPath("sops")].find((path) => path !== undefined && existsSync(path));
-  if (sops === undefined || ![pulumi, languageHost, ...plugins].every((path) => existsSync(path))) return undefined;
-  const origin = existsSync(join(paths.stamps, "official")) ? "official" : "built";
-  return { pulumi, binDir: paths.bin, pulumiHome: paths.home, sops, origin };
+  const files = [
+    pulumi,
+    join(paths.bin, "pulumi-language-nodejs"),
+    ...plugins.map((name) => pluginBinary(paths, name)),
+  ];
+  if (sops === undefined || ![...files, sops].every((path) => existsSync(path))) return undefined;
+  return {
+    pulumi,
+    binDir: paths.bin,
+    pulumiHome: paths.home,
+    sops,
+    origin: origin === engineStamp("official") ? "official" : "built",
+  };
 }
+
+/** Written last, when all is in place. */
+export const engineStamp = (origin: Engine["origin"]) => `${origin} ${JSON.stringify(pins)}`;
 
 /** First executable of this name on PATH. */
 export function onPath(name: string): string | undefined {
@@ -60,4 +78,9 @@ export function onPath(name: string): string | undefined {
 export function readStamp(paths: ToolchainPaths, name: string): string | undefined {
   const file = join(paths.stamps, name);
   return existsSync(file) ? readFileSync(file, "utf8") : undefined;
+}
+
+export function writeStamp(paths: ToolchainPaths, name: string, text: string): void {
+  mkdirSync(paths.stamps, { recursive: true });
+  writeFileAtomic.sync(join(paths.stamps, name), text);
 }

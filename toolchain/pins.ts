@@ -10,9 +10,18 @@ export const pins = {
   command: "1.2.1",
   /** Reads and writes stdin by /dev/stdin, and knows `--filename-override`. */
   sops: "3.13.3",
+  /** Oldest sops on PATH that is taken instead: the first with `--filename-override` for every subcommand in use. */
+  oldestSops: "3.9",
   /** Oldest Go that the modules build with. */
   go: "1.26",
 } as const;
 
 export type PluginName = "hcloud" | "random" | "command";
 export const plugins: readonly PluginName[] = ["hcloud", "random", "command"];
+
+/** Whether `found` (`1.26.8`, `3.9`) is `wanted` (`1.26`) or newer, by its first two numbers. */
+export function isAtLeast(found: string, wanted: string): boolean {
+  const [foundMajor = 0, foundMinor = 0] = found.split(".").map(Number);
+  const [major = 0, minor = 0] = wanted.split(".").map(Number);
+  return foundMajor > major || (foundMajor === major && foundMinor >= minor);
+}

@@ -16,6 +16,9 @@ const news = z.object({ processGroup: z.number().int().gt(1).optional(), closed:
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
   process.on(name, () => log(`${name} is not for the guard`));
 
+// A full disk or a lost terminal must not end it either.
+process.stderr.on("error", () => undefined);
+
 function log(text: string): void {
   process.stderr.write(`${new Date().toISOString()} guard: ${text}\n`);
 }

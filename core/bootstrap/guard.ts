@@ -1,9 +1,9 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { execa } from "execa";
 import { UserError } from "../errors.ts";
 import { makePrivateFolder } from "../local/private-files.ts";
 import { cleanEnvironment } from "../local/run.ts";
@@ -30,32 +30,31 @@ export interface Guard {
 export async function startGuard(order: GuardOrder, token: string, logs: string): Promise<Guard> {
   makePrivateFolder(logs);
   const log = join(logs, "guard.log");
-  closeSync(openSync(log, "a", 0o600));
+  const logDescriptor = openSync(log, "a", 0o600);
   const typescript = import.meta.url.endsWith(".ts");
   const program = fileURLToPath(new URL(typescript ? "./guard-main.ts" : "./guard-main.js", import.meta.url));
-  const child = execa(process.execPath, [...(typescript ? ["--import", import.meta.resolve("tsx")] : []), program], {
+  // Plain spawn: execa would carry the log through this process, and the guard would die of it together with us.
+  const child = spawn(process.execPath, [...(typescript ? ["--import", import.meta.resolve("tsx")] : []), program], {
     env: cleanEnvironment({ HCLOUD_TOKEN: token }),
-    extendEnv: false,
     detached: true,
-    cleanup: false,
-    reject: false,
-    buffer: false,
-    stdin: "pipe",
-    stdout: "pipe",
-    stderr: { file: log, append: true },
+    stdio: ["pipe", "pipe", logDescriptor],
   });
-  child.stdin.on("error", () => child.unref()); // It ended before us: what it did is in its log.
-  child.stdin.write(`${JSON.stringify(order)}\n`);
-  const lines = createInterface({ input: child.stdout });
-  const [first] = await Promise.race([once(lines, "line"), child.then(() => ["ended"])]);
+  closeSync(logDescriptor);
+  const ended = once(child, "exit");
+  const { stdin, stdout } = child;
+  if (!stdin || !stdout) throw new Error("spawn gave no pipes, though it was asked for them");
+  stdin.on("error", () => child.unref()); // It ended before us: what it did is in its log.
+  stdin.write(`${JSON.stringify(order)}\n`);
+  const lines = createInterface({ input: stdout });
+  const [first] = await Promise.race([once(lines, "line"), ended.then(() => ["ended"])]);
   if (first !== "ready") {
     throw new UserError(`${order.host}: the guard that closes the window if we are killed did not start; see ${log}.`);
   }
   return {
-    watch: (processGroup) => child.stdin.write(`${JSON.stringify({ processGroup })}\n`),
+    watch: (processGroup) => stdin.write(`${JSON.stringify({ processGroup })}\n`),
     async dismiss() {
-      child.stdin.end(`${JSON.stringify({ closed: true })}\n`);
-      await child;
+      stdin.end(`${JSON.stringify({ closed: true })}\n`);
+      await ended;
     },
   };
 }

@@ -43,6 +43,10 @@ export function locked(kind: string): ApiError {
   return new ApiError(423, "locked", `${kind} is locked because another action is running`);
 }
 
+export function conflict(kind: string): ApiError {
+  return new ApiError(409, "conflict", `${kind} changed during the request, please retry`);
+}
+
 export function isProtected(kind: string): ApiError {
   return new ApiError(423, "protected", `${kind} is delete protected`);
 }

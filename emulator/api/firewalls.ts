@@ -1,41 +1,19 @@
 import { z } from "zod";
 import type { Cloud } from "../cloud/cloud.ts";
 import { isSameTarget } from "../cloud/effects.ts";
-import { addPendingBindings, firewallsOf, selectedServers } from "../cloud/firewall-bindings.ts";
-import { parseSelector } from "../cloud/labels.ts";
-import type { ActionRecord, FirewallRecord, FirewallTarget } from "../cloud/types.ts";
+import { selectedServers } from "../cloud/firewall-bindings.ts";
+import type { ActionRecord, FirewallRecord } from "../cloud/types.ts";
 import { actionRoutes, renderAction } from "./actions.ts";
-import { ApiError, invalidInput, notUnique, unprocessable } from "./errors.ts";
+import { ApiError, notUnique, unprocessable } from "./errors.ts";
 import { checkRules, rulesBody } from "./firewall-rules.ts";
-import { id, labels, name, readBody } from "./input.ts";
+import { applyTo, readTargets, resourcesOf, targets } from "./firewall-targets.ts";
+import { labels, name, readBody } from "./input.ts";
 import { mustBeUnlocked, pathFirewall } from "./locks.ts";
 import { list } from "./paging.ts";
 import type { Call, Reply, Route } from "./router.ts";
 import { del, get, post, put } from "./router.ts";
 
-const FIREWALLS_PER_SERVER = 5;
 const FIREWALLS_PER_PROJECT = 50;
-
-const target = z.object({
-  type: z.enum(["server", "label_selector"]),
-  server: z.object({ id }).nullish(),
-  label_selector: z.object({ selector: z.string() }).nullish(),
-});
-const targets = z.array(target);
-
-function readTargets(given: z.output<typeof targets>, field: string): FirewallTarget[] {
-  return given.map((item, index) => {
-    if (item.type === "server" && item.server) return { type: "server", server: item.server.id };
-    if (item.type === "label_selector" && item.label_selector) {
-      const { selector } = item.label_selector;
-      if (parseSelector(selector) === null) {
-        throw invalidInput({ [`${field}.${index}.label_selector`]: `'${selector}' is not a label selector` });
-      }
-      return { type: "label_selector", selector };
-    }
-    throw invalidInput({ [`${field}.${index}`]: `${item.type} is required` });
-  });
-}
 
 function render(cloud: Cloud, firewall: FirewallRecord): unknown {
   return {
@@ -61,47 +39,6 @@ function render(cloud: Cloud, firewall: FirewallRecord): unknown {
 
 function actionsReply(call: Call, actions: ActionRecord[]): Reply {
   return { status: 201, body: { actions: actions.map((action) => renderAction(call.cloud, action)) } };
-}
-
-/** Checks targets against what is there, adds them, and starts one action a target. @throws ApiError 422, 403 */
-function apply(call: Call, firewall: FirewallRecord, added: FirewallTarget[]): ActionRecord[] {
-  const { cloud } = call;
-  for (const item of added) {
-    if (firewall.targets.some((existing) => isSameTarget(existing, item))) {
-      throw unprocessable("firewall_already_applied", "firewall was already applied on resource");
-    }
-    for (const server of item.type === "server" ? [item.server] : selectedServers(cloud, item.selector)) {
-      mustAccept(cloud, firewall, server);
-    }
-  }
-  return added.map((item) => {
-    firewall.targets.push(item);
-    const servers = addPendingBindings(cloud, firewall);
-    return cloud.startAction({
-      command: "apply_firewall",
-      resources: resourcesOf(firewall, item),
-      effect: { do: "firewall.apply", firewall: firewall.id, servers },
-      locks: [{ id: firewall.id, type: "firewall" }],
-      fault: call.actionFault,
-    });
-  });
-}
-
-function mustAccept(cloud: Cloud, firewall: FirewallRecord, serverId: number): void {
-  const server = cloud.servers.get(serverId);
-  if (server === undefined) throw unprocessable("firewall_resource_not_found", `server ${serverId} not found`);
-  if (server.ipv4 === null && server.ipv6 === null) {
-    throw unprocessable("private_net_only_server", "the server has no public interface");
-  }
-  const present = firewallsOf(cloud, server);
-  if (!present.some((entry) => entry.id === firewall.id) && present.length >= FIREWALLS_PER_SERVER) {
-    throw new ApiError(403, "resource_limit_exceeded", "a server can have at most 5 firewalls");
-  }
-}
-
-function resourcesOf(firewall: FirewallRecord, item: FirewallTarget) {
-  const own = { id: firewall.id, type: "firewall" as const };
-  return item.type === "server" ? [own, { id: item.server, type: "server" as const }] : [own];
 }
 
 function nameMustBeFree(cloud: Cloud, wanted: string, except?: number): void {
@@ -137,7 +74,7 @@ function create(call: Call): Reply {
     bindings: [],
     inUseUntil: 0,
   };
-  const applying = apply(call, firewall, wanted);
+  const applying = applyTo(call, firewall, wanted);
   cloud.firewalls.set(firewall.id, firewall);
   const setting = cloud.startAction({
     command: "set_firewall_rules",
@@ -229,7 +166,7 @@ export const firewallsApi: Route[] = [
     const firewall = pathFirewall(call);
     const body = readBody(call, z.object({ apply_to: targets }));
     mustBeUnlocked(call.cloud, "firewall", firewall.id);
-    const actions = apply(call, firewall, readTargets(body.apply_to, "apply_to"));
+    const actions = applyTo(call, firewall, readTargets(body.apply_to, "apply_to"));
     call.cloud.networkChanged();
     return actionsReply(call, actions);
   }),

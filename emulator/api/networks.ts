@@ -4,7 +4,7 @@ import type { Cloud } from "../cloud/cloud.ts";
 import type { NetworkRecord } from "../cloud/types.ts";
 import { parseRange } from "../network/cidr.ts";
 import { actionReply, actionRoutes } from "./actions.ts";
-import { invalidInput, isProtected, notUnique, unprocessable } from "./errors.ts";
+import { conflict, invalidInput, isProtected, notUnique, unprocessable } from "./errors.ts";
 import { labels, name, pathId, readBody } from "./input.ts";
 import { found, mustBeUnlocked } from "./locks.ts";
 import { contains, gatewayOf, isIpv4, nextSubnetRange, overlaps } from "./network-addresses.ts";
@@ -102,7 +102,8 @@ function create(call: Call): Reply {
 function change(path: string, command: string, apply: (call: Call, network: NetworkRecord) => void): Route {
   return post(`/networks/{id}/actions/${path}`, (call) => {
     const network = pathNetwork(call);
-    mustBeUnlocked(call.cloud, "network", network.id);
+    // Not `locked`: the provider, which adds subnets and routes at the same time, waits only for a `conflict` to pass.
+    if (call.cloud.lockOf("network", network.id) !== null) throw conflict("network");
     apply(call, network);
     const resources = [{ id: network.id, type: "network" as const }];
     return actionReply(call, call.cloud.startAction({ command, resources, fault: call.actionFault }));

@@ -3,6 +3,7 @@ import { locationByName } from "../catalog/locations.ts";
 import type { Cloud } from "../cloud/cloud.ts";
 import type { PrimaryIpRecord } from "../cloud/types.ts";
 import { actionReply, actionRoutes, renderAction } from "./actions.ts";
+import { setDnsPtr } from "./dns-ptr.ts";
 import { invalidInput, isProtected, notUnique, unprocessable } from "./errors.ts";
 import { id, idOrName, labels, name, pathId, readBody } from "./input.ts";
 import { found, mustBeUnlocked } from "./locks.ts";
@@ -10,7 +11,6 @@ import { list } from "./paging.ts";
 import { defaultDnsPtr } from "./render-server.ts";
 import type { Call, Reply, Route } from "./router.ts";
 import { del, get, post, put } from "./router.ts";
-import { setDnsPtr } from "./server-actions.ts";
 
 function render(ip: PrimaryIpRecord): unknown {
   const fallback = ip.type === "ipv4" ? [{ ip: ip.ip, dns_ptr: defaultDnsPtr(ip.ip) }] : [];

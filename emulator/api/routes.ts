@@ -7,6 +7,7 @@ import { placementGroupsApi } from "./placement-groups.ts";
 import { primaryIpsApi } from "./primary-ips.ts";
 import type { Route } from "./router.ts";
 import { serverActionsApi } from "./server-actions.ts";
+import { serverDiskApi } from "./server-disk.ts";
 import { serverNetworksApi } from "./server-networks.ts";
 import { serversApi } from "./servers.ts";
 import { sshKeysApi } from "./ssh-keys.ts";
@@ -16,6 +17,7 @@ import { volumesApi } from "./volumes.ts";
 export const routes: readonly Route[] = [
   ...serversApi,
   ...serverActionsApi,
+  ...serverDiskApi,
   ...serverNetworksApi,
   ...firewallsApi,
   ...sshKeysApi,

@@ -3,17 +3,16 @@ import { isos } from "../catalog/isos.ts";
 import { serverTypeByName } from "../catalog/server-types.ts";
 import type { Effect, ServerRecord } from "../cloud/types.ts";
 import { actionReply, renderAction } from "./actions.ts";
+import { setDnsPtr } from "./dns-ptr.ts";
 import { ApiError, invalidInput, unprocessable } from "./errors.ts";
-import { resolveImage } from "./images.ts";
-import { id, idOrName, labels, readBody } from "./input.ts";
+import { id, idOrName, readBody } from "./input.ts";
 import { found, pathServer, unlockedServer } from "./locks.ts";
-import { renderOwnImage } from "./render-catalog.ts";
-import type { Call, Reply, Route } from "./router.ts";
+import type { Call, Route } from "./router.ts";
 import { get, post } from "./router.ts";
 import { newPassword } from "./server-machine.ts";
-import { SPREAD_GROUP_MAX, userData } from "./servers.ts";
+import { SPREAD_GROUP_MAX } from "./servers.ts";
 
-function start(call: Call, server: ServerRecord, command: string, effect?: Effect) {
+export function startOnServer(call: Call, server: ServerRecord, command: string, effect?: Effect) {
   return call.cloud.startAction({
     command,
     resources: [{ id: server.id, type: "server" }],
@@ -29,7 +28,7 @@ function simple(
 ): Route {
   return post(`/servers/{id}/actions/${path}`, (call) => {
     const server = unlockedServer(call);
-    return actionReply(call, start(call, server, command, effect(call, server)));
+    return actionReply(call, startOnServer(call, server, command, effect(call, server)));
   });
 }
 
@@ -135,108 +134,33 @@ const settings: Route[] = [
     const server = pathServer(call);
     const body = readBody(call, z.object({ ip: z.string(), dns_ptr: z.string().nullable() }));
     setDnsPtr(call, [server.ipv4, server.ipv6], body.ip, body.dns_ptr);
-    return actionReply(call, start(call, server, "change_dns_ptr"));
+    const resources = [{ id: server.id, type: "server" as const }];
+    // A name in the DNS: nothing that the server would have to be held still for.
+    const given = { command: "change_dns_ptr", resources, locks: [], fault: call.actionFault };
+    return actionReply(call, call.cloud.startAction(given));
   }),
 ];
-
-/** Sets the reverse name of an address that belongs to one of the primary IPs. @throws ApiError 404 */
-export function setDnsPtr(call: Call, primaryIps: (number | null)[], address: string, name: string | null): void {
-  const records = primaryIps.map((ip) => (ip === null ? undefined : call.cloud.primaryIps.get(ip)));
-  const owner = records.find((ip) => ip !== undefined && (ip.ip === address || ip.type === address6(address)));
-  if (owner === undefined) throw new ApiError(404, "not_found", `the IP '${address}' does not belong to the resource`);
-  owner.dnsPtr = owner.dnsPtr.filter((entry) => entry.ip !== address);
-  if (name !== null) owner.dnsPtr.push({ ip: address, dns_ptr: name });
-  call.cloud.onChange();
-}
-
-function address6(address: string): string {
-  return address.includes(":") ? "ipv6" : "";
-}
-
-function rebuild(call: Call): Reply {
-  const server = unlockedServer(call);
-  const body = readBody(call, z.object({ image: idOrName, user_data: userData.optional() }));
-  if (server.protection.rebuild) throw new ApiError(423, "protected", "server is rebuild protected");
-  const architecture = serverTypeByName(server.serverType)?.architecture ?? "x86";
-  const image = resolveImage(call.cloud, body.image, architecture);
-  server.status = "rebuilding";
-  call.cloud.machines?.halt(server);
-  const action = start(call, server, "rebuild_server", {
-    do: "server.rebuilt",
-    server: server.id,
-    image: image.id,
-    // Without new user_data the old one is kept: it stays at the metadata service for the life of the server.
-    userData: body.user_data ?? server.userData,
-  });
-  return {
-    status: 201,
-    body: {
-      action: renderAction(call.cloud, action),
-      root_password: server.authorizedKeys.length === 0 ? newPassword() : null,
-    },
-  };
-}
-
-function createImage(call: Call): Reply {
-  const server = unlockedServer(call);
-  const body = readBody(
-    call,
-    z.object({
-      type: z.enum(["snapshot", "backup"]).optional(),
-      description: z.string().optional(),
-      labels: labels.optional(),
-    }),
-  );
-  const type = body.type ?? "snapshot";
-  if (type === "backup" && server.backupWindow === null) {
-    throw unprocessable("service_error", "backups are not enabled for the server");
-  }
-  const imageId = call.cloud.nextId("image");
-  const image = {
-    id: imageId,
-    labels: body.labels ?? {},
-    created: call.cloud.now(),
-    type,
-    description: body.description ?? `snapshot ${imageId}`,
-    server: { id: server.id, name: server.name },
-    osFlavor: server.machine.os === "debian" ? "debian" : "unknown",
-    osVersion: null,
-    architecture: serverTypeByName(server.serverType)?.architecture ?? "x86",
-    diskSize: server.primaryDiskSize,
-    status: "creating" as const,
-    protection: { delete: false },
-  };
-  call.cloud.images.set(imageId, image);
-  const action = call.cloud.startAction({
-    command: "create_image",
-    resources: [
-      { id: server.id, type: "server" },
-      { id: imageId, type: "image" },
-    ],
-    effect: { do: "image.ready", image: imageId },
-    fault: call.actionFault,
-  });
-  return { status: 201, body: { action: renderAction(call.cloud, action), image: renderOwnImage(image) } };
-}
 
 export const serverActionsApi: Route[] = [
   ...power,
   ...settings,
-  post("/servers/{id}/actions/rebuild", rebuild),
-  post("/servers/{id}/actions/create_image", createImage),
   post("/servers/{id}/actions/enable_rescue", (call) => {
     const server = unlockedServer(call);
     const body = readBody(call, z.object({ type: z.literal("linux64").optional(), ssh_keys: z.array(id).optional() }));
     for (const key of body.ssh_keys ?? []) found("SSH key", call.cloud.sshKeys, key);
-    const action = start(call, server, "enable_rescue", { do: "server.rescue", server: server.id, enabled: true });
+    const action = startOnServer(call, server, "enable_rescue", {
+      do: "server.rescue",
+      server: server.id,
+      enabled: true,
+    });
     return { status: 201, body: { action: renderAction(call.cloud, action), root_password: newPassword() } };
   }),
   post("/servers/{id}/actions/reset_password", (call) => {
-    const action = start(call, unlockedServer(call), "reset_server_password");
+    const action = startOnServer(call, unlockedServer(call), "reset_server_password");
     return { status: 201, body: { action: renderAction(call.cloud, action), root_password: newPassword() } };
   }),
   post("/servers/{id}/actions/request_console", (call) => {
-    const action = start(call, pathServer(call), "request_console");
+    const action = startOnServer(call, pathServer(call), "request_console");
     const body = {
       action: renderAction(call.cloud, action),
       wss_url: "wss://console.emulator.example/",

@@ -35,7 +35,8 @@ function applyServerEffect(cloud: Cloud, effect: Effect): void {
       const disk = serverTypeByName(effect.serverType)?.disk;
       server.serverType = effect.serverType;
       if (effect.upgradeDisk && disk !== undefined) server.primaryDiskSize = disk;
-      server.status = "off";
+      // "This copies the content of its disk, and starts it again", as the API description has it.
+      setPower(cloud, server, "running", true);
       return;
     }
     case "server.backup":

@@ -1,9 +1,10 @@
 import { Buffer, isUtf8 } from "node:buffer";
-import { Bash, type CommandName, defineCommand, latin1FromBytes, parse } from "just-bash";
+import { Bash, type CommandName, defineCommand, latin1FromBytes } from "just-bash";
 import type { CommandTable, ExecResult, Host, Session } from "./commands/context.ts";
 import { failed } from "./commands/context.ts";
 import { fileCommands } from "./commands/files.ts";
 import { installCommands, storeScript } from "./commands/install.ts";
+import { permissionCommands } from "./commands/permissions.ts";
 import { systemCommands } from "./commands/system.ts";
 import { tarCommands } from "./commands/tar.ts";
 import { ROOT } from "./inode.ts";
@@ -197,7 +198,7 @@ function commandsOf(host: Host): CommandTable {
         : installed;
   const { wget, curl, cpio, ...everywhere } = systemCommands;
   const fetching = host.os === "nixos" ? {} : { wget, curl, cpio };
-  const table: CommandTable = { ...fileCommands, ...tarCommands, ...everywhere, ...shells };
+  const table: CommandTable = { ...fileCommands, ...permissionCommands, ...tarCommands, ...everywhere, ...shells };
   for (const [name, execute] of Object.entries({ ...installing, ...fetching })) {
     if (execute !== undefined) table[name] = execute;
   }
@@ -210,121 +211,4 @@ async function strike(name: string, faults: CommandFault[], signal: AbortSignal)
   fault.times -= 1;
   if (fault.hangs) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
   return failed(fault.stderr, fault.exitCode);
-}
-
-const READS_NO_STDIN = new Set([
-  "exit",
-  "true",
-  "false",
-  ":",
-  "echo",
-  "printf",
-  "test",
-  "[",
-  "cd",
-  "pwd",
-  "mkdir",
-  "rmdir",
-  "chmod",
-  "chown",
-  "stat",
-  "readlink",
-  "ls",
-  "rm",
-  "cp",
-  "mv",
-  "ln",
-  "id",
-  "uname",
-  "hostname",
-  "whoami",
-  "systemctl",
-  "reboot",
-  "poweroff",
-  "shutdown",
-  "sync",
-  "sleep",
-  "set",
-  "export",
-  "unset",
-  "umask",
-  "command",
-  "type",
-  "which",
-  "kexec",
-  "disko",
-  "nixos-install",
-  "nix",
-  "nix-env",
-  "nohup",
-  "date",
-  "touch",
-  "realpath",
-  "dirname",
-  "basename",
-  "find",
-  "du",
-  "install",
-  "trap",
-  "wait",
-  "setsid",
-  "arch",
-]);
-const READS_FILES_IF_NAMED: Record<string, number> = {
-  cat: 1,
-  sha256sum: 1,
-  md5sum: 1,
-  head: 1,
-  tail: 1,
-  wc: 1,
-  grep: 2,
-  tar: 99,
-};
-
-/**
- * Whether a command line may read its standard input. The interpreter takes input as a whole, so such a command waits for
- * its end; one that surely reads none starts at once, as a caller that leaves its input open expects.
- */
-export function mayReadStdin(command: string): boolean {
-  if (storeScript(command) !== null) return false;
-  let script: unknown;
-  try {
-    script = parse(command);
-  } catch (error) {
-    if (error instanceof Error) return false;
-    throw error;
-  }
-  return commandsIn(script).some(({ name, args }) => {
-    if (name === null || READS_NO_STDIN.has(name)) return false;
-    const needed = READS_FILES_IF_NAMED[name];
-    return needed === undefined || args < needed;
-  });
-}
-
-function commandsIn(node: unknown, found: { name: string | null; args: number }[] = []) {
-  if (Array.isArray(node)) {
-    for (const item of node) commandsIn(item, found);
-  } else if (typeof node === "object" && node !== null) {
-    const record = node as Record<string, unknown>;
-    if (record["type"] === "SimpleCommand") found.push(simpleCommand(record));
-    for (const value of Object.values(record)) commandsIn(value, found);
-  }
-  return found;
-}
-
-function simpleCommand(node: Record<string, unknown>): { name: string | null; args: number } {
-  const name = node["name"] === null ? null : (literal(node["name"])?.replace(/^.*\//, "") ?? "");
-  const words = Array.isArray(node["args"]) ? node["args"].map(literal) : [];
-  return { name, args: words.filter((word) => word === null || !word.startsWith("-")).length };
-}
-
-/** The text of a word without expansions; null where it has some. */
-function literal(word: unknown): string | null {
-  if (typeof word !== "object" || word === null || !("parts" in word) || !Array.isArray(word.parts)) return null;
-  let text = "";
-  for (const part of word.parts as { type?: unknown; value?: unknown }[]) {
-    if (typeof part.value !== "string") return null;
-    text += part.value;
-  }
-  return text;
 }

@@ -4,7 +4,8 @@ import type { AuthContext, Connection, PublicKeyAuthContext, ServerChannel } fro
 import ssh2 from "ssh2";
 import { ROOT } from "./inode.ts";
 import type { Machine } from "./machine.ts";
-import { mayReadStdin, runCommand } from "./shell.ts";
+import { runCommand } from "./shell.ts";
+import { mayReadStdin } from "./stdin.ts";
 import { type User, userNamed } from "./users.ts";
 
 /** The sshd of a machine as it is now: host key, users and keys come from its disk at the time of each connection. */

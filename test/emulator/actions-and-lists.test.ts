@@ -57,6 +57,15 @@ describe("actions", () => {
     await until("it can be deleted", async () => (await lab.api("DELETE", `/firewalls/${firewall.id}`)).status === 204);
   });
 
+  test("and for a while after it was removed", async () => {
+    const { server } = (await done(lab, "POST", "/servers", { name: "removed", ...SERVER })).body;
+    const applied = [{ type: "server", server: { id: server.id } }];
+    const { firewall } = (await done(lab, "POST", "/firewalls", { name: "removed", apply_to: applied })).body;
+    await done(lab, "POST", `/firewalls/${firewall.id}/actions/remove_from_resources`, { remove_from: applied });
+    expect((await lab.api("DELETE", `/firewalls/${firewall.id}`)).body.error.code).toBe("resource_in_use");
+    await until("it can be deleted", async () => (await lab.api("DELETE", `/firewalls/${firewall.id}`)).status === 204);
+  });
+
   test("actions are only listed by their ids", async () => {
     expect((await lab.api("GET", "/actions")).body.error.code).toBe("deprecated_api_endpoint");
     expect((await lab.api("GET", "/actions?id=1")).body.actions).toEqual([]);

@@ -94,6 +94,11 @@ test("every endpoint that is emulated agrees with the API description", async ()
   await go("POST", `${onServer}/remove_from_placement_group`);
   await go("POST", `${onServer}/add_to_placement_group`, { placement_group: group.id });
   await go("POST", `${onServer}/change_type`, { server_type: "cx33", upgrade_disk: false });
+  expect((await go("GET", `/servers/${server.id}`)).body.server).toMatchObject({
+    status: "running",
+    server_type: { name: "cx33" },
+  });
+  await go("POST", `${onServer}/poweroff`);
   await go("POST", `${onServer}/poweron`);
   await go("POST", `${onServer}/rebuild`, { image: "debian-12", user_data: "#cloud-config\n{}" });
   const ipv4 = server.public_net.ipv4;

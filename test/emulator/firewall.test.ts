@@ -1,6 +1,6 @@
 import { createConnection } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { done, knock, type Lab, newServer, reportOf, startLab } from "./_lab.ts";
+import { done, knock, type Lab, newServer, reportOf, startLab, until } from "./_lab.ts";
 
 const HERE = "127.0.0.1";
 const ELSEWHERE = "127.9.9.9";
@@ -109,6 +109,18 @@ test("old rules hold while new ones are pending, and also when setting them fail
   while (ended.status === "running") ended = (await lab.api("GET", `/actions/${action.id}`)).body.action;
   expect(ended).toMatchObject({ status: "error", error: { code: "action_failed" } });
   expect(await knock(server.ipv4, port)).toBe("refused");
+});
+
+test("while new rules are pending, nobody comes in whom the old ones keep out", async () => {
+  await setRules(firewall.id, [rule()]);
+  const slow = [
+    { match: { path: "/firewalls/{id}/actions/set_rules", times: 1 }, fault: { action: { durationMs: 700 } } },
+  ];
+  await lab.api("POST", "/_emulator/faults", slow);
+  const { body } = await lab.api("POST", `/firewalls/${firewall.id}/actions/set_rules`, { rules: [] });
+  expect(body.actions[0].status).toBe("running");
+  expect([await knock(server.ipv4, port, HERE), await knock(server.ipv4, port, ELSEWHERE)]).toEqual(["open", "reset"]);
+  await until("the new rules hold", async () => (await knock(server.ipv4, port, HERE)) === "refused");
 });
 
 test("a server is filtered before it answers for the first time", async () => {

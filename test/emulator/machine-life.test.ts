@@ -1,6 +1,7 @@
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
+import ssh2 from "ssh2";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   done,
@@ -59,6 +60,8 @@ async function newExtraFiles(): Promise<string> {
     await chmod(join(dir, path), mode);
   };
   await put("etc/ssh/ssh_host_ed25519_key", keys.final.privateKey, 0o600);
+  // Does not help root: it is refused whatever keys it has.
+  await put("etc/ssh/authorized_keys.d/root", `${keys.client.publicKey}\n`, 0o444);
   await put("var/lib/sops-nix/key.txt", "AGE-SECRET-KEY-CANARY\n", 0o400);
   await put("var/lib/clawdlets/secrets/hosts/web-1/tailscale_auth_key.yaml", BINARY, 0o440);
   await chmod(join(dir, "var/lib/clawdlets/secrets"), 0o750);
@@ -100,6 +103,28 @@ describe("Debian", () => {
       const { status, stderr } = await ssh(lab, { ...base, user, key }, "true");
       expect([status, stderr]).toEqual([255, expect.stringContaining("Permission denied (publickey)")]);
     }
+  });
+
+  test("refuses who has the public half of a key only", async () => {
+    const forged = ssh2.utils.parseKey(keys.stranger.privateKey);
+    const real = ssh2.utils.parseKey(keys.client.publicKey);
+    if (forged instanceof Error || real instanceof Error) throw new Error("unreadable keys");
+    const connect = (key: ssh2.ParsedKey) =>
+      new Promise<string>((resolve) => {
+        const client = new ssh2.Client();
+        client.on("ready", () => {
+          client.end();
+          resolve("let in");
+        });
+        client.on("error", (error) => resolve(error.message));
+        const authHandler = [{ type: "publickey" as const, username: "root", key }];
+        client.connect({ host: server.ipv4, port: lab.emulator.sshPort, username: "root", authHandler });
+      });
+    const own = ssh2.utils.parseKey(keys.client.privateKey);
+    if (own instanceof Error) throw own;
+    expect(await connect(own)).toBe("let in");
+    forged.getPublicSSH = () => real.getPublicSSH();
+    expect(await connect(forged)).toBe("All configured authentication methods failed");
   });
 
   test("is not trusted under another host key", async () => {

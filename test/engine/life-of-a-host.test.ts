@@ -235,7 +235,25 @@ describe("opening on purpose and closing again", () => {
 });
 
 describe("destroying", () => {
-  it("takes everything down and keeps keys and secrets", async () => {
+  it("is refused to plain pulumi while the host is protected", async () => {
+    await addToStackFile(demo.layout, demo.host, { protect: true }, ["protect"]);
+    await up(demo.layout, demo.host, progress);
+    const refused = await execa(
+      engine?.pulumi ?? "pulumi",
+      ["destroy", "--yes", "--skip-preview", "--stack", demo.host],
+      {
+        cwd: demo.layout.root,
+        env: engineEnvironment(demo.layout, engine ?? ({} as never)),
+        reject: false,
+        all: true,
+      },
+    );
+    expect(refused.exitCode).not.toBe(0);
+    expect(refused.all).toContain("protected");
+    expect(await serverSeen()).toMatchObject({ installRuns: 1, os: "nixos" });
+  }, 60_000);
+
+  it("takes a protected host down when it is typed out, and keeps keys and secrets", async () => {
     await destroy(demo.layout, demo.host, progress);
     expect(await serverSeen()).toBeUndefined();
     expect(await plantedSecrets()).toEqual(canaries);

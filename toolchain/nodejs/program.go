@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	_ "embed"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +19,9 @@ import (
 
 // @pulumi/pulumi ends with this code when it has told the reason itself.
 const alreadyTold = 32
+
+//go:embed plain-errors.mjs
+var plainErrors string
 
 // Run executes the program. It talks to the engine's monitor itself: no proxy in between, which only calls made
 // synchronously by very old SDKs would need, and resource hooks go the straight way.
@@ -53,7 +58,8 @@ func (h *host) program(ctx context.Context, req *pulumirpc.RunRequest) (*exec.Cm
 	if err != nil {
 		return nil, err
 	}
-	args := append(options.nodeArgs, script)
+	preload := "data:text/javascript;base64," + base64.StdEncoding.EncodeToString([]byte(plainErrors))
+	args := append([]string{"--import", preload}, append(options.nodeArgs, script)...)
 	for _, flag := range []struct{ name, value string }{
 		{"monitor", req.GetMonitorAddress()},
 		{"engine", h.engine},

@@ -36,6 +36,10 @@ export type Execute = (args: string[], context: CommandContext, session: Session
 /** Commands by name. */
 export type CommandTable = Record<string, Execute>;
 
+export function absolute(context: CommandContext, path: string): string {
+  return context.fs.resolvePath(context.cwd, path);
+}
+
 export function ok(stdout = ""): ExecResult {
   return { stdout, stderr: "", exitCode: 0 };
 }

@@ -19,7 +19,11 @@ func Provider(metadata []byte) tfbridge.ProviderInfo {
 		Version:      Version,
 		MetadataInfo: tfbridge.NewProviderMetadata(metadata),
 	}
-	info.MustComputeTokens(tokens.SingleModule("random_", "index", tokens.MakeStandard("random")))
+	// random_pet is RandomPet: in most languages the bare names (String, Integer) are taken.
+	token := func(module, name string) (string, error) {
+		return tokens.MakeStandard("random")(module, "Random"+name)
+	}
+	info.MustComputeTokens(tokens.SingleModule("random_", "index", token))
 	info.MustApplyAutoAliases()
 	return info
 }

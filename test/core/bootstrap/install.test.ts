@@ -1,0 +1,149 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type Demo, prepareDemo } from "../../../cli/_demo/prepare.ts";
+import { engineEnvironment } from "../../../cli/_engine.ts";
+import { readBootstrapKeys } from "../../../core/bootstrap/bootstrap-keys.ts";
+import { installIdOf } from "../../../core/bootstrap/install-id.ts";
+import { readJournal } from "../../../core/bootstrap/journal.ts";
+import { probePort } from "../../../core/bootstrap/probe.ts";
+import { bootstrapUserData } from "../../../core/bootstrap/user-data.ts";
+import { hostLayoutOf } from "../../../core/local/layout.ts";
+import { findEngine } from "../../../toolchain/index.ts";
+
+/** `clawdlets install` as the stack runs it, on a server of the emulator, with real ssh and the stand-in installer. */
+const folder = mkdtempSync(join(tmpdir(), "clawdlets-install-"));
+let demo: Demo;
+let environment: Record<string, string>;
+let serverId = 0;
+
+beforeAll(async () => {
+  demo = await prepareDemo(() => undefined, join(folder, "project"), join(folder, "emulator"));
+  const engine = findEngine(process.cwd());
+  if (!engine) throw new Error("no engine: run scripts/setup.sh");
+  environment = engineEnvironment(demo.layout, engine);
+}, 60_000);
+
+afterAll(async () => {
+  await demo?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+afterEach(async () => {
+  await api("DELETE", `/servers/${serverId}`);
+});
+
+async function api(method: string, path: string, body?: unknown) {
+  const url = path.startsWith("/_emulator")
+    ? new URL(path, environment["HCLOUD_ENDPOINT"])
+    : `${environment["HCLOUD_ENDPOINT"]}${path}`;
+  const response = await fetch(url, {
+    method,
+    headers: { authorization: `Bearer ${environment["HCLOUD_TOKEN"]}`, "content-type": "application/json" },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return text === "" ? undefined : JSON.parse(text);
+}
+
+/** A server as the program makes it: behind a firewall that lets nothing in but ping, born with the one-time keys. */
+async function createServer(): Promise<{ address: string; facts: string; installId: string }> {
+  const { firewall } = await api("POST", "/firewalls", {
+    name: `closed-${Date.now()}`,
+    rules: [{ direction: "in", protocol: "icmp", source_ips: ["0.0.0.0/0"] }],
+  });
+  const keys = readBootstrapKeys(hostLayoutOf(demo.layout, demo.host));
+  if (!keys) throw new Error("the project has no one-time keys");
+  const { server } = await api("POST", "/servers", {
+    name: demo.host,
+    server_type: "cx43",
+    image: "debian-12",
+    location: "nbg1",
+    firewalls: [{ firewall: firewall.id }],
+    user_data: bootstrapUserData(keys),
+  });
+  serverId = server.id;
+  await expect.poll(async () => (await api("GET", `/servers/${serverId}`)).server.status).toBe("running");
+  const address = server.public_net.ipv4.ip as string;
+  const installId = installIdOf({ host: demo.host, serverId, reinstall: 0 });
+  return { address, installId, facts: JSON.stringify({ serverId, address, installId }) };
+}
+
+const install = (facts: string) =>
+  execa(join(process.cwd(), "bin", "clawdlets"), ["install", "--host", demo.host], {
+    cwd: demo.layout.root,
+    env: { ...environment, CLAWDLETS_FACTS: facts },
+    reject: false,
+    all: true,
+  });
+
+const seen = (address: string) => probePort(address, demo.sshPort, { timeoutMs: 2000 });
+const server = async () => (await demo.report()).servers.find(({ id }) => id === serverId);
+const windows = async () => (await api("GET", "/firewalls?label_selector=clawdlets-window")).firewalls;
+const reached = (child: ReturnType<typeof install>, text: string) =>
+  new Promise<void>((resolve) => child.all?.on("data", (chunk: Buffer) => String(chunk).includes(text) && resolve()));
+
+describe("clawdlets install", () => {
+  it("installs once, and a second run touches nothing", async () => {
+    const { address, facts, installId } = await createServer();
+    const first = await install(facts);
+    expect(first.exitCode, first.all).toBe(0);
+    expect(JSON.parse(first.stdout)).toMatchObject({ host: demo.host, installId, installed: true });
+    expect(await seen(address)).toBe("refused");
+    expect(await windows()).toEqual([]);
+    const again = await install(facts);
+    expect(JSON.parse(again.stdout)).toMatchObject({ installed: false });
+    expect(await server()).toMatchObject({ installRuns: 1, diskWipes: 1, os: "nixos" });
+
+    // The journal is this machine's memory only; without it the host itself says that it is installed.
+    const files = hostLayoutOf(demo.layout, demo.host);
+    rmSync(files.journal);
+    const forgotten = await install(facts);
+    expect(JSON.parse(forgotten.stdout)).toMatchObject({ installed: false });
+    expect(await server()).toMatchObject({ installRuns: 1, diskWipes: 1 });
+
+    const other = await install(JSON.stringify({ ...JSON.parse(facts), installId: "0".repeat(16) }));
+    expect(other.exitCode).toBe(7);
+    expect(other.stderr).toContain("It was left as it is");
+    expect(await server()).toMatchObject({ installRuns: 1, diskWipes: 1 });
+    expect(await seen(address)).toBe("refused");
+  }, 90_000);
+
+  it("sends nothing to a machine in the middle", async () => {
+    const { address, facts } = await createServer();
+    await api("POST", `/_emulator/servers/${serverId}/host-key-swap`, { on: true });
+    const result = await install(facts);
+    expect(result.exitCode).toBe(7);
+    expect(result.stderr).toMatch(
+      /answers with the host key SHA256:.*, which is none that was made for it\. Nothing was sent/,
+    );
+    expect((await server())?.impostor).toMatchObject({ authentications: 0, commands: 0, bytesReceived: 0 });
+    expect(await seen(address)).toBe("refused");
+    expect(await windows()).toEqual([]);
+  }, 60_000);
+
+  it.each(["SIGTERM", "SIGINT", "SIGKILL"] as const)(
+    "closes the port when it is stopped by %s half-way",
+    async (signal) => {
+      const { address, facts } = await createServer();
+      const child = install(facts);
+      await reached(child, "[kexec]");
+      expect(await seen(address)).toBe("open");
+      child.kill(signal);
+      const result = await child;
+      expect(result.exitCode).not.toBe(0);
+      // After SIGKILL it is the guard that closes.
+      await expect.poll(() => seen(address), { timeout: 20_000, interval: 200 }).toBe("refused");
+      await expect.poll(windows, { timeout: 20_000, interval: 200 }).toEqual([]);
+
+      const next = await install(facts);
+      expect(next.exitCode, next.all).toBe(0);
+      expect(await server()).toMatchObject({ installRuns: 1, os: "nixos" });
+      expect(readJournal(hostLayoutOf(demo.layout, demo.host).journal)?.state).toBe("done");
+      expect(readFileSync(demo.layout.knownHosts, "utf8")).toContain(address);
+    },
+    90_000,
+  );
+});

@@ -1,0 +1,76 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { afterEach, expect, test } from "vitest";
+
+// The command by itself: what the whole command line makes of it is tested with the command line.
+const RUN = `
+  import { emulatorCommand } from ${JSON.stringify(new URL("../../cli/emulator.ts", import.meta.url).href)};
+  await emulatorCommand.parseAsync(process.argv.slice(1), { from: "user" });
+`;
+const started: ReturnType<typeof spawn>[] = [];
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill("SIGKILL");
+});
+
+function run(...args: string[]) {
+  const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", RUN, "--", ...args]);
+  started.push(child);
+  let stdout = "";
+  let stderr = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const ready = new Promise<{ endpoint: string; token: string; sshPort: number }>((resolve) => {
+    child.stdout.on("data", (chunk: Buffer) => {
+      stdout += chunk.toString();
+      if (stdout.includes("\n")) resolve(JSON.parse(stdout));
+    });
+  });
+  const ended = once(child, "close").then(([code]) => ({ code: code as number, stdout, stderr }));
+  return { child, ready, ended };
+}
+
+test.each(["SIGTERM", "SIGINT"] as const)(
+  "says where it is in one line, and on %s lists what it did not know",
+  async (signal) => {
+    const { child, ready, ended } = run("--action-ms", "0");
+    const { endpoint, token, sshPort } = await ready;
+    expect([endpoint, token, sshPort]).toEqual([
+      expect.stringMatching(/^http:\/\/127\.0\.0\.1:[0-9]+\/v1$/),
+      expect.stringMatching(/^[A-Za-z0-9]{64}$/),
+      expect.any(Number),
+    ]);
+    await fetch(`${endpoint}/load_balancers`, { headers: { authorization: `Bearer ${token}` } });
+    child.kill(signal);
+    const { code, stdout, stderr } = await ended;
+    expect([code, stdout.trim().split("\n").length]).toEqual([0, 1]);
+    expect(stderr).toBe("asked for, but not emulated:\n  GET /v1/load_balancers\n");
+  },
+);
+
+test.each([
+  [["--port", "99999"], 2, /--port <n>.*'99999'.*whole number from 0 to 65535/],
+  [["--action-ms", "soon"], 2, /--action-ms <n>.*'soon'.*whole number/],
+  [["--rate-limit", "0"], 2, /--rate-limit <n>.*'0'/],
+  [["--frobnicate"], 2, /unknown option '--frobnicate'/],
+  [["--token", "short"], 1, /^--token: a Hetzner token is 64 characters/],
+  [["--faults", "/nowhere.json"], 1, /^--faults \/nowhere\.json: ENOENT/],
+])("%j is refused with status %i in one sentence", async (args, status, text) => {
+  const { code, stdout, stderr } = await run(...args).ended;
+  expect([code, stdout, stderr.trim().split("\n").length]).toEqual([status, "", 1]);
+  expect(stderr).toMatch(text);
+});
+
+test("a port in use is refused with what to do", async () => {
+  const other = createServer().listen(0, "127.0.0.1");
+  await once(other, "listening");
+  const address = other.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const { code, stderr } = await run("--port", String(port)).ended;
+  expect([code, stderr]).toEqual([
+    1,
+    `--port ${port}: 127.0.0.1:${port} is in use or may not be used. Give another port, or 0 for any free one.\n`,
+  ]);
+  other.close();
+});

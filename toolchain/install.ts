@@ -1,0 +1,84 @@
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { execa } from "execa";
+import type { Component } from "./components.ts";
+import { type Report, ToolchainError } from "./errors.ts";
+import type { GoBuild } from "./go.ts";
+import { onPath, readStamp, type ToolchainPaths, writeStamp } from "./paths.ts";
+import { isAtLeast, pins } from "./pins.ts";
+
+export const isBuilt = (paths: ToolchainPaths, { name, target, stamp }: Component) =>
+  existsSync(target) && readStamp(paths, name) === stamp;
+
+/**
+ * Builds what is missing, one after the other: `go build` fills both cores by itself. Each is put in place by a
+ * rename and stamped after that, so a kill at any point leaves either the old one, or the new one to build again.
+ */
+export async function buildAll(
+  paths: ToolchainPaths,
+  missing: Component[],
+  go: GoBuild,
+  report: Report,
+): Promise<void> {
+  for (const component of missing) {
+    await timed(component.name, report, async () => {
+      const output = join(paths.work, component.name);
+      await component.build(output, go);
+      chmodSync(output, 0o755);
+      mkdirSync(dirname(component.target), { recursive: true });
+      rmSync(join(paths.stamps, component.name), { force: true });
+      renameSync(output, component.target);
+      writeStamp(paths, component.name, component.stamp);
+    });
+  }
+}
+
+/** Reports the start, a sign of life every ten seconds, and the end. */
+export async function timed(
+  component: string,
+  report: Report,
+  work: () => Promise<void>,
+  text?: string,
+): Promise<void> {
+  const startedAt = Date.now();
+  const tell = (kind: "start" | "going" | "done") =>
+    report({ kind, component, seconds: (Date.now() - startedAt) / 1000, ...(text !== undefined && { text }) });
+  tell("start");
+  const ticking = setInterval(() => tell("going"), 10_000);
+  try {
+    await work();
+  } finally {
+    clearInterval(ticking);
+  }
+  tell("done");
+}
+
+/** A sops on PATH that is new enough is used, and remembered, so that `findEngine` need not run it. */
+export async function rememberSops(paths: ToolchainPaths): Promise<boolean> {
+  const stamp = join(paths.stamps, "sops-on-path");
+  const found = onPath("sops");
+  // Our own folder is on PATH inside `clawdlets env`; that one is a component like the others.
+  if (found !== undefined && dirname(found) !== paths.bin) {
+    const { stdout } = await execa(found, ["--version", "--disable-version-check"], { reject: false });
+    const version = /^sops v?(\d+\.\d+)/.exec(stdout)?.[1];
+    if (version !== undefined && isAtLeast(version, pins.oldestSops)) {
+      writeStamp(paths, "sops-on-path", found);
+      return true;
+    }
+  }
+  rmSync(stamp, { force: true });
+  return false;
+}
+
+/** Asked once, so that a broken engine shows here and not in the middle of an update. */
+export async function checkEngine(paths: ToolchainPaths): Promise<void> {
+  const env = { PULUMI_HOME: paths.home, PULUMI_SKIP_UPDATE_CHECK: "true" };
+  const pulumi = join(paths.bin, "pulumi");
+  const { exitCode, stdout, all } = await execa(pulumi, ["version"], { env, reject: false, all: true });
+  if (exitCode !== 0 || stdout.trim() !== `v${pins.pulumi}`) {
+    throw new ToolchainError(
+      "build",
+      `${pulumi} should be v${pins.pulumi}, and says: ${all.trim().slice(-300)}. Delete ${paths.root} and run this again.`,
+    );
+  }
+}
