@@ -141,10 +141,13 @@ describe("local.Command of the stand-in, on the real engine", () => {
 
   test("tells a failing update's exit code and output, and leaves the state as it was", async () => {
     const before = stack.outputs("withUpdate");
-    const update = "echo some-out; echo some-err >&2; exit 7";
+    // Two pipes: without the pause, which stream comes first is not promised.
+    const update = "echo some-out; sleep 0.2; echo some-err >&2; exit 7";
     const { exitCode, all } = await up({ ...rest, withUpdate: { ...changed.withUpdate, update } });
     expect(exitCode).not.toBe(0);
-    expect(all).toMatch(/exit status 7: running "echo some-out; echo some-err >&2; exit 7":\s+some-out\s+some-err/);
+    expect(all).toMatch(
+      /exit status 7: running "echo some-out; sleep 0.2; echo some-err >&2; exit 7":\s+some-out\s+some-err/,
+    );
     expect(stack.outputs("withUpdate")).toEqual(before);
   });
 

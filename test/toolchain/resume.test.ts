@@ -1,10 +1,8 @@
-import { EventEmitter, once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { ToolchainEvent } from "../../toolchain/errors.ts";
 import { alone } from "../../toolchain/lock.ts";
 import { toolchainPaths } from "../../toolchain/paths.ts";
 import { repository } from "./_stack.ts";
@@ -60,25 +58,6 @@ test("a set-up killed half-way is finished by the next one, which builds nothing
   expect(all, "the dead one's lock is told, and taken over").toContain("another process sets up");
   expect(read("built")).toBe("first second second third ");
   expect(["second", "third"].map((name) => read(`.toolchain/bin/${name}`))).toEqual(["whole second", "whole third"]);
-});
-
-test("a second set-up says what it waits for, and starts when the first has ended", async () => {
-  const paths = toolchainPaths(folder);
-  const order: string[] = [];
-  const ended = new EventEmitter();
-  const first = alone(paths, { report: () => undefined }, async () => {
-    await once(ended, "now");
-    order.push("first");
-  });
-  const events: ToolchainEvent[] = [];
-  await vi.waitFor(() => expect(existsSync(`${paths.lock}.lock`)).toBe(true));
-  const second = alone(paths, { report: (event) => events.push(event) }, async () => order.push("second"));
-  await vi.waitFor(() =>
-    expect(events.map(({ text }) => text)).toEqual([expect.stringContaining("waiting for it to end")]),
-  );
-  ended.emit("now");
-  await Promise.all([first, second]);
-  expect(order).toEqual(["first", "second"]);
 });
 
 test("one that waits can be stopped", async () => {
