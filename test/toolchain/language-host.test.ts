@@ -16,6 +16,7 @@ describe("the stand-in for pulumi-language-nodejs, on the real engine", () => {
       export const name = config.require("name");
       export const list = config.requireObject<number[]>("list");
       export const secret = config.requireSecret("password");
+      export const secretNames = JSON.parse(process.env["PULUMI_CONFIG_SECRET_KEYS"] ?? "");
       export const where = [pulumi.getProject(), pulumi.getStack(), pulumi.getOrganization()];
     `);
     await stack.run("config", "set", "name", "two words, 'quoted'", "--stack", "s");
@@ -30,6 +31,7 @@ describe("the stand-in for pulumi-language-nodejs, on the real engine", () => {
       name: "two words, 'quoted'",
       list: [7],
       secret: "canary-5d1",
+      secretNames: ["lab:password"],
       where: ["lab", "s", "organization"],
     });
     expect(stack.stateText + all, "a secret setting stays one").not.toContain("canary-5d1");

@@ -1,0 +1,91 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Demo, prepareDemo } from "../../cli/_demo/prepare.ts";
+import { engineEnvironment } from "../../cli/_engine.ts";
+import { hostLayoutOf } from "../../core/local/layout.ts";
+import { addToStackFile } from "../../core/settings/stack-file.ts";
+import { findEngine } from "../../toolchain/index.ts";
+
+/** Plain `pulumi up`, the way a person would by hand, on a project that has one thing wrong. */
+const folder = mkdtempSync(join(tmpdir(), "clawdlets-refusals-"));
+let demo: Demo;
+
+beforeAll(async () => {
+  demo = await prepareDemo(() => undefined, join(folder, "project"), join(folder, "emulator"));
+}, 60_000);
+
+afterAll(async () => {
+  await demo?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const engine = findEngine(process.cwd());
+const up = () =>
+  execa(engine?.pulumi ?? "pulumi", ["up", "--yes", "--skip-preview", "--non-interactive", "--stack", demo.host], {
+    cwd: demo.layout.root,
+    env: engineEnvironment(demo.layout, engine ?? ({} as never)),
+    reject: false,
+    all: true,
+  });
+
+/** Requests that made something. */
+const writes = async () => Object.keys((await demo.report()).requests).filter((request) => request.startsWith("POST"));
+
+describe("nothing is created while", () => {
+  it.each<[string, Record<string, unknown>, RegExp]>([
+    ["the server type is not sold", { serverType: "cx99" }, /"cx99" is not sold by Hetzner.*it has .*cx43/s],
+    [
+      "the location does not have the type",
+      { location: "xyz1" },
+      /clawdlets:location: "xyz1" does not have cx43.*it is sold in .*nbg1/s,
+    ],
+    [
+      "Hetzner has no such image",
+      { image: "debian-99" },
+      /clawdlets:image: Hetzner has no x86 image named "debian-99"/,
+    ],
+    [
+      "a setting is unknown",
+      { serverTyp: "cx43" },
+      /clawdlets:serverTyp: unknown setting \(did you mean "serverType"\?\)/,
+    ],
+  ])(
+    "%s",
+    async (_, settings, reason) => {
+      const { stackFile } = hostLayoutOf(demo.layout, demo.host);
+      const before = readFileSync(stackFile, "utf8");
+      const stackJson = readFileSync(demo.layout.stackJson, "utf8");
+      await addToStackFile(demo.layout, demo.host, settings, ["serverType"]);
+      // Both files name the type; here it is the catalogue that is to refuse it.
+      if ("serverType" in settings)
+        writeFileSync(demo.layout.stackJson, stackJson.replace("cx43", String(settings["serverType"])));
+      try {
+        const { exitCode, all } = await up();
+        expect(exitCode).not.toBe(0);
+        expect(all).toMatch(reason);
+        expect(await writes()).toEqual([]);
+      } finally {
+        writeFileSync(stackFile, before);
+        writeFileSync(demo.layout.stackJson, stackJson);
+      }
+    },
+    60_000,
+  );
+
+  it("a secret cannot be read by the host's key", async () => {
+    const file = join(hostLayoutOf(demo.layout, demo.host).secrets, "tailscale_auth_key.yaml");
+    const before = readFileSync(file, "utf8");
+    writeFileSync(file, before.replace(/data:[A-Za-z0-9+/=]{4}/, "data:AAAA"));
+    try {
+      const { exitCode, all } = await up();
+      expect(exitCode).not.toBe(0);
+      expect(all).toMatch(/tailscale_auth_key: sops could not decrypt/);
+      expect(await writes()).toEqual([]);
+    } finally {
+      writeFileSync(file, before);
+    }
+  }, 60_000);
+});
