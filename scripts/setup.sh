@@ -12,6 +12,8 @@ if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
   npm ci --no-progress --loglevel=error >&2
   touch node_modules/.package-lock.json
 fi
+# npx runs a package's own command only where it is linked, and npm links those of dependencies alone.
+ln -sf ../../bin/clawdlets.mjs node_modules/.bin/clawdlets
 if [ ! -f core/hetzner/_generated/api.d.ts ] || [ emulator/openapi/openapi.json -nt core/hetzner/_generated/api.d.ts ]; then
   mkdir -p core/hetzner/_generated
   node_modules/.bin/openapi-typescript emulator/openapi/openapi.json -o core/hetzner/_generated/api.d.ts >/dev/null

@@ -50,7 +50,7 @@ export function findLayout(from: string): Layout {
     if (existsSync(join(folder, projectFile))) return layoutOf(folder);
     if (dirname(folder) === folder) {
       throw new UserError(
-        `No ${projectFile} in ${start} or any folder above it: run clawdlets in the project, or make one with "clawdlets init".`,
+        `No ${projectFile} in ${start} or any folder above it: run clawdlets in your clone of the project.`,
         { exitCode: exitCodes.settings },
       );
     }
