@@ -11,6 +11,7 @@ import { findLayout, type Layout } from "../core/local/layout.ts";
 import { loadHost } from "../core/settings/host.ts";
 import { engineEnvironment, engineOrSetUp } from "./_engine.ts";
 import { type Progress, showEvents, startProgress } from "./_progress.ts";
+import { staying } from "./_signals.ts";
 import { chooseHost, openStack } from "./_stack.ts";
 import { engineFailure } from "./up.ts";
 
@@ -76,13 +77,16 @@ export async function destroy(layout: Layout, host: string, progress: Progress):
     reject: false,
   });
   try {
-    await stack.destroy({
-      onEvent(event) {
-        show(event);
-        if (event.diagnosticEvent?.severity === "error") errors.push(event.diagnosticEvent.message);
-      },
-      color: "never",
-    });
+    await staying(progress, (signal) =>
+      stack.destroy({
+        signal,
+        onEvent(event) {
+          show(event);
+          if (event.diagnosticEvent?.severity === "error") errors.push(event.diagnosticEvent.message);
+        },
+        color: "never",
+      }),
+    );
     progress(`${host}: destroyed; its keys and secrets stay in .clawdlets`);
   } catch (error) {
     throw engineFailure(host, "destroy", errors, error);

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { findLayout, type Layout } from "../core/local/layout.ts";
 import { engineOrSetUp } from "./_engine.ts";
 import { type Progress, showEvents, startProgress } from "./_progress.ts";
+import { staying } from "./_signals.ts";
 import { chooseHost, openStack } from "./_stack.ts";
 import { engineFailure } from "./up.ts";
 
@@ -44,13 +45,16 @@ export async function preview(
   const errors: string[] = [];
   const show = showEvents(progress);
   try {
-    const { changeSummary } = await stack.preview({
-      onEvent(event) {
-        show(event);
-        if (event.diagnosticEvent?.severity === "error") errors.push(event.diagnosticEvent.message);
-      },
-      color: "never",
-    });
+    const { changeSummary } = await staying(progress, (signal) =>
+      stack.preview({
+        signal,
+        onEvent(event) {
+          show(event);
+          if (event.diagnosticEvent?.severity === "error") errors.push(event.diagnosticEvent.message);
+        },
+        color: "never",
+      }),
+    );
     return Object.fromEntries(Object.entries(changeSummary).map(([op, count]) => [op, count ?? 0]));
   } catch (error) {
     throw engineFailure(host, "preview", errors, error);

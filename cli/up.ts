@@ -4,6 +4,7 @@ import { findLayout, type Layout } from "../core/local/layout.ts";
 import { loadHost } from "../core/settings/host.ts";
 import { engineOrSetUp } from "./_engine.ts";
 import { type Progress, showEvents, startProgress } from "./_progress.ts";
+import { staying } from "./_signals.ts";
 import { chooseHost, openStack } from "./_stack.ts";
 
 export interface UpResult {
@@ -42,13 +43,16 @@ export async function up(layout: Layout, host: string, progress: Progress): Prom
   const show = showEvents(progress);
   const startedAt = Date.now();
   try {
-    const { summary, outputs } = await stack.up({
-      onEvent(event) {
-        show(event);
-        if (event.diagnosticEvent?.severity === "error") errors.push(event.diagnosticEvent.message);
-      },
-      color: "never",
-    });
+    const { summary, outputs } = await staying(progress, (signal) =>
+      stack.up({
+        signal,
+        onEvent(event) {
+          show(event);
+          if (event.diagnosticEvent?.severity === "error") errors.push(event.diagnosticEvent.message);
+        },
+        color: "never",
+      }),
+    );
     const changes = Object.fromEntries(
       Object.entries(summary.resourceChanges ?? {}).map(([op, count]) => [op, count ?? 0]),
     );

@@ -28,7 +28,7 @@ export class PortObserver {
         const [admin, elsewhere] = await Promise.all([look(demoAddresses.admin), look(demoAddresses.elsewhere)]);
         this.#samples.push({ at, admin, elsewhere });
       }
-      await sleep(100, undefined, { ref: false });
+      await sleep(100);
     }
   }
 
