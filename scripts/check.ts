@@ -16,4 +16,5 @@ for (const [name, command, args] of checks) {
   if (exitCode !== 0) failed.push(name);
 }
 if (failed.length > 0) process.stderr.write(`Failed: ${failed.join(", ")}\n`);
+process.stdout.write(`${checks.length - failed.length} passed, ${failed.length} failed\n`);
 process.exit(failed.length === 0 ? 0 : 1);
