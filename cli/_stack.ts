@@ -25,6 +25,8 @@ export async function openStack(
   extra: Readonly<Record<string, string>> = {},
 ): Promise<Stack> {
   prepareState(layout, host);
+  // The library asks the engine for its version without the workspace's environment, which would make a ~/.pulumi.
+  process.env["PULUMI_HOME"] = engine.pulumiHome;
   const workspace = await LocalWorkspace.create({
     workDir: layout.root,
     pulumiHome: engine.pulumiHome,

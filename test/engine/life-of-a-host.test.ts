@@ -191,6 +191,8 @@ describe("what must never reinstall or replace", () => {
     try {
       const { changes } = await up(layout, demo.host, progress);
       expect(Object.keys(changes)).toEqual(["same"]);
+      // The user's own Pulumi home is not ours to touch.
+      expect(readdirSync(folder)).not.toContain(".pulumi");
     } finally {
       process.env["HOME"] = home;
     }
