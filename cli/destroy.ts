@@ -10,10 +10,9 @@ import { HetznerApiError } from "../core/hetzner/errors.ts";
 import { findLayout, type Layout } from "../core/local/layout.ts";
 import { loadHost } from "../core/settings/host.ts";
 import { engineEnvironment, engineOrSetUp } from "./_engine.ts";
-import { type Progress, showEvents, startProgress } from "./_progress.ts";
-import { staying } from "./_signals.ts";
+import { type Progress, startProgress } from "./_progress.ts";
+import { runEngine } from "./_run-engine.ts";
 import { chooseHost, openStack } from "./_stack.ts";
-import { engineFailure } from "./up.ts";
 
 /** `clawdlets destroy`: deletes the server and its disk. */
 export function destroyCommand(): Command {
@@ -66,8 +65,6 @@ async function liftProtection(layout: Layout, host: string, stack: Stack): Promi
 export async function destroy(layout: Layout, host: string, progress: Progress): Promise<void> {
   const engine = await engineOrSetUp(progress);
   const stack = await openStack(layout, host, engine);
-  const errors: string[] = [];
-  const show = showEvents(progress);
   await liftProtection(layout, host, stack);
   // The engine's own protection; both are for what happens by mistake, and this was typed out.
   const env = engineEnvironment(layout, engine);
@@ -76,19 +73,6 @@ export async function destroy(layout: Layout, host: string, progress: Progress):
     env,
     reject: false,
   });
-  try {
-    await staying(progress, (signal) =>
-      stack.destroy({
-        signal,
-        onEvent(event) {
-          show(event);
-          if (event.diagnosticEvent?.severity === "error") errors.push(event.diagnosticEvent.message);
-        },
-        color: "never",
-      }),
-    );
-    progress(`${host}: destroyed; its keys and secrets stay in .clawdlets`);
-  } catch (error) {
-    throw engineFailure(host, "destroy", errors, error);
-  }
+  await runEngine(host, "destroy", progress, (options) => stack.destroy(options));
+  progress(`${host}: destroyed; its keys and secrets stay in .clawdlets`);
 }

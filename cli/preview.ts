@@ -1,10 +1,9 @@
 import { Command } from "commander";
 import { findLayout, type Layout } from "../core/local/layout.ts";
 import { engineOrSetUp } from "./_engine.ts";
-import { type Progress, showEvents, startProgress } from "./_progress.ts";
-import { staying } from "./_signals.ts";
+import { type Progress, startProgress } from "./_progress.ts";
+import { runEngine } from "./_run-engine.ts";
 import { chooseHost, openStack } from "./_stack.ts";
-import { engineFailure } from "./up.ts";
 
 /** `clawdlets preview`: what `up` would do. Changes nothing. */
 export function previewCommand(): Command {
@@ -42,21 +41,6 @@ export async function preview(
   // Automation passes --refresh on, but never --refresh=false; the engine reads each of its options from the environment too.
   const asked: Record<string, string> = refresh ? {} : { PULUMI_OPTION_REFRESH: "false" };
   const stack = await openStack(layout, host, await engineOrSetUp(progress), asked);
-  const errors: string[] = [];
-  const show = showEvents(progress);
-  try {
-    const { changeSummary } = await staying(progress, (signal) =>
-      stack.preview({
-        signal,
-        onEvent(event) {
-          show(event);
-          if (event.diagnosticEvent?.severity === "error") errors.push(event.diagnosticEvent.message);
-        },
-        color: "never",
-      }),
-    );
-    return Object.fromEntries(Object.entries(changeSummary).map(([op, count]) => [op, count ?? 0]));
-  } catch (error) {
-    throw engineFailure(host, "preview", errors, error);
-  }
+  const { changeSummary } = await runEngine(host, "preview", progress, (options) => stack.preview(options));
+  return Object.fromEntries(Object.entries(changeSummary).map(([op, count]) => [op, count ?? 0]));
 }

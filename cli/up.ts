@@ -1,10 +1,9 @@
 import { Command } from "commander";
-import { UserError } from "../core/errors.ts";
 import { findLayout, type Layout } from "../core/local/layout.ts";
 import { loadHost } from "../core/settings/host.ts";
 import { engineOrSetUp } from "./_engine.ts";
-import { type Progress, showEvents, startProgress } from "./_progress.ts";
-import { staying } from "./_signals.ts";
+import { type Progress, startProgress } from "./_progress.ts";
+import { runEngine } from "./_run-engine.ts";
 import { chooseHost, openStack } from "./_stack.ts";
 
 export interface UpResult {
@@ -39,46 +38,17 @@ export async function up(layout: Layout, host: string, progress: Progress): Prom
   loadHost(layout, host, process.env);
   const engine = await engineOrSetUp(progress);
   const stack = await openStack(layout, host, engine);
-  const errors: string[] = [];
-  const show = showEvents(progress);
   const startedAt = Date.now();
-  try {
-    const { summary, outputs } = await staying(progress, (signal) =>
-      stack.up({
-        signal,
-        onEvent(event) {
-          show(event);
-          if (event.diagnosticEvent?.severity === "error") errors.push(event.diagnosticEvent.message);
-        },
-        color: "never",
-      }),
-    );
-    const changes = Object.fromEntries(
-      Object.entries(summary.resourceChanges ?? {}).map(([op, count]) => [op, count ?? 0]),
-    );
-    const changed = Object.entries(changes).filter(([op]) => op !== "same");
-    progress(changed.length === 0 ? `${host}: nothing to do, everything is as declared` : `${host}: done`);
-    const seconds = (Date.now() - startedAt) / 1000;
-    const plain = Object.entries(outputs).map(([name, { value, secret }]) => [
-      name,
-      secret ? "[secret]" : (value as unknown),
-    ]);
-    return { ok: true, stack: host, changes, outputs: Object.fromEntries(plain), seconds };
-  } catch (error) {
-    throw engineFailure(host, "up", errors, error);
-  }
-}
-
-/** The engine's error in one line, without the command line and environment that the library's own error repeats. */
-export function engineFailure(host: string, command: string, errors: readonly string[], error: unknown): UserError {
-  const said =
-    errors.length > 0
-      ? "The reason stands above."
-      : String(error instanceof Error ? error.message : error)
-          .split("\n")
-          .slice(0, 12)
-          .join("\n");
-  return new UserError(
-    `${host}: ${command} failed. ${said} Nothing more was done; once it is mended, run the same command again.`,
+  const { summary, outputs } = await runEngine(host, "up", progress, (options) => stack.up(options));
+  const changes = Object.fromEntries(
+    Object.entries(summary.resourceChanges ?? {}).map(([op, count]) => [op, count ?? 0]),
   );
+  const changed = Object.entries(changes).filter(([op]) => op !== "same");
+  progress(changed.length === 0 ? `${host}: nothing to do, everything is as declared` : `${host}: done`);
+  const seconds = (Date.now() - startedAt) / 1000;
+  const plain = Object.entries(outputs).map(([name, { value, secret }]) => [
+    name,
+    secret ? "[secret]" : (value as unknown),
+  ]);
+  return { ok: true, stack: host, changes, outputs: Object.fromEntries(plain), seconds };
 }

@@ -1,5 +1,8 @@
+import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import pRetry from "p-retry";
+import { UserError } from "../errors.ts";
+import { exitCodes } from "../exit-codes.ts";
 import { waitForActions } from "../hetzner/actions.ts";
 import { answerOf, type Hetzner } from "../hetzner/client.ts";
 import { HetznerApiError } from "../hetzner/errors.ts";
@@ -35,7 +38,8 @@ export async function openWindow(hetzner: Hetzner, request: WindowRequest): Prom
     what,
     hetzner.POST("/firewalls", {
       body: {
-        name: `${request.host}-window-${request.installId}`,
+        // Names are unique in a project, and an old window may still wait to be deleted; it is the label that finds them.
+        name: `${request.host}-window-${request.installId}-${randomBytes(4).toString("hex")}`,
         labels: { [windowLabel]: request.host, "clawdlets-install": request.installId },
         rules: [
           {
@@ -55,7 +59,10 @@ export async function openWindow(hetzner: Hetzner, request: WindowRequest): Prom
     timeoutSeconds: 120,
     ...(request.signal && { signal: request.signal }),
   });
-  return { firewallId: firewall?.id ?? 0, host: request.host, serverIds: [request.serverId], open: true };
+  // Without its id it could not be closed again: never guess one, the caller then closes whatever carries the label.
+  if (!firewall)
+    throw new UserError(`Hetzner did not say which firewall it made to ${what}.`, { exitCode: exitCodes.api });
+  return { firewallId: firewall.id, host: request.host, serverIds: [request.serverId], open: true };
 }
 
 /** The windows there are of one host, or of all; also those that a killed run left. */
@@ -118,7 +125,7 @@ async function tidyUp(hetzner: Hetzner, { firewallId, host, serverIds }: Window)
     });
   } catch (error) {
     // An empty window opens nothing; the next run, `doctor` or `lockdown` takes it away. A bug is not hidden, though.
-    if (!(error instanceof HetznerApiError)) throw error;
+    if (!(error instanceof UserError)) throw error;
   }
 }
 
