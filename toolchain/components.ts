@@ -20,18 +20,14 @@ export interface Component {
 const versionFlag = `-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v${pins.pulumi}`;
 
 /**
- * Everything. There are two Go modules: `.` and `bridge`, since the bridge's tfgen wants tablewriter 1 and the CLI's
+ * The engine. There are two Go modules: `.` and `bridge`, since the bridge's tfgen wants tablewriter 1 and the CLI's
  * glamour wants 0.0.5, which is the one conflict among their thousand modules. All the others stand at the same
  * version in both, so Go's build cache holds what they share once. The CLI is first because it compiles most of that.
  */
 export function componentsOf(paths: ToolchainPaths, sources: string): Component[] {
   const bridge = join(sources, "bridge");
-  const own = (name: string, target: string, pkg: string, folders: string[]): Component => ({
-    name,
-    target,
-    stamp: hashOf(sources, folders, pkg + versionFlag),
-    build: (output, go) => goBuild(go, { module: sources, pkg, output, ldflags: versionFlag }),
-  });
+  const own = (name: string, target: string, pkg: string, folders: string[]) =>
+    ownComponent(sources, { name, target, pkg, folders });
   const bridged = (name: "hcloud" | "random"): Component => ({
     name,
     target: pluginBinary(paths, name),
@@ -46,6 +42,30 @@ export function componentsOf(paths: ToolchainPaths, sources: string): Component[
     bridged("hcloud"),
     bridged("random"),
   ];
+}
+
+/** The real age, with which tests hold what a host does to its secrets; nothing that ships runs it here. */
+export function testToolsOf(paths: ToolchainPaths, sources: string): Component[] {
+  const tool = (name: string) =>
+    ownComponent(sources, { name, target: join(paths.bin, name), pkg: `filippo.io/age/cmd/${name}`, folders: [] });
+  return [tool("age"), tool("age-keygen")];
+}
+
+interface Own {
+  name: string;
+  target: string;
+  pkg: string;
+  /** Of our own Go files that it is made of. */
+  folders: string[];
+}
+
+function ownComponent(module: string, { name, target, pkg, folders }: Own): Component {
+  return {
+    name,
+    target,
+    stamp: hashOf(module, folders, pkg + versionFlag),
+    build: (output, go) => goBuild(go, { module, pkg, output, ldflags: versionFlag }),
+  };
 }
 
 interface Bridged {

@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { componentsOf } from "./components.ts";
+import { type Component, componentsOf, testToolsOf } from "./components.ts";
 import { type Report, ToolchainError } from "./errors.ts";
 import { findGo } from "./go.ts";
 import { buildAll, checkEngine, isBuilt, rememberSops } from "./install.ts";
@@ -71,25 +71,36 @@ function complete(paths: ToolchainPaths, { root, sources, origin }: EnsureOption
   const engine = findEngine(root);
   if (engine === undefined || (origin !== undefined && (origin === "build") !== (engine.origin === "built")))
     return undefined;
-  return engine.origin === "official" || neededOf(paths, sources).length === 0 ? engine : undefined;
+  if (engine.origin === "official") return engine;
+  const missing = [...neededOf(paths, sources), ...missingOf(paths, testToolsOf(paths, sources))];
+  return missing.length === 0 ? engine : undefined;
 }
 
-function neededOf(paths: ToolchainPaths, sources: string) {
+function neededOf(paths: ToolchainPaths, sources: string): Component[] {
   const hasSops = readStamp(paths, "sops-on-path") !== undefined;
-  const needed = componentsOf(paths, sources).filter(({ name }) => !(hasSops && name === "sops"));
-  return needed.filter((component) => !isBuilt(paths, component));
+  return missingOf(paths, componentsOf(paths, sources)).filter(({ name }) => !(hasSops && name === "sops"));
 }
 
-async function setUp(paths: ToolchainPaths, options: EnsureOptions & { signal: AbortSignal }): Promise<void> {
-  const { sources, report, signal, origin, official = officialSource() } = options;
+const missingOf = (paths: ToolchainPaths, components: Component[]) =>
+  components.filter((component) => !isBuilt(paths, component));
+
+type SetUp = EnsureOptions & { signal: AbortSignal };
+
+async function setUp(paths: ToolchainPaths, options: SetUp): Promise<void> {
   rmSync(join(paths.stamps, "engine"), { force: true });
+  const origin = await setUpEngine(paths, options);
+  await checkEngine(paths);
+  writeStamp(paths, "engine", engineStamp(origin));
+  await buildTestTools(paths, options);
+}
+
+async function setUpEngine(paths: ToolchainPaths, options: SetUp): Promise<Engine["origin"]> {
+  const { sources, report, signal, origin, official = officialSource() } = options;
   const hasSops = await rememberSops(paths);
   if (origin === "official" || (origin === undefined && (await officialAnswers(official)))) {
     await installOfficial(paths, official, report, signal);
     if (!hasSops) await installOfficialSops(paths, official, report, signal);
-    await checkEngine(paths);
-    writeStamp(paths, "engine", engineStamp("official"));
-    return;
+    return "official";
   }
   if (origin === undefined) {
     const text = "the official downloads do not answer: building from source, once, with Go";
@@ -97,6 +108,16 @@ async function setUp(paths: ToolchainPaths, options: EnsureOptions & { signal: A
   }
   const go = await findGo(paths, signal);
   await buildAll(paths, neededOf(paths, sources), go, report);
-  await checkEngine(paths);
-  writeStamp(paths, "engine", engineStamp("built"));
+  return "built";
+}
+
+/** What only tests run: built beside an official engine too. Where it cannot be, the engine is none the worse. */
+async function buildTestTools(paths: ToolchainPaths, { sources, report, signal }: SetUp): Promise<void> {
+  try {
+    await buildAll(paths, missingOf(paths, testToolsOf(paths, sources)), await findGo(paths, signal), report);
+  } catch (error) {
+    if (!(error instanceof ToolchainError)) throw error;
+    const text = `not built, and only tests need it: ${error.message}`;
+    report({ kind: "note", component: "age", seconds: 0, text });
+  }
 }

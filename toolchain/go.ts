@@ -26,7 +26,7 @@ export async function findGo(paths: ToolchainPaths, signal?: AbortSignal, elsewh
   if (go === undefined) {
     throw new ToolchainError(
       "no-go",
-      `Pulumi's engine is to be built from source, and there is no Go on PATH or at ${elsewhere}. ${install}`,
+      `There is no Go on PATH or at ${elsewhere}, and it is needed to build from source. ${install}`,
     );
   }
   const env = goEnvironment(paths);

@@ -10,6 +10,8 @@ export const pins = {
   command: "1.2.1",
   /** Reads and writes stdin by /dev/stdin, and knows `--filename-override`. */
   sops: "3.13.3",
+  /** What sops 3.13.3 itself is built with. For tests alone. */
+  age: "1.3.1",
   /** Oldest sops on PATH that is taken instead: the first with `--filename-override` for every subcommand in use. */
   oldestSops: "3.9",
   /** Oldest Go that the modules build with. */

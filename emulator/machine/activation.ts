@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { ROOT } from "./inode.ts";
+import { type DirectoryNode, ROOT } from "./inode.ts";
 import type { FileTree } from "./tree.ts";
 import { userNamed } from "./users.ts";
 
@@ -47,13 +47,13 @@ export function normalUsers(tree: FileTree): string[] {
  * The stand-in for sops-nix: with the age key in place, each encrypted file has a decrypted counterpart below /run/secrets.
  * Nothing is decrypted here; the content says that it stands for the plain text.
  */
-function revealSecrets(tree: FileTree): void {
+export function revealSecrets(tree: FileTree): void {
   if (tree.find("/var/lib/sops-nix/key.txt", ROOT).node === null) return;
-  const hosts = tree.find("/var/lib/clawdlets/secrets/hosts", ROOT).node;
-  if (hosts?.kind !== "dir") return;
-  if (tree.find("/run/secrets", ROOT).node === null) tree.makeDirectory("/run/secrets", ROOT, 0o751);
-  for (const host of hosts.children.values()) {
-    if (host.kind !== "dir") continue;
+  const hosts = hostFolders(tree);
+  if (hosts.length === 0) return;
+  if (tree.find("/run/secrets", ROOT).node !== null) tree.remove("/run/secrets", ROOT, true);
+  tree.makeDirectory("/run/secrets", ROOT, 0o751);
+  for (const host of hosts) {
     for (const file of host.children.keys()) {
       const name = file.replace(/\.ya?ml$/, "");
       tree.writeFile(`/run/secrets/${name}`, Buffer.from(`emulated plain text of ${name}\n`), ROOT, 0o400);
@@ -63,11 +63,14 @@ function revealSecrets(tree: FileTree): void {
 
 /** Whether the installed host joins the tailnet: it does once it has been given an auth key. */
 export function hasTailscaleKey(tree: FileTree): boolean {
-  const hosts = tree.find("/var/lib/clawdlets/secrets/hosts", ROOT).node;
-  if (hosts?.kind !== "dir") return false;
-  return [...hosts.children.values()].some(
-    (host) => host.kind === "dir" && host.children.has("tailscale_auth_key.yaml"),
-  );
+  return hostFolders(tree).some((host) => host.children.has("tailscale_auth_key.yaml"));
+}
+
+/** Where secrets are. A name with a dot is what `clawdlets-receive-secrets` keeps beside them. */
+function hostFolders(tree: FileTree): DirectoryNode[] {
+  const { node } = tree.find("/var/lib/clawdlets/secrets/hosts", ROOT);
+  if (node?.kind !== "dir") return [];
+  return [...node.children].flatMap(([name, host]) => (host.kind === "dir" && !name.startsWith(".") ? [host] : []));
 }
 
 function copyEtc(tree: FileTree, from: string, to: string): void {

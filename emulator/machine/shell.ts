@@ -5,6 +5,7 @@ import { failed } from "./commands/context.ts";
 import { fileCommands } from "./commands/files.ts";
 import { installCommands, storeScript } from "./commands/install.ts";
 import { permissionCommands } from "./commands/permissions.ts";
+import { secretCommands } from "./commands/secrets.ts";
 import { systemCommands } from "./commands/system.ts";
 import { tarCommands } from "./commands/tar.ts";
 import { ROOT } from "./inode.ts";
@@ -103,8 +104,17 @@ export async function runCommand(given: {
   faults: CommandFault[];
 }): Promise<ShellResult> {
   const { host, user } = given;
-  const session: Session = { host, user, fs: new SessionFs(given.tree, user) };
   const table = commandsOf(host);
+  const session: Session = {
+    host,
+    user,
+    fs: new SessionFs(given.tree, user),
+    run: async (name, args, context, as) => {
+      const fault = await strike(name, given.faults, given.signal);
+      const execute = table[name] ?? (() => failed(`bash: ${name}: command not found`, 127));
+      return fault ?? (await execute(args, context, { ...session, user: as }));
+    },
+  };
   mountPrograms(given.tree, [...BUILT_IN, ...Object.keys(table)]);
   // The interpreter hands over text, or bytes one a character where they were no text, and does not say which.
   let isRaw = false;
@@ -112,10 +122,9 @@ export async function runCommand(given: {
     fs: session.fs,
     cwd: given.tree.find(user.home, user).node?.kind === "dir" ? user.home : "/",
     commands: BUILT_IN,
-    customCommands: Object.entries(table).map(([name, execute]) =>
+    customCommands: Object.keys(table).map((name) =>
       defineCommand(name, async (args, context) => {
-        const fault = await strike(name, given.faults, given.signal);
-        const result = fault ?? (await execute(args, context, session));
+        const result = await session.run(name, args, context, user);
         isRaw ||= isBytes(result) && !isUtf8(Buffer.from(result.stdout, "latin1"));
         return result;
       }),
@@ -195,7 +204,7 @@ function commandsOf(host: Host): CommandTable {
       ? { kexec }
       : host.os === "installer"
         ? { kexec, disko, "nixos-install": nixosInstall, ...installed }
-        : installed;
+        : { ...installed, ...secretCommands };
   const { wget, curl, cpio, ...everywhere } = systemCommands;
   const fetching = host.os === "nixos" ? {} : { wget, curl, cpio };
   const table: CommandTable = { ...fileCommands, ...permissionCommands, ...tarCommands, ...everywhere, ...shells };

@@ -5,7 +5,7 @@ export interface User extends Credentials {
   home: string;
 }
 
-const ROOT_USER: User = { name: "root", uid: 0, gid: 0, groups: [0], home: "/root" };
+export const ROOT_USER: User = { name: "root", uid: 0, gid: 0, groups: [0], home: "/root" };
 const USERS_GROUP = 100;
 const WHEEL_GROUP = 1;
 

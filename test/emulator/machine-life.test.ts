@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { execa } from "execa";
 import ssh2 from "ssh2";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { RECEIVE_SECRETS } from "../../emulator/machine/commands/secrets.ts";
+import { type Identity, newIdentity, secretFiles, tarOf } from "../nix/_sets.ts";
 import {
   done,
   type KeyPair,
@@ -17,6 +19,7 @@ import {
 } from "./_lab.ts";
 
 const STAND_INS = new URL("../../emulator/stand-ins/", import.meta.url).pathname;
+const receive = `sudo -n ${RECEIVE_SECRETS}`;
 const BINARY = Buffer.from(Array.from({ length: 1024 }, (_, n) => n % 256));
 
 let lab: Lab;
@@ -24,6 +27,7 @@ let keys: Record<"client" | "bootstrap" | "final" | "admin" | "stranger", KeyPai
 let server: { id: number; ipv4: string };
 let flake: string;
 let extraFiles: string;
+let identity: Identity;
 
 beforeAll(async () => {
   lab = await startLab();
@@ -34,6 +38,7 @@ beforeAll(async () => {
   keys = { client, bootstrap, final, admin, stranger };
   server = await newServer(lab, "web-1", { user_data: userDataWith(bootstrap, client) });
   flake = await newFlake();
+  identity = await newIdentity();
   extraFiles = await newExtraFiles();
 });
 afterAll(async () => lab.stop());
@@ -62,7 +67,7 @@ async function newExtraFiles(): Promise<string> {
   await put("etc/ssh/ssh_host_ed25519_key", keys.final.privateKey, 0o600);
   // Does not help root: it is refused whatever keys it has.
   await put("etc/ssh/authorized_keys.d/root", `${keys.client.publicKey}\n`, 0o444);
-  await put("var/lib/sops-nix/key.txt", "AGE-SECRET-KEY-CANARY\n", 0o400);
+  await put("var/lib/sops-nix/key.txt", identity.text, 0o400);
   await put("var/lib/clawdlets/secrets/hosts/web-1/tailscale_auth_key.yaml", BINARY, 0o440);
   await chmod(join(dir, "var/lib/clawdlets/secrets"), 0o750);
   return dir;
@@ -73,6 +78,23 @@ function root(command: string, input: Buffer | string = "") {
 }
 function admin(command: string, host = server.ipv4) {
   return ssh(lab, { user: "admin", host, key: keys.admin, hostKey: keys.final }, command);
+}
+
+/** The connection breaks in the middle of the input, without its end. */
+async function sendAndHangUp(input: Buffer): Promise<void> {
+  const client = new ssh2.Client();
+  await new Promise<void>((resolve, reject) => {
+    client.on("error", reject);
+    client.on("ready", () =>
+      client.exec(receive, (error, channel) => {
+        if (error) reject(error);
+        else channel.write(input, () => resolve());
+      }),
+    );
+    const at = { host: server.ipv4, port: lab.emulator.sshPort, username: "admin" };
+    client.connect({ ...at, privateKey: keys.admin.privateKey });
+  });
+  client.destroy();
 }
 
 function nixosAnywhere(args: string[], env: Record<string, string> = {}) {
@@ -236,11 +258,34 @@ describe("an installation, phase by phase", () => {
     );
     expect([status, stdout.toString(), stderr]).toEqual([
       1,
-      "400 root 22\n",
+      `400 root ${identity.text.length}\n`,
       "cat: /var/lib/sops-nix/key.txt: Permission denied\n",
     ]);
     expect((await admin("stat -c %a /var/lib/clawdlets/secrets/hosts")).stderr).toContain("Permission denied");
     expect((await admin("sudo cat /var/lib/sops-nix/key.txt")).status).toBe(1);
+  });
+
+  test("admin hands over secrets by the one command that sudo lets through, whole or not at all", async () => {
+    const send = (input: Buffer) =>
+      ssh(lab, { user: "admin", host: server.ipv4, key: keys.admin, hostKey: keys.final, input }, receive);
+    const files = await secretFiles(["tailscale_auth_key", "discord_token"], identity);
+    const tar = await tarOf(files);
+    const first = await send(tar);
+    expect([first.status, first.stderr]).toEqual([0, ""]);
+    const held = JSON.parse(first.stdout.toString());
+    expect(held).toMatchObject({ ok: true, changed: true, recipient: identity.recipient });
+    expect(Object.keys(held.files)).toEqual(["discord_token", "tailscale_auth_key"]);
+    const units = "restart sops-install-secrets.service\ntry-restart clawdlets-secrets.target\n";
+    const { stdout } = await admin("cat /run/clawdlets-emulated-units.log; stat -c %a /run/secrets/discord_token");
+    expect(stdout.toString()).toBe(`${units}400\n`);
+
+    const other = await tarOf(await secretFiles(["tailscale_auth_key"], identity));
+    expect(await send(other.subarray(0, 700))).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("refused, nothing changed: the tar is not whole"),
+    });
+    await sendAndHangUp(other.subarray(0, 700));
+    expect(JSON.parse((await send(tar)).stdout.toString())).toEqual({ ...held, changed: false });
   });
 
   test("the tailnet reaches it past the firewall, and the stand-in tailscale knows where", async () => {

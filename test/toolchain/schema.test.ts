@@ -84,3 +84,7 @@ test("the built engine and sops say the pinned versions", async () => {
   const { stdout } = await execa(engine.sops, ["--version", "--disable-version-check"]);
   expect(stdout).toContain(engine.sops.startsWith(engine.binDir) ? `sops ${pins.sops}` : "sops 3.");
 });
+
+test.each(["age", "age-keygen"])("the built %s says the pinned version", async (name) => {
+  expect((await execa(join(engine.binDir, name), ["--version"])).stdout).toBe(`v${pins.age}`);
+});

@@ -74,6 +74,7 @@ const all = [
   "./command",
   "github.com/getsops/sops/v3/cmd/sops",
   ...["./tfgen", "./plugin/hcloud", "./tfgen", "./plugin/random"],
+  ...["filippo.io/age/cmd/age", "filippo.io/age/cmd/age-keygen"],
 ];
 
 describe("building from source", () => {
@@ -136,6 +137,16 @@ describe("building from source", () => {
     stop.abort();
     expect(await stopped).toMatchObject({ name: "AbortError" });
     expect(built()).toEqual(all.slice(0, 2));
+    fakeGo();
+    await ensureEngine(options());
+    expect(built()).toEqual(all);
+  });
+
+  test("age that does not build is told, keeps nobody from the engine, and is tried again", async () => {
+    fakeGo({ first: 'case $pkg in filippo.io/*) echo "i/o timeout" >&2; exit 1; esac' });
+    expect(await ensureEngine(options())).toMatchObject({ origin: "built" });
+    expect(told.at(-1)).toMatch(/^age note not built, and only tests need it: Go could not fetch/);
+    expect(built()).toEqual(all.slice(0, -2));
     fakeGo();
     await ensureEngine(options());
     expect(built()).toEqual(all);
@@ -210,6 +221,17 @@ describe("the official download", () => {
     const official = await release();
     expect(await ensureEngine(options({ origin: undefined, official }))).toMatchObject({ origin: "official" });
     expect(existsSync(join(root, "built"))).toBe(false);
+    expect(told.at(-1)).toMatch(/^age note not built, and only tests need it: There is no Go/);
+  });
+
+  test("has age built beside it where there is Go, and is as good without", async () => {
+    const official = await release();
+    const path = process.env["PATH"] ?? "";
+    fakeGo();
+    vi.stubEnv("PATH", [join(root, "path"), path].join(delimiter));
+    expect(await ensureEngine(options({ origin: "official", official }))).toMatchObject({ origin: "official" });
+    expect(built()).toEqual(all.slice(-2));
+    expect(existsSync(join(root, ".toolchain/bin/age-keygen"))).toBe(true);
   });
 
   test("gives way to the build where it does not answer", async () => {

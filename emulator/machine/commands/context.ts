@@ -29,6 +29,8 @@ export interface Session {
   host: Host;
   user: User;
   fs: SessionFs;
+  /** Runs another command of this machine as somebody. */
+  run(name: string, args: string[], context: CommandContext, user: User): Promise<ExecResult>;
 }
 
 export type Execute = (args: string[], context: CommandContext, session: Session) => Promise<ExecResult> | ExecResult;

@@ -2,9 +2,12 @@ import { Buffer } from "node:buffer";
 import { gzipSync } from "node:zlib";
 import { bytesOutput, latin1FromBytes, unsafeBytesFromLatin1 } from "just-bash";
 import { packTar } from "modern-tar";
-import { groupName, userName, userNamed } from "../users.ts";
+import { revealSecrets } from "../activation.ts";
+import { ROOT } from "../inode.ts";
+import { groupName, ROOT_USER, userName, userNamed } from "../users.ts";
 import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
 import { failed, ok, parseFlags } from "./context.ts";
+import { RECEIVE_SECRETS } from "./secrets.ts";
 
 const KERNELS = { debian: "6.12.48+deb13-cloud", installer: "6.12.58", nixos: "6.12.58" };
 
@@ -45,13 +48,30 @@ function hostname(args: string[], _context: CommandContext, { host }: Session): 
     : ok(`${host.hostname}\n`);
 }
 
-function systemctl(args: string[], _context: CommandContext, { host, user }: Session): ExecResult {
+/** Units that were restarted since the boot, one call of systemctl a line: what a test can ask for. */
+const UNITS_LOG = "/run/clawdlets-emulated-units.log";
+const RESTARTABLE = new Set(["sops-install-secrets.service", "clawdlets-secrets.target"]);
+
+function restart(args: string[], units: string[], { host, user, fs }: Session): ExecResult | null {
+  if (host.os !== "nixos" || units.length === 0 || !units.every((unit) => RESTARTABLE.has(unit))) return null;
+  if (user.uid !== 0) return failed(`Failed to restart ${units[0]}: Interactive authentication required.`);
+  const { tree } = fs;
+  const before = tree.find(UNITS_LOG, ROOT).node === null ? "" : tree.readFile(UNITS_LOG, ROOT).toString();
+  tree.writeFile(UNITS_LOG, Buffer.from(`${before}${args.join(" ")}\n`), ROOT);
+  if (units.includes("sops-install-secrets.service")) revealSecrets(tree);
+  return ok();
+}
+
+function systemctl(args: string[], _context: CommandContext, session: Session): ExecResult {
+  const { host, user } = session;
   const [verb, ...units] = args.filter((arg) => !arg.startsWith("-"));
   if (verb === "is-system-running") return ok("running\n");
   if (verb === "is-active") return ok(`${units.map(() => "active").join("\n")}\n`);
   if (verb === "reboot") return rebootNow(host, user);
   if (verb === "poweroff") return powerOffNow(host, user);
   if (verb === "list-units" || verb === "--failed") return ok("");
+  const restarted = verb === "restart" || verb === "try-restart" ? restart(args, units, session) : null;
+  if (restarted !== null) return restarted;
   return failed(`systemctl: '${args.join(" ")}' is not emulated`);
 }
 
@@ -123,10 +143,13 @@ export const systemCommands: CommandTable = {
     return ok();
   },
   restorecon: () => failed("restorecon: command not found", 127),
-  sudo: (args, context, { host, user }) => {
-    // As on the hardened host: members of wheel need their password, and a command over ssh has no terminal to type it.
+  sudo: (args, context, { host, user, run }) => {
     const words = args.filter((arg, index) => index > 0 || !/^-[nE]+$/.test(arg));
     if (user.uid === 0) return runRest(words, context);
+    if (host.os === "nixos" && args.join(" ") === `-n ${RECEIVE_SECRETS}`) {
+      return run("clawdlets-receive-secrets", [], context, ROOT_USER);
+    }
+    // As on the hardened host: members of wheel need their password, and a command over ssh has no terminal to type it.
     return failed(host.os === "nixos" ? "sudo: a password is required" : `${user.name} is not in the sudoers file.`);
   },
 };

@@ -1,0 +1,40 @@
+/** What a host says, and what is on it: the real script in a folder, or an emulated machine. */
+export interface ReceivingHost {
+  send(input: Buffer, ...args: string[]): Promise<Answer>;
+  /** Mode, owner and content by path of what is below the folders of the secrets, `hosts`, and the key, `sops-nix`. */
+  files(): Promise<Record<string, string>>;
+  keyText(): Promise<string>;
+  /** The calls of systemctl so far. */
+  units(): Promise<string[]>;
+  /** From now on a systemctl that is asked for this unit fails; null: none does. */
+  failUnit(unit: string | null): void;
+  /** What root at the console does to let the admin's password be changed once. */
+  allowPassword(): Promise<void>;
+  /** Puts a file there, with the folders above it. */
+  plant(path: string, content: string): Promise<void>;
+}
+
+export interface Answer {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** What a new host holds: `web-1.yaml`-like files (null: no folder yet) and the text of its key file. */
+export interface Contents {
+  secrets: Record<string, Buffer> | null;
+  key: string;
+}
+
+export type NewHost = (contents: Contents) => Promise<ReceivingHost>;
+
+export const refusal = (why: string): Answer => ({
+  status: 1,
+  stdout: "",
+  stderr: `clawdlets-receive-secrets: refused, nothing changed: ${why}\n`,
+});
+
+/** One file of `files()`: `400 0:0 <content>`. */
+export function line(mode: number, owner: string, content: Buffer | "folder"): string {
+  return `${mode.toString(8)} ${owner} ${typeof content === "string" ? content : content.toString("base64")}`;
+}
