@@ -1,12 +1,12 @@
 import { UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { adminRoute } from "./admin-route.ts";
 import { waitUntil } from "./deadline.ts";
 import { readDelivery } from "./delivery.ts";
 import { extraFilesOf } from "./extra-files.ts";
 import { namesOf, pinHostKey } from "./known-hosts.ts";
-import { operatorIdentity } from "./operator.ts";
 import type { Installation, InstallRequest } from "./request.ts";
-import { type SshRoute, ssh } from "./ssh.ts";
+import { ssh } from "./ssh.ts";
 import { tailnetAddress } from "./tailnet.ts";
 import { checkDelivered, type HostSeen, lookAtHost } from "./verify.ts";
 
@@ -18,7 +18,7 @@ const limits = { finalKey: 600, tailnet: 300 };
  * Pins the key by name and address first, in place of whatever that address answered with before.
  */
 export async function confirmHost(installation: Installation): Promise<HostSeen> {
-  const { layout, settings, local, facts, host, signal } = installation;
+  const { layout, settings, local, facts, host, signal, report } = installation;
   await pinHostKey(layout.knownHosts, namesOf(settings.host, facts.address, local.sshPort), settings.sshHostKey);
   const route = adminRoute(installation, facts.address);
   const seen = await waitUntil(() => lookAtHost(route, signal), {
@@ -30,7 +30,8 @@ export async function confirmHost(installation: Installation): Promise<HostSeen>
   });
   if (seen.installId !== facts.installId) throw otherInstallation(installation, seen);
   const delivery = await readDelivery(host, { layout, settings, local, installId: facts.installId });
-  await checkDelivered(route, settings.host, extraFilesOf(delivery), signal);
+  const unseen = await checkDelivered(route, settings.host, extraFilesOf(delivery), signal);
+  if (unseen.length > 0) report("confirm", `sent, but not looked at, as only root enters there: ${unseen.join(", ")}`);
   return seen;
 }
 
@@ -55,22 +56,6 @@ export async function confirmTailnet(
       signal,
     },
   );
-}
-
-/** The way in once NixOS is there: the admin, under the pinned final key. */
-function adminRoute(
-  { layout, settings, local }: Pick<InstallRequest, "layout" | "settings" | "local">,
-  address: string,
-): SshRoute {
-  const operator = operatorIdentity(local.sshPubkeyFile);
-  return {
-    address,
-    port: local.sshPort,
-    user: "admin",
-    alias: settings.host,
-    knownHosts: layout.knownHosts,
-    ...operator,
-  };
 }
 
 /** The host runs another installation than the one that was asked for. It was left as it is. */

@@ -2,6 +2,7 @@ import { createHetzner } from "../hetzner/client.ts";
 import { takeHostLock } from "../local/file-lock.ts";
 import { hostLayoutOf } from "../local/layout.ts";
 import { installBehindWindow } from "./behind-window.ts";
+import { sweepStaging } from "./extra-files.ts";
 import { resolveFlake } from "./flake.ts";
 import { fingerprintOf } from "./host-key.ts";
 import { findInstaller } from "./installer.ts";
@@ -63,6 +64,8 @@ async function installUnderLock(request: InstallRequest): Promise<{ seen: HostSe
       request.report(step, text);
     },
   };
+  // What a killed run had staged; before anything else, since some of it is in the clear.
+  sweepStaging(host.staging);
   await installation.step("check", `${settings.host}: installation ${facts.installId} on ${facts.address}`);
   const plan = {
     installer: findInstaller(local.nixosAnywhere, local.nix),

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
 import { messageOf, type Problem } from "../errors.ts";
 import { answerOf, createHetzner, type Hetzner } from "../hetzner/client.ts";
+import { checkLocalFolder } from "../local/hygiene.ts";
 import { hostLayoutOf, type Layout } from "../local/layout.ts";
 import { publicKeyOf, withoutComment } from "../local/ssh-keys.ts";
 import { checkHostSecrets } from "../secrets/check.ts";
@@ -12,6 +13,7 @@ import { defaultImage } from "../settings/stack-config.ts";
 import { readBootstrapKeys } from "./bootstrap-keys.ts";
 import { resolveFlake } from "./flake.ts";
 import { findInstaller } from "./installer.ts";
+import { checkSecretSources, readSecretSources } from "./upstream-secrets.ts";
 
 export interface PreflightRequest {
   layout: Layout;
@@ -36,9 +38,12 @@ export async function preflight(request: PreflightRequest): Promise<Problem[]> {
     secretsDir: local.secretsDir,
     sops,
   };
+  const sources = readSecretSources(layout, host, local, requiredSecrets(settings));
   const groups = await Promise.all([
+    checkLocalFolder(layout),
     checkKeys(request),
-    checkHostSecrets({ ...secrets, required: requiredSecrets(settings) }),
+    checkHostSecrets({ ...secrets, required: sources.local }),
+    checkSecretSources(sources, secrets),
     asProblem("nixos-anywhere", () => findInstaller(local.nixosAnywhere, local.nix)),
     asProblem("clawdlets:flake", () => resolveFlake(layout, settings, local)),
     checkCatalogue(request),

@@ -53,13 +53,14 @@ export interface SshResult {
 export async function ssh(
   route: SshRoute,
   command: string,
-  { timeoutSeconds, signal }: { timeoutSeconds: number; signal?: AbortSignal },
+  { timeoutSeconds, signal, input }: { timeoutSeconds: number; signal?: AbortSignal; input?: Buffer },
 ): Promise<SshResult> {
   const args = [...strictOptions(route), "-o", `ConnectTimeout=${Math.min(timeoutSeconds, 10)}`, "-i", route.identity];
   const result = await run("ssh", [...args, `${route.user}@${route.address}`, command], {
     timeoutSeconds,
     ...(route.agent !== undefined && { env: cleanEnvironment({ SSH_AUTH_SOCK: route.agent }) }),
     ...(signal && { signal }),
+    ...(input && { input }),
   });
   return { exitCode: result.exitCode ?? 255, stdout: result.stdout, stderr: result.stderr };
 }

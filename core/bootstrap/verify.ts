@@ -25,26 +25,42 @@ export async function lookAtHost(route: SshRoute, signal: AbortSignal): Promise<
   return { installId, systemPath, bootId };
 }
 
+/** Paths of one command, in characters: an argument may have 128 KiB, and the tree of an operator may be large. */
+const maxPathCharacters = 32_000;
+
 /**
- * Checks owner and mode of everything that was delivered: nixos-anywhere once left such files to uid 1000, which broke sshd
- * (nix-community/nixos-anywhere#326).
+ * Checks owner and mode of every file that was delivered: nixos-anywhere once left such files to uid 1000, which broke
+ * sshd (nix-community/nixos-anywhere#326). Folders are left out: services take over theirs at the first boot.
+ * @returns the operator's own files in folders that only root may enter, e.g. `/root`, where the admin sees nothing
  * @throws UserError that lists every file that is not as it was sent
  */
 export async function checkDelivered(
   route: SshRoute,
   host: string,
-  files: readonly ExtraFile[],
+  delivered: readonly ExtraFile[],
   signal: AbortSignal,
-): Promise<void> {
-  const paths = files.map(({ path }) => `'${path}'`).join(" ");
-  const { stdout } = await ssh(route, `stat -c '%a %u %g %n' ${paths}`, { timeoutSeconds: 20, signal });
-  const seen = new Map(
-    stdout.split("\n").map((line) => [line.split(" ").slice(3).join(" "), line.split(" ").slice(0, 3).join(" ")]),
+): Promise<string[]> {
+  const files = delivered.filter(({ content }) => content !== null);
+  const seen = new Map<string, string>();
+  const closed: string[] = [];
+  for (const paths of inBatches(files.map(({ path }) => path))) {
+    const words = paths.map((path) => `'${path.replaceAll("'", `'\\''`)}'`).join(" ");
+    const command = `LC_ALL=C stat -c '%a %u %g %n' ${words}`;
+    const { stdout, stderr } = await ssh(route, command, { timeoutSeconds: 20, signal });
+    for (const line of stdout.split("\n")) {
+      const [, found, path] = /^(\S+ \S+ \S+) (.+)$/.exec(line) ?? [];
+      if (found !== undefined && path !== undefined) seen.set(path, found);
+    }
+    closed.push(...stderr.split("\n").filter((line) => line.endsWith("Permission denied")));
+  }
+  const unseen = files.filter(
+    ({ path, added }) => added && !seen.has(path) && closed.some((line) => line.includes(`'${path}'`)),
   );
-  const wrong = files.flatMap(({ path, mode }) => {
+  const wrong = files.flatMap((file) => {
+    const { path, mode } = file;
     const wanted = `${mode.toString(8)} 0 0`;
     const found = seen.get(path);
-    return found === wanted
+    return found === wanted || unseen.includes(file)
       ? []
       : [`${path}: wanted mode, owner and group "${wanted}", found ${found ? `"${found}"` : "no such file"}`];
   });
@@ -54,4 +70,19 @@ export async function checkDelivered(
       details: wrong,
     });
   }
+  return unseen.map(({ path }) => path);
+}
+
+function inBatches(paths: readonly string[]): string[][] {
+  const batches: string[][] = [];
+  let left = 0;
+  for (const path of paths) {
+    left -= path.length;
+    if (left < 0) {
+      batches.push([]);
+      left = maxPathCharacters;
+    }
+    batches.at(-1)?.push(path);
+  }
+  return batches;
 }

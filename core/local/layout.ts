@@ -37,6 +37,8 @@ export interface HostLayout {
   journal: string;
   lock: string;
   logs: string;
+  /** A tree as on the host, which upstream sends as it stands; read where it is there. */
+  extraFiles: string;
   /** Plaintext lives here only while an installer runs; swept by the next run if that one was killed. */
   staging: string;
 }
@@ -88,6 +90,7 @@ export function hostLayoutOf(layout: Layout, host: string): HostLayout {
     journal: join(dir, "install.json"),
     lock: join(dir, "lock"),
     logs: join(dir, "logs"),
+    extraFiles: join(layout.dir, "extra-files", host),
     staging: join(dir, "staging"),
   };
 }

@@ -14,7 +14,7 @@ const folder = mkdtempSync(join(tmpdir(), "clawdlets-refusals-"));
 let demo: Demo;
 
 beforeAll(async () => {
-  demo = await prepareDemo(() => undefined, join(folder, "project"), join(folder, "emulator"));
+  demo = await prepareDemo(() => undefined, { root: join(folder, "project"), data: join(folder, "emulator") });
 }, 60_000);
 
 afterAll(async () => {

@@ -1,6 +1,16 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Demo, prepareDemo } from "../../../cli/_demo/prepare.ts";
@@ -8,22 +18,27 @@ import { engineEnvironment } from "../../../cli/_engine.ts";
 import { readBootstrapKeys } from "../../../core/bootstrap/bootstrap-keys.ts";
 import { installIdOf } from "../../../core/bootstrap/install-id.ts";
 import { readJournal } from "../../../core/bootstrap/journal.ts";
+import { preflight } from "../../../core/bootstrap/preflight.ts";
 import { probePort } from "../../../core/bootstrap/probe.ts";
+import { ssh } from "../../../core/bootstrap/ssh.ts";
 import { bootstrapUserData } from "../../../core/bootstrap/user-data.ts";
 import { hostLayoutOf } from "../../../core/local/layout.ts";
+import { loadHost } from "../../../core/settings/host.ts";
 import { findEngine } from "../../../toolchain/index.ts";
 
 /** `clawdlets install` as the stack runs it, on a server of the emulator, with real ssh and the stand-in installer. */
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-install-"));
 let demo: Demo;
 let environment: Record<string, string>;
+let sops = "";
 let serverId = 0;
 
 beforeAll(async () => {
-  demo = await prepareDemo(() => undefined, join(folder, "project"), join(folder, "emulator"));
+  demo = await prepareDemo(() => undefined, { root: join(folder, "project"), data: join(folder, "emulator") });
   const engine = findEngine(process.cwd());
   if (!engine) throw new Error("no engine: run scripts/setup.sh");
   environment = engineEnvironment(demo.layout, engine);
+  sops = engine.sops;
 }, 60_000);
 
 afterAll(async () => {
@@ -100,8 +115,10 @@ describe("clawdlets install", () => {
     // The journal is this machine's memory only; without it the host itself says that it is installed.
     const files = hostLayoutOf(demo.layout, demo.host);
     rmSync(files.journal);
+    mkdirSync(join(files.staging, "var"), { recursive: true }); // As after SIGKILL, on a host that has come up since.
     const forgotten = await install(facts);
     expect(JSON.parse(forgotten.stdout)).toMatchObject({ installed: false });
+    expect(existsSync(files.staging)).toBe(false);
     expect(await server()).toMatchObject({ installRuns: 1, diskWipes: 1 });
 
     const other = await install(JSON.stringify({ ...JSON.parse(facts), installId: "0".repeat(16) }));
@@ -110,6 +127,61 @@ describe("clawdlets install", () => {
     expect(await server()).toMatchObject({ installRuns: 1, diskWipes: 1 });
     expect(await seen(address)).toBe("refused");
   }, 90_000);
+
+  it("brings what stands in the tree that upstream sends, and looks at owner and mode of it", async () => {
+    const files = hostLayoutOf(demo.layout, demo.host);
+    const put = (path: string, content: string, mode: number) => {
+      mkdirSync(dirname(join(files.extraFiles, path)), { recursive: true });
+      writeFileSync(join(files.extraFiles, path), content);
+      chmodSync(join(files.extraFiles, path), mode);
+    };
+    put("etc/foo", "foo\n", 0o644);
+    put("srv/it's mine/b ar", "bar\n", 0o640);
+    put("root/note", "note\n", 0o600);
+    put(
+      "var/lib/sops-nix/key.txt",
+      /AGE-SECRET-KEY-1\w+\n/.exec(readFileSync(files.identity, "utf8"))?.[0] ?? "",
+      0o600,
+    );
+    const secret = `var/lib/clawdlets/secrets/hosts/${demo.host}/admin_password_hash.yaml`;
+    put(secret, "", 0o600);
+    const localSecret = join(files.secrets, "admin_password_hash.yaml");
+    renameSync(localSecret, join(files.extraFiles, secret));
+    try {
+      const { settings, local } = loadHost(demo.layout, demo.host, environment);
+      const problems = () => preflight({ layout: demo.layout, settings, local, sops });
+      expect(await problems()).toEqual([]);
+      symlinkSync("/etc/shadow", join(files.extraFiles, "etc/bar"));
+      renameSync(files.hostKey, `${files.hostKey}.kept`);
+      expect((await problems()).map(({ where, message }) => `${where} ${message}`)).toEqual([
+        expect.stringMatching(/ssh_host_ed25519_key missing/),
+        expect.stringMatching(/etc\/bar is a link/),
+      ]);
+      renameSync(`${files.hostKey}.kept`, files.hostKey);
+      rmSync(join(files.extraFiles, "etc/bar"));
+
+      const { facts } = await createServer();
+      const result = await install(facts);
+      expect(result.exitCode, result.all).toBe(0);
+      const route = {
+        address: (await server())?.tailnetIpv4 ?? "",
+        port: demo.sshPort,
+        user: "admin",
+        alias: demo.host,
+        knownHosts: demo.layout.knownHosts,
+        identity: join(demo.layout.root, "operator", "id_ed25519"),
+      };
+      const on = async (command: string) => (await ssh(route, command, { timeoutSeconds: 20 })).stdout;
+      expect(await on(`stat -c '%a %u %g' /etc/foo "/srv/it's mine/b ar" /${secret} /var/lib/sops-nix/key.txt`)).toBe(
+        "644 0 0\n640 0 0\n400 0 0\n400 0 0\n",
+      );
+      expect(await on("cat /etc/foo")).toBe("foo\n");
+      expect(result.stderr).toMatch(/\[confirm\] sent, but not looked at, as only root enters there: \/root\/note\n/);
+    } finally {
+      renameSync(join(files.extraFiles, secret), localSecret);
+      rmSync(dirname(files.extraFiles), { recursive: true });
+    }
+  }, 60_000);
 
   it("sends nothing to a machine in the middle", async () => {
     const { address, facts } = await createServer();
@@ -124,22 +196,36 @@ describe("clawdlets install", () => {
     expect(await windows()).toEqual([]);
   }, 60_000);
 
-  it.each(["SIGTERM", "SIGINT", "SIGKILL"] as const)(
-    "closes the port when it is stopped by %s half-way",
-    async (signal) => {
+  it.each([
+    ["SIGTERM", "kexec"],
+    ["SIGINT", "kexec"],
+    ["SIGKILL", "kexec"],
+    ["SIGHUP", "install"],
+    ["SIGKILL", "install"],
+  ] as const)(
+    "closes the port, and leaves no key lying about, when it is stopped by %s in the step %s",
+    async (signal, step) => {
+      const { staging } = hostLayoutOf(demo.layout, demo.host);
       const { address, facts } = await createServer();
       const child = install(facts);
-      await reached(child, "[kexec]");
+      await reached(child, `[${step}]`);
+      if (step === "install") {
+        const key = join(staging, "var/lib/sops-nix/key.txt");
+        await expect.poll(() => existsSync(key), { interval: 1, timeout: 20_000 }).toBe(true);
+      }
       expect(await seen(address)).toBe("open");
       child.kill(signal);
       const result = await child;
       expect(result.exitCode).not.toBe(0);
+      // After SIGKILL it is the next run that takes it away.
+      expect(existsSync(staging)).toBe(signal === "SIGKILL" && step === "install");
       // After SIGKILL it is the guard that closes.
       await expect.poll(() => seen(address), { timeout: 20_000, interval: 200 }).toBe("refused");
       await expect.poll(windows, { timeout: 20_000, interval: 200 }).toEqual([]);
 
       const next = await install(facts);
       expect(next.exitCode, next.all).toBe(0);
+      expect(existsSync(staging)).toBe(false);
       expect(await server()).toMatchObject({ installRuns: 1, os: "nixos" });
       expect(readJournal(hostLayoutOf(demo.layout, demo.host).journal)?.state).toBe("done");
       expect(readFileSync(demo.layout.knownHosts, "utf8")).toContain(address);
