@@ -7,12 +7,14 @@ import { exitCodes } from "../core/exit-codes.ts";
 import { waitForActions } from "../core/hetzner/actions.ts";
 import { answerOf, createHetzner } from "../core/hetzner/client.ts";
 import { HetznerApiError } from "../core/hetzner/errors.ts";
-import { findLayout, type Layout } from "../core/local/layout.ts";
+import { findLayout, hostLayoutOf, type Layout } from "../core/local/layout.ts";
+import { removePrivateFile } from "../core/local/private-files.ts";
 import { loadHost } from "../core/settings/host.ts";
+import { chooseHost } from "./_choose.ts";
 import { engineEnvironment, engineOrSetUp } from "./_engine.ts";
 import { type Progress, startProgress } from "./_progress.ts";
 import { runEngine } from "./_run-engine.ts";
-import { chooseHost, openStack } from "./_stack.ts";
+import { openStack } from "./_stack.ts";
 
 /** `clawdlets destroy`: deletes the server and its disk. */
 export function destroyCommand(): Command {
@@ -74,5 +76,7 @@ export async function destroy(layout: Layout, host: string, progress: Progress):
     reject: false,
   });
   await runEngine(host, "destroy", progress, (options) => stack.destroy(options));
+  // What it says of an installed host is over: secrets have nowhere to be sent.
+  await removePrivateFile(hostLayoutOf(layout, host).journal);
   progress(`${host}: destroyed; its keys and secrets stay in .clawdlets`);
 }

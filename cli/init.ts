@@ -1,66 +1,110 @@
-import { readFileSync } from "node:fs";
-import { text } from "node:stream/consumers";
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { Command } from "commander";
-import { z } from "zod";
-import { messageOf, SettingsError, UserError } from "../core/errors.ts";
-import { exitCodes } from "../core/exit-codes.ts";
-import { initHost } from "../core/init.ts";
-import { findLayout } from "../core/local/layout.ts";
-import { engineOrSetUp } from "./_engine.ts";
+import { findLayout, type Layout } from "../core/local/layout.ts";
+import { scaffold } from "../core/scaffold.ts";
+import { cidrProblem } from "../core/settings/cidr.ts";
+import { hostNamePattern } from "../core/settings/names.ts";
+import { readStackJson } from "../core/settings/stack-json.ts";
+import { askText, canAsk } from "./_ask.ts";
 import { startProgress } from "./_progress.ts";
-import { openStack } from "./_stack.ts";
+import { forHost, print } from "./_secrets.ts";
+import { makeSecrets } from "./secrets/init.ts";
 
 interface Options {
-  host: string;
+  host?: string;
+  adminCidr?: string;
+  sshPubkey?: string;
+  serverType?: string;
+  location?: string;
+  tailnet?: string;
+  flake?: string;
+  bots?: string[];
   fromJson?: string;
+  yes?: boolean;
+  dryRun?: boolean;
   json?: boolean;
 }
 
-/** `clawdlets init`: keys, encrypted secrets and the stack file of one host. */
+const list = (text: string) => text.split(",").map((each) => each.trim());
+
+/** `clawdlets init`: the files of a project, and everything one host needs before `up`. */
 export function initCommand(): Command {
   return new Command("init")
-    .description(
-      "make what a host still lacks: keys, passphrase, encrypted secrets, its stack file; keeps what is there",
+    .description("make a project's files and a host's keys, secrets and stack file; what is there stays")
+    .option("--host <name>", "the host; asked for where it is left out")
+    .option(
+      "--admin-cidr <network>",
+      "your own network: the installation is reached from there alone, e.g. 203.0.113.7/32",
     )
-    .requiredOption("--host <name>", "the host; .clawdlets/stack.json has an entry for it")
+    .option("--ssh-pubkey <file>", "your public key, e.g. ~/.ssh/id_ed25519.pub")
+    .option("--server-type <type>", "Hetzner server type, x86; COSTS MONEY once it is created", "cx43")
+    .option("--location <name>", "Hetzner location, e.g. nbg1")
+    .option("--tailnet <kind>", "tailscale or none")
+    .option("--flake <uri>", "the flake with the host's configuration; left out: this repository")
+    .option("--bots <names>", "names of the host's bots, with commas", list)
     .option("--from-json <file>", 'the secrets in plain text as {"name": "value"}; - reads standard input')
+    .option("--yes", "replace secrets that are there by other values given here")
+    .option("--dry-run", "say what would be made; change nothing")
     .option("--json", "one JSON object on stdout")
     .addHelpText(
       "after",
-      "\nExamples:\n  clawdlets init --host web-1 --from-json secrets.json\n  pass show web-1 | clawdlets init --host web-1 --from-json -\n",
+      "\nAsks for what is missing where there is a terminal. Without one and without --from-json it makes the files and says what is next.\n\nExamples:\n  clawdlets init\n  clawdlets init --host web-1 --admin-cidr 203.0.113.7/32 --ssh-pubkey ~/.ssh/id_ed25519.pub --bots maren\n  pass show web-1 | clawdlets init --host web-1 --from-json -\n",
     )
-    .action(async ({ host, fromJson, json }: Options) => {
+    .action(async (options: Options) => {
       const layout = findLayout(process.cwd());
-      const values = fromJson === undefined ? {} : await readValues(fromJson);
       const progress = startProgress();
-      const engine = await engineOrSetUp(progress);
-      const made = await initHost({ layout, host, values, settings: {}, sops: engine.sops, environment: process.env });
-      await openStack(layout, host, engine);
-      for (const path of made) progress(`made ${path}`);
-      progress(
-        made.length === 0
-          ? `${host}: nothing was missing`
-          : `${host}: ready. Commit stacks/Pulumi.${host}.yaml, then: clawdlets up --host ${host}`,
-      );
-      if (json) process.stdout.write(`${JSON.stringify({ ok: true, host, made })}\n`);
+      const host = options.host ?? (await askHost(layout));
+      const files = await scaffold({
+        layout,
+        host,
+        entry: await entryOf(layout, host, options),
+        flake: options.flake,
+        settings: { location: options.location, tailnet: options.tailnet, bots: options.bots },
+        dryRun: options.dryRun === true,
+      });
+      for (const path of files) progress(options.dryRun ? `would make ${path}` : `made ${path}`);
+      // A dry run of the rest would need the files that it did not make.
+      const canGoOn = !options.dryRun && (options.fromJson !== undefined || (canAsk() && !options.json));
+      if (!canGoOn) {
+        const next = `clawdlets secrets init --host ${host}`;
+        progress(`next: your Hetzner token into .clawdlets/.env, then ${next}`);
+        print(options.json, { ok: true, host, dryRun: options.dryRun === true, make: files, change: [], next });
+        return;
+      }
+      const secrets = await makeSecrets(await forHost(host), options);
+      print(options.json, { ok: true, ...secrets, make: [...files, ...secrets.make] });
     });
 }
 
-async function readValues(source: string): Promise<Record<string, string>> {
-  let content: unknown;
-  try {
-    content = JSON.parse(source === "-" ? await text(process.stdin) : readFileSync(source, "utf8"));
-  } catch (error) {
-    // A parser's message quotes the text, which here is secrets.
-    const why = error instanceof SyntaxError ? "it is not JSON" : messageOf(error);
-    throw new UserError(`--from-json ${source}: ${why}. Allowed: one object {"name": "value"}.`, {
-      exitCode: exitCodes.usage,
-    });
-  }
-  const parsed = z.record(z.string(), z.string().min(1)).safeParse(content);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path }) => path.join("."));
-  throw new SettingsError(
-    problems.map((setting) => ({ where: "--from-json", setting, message: 'has to be text, as in {"name": "value"}.' })),
+async function askHost(layout: Layout): Promise<string> {
+  const hosts = Object.keys(readStackJson(layout).value?.hosts ?? {});
+  if (!canAsk()) return hosts.length === 1 && hosts[0] !== undefined ? hosts[0] : "";
+  return askText("Name of the host, e.g. web-1", {
+    initial: hosts[0] ?? "",
+    problemOf: (value) => (hostNamePattern.test(value) ? undefined : 'allowed: a small letter, then a-z, 0-9 and "-"'),
+  });
+}
+
+/** What stack.json is to say of the host; asked for only where it does not say it yet. */
+async function entryOf(layout: Layout, host: string, { adminCidr, sshPubkey, serverType }: Options) {
+  const isKnown = readStackJson(layout).value?.hosts[host] !== undefined;
+  const entry = { adminCidr, sshPubkeyFile: sshPubkey ?? defaultKey(), serverType };
+  if (isKnown || !canAsk()) return entry;
+  return {
+    serverType,
+    adminCidr:
+      adminCidr ??
+      (await askText("Your own network (the installation is reached from there alone)", { problemOf: cidrProblem })),
+    sshPubkeyFile:
+      sshPubkey ?? (await askText("Your ssh public key file", { initial: defaultKey() ?? "~/.ssh/id_ed25519.pub" })),
+  };
+}
+
+function defaultKey(): string | undefined {
+  const name = ["id_ed25519.pub", "id_ed25519_sk.pub", "id_ecdsa.pub", "id_rsa.pub"].find((each) =>
+    existsSync(join(homedir(), ".ssh", each)),
   );
+  return name === undefined ? undefined : `~/.ssh/${name}`;
 }

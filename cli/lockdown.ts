@@ -4,8 +4,8 @@ import { closeWindowsOf } from "../core/bootstrap/window.ts";
 import { createHetzner } from "../core/hetzner/client.ts";
 import { findLayout } from "../core/local/layout.ts";
 import { loadHost } from "../core/settings/host.ts";
+import { chooseHost } from "./_choose.ts";
 import { milestones, stopSignal } from "./_signals.ts";
-import { chooseHost } from "./_stack.ts";
 import { readFacts } from "./install.ts";
 
 /** `clawdlets lockdown`: closes what may be open, or proves for the stack that nothing is. */

@@ -6,6 +6,7 @@ import { exitCodes } from "../core/exit-codes.ts";
 const commands: Record<string, () => Promise<Command>> = {
   demo: async () => (await import("./demo.ts")).demoCommand(),
   init: async () => (await import("./init.ts")).initCommand(),
+  secrets: async () => (await import("./secrets/index.ts")).secretsCommand(),
   up: async () => (await import("./up.ts")).upCommand(),
   preview: async () => (await import("./preview.ts")).previewCommand(),
   destroy: async () => (await import("./destroy.ts")).destroyCommand(),
@@ -28,12 +29,16 @@ const program = new Command("clawdlets")
 const asked = process.argv[2] ?? "";
 const wanted = commands[asked] ? [asked] : Object.keys(commands);
 for (const name of wanted) program.addCommand((await commands[name]?.()) ?? new Command(name));
-for (const command of [program, ...program.commands]) command.exitOverride();
+for (const command of withChildren(program)) command.exitOverride();
 
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = show(error);
+}
+
+function withChildren(command: Command): Command[] {
+  return [command, ...command.commands.flatMap((child) => withChildren(child as Command))];
 }
 
 /** A person's error without a stack, a bug's with one. @returns the exit code */

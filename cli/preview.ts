@@ -1,9 +1,10 @@
 import { Command } from "commander";
 import { findLayout, type Layout } from "../core/local/layout.ts";
+import { chooseHost } from "./_choose.ts";
 import { engineOrSetUp } from "./_engine.ts";
 import { type Progress, startProgress } from "./_progress.ts";
 import { runEngine } from "./_run-engine.ts";
-import { chooseHost, openStack } from "./_stack.ts";
+import { openStack } from "./_stack.ts";
 
 /** `clawdlets preview`: what `up` would do. Changes nothing. */
 export function previewCommand(): Command {

@@ -2,9 +2,12 @@ import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { readBootstrapKeys } from "./bootstrap/bootstrap-keys.ts";
 import { preflight } from "./bootstrap/preflight.ts";
+import { readSecretSources } from "./bootstrap/upstream-secrets.ts";
 import type { BootstrapKeys } from "./bootstrap/user-data.ts";
 import { SettingsError } from "./errors.ts";
 import { findLayout, hostLayoutOf } from "./local/layout.ts";
+import { checkRecipients } from "./secrets/check.ts";
+import { requiredSecrets } from "./secrets/plan.ts";
 import { completeSettings, type HostSettings, readLocal } from "./settings/host.ts";
 import { checkStackConfig, configNamespace } from "./settings/stack-config.ts";
 
@@ -29,20 +32,25 @@ export interface Program {
 }
 
 /**
- * The settings of the stack that runs, whole and checked, from the stack file and, where it is there, `.clawdlets/`.
+ * The settings of the stack that runs, whole and checked, from the stack file and, where it is there, `.clawdlets/`. What is
+ * public of the secrets is compared as well: that each is there and for the recipient of the stack file.
  * @throws SettingsError with everything that is wrong at once, before anything is registered
  */
 export async function loadProgram({ stack, config, folder, environment, dryRun }: ProgramContext): Promise<Program> {
   const layout = findLayout(folder);
   const host = hostLayoutOf(layout, stack);
   const checked = checkStackConfig(ownKeys(config), relative(layout.root, host.stackFile));
-  const local =
-    existsSync(layout.dir) || !dryRun ? readLocal(layout, stack, environment, checked.value) : { problems: [] };
   // A token is needed to change something, not to preview it.
-  const problems = [
-    ...checked.problems,
-    ...local.problems.filter(({ setting }) => !dryRun || setting !== "HCLOUD_TOKEN"),
-  ];
+  const needs = { token: !dryRun };
+  const local =
+    existsSync(layout.dir) || !dryRun ? readLocal(layout, stack, environment, checked.value, needs) : { problems: [] };
+  const problems = [...checked.problems, ...local.problems];
+  if (checked.value && local.value) {
+    const { secretsDir } = local.value;
+    const required = readSecretSources(layout, host, local.value, requiredSecrets(checked.value)).local;
+    const recipient = checked.value.ageRecipient;
+    problems.push(...checkRecipients({ layout, host, hostName: stack, recipient, secretsDir, required }));
+  }
   if (problems.length > 0 || !checked.value) throw new SettingsError(problems);
 
   const settings = completeSettings(stack, checked.value);

@@ -2,13 +2,16 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { UserError } from "../../core/errors.ts";
-import { initHost } from "../../core/init.ts";
+import { initSecrets } from "../../core/init.ts";
 import { git } from "../../core/local/git.ts";
 import { type Layout, layoutOf } from "../../core/local/layout.ts";
 import { writePrivateFile } from "../../core/local/private-files.ts";
 import { run } from "../../core/local/run.ts";
 import { ensureSshKey } from "../../core/local/ssh-keys.ts";
+import { openSecrets } from "../../core/secrets/open.ts";
+import { secretFile } from "../../core/secrets/store.ts";
 import { envKeys } from "../../core/settings/env-file.ts";
+import { addToStackFile } from "../../core/settings/stack-file.ts";
 import type { Report } from "../../emulator/index.ts";
 import { engineOrSetUp, packageRoot } from "../_engine.ts";
 import { openStack } from "../_stack.ts";
@@ -49,12 +52,21 @@ const stackJson = {
   },
 };
 
-/** Makes what the demo lacks in `root` and starts its Hetzner. What an earlier run left is used again. */
-export async function prepareDemo(
-  progress: (text: string) => void,
-  root = join(packageRoot, ".demo"),
-  data = join(root, "emulator"),
-): Promise<Demo> {
+export interface DemoOptions {
+  /** Folder of the project. @default `.demo` in this repo */
+  root?: string;
+  /** Folder of the emulator. @default `emulator` in the project */
+  data?: string;
+  /** Of a host that has none yet. */
+  bots?: string[];
+  /** Secrets by name, for those that are not there yet. @default made up */
+  values?: Record<string, string>;
+}
+
+/** Makes what the demo lacks and starts its Hetzner. What an earlier run left is used again. */
+export async function prepareDemo(progress: (text: string) => void, options: DemoOptions = {}): Promise<Demo> {
+  const { root = join(packageRoot, ".demo") } = options;
+  const { data = join(root, "emulator") } = options;
   // The demo must not touch a real account or state, whatever this shell is set up for.
   for (const key of Object.keys(process.env)) {
     if (envKeys.some((known) => known === key) || key.startsWith("PULUMI_")) delete process.env[key];
@@ -64,7 +76,7 @@ export async function prepareDemo(
   await makeProject(layout);
   const emulator = await useEmulator(layout, data, progress);
   try {
-    await makeHost(layout, engine.sops);
+    await makeHost(layout, engine.sops, options);
     await openStack(layout, host, engine);
     await commit(layout, "the demo's host");
   } catch (error) {
@@ -85,22 +97,29 @@ async function makeProject(layout: Layout): Promise<void> {
   if (!existsSync(join(layout.root, ".git"))) await git(layout.root, "init", "--quiet", "--initial-branch=main");
 }
 
-async function makeHost(layout: Layout, sops: string): Promise<void> {
+async function makeHost(layout: Layout, sops: string, { bots, values }: DemoOptions): Promise<void> {
   if (!existsSync(layout.stackJson))
     await writePrivateFile(layout.stackJson, `${JSON.stringify(stackJson, null, 2)}\n`);
   await ensureSshKey(join(layout.root, "operator", "id_ed25519"), "demo operator");
-  // Nobody knows the password behind this hash; its shape is that of SHA-512 crypt.
-  const admin_password_hash = `$6$${randomBytes(6).toString("hex")}$${randomBytes(43).toString("hex")}`;
-  const tailscale_auth_key = `tskey-auth-${randomBytes(16).toString("hex")}`;
-  await initHost({
-    layout,
-    host,
-    values: { admin_password_hash, tailscale_auth_key },
+  if (bots) await addToStackFile(layout, host, { bots });
+  const { store, required, facts } = openSecrets(layout, host, { environment: process.env, sops });
+  const missing = Object.entries(values ?? madeUpValues()).filter(([name]) => !existsSync(secretFile(store, name)));
+  await initSecrets({
+    store,
+    required,
+    values: Object.fromEntries(missing),
+    overwrite: false,
     // A host to throw away: plain "pulumi destroy" may take it down.
-    settings: { protect: false },
-    sops,
-    environment: process.env,
+    settings: { ...facts, protect: false },
   });
+}
+
+/** Nobody knows the password behind this hash; its shape is that of SHA-512 crypt. */
+function madeUpValues(): Record<string, string> {
+  return {
+    admin_password_hash: `$6$${randomBytes(6).toString("hex")}$${randomBytes(43).toString("hex")}`,
+    tailscale_auth_key: `tskey-auth-${randomBytes(16).toString("hex")}`,
+  };
 }
 
 /** The installation's flake sees commits only, as with a real one. */

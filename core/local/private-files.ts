@@ -1,8 +1,25 @@
-import { chmodSync, lstatSync, mkdirSync, readFileSync } from "node:fs";
-import { dirname } from "node:path";
+import type { Stats } from "node:fs";
+import { chmodSync, closeSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { rename, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { hasCode, UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
+
+let observer: ((step: string) => void) | undefined;
+
+/**
+ * Has `next` called between any two steps that change a file below `.clawdlets`: before a write, between the new content and
+ * its rename, and after. Tests kill the process there, at every step in turn; nothing else uses it.
+ */
+export function observeWrites(next: ((step: string) => void) | undefined): void {
+  observer = next;
+}
+
+/** One step that changes something. Exported for the few changes that are made by another program, such as ssh-keygen. */
+export function writeStep(step: string): void {
+  observer?.(step);
+}
 
 /** Makes a folder that only its owner can enter, with the folders above it. An existing wider one is narrowed. */
 export function makePrivateFolder(path: string): void {
@@ -10,10 +27,59 @@ export function makePrivateFolder(path: string): void {
   if ((lstatSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700);
 }
 
-/** Writes a file whole or not at all (temporary file, fsync, rename), readable by its owner alone. */
+/**
+ * Writes a file whole or not at all (temporary file, fsync, rename, fsync of the folder), readable by its owner alone.
+ * @throws UserError when a link stands there: the content would end where the link leads
+ */
 export async function writePrivateFile(path: string, content: string | Buffer): Promise<void> {
   makePrivateFolder(dirname(path));
-  await writeFileAtomic(path, content, { mode: 0o600 });
+  refuseLink(path);
+  writeStep(`write ${path}`);
+  await writeFileAtomic(path, content, { mode: 0o600, tmpfileCreated: (file) => writeStep(`fill ${file}`) });
+  syncFolder(dirname(path));
+  writeStep(`wrote ${path}`);
+}
+
+/** Writes a file that is committed or otherwise public, whole or not at all; its mode stays, or is as the umask says. */
+export async function writePublicFile(path: string, content: string): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true });
+  writeStep(`write ${path}`);
+  await writeFileAtomic(path, content, { tmpfileCreated: (file) => writeStep(`fill ${file}`) });
+  writeStep(`wrote ${path}`);
+}
+
+/** Puts a file in the place of another in one step, durably. */
+export async function movePrivateFile(from: string, to: string): Promise<void> {
+  makePrivateFolder(dirname(to));
+  writeStep(`move ${from}`);
+  await rename(from, to);
+  syncFolder(dirname(to));
+  writeStep(`moved ${to}`);
+}
+
+export async function removePrivateFile(path: string): Promise<void> {
+  writeStep(`remove ${path}`);
+  await rm(path, { force: true });
+  writeStep(`removed ${path}`);
+}
+
+/** `x.yaml.1234567`: what write-file-atomic leaves when it is killed between content and rename. */
+const leftover = /.\.[0-9]{4,10}$/;
+
+/** Removes what killed writers left in one folder. Only for who holds the lock: a living writer's file looks the same. */
+export async function sweepLeftovers(folder: string): Promise<void> {
+  const names = readFolder(folder).filter((name) => leftover.test(name));
+  for (const name of names) await removePrivateFile(join(folder, name));
+}
+
+/** The names in a folder, none when there is no such folder. */
+export function readFolder(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) return [];
+    throw error;
+  }
 }
 
 /**
@@ -21,18 +87,9 @@ export async function writePrivateFile(path: string, content: string | Buffer): 
  * @throws UserError when it is a link, or others can read it: a key that others could have copied is not used in silence.
  */
 export function readPrivateFile(path: string): string | undefined {
-  let stat: ReturnType<typeof lstatSync>;
-  try {
-    stat = lstatSync(path);
-  } catch (error) {
-    if (hasCode(error, "ENOENT", "ENOTDIR")) return undefined;
-    throw error;
-  }
-  if (!stat.isFile()) {
-    throw new UserError(`${path} is not a plain file. Put the file itself there, not a link or a folder.`, {
-      exitCode: exitCodes.settings,
-    });
-  }
+  const stat = statOf(path);
+  if (!stat) return undefined;
+  if (!stat.isFile()) throw notPlain(path);
   if ((stat.mode & 0o077) !== 0) {
     const mode = (stat.mode & 0o777).toString(8).padStart(4, "0");
     throw new UserError(`${path} has mode ${mode}: others on this machine can read it. Mend: chmod 600 '${path}'`, {
@@ -40,4 +97,42 @@ export function readPrivateFile(path: string): string | undefined {
     });
   }
   return readFileSync(path, "utf8");
+}
+
+/** Reads a file that anybody may read, but that has to be a file. @returns undefined when there is none */
+export function readPublicFile(path: string): string | undefined {
+  const stat = statOf(path);
+  if (!stat) return undefined;
+  if (!stat.isFile()) throw notPlain(path);
+  return readFileSync(path, "utf8");
+}
+
+function refuseLink(path: string): void {
+  const stat = statOf(path);
+  if (stat && !stat.isFile()) throw notPlain(path);
+}
+
+function notPlain(path: string): UserError {
+  return new UserError(`${path} is not a plain file. Put the file itself there, not a link or a folder.`, {
+    exitCode: exitCodes.settings,
+  });
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) return undefined;
+    throw error;
+  }
+}
+
+/** A rename is on the disk only once its folder is: without this a power cut could bring the old name back. */
+function syncFolder(path: string): void {
+  const folder = openSync(path, "r");
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
 }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { UserError } from "../errors.ts";
-import { makePrivateFolder } from "./private-files.ts";
+import { makePrivateFolder, writeStep } from "./private-files.ts";
 import { run } from "./run.ts";
 
 /** A public key without its comment: `ssh-ed25519 AAAA…`. */
@@ -26,11 +26,16 @@ export async function replaceSshKey(path: string, comment: string): Promise<void
   const fresh = `${path}.new`;
   rmSync(fresh, { force: true });
   rmSync(`${fresh}.pub`, { force: true });
+  writeStep(`make ${fresh}`);
   const result = await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", fresh], {
     timeoutSeconds: 30,
   });
   if (result.exitCode !== 0) throw new UserError(`ssh-keygen could not make ${path}: ${result.stderr.trim()}`);
+  writeStep(`made ${fresh}`);
   rmSync(path, { force: true });
+  writeStep(`removed ${path}`);
   renameSync(`${fresh}.pub`, `${path}.pub`);
+  writeStep(`moved ${path}.pub`);
   renameSync(fresh, path);
+  writeStep(`moved ${path}`);
 }

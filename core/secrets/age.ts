@@ -1,4 +1,4 @@
-import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import { armor, Encrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
 import { UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { readPrivateFile, writePrivateFile } from "../local/private-files.ts";
@@ -36,9 +36,7 @@ export async function readIdentityFile(path: string): Promise<AgeKeyPair | undef
     // The library's own error is not kept as a cause: it could quote the key.
     throw new UserError(
       `${path} holds a damaged age identity (its checksum is wrong). Put a backup of the file back.`,
-      {
-        exitCode: exitCodes.settings,
-      },
+      { exitCode: exitCodes.settings },
     );
   }
 }
@@ -55,4 +53,11 @@ export async function ensureIdentityFile(path: string): Promise<AgeKeyPair & { c
   const pair = await createAgeKeyPair();
   await writePrivateFile(path, identityFileText(pair));
   return { ...pair, created: true };
+}
+
+/** Encrypts a small text to some recipients, any of whom can read it, as `age --armor` does. */
+export async function encryptTo(recipients: readonly string[], text: string): Promise<string> {
+  const encrypter = new Encrypter();
+  for (const recipient of recipients) encrypter.addRecipient(recipient);
+  return armor.encode(await encrypter.encrypt(text));
 }

@@ -1,9 +1,9 @@
 import { relative, resolve } from "node:path";
-import { parseEnv } from "node:util";
 import type { Problem } from "../errors.ts";
 import type { Layout } from "../local/layout.ts";
 import { readPrivateFile } from "../local/private-files.ts";
 import { didYouMean } from "./nearest.ts";
+import { settingOf } from "./problems.ts";
 
 /**
  * What `.clawdlets/.env` may say. The first three are upstream's; the others point at stand-ins for the real
@@ -19,7 +19,17 @@ export const envKeys = [
   "CLAWDLETS_TAILSCALE",
 ] as const;
 
-export type LocalEnv = Partial<Record<(typeof envKeys)[number], string>>;
+/**
+ * What is taken from the file alone. `SOPS_AGE_KEY_FILE` is the path of the operator's age identity, as upstream's
+ * `secrets init` leaves it there. In the environment it belongs to other projects, as every SOPS_AGE_* does.
+ */
+export const fileOnlyKeys = ["SOPS_AGE_KEY_FILE"] as const;
+
+export type LocalEnv = Partial<Record<(typeof envKeys)[number] | (typeof fileOnlyKeys)[number], string>>;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const allKeys = [...envKeys, ...fileOnlyKeys] as const;
 
 /**
  * The tokens: the process's own environment first, then the file, as upstream does.
@@ -28,25 +38,96 @@ export type LocalEnv = Partial<Record<(typeof envKeys)[number], string>>;
  */
 export function readEnvFile(
   layout: Layout,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
   envFile = ".env",
 ): { value: LocalEnv; where: string; problems: Problem[] } {
   const path = resolve(layout.dir, envFile);
   const where = relative(layout.root, path);
-  const file = parseEnv(readPrivateFile(path) ?? "");
-  const problems = Object.keys(file)
-    .filter((key) => !envKeys.some((known) => known === key))
-    .map((key) => ({
-      where,
-      setting: key,
-      message: `unknown variable${didYouMean(key, envKeys)}. Remove it or mend its name.`,
-    }));
+  return { where, ...parseEnvFile(readPrivateFile(path) ?? "", where, environment) };
+}
+
+/**
+ * The same from the file's text. No value and no line is ever quoted: it may be a token.
+ * @param where the file's name, for the messages
+ */
+export function parseEnvFile(
+  text: string,
+  where: string,
+  environment: Environment = {},
+): { value: LocalEnv; problems: Problem[] } {
+  const { values, problems } = readLines(text, where);
   const value: LocalEnv = {};
-  for (const key of envKeys) {
-    const found = (environment[key] ?? file[key])?.trim();
-    if (found) value[key] = found;
+  for (const key of allKeys) {
+    const given = envKeys.some((each) => each === key) ? environment[key] : undefined;
+    const found = (given ?? values.get(key))?.trim();
+    if (!found) continue;
+    if (!/\p{Cc}/u.test(found)) value[key] = found;
+    else {
+      const message = "has a control character in it, such as a tab or the end of a line. Type it anew.";
+      problems.push({ where: given === undefined ? where : "the environment", setting: key, message });
+    }
   }
-  return { value, where, problems };
+  return { value, problems };
+}
+
+function readLines(text: string, where: string): { values: Map<string, string>; problems: Problem[] } {
+  const values = new Map<string, string>();
+  const problems: Problem[] = [];
+  for (const [index, line] of text
+    .replace(/^\uFEFF/, "")
+    .split(/\r?\n/)
+    .entries()) {
+    if (/^\s*(#|$)/.test(line)) continue;
+    const entry = parseLine(line);
+    if (!entry) {
+      const message = 'is no NAME=value; allowed: NAME=value or NAME="value", and lines that begin with "#".';
+      problems.push({ where, setting: `line ${index + 1}`, message });
+    } else if (allKeys.some((each) => each === entry.key)) {
+      values.set(entry.key, entry.value);
+    } else {
+      const message = `unknown variable${didYouMean(entry.key, allKeys)}. Remove it or mend its name.`;
+      problems.push({ where, setting: settingOf([entry.key]), message });
+    }
+  }
+  return { values, problems };
+}
+
+/**
+ * One line as dotenv and Node's util.parseEnv read it. Those two take what they cannot read for a part of the next line or
+ * of nothing, so that one stray word above a token makes the token "missing".
+ */
+function parseLine(line: string): { key: string; value: string } | undefined {
+  const equals = line.indexOf("=");
+  const key = line
+    .slice(0, Math.max(0, equals))
+    .trim()
+    .replace(/^export\s+/, "");
+  if (!/^[\w.-]+$/.test(key)) return undefined;
+  const rest = line.slice(equals + 1).trim();
+  const quote = rest.charAt(0);
+  if (!["'", '"', "`"].includes(quote)) return { key, value: rest.replace(/#[\s\S]*$/, "").trim() };
+  const end = rest.indexOf(quote, 1);
+  if (end < 0 || !/^\s*(#|$)/.test(rest.slice(end + 1))) return undefined;
+  const value = rest.slice(1, end);
+  return { key, value: quote === '"' ? value.replaceAll("\\n", "\n") : value };
+}
+
+/** The `.env` that `clawdlets init` writes: every variable with the way to it, and none set. To be written with mode 0600. */
+export function envFileTemplate(): string {
+  return `# Tokens of this machine. Never in git, and readable by you alone (mode 0600), or it is refused.
+# A variable of the same name in the environment wins over a line here.
+
+# Hetzner Cloud, read and write, 64 characters: https://console.hetzner.cloud, your project, Security, API tokens.
+# Needed to change something, not to preview.
+# HCLOUD_TOKEN=
+
+# Only for a private flake: a fine-grained token for that one repository, with the permission "Contents: read-only".
+# https://github.com/settings/personal-access-tokens/new
+# GITHUB_TOKEN=
+
+# Only for a nix that is not on PATH, e.g. /nix/var/nix/profiles/default/bin/nix.
+# NIX_BIN=
+`;
 }
 
 /** Hetzner's tokens have 64 characters; the provider refuses any other length (seen in kube-hetzner PR 2127). */

@@ -6,7 +6,8 @@ import { readEnvFile, tokenProblem } from "./env-file.ts";
 import { didYouMean } from "./nearest.ts";
 import type { StackConfig } from "./stack-config.ts";
 import { readStackFile } from "./stack-file.ts";
-import { readStackJson, type StackHost, type StackJson } from "./stack-json.ts";
+import { hostEntry, readStackJson, type StackHost, type StackJson } from "./stack-json.ts";
+import { quoted } from "./wording.ts";
 
 /** The public half: what a preview anywhere knows. */
 export interface HostSettings extends StackConfig {
@@ -41,15 +42,20 @@ export const hetznerEndpoint = "https://api.hetzner.cloud/v1";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Both halves from the files, without the engine. @throws SettingsError with everything that is wrong at once */
+/**
+ * Both halves from the files, without the engine.
+ * @param needs `token: false` for what asks Hetzner nothing; `local.token` may then be empty
+ * @throws SettingsError with everything that is wrong at once
+ */
 export function loadHost(
   layout: Layout,
   host: string,
   environment: Environment,
+  needs: { token: boolean } = { token: true },
 ): { settings: HostSettings; local: LocalSettings } {
   const stack = readStackFile(layout, host);
   const settings = stack.value && completeSettings(host, stack.value);
-  const local = readLocal(layout, host, environment, stack.value);
+  const local = readLocal(layout, host, environment, stack.value, needs);
   const problems = [...stack.problems, ...local.problems];
   if (problems.length > 0 || !settings || !local.value) throw new SettingsError(problems);
   return { settings, local: local.value };
@@ -65,12 +71,13 @@ export function readLocal(
   host: string,
   environment: Environment,
   config?: StackConfig,
+  needs: { token: boolean } = { token: true },
 ): { value?: LocalSettings; problems: Problem[] } {
   const where = relative(layout.root, layout.stackJson);
   const stackJson = readStackJson(layout);
   const env = readEnvFile(layout, environment, stackJson.value?.envFile);
-  const sshPort = Number(env.value.CLAWDLETS_SSH_PORT ?? 22);
-  const token = tokenProblem(env.value.HCLOUD_TOKEN, env.where);
+  const sshPort = portOf(env.value.CLAWDLETS_SSH_PORT ?? "22");
+  const token = needs.token ? tokenProblem(env.value.HCLOUD_TOKEN, env.where) : undefined;
   const entry = stackJson.value
     ? entryOf(stackJson.value, host, where)
     : { value: undefined, problems: missingOr(stackJson.problems, host, where) };
@@ -108,7 +115,7 @@ function missingOr(problems: Problem[], host: string, where: string): Problem[] 
 }
 
 function entryOf(stack: StackJson, host: string, where: string): { value?: StackHost; problems: Problem[] } {
-  const value = stack.hosts[host];
+  const value = hostEntry(stack, host);
   if (value) return { value, problems: [] };
   const hosts = Object.keys(stack.hosts);
   const message = `no such host${didYouMean(host, hosts)}; it has ${hosts.join(", ")}. Add it: clawdlets init --host ${host}`;
@@ -132,16 +139,23 @@ function disagreements(host: string, entry: StackHost, config: StackConfig, wher
 
 function endpointProblems(endpoint: string | undefined, where: string): Problem[] {
   if (endpoint === undefined || (URL.canParse(endpoint) && /^https?:$/.test(new URL(endpoint).protocol))) return [];
-  const message = `is "${endpoint}"; allowed: an http or https URL. Remove it to use ${hetznerEndpoint}.`;
+  const message = `is ${quoted(endpoint)}; allowed: an http or https URL. Remove it to use ${hetznerEndpoint}.`;
   return [{ where, setting: "HCLOUD_ENDPOINT", message }];
+}
+
+/** Number() would take 0x16, 2.2e1 and 22.0 too. */
+function portOf(text: string): number {
+  return /^[0-9]{1,5}$/.test(text) ? Number(text) : Number.NaN;
 }
 
 function portProblems(port: number, text: string | undefined, where: string): Problem[] {
   if (Number.isInteger(port) && port > 0 && port < 65536) return [];
-  return [{ where, setting: "CLAWDLETS_SSH_PORT", message: `is "${text}"; allowed: 1 to 65535. Remove it to use 22.` }];
+  return [
+    { where, setting: "CLAWDLETS_SSH_PORT", message: `is ${quoted(text)}; allowed: 1 to 65535. Remove it to use 22.` },
+  ];
 }
 
 /** `~/`, `$HOME/` and `${HOME}/` as upstream expands them. */
 export function expandHome(path: string, environment: Environment): string {
-  return path.trim().replace(/^(~|\$HOME|\$\{HOME\})(?=\/)/, () => environment["HOME"] ?? homedir());
+  return path.trim().replace(/^(~|\$HOME|\$\{HOME\})(?=\/)/, () => environment["HOME"] || homedir());
 }

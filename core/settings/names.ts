@@ -1,24 +1,31 @@
 import { z } from "zod";
 
+/** A text with one pattern, and one message for whatever is not that. */
+export const matching = (pattern: RegExp, allowed: string) => z.string(allowed).regex(pattern, allowed);
+
 /** Hetzner server names, nixosConfigurations attributes, stack names and file names at once: the intersection of their rules. */
 export const hostNamePattern = /^[a-z][a-z0-9-]{0,62}$/;
 
-export const hostName = z
-  .string()
-  .regex(hostNamePattern, 'allowed: a small letter, then up to 62 of a-z, 0-9 and "-", e.g. web-1');
+export const hostName = matching(
+  hostNamePattern,
+  'allowed: a small letter, then up to 62 of a-z, 0-9 and "-", e.g. web-1',
+);
 
-/** Bot and secret names become file names on the host and keys in YAML. */
-export const secretName = z
-  .string()
-  .regex(/^[a-z][a-z0-9_-]{0,62}$/, 'allowed: a small letter, then up to 62 of a-z, 0-9, "_" and "-"');
+/**
+ * Bot and secret names become file names on the host and keys in YAML. sops keeps its own data under the key `sops`, and leaves
+ * whatever ends in `_unencrypted` readable.
+ */
+export const secretName = matching(
+  /^(?!sops$|.*_unencrypted$)[a-z][a-z0-9_-]{0,62}$/,
+  'allowed: a small letter, then up to 62 of a-z, 0-9, "_" and "-"; not "sops", and not ending in "_unencrypted"',
+);
 
-export const sshPublicKey = z
-  .string()
-  .regex(
-    /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com|ssh-rsa) [A-Za-z0-9+/]+=*( .*)?$/,
-    'allowed: one OpenSSH public key line, e.g. "ssh-ed25519 AAAA… you@laptop"',
-  );
+export const sshPublicKey = matching(
+  /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com|ssh-rsa) [A-Za-z0-9+/]+=*( \P{Cc}*)?$/u,
+  'allowed: one OpenSSH public key line, e.g. "ssh-ed25519 AAAA… you@laptop"',
+);
 
-export const ageRecipient = z
-  .string()
-  .regex(/^age1[02-9ac-hj-np-z]{58}$/, "allowed: an age X25519 recipient, age1 and 58 characters");
+export const ageRecipient = matching(
+  /^age1[02-9ac-hj-np-z]{58}$/,
+  "allowed: an age X25519 recipient, age1 and 58 characters",
+);

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { Problem } from "../errors.ts";
 import { didYouMean } from "./nearest.ts";
+import { quoted, shown } from "./wording.ts";
 
 /** How one schema's findings are put into words. */
 export interface Wording {
@@ -12,26 +13,32 @@ export interface Wording {
   known: readonly string[];
 }
 
-/** Zod's issues as problems for a person; secret values are not quoted because no secret goes through these schemas. */
+/** Zod's issues as problems for a person. Nothing secret belongs in these files; what looks like a token is not shown. */
 export function problemsOf(error: z.ZodError, input: unknown, wording: Wording): Problem[] {
   const prefix = wording.prefix ?? "";
+  const problem = (path: readonly PropertyKey[], message: string): Problem => ({
+    where: wording.where,
+    setting: path.length === 0 ? "(the whole file)" : settingOf(path, prefix),
+    message: shown(message),
+  });
   return error.issues.flatMap((issue): Problem[] => {
-    const setting = prefix + issue.path.map(String).join(".");
     if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => ({
-        where: wording.where,
-        setting: prefix + [...issue.path.map(String), key].join("."),
-        message: `unknown setting${didYouMean(key, wording.known)}. Remove it or mend its name.`,
-      }));
+      return issue.keys.map((key) => {
+        const message = `unknown setting${didYouMean(key, wording.known)}. Remove it or mend its name.`;
+        return problem([...issue.path, key], message);
+      });
     }
     if (issue.code === "invalid_key" || issue.code === "invalid_element") {
-      const inner = issue.issues.map((each) => each.message).join("; ");
-      return [{ where: wording.where, setting, message: `${inner}.` }];
+      return [problem(issue.path, `${issue.issues.map((each) => each.message).join("; ")}.`)];
     }
     const value = valueAt(input, issue.path);
-    const found = value === undefined ? "missing" : `is ${JSON.stringify(value)}`;
-    return [{ where: wording.where, setting: setting || "(the whole file)", message: `${found}; ${issue.message}.` }];
+    return [problem(issue.path, `${value === undefined ? "missing" : `is ${quoted(value)}`}; ${issue.message}.`)];
   });
+}
+
+/** `hosts.web-1.flakeHost`: keys as they are typed, however strange. */
+export function settingOf(path: readonly PropertyKey[], prefix = ""): string {
+  return prefix + shown(path.map((key) => (key === "" ? '""' : String(key))).join("."), 200);
 }
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {

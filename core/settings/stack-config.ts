@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Problem } from "../errors.ts";
-import { ageRecipient, hostNamePattern, secretName, sshPublicKey } from "./names.ts";
+import { ageRecipient, hostNamePattern, matching, secretName, sshPublicKey } from "./names.ts";
 import { problemsOf } from "./problems.ts";
 
 /** The namespace of our settings in a stack file: the project's name. */
@@ -14,6 +14,18 @@ const publicList = <T extends z.ZodType>(item: T, what: string) =>
     (value) => (typeof value === "string" ? parseList(value) : value),
     z.array(item, `allowed: a list of ${what}`),
   );
+
+/** A name that stands twice would be made, delivered and counted twice. */
+const nameList = (what: string) =>
+  publicList(secretName, what).refine((names) => new Set(names).size === names.length, "allowed: each name once");
+
+const countAllowed = "allowed: 0, 1, 2, …";
+
+/** The engine gives a number as text. Only what was typed as a number: Number() makes a 1 of `true`, and that wipes a disk. */
+const count = z.preprocess(
+  (value) => (typeof value === "string" && /^(0|[1-9][0-9]{0,8})$/.test(value) ? Number(value) : value),
+  z.number(countAllowed).int(countAllowed).min(0, countAllowed),
+);
 
 const flag = z.preprocess(
   (value) => (value === "true" ? true : value === "false" ? false : value),
@@ -29,27 +41,20 @@ export const stackConfig = z.strictObject({
    * Hetzner server type, x86 only.
    * @see Hetzner Cloud API, Server Types, `name`
    */
-  serverType: z
-    .string("allowed: a Hetzner server type, e.g. cx43")
-    .regex(/^[a-z][a-z0-9]{1,30}$/, "allowed: a Hetzner server type, e.g. cx43")
-    .refine(
-      (type) => !type.startsWith("cax"),
-      "CAX types are ARM, and the host's flake builds x86_64-linux; allowed: a CX, CPX or CCX type, e.g. cx43",
-    ),
+  serverType: matching(/^[a-z][a-z0-9]{1,30}$/, "allowed: a Hetzner server type, e.g. cx43").refine(
+    (type) => !type.startsWith("cax"),
+    "CAX types are ARM, and the host's flake builds x86_64-linux; allowed: a CX, CPX or CCX type, e.g. cx43",
+  ),
   /** @default `nbg1`, as upstream */
-  location: z
-    .string()
-    .regex(/^[a-z]{3}[0-9]{0,2}$/, "allowed: a Hetzner location, e.g. nbg1, fsn1 or hel1")
-    .default("nbg1"),
+  location: matching(/^[a-z]{3}[0-9]{0,2}$/, "allowed: a Hetzner location, e.g. nbg1, fsn1 or hel1").default("nbg1"),
   /** What the server boots before NixOS replaces it. Changed after creation it changes nothing. @default `debian-12` */
-  image: z
-    .string()
-    .regex(/^[a-z][a-z0-9.-]{1,62}$/, "allowed: a Hetzner system image by name, e.g. debian-12")
-    .default(defaultImage),
+  image: matching(/^[a-z][a-z0-9.-]{1,62}$/, "allowed: a Hetzner system image by name, e.g. debian-12").default(
+    defaultImage,
+  ),
   /** Flake URI without attribute. @default `base.flake` of stack.json, then the repository's own origin */
-  flake: z.string().min(1, "allowed: a flake URI, e.g. github:you/hosts").optional(),
+  flake: matching(/^(?!-)\P{Cc}+$/u, "allowed: a flake URI, e.g. github:you/hosts").optional(),
   /** The nixosConfigurations attribute. @default the stack's name */
-  flakeHost: z.string().regex(hostNamePattern, "allowed: a nixosConfigurations attribute such as web-1").optional(),
+  flakeHost: matching(hostNamePattern, "allowed: a nixosConfigurations attribute such as web-1").optional(),
   /** Who may reach TCP/22 at rest: nobody (`tailnet`), or the admin CIDRs of stack.json (`public`). @default `tailnet` */
   sshExposure: z.enum(["tailnet", "public"], 'allowed: "tailnet" or "public"').default("tailnet"),
   /** The host's way in once the port is closed. With `none` only the console is left. @default `tailscale` */
@@ -64,11 +69,11 @@ export const stackConfig = z.strictObject({
     "allowed: at least one key",
   ),
   /** @default `[]` */
-  bots: publicList(secretName, "bot names").default([]),
+  bots: nameList("bot names").default([]),
   /** Further secrets that must be there before a server is bought. @default `[]` */
-  secrets: publicList(secretName, "secret names").default([]),
+  secrets: nameList("secret names").default([]),
   /** Counts up to ask for a reinstallation, which WIPES THE DISK. @default `0` */
-  reinstall: z.coerce.number("allowed: 0, 1, 2, …").int("allowed: 0, 1, 2, …").min(0, "allowed: 0, 1, 2, …").default(0),
+  reinstall: count.default(0),
   /** Whether the engine and Hetzner refuse to delete or rebuild the server. @default `true` */
   protect: flag.default(true),
 });

@@ -1,16 +1,17 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
-import writeFileAtomic from "write-file-atomic";
-import { type Document, parseDocument } from "yaml";
-import type { Problem } from "../errors.ts";
+import { type Document, isMap } from "yaml";
+import { messageOf, type Problem, SettingsError } from "../errors.ts";
 import { hostLayoutOf, type Layout } from "../local/layout.ts";
+import { readFolder, writePublicFile } from "../local/private-files.ts";
 import { hostNamePattern } from "./names.ts";
+import { readText } from "./read-text.ts";
 import { checkStackConfig, configNamespace, type StackConfig } from "./stack-config.ts";
+import { shown } from "./wording.ts";
+import { parseYamlText } from "./yaml-text.ts";
 
 /** The hosts that have a stack file, sorted. */
 export function listStackFiles(layout: Layout): string[] {
-  if (!existsSync(layout.stacks)) return [];
-  return readdirSync(layout.stacks)
+  return readFolder(layout.stacks)
     .flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? [])
     .sort();
 }
@@ -23,14 +24,40 @@ export function readStackFile(layout: Layout, host: string): { value?: StackConf
     const message = `"${host}" is no host name; allowed: a small letter, then up to 62 of a-z, 0-9 and "-"`;
     return { problems: [{ where, setting: "(the stack's name)", message }] };
   }
-  if (!existsSync(file)) {
+  const { text, problems } = readText(file, where);
+  if (problems.length > 0) return { problems };
+  if (text === undefined) {
     const message = `there is no such file. Make it: clawdlets init --host ${host}`;
     return { problems: [{ where, setting: "(the whole file)", message }] };
   }
-  const document = parseDocument(readFileSync(file, "utf8"));
-  const broken = document.errors[0];
-  if (broken) return { problems: [{ where, setting: "(the whole file)", message: `not YAML: ${broken.message}` }] };
-  return checkStackConfig(configOf(document), where);
+  const config = parseConfig(text, where);
+  return config.value ? checkStackConfig(config.value, where) : { problems: config.problems };
+}
+
+/**
+ * The settings of a stack file that stand there by now, unchecked; before `secrets init` the public facts are missing.
+ * @throws SettingsError when it cannot be read
+ */
+export function readRawStackFile(layout: Layout, host: string): Record<string, unknown> {
+  const file = hostLayoutOf(layout, host).stackFile;
+  const where = relative(layout.root, file);
+  const { text = "", problems } = readText(file, where);
+  const config = parseConfig(text, where);
+  const all = [...problems, ...config.problems];
+  if (all.length > 0 || !config.value) throw new SettingsError(all);
+  return config.value;
+}
+
+function parseConfig(text: string, where: string): { value?: Record<string, unknown>; problems: Problem[] } {
+  const { document, problems } = parseYamlText(text, where);
+  if (!document) return { problems };
+  try {
+    return { value: configOf(document), problems };
+  } catch (error) {
+    // An alias of nothing, or aliases of aliases that stand for millions of values.
+    const message = `an alias in it cannot be followed: ${shown(messageOf(error))}. Write the value out.`;
+    return { problems: [{ where, setting: "(the whole file)", message }] };
+  }
 }
 
 function configOf(document: Document): Record<string, unknown> {
@@ -46,6 +73,7 @@ function configOf(document: Document): Record<string, unknown> {
 /**
  * Adds public facts to a stack file and keeps everything else in it: other settings, comments, the engine's salt.
  * A value that already stands there stays, unless `overwrite` names its key.
+ * @throws SettingsError when the file has no room for settings: it is no YAML, or `config` is no mapping
  */
 export async function addToStackFile(
   layout: Layout,
@@ -54,7 +82,7 @@ export async function addToStackFile(
   overwrite: readonly (keyof StackConfig)[] = [],
 ): Promise<string[]> {
   const file = hostLayoutOf(layout, host).stackFile;
-  const document = parseDocument(existsSync(file) ? readFileSync(file, "utf8") : heading(host));
+  const document = openForSettings(layout, host, file);
   const changed: string[] = [];
   for (const [key, value] of Object.entries(facts)) {
     const path = ["config", `${configNamespace}:${key}`];
@@ -64,8 +92,25 @@ export async function addToStackFile(
     document.setIn(path, document.createNode(value));
     changed.push(key);
   }
-  if (changed.length > 0) await writeFileAtomic(file, document.toString({ lineWidth: 0 }));
+  if (changed.length > 0) await writePublicFile(file, document.toString({ lineWidth: 0 }));
   return changed;
+}
+
+function openForSettings(layout: Layout, host: string, file: string): Document {
+  const where = relative(layout.root, file);
+  const read = readText(file, where);
+  const parsed = parseYamlText(read.text ?? heading(host), where);
+  const document: Document | undefined = parsed.document;
+  const problems = [...read.problems, ...parsed.problems];
+  if (problems.length > 0 || !document) throw new SettingsError(problems);
+  if (document.contents === null) document.contents = document.createNode({});
+  const config = isMap(document.contents) ? document.contents.get("config") : "";
+  if (config === undefined) document.set("config", document.createNode({}));
+  else if (!isMap(config)) {
+    const message = "is no mapping; allowed: config: with one setting a line below it";
+    throw new SettingsError([{ where, setting: "config", message }]);
+  }
+  return document;
 }
 
 const heading = (host: string) => `# Settings of the host ${host}. Committed and public: nothing secret belongs here.

@@ -1,76 +1,63 @@
-import { existsSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
-import { z } from "zod";
-import { messageOf, type Problem } from "../errors.ts";
+import type { Problem } from "../errors.ts";
 import type { Layout } from "../local/layout.ts";
-import { cidrProblem, isWorldOpen } from "./cidr.ts";
-import { hostName } from "./names.ts";
+import { parseJsonText } from "./json-text.ts";
 import { problemsOf } from "./problems.ts";
+import { readText } from "./read-text.ts";
+import { knownKeys, type StackHost, type StackJson, stackJson } from "./stack-json-schema.ts";
 
-const text = (allowed: string) => z.string(`allowed: ${allowed}`).trim().min(1, `allowed: ${allowed}`);
+export { type StackHost, type StackJson, stackJsonSchema } from "./stack-json-schema.ts";
 
-const adminCidr = text("your own network, e.g. 203.0.113.7/32").superRefine((value, context) => {
-  const problem =
-    cidrProblem(value) ??
-    (isWorldOpen([value]) ? "it covers the whole internet; give your own address, e.g. 203.0.113.7/32" : undefined);
-  if (problem) context.addIssue({ code: "custom", message: problem });
-});
+/** Checks the content of a stack.json. @param where the file's name, for the messages */
+export function checkStackJson(input: unknown, where: string): { value?: StackJson; problems: Problem[] } {
+  const old = otherVersion(input);
+  if (old) return { problems: [{ where, setting: "schemaVersion", message: old }] };
+  const parsed = stackJson.safeParse(input);
+  const problems = parsed.success ? [] : problemsOf(parsed.error, input, { where, known: knownKeys });
+  // Zod leaves this one name out of a record without a word.
+  if (hasHostCalledProto(input)) {
+    const message = 'allowed: a small letter, then up to 62 of a-z, 0-9 and "-", e.g. web-1. Rename it.';
+    problems.push({ where, setting: "hosts.__proto__", message });
+  }
+  return parsed.success && problems.length === 0 ? { value: parsed.data, problems } : { problems };
+}
 
-const host = z.strictObject({
-  /** The nixosConfigurations attribute. */
-  flakeHost: text("a nixosConfigurations attribute of the flake"),
-  /** An ssh destination the operator uses once the host is up. */
-  targetHost: text("an ssh destination such as admin@100.64.0.7").optional(),
-  hetzner: z.strictObject({ serverType: text("a Hetzner server type, e.g. cx43") }),
-  /** Named after the tool upstream used; the values are as true for Pulumi. */
-  opentofu: z.strictObject({
-    adminCidr,
-    sshPubkeyFile: text("the path of an OpenSSH public key file, e.g. ~/.ssh/id_ed25519.pub"),
-  }),
-  secrets: z.strictObject({
-    localDir: text("a folder relative to .clawdlets, e.g. secrets/hosts/web-1"),
-    remoteDir: text("an absolute path on the host").regex(
-      /^\/[A-Za-z0-9._/-]+$/,
-      "allowed: an absolute path on the host",
-    ),
-  }),
-});
+/** One sentence instead of dozens: nearly every key of another version is unknown here. */
+function otherVersion(input: unknown): string | undefined {
+  const version = isRecord(input) ? input["schemaVersion"] : undefined;
+  if (!Number.isSafeInteger(version) || version === 3) return undefined;
+  const next =
+    version === 1 || version === 2
+      ? "This is an older clawdlets file; bring it up to date: clawdlets secrets migrate"
+      : "This file is of a newer clawdlets, or the number is mistyped.";
+  return `is ${version}; allowed: 3. ${next}`;
+}
+
+function hasHostCalledProto(input: unknown): boolean {
+  return isRecord(input) && isRecord(input["hosts"]) && Object.hasOwn(input["hosts"], "__proto__");
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The content of a stack.json from its text. @param where the file's name, for the messages */
+export function parseStackJson(text: string, where: string): { value?: StackJson; problems: Problem[] } {
+  const { value, problems } = parseJsonText(text, where);
+  return problems.length > 0 ? { problems } : checkStackJson(value, where);
+}
 
 /**
- * `.clawdlets/stack.json` as upstream's schema version 3 has it, read unchanged.
- * @see regenrek/clawdlets b49d4af, docs/stack.md
+ * Reads the file; `undefined` with no problem when there is none (CI has none). It is no secret, and upstream writes it
+ * 0644; but a link out of .clawdlets would take settings from a place that others may write to.
  */
-export const stackJson = z.strictObject({
-  $schema: z.string().optional(),
-  schemaVersion: z.literal(3, "allowed: 3 (versions 1 and 2 are older clawdlets files)"),
-  base: z.strictObject({ flake: text("a flake URI, e.g. github:you/hosts").optional() }).optional(),
-  envFile: text("a file relative to .clawdlets, e.g. .env").optional(),
-  hosts: z
-    .record(hostName, host, "allowed: an object with one entry a host")
-    .refine((hosts) => Object.keys(hosts).length > 0, "allowed: at least one host"),
-});
-
-export type StackJson = z.infer<typeof stackJson>;
-export type StackHost = z.infer<typeof host>;
-
-const known = [
-  ...Object.keys(stackJson.shape),
-  ...Object.keys(host.shape),
-  ...["flake", "serverType", "adminCidr", "sshPubkeyFile", "localDir", "remoteDir"],
-];
-
-/** Reads the file; `undefined` with no problem when there is none (CI has none). */
 export function readStackJson(layout: Layout): { value?: StackJson; problems: Problem[] } {
-  if (!existsSync(layout.stackJson)) return { problems: [] };
   const where = relative(layout.root, layout.stackJson);
-  let input: unknown;
-  try {
-    input = JSON.parse(readFileSync(layout.stackJson, "utf8"));
-  } catch (error) {
-    return { problems: [{ where, setting: "(the whole file)", message: `not JSON: ${messageOf(error)}` }] };
-  }
-  const parsed = stackJson.safeParse(input);
-  return parsed.success
-    ? { value: parsed.data, problems: [] }
-    : { problems: problemsOf(parsed.error, input, { where, known }) };
+  const { text, problems } = readText(layout.stackJson, where, layout.dir);
+  return text === undefined ? { problems } : parseStackJson(text, where);
+}
+
+/** The entry of one host: "constructor" is a host name too, and every object has one by nature. */
+export function hostEntry(stack: StackJson, host: string): StackHost | undefined {
+  return Object.hasOwn(stack.hosts, host) ? stack.hosts[host] : undefined;
 }

@@ -197,10 +197,9 @@ describe("clawdlets install", () => {
   }, 60_000);
 
   it.each([
-    ["SIGTERM", "kexec"],
     ["SIGINT", "kexec"],
     ["SIGKILL", "kexec"],
-    ["SIGHUP", "install"],
+    ["SIGTERM", "install"],
     ["SIGKILL", "install"],
   ] as const)(
     "closes the port, and leaves no key lying about, when it is stopped by %s in the step %s",

@@ -1,4 +1,5 @@
 import { chmodSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { SettingsError } from "../../../core/errors.ts";
@@ -89,6 +90,12 @@ describe("the settings of a host", () => {
     ],
     ["a port that is none", { env: `HCLOUD_TOKEN=${token}\nCLAWDLETS_SSH_PORT=65536` }, "allowed: 1 to 65535"],
     [
+      "a port in hexadecimal",
+      { env: `HCLOUD_TOKEN=${token}\nCLAWDLETS_SSH_PORT=0x16` },
+      'is "0x16"; allowed: 1 to 65535',
+    ],
+    ["a port with an exponent", { env: `HCLOUD_TOKEN=${token}\nCLAWDLETS_SSH_PORT=2.2e1` }, "allowed: 1 to 65535"],
+    [
       "an endpoint that is none",
       { env: `HCLOUD_TOKEN=${token}\nHCLOUD_ENDPOINT=localhost` },
       "allowed: an http or https URL",
@@ -135,6 +142,16 @@ describe("the settings of a host", () => {
 
   it("never shows a token that has the wrong shape", () => {
     expect(problemsOf(project({ env: "HCLOUD_TOKEN=secretsecret" })).join("\n")).not.toContain("secretsecret");
+  });
+
+  it.each(["HCLOUD_ENDPOINT", "CLAWDLETS_SSH_PORT"])("never shows a token that was put into %s", (key) => {
+    const found = problemsOf(project({ env: `HCLOUD_TOKEN=${token}\n${key}=${token}` })).join("\n");
+    expect(found).toContain(key);
+    expect(found).not.toContain("aaaa");
+  });
+
+  it("finds ~ where HOME is empty too", () => {
+    expect(loadHost(project(), host, { HOME: "" }).local.sshPubkeyFile).toBe(join(homedir(), ".ssh/id_ed25519.pub"));
   });
 
   it("names everything that is wrong at once", () => {

@@ -1,0 +1,44 @@
+import { text } from "node:stream/consumers";
+import { Command } from "commander";
+import { editSecret } from "../../core/secrets/edit.ts";
+import { askSecret, canAsk } from "../_ask.ts";
+import { editText } from "../_editor.ts";
+import { forHost, hostOption, jsonOption, print } from "../_secrets.ts";
+
+interface Options {
+  host?: string;
+  ask?: boolean;
+  json?: boolean;
+}
+
+/** `clawdlets secrets edit NAME`: another value for one secret. */
+export function editCommand(): Command {
+  return new Command("edit")
+    .description("change one secret: in your editor, from a prompt with --ask, or from standard input")
+    .argument("<name>", "the secret, e.g. discord_token_maren")
+    .option(...hostOption)
+    .option("--ask", "ask for the new value, hidden, and do not show the old one; a typed admin password is hashed")
+    .option(...jsonOption)
+    .addHelpText(
+      "after",
+      "\nStandard input is taken as it is, but for one line end at its end.\n\nExamples:\n  clawdlets secrets edit discord_token_maren --host web-1\n  pass show tailscale | clawdlets secrets edit tailscale_auth_key --host web-1\n",
+    )
+    .action(async (name: string, options: Options) => {
+      const { host, store, required, progress } = await forHost(options.host);
+      const secret = required.find((each) => each.name === name);
+      const isHash = secret?.kind === "password-hash";
+      const change = async (old: string | undefined) => {
+        if (!canAsk()) return (await text(process.stdin)).replace(/\r?\n$/, "");
+        // Nobody edits a hash; what people have is the password.
+        if (secret && (options.ask || isHash)) return askSecret(secret);
+        return editText(old ?? "");
+      };
+      const changed = await editSecret({ store, required, name, change });
+      progress(
+        changed
+          ? `${name}: changed here. For the running host: clawdlets secrets sync --host ${host}`
+          : `${name}: has that value already`,
+      );
+      print(options.json, { ok: true, host, name, changed });
+    });
+}

@@ -1,0 +1,26 @@
+import { Command } from "commander";
+import { editCommand } from "./edit.ts";
+import { secretsInitCommand } from "./init.ts";
+import { migrateCommand } from "./migrate.ts";
+import { pathCommand } from "./path.ts";
+import { rotateCommand } from "./rotate.ts";
+import { syncCommand } from "./sync.ts";
+import { verifyCommand } from "./verify.ts";
+
+/** `clawdlets secrets …`: everything about a host's keys and secrets. */
+export function secretsCommand(): Command {
+  const commands = [
+    secretsInitCommand(),
+    verifyCommand(),
+    editCommand(),
+    pathCommand(),
+    syncCommand(),
+    rotateCommand(),
+    migrateCommand(),
+  ];
+  const secrets = new Command("secrets").description(
+    "keys and secrets of a host: make, check, change, deliver, rotate",
+  );
+  for (const command of commands) secrets.addCommand(command);
+  return secrets;
+}

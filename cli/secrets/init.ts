@@ -1,0 +1,77 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { Command } from "commander";
+import { type InitPlan, initSecrets, planSecrets } from "../../core/init.ts";
+import { readFolder } from "../../core/local/private-files.ts";
+import { secretFile } from "../../core/secrets/store.ts";
+import { askSecret, canAsk } from "../_ask.ts";
+import { engineOrSetUp } from "../_engine.ts";
+import { forHost, hostOption, jsonOption, print, type SecretsCommand } from "../_secrets.ts";
+import { readValues } from "../_values.ts";
+
+interface Options {
+  host?: string;
+  fromJson?: string;
+  yes?: boolean;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+/** `clawdlets secrets init`: keys, encrypted secrets and the public facts of one host. */
+export function secretsInitCommand(): Command {
+  return new Command("init")
+    .description("make the keys and encrypted secrets a host still lacks; what is there stays")
+    .option(...hostOption)
+    .option("--from-json <file>", 'the secrets in plain text as {"name": "value"}; - reads standard input')
+    .option("--yes", "replace secrets that are there by other values given here")
+    .option("--dry-run", "say what would be made; change nothing")
+    .option(...jsonOption)
+    .addHelpText(
+      "after",
+      "\nAsks for what is missing, hidden, where there is a terminal.\n\nExamples:\n  clawdlets secrets init --host web-1\n  pass show web-1 | clawdlets secrets init --host web-1 --from-json -\n",
+    )
+    .action(async (options: Options) => {
+      const plan = await makeSecrets(await forHost(options.host), options);
+      print(options.json, { ok: true, ...plan });
+    });
+}
+
+/** Also the second half of `clawdlets init`. */
+export async function makeSecrets(
+  command: SecretsCommand,
+  { fromJson, yes, dryRun, json }: Options,
+): Promise<{ host: string; dryRun: boolean } & InitPlan> {
+  const { store, required, facts, host, progress } = command;
+  const values =
+    fromJson === undefined ? await ask(command, json === true || dryRun === true) : await readValues(fromJson);
+  const request = { store, required, values, overwrite: yes === true, settings: facts };
+  const plan = dryRun ? await planSecrets(request) : await initSecrets(request);
+  if (!dryRun) await makeStack(command);
+  for (const path of plan.make) progress(dryRun ? `would make ${path}` : `made ${path}`);
+  for (const path of plan.change) progress(dryRun ? `would change ${path}` : `changed ${path}`);
+  if (plan.make.length + plan.change.length === 0) progress(`${host}: nothing was missing`);
+  else if (!dryRun) {
+    progress(`${host}: ready. Commit stacks/Pulumi.${host}.yaml, which is public; then: clawdlets up --host ${host}`);
+    if (fromJson !== undefined && fromJson !== "-") progress(`delete ${fromJson}: it holds your secrets in plain text`);
+  }
+  return { host, dryRun: dryRun === true, ...plan };
+}
+
+/** The engine's own record of the host, so that plain `pulumi up` finds its stack; it adds its salt to the stack file. */
+async function makeStack({ layout, host, progress }: SecretsCommand): Promise<void> {
+  const stacks = join(layout.state, ".pulumi", "stacks");
+  if (readFolder(stacks).some((project) => existsSync(join(stacks, project, `${host}.json`)))) return;
+  // Loaded only here: the engine's library takes longer to load than all the rest to run.
+  const { openStack } = await import("../_stack.ts");
+  await openStack(layout, host, await engineOrSetUp(progress));
+}
+
+/** What is missing, one question each; nothing where nobody can be asked: the check then lists it all. */
+async function ask({ store, required }: SecretsCommand, quiet: boolean): Promise<Record<string, string>> {
+  const values: Record<string, string> = {};
+  if (quiet || !canAsk()) return values;
+  for (const secret of required) {
+    if (!existsSync(secretFile(store, secret.name))) values[secret.name] = await askSecret(secret);
+  }
+  return values;
+}

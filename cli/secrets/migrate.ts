@@ -1,0 +1,52 @@
+import { Command } from "commander";
+import { findLayout } from "../../core/local/layout.ts";
+import { migrateSecrets } from "../../core/secrets/migrate.ts";
+import { operatorIdentityFile } from "../../core/secrets/operators.ts";
+import { readEnvFile } from "../../core/settings/env-file.ts";
+import { engineOrSetUp } from "../_engine.ts";
+import { startProgress } from "../_progress.ts";
+import { jsonOption, print } from "../_secrets.ts";
+
+interface Options {
+  host?: string;
+  yes?: boolean;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+/** `clawdlets secrets migrate`: from older clawdlets files to today's. */
+export function migrateCommand(): Command {
+  return new Command("migrate")
+    .description(
+      "bring stack.json of schema 1 or 2, and one file of secrets a host, to today's form; old files stay as .bak",
+    )
+    .option("--host <name>", "one host's secrets only; left out: every host of stack.json")
+    .option("--yes", "let values of the old file replace other ones in files of their own")
+    .option("--dry-run", "say what would be done; change nothing")
+    .option(...jsonOption)
+    .addHelpText("after", "\nExamples:\n  clawdlets secrets migrate --dry-run\n  clawdlets secrets migrate\n")
+    .action(async ({ host, yes, dryRun, json }: Options) => {
+      const layout = findLayout(process.cwd());
+      const progress = startProgress();
+      const { sops } = await engineOrSetUp(progress);
+      const operatorFile = operatorIdentityFile(layout, readEnvFile(layout, {}).value.SOPS_AGE_KEY_FILE);
+      const result = await migrateSecrets({
+        layout,
+        ...(host !== undefined && { host }),
+        operatorFile,
+        overwrite: yes === true,
+        dryRun: dryRun === true,
+        sops,
+      });
+      const would = dryRun ? "would be " : "";
+      if (result.fromSchema !== 3) progress(`stack.json: ${would}brought from schema ${result.fromSchema} to 3`);
+      for (const [name, { moved, skipped }] of Object.entries(result.hosts)) {
+        progress(`${name}: ${moved.length} secrets ${would}given files of their own: ${moved.join(", ")}`);
+        if (skipped.length > 0) progress(`${name}: left out, since they hold no value yet: ${skipped.join(", ")}`);
+      }
+      for (const path of result.backups) progress(`kept ${path}`);
+      const isNothing = result.fromSchema === 3 && Object.keys(result.hosts).length === 0;
+      progress(isNothing ? "nothing to migrate" : "next: clawdlets secrets init, then clawdlets secrets verify");
+      print(json, { ok: true, dryRun: dryRun === true, ...result });
+    });
+}

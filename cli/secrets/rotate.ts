@@ -1,0 +1,50 @@
+import { Command } from "commander";
+import { isInstalled, routeToHost } from "../../core/bootstrap/admin-route.ts";
+import { deliverOver } from "../../core/bootstrap/send-secrets.ts";
+import type { Layout } from "../../core/local/layout.ts";
+import type { Deliver } from "../../core/secrets/deliver.ts";
+import { rotateIdentity } from "../../core/secrets/rotate.ts";
+import { loadHost } from "../../core/settings/host.ts";
+import { forHost, hostOption, jsonOption, print } from "../_secrets.ts";
+import { stopSignal } from "../_signals.ts";
+
+interface Options {
+  host?: string;
+  notInstalled?: boolean;
+  json?: boolean;
+}
+
+/** `clawdlets secrets rotate`: a new age identity for one host. */
+export function rotateCommand(): Command {
+  return new Command("rotate")
+    .description(
+      "give a host a new age identity: encrypt to both, deliver, retire the old one; goes on where it was killed",
+    )
+    .option(...hostOption)
+    .option(
+      "--not-installed",
+      "there is no host to deliver to (any more); it gets the new identity when it is installed",
+    )
+    .option(...jsonOption)
+    .addHelpText(
+      "after",
+      "\nThe values stay the same: tokens that may be known to others have to be replaced where they were made.\n\nExamples:\n  clawdlets secrets rotate --host web-1\n",
+    )
+    .action(async (options: Options) => {
+      const { layout, host, store, required, progress } = await forHost(options.host);
+      const hasHost = !options.notInstalled && isInstalled(layout, host);
+      const deliver = hasHost ? await delivery(layout, host) : undefined;
+      const result = await rotateIdentity({ store, required, deliver, report: progress });
+      progress(`${host}: ${result.to} has taken the place of ${result.from}${hasHost ? "" : "; no host was told"}`);
+      if (result.retired !== undefined)
+        progress(`the old identity is kept as ${result.retired}; delete it when no backup needs it`);
+      progress(`Commit stacks/Pulumi.${host}.yaml: it has the new recipient`);
+      print(options.json, { ok: true, host, ...result });
+    });
+}
+
+async function delivery(layout: Layout, host: string): Promise<Deliver> {
+  const { settings, local } = loadHost(layout, host, process.env, { token: false });
+  const signal = stopSignal();
+  return deliverOver(await routeToHost({ layout, settings, local, signal }), host, signal);
+}

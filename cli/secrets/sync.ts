@@ -1,0 +1,57 @@
+import { Command } from "commander";
+import { routeToHost } from "../../core/bootstrap/admin-route.ts";
+import { deliverOver } from "../../core/bootstrap/send-secrets.ts";
+import { SettingsError } from "../../core/errors.ts";
+import { checkLocalFolder } from "../../core/local/hygiene.ts";
+import { checkHostSecrets } from "../../core/secrets/check.ts";
+import { ciphertextOf } from "../../core/secrets/rotate.ts";
+import { loadHost } from "../../core/settings/host.ts";
+import { forHost, hostOption, jsonOption, print } from "../_secrets.ts";
+import { stopSignal } from "../_signals.ts";
+
+interface Options {
+  host?: string;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+/** `clawdlets secrets sync`: the host gets what is here. */
+export function syncCommand(): Command {
+  return new Command("sync")
+    .description("bring a running host the secrets that are here: ciphertext only, all of them or none")
+    .option(...hostOption)
+    .option("--dry-run", "say what would be sent; do not connect")
+    .option(...jsonOption)
+    .addHelpText("after", "\nExamples:\n  clawdlets secrets sync --host web-1\n")
+    .action(async (options: Options) => {
+      const { layout, host, store, required, progress } = await forHost(options.host);
+      const { settings, local } = loadHost(layout, host, process.env, { token: false });
+      const check = {
+        layout,
+        host: store.files,
+        hostName: host,
+        recipient: settings.ageRecipient,
+        secretsDir: store.folder,
+        required,
+        sops: store.sops,
+      };
+      const problems = [...(await checkLocalFolder(layout)), ...(await checkHostSecrets(check))];
+      if (problems.length > 0) throw new SettingsError(problems);
+      const files = ciphertextOf(store, required);
+      const names = Object.keys(files);
+      if (options.dryRun) {
+        progress(`${host}: would send ${names.join(", ")}`);
+        print(options.json, { ok: true, host, dryRun: true, secrets: names });
+        return;
+      }
+      const signal = stopSignal();
+      const route = await routeToHost({ layout, settings, local, signal });
+      const { changed, recipient } = await deliverOver(route, host, signal)({ files });
+      progress(
+        changed
+          ? `${host}: has the secrets that are here; its services were told`
+          : `${host}: had everything already; nothing on it was touched`,
+      );
+      print(options.json, { ok: true, host, changed, recipient, secrets: names });
+    });
+}

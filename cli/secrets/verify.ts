@@ -1,0 +1,47 @@
+import { Command } from "commander";
+import { exitCodes } from "../../core/exit-codes.ts";
+import { checkLocalFolder } from "../../core/local/hygiene.ts";
+import { checkHostIdentity, checkSecrets } from "../../core/secrets/check.ts";
+import { recipientsKnown } from "../../core/secrets/identity.ts";
+import { readRotation } from "../../core/secrets/rotation.ts";
+import { forHost, hostOption, jsonOption, print } from "../_secrets.ts";
+
+/** `clawdlets secrets verify`: whether the host and this operator can read every secret the host needs. */
+export function verifyCommand(): Command {
+  return new Command("verify")
+    .description("check keys, modes, git, recipients, and that each secret decrypts for the host and for you")
+    .option(...hostOption)
+    .option(...jsonOption)
+    .addHelpText(
+      "after",
+      "\nExits with 3 when something is wrong.\n\nExamples:\n  clawdlets secrets verify --host web-1 --json\n",
+    )
+    .action(async (options: { host?: string; json?: boolean }) => {
+      const { layout, host, store, required, progress } = await forHost(options.host);
+      const { promised, beside } = recipientsKnown(store);
+      const check = {
+        layout,
+        host: store.files,
+        hostName: host,
+        recipient: promised ?? beside ?? "",
+        secretsDir: store.folder,
+        required,
+        sops: store.sops,
+        alsoBy: [store.operatorFile],
+      };
+      const problems = [...(await checkLocalFolder(layout)), ...(await checkHostIdentity(check))];
+      const rotation = readRotation(store);
+      if (rotation) {
+        const message = `a rotation begun at ${rotation.startedAt} is not finished. Finish it: clawdlets secrets rotate --host ${host}`;
+        problems.push({ where: "rotation", setting: "age identity", message });
+      }
+      const secrets = await checkSecrets(check);
+      for (const { where, setting, message } of problems) progress(`wrong    ${where}: ${setting}: ${message}`);
+      for (const { name, status, message } of secrets) {
+        progress(`${status.padEnd(8)} ${name}${message === undefined ? "" : `: ${message}`}`);
+      }
+      const ok = problems.length === 0 && secrets.every(({ status }) => status === "ok");
+      print(options.json, { ok, host, recipient: check.recipient, problems, secrets });
+      if (!ok) process.exitCode = exitCodes.settings;
+    });
+}

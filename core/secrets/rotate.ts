@@ -1,0 +1,152 @@
+import { relative } from "node:path";
+import { SettingsError, UserError } from "../errors.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { checkLocalFolder } from "../local/hygiene.ts";
+import { movePrivateFile, readPrivateFile, writePrivateFile } from "../local/private-files.ts";
+import { asOnlyWriter } from "../local/project-lock.ts";
+import { addToStackFile } from "../settings/stack-file.ts";
+import { encryptTo, ensureIdentityFile, identityFileText, readIdentityFile } from "./age.ts";
+import type { Deliver } from "./deliver.ts";
+import { checkIdentity, recipientsKnown } from "./identity.ts";
+import type { RequiredSecret } from "./plan.ts";
+import {
+  endRotation,
+  nextIdentityFile,
+  type Rotation,
+  readRotation,
+  retiredIdentityFile,
+  writeRotation,
+} from "./rotation.ts";
+import {
+  readSecret,
+  reencryptSecrets,
+  type SecretStore,
+  secretFile,
+  secretNames,
+  wantedRecipients,
+  writeRule,
+} from "./store.ts";
+
+export interface RotateRequest {
+  store: SecretStore;
+  required: readonly RequiredSecret[];
+  /** Brings files to the running host; left out for one that is not installed (yet, or any more). */
+  deliver: Deliver | undefined;
+  /** What is being done, for a person. */
+  report: (text: string) => void;
+}
+
+export interface RotateResult {
+  /** The recipient that was retired. */
+  from: string;
+  /** The recipient that took its place. */
+  to: string;
+  delivered: boolean;
+  /** Where the retired identity is kept, relative to the project; undefined when it was not on this machine. */
+  retired: string | undefined;
+}
+
+/**
+ * Gives a host a new age identity: everything is first encrypted to both, then the host gets the new identity, and only
+ * when it says that it has it the old one is retired. At every moment the host's own identity opens what is on the host,
+ * and one that is on this machine opens what is here; a killed run is finished by the next.
+ * @throws UserError before anything is changed when a secret cannot be read; later when the host does not answer
+ */
+export async function rotateIdentity(request: RotateRequest): Promise<RotateResult> {
+  const { store } = request;
+  return asOnlyWriter(store.layout, async () => {
+    const before = readRotation(store);
+    if (before) request.report(`finishing the rotation that was begun at ${before.startedAt}`);
+    const rotation = before ?? (await begin(request));
+    if (rotation.step === "both") await handOver(request, rotation);
+    return retire(request, rotation);
+  });
+}
+
+/** Everything that could stop it half-way is looked at first: each secret is read once. */
+async function begin({ store, required }: RotateRequest): Promise<Rotation> {
+  const folder = await checkLocalFolder(store.layout);
+  const pair = await readIdentityFile(store.files.identity);
+  const problems = pair ? [...folder, ...(await checkIdentity(store))] : folder;
+  // Those that are not required too: whatever is there is encrypted anew later.
+  for (const name of new Set([...required.map((secret) => secret.name), ...secretNames(store)])) {
+    if ((await readSecret(store, name)) === undefined) {
+      const message = `there is no such file. Make it: clawdlets secrets init --host ${store.host}`;
+      problems.push({ where: relative(store.layout.root, secretFile(store, name)), setting: name, message });
+    }
+  }
+  const known = recipientsKnown(store);
+  const from = pair?.recipient ?? known.promised ?? known.beside;
+  if (from === undefined) {
+    const message = `there is no identity to rotate. Make one: clawdlets secrets init --host ${store.host}`;
+    problems.push({ where: relative(store.layout.root, store.files.identity), setting: "age identity", message });
+  }
+  if (problems.length > 0 || from === undefined) throw new SettingsError(problems);
+  const to = (await ensureIdentityFile(nextIdentityFile(store))).recipient;
+  return writeRotation(store, { version: 1, from, to, step: "both", startedAt: new Date().toISOString() });
+}
+
+/** Files for both, then the new identity for the host; what the host says afterwards is what counts. */
+async function handOver({ store, required, deliver, report }: RotateRequest, rotation: Rotation): Promise<void> {
+  const { from, to } = rotation;
+  const next = await readIdentityFile(nextIdentityFile(store));
+  if (next?.recipient !== to) throw lostIdentity(nextIdentityFile(store), to);
+  report("encrypting every secret to the old and the new identity");
+  await writeRule(store, wantedRecipients(store, { hosts: [from, to] }));
+  await reencryptSecrets(store);
+  if (deliver) {
+    report("handing the new identity over, encrypted to the one the host has");
+    // To both: a run that was killed after the hand-over finds the host with the new one already.
+    const identity = await encryptTo([from, to], identityFileText(next));
+    const { recipient } = await deliver({ files: ciphertextOf(store, required), identity });
+    if (recipient !== to) {
+      throw new UserError(
+        `${store.host}: the host says that its recipient is ${recipient}, not ${to}. Nothing was retired; look at /var/lib/sops-nix/key.txt there, then run this again.`,
+      );
+    }
+  }
+  await writeRotation(store, { ...rotation, step: "new" });
+}
+
+async function retire({ store, required, deliver, report }: RotateRequest, rotation: Rotation): Promise<RotateResult> {
+  const { from, to } = rotation;
+  const { files } = store;
+  report("retiring the old identity");
+  const kept = retiredIdentityFile(store, from);
+  const old = await readIdentityFile(files.identity);
+  if (old?.recipient === from) await writePrivateFile(kept, identityFileText(old));
+  if (old?.recipient !== to) await movePrivateFile(nextIdentityFile(store), files.identity);
+  if ((await readIdentityFile(files.identity))?.recipient !== to) throw lostIdentity(files.identity, to);
+  await writePrivateFile(files.recipient, `${to}\n`);
+  await addToStackFile(store.layout, store.host, { ageRecipient: to }, ["ageRecipient"]);
+  await writeRule(store, wantedRecipients(store, { hosts: [to], retired: [from] }));
+  await reencryptSecrets(store);
+  if (deliver) await deliver({ files: ciphertextOf(store, required) });
+  await endRotation(store);
+  const isKept = readPrivateFile(kept) !== undefined;
+  return {
+    from,
+    to,
+    delivered: deliver !== undefined,
+    retired: isKept ? relative(store.layout.root, kept) : undefined,
+  };
+}
+
+/** The sops files of the secrets the host needs, by name. @throws SettingsError for one that is not there */
+export function ciphertextOf(store: SecretStore, required: readonly RequiredSecret[]): Record<string, string> {
+  const texts = required.map(({ name }) => [name, readPrivateFile(secretFile(store, name))] as const);
+  const missing = texts.filter(([, text]) => text === undefined).map(([name]) => name);
+  if (missing.length > 0) {
+    const message = `there is no such file. Make it: clawdlets secrets init --host ${store.host}`;
+    const where = (name: string) => relative(store.layout.root, secretFile(store, name));
+    throw new SettingsError(missing.map((name) => ({ where: where(name), setting: name, message })));
+  }
+  return Object.fromEntries(texts.map(([name, text]) => [name, text ?? ""]));
+}
+
+function lostIdentity(file: string, recipient: string): UserError {
+  return new UserError(
+    `${file} is not the identity of ${recipient}, which the unfinished rotation is about. Put the right file back, then run this again.`,
+    { exitCode: exitCodes.settings },
+  );
+}

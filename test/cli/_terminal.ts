@@ -1,0 +1,34 @@
+import { execa } from "execa";
+
+const escapes = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[A-Za-z]`, "g");
+
+/**
+ * Runs a command on a real terminal (util-linux `script`), and types each answer once its question is on the screen. The
+ * terminal is told its size first: without one the prompts break every line after one character.
+ */
+export async function onTerminal(
+  command: string,
+  answers: readonly (readonly [question: string, answer: string])[],
+  options: { cwd: string; env?: Record<string, string> },
+): Promise<{ screen: string; exitCode: number }> {
+  const child = execa("script", ["-qec", `stty cols 110 rows 40; exec ${command}`, "/dev/null"], {
+    ...options,
+    reject: false,
+    timeout: 60_000,
+  });
+  let screen = "";
+  let seen = 0;
+  const left = [...answers];
+  child.stdout.on("data", (data: Buffer) => {
+    screen += data.toString().replace(escapes, "");
+    for (let next = left[0]; next; next = left[0]) {
+      const at = screen.indexOf(next[0], seen);
+      if (at < 0) return;
+      seen = at + next[0].length;
+      left.shift();
+      child.stdin.write(next[1]);
+    }
+  });
+  const { exitCode } = await child;
+  return { screen, exitCode: exitCode ?? -1 };
+}
