@@ -48,8 +48,14 @@ export function engineEnvironment(layout: Layout, engine: Engine): Record<string
   };
 }
 
-function tokensOf(layout: Layout): LocalEnv {
-  return readEnvFile(layout, process.env, readStackJson(layout).value?.envFile).value;
+/** Without the path of the operator's age identity: nothing that the engine starts has business with it. */
+function tokensOf(layout: Layout): Omit<LocalEnv, "SOPS_AGE_KEY_FILE"> {
+  const { SOPS_AGE_KEY_FILE: _, ...tokens } = readEnvFile(
+    layout,
+    process.env,
+    readStackJson(layout).value?.envFile,
+  ).value;
+  return tokens;
 }
 
 /** The engine's backend folder has to exist, and its passphrase too. @throws UserError that says how to make them */

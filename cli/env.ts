@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { findLayout } from "../core/local/layout.ts";
 import { makePrivateFolder } from "../core/local/private-files.ts";
 import { listStackFiles } from "../core/settings/stack-file.ts";
+import { shellQuoted } from "../core/settings/wording.ts";
 import { engineEnvironment, engineOrSetUp } from "./_engine.ts";
 
 /** `clawdlets env`: what a shell needs to run `pulumi` by hand in the project. */
@@ -24,9 +25,4 @@ export function envCommand(): Command {
         process.stdout.write(`export ${name}=${shellQuoted(shown)}\n`);
       }
     });
-}
-
-/** In single quotes, where a POSIX shell takes every character as it is. */
-export function shellQuoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

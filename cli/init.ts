@@ -6,7 +6,7 @@ import { findLayout, type Layout } from "../core/local/layout.ts";
 import { scaffold } from "../core/scaffold.ts";
 import { cidrProblem } from "../core/settings/cidr.ts";
 import { hostNamePattern } from "../core/settings/names.ts";
-import { readStackJson } from "../core/settings/stack-json.ts";
+import { hostEntry, readStackJson } from "../core/settings/stack-json.ts";
 import { askText, canAsk } from "./_ask.ts";
 import { startProgress } from "./_progress.ts";
 import { forHost, print } from "./_secrets.ts";
@@ -89,7 +89,8 @@ async function askHost(layout: Layout): Promise<string> {
 
 /** What stack.json is to say of the host; asked for only where it does not say it yet. */
 async function entryOf(layout: Layout, host: string, { adminCidr, sshPubkey, serverType }: Options) {
-  const isKnown = readStackJson(layout).value?.hosts[host] !== undefined;
+  const stack = readStackJson(layout).value;
+  const isKnown = stack !== undefined && hostEntry(stack, host) !== undefined;
   const entry = { adminCidr, sshPubkeyFile: sshPubkey ?? defaultKey(), serverType };
   if (isKnown || !canAsk()) return entry;
   return {

@@ -9,6 +9,7 @@ import { hostName } from "./settings/names.ts";
 import { checkStackConfig, type StackConfig } from "./settings/stack-config.ts";
 import { addToStackFile } from "./settings/stack-file.ts";
 import {
+  hostEntry,
   parseStackJson,
   readStackJson,
   type StackHost,
@@ -66,7 +67,7 @@ export async function scaffold(request: ScaffoldRequest): Promise<string[]> {
 function nextStackJson({ layout, host, entry, flake }: ScaffoldRequest): StackJson | undefined {
   const { value, problems } = readStackJson(layout);
   if (problems.length > 0) throw new SettingsError(problems);
-  if (value?.hosts[host]) return undefined;
+  if (value && hostEntry(value, host)) return undefined;
   const next = {
     ...(value ?? { $schema: "./dist/stack.schema.json", schemaVersion: 3, envFile: ".env" }),
     ...(flake !== undefined && !value?.base && { base: { flake } }),

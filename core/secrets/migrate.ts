@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { messageOf, type Problem, SettingsError } from "../errors.ts";
+import { type Problem, SettingsError } from "../errors.ts";
 import { checkLocalFolder } from "../local/hygiene.ts";
 import type { Layout } from "../local/layout.ts";
 import { movePrivateFile, readPublicFile, writePrivateFile } from "../local/private-files.ts";
 import { asOnlyWriter } from "../local/project-lock.ts";
+import { parseJsonText } from "../settings/json-text.ts";
 import { addToStackFile, readRawStackFile } from "../settings/stack-file.ts";
 import { migrateStackJson } from "../settings/stack-json-migrate.ts";
 import { readIdentityFile } from "./age.ts";
@@ -87,12 +88,8 @@ function readOldStack(layout: Layout): {
   if (text === undefined) {
     return { ...nothing, problems: [{ where, setting: "(the whole file)", message: "there is no such file." }] };
   }
-  let input: unknown;
-  try {
-    input = JSON.parse(text);
-  } catch (error) {
-    return { ...nothing, problems: [{ where, setting: "(the whole file)", message: `not JSON: ${messageOf(error)}` }] };
-  }
+  const { value: input, problems: broken } = parseJsonText(text, where);
+  if (broken.length > 0) return { ...nothing, problems: broken };
   const { value, problems } = migrateStackJson(input);
   if (!value) return { ...nothing, problems };
   const version =

@@ -8,7 +8,7 @@ import { didYouMean } from "../settings/nearest.ts";
 import { readPublicKeyFile } from "../settings/public-key-file.ts";
 import { stackConfig } from "../settings/stack-config.ts";
 import { readRawStackFile } from "../settings/stack-file.ts";
-import { readStackJson, type StackHost } from "../settings/stack-json.ts";
+import { hostEntry, readStackJson, type StackHost } from "../settings/stack-json.ts";
 import { operatorIdentityFile } from "./operators.ts";
 import { type RequiredSecret, requiredSecrets } from "./plan.ts";
 import { openStore, type SecretStore } from "./store.ts";
@@ -33,7 +33,7 @@ export function openSecrets(
 ): SecretsOfHost {
   const stack = readStackJson(layout);
   const where = relative(layout.root, layout.stackJson);
-  const entry = stack.value?.hosts[host];
+  const entry = stack.value && hostEntry(stack.value, host);
   const problems: Problem[] = [...stack.problems];
   if (!entry && problems.length === 0) {
     const hosts = Object.keys(stack.value?.hosts ?? {});

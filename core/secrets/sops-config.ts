@@ -46,8 +46,8 @@ const heading = `# Whom sops encrypts the secrets in this folder to, for clawdle
  * `(^|/)hosts/web-1/[^/]+\.yaml$`: the sops files of one folder.
  *
  * What sops 3.13.3 compares, as tried: it makes the file's name (or `--filename-override`) absolute by its own working
- * directory, `..` taken out, and cuts the folder of `.sops.yaml` off the front if it is there as text, links not followed.
- * So a file beside or below `.sops.yaml` is `hosts/web-1/x.yaml`, any other is its absolute path: hence `(^|/)`.
+ * directory, `..` taken out, and cuts the folder of `.sops.yaml` off the front if it is there as text, links not
+ * followed. So a file below that folder is `hosts/web-1/x.yaml`, any other is its absolute path: hence `(^|/)`.
  * @param folder relative to the folder of `.sops.yaml`
  */
 export function hostRuleRegex(folder: string): string {
@@ -55,7 +55,7 @@ export function hostRuleRegex(folder: string): string {
   return `(^|/)${path.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}/[^/]+\\.yaml$`;
 }
 
-/** The age recipients that sops reads from this host's rule, each once; none where there is no rule. @throws UserError */
+/** The age recipients that sops reads from this host's rule, each once; none without a rule. @throws UserError */
 export function recipientsOfHostRule(text: string | undefined, pathRegex: string): string[] {
   if (text === undefined) return [];
   const config = readSopsRules(text);

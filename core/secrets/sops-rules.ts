@@ -113,9 +113,9 @@ export function obstacleIn(rule: YAMLMap): string | undefined {
 const keyOf = (pair: unknown) => (isPair(pair) && isScalar(pair.key) ? pair.key.value : undefined);
 
 /**
- * Whether sops takes this rule for `sample`: it takes the first whose regex matches, and one without a regex matches all.
- * Its regexes are Go's. With the flag "u" JavaScript takes none that means something else in Go, such as [[:alpha:]] or \A,
- * but lookaheads and references back, at which sops stops; whatever is not certain counts as matching.
+ * Whether sops may take this rule for `sample`: it takes the first whose regex matches, and one without a regex matches
+ * all. Its regexes are Go's. With the flag "u" JavaScript refuses what means something else in Go, such as [[:alpha:]]
+ * or \A; lookaheads and references back it takes, but sops stops there. Whatever is not certain counts as matching.
  */
 export function mayMatch(rule: Node, sample: string): boolean {
   const regex = isMap(rule) ? rule.get("path_regex") : undefined;

@@ -98,14 +98,19 @@ function environmentOf(extra: Record<string, string> = {}): Record<string, strin
 
 const nowhere = join("/", "nonexistent");
 
-const metadata = z.object({ sops: z.object({ age: z.array(z.object({ recipient: z.string() })) }) });
+const ageKeys = z.array(z.object({ recipient: z.string() })).nullish();
+const metadata = z.object({
+  sops: z.object({ age: ageKeys, key_groups: z.array(z.object({ age: ageKeys })).nullish() }),
+});
 
 /** The recipients a sops file says it is encrypted to; public, so that a preview can compare them without any key. */
 export function recipientsOf(text: string): string[] {
   try {
-    return metadata.safeParse(parse(text)).data?.sops.age.map(({ recipient }) => recipient) ?? [];
+    const { sops } = metadata.parse(parse(text));
+    const groups = [sops, ...(sops.key_groups ?? [])];
+    return [...new Set(groups.flatMap(({ age }) => age?.map(({ recipient }) => recipient) ?? []))];
   } catch {
-    return []; // No YAML, so encrypted to nobody; who reads the value gets sops' own words.
+    return []; // No sops file, so encrypted to nobody; who reads the value gets sops' own words.
   }
 }
 

@@ -93,8 +93,8 @@ function readLines(text: string, where: string): { values: Map<string, string>; 
 }
 
 /**
- * One line as dotenv and Node's util.parseEnv read it. Those two take what they cannot read for a part of the next line or
- * of nothing, so that one stray word above a token makes the token "missing".
+ * One line as dotenv and Node's util.parseEnv read it. Those two take what they cannot read for a part of the next line
+ * or of nothing, so that one stray word above a token makes the token "missing".
  */
 function parseLine(line: string): { key: string; value: string } | undefined {
   const equals = line.indexOf("=");
@@ -112,7 +112,7 @@ function parseLine(line: string): { key: string; value: string } | undefined {
   return { key, value: quote === '"' ? value.replaceAll("\\n", "\n") : value };
 }
 
-/** The `.env` that `clawdlets init` writes: every variable with the way to it, and none set. To be written with mode 0600. */
+/** The `.env` that `clawdlets init` writes, with mode 0600: every variable with the way to it, and none set. */
 export function envFileTemplate(): string {
   return `# Tokens of this machine. Never in git, and readable by you alone (mode 0600), or it is refused.
 # A variable of the same name in the environment wins over a line here.

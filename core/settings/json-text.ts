@@ -58,7 +58,7 @@ function placeOf(text: string, offset: number): string {
   return `line ${lines.length}, column ${(lines.at(-1)?.length ?? 0) + 1}`;
 }
 
-/** Upstream's `stack migrate` ends the file with a backslash and an n (regenrek/clawdlets b49d4af, stack.ts line 529). */
+/** Upstream's `stack migrate` ends the file with a backslash and an n (regenrek/clawdlets b49d4af, stack.ts:529). */
 function hint(json: string): string {
   return /\}\\n\s*$/.test(json) ? " Remove the two characters \\n at its end, which an older clawdlets wrote." : "";
 }
@@ -66,7 +66,7 @@ function hint(json: string): string {
 /** Enough to mend at once; a file with more is broken as a whole. */
 const maxDuplicates = 10;
 
-/** Paths of the keys that stand twice in one object of `json`, which has to be JSON. Without recursion: it may be deep. */
+/** Paths of the keys that stand twice in one object of `json`, which is JSON. Without recursion: it may be deep. */
 function duplicateKeys(json: string): string[][] {
   const found: string[][] = [];
   const open: { keys?: Set<string>; key?: string; isKeyNext: boolean }[] = [];

@@ -13,7 +13,7 @@ export interface Wording {
   known: readonly string[];
 }
 
-/** Zod's issues as problems for a person. Nothing secret belongs in these files; what looks like a token is not shown. */
+/** Zod's issues as problems for a person. What looks like a token is not shown, though none belongs in these files. */
 export function problemsOf(error: z.ZodError, input: unknown, wording: Wording): Problem[] {
   const prefix = wording.prefix ?? "";
   const problem = (path: readonly PropertyKey[], message: string): Problem => ({

@@ -1,4 +1,7 @@
-/** How many fields the wire form of each type has, its name included. @see RFC 4253 6.6, RFC 5656 3.1, OpenSSH PROTOCOL.u2f */
+/**
+ * How many fields the wire form of each type has, its name included.
+ * @see RFC 4253 6.6, RFC 5656 3.1, OpenSSH PROTOCOL.u2f
+ */
 const fieldCounts: Readonly<Record<string, number>> = {
   "ssh-ed25519": 2,
   "ssh-rsa": 3,

@@ -21,7 +21,10 @@ const nameList = (what: string) =>
 
 const countAllowed = "allowed: 0, 1, 2, …";
 
-/** The engine gives a number as text. Only what was typed as a number: Number() makes a 1 of `true`, and that wipes a disk. */
+/**
+ * The engine gives a number as text. Taken is only what was typed as one: Number() would make a 1 of `true`, and that
+ * would wipe a disk.
+ */
 const count = z.preprocess(
   (value) => (typeof value === "string" && /^(0|[1-9][0-9]{0,8})$/.test(value) ? Number(value) : value),
   z.number(countAllowed).int(countAllowed).min(0, countAllowed),

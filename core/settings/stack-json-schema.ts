@@ -5,7 +5,7 @@ import { hostName } from "./names.ts";
 import { sshPubkeyFileProblem } from "./ssh-pubkey-file.ts";
 
 /**
- * Text from a person, without the blanks around it. Control characters are refused: Node's file functions throw at a NUL.
+ * Text from a person, without the blanks around it. Control characters are refused: Node's file functions throw at NUL.
  * @param problemOf says what else is wrong with a value
  * @param pattern what an editor can see of that, as a regular expression for the value without the blanks
  */
@@ -140,8 +140,8 @@ export const knownKeys: readonly string[] = [
 ];
 
 /**
- * The same as JSON Schema (draft 7, which every editor knows), for `.clawdlets/dist/stack.schema.json`. It takes whatever
- * we take; what it cannot say, such as "not the whole internet", only our own check finds.
+ * The same as JSON Schema (draft 7, which every editor knows), for `.clawdlets/dist/stack.schema.json`. It takes all
+ * that we take; what it cannot say, such as "not the whole internet", only our own check finds.
  */
 export function stackJsonSchema(): object {
   return z.toJSONSchema(stackJson, {

@@ -5,7 +5,7 @@ import { shown } from "./wording.ts";
 
 /**
  * Parses one YAML document, keeping comments and positions. Aliases are not followed here.
- * @returns no document where something is wrong, and then one problem with line and column; no line of the text is quoted
+ * @returns no document where something is wrong, and then one problem with line and column; no line is quoted
  */
 export function parseYamlText(text: string, where: string): { document?: Document.Parsed; problems: Problem[] } {
   const problem = (message: string) => ({ problems: [{ where, setting: "(the whole file)", message }] });
@@ -25,8 +25,8 @@ const limits = { flow: 40, indicatorsInLine: 40, columns: 120 };
 
 /**
  * The parser is recursive, and running out of stack in it can end the process: V8 aborts when a regular expression is
- * compiled there ("RegExpCompiler Allocation failed", seen with Node 20.20 and 20,000 brackets). So the depth is bounded
- * first, by the lexer, which is not recursive.
+ * compiled there ("RegExpCompiler Allocation failed", seen with Node 20.20 and 20,000 brackets). So the depth is
+ * bounded first, by the lexer, which is not recursive.
  */
 function isTooDeep(text: string): boolean {
   for (const line of text.split("\n")) {

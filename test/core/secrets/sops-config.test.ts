@@ -202,8 +202,8 @@ creation_rules:
     ["null", "\n    age: ~ # x\n", "\n    age: WANTED1,WANTED2 # x\n"],
     [
       "a list with comments",
-      "\n    age:\n      # web-1 itself\n      - WANTED1 # new\n      # gone\n      - OLD # gone too\n      - OTHER\n    x: 1\n",
-      "\n    age:\n      # web-1 itself\n      - WANTED1 # new\n      - WANTED2\n    x: 1\n",
+      "\n    age:\n      # host\n      - WANTED1 # new\n      # gone\n      - OLD # too\n      - OTHER\n    x: 1\n",
+      "\n    age:\n      # host\n      - WANTED1 # new\n      - WANTED2\n    x: 1\n",
     ],
     [
       "a list whose first goes",
@@ -212,13 +212,13 @@ creation_rules:
     ],
     [
       "key groups",
-      "\n    key_groups:\n      - age:\n        - OLD\n        pgp:\n          - 85D77543B3D624B63CEA9E6DBC17301B491B3F21\n",
-      "\n    key_groups:\n      - age:\n        - WANTED1\n        - WANTED2\n        pgp:\n          - 85D77543B3D624B63CEA9E6DBC17301B491B3F21\n",
+      "\n    key_groups:\n      - age:\n        - OLD\n        pgp:\n          - 85D7754\n",
+      "\n    key_groups:\n      - age:\n        - WANTED1\n        - WANTED2\n        pgp:\n          - 85D7754\n",
     ],
     [
       "key groups without age",
-      "\n    key_groups:\n      - pgp: [85D77543B3D624B63CEA9E6DBC17301B491B3F21]\n",
-      "\n    key_groups:\n      - age: [WANTED1, WANTED2]\n        pgp: [85D77543B3D624B63CEA9E6DBC17301B491B3F21]\n",
+      "\n    key_groups:\n      - pgp: [85D7754]\n",
+      "\n    key_groups:\n      - age: [WANTED1, WANTED2]\n        pgp: [85D7754]\n",
     ],
     ["key groups in braces", "\n    key_groups: [{age: [OLD]}]\n", "\n    key_groups: [{age: [WANTED1, WANTED2]}]\n"],
     ["an empty key group", "\n    key_groups: [{}]\n", "\n    key_groups: [{age: [WANTED1, WANTED2]}]\n"],

@@ -14,7 +14,7 @@ import { publicKey, recipient, upstreamStack } from "../../_project.ts";
 const factor = Number(process.env["FUZZ_FACTOR"] ?? 1);
 
 /** How many texts each reader gets; together more than 100,000. */
-const runs = { stack: 62_000 * factor, env: 30_000 * factor, sops: 12_000 * factor };
+const runs = { stack: 55_000 * factor, env: 40_000 * factor, sops: 8_000 * factor };
 
 /** Stand in many of the texts, and may stand in no message. */
 const secrets = [
@@ -275,9 +275,27 @@ describe("whatever stands in it", () => {
     () => {
       const pathRegex = hostRuleRegex("hosts/web-1");
       const rule = { pathRegex, sample: "hosts/web-1/x.yaml", recipients: [recipient, `age1${"q".repeat(58)}`] };
-      const users = `# mine\nkeys:\n  - &a ${recipient}\ncreation_rules:\n  # notes\n  - path_regex: ^notes/\n    age: *a # me\n`;
-      const list = `  - path_regex: ${pathRegex}\n    key_groups:\n      - age:\n          - *a\n          - age1old # gone\n        pgp: [X]\n`;
-      const text = `  - path_regex: '${pathRegex}'\n    age: >-\n      age1old,\n      ${recipient}\n    shamir_threshold: 1\n`;
+      const users = `# mine
+keys:
+  - &a ${recipient}
+creation_rules:
+  # notes
+  - path_regex: ^notes/
+    age: *a # me
+`;
+      const list = `  - path_regex: ${pathRegex}
+    key_groups:
+      - age:
+          - *a
+          - age1old # gone
+        pgp: [X]
+`;
+      const text = `  - path_regex: '${pathRegex}'
+    age: >-
+      age1old,
+      ${recipient}
+    shamir_threshold: 1
+`;
       const rest = "  - age: [age1other]\nstores: {yaml: {indent: 2}}\n";
       const flow = JSON.stringify({
         creation_rules: [{ path_regex: "^x", age: "age1other" }, { path_regex: pathRegex }],

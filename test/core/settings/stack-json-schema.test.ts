@@ -66,7 +66,7 @@ describe("the JSON Schema of stack.json", () => {
   });
 });
 
-/** Files that are nearly right: each value is mostly one that is taken, sometimes an odd one, rarely of another type. */
+/** Files that are nearly right: values are mostly some that are taken, sometimes odd ones, rarely of another type. */
 function stacks(): fc.Arbitrary<unknown> {
   const blank = fc.constantFrom("", "", "", " ", "\t", "\n", "\uFEFF", "\u00a0 ");
   const padded = (values: string[]) =>
