@@ -1,20 +1,50 @@
 import { dirname } from "node:path";
 import { lock } from "proper-lockfile";
+import { z } from "zod";
 import { hasCode, UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { makePrivateFolder } from "./private-files.ts";
+import { makePrivateFolder, readPrivateFile, removePrivateFile, writePrivateFile } from "./private-files.ts";
 
 /** A lock counts as abandoned when its holder has not refreshed it for so long: it was killed. */
 const staleMs = 10_000;
 
-/** Runs `work` while no other process has the lock on `path`; waits up to a minute for it. */
-export async function withFileLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+const holder = z.object({ pid: z.number(), since: z.string(), command: z.string() });
+
+const holderFile = (path: string) => `${path}.holder`;
+
+/** Says who has a lock, for the message of who does not get it; a lock itself holds no more than a time. */
+async function sayWhoHolds(path: string): Promise<void> {
+  const command = ["clawdlets", ...process.argv.slice(2)].join(" ");
+  await writePrivateFile(
+    holderFile(path),
+    JSON.stringify({ pid: process.pid, since: new Date().toISOString(), command }),
+  );
+}
+
+/** `clawdlets install --host web-1 (process 123, since 2026-…)`, or what can be said without the file. */
+function whoHolds(path: string): string {
+  const text = readPrivateFile(holderFile(path));
+  const found = text === undefined ? undefined : holder.safeParse(parseJson(text)).data;
+  return found ? `${found.command} (process ${found.pid}, since ${found.since})` : "another clawdlets";
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // Whoever has the lock is then not named.
+  }
+}
+
+/**
+ * Runs `work` while no other process has the lock on `path`; waits up to a minute for it.
+ * @param busy says, to a sentence that names the holder, what to do
+ * @throws UserError (busy) when it is still held then
+ */
+export async function withFileLock<T>(path: string, work: () => Promise<T>, busy?: string): Promise<T> {
   makePrivateFolder(dirname(path));
-  const release = await lock(path, {
-    realpath: false,
-    stale: staleMs,
-    retries: { retries: 60, factor: 1.2, minTimeout: 50, maxTimeout: 1500 },
-  });
+  const retries = { retries: 60, factor: 1.2, minTimeout: 50, maxTimeout: 1500 };
+  const release = await taken(path, lock(path, { realpath: false, stale: staleMs, retries }), busy);
   try {
     return await work();
   } finally {
@@ -22,8 +52,27 @@ export async function withFileLock<T>(path: string, work: () => Promise<T>): Pro
   }
 }
 
+type Release = () => Promise<void>;
+
+async function taken(path: string, locking: Promise<Release>, busy = "Wait for it to end."): Promise<Release> {
+  try {
+    const release = await locking;
+    await sayWhoHolds(path);
+    return async () => {
+      await removePrivateFile(holderFile(path));
+      await release();
+    };
+  } catch (error) {
+    if (!hasCode(error, "ELOCKED")) throw error;
+    throw new UserError(`${whoHolds(path)} is at work on this machine (${path}.lock). ${busy}`, {
+      exitCode: exitCodes.busy,
+      cause: error,
+    });
+  }
+}
+
 /**
- * Takes the lock of one host for a whole installation, or says after some seconds that somebody else has it.
+ * Takes the lock of one host for a whole installation, or says after some seconds who has it.
  * @param onLost called when the lock was taken away, e.g. after the machine slept: stop, another may be working
  */
 export async function takeHostLock(
@@ -32,20 +81,13 @@ export async function takeHostLock(
   onLost: (error: Error) => void,
 ): Promise<() => Promise<void>> {
   makePrivateFolder(dirname(path));
-  try {
-    return await lock(path, {
-      realpath: false,
-      stale: staleMs,
-      update: staleMs / 4,
-      onCompromised: onLost,
-      // As long as the lock of a killed process takes to become stale, so that running the command again just works.
-      retries: { retries: 24, factor: 1, minTimeout: 500 },
-    });
-  } catch (error) {
-    if (!hasCode(error, "ELOCKED")) throw error;
-    throw new UserError(
-      `${host}: another clawdlets on this machine is working on this host (${path}.lock). Wait for it to end, then run this again.`,
-      { exitCode: exitCodes.busy },
-    );
-  }
+  const locking = lock(path, {
+    realpath: false,
+    stale: staleMs,
+    update: staleMs / 4,
+    onCompromised: onLost,
+    // As long as the lock of a killed process takes to become stale, so that running the command again just works.
+    retries: { retries: 24, factor: 1, minTimeout: 500 },
+  });
+  return taken(path, locking, `It works on ${host}: wait for it to end, then run this again.`);
 }

@@ -1,6 +1,4 @@
 import { join } from "node:path";
-import { hasCode, UserError } from "../errors.ts";
-import { exitCodes } from "../exit-codes.ts";
 import { withFileLock } from "./file-lock.ts";
 import type { Layout } from "./layout.ts";
 import { readFolder, sweepLeftovers } from "./private-files.ts";
@@ -11,18 +9,14 @@ import { readFolder, sweepLeftovers } from "./private-files.ts";
  * @throws UserError (busy) when another one still works after a minute
  */
 export async function asOnlyWriter<T>(layout: Layout, work: () => Promise<T>): Promise<T> {
-  try {
-    return await withFileLock(join(layout.dir, "init"), async () => {
+  return withFileLock(
+    join(layout.dir, "init"),
+    async () => {
       for (const folder of writtenFolders(layout)) await sweepLeftovers(folder);
       return work();
-    });
-  } catch (error) {
-    if (!hasCode(error, "ELOCKED")) throw error;
-    throw new UserError(
-      `Another clawdlets on this machine is changing keys or secrets of this project (${join(layout.dir, "init.lock")}). Wait for it to end, then run this again.`,
-      { exitCode: exitCodes.busy, cause: error },
-    );
-  }
+    },
+    "It changes keys or secrets of this project: wait for it to end, then run this again.",
+  );
 }
 
 function writtenFolders(layout: Layout): string[] {
