@@ -26,6 +26,8 @@ export interface LocalSettings {
   /** Absolute folder on the host. */
   remoteSecretsDir: string;
   flake: string | undefined;
+  /** The commit, branch or tag that was asked for by hand, for this run alone. */
+  wanted: WantedRevision;
   token: string;
   /** `https://api.hetzner.cloud/v1` unless HCLOUD_ENDPOINT says otherwise. */
   endpoint: string;
@@ -36,6 +38,24 @@ export interface LocalSettings {
   nixosAnywhere: string | undefined;
   nix: string;
   tailscale: string;
+}
+
+/** A commit, or a branch or tag; it goes before what the flake's URI says. */
+export interface WantedRevision {
+  /** 40 hex digits. */
+  rev?: string | undefined;
+  ref?: string | undefined;
+}
+
+/** How `--rev` and `--ref` reach the installation through the engine. Not read from `.env`: they are for one run. */
+const wantedKeys = { rev: "CLAWDLETS_FLAKE_REV", ref: "CLAWDLETS_FLAKE_REF" } as const;
+
+/** @returns what {@link readLocal} reads the revision from */
+export function wantedEnvironment({ rev, ref }: WantedRevision): Record<string, string> {
+  return {
+    ...(rev !== undefined && { [wantedKeys.rev]: rev }),
+    ...(ref !== undefined && { [wantedKeys.ref]: ref }),
+  };
 }
 
 export const hetznerEndpoint = "https://api.hetzner.cloud/v1";
@@ -98,6 +118,7 @@ export function readLocal(
       secretsDir: resolve(layout.dir, entry.value.secrets.localDir),
       remoteSecretsDir: entry.value.secrets.remoteDir,
       flake: stackJson.value?.base?.flake,
+      wanted: { rev: environment[wantedKeys.rev], ref: environment[wantedKeys.ref] },
       token: env.value.HCLOUD_TOKEN ?? "",
       endpoint: env.value.HCLOUD_ENDPOINT ?? hetznerEndpoint,
       sshPort,

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Problem } from "../errors.ts";
 import { ageRecipient, hostNamePattern, matching, secretName, sshPublicKey } from "./names.ts";
+import { didYouMean } from "./nearest.ts";
 import { problemsOf } from "./problems.ts";
 
 /** The namespace of our settings in a stack file: the project's name. */
@@ -35,6 +36,113 @@ const flag = z.preprocess(
   z.boolean("allowed: true or false"),
 );
 
+const minutesAllowed = "allowed: whole minutes, 1 to 240";
+const minutes = z.preprocess(
+  (value) => (typeof value === "string" && /^[1-9][0-9]{0,2}$/.test(value) ? Number(value) : value),
+  z.number(minutesAllowed).int(minutesAllowed).min(1, minutesAllowed).max(240, minutesAllowed),
+);
+
+/**
+ * Goes into a command line and into a script on the server: no user, password or query, which could be secret (or, in a
+ * substituter, `?trusted=1`), and nothing that a shell reads as more than text.
+ */
+const plainHttpsUrl = String.raw`https:\/\/[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?`;
+const urlPath = String.raw`(?:\/[\w.~%+,=@:-]+)`;
+
+const kexecTarball = matching(
+  new RegExp(String.raw`^(?:${plainHttpsUrl})?${urlPath}+\.tar(?:\.gz|\.xz|\.zst)?$`),
+  "allowed: an https URL without user, password or query, or an absolute path, of a .tar, .tar.gz, .tar.xz or .tar.zst",
+);
+
+const substituter = matching(
+  new RegExp(`^${plainHttpsUrl}${urlPath}*\\/?$`),
+  "allowed: an https URL without user, password or query, e.g. https://nix-community.cachix.org",
+);
+
+/** An Ed25519 public key has 32 bytes. */
+const nixPublicKey = /^[\w.@+-]{1,100}:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
+
+/** On the list as a whole, since its items are not shown: nix writes a secret key alike, only longer. */
+const nixPublicKeys = publicList(z.string("allowed: a nix public key, name:base64="), "nix public keys").superRefine(
+  (keys, context) => {
+    const wrong = keys.findIndex((key) => !nixPublicKey.test(key));
+    if (wrong < 0) return;
+    const message = `number ${wrong + 1} in it is no nix public key (not shown, it may be a secret one); allowed: name:, 43 characters of base64 and "="`;
+    context.addIssue({ code: "custom", message });
+  },
+);
+
+/** What may be given to nixos-anywhere beyond what we give it: only what changes how it builds and what it prints. */
+export const installerOptions = [
+  "--print-build-logs",
+  "--show-trace",
+  "--no-substitute-on-destination",
+  "--no-use-machine-substituters",
+] as const;
+
+/** Why some that nixos-anywhere knows are not among them. */
+const refusedOptions: Readonly<Record<string, string>> = {
+  "--debug": "it prints every ssh command",
+  "--ssh-option": "it could turn off the check of the host's key",
+  "-i": "the one-time key is given already, and is replaced after the installation",
+  "-p": "nixos-anywhere changes it after kexec; CLAWDLETS_SSH_PORT is the port",
+  "--ssh-port": "nixos-anywhere changes it after kexec; CLAWDLETS_SSH_PORT is the port",
+  "--copy-host-keys": "the installed host has a key of its own, clawdlets:sshHostKey",
+  "--extra-files": "they are the host's secrets; yours go to .clawdlets/extra-files/<host>",
+  "--phases": "each phase is a run of its own, so that the host is looked at in between",
+  "--env-password": "there is no password: the server is reached by a one-time key",
+  "--target-host": "the server is the one that the stack made",
+  "--flake": "clawdlets:flake and clawdlets:flakeHost say it",
+  "-f": "clawdlets:flake and clawdlets:flakeHost say it",
+};
+
+const installerOption = z.enum(installerOptions, {
+  error({ input }) {
+    const given = typeof input === "string" ? (input.split(/[ =]/)[0] ?? "") : "";
+    const why = Object.hasOwn(refusedOptions, given) ? refusedOptions[given] : undefined;
+    const hint = why === undefined ? didYouMean(given, installerOptions) : ` (not ${given}: ${why})`;
+    return `allowed: ${installerOptions.join(", ")}${hint}; others could change whom and what an installation trusts`;
+  },
+});
+
+/** Longest run of each phase, in minutes: 1 to 240. */
+const deadlines = z.strictObject(
+  {
+    /** Into the installer, up to three times. @default `15` */
+    kexec: minutes.default(15),
+    /** Building, partitioning and copying the system. @default `60` */
+    install: minutes.default(60),
+    /** Until the server goes down for its first boot. @default `10` */
+    reboot: minutes.default(10),
+  },
+  "allowed: an object with kexec, install and reboot, in minutes",
+);
+
+/** How nixos-anywhere is run. Which disk is wiped is not among it: the flake says that. */
+export const installSettings = z.strictObject(
+  {
+    /**
+     * Where the system is built. `local` needs a nix here that builds x86_64-linux; `remote` needs the server's RAM, from which
+     * the installer runs while it builds; `auto` takes `local` where it can. @default `auto`
+     */
+    buildOn: z.enum(["auto", "local", "remote"], 'allowed: "auto", "local" or "remote"').default("auto"),
+    /** The installer's tarball, by https URL or absolute path on this machine. @default nixos-anywhere's own */
+    kexec: kexecTarball.optional(),
+    /** Further binary caches for the build; each needs its key among `trustedPublicKeys`. @default `[]` */
+    substituters: publicList(substituter, "https URLs").default([]),
+    /** Whoever holds their secret halves decides what is installed. @default `[]` */
+    trustedPublicKeys: nixPublicKeys.default([]),
+    /** Further options of nixos-anywhere, of {@link installerOptions}. @default `[]` */
+    options: publicList(installerOption, "options of nixos-anywhere")
+      .refine((options) => new Set(options).size === options.length, "allowed: each option once")
+      .default([]),
+    deadlines: deadlines.prefault({}),
+  },
+  "allowed: an object with buildOn, kexec, substituters, trustedPublicKeys, options and deadlines",
+);
+
+export type InstallSettings = z.infer<typeof installSettings>;
+
 /**
  * What `stacks/Pulumi.<host>.yaml` says of one host. Committed and public: keys and recipients are public halves, and no
  * address or id of a living machine stands here (those are in `.clawdlets/stack.json` and the state).
@@ -54,7 +162,10 @@ export const stackConfig = z.strictObject({
   image: matching(/^[a-z][a-z0-9.-]{1,62}$/, "allowed: a Hetzner system image by name, e.g. debian-12").default(
     defaultImage,
   ),
-  /** Flake URI without attribute. @default `base.flake` of stack.json, then the repository's own origin */
+  /**
+   * Flake URI without attribute: `github:`, `git+https:`, `git+ssh:`, `git+file:` or a folder. `?rev=` names a commit,
+   * `?ref=` a branch or tag, resolved when an installation begins. @default `base.flake` of stack.json, then our own origin
+   */
   flake: matching(/^(?!-)\P{Cc}+$/u, "allowed: a flake URI, e.g. github:you/hosts").optional(),
   /** The nixosConfigurations attribute. @default the stack's name */
   flakeHost: matching(hostNamePattern, "allowed: a nixosConfigurations attribute such as web-1").optional(),
@@ -79,6 +190,10 @@ export const stackConfig = z.strictObject({
   reinstall: count.default(0),
   /** Whether the engine and Hetzner refuse to delete or rebuild the server. @default `true` */
   protect: flag.default(true),
+  /** How nixos-anywhere is run. A change alone installs nothing. */
+  install: z
+    .preprocess((value) => (typeof value === "string" ? parseList(value) : value), installSettings)
+    .prefault({}),
 });
 
 export type StackConfig = z.infer<typeof stackConfig>;
@@ -102,13 +217,22 @@ export function checkStackConfig(
   where: string,
 ): { value?: StackConfig; problems: Problem[] } {
   const parsed = stackConfig.safeParse(raw);
-  return parsed.success
-    ? { value: parsed.data, problems: [] }
-    : {
-        problems: problemsOf(parsed.error, raw, {
-          where,
-          prefix: `${configNamespace}:`,
-          known: Object.keys(stackConfig.shape),
-        }),
-      };
+  if (parsed.success) return { value: parsed.data, problems: [] };
+  // What came as JSON text is shown by its parts, as they were checked.
+  const parts = Object.fromEntries(
+    Object.entries(raw).map(([key, value]) => [
+      key,
+      typeof value === "string" && /^\s*[[{]/.test(value) ? parseList(value) : value,
+    ]),
+  );
+  const problems = parsed.error.issues.flatMap((issue) =>
+    problemsOf(new z.ZodError([issue]), parts, { where, prefix: `${configNamespace}:`, known: knownAt(issue.path) }),
+  );
+  return { problems };
+}
+
+/** The keys of the object at a path: only they are worth suggesting there. */
+function knownAt([first, second]: readonly PropertyKey[]): string[] {
+  if (first !== "install") return Object.keys(stackConfig.shape);
+  return Object.keys(second === "deadlines" ? deadlines.shape : installSettings.shape);
 }
