@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { Host } from "./components/index.ts";
 import { loadProgram } from "./core/program.ts";
 
-const { settings, ...local } = await loadProgram({
+const { settings, warnings, ...local } = await loadProgram({
   stack: pulumi.getStack(),
   config: pulumi.runtime.allConfig(),
   folder: process.cwd(),
@@ -10,6 +10,7 @@ const { settings, ...local } = await loadProgram({
   dryRun: pulumi.runtime.isDryRun(),
 });
 
+for (const warning of warnings) await pulumi.log.warn(warning);
 const host = new Host(settings.host, { settings, ...local });
 
 export const serverId = host.serverId;

@@ -1,7 +1,7 @@
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
 import { bootstrapUserData } from "../core/bootstrap/user-data.ts";
-import { labelsOf } from "./_labels.ts";
+import { labelsOf } from "../core/hetzner/labels.ts";
 
 /** The one-time keys a server is born with. The private half is worthless once the installation is over. */
 export interface BootstrapKeysArgs {

@@ -1,7 +1,7 @@
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
+import { labelsOf } from "../core/hetzner/labels.ts";
 import { cidrProblem, isWorldOpen } from "../core/settings/cidr.ts";
-import { labelsOf } from "./_labels.ts";
 
 /** A rule as it was declared, in plain values, for whoever has to compare it with what is there. */
 export interface DeclaredRule {

@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { readBootstrapKeys } from "./bootstrap/bootstrap-keys.ts";
+import { installIdOf } from "./bootstrap/install-id.ts";
+import { type Journal, readJournal } from "./bootstrap/journal.ts";
 import { preflight } from "./bootstrap/preflight.ts";
 import { readSecretSources } from "./bootstrap/upstream-secrets.ts";
 import type { BootstrapKeys } from "./bootstrap/user-data.ts";
@@ -29,6 +31,8 @@ export interface Program {
   adminCidrs?: string[];
   bootstrapKeys?: BootstrapKeys;
   beforeCreate: () => Promise<void>;
+  /** What a person should know before they say yes, a sentence each. */
+  warnings: string[];
 }
 
 /**
@@ -57,6 +61,7 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
   const bootstrapKeys = readBootstrapKeys(host);
   return {
     settings,
+    warnings: wipes(readJournal(host.journal), settings),
     ...(local.value && { adminCidrs: local.value.adminCidrs }),
     ...(bootstrapKeys && { bootstrapKeys }),
     async beforeCreate() {
@@ -66,6 +71,16 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
       if (found.length > 0) throw new SettingsError(found);
     },
   };
+}
+
+/** Whether the stack asks for another installation than the one this machine knows to be on the server. */
+function wipes(journal: Journal | undefined, { host, reinstall }: HostSettings): string[] {
+  if (journal?.state !== "done") return [];
+  const { serverId, installId } = journal;
+  if (installIdOf({ host, serverId, reinstall }) === installId) return [];
+  return [
+    `${host}: clawdlets:reinstall is ${reinstall}, which is another installation than the ${installId} that is there: "up" WIPES THE DISK of this server and installs NixOS anew, with the same addresses.`,
+  ];
 }
 
 function ownKeys(config: Readonly<Record<string, string>>): Record<string, string> {

@@ -1,10 +1,13 @@
 import { join, relative } from "node:path";
+import { UserError } from "../errors.ts";
+import { exitCodes } from "../exit-codes.ts";
 import { makePrivateFolder } from "../local/private-files.ts";
 import { bootstrapRoute, replaceBootstrapKeys } from "./bootstrap-keys.ts";
-import { confirmHost, confirmTailnet } from "./confirm.ts";
+import { cleanStart, type Start } from "./clean-start.ts";
+import { confirmHost, confirmTailnet, type Installed, installedSystem } from "./confirm.ts";
 import { readDelivery } from "./delivery.ts";
 import { extraFilesOf, stageExtraFiles } from "./extra-files.ts";
-import { firstContact, logInAsRoot } from "./first-contact.ts";
+import { firstContact, logInAsRoot, lookBefore } from "./first-contact.ts";
 import type { Guard } from "./guard.ts";
 import { type Installer, type InstallerSetup, runPhases } from "./installer.ts";
 import { probePort } from "./probe.ts";
@@ -18,8 +21,8 @@ export interface InstallPlan {
   flake: string;
 }
 
-/** Longest run of each phase, in seconds. */
-const deadlines = { kexec: 900, install: 3600, reboot: 600 };
+/** Seconds. */
+const limits = { comesUp: 60 };
 
 /** What happens between opening and closing. @returns what the host that is there now says of itself */
 export async function installBehindWindow(
@@ -29,16 +32,16 @@ export async function installBehindWindow(
 ): Promise<{ seen: HostSeen; fresh: boolean }> {
   const { settings, facts, local, host, journal, step } = installation;
   await step("connect", "waiting for ssh with the pinned key");
-  const answer = await firstContact(installation);
+  const start = await cleanStart(installation);
   await journal.saw("during", await probePort(facts.address, local.sshPort, { timeoutMs: 5000 }));
-  const fresh = answer === "bootstrap";
-  if (fresh) await installOver(installation, guard, plan);
+  const fresh = start !== "nothing";
+  const installed = fresh ? await installOver(installation, guard, { ...plan, start }) : undefined;
 
   await step(
     "confirm",
     fresh ? "waiting for the host with its final key" : "the host already answers with its final key",
   );
-  const seen = await confirmHost(installation);
+  const seen = await confirmHost(installation, installed);
   await replaceBootstrapKeys(host, settings.host);
   if (settings.tailnet === "tailscale") {
     await step("tailnet", "waiting for an ssh session over the tailnet");
@@ -47,8 +50,15 @@ export async function installBehindWindow(
   return { seen, fresh };
 }
 
-/** The three phases, each a run of its own: a deadline each, and we look at the host in between. */
-async function installOver(installation: Installation, guard: Guard, { installer, flake }: InstallPlan): Promise<void> {
+/**
+ * The three phases, each a run of its own: a deadline each, and we look at the host in between.
+ * @returns what was installed, and from where
+ */
+async function installOver(
+  installation: Installation,
+  guard: Guard,
+  { installer, flake, start }: InstallPlan & { start: Start },
+): Promise<Installed> {
   const { layout, settings, local, facts, host, journal, step, report, signal } = installation;
   const log = join(host.logs, `install-${journal.journal.startedAt.replaceAll(/[:.]/g, "-")}.log`);
   const shownLog = relative(layout.root, log);
@@ -63,24 +73,87 @@ async function installOver(installation: Installation, guard: Guard, { installer
     onLine: (text) => report(current, text),
     signal,
   };
-  const advice = `Look at ${shownLog} and at the server's console; running clawdlets up again starts over.`;
-  const phase = { flake, extraFiles: host.staging, advice };
-  const files = extraFilesOf(await readDelivery(host, { layout, settings, local, installId: facts.installId }));
+  const advice = `Look at ${shownLog} and at the server's console; running clawdlets up again goes on from a clean state.`;
+  const phase = { flake, install: settings.install, advice };
+  const deadlines = settings.install.deadlines;
 
-  await step("kexec", `installer from ${installer.found}, output in ${shownLog}`);
-  await runPhases(setup, { ...phase, phases: "kexec", deadlineSeconds: deadlines.kexec });
-  await logInAsRoot(installation);
-
-  current = "install";
-  await step("install", `partitioning, and installing ${settings.flakeHost}`);
-  const unstage = stageExtraFiles(host.staging, files);
-  try {
-    await runPhases(setup, { ...phase, phases: "disko,install", deadlineSeconds: deadlines.install });
-  } finally {
-    unstage();
+  if (start === "install") {
+    const files = extraFilesOf(await readDelivery(host, { layout, settings, local, installId: facts.installId }));
+    await journal.installs(flake);
+    await step("kexec", `${forDisplay(flake)}; installer from ${installer.found}, output in ${shownLog}`);
+    await intoInstaller(installation, () => {
+      return runPhases(setup, { ...phase, phases: "kexec", deadlineSeconds: deadlines.kexec * 60 });
+    });
+    current = "install";
+    await step("install", `partitioning, and installing ${settings.flakeHost}`);
+    const unstage = stageExtraFiles(host.staging, files);
+    let begun = Promise.resolve();
+    const onLine = (milestone: string) => {
+      if (milestone.startsWith("Formatting")) begun = journal.diskIs("begun");
+      setup.onLine(milestone);
+    };
+    try {
+      const deadlineSeconds = deadlines.install * 60;
+      await runPhases(
+        { ...setup, onLine },
+        { ...phase, extraFiles: host.staging, phases: "disko,install", deadlineSeconds },
+      );
+    } finally {
+      await begun;
+      unstage();
+    }
   }
+  const installed = await installedSystem(installation);
+  await journal.diskIs("installed");
 
   current = "reboot";
   await step("reboot", "into the installed system");
-  await runPhases(setup, { ...phase, phases: "reboot", deadlineSeconds: deadlines.reboot });
+  try {
+    await runPhases(setup, { ...phase, phases: "reboot", deadlineSeconds: deadlines.reboot * 60 });
+  } catch (error) {
+    // A killed run may have told it to reboot already. What counts is who answers afterwards.
+    signal.throwIfAborted();
+    report("reboot", "the installer's last run failed; looking whether the new system comes up all the same");
+    if ((await firstContact(installation, limits.comesUp)) !== "final") throw error;
+  }
+  return installed;
+}
+
+/** Without the paths of this machine: what is shown ends in the engine's state. The journal has it whole. */
+function forDisplay(flake: string): string {
+  if (!/^(?:git\+file|path):/.test(flake)) return flake;
+  const rev = /[?&]rev=([0-9a-f]{12})/.exec(flake)?.[1];
+  return rev === undefined ? "a folder outside git" : `the repository on this machine at ${rev}`;
+}
+
+/** Times kexec is tried: on Hetzner it sometimes comes back to the old system (nix-community/nixos-images#342). */
+const kexecTries = 3;
+
+async function intoInstaller(installation: Installation, kexec: () => Promise<void>): Promise<void> {
+  for (let tried = 1; ; tried++) {
+    let failure: unknown;
+    try {
+      await kexec();
+    } catch (error) {
+      if (!isFailedKexec(error)) throw error;
+      failure = error;
+    }
+    await logInAsRoot(installation);
+    if ((await lookBefore(installation)) !== "image") return;
+    if (tried === kexecTries) throw failure ?? stillTheImage(installation);
+    installation.report(
+      "kexec",
+      `the server came back as ${installation.settings.image}; trying again, ${tried} of ${kexecTries} done`,
+    );
+  }
+}
+
+const isFailedKexec = (error: unknown) =>
+  error instanceof UserError && "kind" in error && error.kind === "kexec-failed";
+
+function stillTheImage({ settings }: Installation): UserError {
+  return new UserError(
+    `${settings.host}: after ${kexecTries} tries the server still runs ${settings.image}, not the NixOS installer. Its console shows what kexec said; a server type with more memory helps where that was short. Then: clawdlets up --host ${settings.host}`,
+    { exitCode: exitCodes.install },
+  );
 }

@@ -1,6 +1,8 @@
 import { UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { requiredSecrets } from "../secrets/plan.ts";
 import { adminRoute } from "./admin-route.ts";
+import { bootstrapRoute } from "./bootstrap-keys.ts";
 import { waitUntil } from "./deadline.ts";
 import { readDelivery } from "./delivery.ts";
 import { extraFilesOf } from "./extra-files.ts";
@@ -11,13 +13,48 @@ import { tailnetAddress } from "./tailnet.ts";
 import { checkDelivered, type HostSeen, lookAtHost } from "./verify.ts";
 
 /** Seconds. */
-const limits = { finalKey: 600, tailnet: 300 };
+const limits = { finalKey: 600, tailnet: 300, secrets: 60 };
+
+/** What has to be seen of the host after the reboot, besides its key and installation id. */
+export interface Installed {
+  /** Store path of the system that was installed. */
+  systemPath: string;
+  /** Of the installer: that of the new system has to be another one. */
+  bootId: string;
+}
 
 /**
- * Success is what is seen: the host shows its final key, runs this installation, and has everything as it was sent.
- * Pins the key by name and address first, in place of whatever that address answered with before.
+ * The system that waits on the disk for the reboot, as the installer sees it: what is compared with what runs afterwards.
+ * @throws UserError when there is none, whatever the installer's exit code was
  */
-export async function confirmHost(installation: Installation): Promise<HostSeen> {
+export async function installedSystem({ settings, local, facts, host, signal }: Installation): Promise<Installed> {
+  const route = await bootstrapRoute(host, settings.host, { address: facts.address, port: local.sshPort });
+  // Two links, and not readlink -f: the second leads to a path that only the new system has at its place.
+  const command = 'cat /proc/sys/kernel/random/boot_id; cd /mnt/nix/var/nix/profiles && readlink "$(readlink system)"';
+  const { stdout, exitCode } = await ssh(route, command, { timeoutSeconds: 20, signal });
+  const [bootId = "", systemPath = ""] = stdout.trim().split("\n");
+  if (exitCode === 255) {
+    throw new UserError(
+      `${settings.host}: the session as root broke off. Run clawdlets up --host ${settings.host} again.`,
+      {
+        exitCode: exitCodes.install,
+      },
+    );
+  }
+  if (/^\/nix\/store\/[^/]+$/.test(systemPath)) return { systemPath, bootId };
+  throw new UserError(
+    `${settings.host}: the installer ended, and there is no system on the disk. Its log shows why; then: clawdlets up --host ${settings.host}`,
+    { exitCode: exitCodes.install },
+  );
+}
+
+/**
+ * Success is what is seen: the host shows its final key, runs this installation and the very system that was installed, has
+ * everything as it was sent, and has decrypted every secret it needs. Pins the key by name and address first, in place of
+ * whatever that address answered with before.
+ * @param installed what was installed just now; left out where nothing was
+ */
+export async function confirmHost(installation: Installation, installed?: Installed): Promise<HostSeen> {
   const { layout, settings, local, facts, host, signal, report } = installation;
   await pinHostKey(layout.knownHosts, namesOf(settings.host, facts.address, local.sshPort), settings.sshHostKey);
   const route = adminRoute(installation, facts.address);
@@ -29,10 +66,45 @@ export async function confirmHost(installation: Installation): Promise<HostSeen>
     signal,
   });
   if (seen.installId !== facts.installId) throw otherInstallation(installation, seen);
+  if (installed?.bootId === seen.bootId) {
+    throw new UserError(
+      `${settings.host}: the host has not booted since it was installed. Reboot it, then run clawdlets up again.`,
+      {
+        exitCode: exitCodes.install,
+      },
+    );
+  }
+  if (installed && seen.systemPath !== installed.systemPath) {
+    throw new UserError(
+      `${settings.host}: the host runs ${seen.systemPath}, but ${installed.systemPath} was installed. Did it fall back to another generation? Its console shows the boot.`,
+      { exitCode: exitCodes.install },
+    );
+  }
   const delivery = await readDelivery(host, { layout, settings, local, installId: facts.installId });
   const unseen = await checkDelivered(route, settings.host, extraFilesOf(delivery), signal);
   if (unseen.length > 0) report("confirm", `sent, but not looked at, as only root enters there: ${unseen.join(", ")}`);
+  await confirmSecrets(installation);
   return seen;
+}
+
+/** Every secret the host needs has its plain text below /run, which only root and its services can read. */
+async function confirmSecrets({ layout, settings, local, facts, signal }: Installation): Promise<void> {
+  const route = adminRoute({ layout, settings, local }, facts.address);
+  const names = requiredSecrets(settings).map(({ name }) => name);
+  // sops-nix puts what users need before they exist, such as password hashes, into a folder of its own.
+  const test = (name: string) => `[ -e /run/secrets/${name} ] || [ -e /run/secrets-for-users/${name} ] || echo ${name}`;
+  const look = async () => {
+    const { exitCode, stdout } = await ssh(route, names.map(test).join("; "), { timeoutSeconds: 20, signal });
+    if (exitCode === 255) return undefined;
+    return stdout.trim() === "" ? true : undefined;
+  };
+  await waitUntil(look, {
+    seconds: limits.secrets,
+    pauseMs: 500,
+    waitedFor: `${settings.host}: not every secret appeared below /run/secrets`,
+    advice: `On the host: systemctl status sops-install-secrets. Its flake has to name each of: ${names.join(", ")}.`,
+    signal,
+  });
 }
 
 /** Waits for a session over the tailnet under the same pinned key: the way in that stays. */
@@ -59,7 +131,7 @@ export async function confirmTailnet(
 }
 
 /** The host runs another installation than the one that was asked for. It was left as it is. */
-function otherInstallation({ settings, facts }: InstallRequest, seen: HostSeen): UserError {
+export function otherInstallation({ settings, facts }: InstallRequest, seen: HostSeen): UserError {
   return new UserError(
     `${settings.host}: the host runs the installation "${seen.installId}", not ${facts.installId}. It was left as it is. To wipe it and install anew, raise clawdlets:reinstall in stacks/Pulumi.${settings.host}.yaml.`,
     { exitCode: exitCodes.install },

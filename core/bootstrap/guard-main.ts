@@ -5,11 +5,12 @@
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { hasCode, messageOf } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import { createHetzner } from "../hetzner/client.ts";
+import { endGroup } from "../local/process-group.ts";
 import { closeWindowsOf } from "./window.ts";
 
-const order = z.object({ host: z.string(), endpoint: z.string(), deadlineSeconds: z.number() });
+const order = z.object({ host: z.string(), run: z.string(), endpoint: z.string(), deadlineSeconds: z.number() });
 const news = z.object({ processGroup: z.number().int().gt(1).optional(), closed: z.boolean().optional() });
 
 // A signal to the parent's whole process group must not end the one process that is there for this case.
@@ -24,7 +25,7 @@ function log(text: string): void {
 }
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const { host, endpoint, deadlineSeconds } = order.parse(JSON.parse(String((await lines.next()).value)));
+const { host, run, endpoint, deadlineSeconds } = order.parse(JSON.parse(String((await lines.next()).value)));
 const hetzner = createHetzner({
   endpoint,
   token: process.env["HCLOUD_TOKEN"] ?? "",
@@ -40,8 +41,7 @@ const outcome = await Promise.race([
 ]);
 if (outcome !== undefined) {
   log(`${outcome}: closing`);
-  endInstaller();
-  await closeForSure();
+  await Promise.all([endInstaller(), closeForSure()]);
 }
 process.exit(0);
 
@@ -55,20 +55,16 @@ async function parentEnds(): Promise<string | undefined> {
 }
 
 /** An installer without its parent would go on writing to a disk that nobody watches. */
-function endInstaller(): void {
+async function endInstaller(): Promise<void> {
   if (processGroup === undefined) return;
-  try {
-    process.kill(-processGroup, "SIGTERM");
-  } catch (error) {
-    if (!hasCode(error, "ESRCH")) log(`could not end the installer: ${messageOf(error)}`);
-  }
+  await endGroup(processGroup, 10).catch((error) => log(`could not end the installer: ${messageOf(error)}`));
 }
 
 async function closeForSure(): Promise<void> {
   // Looks twice, some seconds apart: a window whose creation was on its way when the parent died appears after the first look.
   for (let clean = 0; clean < 2; ) {
     try {
-      const found = await closeWindowsOf(hetzner, host);
+      const found = await closeWindowsOf(hetzner, host, run);
       log(found > 0 ? `closed ${found}` : "nothing left open");
       clean = found > 0 ? 0 : clean + 1;
     } catch (error) {

@@ -11,6 +11,8 @@ import { cleanEnvironment } from "../local/run.ts";
 /** What the guard is told on its standard input, before the window is opened. The token goes by environment. */
 export interface GuardOrder {
   host: string;
+  /** Whose windows it closes: the next run's are not its business, and are guarded by another. */
+  run: string;
   endpoint: string;
   deadlineSeconds: number;
 }

@@ -5,7 +5,7 @@ import { installBehindWindow } from "./behind-window.ts";
 import { sweepStaging } from "./extra-files.ts";
 import { resolveFlake } from "./flake.ts";
 import { fingerprintOf } from "./host-key.ts";
-import { findInstaller } from "./installer.ts";
+import { endLeftInstallers, findInstaller } from "./installer.ts";
 import { JournalWriter, readJournal } from "./journal.ts";
 import { probePort } from "./probe.ts";
 import type { Installation, InstallRequest } from "./request.ts";
@@ -53,7 +53,7 @@ export async function install(request: InstallRequest): Promise<InstallResult> {
 async function installUnderLock(request: InstallRequest): Promise<{ seen: HostSeen; fresh: boolean }> {
   const { layout, settings, local, facts } = request;
   const host = hostLayoutOf(layout, settings.host);
-  const journal = new JournalWriter(host.journal, facts);
+  const journal = new JournalWriter(host.journal, facts, readJournal(host.journal));
   const installation: Installation = {
     ...request,
     host,
@@ -66,6 +66,7 @@ async function installUnderLock(request: InstallRequest): Promise<{ seen: HostSe
   };
   // What a killed run had staged; before anything else, since some of it is in the clear.
   sweepStaging(host.staging);
+  await endLeftInstallers(host.bootstrapClientKey);
   await installation.step("check", `${settings.host}: installation ${facts.installId} on ${facts.address}`);
   const plan = {
     installer: findInstaller(local.nixosAnywhere, local.nix),

@@ -15,7 +15,14 @@ const journal = z.object({
   endedAt: z.string().optional(),
   /** What TCP/22 looked like from here, before the window, in it, and after it. */
   seen: z.object({ before: z.string().optional(), during: z.string().optional(), after: z.string().optional() }),
+  /** What was installed, pinned: the flake with its attribute. */
+  flake: z.string().optional(),
   systemPath: z.string().optional(),
+  /**
+   * What this installation has done to the disk so far, over all its runs: nothing, disko was started, or everything was
+   * installed and only the reboot is left.
+   */
+  disk: z.enum(["untouched", "begun", "installed"]).default("untouched"),
 });
 
 /** What is known on this machine of a host's last installation: `.clawdlets/hosts/<host>/install.json`. */
@@ -37,9 +44,13 @@ export class JournalWriter {
   readonly #path: string;
   #journal: Journal;
 
-  constructor(path: string, start: Pick<Journal, "installId" | "serverId" | "address">) {
+  /** @param previous the last run's; what it did to the disk still holds if it was of the same installation */
+  constructor(path: string, start: Pick<Journal, "installId" | "serverId" | "address">, previous?: Journal) {
     this.#path = path;
-    this.#journal = { version: 1, ...start, state: "running", startedAt: now(), steps: [], seen: {} };
+    const isSame = previous?.installId === start.installId && previous.serverId === start.serverId;
+    const disk = isSame ? previous.disk : "untouched";
+    const flake = isSame && previous.flake !== undefined ? { flake: previous.flake } : {};
+    this.#journal = { version: 1, ...start, state: "running", startedAt: now(), steps: [], seen: {}, disk, ...flake };
   }
 
   get journal(): Journal {
@@ -52,6 +63,14 @@ export class JournalWriter {
 
   async saw(moment: keyof Journal["seen"], what: string): Promise<void> {
     await this.#write({ seen: { ...this.#journal.seen, [moment]: what } });
+  }
+
+  async installs(flake: string): Promise<void> {
+    await this.#write({ flake });
+  }
+
+  async diskIs(disk: Journal["disk"]): Promise<void> {
+    await this.#write({ disk });
   }
 
   async end(state: "done" | "failed", systemPath?: string): Promise<void> {

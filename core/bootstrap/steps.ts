@@ -1,5 +1,16 @@
 /** The steps of an installation, in order. Names of the journal and of `seconds` in machine-readable output. */
-export const steps = ["check", "open", "connect", "kexec", "install", "reboot", "confirm", "tailnet", "close"] as const;
+export const steps = [
+  "check",
+  "open",
+  "connect",
+  "rebuild",
+  "kexec",
+  "install",
+  "reboot",
+  "confirm",
+  "tailnet",
+  "close",
+] as const;
 
 export type Step = (typeof steps)[number];
 

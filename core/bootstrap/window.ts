@@ -9,6 +9,8 @@ import { HetznerApiError } from "../hetzner/errors.ts";
 
 /** Label that marks a window; its value is the host. Nothing else carries it. */
 export const windowLabel = "clawdlets-window";
+/** Label whose value is the run that opened it. */
+const runLabel = "clawdlets-run";
 
 /** A firewall of its own that lets the admin networks reach TCP/22 of one server for a while. */
 export interface Window {
@@ -24,6 +26,8 @@ export interface WindowRequest {
   host: string;
   serverId: number;
   installId: string;
+  /** Of {@link newRun}. */
+  run: string;
   adminCidrs: readonly string[];
   signal?: AbortSignal;
 }
@@ -39,8 +43,8 @@ export async function openWindow(hetzner: Hetzner, request: WindowRequest): Prom
     hetzner.POST("/firewalls", {
       body: {
         // Names are unique in a project, and an old window may still wait to be deleted; it is the label that finds them.
-        name: `${request.host}-window-${request.installId}-${randomBytes(4).toString("hex")}`,
-        labels: { [windowLabel]: request.host, "clawdlets-install": request.installId },
+        name: `${request.host}-window-${request.installId}-${request.run}`,
+        labels: { [windowLabel]: request.host, [runLabel]: request.run, "clawdlets-install": request.installId },
         rules: [
           {
             description: "clawdlets bootstrap window",
@@ -65,9 +69,13 @@ export async function openWindow(hetzner: Hetzner, request: WindowRequest): Prom
   return { firewallId: firewall.id, host: request.host, serverIds: [request.serverId], open: true };
 }
 
-/** The windows there are of one host, or of all; also those that a killed run left. */
-export async function findWindows(hetzner: Hetzner, host?: string): Promise<Window[]> {
-  const label_selector = host === undefined ? windowLabel : `${windowLabel}==${host}`;
+/** A name for one run, in which there is one window at a time. */
+export const newRun = () => randomBytes(4).toString("hex");
+
+/** The windows there are of one host and run, of one host, or of all; also those that a killed run left. */
+export async function findWindows(hetzner: Hetzner, host?: string, run?: string): Promise<Window[]> {
+  const ofHost = host === undefined ? windowLabel : `${windowLabel}==${host}`;
+  const label_selector = run === undefined ? ofHost : `${ofHost},${runLabel}==${run}`;
   const { firewalls } = await answerOf(
     "list the bootstrap windows",
     hetzner.GET("/firewalls", { params: { query: { label_selector, per_page: 50 } } }),
@@ -129,9 +137,9 @@ async function tidyUp(hetzner: Hetzner, { firewallId, host, serverIds }: Window)
   }
 }
 
-/** Closes every window of one host, whoever left it. @returns how many had rules */
-export async function closeWindowsOf(hetzner: Hetzner, host: string): Promise<number> {
-  const windows = await findWindows(hetzner, host);
+/** Closes every window of one host, whoever left it, or those of one run. @returns how many had rules */
+export async function closeWindowsOf(hetzner: Hetzner, host: string, run?: string): Promise<number> {
+  const windows = await findWindows(hetzner, host, run);
   for (const window of windows) await closeWindow(hetzner, window);
   return windows.filter(({ open }) => open).length;
 }

@@ -4,7 +4,7 @@ import { waitUntil } from "./deadline.ts";
 import { type Guard, startGuard } from "./guard.ts";
 import { isClosed, probePort } from "./probe.ts";
 import type { Installation } from "./request.ts";
-import { closeWindow, closeWindowsOf, openWindow, type Window } from "./window.ts";
+import { closeWindow, closeWindowsOf, newRun, openWindow, type Window } from "./window.ts";
 
 /** Seconds the window may stay open, and within which it has to be seen closed. */
 const limits = { window: 3600, close: 60 };
@@ -15,14 +15,15 @@ const limits = { window: 3600, close: 60 };
  */
 export async function withWindow<T>(installation: Installation, work: (guard: Guard) => Promise<T>): Promise<T> {
   const { settings, local, facts, host, hetzner, signal, step } = installation;
-  const order = { host: settings.host, endpoint: local.endpoint, deadlineSeconds: limits.window };
+  const run = newRun();
+  const order = { host: settings.host, run, endpoint: local.endpoint, deadlineSeconds: limits.window };
   const guard = await startGuard(order, local.token, host.logs);
   let failure: unknown;
   let window: Window | undefined;
   try {
     await step("open", `opening TCP/22 to ${local.adminCidrs.join(", ")} alone`);
     await closeWindowsOf(hetzner, settings.host); // One that a killed run left: there is never more than one.
-    window = await openWindow(hetzner, { host: settings.host, ...facts, adminCidrs: local.adminCidrs, signal });
+    window = await openWindow(hetzner, { host: settings.host, run, ...facts, adminCidrs: local.adminCidrs, signal });
     return await work(guard);
   } catch (error) {
     failure = error;

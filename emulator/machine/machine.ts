@@ -5,7 +5,7 @@ import type { ServerRecord } from "../cloud/types.ts";
 import { activate, hasTailscaleKey, installSystem, normalUsers } from "./activation.ts";
 import type { Host } from "./commands/context.ts";
 import { ROOT } from "./inode.ts";
-import { layDebian, layInstaller, mountVolatile, write } from "./root-filesystems.ts";
+import { layDebian, layInstaller, mountVolatile, write, writeMounts } from "./root-filesystems.ts";
 import type { CommandFault } from "./shell.ts";
 import { FileTree } from "./tree.ts";
 import type { User } from "./users.ts";
@@ -176,6 +176,7 @@ export class Machine implements Host {
     machine.mounted = true;
     this.#disk.wipe();
     this.tree.mounts.set("/mnt", this.#disk);
+    writeMounts(this.tree);
     this.#options.onChange();
   }
 
@@ -218,8 +219,8 @@ export class Machine implements Host {
     }
     const root = this.os === "installer" ? this.#installerMemory() : this.#disk;
     const tree = new FileTree(root);
-    mountVolatile(tree, this.server.machine.bootId);
     if (this.os === "installer" && this.server.machine.mounted) tree.mounts.set("/mnt", this.#disk);
+    mountVolatile(tree, this.server.machine.bootId);
     if (this.os === "nixos") activate(tree, null);
     this.#tree = tree;
     setTimeout(() => {

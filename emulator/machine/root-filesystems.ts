@@ -50,4 +50,16 @@ export function mountVolatile(tree: FileTree, bootId: string): void {
   write(tree, "/proc/sys/kernel/random/boot_id", `${bootId}\n`, 0o444);
   write(tree, "/proc/uptime", "1.00 1.00\n", 0o444);
   write(tree, "/dev/null", "", 0o666);
+  writeMounts(tree);
+}
+
+/** What is mounted now, as far as somebody may ask. */
+export function writeMounts(tree: FileTree): void {
+  const hasDisk = tree.mounts.has("/mnt");
+  write(
+    tree,
+    "/proc/mounts",
+    `${hasDisk ? "/dev/sda2 /mnt ext4 rw,relatime 0 0\n" : ""}proc /proc proc rw 0 0\n`,
+    0o444,
+  );
 }

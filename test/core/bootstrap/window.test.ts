@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { closeWindow, findWindows, openWindow } from "../../../core/bootstrap/window.ts";
+import { closeWindow, closeWindowsOf, findWindows, newRun, openWindow } from "../../../core/bootstrap/window.ts";
 import { waitForActions } from "../../../core/hetzner/actions.ts";
 import { answerOf, createHetzner, type Hetzner } from "../../../core/hetzner/client.ts";
 import { type Emulator, startEmulator } from "../../../emulator/index.ts";
@@ -25,8 +25,8 @@ const faults = (list: unknown) =>
     body: JSON.stringify(list),
   });
 
-const open = () =>
-  openWindow(hetzner, { host: "web-1", serverId, installId: "0123456789abcdef", adminCidrs: ["203.0.113.7/32"] });
+const open = (run = newRun()) =>
+  openWindow(hetzner, { host: "web-1", serverId, installId: "0123456789abcdef", run, adminCidrs: ["203.0.113.7/32"] });
 
 describe("a window", () => {
   it.each([
@@ -43,6 +43,14 @@ describe("a window", () => {
     await closeWindow(hetzner, await open());
     for (const left of await findWindows(hetzner, "web-1")) await closeWindow(hetzner, left);
     expect(await findWindows(hetzner, "web-1")).toEqual([]);
+  });
+
+  it("of the next run stays open when what a dead run left is closed by its guard", async () => {
+    const [dead, next] = [await open("dead"), await open("next")];
+    expect(await closeWindowsOf(hetzner, "web-1", "dead")).toBe(1);
+    expect((await findWindows(hetzner, "web-1")).map(({ firewallId }) => firewallId)).toEqual([next.firewallId]);
+    expect(dead.firewallId).not.toBe(next.firewallId);
+    expect(await closeWindowsOf(hetzner, "web-1")).toBe(1);
   });
 
   it("does not count as closed while its rules are refused to go", async () => {
