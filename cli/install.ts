@@ -1,10 +1,13 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { z } from "zod";
 import { install } from "../core/bootstrap/install.ts";
+import { type Journal, readJournal } from "../core/bootstrap/journal.ts";
 import { UserError } from "../core/errors.ts";
 import { exitCodes } from "../core/exit-codes.ts";
-import { findLayout } from "../core/local/layout.ts";
-import { loadHost } from "../core/settings/host.ts";
+import { findLayout, hostLayoutOf } from "../core/local/layout.ts";
+import { loadHost, type WantedRevision, wantedEnvironment } from "../core/settings/host.ts";
+import { chooseHost } from "./_choose.ts";
+import { printable } from "./_progress.ts";
 import { milestones, stopSignal } from "./_signals.ts";
 
 const installFacts = z.object({
@@ -13,18 +16,68 @@ const installFacts = z.object({
   installId: z.string().regex(/^[0-9a-f]{16}$/),
 });
 
+interface Options extends WantedRevision {
+  host?: string;
+  resume?: boolean;
+  status?: boolean;
+  json?: boolean;
+}
+
 /** `clawdlets install`: what the stack's NixosInstall runs. */
 export function installCommand(): Command {
   return new Command("install")
     .description("install NixOS on a host's server, once; run by `up`, which names the server in CLAWDLETS_FACTS")
-    .requiredOption("--host <name>", "the host")
-    .action(async ({ host }: { host: string }) => {
+    .option("--host <name>", "the host; left out: the only one")
+    .option("--resume", "go on with the installation that this machine's journal knows, without the engine")
+    .addOption(new Option("--rev <commit>", "install the flake at this commit, 40 hex digits").conflicts("ref"))
+    .addOption(new Option("--ref <name>", "install the flake at this branch or tag, resolved once"))
+    .option("--status", "say how far the last installation came; change nothing")
+    .option("--json", "with --status: one JSON object on stdout")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  clawdlets install --status --host web-1\n  clawdlets install --resume --host web-1\n",
+    )
+    .action(async (options: Options) => {
       const layout = findLayout(process.cwd());
-      const { settings, local } = loadHost(layout, host, process.env);
-      const facts = readFacts(installFacts);
+      const host = chooseHost(layout, options.host);
+      const journal = readJournal(hostLayoutOf(layout, host).journal);
+      if (options.status) {
+        showStatus(host, journal, options.json === true);
+        return;
+      }
+      const { settings, local } = loadHost(layout, host, { ...process.env, ...wantedEnvironment(options) });
+      const facts = options.resume ? resumed(host, journal) : readFacts(installFacts);
       const result = await install({ layout, settings, local, facts, signal: stopSignal(), report: milestones() });
       process.stdout.write(`${JSON.stringify(result)}\n`);
     });
+}
+
+/** The facts of the last installation, as its journal has them. @throws UserError when there is none */
+function resumed(host: string, journal: Journal | undefined): z.infer<typeof installFacts> {
+  if (journal) return { serverId: journal.serverId, address: journal.address, installId: journal.installId };
+  throw new UserError(
+    `${host}: this machine knows of no installation to go on with. Begin one: clawdlets up --host ${host}`,
+    {
+      exitCode: exitCodes.usage,
+    },
+  );
+}
+
+function showStatus(host: string, journal: Journal | undefined, json: boolean): void {
+  if (json) process.stdout.write(`${JSON.stringify({ ok: true, host, installation: journal ?? null })}\n`);
+  if (!journal) {
+    process.stderr.write(`${host}: never installed from this machine\n`);
+    return;
+  }
+  const { installId, address, state, steps, startedAt, endedAt, seen, flake, systemPath, disk } = journal;
+  process.stderr.write(
+    `${host}: installation ${installId} on ${address}: ${state}, begun ${startedAt}${endedAt ? `, ended ${endedAt}` : ""}\n`,
+  );
+  for (const { step, at, text } of steps) process.stderr.write(`  ${at}  ${step.padEnd(8)} ${printable(text)}\n`);
+  if (state !== "done") process.stderr.write(`  disk: ${disk}; go on: clawdlets up --host ${host}\n`);
+  if (seen.after !== undefined) process.stderr.write(`  TCP/22 afterwards: ${seen.after}\n`);
+  if (flake !== undefined) process.stderr.write(`  flake: ${printable(flake)}\n`);
+  if (systemPath !== undefined) process.stderr.write(`  system: ${systemPath}\n`);
 }
 
 /** What the stack says of the server, as JSON in the environment: public, and no part of a command line. */

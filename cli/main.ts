@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<Command>> = {
   preview: async () => (await import("./preview.ts")).previewCommand(),
   destroy: async () => (await import("./destroy.ts")).destroyCommand(),
   lockdown: async () => (await import("./lockdown.ts")).lockdownCommand(),
+  logs: async () => (await import("./logs.ts")).logsCommand(),
   env: async () => (await import("./env.ts")).envCommand(),
   emulator: async () => (await import("./emulator.ts")).emulatorCommand,
   install: async () => (await import("./install.ts")).installCommand(),

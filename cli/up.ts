@@ -1,9 +1,10 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { findLayout, type Layout } from "../core/local/layout.ts";
-import { loadHost } from "../core/settings/host.ts";
+import { loadHost, type WantedRevision, wantedEnvironment } from "../core/settings/host.ts";
 import { chooseHost } from "./_choose.ts";
 import { engineOrSetUp } from "./_engine.ts";
 import { type Progress, startProgress } from "./_progress.ts";
+import { recover } from "./_recover.ts";
 import { runEngine } from "./_run-engine.ts";
 import { openStack } from "./_stack.ts";
 
@@ -21,24 +22,33 @@ export function upCommand(): Command {
   return new Command("up")
     .description("create or update a host: settings, keys and secrets are checked before anything is bought")
     .option("--host <name>", "the host; left out: the only one")
+    .addOption(new Option("--rev <commit>", "install the flake at this commit, 40 hex digits").conflicts("ref"))
+    .addOption(new Option("--ref <name>", "install the flake at this branch or tag, resolved once"))
     .option("--json", "one JSON object on stdout")
     .addHelpText(
       "after",
-      "\nExamples:\n  clawdlets up --host web-1\n  clawdlets up --host web-1 --json | jq .outputs.ipv4\n",
+      "\nExamples:\n  clawdlets up --host web-1\n  clawdlets up --host web-1 --ref v1.2\n  clawdlets up --host web-1 --json | jq .outputs.ipv4\n",
     )
-    .action(async (options: { host?: string; json?: boolean }) => {
+    .action(async (options: { host?: string; rev?: string; ref?: string; json?: boolean }) => {
       const layout = findLayout(process.cwd());
       const progress = startProgress();
-      const result = await up(layout, chooseHost(layout, options.host), progress);
+      const result = await up(layout, chooseHost(layout, options.host), progress, options);
       if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
     });
 }
 
 /** @throws SettingsError before anything is changed; UserError with the engine's own reason afterwards */
-export async function up(layout: Layout, host: string, progress: Progress): Promise<UpResult> {
-  loadHost(layout, host, process.env);
+export async function up(
+  layout: Layout,
+  host: string,
+  progress: Progress,
+  wanted: WantedRevision = {},
+): Promise<UpResult> {
+  const asked = wantedEnvironment(wanted);
+  const { local } = loadHost(layout, host, { ...process.env, ...asked });
   const engine = await engineOrSetUp(progress);
-  const stack = await openStack(layout, host, engine);
+  const stack = await openStack(layout, host, engine, asked);
+  await recover(layout, host, stack, local, progress);
   const startedAt = Date.now();
   const { summary, outputs } = await runEngine(host, "up", progress, (options) => stack.up(options));
   const changes = Object.fromEntries(
