@@ -1,0 +1,111 @@
+import { existsSync, mkdtempSync, rmSync, utimesSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
+import { type Demo, prepareDemo } from "../../cli/_demo/prepare.ts";
+import { engineEnvironment } from "../../cli/_engine.ts";
+import { readBootstrapKeys } from "../../core/bootstrap/bootstrap-keys.ts";
+import { installIdOf } from "../../core/bootstrap/install-id.ts";
+import { readJournal } from "../../core/bootstrap/journal.ts";
+import { probePort } from "../../core/bootstrap/probe.ts";
+import { bootstrapUserData } from "../../core/bootstrap/user-data.ts";
+import { hostLayoutOf } from "../../core/local/layout.ts";
+import type { ServerReport } from "../../emulator/report.ts";
+import { findEngine } from "../../toolchain/index.ts";
+
+export interface CrashServer {
+  id: number;
+  address: string;
+  facts: string;
+}
+
+/** A project with an emulated Hetzner, for installations that are disturbed and then run again. */
+export class CrashLab {
+  readonly demo: Demo;
+  readonly #folder: string;
+  readonly #environment: Record<string, string>;
+
+  private constructor(demo: Demo, folder: string, environment: Record<string, string>) {
+    this.demo = demo;
+    this.#folder = folder;
+    this.#environment = environment;
+  }
+
+  static async open(): Promise<CrashLab> {
+    const folder = mkdtempSync(join(tmpdir(), "clawdlets-crash-"));
+    const places = { root: join(folder, "project"), data: join(folder, "emulator") };
+    const demo = await prepareDemo(() => undefined, places);
+    const engine = findEngine(process.cwd());
+    if (!engine) throw new Error("no engine: run scripts/setup.sh");
+    return new CrashLab(demo, folder, engineEnvironment(demo.layout, engine));
+  }
+
+  async close(): Promise<void> {
+    await this.demo.close();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async api(method: string, path: string, body?: unknown) {
+    const endpoint = this.#environment["HCLOUD_ENDPOINT"] ?? "";
+    const response = await fetch(path.startsWith("/_") ? new URL(path, endpoint) : `${endpoint}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${this.#environment["HCLOUD_TOKEN"]}`, "content-type": "application/json" },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return text === "" ? undefined : JSON.parse(text);
+  }
+
+  /** A server as the program makes it: closed from before its first boot, born with the one-time keys. */
+  async createServer(): Promise<CrashServer> {
+    const rules = [{ direction: "in", protocol: "icmp", source_ips: ["0.0.0.0/0"] }];
+    const { firewall } = await this.api("POST", "/firewalls", { name: `closed-${Date.now()}`, rules });
+    const keys = readBootstrapKeys(hostLayoutOf(this.demo.layout, this.demo.host));
+    if (!keys) throw new Error("the project has no one-time keys");
+    const { server } = await this.api("POST", "/servers", {
+      name: this.demo.host,
+      server_type: "cx43",
+      image: "debian-12",
+      location: "nbg1",
+      firewalls: [{ firewall: firewall.id }],
+      user_data: bootstrapUserData(keys),
+    });
+    while ((await this.api("GET", `/servers/${server.id}`)).server.status !== "running") await sleep(50);
+    const address: string = server.public_net.ipv4.ip;
+    const installId = installIdOf({ host: this.demo.host, serverId: server.id, reinstall: 0 });
+    return { id: server.id, address, facts: JSON.stringify({ serverId: server.id, address, installId }) };
+  }
+
+  install({ facts }: CrashServer) {
+    return execa(join(process.cwd(), "bin", "clawdlets"), ["install", "--host", this.demo.host], {
+      cwd: this.demo.layout.root,
+      env: { ...this.#environment, CLAWDLETS_FACTS: facts },
+      reject: false,
+      all: true,
+    });
+  }
+
+  async report({ id }: CrashServer): Promise<ServerReport> {
+    const found = (await this.demo.report()).servers.find((each) => each.id === id);
+    return found ?? Promise.reject(new Error(`the emulator has no server ${id}`));
+  }
+
+  get journal() {
+    return readJournal(hostLayoutOf(this.demo.layout, this.demo.host).journal);
+  }
+
+  /** A killed process's lock counts as abandoned after ten seconds; these are over now. */
+  ageLocks(): void {
+    const lock = `${hostLayoutOf(this.demo.layout, this.demo.host).lock}.lock`;
+    if (existsSync(lock)) utimesSync(lock, new Date(0), new Date(0));
+  }
+
+  async isClosed({ address }: CrashServer): Promise<boolean> {
+    return (await probePort(address, this.demo.sshPort, { timeoutMs: 2000 })) === "refused";
+  }
+
+  async windows(): Promise<number> {
+    return (await this.api("GET", "/firewalls?label_selector=clawdlets-window")).firewalls.length;
+  }
+}
