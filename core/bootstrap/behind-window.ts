@@ -6,6 +6,7 @@ import { bootstrapRoute, replaceBootstrapKeys } from "./bootstrap-keys.ts";
 import { cleanStart, type Start } from "./clean-start.ts";
 import { confirmHost, confirmTailnet, type Installed, installedSystem } from "./confirm.ts";
 import { readDelivery } from "./delivery.ts";
+import { checkDisk } from "./disk.ts";
 import { extraFilesOf, stageExtraFiles } from "./extra-files.ts";
 import { firstContact, logInAsRoot, lookBefore } from "./first-contact.ts";
 import type { Guard } from "./guard.ts";
@@ -84,6 +85,7 @@ async function installOver(
     await intoInstaller(installation, () => {
       return runPhases(setup, { ...phase, phases: "kexec", deadlineSeconds: deadlines.kexec * 60 });
     });
+    await checkDisk(installation);
     current = "install";
     await step("install", `partitioning, and installing ${settings.flakeHost}`);
     const unstage = stageExtraFiles(host.staging, files);

@@ -118,9 +118,20 @@ const deadlines = z.strictObject(
   "allowed: an object with kexec, install and reboot, in minutes",
 );
 
-/** How nixos-anywhere is run. Which disk is wiped is not among it: the flake says that. */
+/** Goes into a command on the server as it is. */
+const diskDevice = matching(
+  /^\/dev\/(?:[a-z][a-z0-9]{1,31}|disk\/by-(?:id|path)\/[\w.:+-]{1,120})$/,
+  "allowed: a whole disk, e.g. /dev/sda or /dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_1",
+);
+
+/** How nixos-anywhere is run. */
 export const installSettings = z.strictObject(
   {
+    /**
+     * The disk that the flake has disko wipe. nixos-anywhere takes no such option, so this changes nothing by itself: it is
+     * looked for on the server before anything is erased. Hetzner's CX, CPX and CCX all have `/dev/sda`. @default `/dev/sda`
+     */
+    disk: diskDevice.default("/dev/sda"),
     /**
      * Where the system is built. `local` needs a nix here that builds x86_64-linux; `remote` needs the server's RAM, from which
      * the installer runs while it builds; `auto` takes `local` where it can. @default `auto`
@@ -138,7 +149,7 @@ export const installSettings = z.strictObject(
       .default([]),
     deadlines: deadlines.prefault({}),
   },
-  "allowed: an object with buildOn, kexec, substituters, trustedPublicKeys, options and deadlines",
+  "allowed: an object with disk, buildOn, kexec, substituters, trustedPublicKeys, options and deadlines",
 );
 
 export type InstallSettings = z.infer<typeof installSettings>;

@@ -5,6 +5,13 @@ import { directory, Volume } from "./volume.ts";
 
 const DEBIAN_RELEASE =
   'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nNAME="Debian GNU/Linux"\nVERSION_ID="13"\nID=debian\n';
+/** A CD drive, and the one disk of every Hetzner server with its partition. */
+const PARTITIONS = `major minor  #blocks  name
+
+  11        0       1024 sr0
+   8        0   80003072 sda
+   8        1   79870959 sda1
+`;
 const INSTALLER_RELEASE = 'NAME=NixOS\nID=nixos\nVERSION_ID="25.11"\nVARIANT_ID=installer\n';
 
 export function write(tree: FileTree, path: string, content: string, mode = 0o644): void {
@@ -50,6 +57,7 @@ export function mountVolatile(tree: FileTree, bootId: string): void {
   write(tree, "/proc/sys/kernel/random/boot_id", `${bootId}\n`, 0o444);
   write(tree, "/proc/uptime", "1.00 1.00\n", 0o444);
   write(tree, "/dev/null", "", 0o666);
+  write(tree, "/proc/partitions", PARTITIONS, 0o444);
   writeMounts(tree);
 }
 

@@ -24,6 +24,7 @@ import { ssh } from "../../../core/bootstrap/ssh.ts";
 import { bootstrapUserData } from "../../../core/bootstrap/user-data.ts";
 import { hostLayoutOf } from "../../../core/local/layout.ts";
 import { loadHost } from "../../../core/settings/host.ts";
+import { addToStackFile } from "../../../core/settings/stack-file.ts";
 import { findEngine } from "../../../toolchain/index.ts";
 
 /** `clawdlets install` as the stack runs it, on a server of the emulator, with real ssh and the stand-in installer. */
@@ -101,6 +102,29 @@ const reached = (child: ReturnType<typeof install>, text: string) =>
   new Promise<void>((resolve) => child.all?.on("data", (chunk: Buffer) => String(chunk).includes(text) && resolve()));
 
 describe("clawdlets install", () => {
+  it.each([
+    ["/dev/vda", "no disk /dev/vda; it has /dev/sda (76 GiB). Nothing was erased"],
+    ["/dev/sda1", "no disk /dev/sda1; it has /dev/sda (76 GiB). Nothing was erased"],
+  ])(
+    "looks for the disk before anything is erased: %s",
+    async (disk, message) => {
+      const { address, facts } = await createServer();
+      const stackFile = readFileSync(hostLayoutOf(demo.layout, demo.host).stackFile, "utf8");
+      try {
+        await addToStackFile(demo.layout, demo.host, { install: { disk } }, ["install"]);
+        const { exitCode, all } = await install(facts);
+        expect(exitCode).not.toBe(0);
+        expect(all).toContain(message);
+        expect(await server()).toMatchObject({ diskWipes: 0, installRuns: 0 });
+        expect(await seen(address)).toBe("refused");
+      } finally {
+        writeFileSync(hostLayoutOf(demo.layout, demo.host).stackFile, stackFile);
+      }
+      expect((await install(facts)).exitCode).toBe(0);
+    },
+    60_000,
+  );
+
   it("installs once, and a second run touches nothing", async () => {
     const { address, facts, installId } = await createServer();
     const first = await install(facts);

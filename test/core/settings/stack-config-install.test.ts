@@ -10,6 +10,7 @@ const install = (value: unknown) => checked({ install: value }).value?.install;
 const refusals = (value: unknown) => said({ install: value }).join("\n");
 
 const defaults = {
+  disk: "/dev/sda",
   buildOn: "auto",
   substituters: [],
   trustedPublicKeys: [],
@@ -31,6 +32,7 @@ describe("the installation's settings", () => {
 
   it("are the same from the stack file and, as JSON text, from the engine", () => {
     const given = {
+      disk: "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_1",
       buildOn: "remote",
       kexec: "/srv/kexec.tar.gz",
       substituters: ["https://cache.example.org"],
@@ -45,6 +47,9 @@ describe("the installation's settings", () => {
   });
 
   const allowed: [setting: string, value: unknown][] = [
+    ["disk", "/dev/vda"],
+    ["disk", "/dev/nvme0n1"],
+    ["disk", "/dev/disk/by-path/pci-0000:06:00.0-scsi-0:0:0:0"],
     ["buildOn", "auto"],
     ["buildOn", "local"],
     ["buildOn", "remote"],
@@ -66,6 +71,10 @@ describe("the installation's settings", () => {
   const anUrl = "allowed: an https URL without user, password or query";
   const aKey = "in it is no nix public key (not shown, it may be a secret one)";
   const refused: [setting: string, value: unknown, message: string][] = [
+    ["disk", "sda", 'install.disk: is "sda"; allowed: a whole disk, e.g. /dev/sda'],
+    ["disk", "/dev/sda; reboot", 'install.disk: is "/dev/sda; reboot"; allowed: a whole disk'],
+    ["disk", "/dev/disk/by-id/../../sda", "allowed: a whole disk"],
+    ["disk", "/dev/disk/by-label/nixos", "allowed: a whole disk"],
     ["buildOn", "Local", 'install.buildOn: is "Local"; allowed: "auto", "local" or "remote"'],
     ["buildOn", null, 'install.buildOn: is null; allowed: "auto"'],
     ["kexec", "http://example.org/kexec.tar.gz", anUrl],
@@ -166,7 +175,7 @@ describe("the installation's settings", () => {
   });
 
   it.each([["a text"], ["[]"], [[]], [null], [5], ['{"buildOn": "local"']])("refuse %j in their place", (value) => {
-    expect(refusals(value)).toContain("; allowed: an object with buildOn, kexec, ");
+    expect(refusals(value)).toContain("; allowed: an object with disk, buildOn, kexec, ");
   });
 
   it("say everything that is wrong at once", () => {
