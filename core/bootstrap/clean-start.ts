@@ -20,11 +20,16 @@ export type Start = "install" | "reboot" | "nothing";
  * half-mounted disk fails or wipes what is in use (nix-community/nixos-anywhere#585, nix-community/disko#989).
  */
 export async function cleanStart(installation: Installation): Promise<Start> {
-  const { settings, step, facts, journal } = installation;
+  const { settings, facts, journal } = installation;
   const { disk } = journal.journal;
-  if (await ensureRunning(installation)) await step("connect", "the server was off; it was turned on");
+  // A server that was just made runs: that it is asked for costs a request of 3600 an hour for each new host.
+  if (!journal.isFirstRun) await turnOn(installation);
   // From a disk that was begun and never finished nothing comes up: half a minute shows that.
-  const answer = await firstContact(installation, disk === "begun" ? bootSeconds / 10 : bootSeconds);
+  const seconds = disk === "begun" ? bootSeconds / 10 : bootSeconds;
+  let answer = await firstContact(installation, seconds);
+  if (answer === undefined && journal.isFirstRun && (await turnOn(installation))) {
+    answer = await firstContact(installation, seconds);
+  }
   if (answer === "final") {
     const seen = await lookAtFinal(installation);
     if (seen === undefined || seen.installId === facts.installId) return "nothing";
@@ -45,6 +50,12 @@ export async function cleanStart(installation: Installation): Promise<Start> {
     return rebuild(installation, "the last run left a half-written disk");
   }
   return "install";
+}
+
+async function turnOn(installation: Installation): Promise<boolean> {
+  const wasOff = await ensureRunning(installation);
+  if (wasOff) await installation.step("connect", "the server was off; it was turned on");
+  return wasOff;
 }
 
 async function rebuild(installation: Installation, why: string): Promise<Start> {

@@ -42,11 +42,14 @@ export function readJournal(path: string): Journal | undefined {
 /** Writes the journal whole at every step, so that a killed run leaves what it had reached. */
 export class JournalWriter {
   readonly #path: string;
+  /** No run before this one, of whichever installation on this server, was begun from this machine. */
+  readonly isFirstRun: boolean;
   #journal: Journal;
 
   /** @param previous the last run's; what it did to the disk still holds if it was of the same installation */
   constructor(path: string, start: Pick<Journal, "installId" | "serverId" | "address">, previous?: Journal) {
     this.#path = path;
+    this.isFirstRun = previous?.serverId !== start.serverId;
     const isSame = previous?.installId === start.installId && previous.serverId === start.serverId;
     const disk = isSame ? previous.disk : "untouched";
     const flake = isSame && previous.flake !== undefined ? { flake: previous.flake } : {};
