@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
-import { containsCidr, mergeCidr, parseCidr } from "cidr-tools";
+import { mergeCidr, parseCidr } from "cidr-tools";
+import { worldOpenReason } from "./address-set.ts";
 import { quoted } from "./wording.ts";
 
 /** Says why `text` cannot stand in a Hetzner firewall rule, or nothing when it can. */
@@ -22,11 +23,10 @@ export function cidrProblem(text: string): string | undefined {
   return undefined;
 }
 
-/** IPv4, IPv6, and IPv4 as IPv6 spells it. */
-const wholeInternets = ["0.0.0.0/0", "::/0", "::ffff:0:0/96"];
-
-/** True when the union of the networks covers all of IPv4 or IPv6, however it is spelt (two halves, IPv4-mapped IPv6). */
+/**
+ * True when the networks together let in the world: more of IPv4 or IPv6 than one organisation can own, however that is
+ * spelt (two halves, all but a few addresses, IPv4-mapped IPv6). @see worldOpenReason for the measure
+ */
 export function isWorldOpen(cidrs: readonly string[]): boolean {
-  const union = mergeCidr([...cidrs]);
-  return wholeInternets.some((internet) => union.length > 0 && containsCidr(union, internet));
+  return worldOpenReason(cidrs) !== undefined;
 }

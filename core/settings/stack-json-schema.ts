@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { cidrProblem, isWorldOpen } from "./cidr.ts";
+import { worldOpenReason } from "./address-set.ts";
+import { cidrProblem } from "./cidr.ts";
 import { isBelow } from "./inside.ts";
 import { hostName } from "./names.ts";
 import { sshPubkeyFileProblem } from "./ssh-pubkey-file.ts";
@@ -35,11 +36,14 @@ const belowClawdlets = (what: string) => {
   return text(allowed, (value) => (isBelow(value) ? undefined : `allowed: ${allowed}`), pattern);
 };
 
+function worldProblem(cidr: string): string | undefined {
+  const reason = worldOpenReason([cidr]);
+  return reason === undefined ? undefined : `it ${reason}; give your own address, e.g. 203.0.113.7/32`;
+}
+
 const adminCidr = text(
   "your own network, e.g. 203.0.113.7/32",
-  (value) =>
-    cidrProblem(value) ??
-    (isWorldOpen([value]) ? "it covers the whole internet; give your own address, e.g. 203.0.113.7/32" : undefined),
+  (value) => cidrProblem(value) ?? worldProblem(value),
   "^[0-9A-Fa-f.:]+/[0-9]{1,3}$",
 );
 

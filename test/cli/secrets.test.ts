@@ -123,7 +123,7 @@ describe("clawdlets init", () => {
     expect(missing.exitCode).toBe(3);
     expect(missing.all).toMatch(/--admin-cidr: missing; allowed: your own network/);
     const world = await clawdlets(root, ["init", "--host", "web-1", "--admin-cidr", "0.0.0.0/0"]);
-    expect(world.all).toMatch(/--admin-cidr: is "0\.0\.0\.0\/0"; it covers the whole internet/);
+    expect(world.all).toMatch(/--admin-cidr: is "0\.0\.0\.0\/0"; it covers all of IPv4/);
     expect(readdirSync(root)).toEqual(before);
   }, 30_000);
 });

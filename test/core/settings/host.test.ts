@@ -73,7 +73,7 @@ describe("the settings of a host", () => {
     [
       "the whole internet",
       { stack: withHost({ opentofu: { adminCidr: "0.0.0.0/0", sshPubkeyFile: "k" } }) },
-      "covers the whole internet",
+      "covers all of IPv4",
     ],
     [
       "two types for one host",
