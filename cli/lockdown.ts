@@ -1,39 +1,103 @@
 import { Command } from "commander";
-import { lockdownFacts, proveLockdown } from "../core/bootstrap/lockdown.ts";
-import { closeWindowsOf } from "../core/bootstrap/window.ts";
+import { UserError } from "../core/errors.ts";
+import { exitCodes } from "../core/exit-codes.ts";
 import { createHetzner } from "../core/hetzner/client.ts";
-import { findLayout } from "../core/local/layout.ts";
+import { findLayout, type Layout } from "../core/local/layout.ts";
+import { type Closed, closeHost } from "../core/lockdown/close.ts";
+import { type Expectation, expectationOf } from "../core/lockdown/expectation.ts";
+import { lockdownFacts } from "../core/lockdown/facts.ts";
+import { proveLockdown } from "../core/lockdown/prove.ts";
+import { type Verified, verifyExpected } from "../core/lockdown/verify.ts";
+import { accessOf, readAccess } from "../core/settings/access.ts";
 import { loadHost } from "../core/settings/host.ts";
 import { chooseHost } from "./_choose.ts";
+import { allOption, chooseHosts, worstOf } from "./_hosts.ts";
 import { milestones, stopSignal } from "./_signals.ts";
+import { showVerified } from "./_verified.ts";
 import { readFacts } from "./install.ts";
 
-/** `clawdlets lockdown`: closes what may be open, or proves for the stack that nothing is. */
+interface Options {
+  host?: string;
+  all?: boolean;
+  prove?: boolean;
+  json?: boolean;
+}
+
+/** Seconds an installed host may take to appear in its tailnet: right after the installation, and at any other time. */
+const tailnetSeconds = { proof: 300, lockdown: 30 };
+
+/** `clawdlets lockdown`: closes what may be open and shows that it is closed; with `--prove` it only shows, for the stack. */
 export function lockdownCommand(): Command {
   return new Command("lockdown")
-    .description("close every bootstrap window of a host; needs only the API, neither ssh nor the stack")
+    .description(
+      "close TCP/22 of a host and show that it is closed; to close needs only the API, neither ssh nor files",
+    )
     .option("--host <name>", "the host; left out: the only one")
+    .option(...allOption)
     .option("--prove", "change nothing, compare with CLAWDLETS_FACTS and fail if it is not so; run by `up`")
     .option("--json", "one JSON object on stdout")
-    .addHelpText("after", "\nExamples:\n  clawdlets lockdown --host web-1\n")
-    .action(async (options: { host?: string; prove?: boolean; json?: boolean }) => {
+    .addHelpText(
+      "after",
+      '\nCloses every bootstrap window, also one that sshExposure "bootstrap" keeps open, and takes rules for TCP/22 that\nnothing declares out of the host\'s own firewalls. Exit codes as of `verify`.\n\nExamples:\n  clawdlets lockdown --host web-1\n  clawdlets lockdown --all\n',
+    )
+    .action(async (options: Options) => {
       const layout = findLayout(process.cwd());
-      const host = chooseHost(layout, options.host);
-      const { settings, local } = loadHost(layout, host, process.env);
-      if (options.prove) {
-        const seen = await proveLockdown({
-          layout,
-          settings,
-          local,
-          facts: readFacts(lockdownFacts),
-          signal: stopSignal(),
-          report: milestones(),
-        });
-        process.stdout.write(`${JSON.stringify(seen)}\n`);
-        return;
-      }
-      const closed = await closeWindowsOf(createHetzner({ endpoint: local.endpoint, token: local.token }), host);
-      process.stderr.write(closed === 0 ? `${host}: no window was open\n` : `${host}: ${closed} window(s) closed\n`);
-      if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, host, closed })}\n`);
+      if (options.prove) await prove(layout, chooseHost(layout, options.host));
+      else await lockdown(layout, options);
     });
+}
+
+async function prove(layout: Layout, host: string): Promise<void> {
+  const { local } = loadHost(layout, host, process.env);
+  const seen = await proveLockdown({
+    layout,
+    host,
+    access: accessOf(local),
+    expected: readFacts(lockdownFacts),
+    tailnetSeconds: tailnetSeconds.proof,
+    signal: stopSignal(),
+    report: milestones(),
+  });
+  process.stdout.write(`${JSON.stringify(seen)}\n`);
+}
+
+async function lockdown(layout: Layout, options: Options): Promise<void> {
+  const signal = stopSignal();
+  const results: (Verified & { closed?: Closed })[] = [];
+  for (const host of chooseHosts(layout, options)) {
+    const result = await lockDownHost(layout, host, signal).catch((error: unknown): Verified => {
+      if (!(error instanceof UserError)) throw error; // One host in trouble keeps no other one open.
+      return { host, ok: false, exitCode: error.exitCode, wrong: [error.message], warnings: [] };
+    });
+    showVerified(result);
+    results.push(result);
+  }
+  const ok = results.every((each) => each.ok);
+  if (options.json) process.stdout.write(`${JSON.stringify({ ok, hosts: results })}\n`);
+  process.exitCode = worstOf(results.map(({ exitCode }) => exitCode));
+}
+
+async function lockDownHost(layout: Layout, host: string, signal: AbortSignal): Promise<Verified & { closed: Closed }> {
+  const access = readAccess(layout, host, process.env);
+  // Not stopped by Ctrl-C: closing is what was asked for, and takes a moment.
+  const hetzner = createHetzner({ endpoint: access.endpoint, token: access.token });
+  let expectation: Expectation | undefined;
+  const closed = await closeHost(hetzner, host, async () => {
+    expectation = await expectationOf(hetzner, { layout, host, access });
+    return expectation?.expected;
+  });
+  const { windows, rules } = closed;
+  const tell = (text: string) => process.stderr.write(`${host}: ${text}\n`);
+  if (windows > 0) tell(`${windows} window(s) closed`);
+  for (const rule of rules) tell(`taken away: ${rule}`);
+  if (windows + rules.length === 0) tell("no window was open");
+  if (!expectation) {
+    const warnings = ["Hetzner has no server of this host, so there is nothing that could be open"];
+    return { host, ok: true, exitCode: exitCodes.ok, wrong: [], warnings, closed };
+  }
+  // Nothing is kept open any more, whatever the files say.
+  const expected = { ...expectation.expected };
+  if (expected.sshExposure === "bootstrap") expected.sshExposure = "tailnet";
+  const reach = { layout, host, tailnetSeconds: tailnetSeconds.lockdown, signal };
+  return { ...(await verifyExpected(reach, access, { ...expectation, expected })), closed };
 }

@@ -11,6 +11,8 @@ const commands: Record<string, () => Promise<Command>> = {
   preview: async () => (await import("./preview.ts")).previewCommand(),
   destroy: async () => (await import("./destroy.ts")).destroyCommand(),
   lockdown: async () => (await import("./lockdown.ts")).lockdownCommand(),
+  verify: async () => (await import("./verify.ts")).verifyCommand(),
+  doctor: async () => (await import("./doctor.ts")).doctorCommand(),
   logs: async () => (await import("./logs.ts")).logsCommand(),
   env: async () => (await import("./env.ts")).envCommand(),
   emulator: async () => (await import("./emulator.ts")).emulatorCommand,

@@ -28,7 +28,15 @@ export interface HetznerServerArgs {
   bootstrapKeys: BootstrapKeysArgs;
   /** Whether the engine and Hetzner refuse to delete and rebuild the server. @default `true` */
   protect?: boolean;
+  /**
+   * Whether a second firewall, the window of `sshExposure: "bootstrap"`, may stay on the server. Otherwise any that is not in
+   * `firewallIds` is taken off again.
+   * @default `false`
+   */
+  keepsWindow?: boolean;
 }
+
+const createOnly = ["image", "location", "sshKeys", "userData"];
 
 /**
  * A server that no change of its inputs ever replaces: what Hetzner reads only at creation is ignored afterwards, because
@@ -71,7 +79,7 @@ export class HetznerServer extends pulumi.ComponentResource {
         deleteProtection: protect,
         rebuildProtection: protect,
       },
-      { ...child, protect, ignoreChanges: ["image", "location", "sshKeys", "userData"] },
+      { ...child, protect, ignoreChanges: [...createOnly, ...(args.keepsWindow ? ["firewallIds"] : [])] },
     );
     this.serverId = server.id.apply(Number);
     this.ipv4 = server.ipv4Address;

@@ -1,15 +1,33 @@
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
+import {
+  type Declaration,
+  type DeclaredRule,
+  declarationProblems,
+  declaredRules,
+  worldOpenOf,
+} from "../core/bootstrap/declared-rules.ts";
 import { labelsOf } from "../core/hetzner/labels.ts";
-import { cidrProblem, isWorldOpen } from "../core/settings/cidr.ts";
+import { inboundRules } from "../core/settings/firewall-rules.ts";
+import type { SshExposure } from "../core/settings/stack-config.ts";
+import { isPlain } from "./_plain.ts";
 
-/** A rule as it was declared, in plain values, for whoever has to compare it with what is there. */
-export interface DeclaredRule {
-  direction: string;
-  protocol: string;
-  port?: string;
-  sourceIps: string[];
-}
+export type { DeclaredRule } from "../core/bootstrap/declared-rules.ts";
+
+/** One thing that is open beside what is ours. OPENS A PORT. Inbound only, see docs/settings.md. */
+export type HostFirewallRule = {
+  /** Shape: networks with prefix, at their network address, up to 100, e.g. `["0.0.0.0/0", "::/0"]`. */
+  sourceIps: pulumi.Input<pulumi.Input<string>[]>;
+  /** Shown in Hetzner's console, up to 255 characters. */
+  description?: pulumi.Input<string> | undefined;
+} & (
+  | {
+      protocol: "tcp" | "udp";
+      /** Shape: a port, a range `"8000-8100"`, or `"any"`. With TCP each counts that holds 22. */
+      port: pulumi.Input<number | string>;
+    }
+  | { protocol: "icmp" | "esp" | "gre" }
+);
 
 /** What may reach one host. Inbound is closed unless a rule here opens it. */
 export interface HostFirewallArgs {
@@ -17,21 +35,33 @@ export interface HostFirewallArgs {
   host: string;
   /**
    * Who may reach TCP/22 at rest. `"tailnet"`: nobody from the internet. `"public"`: `adminCidrs`, which OPENS A PORT.
-   * Installing needs neither: the installation opens a window of its own and closes it again.
+   * Installing needs neither: the installation opens a window of its own and closes it again. `"bootstrap"`: that window
+   * STAYS OPEN until `clawdlets lockdown`, with a warning at every run.
    * @default `"tailnet"`
    */
-  sshExposure?: "tailnet" | "public";
+  sshExposure?: SshExposure;
   /**
-   * Shape: networks with prefix, IPv4 or IPv6, e.g. `203.0.113.7/32`. Their union must not be the whole internet.
+   * Shape: networks with prefix, IPv4 or IPv6, e.g. `203.0.113.7/32`. Together at most a /8 of IPv4 and a /19 of IPv6.
    * @default `[]`: nobody, so that `sshExposure: "public"` is refused
    * @see Hetzner Cloud API, Firewalls, `rules[].source_ips`
    */
   adminCidrs?: pulumi.Input<pulumi.Input<string>[]>;
+  /**
+   * Further rules, up to 48, judged in sum with ours.
+   * @default `[]`
+   */
+  rules?: pulumi.Input<pulumi.Input<HostFirewallRule>[]>;
+  /**
+   * Lets the rules in sum open TCP/22 to the world, with a warning at every run. EVERYBODY CAN THEN TRY sshd.
+   * @default `false`: refused, however it is spelt
+   */
+  allowWorldOpenSsh?: boolean;
 }
 
 /**
- * The firewall a server is created behind. Declares the locked rules; nothing is ever open by default.
- * @throws `pulumi.InputPropertyError` at preview where `adminCidrs` is known then, otherwise before any rule is written
+ * The firewall a server is created behind. Declares the locked rules, never none; a change of them is one `set_rules`, and the
+ * firewall stays on the server the whole time.
+ * @throws `pulumi.InputPropertyError` at preview for what is known then, otherwise before any rule is written
  */
 export class HostFirewall extends pulumi.ComponentResource {
   /** Hetzner's firewall id, to give to the server when it is created: later is too late to be filtered at first boot. */
@@ -41,62 +71,55 @@ export class HostFirewall extends pulumi.ComponentResource {
 
   constructor(name: string, args: HostFirewallArgs, opts: pulumi.ComponentResourceOptions = {}) {
     super("clawdlets:index:HostFirewall", name, {}, opts);
-    this.rules = declaredRules(args);
+    const declared = this.#declare(args);
+    this.rules = declared.apply((each) => each.map(({ rule }) => rule));
     const firewall = new hcloud.Firewall(
       `${name}-firewall`,
       {
         name: `${args.host}-fw`,
         labels: labelsOf(args.host),
-        rules: this.rules.apply((rules) => rules.map((rule) => ({ ...rule, description: descriptionOf(rule) }))),
+        rules: declared.apply((each) => each.map(({ rule, description }) => ({ ...rule, description }))),
       },
       { parent: this, ...(opts.hooks && { hooks: opts.hooks }) },
     );
     this.firewallId = firewall.id.apply(Number);
     this.registerOutputs({ firewallId: this.firewallId });
   }
+
+  #declare(args: HostFirewallArgs): pulumi.Output<ReturnType<typeof declaredRules>> {
+    const { host, sshExposure = "tailnet", allowWorldOpenSsh = false } = args;
+    const [adminCidrs, rules] = [args.adminCidrs ?? [], args.rules ?? []];
+    const fixed = { host, sshExposure, allowWorldOpenSsh };
+    if (sshExposure === "bootstrap") void pulumi.log.warn(keptOpen(host), this);
+    if (isPlain(adminCidrs) && isPlain(rules)) {
+      check({ ...fixed, adminCidrs: adminCidrs as string[], rules: rules as unknown[] });
+    }
+    return pulumi.all([pulumi.output(adminCidrs), pulumi.output(rules)]).apply(([cidrs, further]) => {
+      const declaration = { ...fixed, adminCidrs: cidrs, rules: further };
+      check(declaration);
+      const checked = { ...declaration, rules: inboundRules.parse(further) };
+      const world = worldOpenOf(checked);
+      if (world !== undefined) void pulumi.log.warn(worldOpen(host, world), this);
+      return declaredRules(checked);
+    });
+  }
 }
 
-/**
- * Ping, always. Not only to be polite: with hcloud 1.68.0 a firewall whose last rule goes keeps that rule, while the update
- * reports success (hetznercloud/terraform-provider-hcloud#1482). So there is always one rule left that opens nothing.
- */
-const ping: DeclaredRule = { direction: "in", protocol: "icmp", sourceIps: ["0.0.0.0/0", "::/0"] };
-
-function declaredRules({
-  host,
-  sshExposure = "tailnet",
-  adminCidrs = [],
-}: HostFirewallArgs): pulumi.Output<DeclaredRule[]> {
-  if (sshExposure === "tailnet") return pulumi.output([ping]);
-  if (Array.isArray(adminCidrs) && adminCidrs.every((cidr) => typeof cidr === "string"))
-    checkAdminCidrs(host, adminCidrs);
-  return pulumi.output(adminCidrs).apply((cidrs) => {
-    checkAdminCidrs(host, cidrs);
-    return [ping, { direction: "in", protocol: "tcp", port: "22", sourceIps: cidrs }];
+/** @throws pulumi.InputPropertyError for one problem, pulumi.InputPropertiesError for several */
+function check(declaration: Declaration): void {
+  const problems = declarationProblems(declaration).map(({ propertyPath, reason }) => {
+    return { propertyPath, reason: `HostFirewall "${declaration.host}": ${reason}` };
+  });
+  const [first, ...others] = problems;
+  if (first === undefined) return;
+  if (others.length === 0) throw new pulumi.InputPropertyError(first);
+  throw new pulumi.InputPropertiesError({
+    message: problems.map(({ reason }) => reason).join("\n"),
+    errors: problems,
   });
 }
 
-function checkAdminCidrs(host: string, cidrs: readonly string[]): void {
-  const propertyPath = "adminCidrs";
-  const next = 'Give your own address, e.g. 203.0.113.7/32, or set sshExposure to "tailnet".';
-  if (cidrs.length === 0) {
-    throw new pulumi.InputPropertyError({
-      propertyPath,
-      reason: `HostFirewall "${host}": sshExposure is "public", but adminCidrs names nobody. ${next}`,
-    });
-  }
-  for (const cidr of cidrs) {
-    const problem = cidrProblem(cidr);
-    if (problem)
-      throw new pulumi.InputPropertyError({ propertyPath, reason: `HostFirewall "${host}": adminCidrs: ${problem}.` });
-  }
-  if (isWorldOpen(cidrs)) {
-    const all = cidrs.join(" and ");
-    throw new pulumi.InputPropertyError({
-      propertyPath,
-      reason: `HostFirewall "${host}": adminCidrs covers the whole internet (${all}). ${next}`,
-    });
-  }
-}
-
-const descriptionOf = ({ protocol }: DeclaredRule) => (protocol === "icmp" ? "ping" : "ssh from the admin networks");
+const keptOpen = (host: string) =>
+  `${host}: sshExposure is "bootstrap": the window that the installation opens on TCP/22 STAYS OPEN to the admin networks until: clawdlets lockdown --host ${host}. Then set sshExposure to "tailnet".`;
+const worldOpen = (host: string, reason: string) =>
+  `${host}: TCP/22 IS OPEN TO THE WORLD by allowWorldOpenSsh: what reaches it ${reason}.`;

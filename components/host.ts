@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { HostSettings } from "../core/settings/host.ts";
+import { type HostSettings, keepsWindow } from "../core/settings/host.ts";
 import { type BeforeCreate, beforeCreateHooks } from "./_host-hooks.ts";
 import { AgeKey } from "./age-key.ts";
 import { type BootstrapKeysArgs, HetznerServer } from "./hetzner-server.ts";
@@ -37,7 +37,12 @@ export class Host extends pulumi.ComponentResource {
     const ageKey = new AgeKey(name, { host, recipient: settings.ageRecipient }, { parent: this });
     const firewall = new HostFirewall(
       name,
-      { host, sshExposure: settings.sshExposure, ...(args.adminCidrs && { adminCidrs: args.adminCidrs }) },
+      {
+        host,
+        sshExposure: settings.sshExposure,
+        rules: settings.firewallRules,
+        ...(args.adminCidrs && { adminCidrs: args.adminCidrs }),
+      },
       bought,
     );
     const server = new HetznerServer(
@@ -50,6 +55,7 @@ export class Host extends pulumi.ComponentResource {
         firewallIds: [firewall.firewallId],
         bootstrapKeys: args.bootstrapKeys ?? placeholderKeys(host),
         protect: settings.protect,
+        keepsWindow: keepsWindow(settings),
       },
       bought,
     );
@@ -60,9 +66,19 @@ export class Host extends pulumi.ComponentResource {
       { parent: this },
     );
     const { installId } = install;
+    const { sshExposure, tailnet } = settings;
     new Lockdown(
       name,
-      { host, serverId, address, installId, firewallId: firewall.firewallId, rules: firewall.rules },
+      {
+        host,
+        serverId,
+        address,
+        installId,
+        firewallId: firewall.firewallId,
+        rules: firewall.rules,
+        sshExposure,
+        tailnet,
+      },
       { parent: this, dependsOn: install },
     );
 

@@ -14,7 +14,18 @@ interface Reach {
 }
 
 /** The way in once NixOS is there: the admin, under the pinned final key. */
-export function adminRoute({ layout, settings, local }: Omit<Reach, "signal">, address: string): SshRoute {
+export function adminRoute(
+  {
+    layout,
+    settings,
+    local,
+  }: {
+    layout: Pick<Layout, "knownHosts">;
+    settings: Pick<HostSettings, "host">;
+    local: Pick<LocalSettings, "sshPort" | "sshPubkeyFile">;
+  },
+  address: string,
+): SshRoute {
   return {
     address,
     port: local.sshPort,

@@ -1,6 +1,8 @@
 import { UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
+import type { Layout } from "../local/layout.ts";
 import { requiredSecrets } from "../secrets/plan.ts";
+import type { HostSettings, LocalSettings } from "../settings/host.ts";
 import { adminRoute } from "./admin-route.ts";
 import { bootstrapRoute } from "./bootstrap-keys.ts";
 import { waitUntil } from "./deadline.ts";
@@ -107,24 +109,30 @@ async function confirmSecrets({ layout, settings, local, facts, signal }: Instal
   });
 }
 
+/** What it takes to reach a host over the tailnet. */
+export interface TailnetReach {
+  layout: Pick<Layout, "knownHosts">;
+  settings: Pick<HostSettings, "host">;
+  local: Pick<LocalSettings, "tailscale" | "endpoint" | "token" | "sshPort" | "sshPubkeyFile">;
+  signal: AbortSignal;
+}
+
 /** Waits for a session over the tailnet under the same pinned key: the way in that stays. */
-export async function confirmTailnet(
-  installation: Pick<InstallRequest, "layout" | "settings" | "local" | "signal">,
-): Promise<string> {
-  const { settings, local, signal } = installation;
+export async function confirmTailnet(reach: TailnetReach, seconds: number = limits.tailnet): Promise<string> {
+  const { settings, local, signal } = reach;
   return waitUntil(
     async () => {
       const address = await tailnetAddress(local, settings.host, signal);
       if (address === undefined) return undefined;
-      const { exitCode } = await ssh(adminRoute(installation, address), "true", { timeoutSeconds: 20, signal });
+      const { exitCode } = await ssh(adminRoute(reach, address), "true", { timeoutSeconds: 20, signal });
       return exitCode === 0 ? address : undefined;
     },
     {
-      seconds: limits.tailnet,
+      seconds,
       pauseMs: 500,
       waitedFor: `${settings.host}: no ssh session over the tailnet`,
       advice:
-        'Is this machine in the tailnet ("tailscale status")? Was the auth key still valid? On the host\'s console: journalctl -u tailscaled. Public SSH is closed all the same.',
+        'Is this machine in the tailnet ("tailscale status")? Was the auth key still valid? On the host\'s console: journalctl -u tailscaled. No port is opened for this.',
       signal,
     },
   );

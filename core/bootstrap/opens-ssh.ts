@@ -5,7 +5,7 @@ export interface FirewallRule {
   direction: "in" | "out";
   protocol: "tcp" | "udp" | "icmp" | "esp" | "gre";
   /** One port, a range `1-1024`, or `any`. Absent for protocols without ports. */
-  port?: string | null;
+  port?: string | null | undefined;
   source_ips?: readonly string[];
 }
 

@@ -51,7 +51,8 @@ export async function preflight(request: PreflightRequest): Promise<Problem[]> {
   return groups.flat();
 }
 
-function checkKeys({ layout, settings, local }: PreflightRequest): Problem[] {
+/** One-time keys, host key, and the key the operator will log in with: there, and each the other half of what is declared. */
+export function checkKeys({ layout, settings, local }: Omit<PreflightRequest, "sops">): Problem[] {
   const host = hostLayoutOf(layout, settings.host);
   const problems: Problem[] = [];
   const mend = `Make it: clawdlets init --host ${settings.host}`;
@@ -89,7 +90,10 @@ async function imageExists(hetzner: Hetzner, name: string): Promise<boolean> {
 }
 
 /** What is sold where changes; only Hetzner knows. An image is looked up for x86, which is what the flake builds. */
-async function checkCatalogue({ settings, local }: PreflightRequest): Promise<Problem[]> {
+export async function checkCatalogue({
+  settings,
+  local,
+}: Pick<PreflightRequest, "settings" | "local">): Promise<Problem[]> {
   const hetzner = createHetzner({ endpoint: local.endpoint, token: local.token });
   const where = `stacks/Pulumi.${settings.host}.yaml`;
   const [{ server_types }, hasImage] = await Promise.all([

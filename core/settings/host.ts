@@ -81,6 +81,14 @@ export function loadHost(
   return { settings, local: local.value };
 }
 
+/**
+ * Whether the window that an installation opens is left open after it, on purpose, until `clawdlets lockdown`.
+ * Everything that closes a window by itself asks this first; a failed or stopped installation closes it all the same.
+ */
+export function keepsWindow({ sshExposure }: Pick<HostSettings, "sshExposure">): boolean {
+  return sshExposure === "bootstrap";
+}
+
 export function completeSettings(host: string, config: StackConfig): HostSettings {
   return { ...config, host, flakeHost: config.flakeHost ?? host };
 }

@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { opensSsh } from "../bootstrap/opens-ssh.ts";
 import type { Problem } from "../errors.ts";
+import { inboundRules } from "./firewall-rules.ts";
 import { ageRecipient, hostNamePattern, matching, secretName, sshPublicKey } from "./names.ts";
 import { didYouMean } from "./nearest.ts";
 import { problemsOf } from "./problems.ts";
@@ -125,6 +127,21 @@ const diskDevice = matching(
 );
 
 /** How nixos-anywhere is run. */
+
+/** @see stackConfig `sshExposure` */
+export const sshExposures = ["tailnet", "public", "bootstrap"] as const;
+export type SshExposure = (typeof sshExposures)[number];
+
+const withoutSsh = inboundRules.superRefine((rules, context) => {
+  for (const [index, { sourceIps, ...rule }] of rules.entries()) {
+    if (!opensSsh({ direction: "in", ...rule, source_ips: sourceIps })) continue;
+    const message =
+      'it opens TCP/22; allowed: ports without 22. sshExposure: "public" opens it to the admin networks of .clawdlets/stack.json, which do not belong into this public file';
+    context.addIssue({ code: "custom", message, path: [index] });
+  }
+});
+
+/** How nixos-anywhere is run. Which disk is wiped is not among it: the flake says that. */
 export const installSettings = z.strictObject(
   {
     /**
@@ -180,8 +197,18 @@ export const stackConfig = z.strictObject({
   flake: matching(/^(?!-)\P{Cc}+$/u, "allowed: a flake URI, e.g. github:you/hosts").optional(),
   /** The nixosConfigurations attribute. @default the stack's name */
   flakeHost: matching(hostNamePattern, "allowed: a nixosConfigurations attribute such as web-1").optional(),
-  /** Who may reach TCP/22 at rest: nobody (`tailnet`), or the admin CIDRs of stack.json (`public`). @default `tailnet` */
-  sshExposure: z.enum(["tailnet", "public"], 'allowed: "tailnet" or "public"').default("tailnet"),
+  /**
+   * Who may reach TCP/22 at rest: nobody (`tailnet`), or the admin CIDRs of stack.json (`public`). `bootstrap` leaves the
+   * window of the installation open for them until `clawdlets lockdown`, with a warning at every run. @default `tailnet`
+   */
+  sshExposure: z.enum(sshExposures, 'allowed: "tailnet", "public" or "bootstrap"').default("tailnet"),
+  /**
+   * Further inbound rules, e.g. for a web server. None of them may open TCP/22: `sshExposure` does, to networks that stay out
+   * of this public file. OPENS PORTS. @default `[]`
+   */
+  firewallRules: z
+    .preprocess((value) => (typeof value === "string" ? parseList(value) : value), withoutSsh)
+    .default([]),
   /** The host's way in once the port is closed. With `none` only the console is left. @default `tailscale` */
   tailnet: z.enum(["tailscale", "none"], 'allowed: "tailscale" or "none"').default("tailscale"),
   /** The host's age recipient. */
@@ -244,6 +271,7 @@ export function checkStackConfig(
 
 /** The keys of the object at a path: only they are worth suggesting there. */
 function knownAt([first, second]: readonly PropertyKey[]): string[] {
+  if (first === "firewallRules") return ["protocol", "port", "sourceIps", "description"];
   if (first !== "install") return Object.keys(stackConfig.shape);
   return Object.keys(second === "deadlines" ? deadlines.shape : installSettings.shape);
 }

@@ -1,0 +1,38 @@
+import { UserError } from "../core/errors.ts";
+import { exitCodes } from "../core/exit-codes.ts";
+import type { Layout } from "../core/local/layout.ts";
+import { listStates } from "../core/local/state.ts";
+import { hostNamePattern } from "../core/settings/names.ts";
+import { listStackFiles } from "../core/settings/stack-file.ts";
+import { chooseFrom } from "./_choose.ts";
+
+export const allOption = ["--all", "every host that has a stack file or a state here"] as const;
+
+/**
+ * The hosts a command is for, by their names alone: no file is opened, so that a broken one stands in nobody's way.
+ * @throws UserError (usage) when none is meant, or a name is none
+ */
+export function chooseHosts(layout: Layout, { host, all }: { host?: string; all?: boolean }): string[] {
+  const known = [...new Set([...listStackFiles(layout), ...listStates(layout)])].sort();
+  if (all && host !== undefined) {
+    throw new UserError("--host and --all exclude each other: name one host, or mean every one.", {
+      exitCode: exitCodes.usage,
+    });
+  }
+  if (all) return known;
+  const chosen = chooseFrom(known, host, layout.stacks);
+  // It goes into a label selector: nothing but a name may.
+  if (!hostNamePattern.test(chosen)) {
+    throw new UserError(
+      `--host: "${chosen}" is no host name; allowed: a small letter, then up to 62 of a-z, 0-9 and "-".`,
+      { exitCode: exitCodes.usage },
+    );
+  }
+  return [chosen];
+}
+
+/** The exit code that says most: a port that is open before anything else, then what could not be asked. */
+export function worstOf(codes: readonly number[]): number {
+  const order: readonly number[] = [exitCodes.open, exitCodes.api, exitCodes.settings];
+  return order.find((code) => codes.includes(code)) ?? codes.find((code) => code !== exitCodes.ok) ?? exitCodes.ok;
+}

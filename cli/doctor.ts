@@ -1,0 +1,71 @@
+import { Command, Option } from "commander";
+import pc from "picocolors";
+import { type DoctorContext, examine, exitCodeOf, type Finding, type Scope, scopes } from "../core/doctor/index.ts";
+import { findLayout } from "../core/local/layout.ts";
+import { findEngine } from "../toolchain/index.ts";
+import { packageRoot } from "./_engine.ts";
+import { chooseHosts } from "./_hosts.ts";
+import { printable } from "./_progress.ts";
+import { stopSignal } from "./_signals.ts";
+
+/** What looks through the repository's text for secrets; none here yet, and doctor says so. */
+const scanSecrets: DoctorContext["scanSecrets"] = undefined;
+
+interface Options {
+  host?: string;
+  scope?: Scope;
+  strict?: boolean;
+  json?: boolean;
+}
+
+/** `clawdlets doctor`: everything that could be wrong, each with how to mend it. Changes nothing. */
+export function doctorCommand(): Command {
+  return new Command("doctor")
+    .description("look at everything: what was looked at, what was found, how to mend it; changes nothing")
+    .option("--host <name>", "one host; left out: all")
+    .addOption(
+      new Option("--scope <name>", "repo, stack (files, keys, secrets) or deploy; left out: all").choices(scopes),
+    )
+    .option("--strict", "count warnings, and what could not be looked at, as failures too")
+    .option("--json", "one JSON object on stdout")
+    .addHelpText(
+      "after",
+      "\nExits with 0 when nothing is wrong, 8 when a port is open, 3 for other problems. With --strict also 6 when something\ncould not be looked at, and 1 for a warning.\n\nExamples:\n  clawdlets doctor --scope repo --strict\n  clawdlets doctor --host web-1 --json | jq '.findings[] | select(.status != \"ok\")'\n",
+    )
+    .action(async (options: Options) => {
+      const layout = findLayout(process.cwd());
+      const hosts = chooseHosts(layout, options.host === undefined ? { all: true } : { host: options.host });
+      const context: DoctorContext = {
+        layout,
+        hosts,
+        environment: process.env,
+        sops: findEngine(packageRoot)?.sops,
+        ...(scanSecrets && { scanSecrets }),
+        signal: stopSignal(),
+      };
+      const findings = await examine(context, options.scope === undefined ? scopes : [options.scope]);
+      for (const finding of findings) show(finding);
+      const exitCode = exitCodeOf(findings, options.strict === true);
+      tell(summary(findings));
+      if (options.json)
+        process.stdout.write(`${JSON.stringify({ ok: exitCode === 0, strict: options.strict === true, findings })}\n`);
+      process.exitCode = exitCode;
+    });
+}
+
+const colours = { ok: pc.green, warning: pc.yellow, problem: pc.red, "not looked at": pc.dim } as const;
+
+function show({ scope, host, check, status, looked, found, mend }: Finding): void {
+  const where = host === undefined ? scope : `${scope} ${host}`;
+  process.stderr.write(`${colours[status](status.padEnd(13))} ${printable(`${where}: ${check}: ${found}`)}\n`);
+  if (status === "ok") return;
+  tell(`${" ".repeat(14)}looked at: ${looked}`);
+  if (mend !== undefined) tell(`${" ".repeat(14)}mend: ${mend}`);
+}
+
+function summary(findings: readonly Finding[]): string {
+  const count = (status: Finding["status"]) => findings.filter((each) => each.status === status).length;
+  return `${count("ok")} ok, ${count("warning")} warnings, ${count("problem")} problems, ${count("not looked at")} not looked at`;
+}
+
+const tell = (text: string) => process.stderr.write(`${printable(text)}\n`);

@@ -1,0 +1,45 @@
+import type { Hetzner } from "./client.ts";
+import { answerOf } from "./client.ts";
+
+/** Hetzner's most. */
+const perPage = 50;
+
+/** Every firewall of the project, or those a label selector finds, over all pages. */
+export async function allFirewalls(hetzner: Hetzner, what: string, selector?: string) {
+  return eachPage(async (page) => {
+    const query = { page, per_page: perPage, ...(selector !== undefined && { label_selector: selector }) };
+    const { firewalls, meta } = await answerOf(what, hetzner.GET("/firewalls", { params: { query } }));
+    return { items: firewalls, meta };
+  });
+}
+
+export async function allServers(hetzner: Hetzner, what: string, selector: string) {
+  return eachPage(async (page) => {
+    const query = { page, per_page: perPage, label_selector: selector };
+    const { servers, meta } = await answerOf(what, hetzner.GET("/servers", { params: { query } }));
+    return { items: servers, meta };
+  });
+}
+
+export async function allSshKeys(hetzner: Hetzner, what: string, selector: string) {
+  return eachPage(async (page) => {
+    const query = { page, per_page: perPage, label_selector: selector };
+    const { ssh_keys, meta } = await answerOf(what, hetzner.GET("/ssh_keys", { params: { query } }));
+    return { items: ssh_keys, meta };
+  });
+}
+
+interface Page<T> {
+  items: T[];
+  meta?: { pagination?: { next_page?: number | null } } | undefined;
+}
+
+async function eachPage<T>(ask: (page: number) => Promise<Page<T>>): Promise<T[]> {
+  const all: T[] = [];
+  for (let page: number | null = 1; page !== null; ) {
+    const { items, meta }: Page<T> = await ask(page);
+    all.push(...items);
+    page = meta?.pagination?.next_page ?? null;
+  }
+  return all;
+}

@@ -1,0 +1,86 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { hasCode, messageOf, type Problem } from "../errors.ts";
+import { configNamespace } from "../settings/stack-config.ts";
+import type { Layout } from "./layout.ts";
+import { readFolder } from "./private-files.ts";
+
+/** One resource as the engine's file backend keeps it; secrets in it stay encrypted. */
+const resource = z.looseObject({
+  urn: z.string(),
+  type: z.string(),
+  id: z.string().optional(),
+  inputs: z.record(z.string(), z.unknown()).default({}),
+  outputs: z.record(z.string(), z.unknown()).default({}),
+});
+
+const file = z.object({
+  checkpoint: z.object({
+    latest: z
+      .looseObject({ resources: z.array(resource).default([]), pending_operations: z.array(z.unknown()).optional() })
+      .nullish(),
+  }),
+});
+
+export type StateResource = z.infer<typeof resource>;
+
+export interface StackState {
+  resources: StateResource[];
+  /** Whether a run was killed while it changed something. */
+  interrupted: boolean;
+}
+
+const folderOf = (layout: Layout) => join(layout.state, ".pulumi", "stacks", configNamespace);
+
+/** The stacks whose state is on this machine. */
+export function listStates(layout: Layout): string[] {
+  return readFolder(folderOf(layout)).flatMap((name) => /^([^.]+)\.json$/.exec(name)?.[1] ?? []);
+}
+
+/**
+ * What the engine knows of one host, read from its file: no engine, no lock, no passphrase.
+ * @returns nothing where the host has no state here
+ */
+export function readState(layout: Layout, host: string): { value?: StackState; problems: Problem[] } {
+  const where = `.clawdlets/state/.pulumi/stacks/${configNamespace}/${host}.json`;
+  let text: string;
+  try {
+    text = readFileSync(join(folderOf(layout), `${host}.json`), "utf8");
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) return { problems: [] };
+    throw error;
+  }
+  const parsed = file.safeParse(parseJson(text));
+  if (!parsed.success) {
+    const message = `is not as Pulumi writes it (${z.prettifyError(parsed.error)}). Put back the .bak beside it.`;
+    return { problems: [{ where, setting: "(the whole file)", message }] };
+  }
+  const { latest } = parsed.data.checkpoint;
+  return {
+    value: { resources: latest?.resources ?? [], interrupted: (latest?.pending_operations ?? []).length > 0 },
+    problems: [],
+  };
+}
+
+/** The ids of everything of one of the engine's types, over every state on this machine. */
+export function idsInStates(layout: Layout): { ids: Map<string, Set<string>>; problems: Problem[] } {
+  const ids = new Map<string, Set<string>>();
+  const problems: Problem[] = [];
+  for (const host of listStates(layout)) {
+    const state = readState(layout, host);
+    problems.push(...state.problems);
+    for (const { type, id } of state.value?.resources ?? []) {
+      if (id !== undefined) ids.set(type, (ids.get(type) ?? new Set()).add(id));
+    }
+  }
+  return { ids, problems };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    return messageOf(error); // Said by the schema, which wants an object.
+  }
+}
