@@ -1,14 +1,15 @@
-import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { z } from "zod";
+import { closeWindow, findWindows } from "../core/bootstrap/window.ts";
+import { noteWindow } from "../core/bootstrap/window-journal.ts";
 import { UserError } from "../core/errors.ts";
 import { exitCodes } from "../core/exit-codes.ts";
-import { createHetzner } from "../core/hetzner/client.ts";
+import { createHetzner, type Hetzner } from "../core/hetzner/client.ts";
 import { findExisting, isAtHetzner } from "../core/hetzner/existing.ts";
-import type { Layout } from "../core/local/layout.ts";
-import type { LocalSettings } from "../core/settings/host.ts";
-import { configNamespace } from "../core/settings/stack-config.ts";
-import { clearDeadLocks, readStateFile } from "./_stack-locks.ts";
+import { hostLayoutOf, type Layout } from "../core/local/layout.ts";
+import { readState } from "../core/local/state.ts";
+import { type HostSettings, keepsWindow, type LocalSettings } from "../core/settings/host.ts";
+import { clearDeadLocks } from "./_stack-locks.ts";
 
 const resource = z.looseObject({
   urn: z.string(),
@@ -20,21 +21,31 @@ const deployment = z.looseObject({
   pending_operations: z.array(z.looseObject({ type: z.string(), resource })).optional(),
 });
 
+export interface Recovery {
+  layout: Layout;
+  host: string;
+  settings: HostSettings;
+  local: Pick<LocalSettings, "endpoint" | "token">;
+  tell: (text: string) => void;
+}
+
 /**
  * Makes a stack that a killed run left ready for the next one: its dead locks go, and what was being created is looked for
  * at Hetzner by name and labels. What is there is taken into the state under its id, so that it is not created, and paid for,
- * twice; the rest is forgotten, and created again.
+ * twice; the rest is forgotten, and created again. Windows that were left are closed.
  * @throws UserError (busy) when somebody is at work on it
  */
-export async function recover(
-  layout: Layout,
-  host: string,
-  stack: Stack,
-  local: Pick<LocalSettings, "endpoint" | "token">,
-  tell: (text: string) => void,
-): Promise<void> {
+export async function recover(stack: Stack, recovery: Recovery): Promise<void> {
+  const { layout, host, local, tell } = recovery;
   await clearDeadLocks(layout, host, tell);
-  if (!wasInterrupted(layout, host)) return;
+  // Read from the file, which takes no time; asking the engine takes a second.
+  const state = readState(layout, host).value;
+  if (!state) return;
+  const hetzner = createHetzner(local);
+  if (state.resources.some(({ type }) => type === "hcloud:index/server:Server")) {
+    await closeLeftWindows(hetzner, recovery);
+  }
+  if (state.pending.length === 0) return;
   const exported = await stack.exportStack();
   const parsed = deployment.safeParse(exported.deployment);
   if (!parsed.success) {
@@ -43,7 +54,6 @@ export async function recover(
     });
   }
   const { resources = [], pending_operations: pending = [], ...rest } = parsed.data;
-  const hetzner = createHetzner(local);
   const adopted: z.infer<typeof resource>[] = [];
   for (const { type, resource: interrupted } of pending) {
     if (type !== "creating" || !isAtHetzner(interrupted.type)) continue;
@@ -59,8 +69,17 @@ export async function recover(
   await stack.importStack({ ...exported, deployment: { ...rest, resources: [...resources, ...adopted] } });
 }
 
-/** Read from the file, which takes no time; asking the engine takes a second. */
-function wasInterrupted(layout: Layout, host: string): boolean {
-  const file = join(layout.state, ".pulumi", "stacks", configNamespace, `${host}.json`);
-  return readStateFile(file)?.includes('"pending_operations"') ?? false;
+/**
+ * A window that a run left whose machine is gone, or that is past its deadline. The engine is about to hold the stack's lock, so
+ * no other run needs it. A host that was never made has none, and is not asked for.
+ */
+async function closeLeftWindows(hetzner: Hetzner, { layout, host, settings, tell }: Recovery): Promise<void> {
+  const windows = await findWindows(hetzner, host);
+  for (const window of windows) {
+    if (keepsWindow(settings) && window.until === undefined) continue;
+    await closeWindow(hetzner, window);
+    if (!window.open) continue;
+    noteWindow(hostLayoutOf(layout, host).windows, { event: "closed", by: "up" });
+    tell(`${host}: a bootstrap window that was left open to ${window.cidrs.join(", ")} is closed`);
+  }
 }

@@ -35,7 +35,7 @@ export async function clearDeadLocks(layout: Layout, host: string, tell: (text: 
 }
 
 /** What Pulumi keeps below `.clawdlets/state` is 0644, in a folder that nobody else can enter. @returns undefined where there is none */
-export function readStateFile(path: string): string | undefined {
+function readStateFile(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {

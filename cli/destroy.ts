@@ -1,5 +1,4 @@
 import { createInterface } from "node:readline/promises";
-import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { Command } from "commander";
 import { execa } from "execa";
 import { UserError } from "../core/errors.ts";
@@ -9,10 +8,12 @@ import { answerOf, createHetzner } from "../core/hetzner/client.ts";
 import { HetznerApiError } from "../core/hetzner/errors.ts";
 import { findLayout, hostLayoutOf, type Layout } from "../core/local/layout.ts";
 import { removePrivateFile } from "../core/local/private-files.ts";
-import { loadHost } from "../core/settings/host.ts";
+import { readState } from "../core/local/state.ts";
+import { type LocalSettings, loadHost } from "../core/settings/host.ts";
 import { chooseHost } from "./_choose.ts";
 import { engineEnvironment, engineOrSetUp } from "./_engine.ts";
 import { type Progress, startProgress } from "./_progress.ts";
+import { recover } from "./_recover.ts";
 import { runEngine } from "./_run-engine.ts";
 import { openStack } from "./_stack.ts";
 
@@ -46,10 +47,11 @@ async function confirm(host: string): Promise<void> {
 }
 
 /** hcloud 1.68.0 does not lift Hetzner's delete protection before it deletes: the call ends with 423 `protected`. */
-async function liftProtection(layout: Layout, host: string, stack: Stack): Promise<void> {
-  const id: unknown = (await stack.outputs())["serverId"]?.value;
-  if (typeof id !== "number") return;
-  const { local } = loadHost(layout, host, process.env);
+async function liftProtection(layout: Layout, host: string, local: LocalSettings): Promise<void> {
+  // Not from the outputs: a run that was killed half-way has none, and its server may be protected all the same.
+  const resources = readState(layout, host).value?.resources ?? [];
+  const id = Number(resources.find(({ type }) => type === "hcloud:index/server:Server")?.id);
+  if (!Number.isInteger(id)) return;
   const what = `lift the protection of the server ${host}`;
   const hetzner = createHetzner({ endpoint: local.endpoint, token: local.token });
   const call = hetzner.POST("/servers/{id}/actions/change_protection", {
@@ -67,7 +69,9 @@ async function liftProtection(layout: Layout, host: string, stack: Stack): Promi
 export async function destroy(layout: Layout, host: string, progress: Progress): Promise<void> {
   const engine = await engineOrSetUp(progress);
   const stack = await openStack(layout, host, engine);
-  await liftProtection(layout, host, stack);
+  const { settings, local } = loadHost(layout, host, process.env);
+  await recover(stack, { layout, host, settings, local, tell: progress });
+  await liftProtection(layout, host, local);
   // The engine's own protection; both are for what happens by mistake, and this was typed out.
   const env = engineEnvironment(layout, engine);
   await execa(engine.pulumi, ["state", "unprotect", "--all", "--yes", "--stack", host], {

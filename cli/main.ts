@@ -13,6 +13,7 @@ const commands: Record<string, () => Promise<Command>> = {
   lockdown: async () => (await import("./lockdown.ts")).lockdownCommand(),
   verify: async () => (await import("./verify.ts")).verifyCommand(),
   doctor: async () => (await import("./doctor.ts")).doctorCommand(),
+  window: async () => (await import("./window.ts")).windowCommand(),
   logs: async () => (await import("./logs.ts")).logsCommand(),
   env: async () => (await import("./env.ts")).envCommand(),
   emulator: async () => (await import("./emulator.ts")).emulatorCommand,

@@ -45,10 +45,10 @@ export async function up(
   wanted: WantedRevision = {},
 ): Promise<UpResult> {
   const asked = wantedEnvironment(wanted);
-  const { local } = loadHost(layout, host, { ...process.env, ...asked });
+  const { settings, local } = loadHost(layout, host, { ...process.env, ...asked });
   const engine = await engineOrSetUp(progress);
   const stack = await openStack(layout, host, engine, asked);
-  await recover(layout, host, stack, local, progress);
+  await recover(stack, { layout, host, settings, local, tell: progress });
   const startedAt = Date.now();
   const { summary, outputs } = await runEngine(host, "up", progress, (options) => stack.up(options));
   const changes = Object.fromEntries(

@@ -6,8 +6,11 @@ import { type Journal, readJournal } from "./bootstrap/journal.ts";
 import { preflight } from "./bootstrap/preflight.ts";
 import { readSecretSources } from "./bootstrap/upstream-secrets.ts";
 import type { BootstrapKeys } from "./bootstrap/user-data.ts";
-import { SettingsError } from "./errors.ts";
-import { findLayout, hostLayoutOf } from "./local/layout.ts";
+import { SettingsError, UserError } from "./errors.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { isAtHetzner } from "./hetzner/existing.ts";
+import { findLayout, hostLayoutOf, type Layout } from "./local/layout.ts";
+import { readState } from "./local/state.ts";
 import { checkRecipients } from "./secrets/check.ts";
 import { requiredSecrets } from "./secrets/plan.ts";
 import { completeSettings, type HostSettings, readLocal } from "./settings/host.ts";
@@ -58,10 +61,12 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
   if (problems.length > 0 || !checked.value) throw new SettingsError(problems);
 
   const settings = completeSettings(stack, checked.value);
+  const interrupted = halfMade(layout, stack);
+  if (interrupted && !dryRun) throw new UserError(interrupted, { exitCode: exitCodes.failed });
   const bootstrapKeys = readBootstrapKeys(host);
   return {
     settings,
-    warnings: wipes(readJournal(host.journal), settings),
+    warnings: [...wipes(readJournal(host.journal), settings), ...(interrupted ? [interrupted] : [])],
     ...(local.value && { adminCidrs: local.value.adminCidrs }),
     ...(bootstrapKeys && { bootstrapKeys }),
     async beforeCreate() {
@@ -81,6 +86,18 @@ function wipes(journal: Journal | undefined, { host, reinstall }: HostSettings):
   return [
     `${host}: clawdlets:reinstall is ${reinstall}, which is another installation than the ${installId} that is there: "up" WIPES THE DISK of this server and installs NixOS anew, with the same addresses.`,
   ];
+}
+
+/**
+ * What a killed run had asked Hetzner for and never heard of. The engine would ask for it again: a name that is taken, in the
+ * best case. `clawdlets up` takes over what is there before it lets the engine begin.
+ */
+function halfMade(layout: Layout, host: string): string | undefined {
+  const { pending = [] } = readState(layout, host).value ?? {};
+  const made = pending.filter(({ type, resource }) => type === "creating" && isAtHetzner(resource.type));
+  if (made.length === 0) return undefined;
+  const names = made.map(({ resource }) => resource.urn.split("::").at(-1)).join(", ");
+  return `${host}: the last run was killed while it created ${names}, and may have done so. Run "clawdlets up --host ${host}": it takes over what is there instead of making it twice.`;
 }
 
 function ownKeys(config: Readonly<Record<string, string>>): Record<string, string> {

@@ -9,8 +9,16 @@ import { messageOf } from "../errors.ts";
 import { createHetzner } from "../hetzner/client.ts";
 import { endGroup } from "../local/process-group.ts";
 import { closeWindowsOf } from "./window.ts";
+import { noteWindow } from "./window-journal.ts";
 
-const order = z.object({ host: z.string(), run: z.string(), endpoint: z.string(), deadlineSeconds: z.number() });
+const order = z.object({
+  host: z.string(),
+  run: z.string(),
+  endpoint: z.string(),
+  deadlineSeconds: z.number(),
+  journal: z.string(),
+  outlivesParent: z.boolean().default(false),
+});
 const news = z.object({ processGroup: z.number().int().gt(1).optional(), closed: z.boolean().optional() });
 
 // A signal to the parent's whole process group must not end the one process that is there for this case.
@@ -25,19 +33,22 @@ function log(text: string): void {
 }
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const { host, run, endpoint, deadlineSeconds } = order.parse(JSON.parse(String((await lines.next()).value)));
+const { host, run, endpoint, deadlineSeconds, journal, outlivesParent } = order.parse(
+  JSON.parse(String((await lines.next()).value)),
+);
 const hetzner = createHetzner({
   endpoint,
   token: process.env["HCLOUD_TOKEN"] ?? "",
   limits: { attempts: 3, maxWaitSeconds: 5 },
 });
 let processGroup: number | undefined;
+process.stdout.on("error", () => undefined);
 process.stdout.write("ready\n");
 log(`watching ${host}, deadline in ${deadlineSeconds} s`);
 
 const outcome = await Promise.race([
   parentEnds(),
-  sleep(deadlineSeconds * 1000, "the deadline passed" as const, { ref: false }),
+  sleep(deadlineSeconds * 1000, "the deadline passed" as const, { ref: outlivesParent }),
 ]);
 if (outcome !== undefined) {
   log(`${outcome}: closing`);
@@ -51,6 +62,7 @@ async function parentEnds(): Promise<string | undefined> {
     if (told.closed) return undefined;
     processGroup = told.processGroup ?? processGroup;
   }
+  if (outlivesParent) await new Promise(() => undefined); // The deadline alone counts.
   return "the installation's process is gone";
 }
 
@@ -66,6 +78,7 @@ async function closeForSure(): Promise<void> {
     try {
       const found = await closeWindowsOf(hetzner, host, run);
       log(found > 0 ? `closed ${found}` : "nothing left open");
+      if (found > 0) noteWindow(journal, { event: "closed", run, by: "guard", why: outcome ?? "" });
       clean = found > 0 ? 0 : clean + 1;
     } catch (error) {
       clean = 0;

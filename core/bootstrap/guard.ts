@@ -15,6 +15,10 @@ export interface GuardOrder {
   run: string;
   endpoint: string;
   deadlineSeconds: number;
+  /** The host's journal of windows. */
+  journal: string;
+  /** True for a window that stays until its deadline though whoever opened it has ended. */
+  outlivesParent?: boolean;
 }
 
 /** The guard as its parent sees it. */
@@ -23,6 +27,8 @@ export interface Guard {
   watch(processGroup: number): void;
   /** Tells it that the window was seen closed; it then goes without doing anything. */
   dismiss(): Promise<void>;
+  /** Lets go of it: it stays until its deadline, and this process may end. Only where it was told so in its order. */
+  leave(): void;
 }
 
 /**
@@ -57,6 +63,12 @@ export async function startGuard(order: GuardOrder, token: string, logs: string)
     async dismiss() {
       stdin.end(`${JSON.stringify({ closed: true })}\n`);
       await ended;
+    },
+    leave() {
+      lines.close();
+      stdin.destroy();
+      stdout.destroy();
+      child.unref();
     },
   };
 }

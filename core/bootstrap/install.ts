@@ -74,7 +74,7 @@ async function installUnderLock(request: InstallRequest): Promise<{ seen: HostSe
   };
   await journal.saw("before", await probePort(facts.address, local.sshPort, { timeoutMs: 2000 }));
   try {
-    const result = await withWindow(installation, (guard) => installBehindWindow(installation, guard, plan));
+    const result = await withWindow(installation, (timed, guard) => installBehindWindow(timed, guard, plan));
     await journal.end("done", result.seen.systemPath);
     return result;
   } catch (error) {

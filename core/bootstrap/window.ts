@@ -11,6 +11,8 @@ import { HetznerApiError } from "../hetzner/errors.ts";
 export const windowLabel = "clawdlets-window";
 /** Label whose value is the run that opened it. */
 const runLabel = "clawdlets-run";
+/** Label whose value is when it has to be closed, in seconds since 1970; a window that is kept open on purpose has none. */
+const untilLabel = "clawdlets-until";
 
 /** A firewall of its own that lets the admin networks reach TCP/22 of one server for a while. */
 export interface Window {
@@ -20,6 +22,10 @@ export interface Window {
   serverIds: number[];
   /** Whether any inbound rule is left. */
   open: boolean;
+  /** Networks that it lets in, as Hetzner writes them. */
+  cidrs: string[];
+  /** When it has to be closed; none where it is kept open on purpose, until `clawdlets lockdown`. */
+  until?: Date;
 }
 
 export interface WindowRequest {
@@ -28,6 +34,8 @@ export interface WindowRequest {
   installId: string;
   /** Of {@link newRun}. */
   run: string;
+  /** When it has to be closed at the latest; left out where it is kept open on purpose. */
+  until?: Date;
   adminCidrs: readonly string[];
   signal?: AbortSignal;
 }
@@ -44,7 +52,12 @@ export async function openWindow(hetzner: Hetzner, request: WindowRequest): Prom
       body: {
         // Names are unique in a project, and an old window may still wait to be deleted; it is the label that finds them.
         name: `${request.host}-window-${request.installId}-${request.run}`,
-        labels: { [windowLabel]: request.host, [runLabel]: request.run, "clawdlets-install": request.installId },
+        labels: {
+          [windowLabel]: request.host,
+          [runLabel]: request.run,
+          "clawdlets-install": request.installId,
+          ...(request.until && { [untilLabel]: String(Math.ceil(request.until.getTime() / 1000)) }),
+        },
         rules: [
           {
             description: "clawdlets bootstrap window",
@@ -66,7 +79,14 @@ export async function openWindow(hetzner: Hetzner, request: WindowRequest): Prom
   // Without its id it could not be closed again: never guess one, the caller then closes whatever carries the label.
   if (!firewall)
     throw new UserError(`Hetzner did not say which firewall it made to ${what}.`, { exitCode: exitCodes.api });
-  return { firewallId: firewall.id, host: request.host, serverIds: [request.serverId], open: true };
+  return {
+    firewallId: firewall.id,
+    host: request.host,
+    serverIds: [request.serverId],
+    open: true,
+    cidrs: [...request.adminCidrs],
+    ...(request.until && { until: request.until }),
+  };
 }
 
 /** A name for one run, in which there is one window at a time. */
@@ -85,7 +105,15 @@ export async function findWindows(hetzner: Hetzner, host?: string, run?: string)
     host: labels?.[windowLabel] ?? "",
     serverIds: applied_to.flatMap(({ type, server }) => (type === "server" && server ? [server.id] : [])),
     open: rules.some(({ direction }) => direction === "in"),
+    cidrs: rules.flatMap(({ source_ips }) => source_ips ?? []),
+    ...untilOf(labels?.[untilLabel]),
   }));
+}
+
+function untilOf(label: string | undefined): { until?: Date } {
+  if (label === undefined) return {};
+  // One that is not ours to read is overdue at once, never kept.
+  return { until: new Date(/^[0-9]{1,11}$/.test(label) ? Number(label) * 1000 : 0) };
 }
 
 /**

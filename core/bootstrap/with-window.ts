@@ -1,50 +1,101 @@
 import { messageOf, UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { keepsWindow } from "../settings/host.ts";
 import { waitUntil } from "./deadline.ts";
 import { type Guard, startGuard } from "./guard.ts";
 import { isClosed, probePort } from "./probe.ts";
 import type { Installation } from "./request.ts";
 import { closeWindow, closeWindowsOf, newRun, openWindow, type Window } from "./window.ts";
+import { noteWindow } from "./window-journal.ts";
 
-/** Seconds the window may stay open, and within which it has to be seen closed. */
-const limits = { window: 3600, close: 60 };
+/** Seconds within which the window has to be seen closed; and by which we are earlier than the guard, to end in order. */
+const limits = { close: 60, aheadOfGuard: 10 };
 
 /**
  * Does `work` while TCP/22 of the server is open to the admin networks, and closes it whatever happens: at the end, on
- * failure, on Ctrl-C; and by the guard when this process dies. The guard goes only after the port was seen closed.
+ * failure, on Ctrl-C, when `install.deadlines.window` is over; and by the guard when this process dies. The guard goes only
+ * after the port was seen closed. With `sshExposure: "bootstrap"` a window whose work went well stays, on purpose.
+ * @param work told with a signal that also ends it when the window's time is over
  */
-export async function withWindow<T>(installation: Installation, work: (guard: Guard) => Promise<T>): Promise<T> {
-  const { settings, local, facts, host, hetzner, signal, step } = installation;
+export async function withWindow<T>(
+  installation: Installation,
+  work: (installation: Installation, guard: Guard) => Promise<T>,
+): Promise<T> {
+  const { settings, local, facts, host, hetzner, step } = installation;
   const run = newRun();
-  const order = { host: settings.host, run, endpoint: local.endpoint, deadlineSeconds: limits.window };
+  const deadlineSeconds = settings.install.deadlines.window * 60;
+  const order = { host: settings.host, run, endpoint: local.endpoint, deadlineSeconds, journal: host.windows };
   const guard = await startGuard(order, local.token, host.logs);
-  let failure: unknown;
-  let window: Window | undefined;
+  const timed = withDeadline(installation, deadlineSeconds - limits.aheadOfGuard);
+  const { signal } = timed.installation;
+  let ending: Ending = { failure: undefined };
   try {
-    await step("open", `opening TCP/22 to ${local.adminCidrs.join(", ")} alone`);
+    const cidrs = local.adminCidrs;
+    await step("open", `opening TCP/22 to ${cidrs.join(", ")} alone`);
     await closeWindowsOf(hetzner, settings.host); // One that a killed run left: there is never more than one.
-    window = await openWindow(hetzner, { host: settings.host, run, ...facts, adminCidrs: local.adminCidrs, signal });
-    return await work(guard);
+    const until = new Date(Date.now() + deadlineSeconds * 1000);
+    noteWindow(host.windows, { event: "opening", run, by: "install", cidrs, until: until.toISOString() });
+    const deadline = keepsWindow(settings) ? {} : { until };
+    const request = { host: settings.host, run, ...facts, ...deadline, adminCidrs: cidrs, signal };
+    ending = { ...ending, window: await openWindow(hetzner, request) };
+    noteWindow(host.windows, { event: "open", run, by: "install" });
+    const result = await work(timed.installation, guard);
+    ending = { ...ending, isKept: keepsWindow(settings) };
+    return result;
   } catch (error) {
-    failure = error;
-    throw error;
+    // What was waiting only says that it was aborted; the signal knows why.
+    const failure: unknown = signal.aborted ? signal.reason : error;
+    ending = { ...ending, failure };
+    throw failure;
   } finally {
-    await close(installation, guard, window, failure);
+    timed.clear();
+    if (ending.isKept) await keep(installation, guard, run);
+    else await close(installation, guard, ending, run);
   }
 }
 
+interface Ending {
+  window?: Window;
+  failure: unknown;
+  isKept?: boolean;
+}
+
+function withDeadline(installation: Installation, seconds: number) {
+  const { settings, signal } = installation;
+  const over = new AbortController();
+  const timer = setTimeout(() => {
+    const { window } = settings.install.deadlines;
+    over.abort(
+      new UserError(
+        `${settings.host}: the installation did not end within the ${window} minutes that its window may be open, so it was stopped and the port closed. The installer's log shows where the time went; raise clawdlets:install.deadlines.window, and run clawdlets up --host ${settings.host} again.`,
+        { exitCode: exitCodes.install },
+      ),
+    );
+  }, seconds * 1000);
+  return {
+    installation: { ...installation, signal: AbortSignal.any([signal, over.signal]) },
+    clear: () => clearTimeout(timer),
+  };
+}
+
+async function keep({ settings, host, step }: Installation, guard: Guard, run: string): Promise<void> {
+  noteWindow(host.windows, { event: "kept", run, by: "install", why: 'sshExposure is "bootstrap"' });
+  await step(
+    "close",
+    `TCP/22 STAYS OPEN to the admin networks, as sshExposure "bootstrap" asks. Close it: clawdlets lockdown --host ${settings.host}`,
+  );
+  await guard.dismiss();
+}
+
 /** Closes, looks, and only then lets the guard go: if any of it fails, the guard goes on trying. */
-async function close(
-  installation: Installation,
-  guard: Guard,
-  window: Window | undefined,
-  failure: unknown,
-): Promise<void> {
-  const { settings, hetzner, step } = installation;
+async function close(installation: Installation, guard: Guard, ending: Ending, run: string): Promise<void> {
+  const { settings, hetzner, host, step } = installation;
+  const { window, failure } = ending;
   try {
     await step("close", "closing TCP/22");
     // Without a window in hand, one may have come about all the same: then every one of this host is looked for.
     await (window ? closeWindow(hetzner, window) : closeWindowsOf(hetzner, settings.host));
+    noteWindow(host.windows, { event: "closed", run, by: "install" });
     await checkClosed(installation);
     await guard.dismiss();
   } catch (error) {

@@ -136,7 +136,7 @@ async function checkRun({ layout }: DoctorContext, host: string): Promise<Findin
       const { value, problems } = readState(layout, host);
       if (problems.length > 0) return fromProblems(state, problems, "");
       if (!value) return [ok(state, "none here yet")];
-      if (!value.interrupted) return [ok(state, `${value.resources.length} resources, nothing half done`)];
+      if (value.pending.length === 0) return [ok(state, `${value.resources.length} resources, nothing half done`)];
       return [warning(state, "a run was killed while it changed something", `clawdlets up --host ${host}`)];
     })),
     ...(await attempt(journal, () => {

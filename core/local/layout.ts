@@ -35,6 +35,8 @@ export interface HostLayout {
   /** The key the installed host will answer with. */
   hostKey: string;
   journal: string;
+  /** What was opened and closed from this machine, a JSON line each. */
+  windows: string;
   lock: string;
   logs: string;
   /** A tree as on the host, which upstream sends as it stands; read where it is there. */
@@ -88,6 +90,7 @@ export function hostLayoutOf(layout: Layout, host: string): HostLayout {
     bootstrapHostKey: join(dir, "ssh", "bootstrap_host_ed25519"),
     hostKey: join(dir, "ssh", "ssh_host_ed25519_key"),
     journal: join(dir, "install.json"),
+    windows: join(dir, "windows.jsonl"),
     lock: join(dir, "lock"),
     logs: join(dir, "logs"),
     extraFiles: join(layout.dir, "extra-files", host),

@@ -15,10 +15,16 @@ const resource = z.looseObject({
   outputs: z.record(z.string(), z.unknown()).default({}),
 });
 
+/** What the engine had begun and not written the end of: it was killed meanwhile. */
+const pendingOperation = z.looseObject({ type: z.string(), resource });
+
 const file = z.object({
   checkpoint: z.object({
     latest: z
-      .looseObject({ resources: z.array(resource).default([]), pending_operations: z.array(z.unknown()).optional() })
+      .looseObject({
+        resources: z.array(resource).default([]),
+        pending_operations: z.array(pendingOperation).nullish(),
+      })
       .nullish(),
   }),
 });
@@ -27,8 +33,8 @@ export type StateResource = z.infer<typeof resource>;
 
 export interface StackState {
   resources: StateResource[];
-  /** Whether a run was killed while it changed something. */
-  interrupted: boolean;
+  /** What a run was doing when it was killed: `type` is `creating`, `updating`, `deleting` and so on. */
+  pending: { type: string; resource: StateResource }[];
 }
 
 const folderOf = (layout: Layout) => join(layout.state, ".pulumi", "stacks", configNamespace);
@@ -58,7 +64,7 @@ export function readState(layout: Layout, host: string): { value?: StackState; p
   }
   const { latest } = parsed.data.checkpoint;
   return {
-    value: { resources: latest?.resources ?? [], interrupted: (latest?.pending_operations ?? []).length > 0 },
+    value: { resources: latest?.resources ?? [], pending: latest?.pending_operations ?? [] },
     problems: [],
   };
 }

@@ -107,7 +107,7 @@ const installerOption = z.enum(installerOptions, {
   },
 });
 
-/** Longest run of each phase, in minutes: 1 to 240. */
+/** Longest run of each phase, and of the window around them, in minutes: 1 to 240. */
 const deadlines = z.strictObject(
   {
     /** Into the installer, up to three times. @default `15` */
@@ -116,8 +116,10 @@ const deadlines = z.strictObject(
     install: minutes.default(60),
     /** Until the server goes down for its first boot. @default `10` */
     reboot: minutes.default(10),
+    /** How long TCP/22 may be open in all; then the installation is stopped and the port closed. @default `60` */
+    window: minutes.default(60),
   },
-  "allowed: an object with kexec, install and reboot, in minutes",
+  "allowed: an object with kexec, install, reboot and window, in minutes",
 );
 
 /** Goes into a command on the server as it is. */
@@ -125,8 +127,6 @@ const diskDevice = matching(
   /^\/dev\/(?:[a-z][a-z0-9]{1,31}|disk\/by-(?:id|path)\/[\w.:+-]{1,120})$/,
   "allowed: a whole disk, e.g. /dev/sda or /dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_1",
 );
-
-/** How nixos-anywhere is run. */
 
 /** @see stackConfig `sshExposure` */
 export const sshExposures = ["tailnet", "public", "bootstrap"] as const;

@@ -16,12 +16,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Demo, prepareDemo } from "../../../cli/_demo/prepare.ts";
 import { engineEnvironment } from "../../../cli/_engine.ts";
 import { readBootstrapKeys } from "../../../core/bootstrap/bootstrap-keys.ts";
+import { install as installInProcess } from "../../../core/bootstrap/install.ts";
 import { installIdOf } from "../../../core/bootstrap/install-id.ts";
 import { readJournal } from "../../../core/bootstrap/journal.ts";
 import { preflight } from "../../../core/bootstrap/preflight.ts";
 import { probePort } from "../../../core/bootstrap/probe.ts";
 import { ssh } from "../../../core/bootstrap/ssh.ts";
 import { bootstrapUserData } from "../../../core/bootstrap/user-data.ts";
+import { readWindowJournal } from "../../../core/bootstrap/window-journal.ts";
 import { hostLayoutOf } from "../../../core/local/layout.ts";
 import { loadHost } from "../../../core/settings/host.ts";
 import { addToStackFile } from "../../../core/settings/stack-file.ts";
@@ -124,6 +126,51 @@ describe("clawdlets install", () => {
     },
     60_000,
   );
+
+  it('leaves the window open with sshExposure "bootstrap", says so, and lockdown closes it', async () => {
+    const { address, facts } = await createServer();
+    const stackFile = readFileSync(hostLayoutOf(demo.layout, demo.host).stackFile, "utf8");
+    try {
+      await addToStackFile(demo.layout, demo.host, { sshExposure: "bootstrap" }, ["sshExposure"]);
+      const { exitCode, all } = await install(facts);
+      expect(exitCode, all).toBe(0);
+      expect(all).toContain(`TCP/22 STAYS OPEN to the admin networks`);
+      expect(await seen(address)).toBe("open");
+      expect(readWindowJournal(hostLayoutOf(demo.layout, demo.host).windows).at(-1)?.event).toBe("kept");
+      const lockdown = await execa(join(process.cwd(), "bin", "clawdlets"), ["lockdown", "--host", demo.host], {
+        cwd: demo.layout.root,
+        env: environment,
+        reject: false,
+        all: true,
+      });
+      expect(lockdown.all).toContain("1 window(s) closed");
+      expect(await seen(address)).toBe("refused");
+      expect(await windows()).toEqual([]);
+    } finally {
+      writeFileSync(hostLayoutOf(demo.layout, demo.host).stackFile, stackFile);
+    }
+  }, 60_000);
+
+  it("is stopped, and the port closed, when the window's time is over", async () => {
+    const { address, facts } = await createServer();
+    const hangs = [{ command: "nixos-install", hangs: true }];
+    await api("POST", `/_emulator/servers/${serverId}/command-faults`, hangs);
+    const { settings, local } = loadHost(demo.layout, demo.host, environment);
+    // Fifteen seconds, of which the last ten are the guard's.
+    const deadlines = { ...settings.install.deadlines, window: 0.25 };
+    const lines: string[] = [];
+    const request = {
+      layout: demo.layout,
+      settings: { ...settings, install: { ...settings.install, deadlines } },
+      local,
+      facts: JSON.parse(facts),
+      signal: new AbortController().signal,
+      report: (step: string, text: string) => void lines.push(`${step} ${text}`),
+    };
+    await expect(installInProcess(request)).rejects.toThrow(/within the 0.25 minutes that its window may be open/);
+    expect(await seen(address)).toBe("refused");
+    expect(await windows()).toEqual([]);
+  }, 60_000);
 
   it("installs once, and a second run touches nothing", async () => {
     const { address, facts, installId } = await createServer();

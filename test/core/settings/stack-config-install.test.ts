@@ -15,7 +15,7 @@ const defaults = {
   substituters: [],
   trustedPublicKeys: [],
   options: [],
-  deadlines: { kexec: 15, install: 60, reboot: 10 },
+  deadlines: { kexec: 15, install: 60, reboot: 10, window: 60 },
 };
 const nixKey = `cache.nixos.org-1:${"6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY"}=`;
 const nixSecretKey = `cache-1:${"Ab+/".repeat(21)}Ab==`;
@@ -38,7 +38,7 @@ describe("the installation's settings", () => {
       substituters: ["https://cache.example.org"],
       trustedPublicKeys: [nixKey],
       options: ["--show-trace"],
-      deadlines: { kexec: 20, install: 120, reboot: 5 },
+      deadlines: { kexec: 20, install: 120, reboot: 5, window: 180 },
     };
     expect(install(given)).toEqual(given);
     expect(install(JSON.stringify(given))).toEqual(given);
@@ -125,7 +125,11 @@ describe("the installation's settings", () => {
     ...["--extra-files", "--phases", "--env-password", "--target-host", "--flake", "-f", "--ssh-port"].map(
       (option): [string, unknown, string] => ["options", [option], `(not ${option}: `],
     ),
-    ["deadlines", 15, "install.deadlines: is 15; allowed: an object with kexec, install and reboot, in minutes"],
+    [
+      "deadlines",
+      15,
+      "install.deadlines: is 15; allowed: an object with kexec, install, reboot and window, in minutes",
+    ],
     ["buildon", "auto", 'install.buildon: unknown setting (did you mean "buildOn"?)'],
     ["deadlines", { rebot: 1 }, 'install.deadlines.rebot: unknown setting (did you mean "reboot"?)'],
     ["protect", true, "install.protect: unknown setting. Remove it"],
