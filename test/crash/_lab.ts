@@ -20,6 +20,8 @@ export interface CrashServer {
   facts: string;
 }
 
+export type Run = ReturnType<CrashLab["run"]>;
+
 /** A project with an emulated Hetzner, for installations that are disturbed and then run again. */
 export class CrashLab {
   readonly demo: Demo;
@@ -75,6 +77,23 @@ export class CrashLab {
     const address: string = server.public_net.ipv4.ip;
     const installId = installIdOf({ host: this.demo.host, serverId: server.id, reinstall: 0 });
     return { id: server.id, address, facts: JSON.stringify({ serverId: server.id, address, installId }) };
+  }
+
+  /** `clawdlets` with the host named, as a person runs it in the project. */
+  run(args: string[]) {
+    return execa(join(process.cwd(), "bin", "clawdlets"), [...args, "--host", this.demo.host], {
+      cwd: this.demo.layout.root,
+      env: this.#environment,
+      reject: false,
+      all: true,
+      stdin: "ignore",
+    });
+  }
+
+  #reinstall = 0;
+  nextReinstall(): number {
+    this.#reinstall += 1;
+    return this.#reinstall;
   }
 
   install({ facts }: CrashServer) {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import type { CrashLab, CrashServer } from "./_lab.ts";
+import type { CaseResult } from "./life.ts";
 
 /** What is said when an installation reaches a milestone, by the milestone's name. */
 export const milestones = {
@@ -60,25 +61,12 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-export interface CrashResult {
-  milestone: Milestone;
-  disturbance: Disturbance;
-  /** Whether the milestone came at all, and the disturbance with it. */
-  disturbed: boolean;
-  /** Runs of `clawdlets install` after it until one said that the host is installed; 0 when none did. */
-  runsAfter: number;
-  installed: boolean;
-  /** No window left, and TCP/22 refused. */
-  closed: boolean;
-  /** Wipes after the new system had come up for the first time. */
-  wipesAfterInstalled: number;
-  rebuilds: number;
-  /** The end of what each failed run said. */
-  said: string[];
-}
-
-/** Installs, disturbs at one milestone, and runs `clawdlets install` again as `up` would, at most three times. */
-export async function crash(lab: CrashLab, milestone: Milestone, disturbance: Disturbance): Promise<CrashResult> {
+/** Installs, disturbs at one milestone, and runs `clawdlets install` once more, as `up` would. */
+export async function crashInstallation(
+  lab: CrashLab,
+  milestone: Milestone,
+  disturbance: Disturbance,
+): Promise<CaseResult> {
   const server = await lab.createServer();
   try {
     const first = lab.install(server);
@@ -87,28 +75,20 @@ export async function crash(lab: CrashLab, milestone: Milestone, disturbance: Di
     await first;
     await lab.api("POST", `/_emulator/servers/${server.id}/network`, { on: true });
     const between = await lab.report(server);
-    let runsAfter = 0;
-    const said: string[] = [];
-    let rebuilds = 0;
-    for (let run = 1; run <= 3 && runsAfter === 0; run++) {
-      lab.ageLocks();
-      const { exitCode, all } = await lab.install(server);
-      rebuilds += all.includes("[rebuild]") ? 1 : 0;
-      if (exitCode === 0) runsAfter = run;
-      else said.push(all.trimEnd().split("\n").slice(-4).join(" | "));
-    }
+    lab.ageLocks();
+    const { exitCode, all } = await lab.install(server);
     const after = await lab.report(server);
-    const wasUp = between.os === "nixos";
+    const isInstalled = exitCode === 0 && after.os === "nixos" && lab.journal?.state === "done";
     return {
-      milestone,
-      disturbance,
       disturbed,
-      runsAfter,
-      installed: after.os === "nixos" && lab.journal?.state === "done",
-      closed: (await lab.windows()) === 0 && (await lab.isClosed(server)),
-      wipesAfterInstalled: wasUp ? after.diskWipes - between.diskWipes : 0,
-      rebuilds,
-      said,
+      converged: isInstalled,
+      leftOpen: !(await lab.isClosed(server)),
+      secondsOpen: 0,
+      orphans: await lab.windows(),
+      // What had come up once is never wiped again.
+      doubleInstalls: between.os === "nixos" ? after.diskWipes - between.diskWipes : 0,
+      keysLost: 0,
+      wrong: isInstalled ? [] : [all.trimEnd().split("\n").slice(-4).join(" | ")],
     };
   } finally {
     await lab.api("DELETE", `/servers/${server.id}`);

@@ -1,46 +1,109 @@
 /**
- * `npm run crash-matrix -- [--json] [--only PATTERN]`: disturbs an installation at every milestone in every way, and runs it
- * again. Ends with one line: cases, converged, ports left open, wipes of an installed host.
+ * `npm run crash-matrix -- [--json] [--only PATTERN] [--every N] [--labs N]`: disturbs the life of a host at every call of
+ * Hetzner's API and every milestone, runs the command once more, and looks whether all is as it was asked for. `--only` takes
+ * a regular expression on `operation: disturbance`, `--every 3` each third case. Ends with one line of figures, and exits 1
+ * unless all converged and nothing was left open, made twice, wiped or lost.
  */
 import { parseArgs } from "node:util";
 import pMap from "p-map";
 import { CrashLab } from "./_lab.ts";
-import { type CrashResult, crash, type Disturbance, disturbances, type Milestone, milestones } from "./installation.ts";
+import { allCases, type Cases } from "./cases.ts";
+import { nameOf } from "./disturbances.ts";
+import {
+  crashInstallation,
+  disturbances,
+  type Disturbance as InstallDisturbance,
+  type Milestone,
+  milestones,
+} from "./installation.ts";
+import { type CaseResult, callsOf, type Operation, operations, runCase } from "./life.ts";
 
-const { values } = parseArgs({ options: { json: { type: "boolean" }, only: { type: "string" } } });
-const pattern = new RegExp(values.only ?? "");
-const cases = (Object.keys(milestones) as Milestone[])
-  .flatMap((milestone) =>
-    (Object.keys(disturbances) as Disturbance[]).map((disturbance) => [milestone, disturbance] as const),
-  )
-  .filter((each) => pattern.test(each.join(": ")));
+const { values } = parseArgs({
+  options: {
+    json: { type: "boolean" },
+    only: { type: "string", default: "" },
+    every: { type: "string", default: "1" },
+    labs: { type: "string", default: "2" },
+  },
+});
 
-// A lab for each core: one host has one journal, so a lab does one case at a time.
-const labs = await Promise.all([CrashLab.open(), CrashLab.open()]);
-const queue = [...cases];
-const results: CrashResult[] = [];
+const tell = (text: string) => process.stderr.write(`${text}\n`);
+const pattern = new RegExp(values.only);
+const every = Number(values.every);
+
+const labs = await Promise.all(Array.from({ length: Number(values.labs) }, () => CrashLab.open()));
+const [first] = labs;
+if (!first) throw new Error("--labs: allowed: 1 or more");
+const calls: [Operation, Awaited<ReturnType<typeof callsOf>>][] = [];
+for (const operation of operations) calls.push([operation, await callsOf(first, operation)]);
+const cases = chosen(allCases(Object.fromEntries(calls) as Parameters<typeof allCases>[0]));
+tell(operations.map((operation) => `${cases[operation].length} ${operation}`).join(", "));
+
+// A life after the other in each lab, with what is left to be tried at each of its operations.
+const results: { name: string; result: CaseResult }[] = [];
 await pMap(labs, async (lab) => {
-  for (let next = queue.shift(); next; next = queue.shift()) {
-    const result = await crash(lab, ...next);
-    results.push(result);
-    const { runsAfter, closed, wipesAfterInstalled, rebuilds, said } = result;
-    const fine = runsAfter > 0 && closed && wipesAfterInstalled === 0;
-    process.stderr.write(
-      `${fine ? "ok  " : "FAIL"} ${next.join(": ")}: ${runsAfter} more run(s), ${rebuilds} rebuild(s)${fine ? "" : `, closed ${closed}, wipes ${wipesAfterInstalled}`}\n${said.map((text) => `       ${text}\n`).join("")}`,
-    );
+  while (operations.some((operation) => cases[operation].length > 0)) {
+    for (const operation of operations) {
+      const disturbance = cases[operation].shift();
+      // Without one it is only the way to the next.
+      const isNeeded = disturbance || operation === "create" || operation === "destroy" || operation === "close";
+      const name = `${operation}: ${disturbance ? nameOf(disturbance) : "undisturbed"}`;
+      if (isNeeded) await one(name, disturbance !== undefined, () => runCase(lab, operation, disturbance));
+    }
+  }
+});
+const installations = installationCases();
+tell(`${installations.length} of the installation alone`);
+await pMap(labs, async (lab) => {
+  for (let next = installations.shift(); next; next = installations.shift()) {
+    const [milestone, disturbance] = next;
+    await one(installationName(next), true, () => crashInstallation(lab, milestone, disturbance));
   }
 });
 await Promise.all(labs.map((lab) => lab.close()));
 
-const count = (test: (result: CrashResult) => boolean) => results.filter(test).length;
+async function one(name: string, isCase: boolean, run: () => Promise<CaseResult>): Promise<void> {
+  const startedAt = Date.now();
+  const result = await run();
+  const { wrong, leftOpen, disturbed } = result;
+  const fine = wrong.length + result.doubleInstalls + result.keysLost + (leftOpen ? 1 : 0) === 0;
+  const seconds = Math.round((Date.now() - startedAt) / 1000);
+  tell(`${fine ? "ok  " : "FAIL"} ${name} (${seconds} s)${disturbed || !isCase ? "" : ", it did not come about"}`);
+  if (!fine) tell(`       ${JSON.stringify(result)}`);
+  if (isCase) results.push({ name, result });
+}
+
+function installationCases(): [Milestone, InstallDisturbance][] {
+  const all = (Object.keys(milestones) as Milestone[]).flatMap((milestone) =>
+    (Object.keys(disturbances) as InstallDisturbance[]).map((each): [Milestone, InstallDisturbance] => [
+      milestone,
+      each,
+    ]),
+  );
+  return all.filter((each, index) => index % every === 0 && pattern.test(installationName(each)));
+}
+
+function installationName([milestone, disturbance]: [Milestone, InstallDisturbance]): string {
+  return `install: ${disturbance}: at ${milestone}`;
+}
+
+function chosen(all: Cases): Cases {
+  const pick = (operation: Operation) =>
+    all[operation].filter((each, index) => index % every === 0 && pattern.test(`${operation}: ${nameOf(each)}`));
+  return Object.fromEntries(operations.map((operation) => [operation, pick(operation)])) as Cases;
+}
+
+const sum = (value: (result: CaseResult) => number) => results.reduce((all, { result }) => all + value(result), 0);
 const summary = {
   cases: results.length,
-  disturbed: count(({ disturbed }) => disturbed),
-  converged: count(({ runsAfter, installed }) => runsAfter > 0 && installed),
-  portsLeftOpen: count(({ closed }) => !closed),
-  wipesOfInstalledHosts: results.reduce((sum, { wipesAfterInstalled }) => sum + wipesAfterInstalled, 0),
+  disturbed: sum(({ disturbed }) => (disturbed ? 1 : 0)),
+  converged: sum(({ converged }) => (converged ? 1 : 0)),
+  leftOpen: sum(({ leftOpen }) => (leftOpen ? 1 : 0)),
+  secondsOpenBeyondNeed: Math.round(sum(({ secondsOpen }) => secondsOpen) * 10) / 10,
+  duplicatesOrOrphans: sum(({ orphans }) => orphans),
+  doubleInstalls: sum(({ doubleInstalls }) => doubleInstalls),
+  keysLost: sum(({ keysLost }) => keysLost),
 };
-process.stdout.write(values.json ? `${JSON.stringify({ ...summary, results })}\n` : `${JSON.stringify(summary)}\n`);
-process.exit(
-  summary.converged === summary.cases && summary.portsLeftOpen + summary.wipesOfInstalledHosts === 0 ? 0 : 1,
-);
+process.stdout.write(`${JSON.stringify(values.json ? { ...summary, results } : summary)}\n`);
+const { cases: count, converged, leftOpen, duplicatesOrOrphans, doubleInstalls, keysLost } = summary;
+process.exit(converged === count && leftOpen + duplicatesOrOrphans + doubleInstalls + keysLost === 0 ? 0 : 1);

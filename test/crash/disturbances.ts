@@ -1,0 +1,74 @@
+import type { Report } from "../../emulator/index.ts";
+import { treeOf } from "./processes.ts";
+
+/** A call of Hetzner's API, by method and path template, and which one of its kind in a run, from 1. */
+export interface Call {
+  endpoint: string;
+  nth: number;
+}
+
+/** What Hetzner, or the way to it, does once to a call. */
+export const faults = {
+  "429": { respond: { status: 429, code: "rate_limit_exceeded", message: "planted" } },
+  "500": { respond: { status: 500, code: "server_error", message: "planted" } },
+  "503": { respond: { status: 503, code: "unavailable", message: "planted" } },
+  "423": { respond: { status: 423, code: "locked", message: "planted" } },
+  reset: { connection: "reset" },
+  /** Carried out, and the client never hears of it. */
+  "lost answer": { connection: "reset-after" },
+  timeout: { respondAfter: { status: 504, code: "timeout", message: "planted" } },
+  "slow action": { action: { durationMs: 3000 } },
+  "failed action": { action: { error: { code: "action_failed", message: "planted" } } },
+} as const;
+
+export type Fault = keyof typeof faults;
+
+export const ofActions: readonly Fault[] = ["slow action", "failed action"];
+
+/** Who is killed, by SIGKILL. `all`: the whole tree of `clawdlets up`, the guard too, as when the machine loses power. */
+export const victims = ["engine", "install", "guard", "all"] as const;
+export type Victim = (typeof victims)[number];
+
+/** Something that goes wrong in one run: at a call, or when the output says that a milestone is reached. */
+export type Disturbance =
+  | { kind: "fault"; fault: Fault; call: Call }
+  | { kind: "kill"; victim: Victim; call: Call }
+  | { kind: "kill"; victim: Victim; milestone: RegExp; name: string };
+
+export function nameOf(disturbance: Disturbance): string {
+  const what = disturbance.kind === "fault" ? disturbance.fault : `kill ${disturbance.victim}`;
+  const where =
+    "call" in disturbance ? `${disturbance.call.endpoint} #${disturbance.call.nth}` : `at ${disturbance.name}`;
+  return `${what}: ${where}`;
+}
+
+/** The emulator's faults that plant a disturbance; a kill holds the answer back for as long as the killing takes. */
+export function planted(disturbance: Disturbance): unknown[] {
+  if (!("call" in disturbance)) return [];
+  const [method, path] = disturbance.call.endpoint.split(" ");
+  const fault = disturbance.kind === "fault" ? faults[disturbance.fault] : { delayMs: 1000 };
+  return [{ match: { method, path, nth: disturbance.call.nth }, fault }];
+}
+
+/** Kills whoever is meant among what `root` has started. @returns whether there was such a process */
+export async function kill(root: number, victim: Victim): Promise<boolean> {
+  const tree = await treeOf(root);
+  const patterns: Record<Victim, RegExp> = {
+    engine: /(?:^|\/)pulumi (?:up|destroy|refresh)/,
+    install: /clawdlets\S* install /,
+    guard: /guard-main/,
+    all: /./,
+  };
+  const found = tree.filter(({ command }) => patterns[victim].test(command));
+  // One that has ended meanwhile is as dead as it was to be.
+  for (const { pid } of found) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  }
+  return found.length > 0;
+}
+
+export const hasStruck = ({ faultHits }: Report) => faultHits.some((hits) => hits > 0);

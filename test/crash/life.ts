@@ -1,0 +1,192 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { readJournal } from "../../core/bootstrap/journal.ts";
+import { hostLayoutOf } from "../../core/local/layout.ts";
+import { addToStackFile } from "../../core/settings/stack-file.ts";
+import type { ServerReport } from "../../emulator/index.ts";
+import type { CrashLab, Run } from "./_lab.ts";
+import { type Call, type Disturbance, hasStruck, kill, planted } from "./disturbances.ts";
+import { PortWatch } from "./port-watch.ts";
+
+/** The life of a host, in order: each begins where the one before it ended. */
+export const operations = ["create", "open", "close", "reinstall", "destroy"] as const;
+export type Operation = (typeof operations)[number];
+
+/** Seconds within which the guard has closed the port of a run that is gone. */
+const guardSeconds = 10;
+
+export interface CaseResult {
+  /** Whether the disturbance came about at all: a milestone or call may not come in this operation. */
+  disturbed: boolean;
+  /** Whether one more run ended well, and everything is then as it was asked for. */
+  converged: boolean;
+  /** The port was still open when the guard's time was over. */
+  leftOpen: boolean;
+  /** Seconds that it was open past the guard's time. */
+  secondsOpen: number;
+  /** Servers, firewalls, windows and keys at Hetzner beyond those that belong there. */
+  orphans: number;
+  /** Disks that were wiped after the wanted installation had come up. */
+  doubleInstalls: number;
+  /** Keys of this host and its operator that are not what they were. */
+  keysLost: number;
+  /** What is not as it should be, for a person. */
+  wrong: string[];
+}
+
+/** Does the operation, disturbed, and then once more as a person would: `clawdlets up`, or `destroy`. */
+export async function runCase(lab: CrashLab, operation: Operation, disturbance?: Disturbance): Promise<CaseResult> {
+  await prepare(lab, operation);
+  const keys = keysOf(lab);
+  const start = await serverOf(lab);
+  const watch = new PortWatch(async () => (await serverOf(lab))?.ipv4 ?? null, lab.demo.sshPort);
+  try {
+    const { disturbed, guardDead } = await disturbedRun(lab, operation, disturbance);
+    const between = await serverOf(lab);
+    // Open by declaration, or nobody is left to close it: then the next run does.
+    const mayBeOpen = operation === "open" || operation === "close" || guardDead;
+    const closed = mayBeOpen ? 0 : await watch.closes(guardSeconds + 5);
+    const again = await lab.run(commandOf(operation));
+    const wrong = again.exitCode === 0 ? [] : [`the next run: ${lastLines(again.all)}`];
+    const end = await serverOf(lab);
+    wrong.push(...(await whatIsWrong(lab, operation, start, end)));
+    if (operation !== "open" && operation !== "destroy" && (await watch.closes(5)) === undefined) {
+      wrong.push("TCP/22 is open");
+    }
+    const orphans = await orphansOf(lab, operation);
+    const keysLost = Object.entries(keysOf(lab)).filter(([name, value]) => keys[name] !== value).length;
+    return {
+      disturbed,
+      converged: wrong.length === 0,
+      leftOpen: closed === undefined,
+      secondsOpen: Math.max(0, (closed ?? guardSeconds + 5) - guardSeconds),
+      orphans: orphans.length,
+      doubleInstalls: doubleInstalls(operation, start, between, end),
+      keysLost,
+      wrong: [...wrong, ...orphans],
+    };
+  } finally {
+    await watch.stop();
+  }
+}
+
+/** The calls of an undisturbed operation, in no order: what a disturbance can be planted at. Polls once. */
+export async function callsOf(lab: CrashLab, operation: Operation): Promise<Call[]> {
+  await prepare(lab, operation);
+  await lab.api("POST", "/_emulator/reset-counters");
+  const { exitCode, all } = await lab.run(commandOf(operation));
+  if (exitCode !== 0) throw new Error(`${operation}, undisturbed: ${lastLines(all)}`);
+  const { requests } = await lab.demo.report();
+  return Object.entries(requests).flatMap(([endpoint, times]) =>
+    Array.from({ length: endpoint.startsWith("GET /actions") ? 1 : times }, (_, index) => ({
+      endpoint,
+      nth: index + 1,
+    })),
+  );
+}
+
+const commandOf = (operation: Operation) => (operation === "destroy" ? ["destroy", "--yes"] : ["up"]);
+
+async function prepare(lab: CrashLab, operation: Operation): Promise<void> {
+  const { layout, host } = lab.demo;
+  const exposure = operation === "open" ? "public" : "tailnet";
+  await addToStackFile(layout, host, { sshExposure: exposure }, ["sshExposure"]);
+  if (operation === "reinstall") await addToStackFile(layout, host, { reinstall: lab.nextReinstall() }, ["reinstall"]);
+}
+
+async function disturbedRun(lab: CrashLab, operation: Operation, disturbance: Disturbance | undefined) {
+  await lab.api("POST", "/_emulator/faults", disturbance ? planted(disturbance) : []);
+  const run = lab.run(commandOf(operation));
+  const isKill = disturbance?.kind === "kill";
+  let disturbed = false;
+  if (isKill) {
+    const isThere = "milestone" in disturbance ? await said(run, disturbance.milestone) : await struck(lab, run);
+    disturbed = isThere && (await kill(run.pid ?? 0, disturbance.victim));
+  }
+  await run;
+  if (disturbance?.kind === "fault") disturbed = hasStruck(await lab.demo.report());
+  await lab.api("POST", "/_emulator/faults", []);
+  lab.ageLocks();
+  return { disturbed, guardDead: isKill && disturbed && ["guard", "all"].includes(disturbance.victim) };
+}
+
+/** Waits until the output says it. @returns whether it did before its end */
+function said(run: Run, text: RegExp): Promise<boolean> {
+  let output = "";
+  return new Promise((resolve) => {
+    run.all?.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+      if (text.test(output)) resolve(true);
+    });
+    run.then(() => resolve(false));
+  });
+}
+
+async function struck(lab: CrashLab, run: Run): Promise<boolean> {
+  let ended = false;
+  run.then(() => {
+    ended = true;
+  });
+  while (!ended) {
+    if (hasStruck(await lab.demo.report())) return true;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return false;
+}
+
+const serverOf = async (lab: CrashLab): Promise<ServerReport | undefined> =>
+  (await lab.demo.report()).servers.find(({ name }) => name === lab.demo.host);
+
+async function whatIsWrong(
+  lab: CrashLab,
+  operation: Operation,
+  start: ServerReport | undefined,
+  end: ServerReport | undefined,
+): Promise<string[]> {
+  if (operation === "destroy") return end ? ["the server is still there"] : [];
+  const wrong: string[] = [];
+  if (end?.os !== "nixos") wrong.push(`the server runs ${end?.os ?? "nowhere"}`);
+  const { layout, host } = lab.demo;
+  const journal = readJournal(hostLayoutOf(layout, host).journal);
+  if (journal?.state !== "done" || journal.serverId !== end?.id) wrong.push(`the journal says ${journal?.state}`);
+  if (start && (end?.id !== start.id || end.ipv4 !== start.ipv4)) wrong.push("it is another server");
+  const isRuleChange = operation === "open" || operation === "close";
+  if (isRuleChange && end?.bootId !== start?.bootId) wrong.push("the host was booted or installed anew");
+  const verified = await lab.run(["verify"]);
+  if (verified.exitCode !== 0) wrong.push(`verify: ${lastLines(verified.all)}`);
+  return wrong;
+}
+
+/** Everything at Hetzner carries our labels or name; what is beyond one of each was made twice or left behind. */
+async function orphansOf(lab: CrashLab, operation: Operation): Promise<string[]> {
+  const wanted = operation === "destroy" ? 0 : 1;
+  const kinds = ["servers", "firewalls", "ssh_keys"] as const;
+  const found = await Promise.all(
+    kinds.map(async (kind): Promise<[string, number]> => [kind, (await lab.api("GET", `/${kind}`))[kind].length]),
+  );
+  return found.flatMap(([kind, count]) => (count === wanted ? [] : [`${count} ${kind}, wanted ${wanted}`]));
+}
+
+function doubleInstalls(
+  operation: Operation,
+  start: ServerReport | undefined,
+  between: ServerReport | undefined,
+  end: ServerReport | undefined,
+): number {
+  if (!between || !end || operation === "destroy") return 0;
+  const installs = operation === "create" || operation === "reinstall";
+  if (!installs) return end.diskWipes - (start?.diskWipes ?? 0);
+  const wasUp = between.os === "nixos" && between.installRuns > (start?.installRuns ?? 0);
+  return wasUp ? end.diskWipes - between.diskWipes : 0;
+}
+
+function keysOf(lab: CrashLab): Record<string, string> {
+  const files = hostLayoutOf(lab.demo.layout, lab.demo.host);
+  const { identity, hostKey, recipient } = files;
+  const paths = { identity, hostKey, recipient, passphrase: lab.demo.layout.passphrase };
+  return Object.fromEntries(
+    Object.entries(paths).map(([name, path]) => [name, createHash("sha256").update(readFileSync(path)).digest("hex")]),
+  );
+}
+
+const lastLines = (text: string) => text.trimEnd().split("\n").slice(-4).join(" | ");
