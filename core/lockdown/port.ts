@@ -59,7 +59,9 @@ async function noWayTo(address: string, version: 4 | 6): Promise<string | undefi
     // Asks the kernel for a route; UDP sends nothing to connect.
     await new Promise<void>((resolve, reject) => {
       socket.once("error", reject);
-      socket.connect(22, address, resolve);
+      // Without a callback: that one would be handed the error, and nothing would be emitted.
+      socket.once("connect", resolve);
+      socket.connect(22, address);
     });
     return undefined;
   } catch (error) {
