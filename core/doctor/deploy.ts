@@ -5,6 +5,7 @@ import { messageOf, UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { answerOf, createHetzner, type Hetzner } from "../hetzner/client.ts";
 import { HetznerApiError } from "../hetzner/errors.ts";
+import type { Layout } from "../local/layout.ts";
 import { run } from "../local/run.ts";
 import { verifyHost } from "../lockdown/verify.ts";
 import { readAccess } from "../settings/access.ts";
@@ -18,7 +19,6 @@ import { readSettings } from "./stack.ts";
 export async function checkDeploy(context: DoctorContext): Promise<Finding[]> {
   const [first = ""] = context.hosts;
   const api: Looked = { scope: "deploy", check: "Hetzner", looked: "the API with HCLOUD_TOKEN" };
-  const tools = [...(await checkPrograms()), ...(await checkEach(context, checkTools))];
   let hetzner: Hetzner | undefined;
   const reached = await attempt(api, async () => {
     const { endpoint, token } = readAccess(context.layout, first, context.environment);
@@ -39,6 +39,11 @@ export async function checkDeploy(context: DoctorContext): Promise<Finding[]> {
     hetzner = client;
     return [ok(api, `${endpoint} answers`)];
   });
+  const isOnline = hetzner !== undefined;
+  const tools = [
+    ...(await checkPrograms()),
+    ...(await checkEach(context, (_, settings, local) => checkTools(context, settings, local, isOnline))),
+  ];
   if (!hetzner) {
     const rest: Looked = {
       scope: "deploy",
@@ -95,7 +100,12 @@ async function checkPrograms(): Promise<Finding[]> {
   return (await Promise.all(found)).flat();
 }
 
-async function checkTools({ layout }: DoctorContext, settings: HostSettings, local: LocalSettings): Promise<Finding[]> {
+async function checkTools(
+  { layout }: DoctorContext,
+  settings: HostSettings,
+  local: LocalSettings,
+  isOnline: boolean,
+): Promise<Finding[]> {
   const { host } = settings;
   const at = (check: string, looked: string): Looked => ({ scope: "deploy", host, check, looked });
   const installer = at("nixos-anywhere", "CLAWDLETS_NIXOS_ANYWHERE, PATH, nix");
@@ -106,11 +116,26 @@ async function checkTools({ layout }: DoctorContext, settings: HostSettings, loc
       const { found } = findInstaller(local.nixosAnywhere, local.nix);
       return [ok(installer, `found by ${found}`)];
     })),
-    ...(await attempt(flake, async () => [
-      ok(flake, `an installation would take ${await resolveFlake(layout, settings, local)}`),
-    ])),
+    ...(await attempt(flake, () => checkFlake(flake, { layout, settings, local, isOnline }))),
     ...(settings.tailnet === "none" ? [] : await checkTailscale(tailscale, local)),
   ];
+}
+
+async function checkFlake(
+  looked: Looked,
+  {
+    layout,
+    settings,
+    local,
+    isOnline,
+  }: { layout: Layout; settings: HostSettings; local: LocalSettings; isOnline: boolean },
+): Promise<Finding[]> {
+  try {
+    return [ok(looked, `an installation would take ${await resolveFlake(layout, settings, local)}`)];
+  } catch (error) {
+    if (isOnline || !(error instanceof UserError)) throw error;
+    return [notLookedAt(looked, `without network: ${messageOf(error)}`)];
+  }
 }
 
 async function checkTailscale(looked: Looked, { tailscale }: LocalSettings): Promise<Finding[]> {

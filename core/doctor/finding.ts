@@ -50,10 +50,16 @@ export const notLookedAt = (looked: Looked, why: string, mend?: string): Finding
   return { ...looked, status: "not looked at", found: why, ...(mend !== undefined && { mend }) };
 };
 
-/** Problems of other checks as findings, whose sentences say what to do; `fine` where there is none. */
+/** Problems of other checks as findings; `fine` where there is none. */
 export function fromProblems(looked: Looked, problems: readonly Problem[], fine: string): Finding[] {
   if (problems.length === 0) return [ok(looked, fine)];
-  return problems.map(({ where, setting, message }) => problem({ ...looked, looked: where }, `${setting}: ${message}`));
+  return problems.map(({ where, setting, message }) => told({ ...looked, looked: where }, `${setting}: ${message}`));
+}
+
+/** Our messages say first what is wrong, then in a sentence of its own what to do. */
+export function told(looked: Looked, message: string): Finding {
+  const [, found = message, mend] = /^(.*?[^.]\.) ([A-Z].*)$/s.exec(message) ?? [];
+  return problem(looked, found, mend?.replace(/^(Mend|Make it|Change it): /, ""));
 }
 
 /** Does a check, and makes a finding of whatever a person can do something about. A bug stays one. */
@@ -63,7 +69,7 @@ export async function attempt(looked: Looked, check: () => Promise<Finding[]> | 
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     if (error.exitCode === exitCodes.api) return [notLookedAt(looked, messageOf(error))];
-    return [problem(looked, messageOf(error))];
+    return [told(looked, messageOf(error))];
   }
 }
 

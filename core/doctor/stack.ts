@@ -18,7 +18,17 @@ import { completeSettings, type HostSettings, type LocalSettings, readLocal } fr
 import { readStackFile } from "../settings/stack-file.ts";
 import { readStackJson } from "../settings/stack-json.ts";
 import type { DoctorContext } from "./context.ts";
-import { attempt, type Finding, fromProblems, type Looked, notLookedAt, ok, problem, warning } from "./finding.ts";
+import {
+  attempt,
+  type Finding,
+  fromProblems,
+  type Looked,
+  notLookedAt,
+  ok,
+  problem,
+  told,
+  warning,
+} from "./finding.ts";
 
 /** The settings of one host, as far as they can be read. */
 interface Read {
@@ -159,7 +169,8 @@ async function checkKeysAndSecrets(
   const at = (check: string, looked: string): Looked => ({ scope: "stack", host, check, looked });
   const keys = at("ssh keys", `${relative(layout.root, files.dir)}/ssh and ${local.sshPubkeyFile}`);
   const identity = at("age identity", relative(layout.root, files.identity));
-  const operator = at("operator's identity", operatorFile(layout, environment));
+  const identityOfOperator = operatorFile(layout, environment);
+  const operator = at("operator's identity", relative(layout.root, identityOfOperator));
   const rotation = at("rotation", `.clawdlets/secrets/hosts/${host}.rotation.json`);
   const rules = at("sops rules", relative(layout.root, layout.sopsConfig));
   const check = { layout, host: files, hostName: host, recipient: settings.ageRecipient, secretsDir: local.secretsDir };
@@ -176,7 +187,7 @@ async function checkKeysAndSecrets(
       ),
     )),
     ...(await attempt(operator, async () => {
-      if (await readIdentityFile(operator.looked)) return [ok(operator, "there, and private")];
+      if (await readIdentityFile(identityOfOperator)) return [ok(operator, "there, and private")];
       const mend = `clawdlets secrets init --host ${host}`;
       return [warning(operator, "there is none, so you could not edit secrets without the host's own", mend)];
     })),
@@ -188,7 +199,7 @@ async function checkKeysAndSecrets(
       ];
     })),
     ...(await attempt(rules, () => {
-      const store = openStore(layout, { host, folder: local.secretsDir, operatorFile: operator.looked, sops: "" });
+      const store = openStore(layout, { host, folder: local.secretsDir, operatorFile: identityOfOperator, sops: "" });
       const found = ruleRecipients(store);
       if (found.includes(settings.ageRecipient)) return [ok(rules, "there is one for this host, with its recipient")];
       return [warning(rules, "no rule encrypts to this host", `clawdlets secrets init --host ${host}`)];
@@ -225,7 +236,7 @@ async function checkSecretFiles(
     const wrong = found.filter(({ status }) => status !== "ok");
     if (wrong.length === 0)
       return [ok(looked, `all ${all.length} are there, decrypt for this host, and have their shape`)];
-    return wrong.map(({ name, file, message }) => problem({ ...looked, looked: file }, `${name}: ${message}`));
+    return wrong.map(({ name, file, message }) => told({ ...looked, looked: file }, `${name}: ${message}`));
   });
 }
 
