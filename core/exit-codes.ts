@@ -1,6 +1,6 @@
 /**
  * What `clawdlets` exits with. Stable: scripts may rely on them. All below 126, the shell uses the rest.
- * A command that only reports (`preview`, later `verify`) adds no codes of its own.
+ * A command that only reports (`preview`, `verify`, `doctor`) adds no codes of its own.
  */
 export const exitCodes = {
   ok: 0,

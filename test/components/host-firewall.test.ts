@@ -32,13 +32,13 @@ beforeEach(() => {
 
 let made = 0;
 // An Output cannot be awaited; what a failed apply was rejected with is in its promise.
-const valueOf = <T>(output: pulumi.Output<T>) => (output as unknown as { promise(): Promise<T> }).promise();
+const knownValue = <T>(output: pulumi.Output<T>) => (output as unknown as { promise(): Promise<T> }).promise();
 const make = (args: Partial<HostFirewallArgs>) => new HostFirewall(`web-1-${made++}`, { host: "web-1", ...args });
 
 describe("HostFirewall", () => {
   it("declares ping alone, and hands out its id", async () => {
     const firewall = make({});
-    expect(await valueOf(firewall.firewallId)).toBe(17);
+    expect(await knownValue(firewall.firewallId)).toBe(17);
     const { inputs } = registered.find(({ type }) => type === "hcloud:index/firewall:Firewall") ?? { inputs: {} };
     expect(inputs).toMatchObject({
       name: "web-1-fw",
@@ -53,7 +53,7 @@ describe("HostFirewall", () => {
         { protocol: "tcp", port: pulumi.output(443), sourceIps: [pulumi.output("203.0.113.0/24")], description: "web" },
       ],
     });
-    expect(await valueOf(firewall.rules)).toEqual([
+    expect(await knownValue(firewall.rules)).toEqual([
       { direction: "in", protocol: "icmp", sourceIps: ["0.0.0.0/0", "::/0"] },
       { direction: "in", protocol: "tcp", port: "443", sourceIps: ["203.0.113.0/24"] },
     ]);
@@ -93,7 +93,7 @@ describe("HostFirewall", () => {
     ],
   ])("warns at every run of %s", async (_, args, text) => {
     const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
-    await valueOf(make(args).firewallId);
+    await knownValue(make(args).firewallId);
     expect(warn.mock.calls.map(([message]) => message).join()).toMatch(text);
     warn.mockRestore();
   });

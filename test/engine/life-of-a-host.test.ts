@@ -20,9 +20,13 @@ import { preview } from "../../cli/preview.ts";
 import { up } from "../../cli/up.ts";
 import { replaceBootstrapKeys } from "../../core/bootstrap/bootstrap-keys.ts";
 import { probePort } from "../../core/bootstrap/probe.ts";
+import { newRun, openWindow } from "../../core/bootstrap/window.ts";
+import { createHetzner } from "../../core/hetzner/client.ts";
 import { hostLayoutOf, layoutOf } from "../../core/local/layout.ts";
 import { operatorIdentityFile } from "../../core/secrets/operators.ts";
 import { decryptSecret } from "../../core/secrets/sops.ts";
+import { accessOf } from "../../core/settings/access.ts";
+import { loadHost } from "../../core/settings/host.ts";
 import { addToStackFile } from "../../core/settings/stack-file.ts";
 import { findEngine } from "../../toolchain/index.ts";
 import { type Allow, ProcessWatch } from "./_process-watch.ts";
@@ -355,6 +359,57 @@ describe("opening on purpose and closing again", () => {
     expect(await seen()).toBe("refused");
     expect((await serverSeen())?.installRuns).toBe(1);
   }, 60_000);
+
+  it("keeps a window open when the stack says bootstrap, warns at every run, and closes it by lockdown", async () => {
+    await expose("bootstrap");
+    const { id = 0 } = (await serverSeen()) ?? {};
+    const hetzner = createHetzner(accessOf(loadHost(demo.layout, demo.host, process.env).local));
+    const window = { host: demo.host, serverId: id, installId: "0".repeat(16), run: newRun() };
+    await openWindow(hetzner, { ...window, adminCidrs: ["127.0.0.1/32"] });
+    for (const _ of ["first", "again"]) {
+      lines.length = 0;
+      await up(demo.layout, demo.host, progress);
+      expect(lines.join("\n")).toMatch(/STAYS OPEN to the admin networks until: clawdlets lockdown --host/);
+      expect(await seen()).toBe("open");
+    }
+    const verified = await clawdlets(["verify", "--json"]);
+    expect(verified.exitCode, verified.all).toBe(0);
+    expect(verified.stderr).toMatch(/warning {2}TCP\/22 IS OPEN to 127\.0\.0\.1\/32/);
+    const locked = await clawdlets(["lockdown"]);
+    expect(locked.exitCode, locked.all).toBe(0);
+    expect(locked.stderr).toMatch(/1 window\(s\) closed\n.*locked down.*tailnet answers/);
+    expect(await seen()).toBe("refused");
+    await expose("tailnet");
+    expect(Object.keys((await up(demo.layout, demo.host, progress)).changes)).not.toContain("delete");
+  }, 120_000);
+
+  it("is verified: tailnet, API, port; and a tailnet that is silent is said, though all is closed", async () => {
+    const verified = await clawdlets(["verify", "--json"]);
+    expect(verified.exitCode, verified.all).toBe(0);
+    expect(JSON.parse(verified.stdout).hosts).toMatchObject([
+      {
+        ok: true,
+        expectedFrom: "state",
+        seen: { tailnet: "answers", ports: [{ version: 4, closed: true }, { version: 6 }] },
+      },
+    ]);
+    const { id } = (await serverSeen()) ?? {};
+    const { HCLOUD_ENDPOINT, HCLOUD_TOKEN } = engineEnvironment(demo.layout, engine ?? ({} as never));
+    const tailnet = (on: boolean) =>
+      fetch(new URL(`/_emulator/servers/${id}/tailnet`, HCLOUD_ENDPOINT), {
+        method: "POST",
+        headers: { authorization: `Bearer ${HCLOUD_TOKEN}`, "content-type": "application/json" },
+        body: JSON.stringify({ on }),
+      });
+    expect((await tailnet(false)).status).toBe(204);
+    const silent = await clawdlets(["verify", "--json"]);
+    expect((await tailnet(true)).status).toBe(204);
+    expect([silent.exitCode, silent.stderr]).toEqual([
+      1,
+      expect.stringMatching(/no ssh session over the tailnet within 20 s/),
+    ]);
+    expect(JSON.parse(silent.stdout).hosts[0].seen.ports[0]).toMatchObject({ closed: true });
+  }, 120_000);
 
   it("takes back a rule that somebody added in the console", async () => {
     const environment = engineEnvironment(demo.layout, engine ?? ({} as never));

@@ -76,6 +76,11 @@ describe("the settings of a host", () => {
       "covers all of IPv4",
     ],
     [
+      "more than a /8",
+      { stack: withHost({ opentofu: { adminCidr: "16.0.0.0/7", sshPubkeyFile: "k" } }) },
+      "it covers 0.7 % of IPv4 (allowed: up to a /8 in all); give your own address",
+    ],
+    [
       "two types for one host",
       { stack: withHost({ hetzner: { serverType: "cx53" } }) },
       'is "cx53", but clawdlets:serverType',
