@@ -124,7 +124,7 @@ describe("the settings of a host", () => {
     [
       "an exposure that is none",
       { stackFile: withSetting("clawdlets:sshExposure: open") },
-      'clawdlets:sshExposure: is "open"; allowed: "tailnet" or "public"',
+      'clawdlets:sshExposure: is "open"; allowed: "tailnet", "public" or "bootstrap"',
     ],
     [
       "a location that is none",
