@@ -30,7 +30,7 @@ export async function expectationOf(
 ): Promise<Expectation | undefined> {
   const stack = readStackFile(layout, host);
   const state = readState(layout, host);
-  const notes = [...stack.problems, ...state.problems].map(inOneLine);
+  const notes = [...stack.problems, ...state.problems, ...access.problems].map(inOneLine);
   const facts = state.value && declaredIn(state.value);
   if (facts) {
     const now = stack.value?.sshExposure;

@@ -154,6 +154,20 @@ describe("a declaration that opens TCP/22 to the world", () => {
     expect(writes()).toEqual([]);
   }, 60_000);
 
+  it("is taken for what it may be where the admins are not known, as in CI: the preview goes on, an up does not", async () => {
+    declare({ sshExposure: "public" });
+    const previewed = await stack.run("preview", "--stack", "s", "--expect-no-changes");
+    expect(previewed.exitCode, previewed.all).toBe(0);
+    expect(previewed.all).toMatch(
+      /the admin networks are not known here: this preview leaves the firewall's rules out/,
+    );
+    writes();
+    const { exitCode, all } = await stack.up();
+    expect(exitCode).not.toBe(0);
+    expect(all).toMatch(/but adminCidrs names nobody/);
+    expect(writes()).toEqual([]);
+  }, 60_000);
+
   it("is refused where it shows only later, before the rule is written", async () => {
     declare({ later: ["0.0.0.0/1", "128.0.0.0/1"] });
     writes();
