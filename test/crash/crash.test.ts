@@ -1,0 +1,41 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CrashLab } from "./_lab.ts";
+import { type Disturbance, nameOf } from "./disturbances.ts";
+import { type Operation, runCase } from "./life.ts";
+
+/** The slice of the crash matrix that is part of every test run: one life, disturbed where it hurts most. */
+let lab: CrashLab;
+beforeAll(async () => {
+  lab = await CrashLab.open();
+}, 60_000);
+afterAll(() => lab?.close());
+
+const at = (endpoint: string, nth = 1) => ({ call: { endpoint, nth } });
+const setRules = "POST /firewalls/{id}/actions/set_rules";
+const life: [Operation, Disturbance][] = [
+  ["create", { kind: "kill", victim: "all", ...at("POST /servers") }],
+  ["open", { kind: "fault", fault: "503", ...at(setRules) }],
+  ["close", { kind: "kill", victim: "engine", ...at(setRules) }],
+  ["reinstall", { kind: "kill", victim: "install", milestone: /Copying extra files/, name: "copying extra files" }],
+  ["destroy", { kind: "fault", fault: "lost answer", ...at("DELETE /servers/{id}") }],
+];
+
+describe("a host whose run is disturbed", () => {
+  it.each(life)(
+    "is as it was asked for after one more: %s, %j",
+    async (operation, disturbance) => {
+      const result = await runCase(lab, operation, disturbance);
+      expect(result, nameOf(disturbance)).toEqual({
+        disturbed: true,
+        converged: true,
+        leftOpen: false,
+        secondsOpen: 0,
+        orphans: 0,
+        doubleInstalls: 0,
+        keysLost: 0,
+        wrong: [],
+      });
+    },
+    180_000,
+  );
+});
