@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type HostSettings, keepsWindow } from "../core/settings/host.ts";
-import { type BeforeCreate, beforeCreateHooks } from "./_host-hooks.ts";
+import { type BeforeCreate, buyingHooks } from "./_host-hooks.ts";
 import { AgeKey } from "./age-key.ts";
 import { type BootstrapKeysArgs, HetznerServer } from "./hetzner-server.ts";
 import { HostFirewall } from "./host-firewall.ts";
@@ -31,8 +31,7 @@ export class Host extends pulumi.ComponentResource {
     super("clawdlets:index:Host", name, {}, opts);
     const { settings } = args;
     const { host } = settings;
-    const hooks = beforeCreateHooks(args.beforeCreate);
-    const bought = { parent: this, ...(hooks && { hooks }) };
+    const bought = { parent: this, hooks: buyingHooks(name, host, args.beforeCreate) };
 
     const ageKey = new AgeKey(name, { host, recipient: settings.ageRecipient }, { parent: this });
     const firewall = new HostFirewall(

@@ -6,8 +6,7 @@ import { type Journal, readJournal } from "./bootstrap/journal.ts";
 import { preflight } from "./bootstrap/preflight.ts";
 import { readSecretSources } from "./bootstrap/upstream-secrets.ts";
 import type { BootstrapKeys } from "./bootstrap/user-data.ts";
-import { SettingsError, UserError } from "./errors.ts";
-import { exitCodes } from "./exit-codes.ts";
+import { SettingsError } from "./errors.ts";
 import { isAtHetzner } from "./hetzner/existing.ts";
 import { findLayout, hostLayoutOf, type Layout } from "./local/layout.ts";
 import { readState } from "./local/state.ts";
@@ -62,7 +61,6 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
 
   const settings = completeSettings(stack, checked.value);
   const interrupted = halfMade(layout, stack);
-  if (interrupted && !dryRun) throw new UserError(interrupted, { exitCode: exitCodes.failed });
   const bootstrapKeys = readBootstrapKeys(host);
   return {
     settings,
@@ -90,7 +88,8 @@ function wipes(journal: Journal | undefined, { host, reinstall }: HostSettings):
 
 /**
  * What a killed run had asked Hetzner for and never heard of. The engine would ask for it again: a name that is taken, in the
- * best case. `clawdlets up` takes over what is there before it lets the engine begin.
+ * best case. `clawdlets up` takes over what is there before it lets the engine begin. Seen in a preview only: an update
+ * refreshes first, which forgets it; then the failure itself says what to do (components/_host-hooks.ts).
  */
 function halfMade(layout: Layout, host: string): string | undefined {
   const { pending = [] } = readState(layout, host).value ?? {};
