@@ -383,6 +383,17 @@ describe("opening on purpose and closing again", () => {
     expect(Object.keys((await up(demo.layout, demo.host, progress)).changes)).not.toContain("delete");
   }, 120_000);
 
+  it("opens what the stack file's further rules say, and proves the whole of it", async () => {
+    const web = { protocol: "tcp", port: 443, sourceIps: ["0.0.0.0/0", "::/0"], description: "web" };
+    await addToStackFile(demo.layout, demo.host, { firewallRules: [web] });
+    lines.length = 0;
+    await up(demo.layout, demo.host, progress);
+    expect(lines.join("\n")).toMatch(
+      /locked down: 2 rules as declared, TCP\/22 is refused, refused, refused, tailnet answers/,
+    );
+    expect(await seen()).toBe("refused");
+  }, 60_000);
+
   it("is verified: tailnet, API, port; and a tailnet that is silent is said, though all is closed", async () => {
     const verified = await clawdlets(["verify", "--json"]);
     expect(verified.exitCode, verified.all).toBe(0);
