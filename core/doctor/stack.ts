@@ -1,34 +1,16 @@
 import { existsSync } from "node:fs";
-import { relative, resolve } from "node:path";
-import { readBootstrapKeys } from "../bootstrap/bootstrap-keys.ts";
+import { relative } from "node:path";
 import { readJournal } from "../bootstrap/journal.ts";
-import { checkKeys } from "../bootstrap/preflight.ts";
-import { readSecretSources } from "../bootstrap/upstream-secrets.ts";
-import { hostLayoutOf, type Layout } from "../local/layout.ts";
+import { hostLayoutOf } from "../local/layout.ts";
 import { readPrivateFile } from "../local/private-files.ts";
 import { readState } from "../local/state.ts";
-import { readIdentityFile } from "../secrets/age.ts";
-import { checkHostIdentity, checkRecipients, checkSecrets } from "../secrets/check.ts";
-import { operatorIdentityFile } from "../secrets/operators.ts";
-import { requiredSecrets } from "../secrets/plan.ts";
-import { readRotation } from "../secrets/rotation.ts";
-import { openStore, ruleRecipients } from "../secrets/store.ts";
 import { readEnvFile, tokenProblem } from "../settings/env-file.ts";
 import { completeSettings, type HostSettings, type LocalSettings, readLocal } from "../settings/host.ts";
 import { readStackFile } from "../settings/stack-file.ts";
 import { readStackJson } from "../settings/stack-json.ts";
 import type { DoctorContext } from "./context.ts";
-import {
-  attempt,
-  type Finding,
-  fromProblems,
-  type Looked,
-  notLookedAt,
-  ok,
-  problem,
-  told,
-  warning,
-} from "./finding.ts";
+import { attempt, type Finding, fromProblems, type Looked, notLookedAt, ok, problem, warning } from "./finding.ts";
+import { checkKeysAndSecrets } from "./secrets.ts";
 
 /** The settings of one host, as far as they can be read. */
 interface Read {
@@ -156,91 +138,4 @@ async function checkRun({ layout }: DoctorContext, host: string): Promise<Findin
       return [warning(journal, `installation ${last.installId} is ${last.state}`, `clawdlets up --host ${host}`)];
     })),
   ];
-}
-
-async function checkKeysAndSecrets(
-  context: DoctorContext,
-  settings: HostSettings,
-  local: LocalSettings,
-): Promise<Finding[]> {
-  const { layout, environment, sops } = context;
-  const { host } = settings;
-  const files = hostLayoutOf(layout, host);
-  const at = (check: string, looked: string): Looked => ({ scope: "stack", host, check, looked });
-  const keys = at("ssh keys", `${relative(layout.root, files.dir)}/ssh and ${local.sshPubkeyFile}`);
-  const identity = at("age identity", relative(layout.root, files.identity));
-  const identityOfOperator = operatorFile(layout, environment);
-  const operator = at("operator's identity", relative(layout.root, identityOfOperator));
-  const rotation = at("rotation", `.clawdlets/secrets/hosts/${host}.rotation.json`);
-  const rules = at("sops rules", relative(layout.root, layout.sopsConfig));
-  const check = { layout, host: files, hostName: host, recipient: settings.ageRecipient, secretsDir: local.secretsDir };
-  return [
-    ...(await attempt(keys, () => {
-      const fine = readBootstrapKeys(files) ? "one-time keys, host key and operator's key are there and fit" : "";
-      return fromProblems(keys, checkKeys({ layout, settings, local }), fine);
-    })),
-    ...(await attempt(identity, async () =>
-      fromProblems(
-        identity,
-        await checkHostIdentity({ ...check, required: [], sops: sops ?? "" }),
-        "there, private, and of the recipient",
-      ),
-    )),
-    ...(await attempt(operator, async () => {
-      if (await readIdentityFile(identityOfOperator)) return [ok(operator, "there, and private")];
-      const mend = `clawdlets secrets init --host ${host}`;
-      return [warning(operator, "there is none, so you could not edit secrets without the host's own", mend)];
-    })),
-    ...(await attempt(rotation, () => {
-      const under = readRotation({ layout, host });
-      if (!under) return [ok(rotation, "none under way")];
-      return [
-        problem(rotation, `one begun at ${under.startedAt} is not finished`, `clawdlets secrets rotate --host ${host}`),
-      ];
-    })),
-    ...(await attempt(rules, () => {
-      const store = openStore(layout, { host, folder: local.secretsDir, operatorFile: identityOfOperator, sops: "" });
-      const found = ruleRecipients(store);
-      if (found.includes(settings.ageRecipient)) return [ok(rules, "there is one for this host, with its recipient")];
-      return [warning(rules, "no rule encrypts to this host", `clawdlets secrets init --host ${host}`)];
-    })),
-    ...(await checkSecretFiles(context, settings, local)),
-  ];
-}
-
-/** Each required secret: there, for the host's recipient, and decrypted where sops is at hand. */
-async function checkSecretFiles(
-  { layout, sops }: DoctorContext,
-  settings: HostSettings,
-  local: LocalSettings,
-): Promise<Finding[]> {
-  const { host } = settings;
-  const files = hostLayoutOf(layout, host);
-  const looked: Looked = { scope: "stack", host, check: "secrets", looked: relative(layout.root, local.secretsDir) };
-  return attempt(looked, async () => {
-    const all = requiredSecrets(settings);
-    const required = readSecretSources(layout, files, local, all).local;
-    const check = {
-      layout,
-      host: files,
-      hostName: host,
-      recipient: settings.ageRecipient,
-      secretsDir: local.secretsDir,
-      required,
-    };
-    if (sops === undefined) {
-      const found = fromProblems(looked, checkRecipients(check), `all ${all.length} are there and for this host`);
-      return [...found, notLookedAt(looked, "whether they decrypt: no sops at hand", "npm start sets the tools up")];
-    }
-    const found = await checkSecrets({ ...check, sops });
-    const wrong = found.filter(({ status }) => status !== "ok");
-    if (wrong.length === 0)
-      return [ok(looked, `all ${all.length} are there, decrypt for this host, and have their shape`)];
-    return wrong.map(({ name, file, message }) => told({ ...looked, looked: file }, `${name}: ${message}`));
-  });
-}
-
-function operatorFile(layout: Layout, environment: DoctorContext["environment"]): string {
-  const named = readEnvFile(layout, environment, readStackJson(layout).value?.envFile).value.SOPS_AGE_KEY_FILE;
-  return resolve(layout.root, operatorIdentityFile(layout, named));
 }
