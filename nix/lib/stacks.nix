@@ -1,0 +1,86 @@
+# The hosts of a project, from the files that the operator's side writes: stacks/Pulumi.<host>.yaml.
+let
+  readYaml = import ./yaml.nix;
+  text = import ./text.nix;
+  allowedIn =
+    list: value: where: key:
+    if builtins.elem value list then
+      value
+    else
+      throw "${where}: clawdlets:${key} is ${builtins.toJSON value}; allowed: ${builtins.concatStringsSep " or " (map builtins.toJSON list)}.";
+in
+rec {
+  # { hosts; } of a folder: names, sorted.
+  namesIn =
+    folder:
+    let
+      nameOf = file: builtins.match "Pulumi\\.([a-z][a-z0-9-]{0,62})\\.yaml" file;
+      files = builtins.filter (file: nameOf file != null) (builtins.attrNames (builtins.readDir folder));
+    in
+    if builtins.pathExists folder then map (file: builtins.head (nameOf file)) files else [ ];
+
+  # What a stack file says that the host itself has to know. Everything else in it is about the server and the installation.
+  read =
+    where: content:
+    let
+      document = readYaml where content;
+      config = if builtins.isAttrs document && builtins.isAttrs (document.config or null) then document.config else { };
+      get = key: fallback: config."clawdlets:${key}" or fallback;
+      # The engine writes a list that was set by path as JSON text.
+      listAt =
+        key:
+        let
+          value = get key [ ];
+          parsed = if builtins.isString value && text.hasPrefix "[" value then builtins.fromJSON value else value;
+        in
+        if builtins.isList parsed && builtins.all builtins.isString parsed then
+          parsed
+        else
+          throw "${where}: clawdlets:${key} is no list of texts.";
+    in
+    {
+      adminSshKeys = listAt "adminSshKeys";
+      bots = listAt "bots";
+      secrets = listAt "secrets";
+      flakeHost = get "flakeHost" null;
+      sshExposure = allowedIn [ "tailnet" "public" ] (get "sshExposure" "tailnet") where "sshExposure";
+      tailnet = allowedIn [ "tailscale" "none" ] (get "tailnet" "tailscale") where "tailnet";
+    };
+
+  # The same as a NixOS module.
+  moduleOf = host: facts: {
+    clawdlets = {
+      hostName = host;
+      inherit (facts) adminSshKeys;
+      publicSsh.enable = facts.sshExposure == "public";
+      tailnet.mode = facts.tailnet;
+      secrets.names = facts.secrets;
+      bots = builtins.listToAttrs (
+        map (name: {
+          inherit name;
+          value = { };
+        }) facts.bots
+      );
+    };
+  };
+
+  # { <nixosConfigurations attribute> = { host; module; }; }
+  hostsIn =
+    folder:
+    builtins.listToAttrs (
+      map (
+        host:
+        let
+          file = "Pulumi.${host}.yaml";
+          facts = read "stacks/${file}" (builtins.readFile (folder + "/${file}"));
+        in
+        {
+          name = if facts.flakeHost == null then host else facts.flakeHost;
+          value = {
+            inherit host;
+            module = moduleOf host facts;
+          };
+        }
+      ) (namesIn folder)
+    );
+}

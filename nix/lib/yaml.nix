@@ -1,0 +1,179 @@
+# Reads the YAML of a stack file, as core/settings/stack-file.ts and Pulumi write it: mappings, lists of scalars, and scalars
+# that stand on one line. Nix has no YAML reader, and one that is built first would need import-from-derivation. Whatever is
+# beyond this subset is refused with its line, never guessed at: test/nix/yaml.test.ts holds it to the yaml library.
+#
+# where: the file's name, for the messages · content: its text. Returns attribute sets, lists, strings, integers, booleans, null.
+where: content:
+let
+  text = import ./text.nix;
+  inherit (builtins)
+    elemAt
+    length
+    match
+    stringLength
+    substring
+    ;
+
+  refuse = number: why: throw "${where}:${toString number}: ${why}";
+
+  # { number; indent; body; } of every line that is neither blank nor a comment.
+  lines =
+    let
+      all = builtins.filter builtins.isString (builtins.split "\r?\n" content);
+      numbered = builtins.genList (index: {
+        number = index + 1;
+        line = elemAt all index;
+      }) (length all);
+      wanted = builtins.filter ({ line, ... }: match "[ \t]*(#.*)?" line == null) numbered;
+    in
+    map (
+      { number, line }:
+      let
+        parts = match "( *)(.*)" line;
+      in
+      if match ".*\t.*" line != null then
+        refuse number "a tab; write spaces."
+      else
+        {
+          inherit number;
+          indent = stringLength (elemAt parts 0);
+          body = elemAt (match "(.*[^ ]) *" (elemAt parts 1)) 0;
+        }
+    ) wanted;
+
+  count = length lines;
+  at = index: elemAt lines index;
+  isItem = { body, ... }: body == "-" || text.hasPrefix "- " body;
+  keyOf = { body, ... }: match "([A-Za-z0-9_./-]+(:[A-Za-z0-9_./-]+)*):( +(.*))?" body;
+
+  # Each of these returns { value; next; }, next being the index of the first line that is not its own.
+  block =
+    index:
+    let
+      line = at index;
+    in
+    if isItem line then list line.indent index [ ] else mapping line.indent index { };
+
+  mapping =
+    indent: index: seen:
+    if index >= count || (at index).indent < indent then
+      {
+        value = seen;
+        next = index;
+      }
+    else
+      let
+        line = at index;
+        parts = keyOf line;
+        key = elemAt parts 0;
+        entry = valueAfter line (elemAt parts 3) index;
+      in
+      if line.indent != indent then
+        refuse line.number "indented differently from the lines above, or the rest of a value; write each value on one line."
+      else if parts == null then
+        refuse line.number "no \"key: value\"; keys are of a-z, A-Z, 0-9, \"_\", \".\", \"/\", \"-\" and \":\", without quotes."
+      else if seen ? ${key} then
+        refuse line.number "\"${key}\" stands twice."
+      else
+        # Forced here, so that a line is refused even where nobody asks for its value.
+        builtins.deepSeq entry.value (mapping indent entry.next (seen // { ${key} = entry.value; }));
+
+  list =
+    indent: index: seen:
+    let
+      line = at index;
+      written = match "- +(.*)" line.body;
+      item = scalar line.number (elemAt written 0);
+    in
+    if index >= count || line.indent < indent || (line.indent == indent && !(isItem line)) then
+      {
+        value = seen;
+        next = index;
+      }
+    else if line.indent != indent then
+      refuse line.number "indented differently from the items above, or the rest of one; write each on one line."
+    else if written == null || (keyOf { body = elemAt written 0; } != null) then
+      refuse line.number "only plain values can be items of a list."
+    else
+      builtins.seq item (list indent (index + 1) (seen ++ [ item ]));
+
+  # What follows "key:", on its line or below it.
+  valueAfter =
+    line: written: index:
+    let
+      next = at (index + 1);
+      isBelow = index + 1 < count && (next.indent > line.indent || (next.indent == line.indent && isItem next));
+      isNothing = written == null || match "(#.*)?" written != null;
+    in
+    if isNothing && isBelow then
+      block (index + 1)
+    else
+      {
+        value = if isNothing then null else scalar line.number written;
+        next = index + 1;
+      };
+
+  scalar =
+    number: written:
+    let
+      flow = match "\\[ *(.*[^ ])? *](| +#.*)" written;
+      inner = elemAt flow 0;
+      items = builtins.filter builtins.isString (builtins.split " *, *" inner);
+    in
+    if match "\\{ *}(| +#.*)" written != null then
+      { }
+    else if flow == null then
+      single number written
+    else if inner == null then
+      [ ]
+    else if match ".*[]{}[].*" inner != null then
+      refuse number "only plain values can be items of a list."
+    else
+      map (item: if match "(#.*)?" item != null then refuse number "an empty item." else single number item) items;
+
+  single =
+    number: written:
+    let
+      double = match "(\"([^\"\\]|\\\\[\"\\nrt])*\")(| +#.*)" written;
+      quoted = match "'(([^']|'')*)'(| +#.*)" written;
+      cut = builtins.split " +#" written;
+      plain = elemAt cut 0;
+    in
+    if double != null then
+      builtins.fromJSON (elemAt double 0)
+    else if quoted != null then
+      builtins.replaceStrings [ "''" ] [ "'" ] (elemAt quoted 0)
+    else if match "[]\"'{}[,&*!|>%@`#].*|[-?:]( .*)?" plain != null then
+      refuse number "\"${substring 0 1 plain}\" begins something of YAML that is not read here; allowed: plain, 'quoted' and \"quoted\" values, and [lists, of them]."
+    else if match ".*:( .*)?" plain != null then
+      refuse number "a \":\" within a value; put the value in quotes."
+    else
+      typed number plain;
+
+  # As the core schema of YAML 1.2 has it; numbers of other kinds than 0, 1, 2, … are refused: no setting has one.
+  typed =
+    number: plain:
+    if match "true|True|TRUE" plain != null then
+      true
+    else if match "false|False|FALSE" plain != null then
+      false
+    else if match "~|null|Null|NULL" plain != null then
+      null
+    else if match "0|[1-9][0-9]{0,14}" plain != null then
+      builtins.fromJSON plain
+    else if
+      match "[-+]?(\\.[0-9]+|[0-9]+(\\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?\\.(inf|Inf|INF)|\\.(nan|NaN|NAN)" plain
+      != null
+    then
+      refuse number "${plain} is a number that no setting has; put it in quotes if it is text."
+    else
+      plain;
+
+  whole = block 0;
+in
+if count == 0 then
+  null
+else if (at 0).indent != 0 || whole.next != count then
+  refuse (at (if (at 0).indent != 0 then 0 else whole.next)).number "indented differently from the lines above."
+else
+  builtins.deepSeq whole.value whole.value

@@ -1,0 +1,151 @@
+import { isDeepStrictEqual } from "node:util";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { Document, parseDocument } from "yaml";
+import { checkStackConfig } from "../../core/settings/stack-config.ts";
+import { readStackFile } from "../../core/settings/stack-file.ts";
+import { describeWith } from "../_needs.ts";
+import { project, stackFile } from "../_project.ts";
+import { evaluate, nixString, refusalOf } from "./_nix.ts";
+
+const read = (text: string) => `import ./nix/lib/yaml.nix "Pulumi.web-1.yaml" ${nixString(text)}`;
+
+describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Nix", () => {
+  it.each([
+    ["nothing", ""],
+    ["comments only", "# a\n\n  # b\n"],
+    ["a mapping", "a: b\nc-d: e f\n"],
+    ["no end of line", "a: b"],
+    ["Windows line ends", "a: b\r\nc:\r\n  - d\r\n"],
+    [
+      "mappings in mappings",
+      "config:\n  clawdlets:install:\n    deadlines:\n      kexec: 20\n    buildOn: auto\nx: y\n",
+    ],
+    ["keys with colons, values with colons", "config:\n  clawdlets:flake: github:you/hosts?ref=main\n"],
+    ["lists", "a:\n  - b\n  - c d\ne: f\n"],
+    ["lists as deep as their key", "config:\n  a:\n  - b\n  - c\n  d: e\n"],
+    ["lists in one line", "a: [b, c d , 'e', \"f\"] # g\n"],
+    ["empty lists and mappings", "a: []\nb: {}\nc: [ ] # none\n"],
+    ["comments behind values", "a: b # c\nd: 'e' # f\ng: # h\n  - i # j\n"],
+    ["a hash within a word", "a: b#c\n"],
+    ["double quotes", `a: "b: #c \\" \\\\ d"\n`],
+    ["single quotes", "a: 'it''s: #1'\n"],
+    ["quoted numbers and booleans", `a: "false"\nb: '7'\nc: ""\nd: ''\n`],
+    ["booleans", "a: true\nb: False\nc: FALSE\n"],
+    ["what was a boolean once", "a: yes\nb: off\nc: n\n"],
+    ["nothing as a value", "a:\nb: null\nc: ~\nd: x\n"],
+    ["whole numbers", "a: 0\nb: 12\n"],
+    ["words that begin like numbers", "a: 1.2.3.4/32\nb: 12ab\nc: 2001:db8::/32\nd: 8eeec934\n"],
+    ["keys and salts", "k: ssh-ed25519 AAAA/+= you@laptop (new)\nencryptionsalt: v1:BCM2dD7Vpv4=:v1:dt5B\n"],
+    ["a value that Pulumi encrypted", "config:\n  clawdlets:x:\n    secure: AAABAAC+/=\n"],
+    ["other letters", "a: Zoë\n"],
+    ["a test's stack file", stackFile],
+  ])("reads %s as the yaml library does", async (_, text) => {
+    const document = parseDocument(text);
+    expect(document.errors).toEqual([]);
+    expect(await evaluate(read(text))).toEqual(document.toJS());
+  });
+
+  it.each([
+    ["a tab", "a:\n\tb: c\n", 2],
+    ["an anchor", "a: &x b\n", 1],
+    ["an alias", "a: b\nc: *x\n", 2],
+    ["a tag", "a: !!str b\n", 1],
+    ["a text in several lines", "a: |\n  b\n", 1],
+    ["a folded text", "a: >-\n  b\n", 1],
+    ["a value that goes on", "a: b\n  c\n", 2],
+    ["a quoted value that goes on", 'a: "b\n  c"\n', 1],
+    ["an item that goes on", "a:\n  - b\n    c\n", 3],
+    ["a mapping in one line", "a: { b: c }\n", 1],
+    ["a list in a list", "a: [b, [c]]\n", 1],
+    ["a list in several lines", "a: [b,\n  c]\n", 1],
+    ["a comma at a list's end", "a: [b, ]\n", 1],
+    ["a mapping as an item", "a:\n  - b: c\n", 2],
+    ["a list as an item", "a:\n  - - b\n", 2],
+    ["a key twice", "a: b\nc: d\na: e\n", 3],
+    ["a key in quotes", '"a": b\n', 1],
+    ["a key that is no text", "? a\n: b\n", 1],
+    ["a second document", "a: b\n---\nc: d\n", 2],
+    ["a directive", "%YAML 1.1\n", 1],
+    ["a number with a leading zero", "a: 007\n", 1],
+    ["other numbers", "a: 1e3\n", 1],
+    ["a hexadecimal number", "a: 0x10\n", 1],
+    ["a negative number", "a: -1\n", 1],
+    ["infinity", "a: .inf\n", 1],
+    ["a colon in a value", "a: b: c\n", 1],
+    ["an escape that is not written here", 'a: "\\x41"\n', 1],
+    ["text behind a quote", 'a: "b" c\n', 1],
+    ["an indented beginning", "  a: b\nc: d\n", 1],
+    ["indentation that fits nothing", "a:\n    b: c\n  d: e\n", 3],
+    ["a word alone", "a\n", 1],
+  ])("refuses %s, with its line", async (_, text, line) => {
+    expect(await refusalOf(read(text))).toContain(`Pulumi.web-1.yaml:${line}: `);
+  });
+
+  it("reads what a program writes as the yaml library does, or refuses it, and never otherwise", async () => {
+    const word = fc.oneof(
+      fc.string(),
+      fc.string({ unit: "grapheme" }),
+      fc.constantFrom("", "yes", "1e3", "0x1", "~", "- a", "a: b", "# a"),
+    );
+    const value = fc.oneof(
+      word,
+      fc.boolean(),
+      fc.constant(null),
+      fc.nat(),
+      fc.double(),
+      fc.array(word, { maxLength: 3 }),
+    );
+    const key = fc.stringMatching(/^[a-zA-Z][a-zA-Z0-9:_-]{0,8}[a-z]$/);
+    const inner = fc.dictionary(key, value, { maxKeys: 3 });
+    const settings = fc.dictionary(key, fc.oneof(value, inner), { maxKeys: 5 });
+    const texts = fc
+      .sample(settings, { numRuns: 500, seed: 7 })
+      .map((each) => new Document(each).toString({ lineWidth: 0 }));
+    const all = texts.map((text) => `(builtins.tryEval (${read(text)}))`).join(" ");
+    const answers = (await evaluate(`[ ${all} ]`)) as { success: boolean; value: unknown }[];
+    const different = texts.filter((text, index) => {
+      const answer = answers[index];
+      const expected: unknown = JSON.parse(JSON.stringify(parseDocument(text).toJS()));
+      return answer?.success && !isDeepStrictEqual(answer.value, expected);
+    });
+    expect(different).toEqual([]);
+    expect(answers.filter(({ success }) => success).length).toBeGreaterThan(100);
+  });
+
+  const full = `${stackFile}  clawdlets:bots: [maren, sonja]
+  clawdlets:secrets:
+    - openai
+  clawdlets:tailnet: none
+  clawdlets:sshExposure: public
+  clawdlets:flakeHost: other
+  clawdlets:install:
+    deadlines: { }
+    substituters: ["https://nix-community.cachix.org"]
+`;
+
+  it.each([
+    ["the defaults", stackFile],
+    ["everything the host needs to know", full],
+    ["lists as JSON text", `${stackFile}  clawdlets:bots: '["maren","sonja"]'\n`],
+  ])("takes from a stack file what the operator's side takes: %s", async (_, text) => {
+    const layout = project({ stackFile: text });
+    const { value, problems } = readStackFile(layout, "clawdbot-fleet-host");
+    expect(problems).toEqual([]);
+    const { adminSshKeys, bots, secrets, sshExposure, tailnet, flakeHost = null } = value ?? {};
+    const facts = await evaluate(`(import ./nix/lib/stacks.nix).read "Pulumi.web-1.yaml" ${nixString(text)}`);
+    expect(facts).toEqual({ adminSshKeys, bots, secrets, sshExposure, tailnet, flakeHost });
+  });
+
+  it.each([
+    ["sshExposure", "open", `allowed: "tailnet" or "public"`],
+    ["tailnet", "wireguard", `allowed: "tailscale" or "none"`],
+    ["bots", "maren", "clawdlets:bots is no list of texts"],
+  ])("refuses a %s of %j, as the operator's side does", async (key, value, message) => {
+    const text = `config:\n  clawdlets:${key}: ${value}\n`;
+    expect(await refusalOf(`(import ./nix/lib/stacks.nix).read "f" ${nixString(text)}`)).toContain(message);
+    expect(checkStackConfig({ [key]: value }, "f").problems.map(({ setting }) => setting)).toContain(
+      `clawdlets:${key}`,
+    );
+  });
+});
