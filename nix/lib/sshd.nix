@@ -35,8 +35,8 @@ rec {
     AuthenticationMethods = "publickey";
     MaxAuthTries = 3;
     LoginGraceTime = 30;
-    # admin's session is for commands; a forwarded port would reach what listens on loopback, a bot's gateway for one.
-    AllowTcpForwarding = false;
+    # To a bot's gateway, which listens on loopback only: ssh -L. Nothing can be made to listen here for others.
+    AllowTcpForwarding = "local";
     AllowStreamLocalForwarding = false;
     AllowAgentForwarding = false;
     PermitTunnel = false;

@@ -1,0 +1,130 @@
+# Bots: a user, a state folder and a sandboxed unit each. The sandbox itself is in nix/lib/bot-unit.nix.
+{
+  config,
+  lib,
+  ...
+}:
+let
+  cfg = config.clawdlets;
+  names = import ../lib/names.nix;
+  text = import ../lib/text.nix;
+  unit = import ../lib/bot-unit.nix;
+
+  all = builtins.attrNames cfg.bots;
+  running = builtins.filter (name: cfg.bots.${name}.command != null) all;
+  each = list: make: builtins.listToAttrs (map make list);
+  uids = map (name: cfg.bots.${name}.uid) all;
+  template = name: "clawdbot-${name}.env";
+
+  commandOf =
+    { command, package, ... }: if package != null && !(text.hasPrefix "/" command) then "${package}/bin/${command}" else command;
+
+  # For nix/lib/bot-unit.nix.
+  settingsOf =
+    name:
+    let
+      bot = cfg.bots.${name};
+    in
+    {
+      inherit name;
+      inherit (bot) nodeExecMem secrets;
+      inherit (bot.resources)
+        memoryMax
+        cpuQuota
+        tasksMax
+        ioWeight
+        ;
+      command = commandOf bot;
+      environmentFiles = lib.optional (bot.envSecrets != { }) "/run/secrets/rendered/${template name}";
+    };
+
+  service = name: {
+    name = names.botUnit name;
+    value = {
+      description = "Bot ${name}";
+      wantedBy = [ "multi-user.target" ];
+      after = unit.unitConfig.After;
+      wants = unit.unitConfig.Wants;
+      partOf = unit.unitConfig.PartOf;
+      environment = unit.environment {
+        inherit name;
+        inherit (cfg.bots.${name}) environment nodeExecMem;
+      };
+      serviceConfig = unit.serviceConfig (settingsOf name);
+    };
+  };
+in
+{
+  options.clawdlets.bots = lib.mkOption {
+    type = lib.types.attrsOf (lib.types.submodule (import ./bots/options.nix { inherit lib names; }));
+    default = { };
+    example = lib.literalExpression ''{ maren = { package = pkgs.clawdbot-gateway; command = "clawdbot gateway"; }; }'';
+    description = "The bots of this host, by name: a small letter, then up to 26 of a-z, 0-9, \"_\" and \"-\".";
+  };
+
+  config = {
+    assertions = [
+      {
+        assertion = builtins.all names.isBotName all;
+        message = "clawdlets.bots: ${builtins.concatStringsSep ", " (builtins.filter (name: !(names.isBotName name)) all)}: no name for a bot; allowed: ${names.botNameAllowed}.";
+      }
+      {
+        assertion = text.unique uids == uids;
+        message = "clawdlets.bots: two of ${builtins.concatStringsSep ", " all} have the same uid. Set clawdlets.bots.<name>.uid of the newer one, e.g. to 30999.";
+      }
+    ]
+    ++ map (name: {
+      assertion = cfg.bots.${name}.package != null || text.hasPrefix "/" cfg.bots.${name}.command;
+      message = ''clawdlets.bots.${name}.command is "${cfg.bots.${name}.command}"; allowed: an absolute path, or a program of clawdlets.bots.${name}.package, which is not set.'';
+    }) running
+    ++ map (
+      name:
+      let
+        twice = builtins.attrNames (builtins.intersectAttrs cfg.bots.${name}.environment cfg.bots.${name}.envSecrets);
+      in
+      {
+        assertion = twice == [ ];
+        message = "clawdlets.bots.${name}: ${builtins.concatStringsSep ", " twice} stands in environment and in envSecrets. Take it out of one.";
+      }
+    ) all;
+
+    warnings = map (
+      name: "clawdlets.bots.${name} has no command, so it has a user, a folder and secrets, and does not run. Set clawdlets.bots.${name}.command (hosts/${cfg.hostName}.nix)."
+    ) (builtins.filter (name: !(builtins.elem name running)) all);
+
+    users.users = each all (name: {
+      name = names.botUser name;
+      value = {
+        isSystemUser = true;
+        inherit (cfg.bots.${name}) uid;
+        group = names.botUser name;
+        home = names.botStateDir name;
+      };
+    });
+    users.groups = each all (name: {
+      name = names.botUser name;
+      value.gid = cfg.bots.${name}.uid;
+    });
+
+    systemd = {
+      tmpfiles.rules = [
+        "d ${names.stateDirBase} 0755 root root - -"
+      ]
+      ++ map (name: "d ${names.botStateDir name} 0700 ${names.botUser name} ${names.botUser name} - -") all;
+      services = each running service;
+    };
+
+    sops.templates = each (builtins.filter (name: cfg.bots.${name}.envSecrets != { }) all) (name: {
+      name = template name;
+      value = {
+        owner = "root";
+        group = "root";
+        mode = "0400";
+        content = text.lines (
+          lib.mapAttrsToList (variable: secret: "${variable}=${config.sops.placeholder.${secret}}") cfg.bots.${name}.envSecrets
+          ++ [ "" ]
+        );
+      };
+    });
+  };
+}

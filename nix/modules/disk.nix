@@ -1,0 +1,24 @@
+# The disk, as disko makes it in the installation. disko's own module has to be imported beside this one (flake.nix does).
+{ config, lib, ... }:
+let
+  cfg = config.clawdlets;
+in
+{
+  options.clawdlets.diskDevice = lib.mkOption {
+    type = lib.types.str;
+    default = "/dev/sda";
+    example = "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_12345678";
+    description = "The disk that the installation WIPES and the host boots from. Hetzner Cloud servers have one, /dev/sda.";
+  };
+
+  config = {
+    assertions = [
+      {
+        assertion = builtins.match "/dev/[A-Za-z0-9/_:.-]+" cfg.diskDevice != null && builtins.match ".*CHANGE_ME.*" cfg.diskDevice == null;
+        message = ''clawdlets.diskDevice is "${cfg.diskDevice}"; allowed: the path of a whole disk, e.g. "/dev/sda", which the installation wipes.'';
+      }
+    ];
+    # GRUB's device comes from the EF02 partition: disko sets boot.loader.grub.devices.
+    disko.devices = import ../lib/disk.nix cfg.diskDevice;
+  };
+}

@@ -1,0 +1,92 @@
+# A Hetzner Cloud x86 machine: BIOS, virtio, DHCP for IPv4. For IPv6 there is no DHCP: a server has a /64 that stands in the
+# console and in the metadata service, and its gateway is always fe80::1 (docs.hetzner.com; cloud-init, DataSourceHetzner).
+{
+  config,
+  lib,
+  modulesPath,
+  pkgs,
+  ...
+}:
+let
+  cfg = config.clawdlets;
+in
+{
+  imports = [ "${modulesPath}/profiles/qemu-guest.nix" ];
+
+  options.clawdlets.ipv6Address = lib.mkOption {
+    type = lib.types.nullOr lib.types.str;
+    default = null;
+    example = "2001:db8:1:2::1/64";
+    description = ''
+      The host's IPv6 address with its prefix, out of the /64 that Hetzner shows for it. Without it the host takes what
+      Hetzner's metadata service says at boot. An address of a living machine is nothing for a public repository.
+    '';
+  };
+
+  config = {
+    assertions = [
+      {
+        assertion = cfg.ipv6Address == null || builtins.match "[0-9a-fA-F:]+/[0-9]{1,3}" cfg.ipv6Address != null;
+        message = ''clawdlets.ipv6Address is "${toString cfg.ipv6Address}"; allowed: an IPv6 address and its prefix, e.g. "2001:db8:1:2::1/64", or null.'';
+      }
+    ];
+
+    boot = {
+      loader.grub = {
+        enable = true;
+        efiSupport = false;
+        useOSProber = false;
+      };
+      initrd.availableKernelModules = [
+        "ahci"
+        "sd_mod"
+        "virtio_blk"
+        "virtio_net"
+        "virtio_pci"
+        "virtio_scsi"
+        "xhci_pci"
+      ];
+      # Hetzner's console in the browser shows the screen; the serial line is for virtual machines elsewhere.
+      kernelParams = [
+        "console=ttyS0,115200"
+        "console=tty0"
+      ];
+    };
+
+    networking = {
+      useDHCP = false;
+      useNetworkd = true;
+    };
+    systemd.network.networks."10-uplink" = {
+      matchConfig.Name = "en* eth*";
+      networkConfig = {
+        DHCP = "ipv4";
+        IPv6AcceptRA = true;
+      };
+      address = lib.optional (cfg.ipv6Address != null) cfg.ipv6Address;
+      routes = lib.optional (cfg.ipv6Address != null) { Gateway = "fe80::1"; };
+    };
+
+    # Its metadata service is asked by root, once a boot, and only for this: bots may never reach it (egress.nix).
+    systemd.services.clawdlets-ipv6 = lib.mkIf (cfg.ipv6Address == null) {
+      description = "The IPv6 address that Hetzner has given to this server";
+      wantedBy = [ "multi-user.target" ];
+      after = [ "network-online.target" ];
+      wants = [ "network-online.target" ];
+      path = [
+        pkgs.curl
+        pkgs.iproute2
+        pkgs.gnused
+      ];
+      serviceConfig = {
+        Type = "oneshot";
+        RemainAfterExit = true;
+        Restart = "on-failure";
+        RestartSec = 30;
+      };
+      script = builtins.readFile ../host/hetzner-ipv6.sh;
+    };
+
+    services.qemuGuest.enable = lib.mkDefault true;
+  };
+}

@@ -1,0 +1,167 @@
+# What every host is, wherever it runs: its name, users that cannot change, a kernel that tells nothing, bounded logs.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  cfg = config.clawdlets;
+  names = import ../lib/names.nix;
+  resolvers = [
+    # Cloudflare, as upstream.
+    "1.1.1.1"
+    "1.0.0.1"
+    "2606:4700:4700::1111"
+    "2606:4700:4700::1001"
+  ];
+in
+{
+  options.clawdlets = {
+    hostName = lib.mkOption {
+      type = lib.types.str;
+      default = "CHANGE_ME_HOSTNAME";
+      example = "web-1";
+      description = ''
+        The host's name: that of its stack, and the one it has in the tailnet. The folder of its secrets is named after it.
+        A small letter, then up to 62 of a-z, 0-9 and "-".
+      '';
+    };
+
+    nameservers = lib.mkOption {
+      type = lib.types.listOf lib.types.str;
+      default = resolvers;
+      example = [ "9.9.9.9" ];
+      description = "Addresses of DNS resolvers.";
+    };
+
+    provisioning.enable = lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      example = true;
+      description = "For a first boot that is watched at the console: a host may have no way in by SSH yet.";
+    };
+
+    swap.sizeMiB = lib.mkOption {
+      type = lib.types.int;
+      default = 16384;
+      example = 4096;
+      description = ''
+        Size of the swap file /var/lib/swapfile in MiB, taken from the disk; 0 for none. Decrypted secrets are in ramfs,
+        which is never swapped; a bot's own memory is not either (MemorySwapMax=0), unless it has no memory limit.
+      '';
+    };
+  };
+
+  config = {
+    assertions = [
+      {
+        assertion = builtins.match "[a-z][a-z0-9-]{0,62}" cfg.hostName != null;
+        message = ''clawdlets.hostName is "${cfg.hostName}"; allowed: a small letter, then up to 62 of a-z, 0-9 and "-". Set it to the name of the host's stack.'';
+      }
+    ];
+
+    networking = {
+      inherit (cfg) hostName nameservers;
+      firewall = import ../lib/firewall.nix {
+        publicSsh = cfg.publicSsh.enable;
+        tailnet = cfg.tailnet.mode;
+      };
+      # Rules by nftables: the egress policy's tables stand beside the firewall's own, and a reload of one leaves the other.
+      nftables.enable = true;
+    };
+
+    users = {
+      # What is not in the configuration is gone after the next boot, and no password changes but by `clawdlets secrets`.
+      mutableUsers = false;
+      # On the console, with the admin's password: sshd lets in nobody but admin, and `su` takes nobody without wheel.
+      users.${names.breakglass} = {
+        isNormalUser = true;
+        extraGroups = [ "wheel" ];
+        hashedPasswordFile = config.sops.secrets.admin_password_hash.path;
+      };
+    };
+    security = {
+      pam.services.su.requireWheel = true;
+      pam.services.su-l.requireWheel = true;
+      pam.loginLimits = [
+        {
+          domain = "*";
+          type = "-";
+          item = "core";
+          value = "0";
+        }
+      ];
+    };
+
+    boot = {
+      kernel.sysctl = import ../lib/kernel.nix // {
+        # A pipe to a program that fails is the one pattern with which the kernel writes no file at all.
+        "kernel.core_pattern" = "|${pkgs.coreutils}/bin/false";
+      };
+      tmp.cleanOnBoot = true;
+      loader.grub.configurationLimit = 10;
+    };
+    systemd.coredump.enable = false;
+    # Nobody could type at its prompt before the network is up; a boot that goes on can be reached.
+    systemd.enableEmergencyMode = false;
+
+    # As drop-ins, since NixOS renames its options for these files now and then.
+    environment.etc = {
+      "systemd/journald.conf.d/50-clawdlets.conf".text = ''
+        [Journal]
+        Storage=persistent
+        SystemMaxUse=1G
+        SystemKeepFree=2G
+        MaxRetentionSec=3month
+      '';
+      "systemd/system.conf.d/50-clawdlets.conf".text = ''
+        [Manager]
+        DefaultLimitCORE=0
+      '';
+    };
+
+    time.timeZone = "UTC";
+    services.timesyncd.enable = true;
+
+    swapDevices =
+      if cfg.swap.sizeMiB == 0 then
+        [ ]
+      else
+        [
+          {
+            device = "/var/lib/swapfile";
+            size = cfg.swap.sizeMiB;
+          }
+        ];
+
+    nix = {
+      settings = {
+        experimental-features = [
+          "nix-command"
+          "flakes"
+        ];
+        # Whoever may talk to the daemon can have it fetch and build: not admin, whose key is not root, and no bot.
+        allowed-users = [ "@wheel" ];
+        trusted-users = [ "root" ];
+        # On a small machine a build must leave something to the bots.
+        max-jobs = lib.mkDefault 1;
+        cores = lib.mkDefault 2;
+        connect-timeout = 10;
+        # Rather no build than a full disk.
+        min-free = 1024 * 1024 * 1024;
+        max-free = 4 * 1024 * 1024 * 1024;
+      };
+      gc = {
+        automatic = true;
+        dates = "weekly";
+        options = "--delete-older-than 30d";
+      };
+    };
+
+    documentation.enable = lib.mkDefault false;
+    programs.command-not-found.enable = lib.mkDefault false;
+    # It would be older than every state on a host that is installed now. Never changed on a living host.
+    system.stateVersion = lib.mkDefault "26.05";
+  };
+}

@@ -1,0 +1,127 @@
+# Secrets: encrypted on the host's disk, outside the Nix store, and decrypted into memory by sops-nix with the host's own age
+# key. sops-nix' module has to be imported beside this one (flake.nix does).
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  cfg = config.clawdlets;
+  names = import ../lib/names.nix;
+  hostDir = if cfg.secrets.hostDir == null then names.secretsDirOf cfg.hostName else cfg.secrets.hostDir;
+  isOutsideStore = path: builtins.match "/[^ ]*[^ /]" path != null && builtins.match "/nix/store/.*" path == null;
+  forUsers = [ "admin_password_hash" ];
+
+  bots = builtins.attrValues cfg.bots;
+  required = import ../lib/plan.nix {
+    tailnet = if cfg.tailnet.tailscale.authKeySecret == null then "none" else cfg.tailnet.mode;
+    bots = builtins.attrNames cfg.bots;
+    secrets =
+      cfg.secrets.names
+      ++ lib.optional (cfg.tailnet.mode == "tailscale" && cfg.tailnet.tailscale.authKeySecret != null) cfg.tailnet.tailscale.authKeySecret
+      ++ builtins.concatMap (bot: bot.secrets ++ builtins.attrValues bot.envSecrets) bots;
+  };
+
+  receive = import ../lib/wrapper.nix { inherit lib pkgs; } {
+    name = "clawdlets-receive-secrets";
+    script = ../host/receive-secrets.sh;
+    programs = [
+      pkgs.age
+      pkgs.coreutils
+      pkgs.gnugrep
+      pkgs.gnused
+      pkgs.gnutar
+      pkgs.sops
+      pkgs.systemd
+      pkgs.util-linux
+    ];
+    environment = {
+      SECRETS_DIR = hostDir;
+      AGE_KEY_FILE = cfg.secrets.ageKeyFile;
+    };
+  };
+in
+{
+  options.clawdlets.secrets = {
+    hostDir = lib.mkOption {
+      type = lib.types.nullOr lib.types.str;
+      default = null;
+      example = "/var/lib/clawdlets/secrets/hosts/web-1";
+      description = ''
+        Folder on the host with one sops file a secret, <name>.yaml. A text, not a Nix path: a path would be copied into the
+        store, which everybody on the host can read. null: /var/lib/clawdlets/secrets/hosts/<hostName>, where the installation
+        and `clawdlets secrets sync` put them.
+      '';
+    };
+
+    ageKeyFile = lib.mkOption {
+      type = lib.types.str;
+      default = names.ageKeyFile;
+      example = "/var/lib/sops-nix/key.txt";
+      description = "The host's age identity, on the host. The installation delivers it.";
+    };
+
+    names = lib.mkOption {
+      type = lib.types.listOf lib.types.str;
+      default = [ ];
+      example = [ "openai_api_key" ];
+      description = ''
+        Further secrets of the host, as `clawdlets:secrets` in the stack file lists them. Those of the plan
+        (core/secrets/plan.json) and those that bots name are there without it.
+      '';
+    };
+  };
+
+  config = {
+    assertions = [
+      {
+        assertion = isOutsideStore hostDir && isOutsideStore cfg.secrets.ageKeyFile;
+        message = "clawdlets.secrets: hostDir is \"${hostDir}\" and ageKeyFile \"${cfg.secrets.ageKeyFile}\"; allowed: absolute paths on the host, outside /nix/store, e.g. ${names.secretsDirOf "web-1"}.";
+      }
+      {
+        assertion = builtins.all (name: builtins.match "[a-z][a-z0-9_-]{0,62}" name != null) required;
+        message = "clawdlets: a secret's name is a small letter, then up to 62 of a-z, 0-9, \"_\" and \"-\"; these are: ${builtins.concatStringsSep ", " required}.";
+      }
+    ];
+
+    sops = {
+      # This key and no other: sops-nix would take the host's ssh key too, which is not what the files are encrypted to.
+      age = {
+        keyFile = cfg.secrets.ageKeyFile;
+        sshKeyPaths = [ ];
+        generateKey = false;
+      };
+      gnupg.sshKeyPaths = [ ];
+      # They are not in the store, where they could be looked at while building.
+      validateSopsFiles = false;
+      # A unit, so that clawdlets-receive-secrets can start it again.
+      useSystemdActivation = true;
+      secrets = lib.genAttrs required (name: {
+        sopsFile = "${hostDir}/${name}.yaml";
+        owner = "root";
+        group = "root";
+        mode = "0400";
+        neededForUsers = builtins.elem name forUsers;
+      });
+    };
+
+    systemd = {
+      # sops-nix has no unit for a host whose only secret is a password.
+      services.sops-install-secrets = lib.mkIf (required == forUsers) {
+        description = "No secrets but those of users";
+        serviceConfig = {
+          Type = "oneshot";
+          ExecStart = "${pkgs.coreutils}/bin/true";
+        };
+      };
+      # Whatever reads secrets is PartOf it, and runs again when they have changed.
+      targets.${names.secretsTarget} = {
+        description = "Services that use secrets";
+        wantedBy = [ "multi-user.target" ];
+      };
+    };
+
+    environment.systemPackages = [ receive ];
+  };
+}

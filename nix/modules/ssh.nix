@@ -1,0 +1,60 @@
+# The way in: `admin` by key, over the tailnet, with the host key that was pinned before the server existed.
+{ config, lib, ... }:
+let
+  cfg = config.clawdlets;
+  names = import ../lib/names.nix;
+  sshd = import ../lib/sshd.nix;
+  isPublicKey =
+    key:
+    builtins.match "(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\\.com|sk-ecdsa-sha2-nistp256@openssh\\.com|ssh-rsa) [A-Za-z0-9+/]+=*( .*)?" key
+    != null;
+in
+{
+  options.clawdlets = {
+    adminSshKeys = lib.mkOption {
+      type = lib.types.listOf lib.types.str;
+      default = [ ];
+      example = [ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI… you@laptop" ];
+      description = "Who may log in as `admin`: OpenSSH public keys, one a text, without options in front.";
+    };
+
+    publicSsh.enable = lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      example = true;
+      description = ''
+        OPENS TCP/22 in the host's own firewall to everybody who gets through Hetzner's (`sshExposure: public` in the stack
+        file, which names who). Otherwise it is open on tailscale0 alone.
+      '';
+    };
+  };
+
+  config = {
+    assertions = [
+      {
+        assertion = cfg.adminSshKeys != [ ] || cfg.provisioning.enable;
+        message = "clawdlets.adminSshKeys is empty, so nobody could log in. Name at least one OpenSSH public key, or set clawdlets.provisioning.enable for a first boot at the console.";
+      }
+      {
+        assertion = builtins.all isPublicKey cfg.adminSshKeys;
+        message = "clawdlets.adminSshKeys: one of them is no OpenSSH public key, e.g. \"ssh-ed25519 AAAA… you@laptop\". Options in front of a key are not allowed.";
+      }
+    ];
+
+    services.openssh = {
+      enable = true;
+      openFirewall = false;
+      allowSFTP = false;
+      authorizedKeysInHomedir = false;
+      inherit (sshd) hostKeys settings;
+    };
+
+    users.users.${names.admin} = {
+      isNormalUser = true;
+      # Without wheel: what admin may do as root is in operator.nix.
+      extraGroups = [ ];
+      hashedPasswordFile = config.sops.secrets.admin_password_hash.path;
+      openssh.authorizedKeys.keys = cfg.adminSshKeys;
+    };
+  };
+}
