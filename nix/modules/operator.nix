@@ -28,7 +28,7 @@ let
     name = "rebuild-host";
     script = ../host/rebuild-host.sh;
     programs = [
-      config.system.build.nixos-rebuild
+      "/run/current-system/sw" # nixos-rebuild, as this system has it.
       nix
       pkgs.coreutils
       pkgs.git

@@ -6,7 +6,7 @@ let
   sshd = import ../lib/sshd.nix;
   isPublicKey =
     key:
-    builtins.match "(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\\.com|sk-ecdsa-sha2-nistp256@openssh\\.com|ssh-rsa) [A-Za-z0-9+/]+=*( .*)?" key
+    builtins.match "(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\\.com|sk-ecdsa-sha2-nistp256@openssh\\.com|ssh-rsa) [A-Za-z0-9+/]+=*( [^\n]*)?" key
     != null;
 in
 {

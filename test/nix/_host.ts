@@ -1,0 +1,31 @@
+import { evaluate, refusalOf } from "./_nix.ts";
+
+export const adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjTrP2PB+7IVvyoXcRhlWo8aac6mXJvuWm57bHZKIdI operator";
+
+/** Settings that a host cannot do without, as Nix. */
+export const enough = `{ clawdlets = { hostName = "web-1"; adminSshKeys = [ "${adminKey}" ]; tailnet.mode = "tailscale"; }; }`;
+
+// biome-ignore lint/suspicious/noExplicitAny: the configuration of a whole NixOS host.
+type Config = any;
+
+export interface EvaluatedHost {
+  config: Config;
+  /** Messages of assertions that do not hold. */
+  refused: string[];
+  warnings: string[];
+  /** Options of ours without type, default, description or example. */
+  untold: string[];
+}
+
+const expression = (modules: readonly string[]) =>
+  `import ./test/nix/eval/host.nix { modules = [ ${modules.map((module) => `(${module})`).join(" ")} ]; }`;
+
+/** A host of all our modules and these settings, evaluated in whole. @param modules NixOS modules, as Nix */
+export async function host(...modules: string[]): Promise<EvaluatedHost> {
+  return (await evaluate(expression(modules))) as EvaluatedHost;
+}
+
+/** What Nix says of a host that it cannot evaluate. */
+export async function hostRefusal(...modules: string[]): Promise<string> {
+  return await refusalOf(expression(modules));
+}

@@ -1,0 +1,56 @@
+# A host as our modules make it, evaluated in whole. Returns { config; refused; warnings; untold; }, refused being the
+# messages of the assertions that do not hold, untold the options of ours that lack a default, an example or the like. `lib` can be nixpkgs' real one (docs/verification.md).
+{
+  lib ? import ./lib.nix,
+  modules ? [ ],
+}:
+let
+  pkgs = import ./pkgs.nix;
+  placeholders =
+    { config, lib, ... }:
+    {
+      # As sops-nix does.
+      sops.placeholder = lib.mkIf (config.sops.templates != { }) (
+        builtins.mapAttrs (name: _: lib.mkDefault "<SOPS:${name}:PLACEHOLDER>") config.sops.secrets
+      );
+    };
+  evaluated = lib.evalModules {
+    modules = [
+      ./declarations.nix
+      ../../../nix/modules
+      placeholders
+    ]
+    ++ modules;
+    specialArgs = {
+      inherit pkgs;
+      modulesPath = toString ./nixpkgs;
+    };
+  };
+  # `_module` is nixpkgs' own, and functions have no JSON.
+  config = builtins.removeAttrs evaluated.config [ "_module" ];
+
+  # Our own options that do not say what they are: "clawdlets.x: example".
+  untold =
+    path: option:
+    if (option._type or null) == "option" then
+      map (field: "${builtins.concatStringsSep "." path}: ${field}") (
+        builtins.filter (field: !(option ? ${field})) [
+          "default"
+          "description"
+          "example"
+          "type"
+        ]
+      )
+    else
+      builtins.concatMap (name: untold (path ++ [ name ]) option.${name}) (builtins.attrNames option);
+  botOptions = (import ../../../nix/modules/bots/options.nix {
+    inherit lib;
+    names = import ../../../nix/lib/names.nix;
+  } { name = "maren"; }).options;
+in
+builtins.deepSeq config {
+  inherit config;
+  refused = map ({ message, ... }: message) (builtins.filter ({ assertion, ... }: !assertion) config.assertions);
+  inherit (config) warnings;
+  untold = untold [ "clawdlets" ] evaluated.options.clawdlets ++ untold [ "clawdlets" "bots" "<name>" ] botOptions;
+}

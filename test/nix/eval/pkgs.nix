@@ -1,0 +1,46 @@
+# Stands for nixpkgs' packages: those that the modules use, and no others. What a package would be built from can be read back.
+let
+  package = name: {
+    type = "derivation";
+    inherit name;
+    outPath = "/nix/store/00000000000000000000000000000000-${name}";
+    __toString = self: self.outPath;
+  };
+  names = [
+    "age"
+    "bash"
+    "coreutils"
+    "curl"
+    "dnsmasq"
+    "git"
+    "gnugrep"
+    "gnused"
+    "gnutar"
+    "hello"
+    "iproute2"
+    "nftables"
+    "nodejs"
+    "python3"
+    "sops"
+    "squid"
+    "systemd"
+    "tinyproxy"
+    "util-linux"
+  ];
+  written =
+    name: text:
+    package name
+    // {
+      inherit text;
+    };
+in
+builtins.listToAttrs (
+  map (name: {
+    inherit name;
+    value = package name;
+  }) names
+)
+// {
+  writeShellScriptBin = written;
+  writeText = written;
+}

@@ -1,0 +1,253 @@
+import { expect, it } from "vitest";
+import { describeWith } from "../_needs.ts";
+import { adminKey, enough, host, hostRefusal } from "./_host.ts";
+import { evaluate, nixString } from "./_nix.ts";
+
+const clawdlets = (settings: string) => `{ clawdlets = { ${settings} }; }`;
+const bot = (settings: string) => clawdlets(`bots.maren = { ${settings} };`);
+
+describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
+  it("make a host of few settings, without a warning", async () => {
+    const { config, refused, warnings } = await host(enough);
+    expect({ refused, warnings }).toEqual({ refused: [], warnings: [] });
+    expect(config.networking.hostName).toBe("web-1");
+    expect(config.users.mutableUsers).toBe(false);
+    expect(config.services.openssh.settings.AllowUsers).toEqual(["admin"]);
+    expect(config.networking.firewall.allowedTCPPorts).toEqual([]);
+    expect(config.networking.firewall.interfaces.tailscale0.allowedTCPPorts).toEqual([22]);
+    expect(config.services.openssh.openFirewall).toBe(false);
+  });
+
+  it("say of each option what it is, with type, default and example", async () => {
+    expect((await host(enough)).untold).toEqual([]);
+  });
+
+  it("make a host of a stack file, without any Nix", async () => {
+    const file = `config:\n  clawdlets:adminSshKeys:\n    - ${adminKey}\n  clawdlets:bots: [maren]\n  clawdlets:secrets: [openai]\n`;
+    const stacks = "import ./nix/lib/stacks.nix";
+    const { config, refused, warnings } = await host(
+      `(${stacks}).moduleOf "web-1" ((${stacks}).read "f" ${nixString(file)})`,
+    );
+    expect(refused).toEqual([]);
+    expect(Object.keys(config.sops.secrets).sort()).toEqual([
+      "admin_password_hash",
+      "discord_token_maren",
+      "openai",
+      "tailscale_auth_key",
+    ]);
+    expect(warnings).toEqual([expect.stringContaining("clawdlets.bots.maren has no command")]);
+    expect(config.users.users["bot-maren"].uid).toBe(45584);
+  });
+
+  it("keep admin out of every group, and breakglass away from ssh", async () => {
+    const { config } = await host(enough);
+    expect(config.users.users.admin.extraGroups).toEqual([]);
+    expect(config.users.users.admin.openssh.authorizedKeys.keys).toEqual([adminKey]);
+    expect(config.users.users.breakglass.extraGroups).toEqual(["wheel"]);
+    expect(config.users.users.breakglass.openssh.authorizedKeys.keys).toEqual([]);
+    expect(config.security.sudo.wheelNeedsPassword).toBe(true);
+    expect(config.security.pam.services.su.requireWheel).toBe(true);
+    expect(config.nix.settings["trusted-users"]).toEqual(["root"]);
+    expect(config.nix.settings["allowed-users"]).toEqual(["@wheel"]);
+  });
+
+  it("take secrets from the host's disk with its age key alone, and put none into the store", async () => {
+    const { config } = await host(enough, bot('command = "/bin/maren"; envSecrets.KEY = "openai";'));
+    expect(config.sops.age).toMatchObject({
+      keyFile: "/var/lib/sops-nix/key.txt",
+      sshKeyPaths: [],
+      generateKey: false,
+    });
+    expect(config.sops.gnupg.sshKeyPaths).toEqual([]);
+    expect(config.sops.validateSopsFiles).toBe(false);
+    const secrets = Object.entries<{ sopsFile: string; mode: string; owner: string }>(config.sops.secrets);
+    expect(secrets.map(([name]) => name).sort()).toEqual([
+      "admin_password_hash",
+      "discord_token_maren",
+      "openai",
+      "tailscale_auth_key",
+    ]);
+    for (const [name, { sopsFile, mode, owner }] of secrets) {
+      expect({ sopsFile, mode, owner }).toEqual({
+        sopsFile: `/var/lib/clawdlets/secrets/hosts/web-1/${name}.yaml`,
+        mode: "0400",
+        owner: "root",
+      });
+    }
+    expect(config.sops.secrets.admin_password_hash.neededForUsers).toBe(true);
+  });
+
+  it("give a bot its user, folder, credential and environment", async () => {
+    const { config, refused } = await host(
+      enough,
+      bot(`package = (import ./test/nix/eval/pkgs.nix).hello; command = "hello --name maren"; environment.LEVEL = "info";
+        envSecrets.ZAI_API_KEY = "z_ai"; resources.memoryMax = "512M"; nodeExecMem = "jitless";`),
+    );
+    expect(refused).toEqual([]);
+    const { serviceConfig, environment, partOf, after } = config.systemd.services["clawdbot-maren"];
+    expect(serviceConfig).toMatchObject({
+      User: "bot-maren",
+      ExecStart: expect.stringMatching(/^\/nix\/store\/.*-hello\/bin\/hello --name maren$/),
+      LoadCredential: ["discord_token_maren:/run/secrets/discord_token_maren"],
+      EnvironmentFile: ["/run/secrets/rendered/clawdbot-maren.env"],
+      MemoryMax: "512M",
+      MemoryDenyWriteExecute: true,
+      ReadWritePaths: ["/srv/clawdbot/maren"],
+    });
+    expect(environment).toEqual({ HOME: "/srv/clawdbot/maren", LEVEL: "info", NODE_OPTIONS: "--jitless" });
+    expect({ partOf, after }).toMatchObject({ partOf: ["clawdlets-secrets.target"] });
+    expect(after).toContain("sops-install-secrets.service");
+    expect(config.systemd.tmpfiles.rules).toContain("d /srv/clawdbot/maren 0700 bot-maren bot-maren - -");
+    expect(config.sops.templates["clawdbot-maren.env"].content).toBe("ZAI_API_KEY=<SOPS:z_ai:PLACEHOLDER>\n");
+  });
+
+  it("have a unit to restart for new secrets, even where only a password is one", async () => {
+    const { config } = await host(enough, `{ lib, ... }: { clawdlets.tailnet.mode = lib.mkForce "none"; }`);
+    expect(Object.keys(config.sops.secrets)).toEqual(["admin_password_hash"]);
+    expect(config.systemd.services["sops-install-secrets"].serviceConfig.Type).toBe("oneshot");
+    expect(Object.keys((await host(enough)).config.systemd.services)).not.toContain("sops-install-secrets");
+  });
+
+  it("open TCP/22 to the internet with public SSH only", async () => {
+    const { config } = await host(enough, clawdlets("publicSsh.enable = true;"));
+    expect(config.networking.firewall.allowedTCPPorts).toEqual([22]);
+  });
+
+  it("ask Hetzner for the IPv6 address unless it is given", async () => {
+    expect((await host(enough)).config.systemd.services["clawdlets-ipv6"].script).toContain("networkctl reload");
+    const { config } = await host(enough, clawdlets('ipv6Address = "2001:db8:1:2::1/64";'));
+    expect(config.systemd.services["clawdlets-ipv6"]).toBeUndefined();
+    expect(config.systemd.network.networks["10-uplink"]).toMatchObject({
+      address: ["2001:db8:1:2::1/64"],
+      routes: [{ Gateway: "fe80::1" }],
+    });
+  });
+
+  it("let the host rebuild itself only where that is asked for", async () => {
+    const commands = (config: Awaited<ReturnType<typeof host>>["config"]): string[] =>
+      config.security.sudo.extraRules.flatMap((rule: { commands: { command: string }[] }) =>
+        rule.commands.map(({ command }) => command),
+      );
+    expect(commands((await host(enough)).config).join("\n")).not.toContain("rebuild-host");
+    const rebuild = clawdlets('operator.rebuild = { enable = true; flakeBase = "github:you/hosts"; };');
+    const { config, refused } = await host(enough, rebuild);
+    expect(refused).toEqual([]);
+    expect(commands(config).join("\n")).toContain("/etc/clawdlets/bin/rebuild-host");
+    expect(config.environment.etc["clawdlets/bin/rebuild-host"].source).toContain("rebuild-host");
+  });
+
+  it.each([
+    [
+      "a host without a name",
+      '{ lib, ... }: { clawdlets.hostName = lib.mkForce "CHANGE_ME_HOSTNAME"; }',
+      "clawdlets.hostName is",
+    ],
+    ["nobody who could log in", "{ lib, ... }: { clawdlets.adminSshKeys = lib.mkForce [ ]; }", "adminSshKeys is empty"],
+    ["a key with options", clawdlets(`adminSshKeys = [ ''command="x" ${adminKey}'' ];`), "no OpenSSH public key"],
+    ["a key that is two", clawdlets(`adminSshKeys = [ "${adminKey}\\n${adminKey}" ];`), "no OpenSSH public key"],
+    ["a tailnet without a key", clawdlets("tailnet.tailscale.authKeySecret = null;"), "authKeySecret is null"],
+    [
+      "a rebuild of nothing",
+      clawdlets("operator.rebuild.enable = true;"),
+      "allowed with rebuild.enable: github:owner/repo",
+    ],
+    [
+      "a rebuild from anywhere",
+      clawdlets('operator.rebuild = { enable = true; flakeBase = "github:you/hosts?x=y"; };'),
+      "github:owner/repo",
+    ],
+    ["a branch that is an option", clawdlets('operator.rebuild.ref = "--upload-pack=x";'), "rebuild.ref is"],
+    ["secrets in the store", clawdlets('secrets.hostDir = "/nix/store/abc";'), "outside /nix/store"],
+    ["a secret's name that is a path", clawdlets('secrets.names = [ "../x" ];'), "a secret's name is"],
+    ["a disk that was never named", clawdlets('diskDevice = "/dev/disk/by-id/CHANGE_ME";'), "diskDevice is"],
+    ["an address without prefix", clawdlets('ipv6Address = "2001:db8::1";'), "an IPv6 address and its prefix"],
+    ["a bot's name that is too long", clawdlets(`bots.${"a".repeat(28)} = { };`), "no name for a bot"],
+    [
+      "a command from nowhere",
+      bot('command = "maren";'),
+      "an absolute path, or a program of clawdlets.bots.maren.package",
+    ],
+    [
+      "a variable that stands twice",
+      bot('environment.A = "b"; envSecrets.A = "c";'),
+      "A stands in environment and in envSecrets",
+    ],
+    ["two bots of one number", clawdlets("bots = { a.uid = 40000; b.uid = 40000; };"), "have the same uid"],
+  ])("refuse %s, and say what to do", async (_, module, message) => {
+    expect((await host(enough, module)).refused.join("\n")).toContain(message);
+  });
+
+  it("take whom a first boot at the console leaves without a way in", async () => {
+    const module = "{ lib, ... }: { clawdlets = { provisioning.enable = true; adminSshKeys = lib.mkForce [ ]; }; }";
+    expect((await host(enough, module)).refused).toEqual([]);
+  });
+});
+
+/** That the check of the modules can fail, in every way that nixpkgs' own does. */
+describeWith({ programs: ["nix-instantiate"] }, "the evaluation of NixOS modules", () => {
+  it.each([
+    ["an option of ours that is none", clawdlets('hostname = "web-1";'), "option `clawdlets.hostname' does not exist"],
+    [
+      "an option of NixOS that is none",
+      "{ services.opensssh.enable = true; }",
+      "option `services.opensssh' does not exist",
+    ],
+    [
+      "one below a condition",
+      "{ lib, config, ... }: { config = lib.mkIf config.networking.useNetworkd { nix.x = 1; }; }",
+      "`nix.x' does not exist",
+    ],
+    ["one in a submodule", '{ systemd.services.a.execStart = "x"; }', "`systemd.services.a.execStart' does not exist"],
+    [
+      "a key of sshd that is misspelt",
+      '{ services.openssh.settings.PermitRootLogins = "no"; }',
+      "PermitRootLogins' does not exist",
+    ],
+    [
+      "a value of another type",
+      '{ networking.firewall.allowedTCPPorts = [ "22" ]; }',
+      "is not of type `16 bit unsigned integer'",
+    ],
+    [
+      "a port that is too high",
+      "{ networking.firewall.allowedTCPPorts = [ 65536 ]; }",
+      "is not of type `16 bit unsigned integer'",
+    ],
+    ["a value outside of a choice", clawdlets('tailnet.mode = "wireguard";'), "is not of type `one of"],
+    ["a path of Nix as a folder of secrets", clawdlets("secrets.hostDir = ./.;"), "is not of type `null or string'"],
+    [
+      "two values for one option",
+      '{ time.timeZone = "Europe/Berlin"; }',
+      "`time.timeZone' has conflicting definition values",
+    ],
+    [
+      "a package that nixpkgs does not have",
+      "{ pkgs, ... }: { environment.systemPackages = [ pkgs.no-such ]; }",
+      "no-such",
+    ],
+    [
+      "an option without a value",
+      "{ sops.secrets.a = { }; }",
+      "`sops.secrets.a.sopsFile' was accessed but has no value",
+    ],
+    ["settings beside a config", "{ config = { }; time = { }; }", "beside them time"],
+  ])("refuses %s", async (_, module, message) => {
+    expect(await hostRefusal(enough, module)).toContain(message);
+  });
+
+  it("lets the stronger definition win, and joins those that can be joined", async () => {
+    const { config } = await host(
+      enough,
+      '{ lib, ... }: { time.timeZone = lib.mkForce "Europe/Berlin"; boot.kernelParams = lib.mkMerge [ [ "a" ] (lib.mkIf false [ "b" ]) ]; }',
+    );
+    expect(config.time.timeZone).toBe("Europe/Berlin");
+    expect(config.boot.kernelParams).toContain("a");
+    expect(config.boot.kernelParams).not.toContain("b");
+  });
+
+  it("knows the functions of nixpkgs' lib", async () => {
+    const lib = "(import ./test/nix/eval/lib.nix)";
+    expect(await evaluate(`${lib}.escapeShellArg "it's"`)).toBe("'it'\\''s'");
+    expect(await evaluate(`${lib}.makeBinPath [ "/a" "/b" ]`)).toBe("/a/bin:/b/bin");
+  });
+});
