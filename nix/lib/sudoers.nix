@@ -62,10 +62,16 @@ rec {
     }
   ];
 
+  # Without it sudo takes `PATH=…` from admin, on the command line or from the session, and NixOS sets none. For
+  # security.sudo.extraConfig.
+  defaults = ''Defaults:${names.admin} secure_path="/run/wrappers/bin:${sw}"'';
+
   # The same as one file, for visudo and sudo where there is no NixOS.
   file =
     settings:
     text.lines (
-      map (command: "${names.admin} ALL=(root:root) NOPASSWD: NOSETENV: ${command}") (commands settings) ++ [ "" ]
+      [ defaults ]
+      ++ map (command: "${names.admin} ALL=(root:root) NOPASSWD: NOSETENV: ${command}") (commands settings)
+      ++ [ "" ]
     );
 }

@@ -97,6 +97,7 @@ in
       enable = true;
       # breakglass is in wheel; its password is what stands between the console and root.
       wheelNeedsPassword = true;
+      extraConfig = sudoers.defaults;
       extraRules = sudoers.rules {
         bots = builtins.attrNames cfg.bots;
         rebuild = rebuild.enable;

@@ -1,0 +1,100 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { execa } from "execa";
+import { path } from "../_debian.ts";
+import { temporaryFolder } from "../_temporary.ts";
+
+export interface Attempt {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
+export const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
+
+const passwd = `root:x:0:0:root:/root:/bin/sh
+nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+sshd:x:100:65534::/run/sshd:/usr/sbin/nologin
+admin:x:1000:100::/home/admin:/bin/sh
+breakglass:x:1001:100::/home/breakglass:/bin/sh
+bot-maren:x:45584:45584::/srv/clawdbot/maren:/bin/sh
+`;
+const group = "root:x:0:\nwheel:x:1:breakglass\nusers:x:100:\nnogroup:x:65534:\nbot-maren:x:45584:\n";
+
+/**
+ * The users of one of our hosts, and files of one, seen by one process and its children only: a mount namespace of its own,
+ * in which they lie over this machine's. Processes end with it. Takes root.
+ */
+export class PrivateMachine {
+  readonly folder = temporaryFolder("clawdlets-machine-");
+  readonly #steps: string[] = [];
+
+  /** @param passwordHash crypt(3), of everybody: the passwords are right, so that only settings can refuse them */
+  constructor(passwordHash = "*") {
+    const names = passwd.split("\n").flatMap((line) => line.split(":")[0] || []);
+    this.place("/etc/passwd", passwd);
+    this.place("/etc/group", group);
+    this.place("/etc/shadow", names.map((name) => `${name}:${passwordHash}:19000::::::\n`).join(""), 0o640);
+    this.#steps.push("mount -t tmpfs -o mode=755 tmpfs /run", "mount -t tmpfs -o mode=755 tmpfs /home");
+    this.#steps.push(
+      "install -d -o 1000 -g 100 -m 700 /home/admin",
+      "install -d -o 1001 -g 100 -m 700 /home/breakglass",
+    );
+  }
+
+  /** Lays a file over one that this machine has. */
+  place(target: string, content: string, mode = 0o644): void {
+    const file = this.#write(target, content, mode);
+    this.#steps.push(`chown root:root ${quoted(file)}`, `mount --bind ${quoted(file)} ${quoted(target)}`);
+  }
+
+  /** Lays an empty folder over one that this machine has; it can then be filled by {@link step}. */
+  empty(target: string): void {
+    this.#steps.push(`mount -t tmpfs -o mode=755 tmpfs ${quoted(target)}`);
+  }
+
+  /** A shell command of root's in the machine, before the attempts. */
+  step(command: string): void {
+    this.#steps.push(command);
+  }
+
+  /** A program below /run that says by which words it was run. */
+  stub(target: string): void {
+    const file = this.#write(
+      target,
+      `#!/bin/sh\nPATH=/usr/bin:/bin\nprintf 'RAN %s as %s\\n' "$(basename "$0") $*" "$(id -un)"\n`,
+      0o755,
+    );
+    this.#steps.push(`install -D -m 755 ${quoted(file)} ${quoted(target)}`);
+  }
+
+  /** Runs shell commands one after the other, each with its own outcome. */
+  async run(commands: readonly string[]): Promise<Attempt[]> {
+    const out = join(this.folder, "attempts");
+    mkdirSync(out, { recursive: true });
+    const attempts = commands.map(
+      (command, index) =>
+        `( ${command}\n) >${out}/${index}.out 2>${out}/${index}.err </dev/null; echo $? >${out}/${index}.code`,
+    );
+    const script = ["set -eu", ...this.#steps, "set +e", "cd /", ...attempts, "exit 0"].join("\n");
+    const options = { env: { PATH: path, LC_ALL: "C" }, extendEnv: false, input: script, reject: false } as const;
+    const isolated = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--ipc"];
+    const { exitCode, stderr } = await execa("unshare", [...isolated, "bash"], options);
+    if (exitCode !== 0) throw new Error(`the private machine could not be set up: ${stderr}`);
+    const read = (index: number, kind: string) => readFileSync(join(out, `${index}.${kind}`), "utf8");
+    return commands.map((_, index) => {
+      return { exitCode: Number(read(index, "code")), stdout: read(index, "out"), stderr: read(index, "err") };
+    });
+  }
+
+  #write(target: string, content: string, mode: number): string {
+    const file = join(this.folder, "files", target);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, content, { mode });
+    return file;
+  }
+}
+
+/** A command line as one of the machine's users. */
+export const as = (user: string, ...words: string[]) =>
+  `setpriv --reuid=${user} --regid=$(id -g ${user}) --init-groups ${words.map(quoted).join(" ")}`;
