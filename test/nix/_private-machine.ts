@@ -35,7 +35,11 @@ export class PrivateMachine {
     this.place("/etc/passwd", passwd);
     this.place("/etc/group", group);
     this.place("/etc/shadow", names.map((name) => `${name}:${passwordHash}:19000::::::\n`).join(""), 0o640);
-    this.#steps.push("mount -t tmpfs -o mode=755 tmpfs /run", "mount -t tmpfs -o mode=755 tmpfs /home");
+    this.#steps.push(
+      "ip link set lo up",
+      "mount -t tmpfs -o mode=755 tmpfs /run",
+      "mount -t tmpfs -o mode=755 tmpfs /home",
+    );
     this.#steps.push(
       "install -d -o 1000 -g 100 -m 700 /home/admin",
       "install -d -o 1001 -g 100 -m 700 /home/breakglass",
@@ -58,14 +62,16 @@ export class PrivateMachine {
     this.#steps.push(command);
   }
 
+  /** Puts a file where there may be none, in a folder that was laid over. */
+  put(target: string, content: string, mode = 0o644): void {
+    const file = this.#write(target, content, mode);
+    this.#steps.push(`install -D -o root -g root -m ${mode.toString(8)} ${quoted(file)} ${quoted(target)}`);
+  }
+
   /** A program below /run that says by which words it was run. */
   stub(target: string): void {
-    const file = this.#write(
-      target,
-      `#!/bin/sh\nPATH=/usr/bin:/bin\nprintf 'RAN %s as %s\\n' "$(basename "$0") $*" "$(id -un)"\n`,
-      0o755,
-    );
-    this.#steps.push(`install -D -m 755 ${quoted(file)} ${quoted(target)}`);
+    const says = `printf 'RAN %s as %s\\n' "$(basename "$0") $*" "$(id -un)"`;
+    this.put(target, `#!/bin/sh\nPATH=/usr/bin:/bin\n${says}\n`, 0o755);
   }
 
   /** Runs shell commands one after the other, each with its own outcome. */
@@ -78,7 +84,7 @@ export class PrivateMachine {
     );
     const script = ["set -eu", ...this.#steps, "set +e", "cd /", ...attempts, "exit 0"].join("\n");
     const options = { env: { PATH: path, LC_ALL: "C" }, extendEnv: false, input: script, reject: false } as const;
-    const isolated = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--ipc"];
+    const isolated = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--ipc"];
     const { exitCode, stderr } = await execa("unshare", [...isolated, "bash"], options);
     if (exitCode !== 0) throw new Error(`the private machine could not be set up: ${stderr}`);
     const read = (index: number, kind: string) => readFileSync(join(out, `${index}.${kind}`), "utf8");
