@@ -1,0 +1,131 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { execa } from "execa";
+import { describe, expect, it } from "vitest";
+import { repository } from "../_repository.ts";
+import { temporaryFolder } from "../_temporary.ts";
+
+/** Runs one of nix/host with programs of ours first on its PATH. */
+async function run(
+  script: string,
+  programs: Record<string, string>,
+  { args = [], env = {} }: { args?: string[]; env?: Record<string, string> } = {},
+) {
+  const bin = temporaryFolder("clawdlets-bin-");
+  for (const [name, text] of Object.entries(programs)) {
+    writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`);
+    chmodSync(join(bin, name), 0o755);
+  }
+  return await execa("bash", [join(repository, "nix/host", script), ...args], {
+    env: { PATH: [bin, process.env["PATH"]].join(delimiter), ...env },
+    extendEnv: false,
+    reject: false,
+  });
+}
+
+/** As Hetzner's metadata service writes it (talos and cloud-init read the same); the addresses are for documentation. */
+const networkConfig = `config:
+- mac_address: 96:00:00:12:34:56
+  name: eth0
+  subnets:
+  - dns_nameservers:
+    - 2a01:4ff:ff00::add:1
+    ipv4: true
+    type: dhcp
+  - address: 2001:db8:1:2::1/64
+    dns_nameservers:
+    - 2a01:4ff:ff00::add:2
+    gateway: fe80::1
+    ipv6: true
+    type: static
+  type: physical
+version: 1
+`;
+
+describe("the unit for Hetzner's IPv6", () => {
+  async function ask(answer: string) {
+    const folder = join(temporaryFolder("clawdlets-network-"), "network");
+    const file = join(temporaryFolder("clawdlets-metadata-"), "answer");
+    writeFileSync(file, answer);
+    const log = join(folder, "..", "reloads");
+    const programs = { curl: `cat '${file}'`, networkctl: `echo "$*" >>'${log}'` };
+    const result = await run("hetzner-ipv6.sh", programs, { env: { NETWORK_FOLDER: folder } });
+    const network = join(folder, "05-uplink-ipv6.network");
+    return {
+      ...result,
+      network: existsSync(network) ? readFileSync(network, "utf8") : null,
+      reloads: existsSync(log) ? readFileSync(log, "utf8") : "",
+    };
+  }
+
+  it("gives the address to the one interface that it is for, with the gateway that Hetzner always has", async () => {
+    const { exitCode, network, reloads } = await ask(networkConfig);
+    expect(exitCode).toBe(0);
+    expect(network).toBe(
+      "[Match]\nPermanentMACAddress=96:00:00:12:34:56\n\n[Network]\nDHCP=ipv4\nIPv6AcceptRA=yes\nAddress=2001:db8:1:2::1/64\n\n[Route]\nGateway=fe80::1\n",
+    );
+    expect(reloads).toBe("reload\n");
+  });
+
+  it.each([
+    ["a server without IPv6", networkConfig.replace(/ {2}- address[\s\S]*static\n/, "")],
+    ["an address that is more than one", networkConfig.replace("::1/64", "::1/64; reboot")],
+    ["an address with settings in it", networkConfig.replace("2001:db8:1:2::1/64", "2001::1/64\\nGateway=::1")],
+    ["no answer of its kind", "<html></html>"],
+    ["nothing", ""],
+  ])("leaves the network alone for %s", async (_, answer) => {
+    const { exitCode, stderr, network, reloads } = await ask(answer);
+    expect(stderr).toContain("no IPv6 address");
+    expect({ exitCode, network, reloads }).toEqual({ exitCode: 0, network: null, reloads: "" });
+  });
+
+  it("fails, to be tried again, while the metadata service does not answer", async () => {
+    const { exitCode } = await run("hetzner-ipv6.sh", { curl: "exit 28", networkctl: "exit 0" });
+    expect(exitCode).not.toBe(0);
+  });
+});
+
+describe("clawdlets-rollback", () => {
+  function profile(isSwitching = true) {
+    const folder = temporaryFolder("clawdlets-profile-");
+    const log = join(folder, "log");
+    mkdirSync(join(folder, "system-1/bin"), { recursive: true });
+    const program = join(folder, "system-1/bin/switch-to-configuration");
+    writeFileSync(program, `#!/bin/sh\necho "switch $*" >>'${log}'\n${isSwitching ? "" : "exit 4"}\n`);
+    chmodSync(program, 0o755);
+    symlinkSync(join(folder, "system-1"), join(folder, "system"));
+    const env = { PROFILE: join(folder, "system") };
+    return {
+      env,
+      folder,
+      nixEnv: `echo "nix-env $*" >>'${log}'`,
+      log: () => (existsSync(log) ? readFileSync(log, "utf8") : ""),
+    };
+  }
+
+  it("takes the generation before, switches to it, and says which that is", async () => {
+    const { env, folder, nixEnv, log } = profile();
+    const { exitCode, stdout } = await run("rollback.sh", { "nix-env": nixEnv }, { env });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: join(folder, "system-1") });
+    expect(log()).toBe(`nix-env --profile ${env.PROFILE} --rollback\nswitch switch\n`);
+  });
+
+  it.each([[["--help"]], [[""]], [["1"]]])("refuses the arguments %j", async (args) => {
+    const { env, nixEnv, log } = profile();
+    const { exitCode, stderr } = await run("rollback.sh", { "nix-env": nixEnv }, { env, args });
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: "clawdlets-rollback: refused, nothing changed: it takes no arguments",
+    });
+    expect(log()).toBe("");
+  });
+
+  it("says what failed", async () => {
+    const { env } = profile();
+    expect((await run("rollback.sh", { "nix-env": "exit 1" }, { env })).stderr).toContain("no earlier generation");
+    const broken = profile(false);
+    const { exitCode, stderr } = await run("rollback.sh", { "nix-env": broken.nixEnv }, { env: broken.env });
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain("switching to it failed");
+  });
+});
