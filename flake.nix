@@ -1,1 +1,93 @@
-{ outputs = _: { }; }
+{
+  description = "Hardened NixOS bot hosts on Hetzner Cloud: the host's half";
+
+  inputs = {
+    nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+    disko = {
+      url = "github:nix-community/disko";
+      inputs.nixpkgs.follows = "nixpkgs";
+    };
+    sops-nix = {
+      url = "github:Mic92/sops-nix";
+      inputs.nixpkgs.follows = "nixpkgs";
+    };
+  };
+
+  outputs =
+    {
+      self,
+      nixpkgs,
+      disko,
+      sops-nix,
+    }:
+    let
+      inherit (nixpkgs) lib;
+      system = "x86_64-linux"; # Of hosts, as Hetzner's CX, CPX and CCX are.
+      operatorSystems = [
+        "x86_64-linux"
+        "aarch64-linux"
+        "aarch64-darwin"
+      ];
+      forOperators = make: lib.genAttrs operatorSystems (each: make nixpkgs.legacyPackages.${each});
+
+      modules = {
+        host = ./nix/modules/host.nix;
+        disk.imports = [
+          disko.nixosModules.disko
+          ./nix/modules/disk.nix
+        ];
+        ssh = ./nix/modules/ssh.nix;
+        tailnet = ./nix/modules/tailnet.nix;
+        secrets.imports = [
+          sops-nix.nixosModules.sops
+          ./nix/modules/secrets.nix
+        ];
+        egress = ./nix/modules/egress.nix;
+        bots = ./nix/modules/bots.nix;
+        operator = ./nix/modules/operator.nix;
+        hetzner = ./nix/modules/hetzner.nix;
+      };
+
+      # Every host that a project has a stack file for, by the name that the operator's side installs it under.
+      hostsFrom = import ./nix/hosts.nix {
+        inherit lib system;
+        module = self.nixosModules.default;
+      };
+    in
+    {
+      nixosModules = modules // {
+        default.imports = builtins.attrValues modules;
+      };
+
+      lib = { inherit hostsFrom; };
+
+      nixosConfigurations = hostsFrom self;
+
+      devShells = forOperators (pkgs: {
+        default = pkgs.mkShellNoCC {
+          packages = [
+            pkgs.age
+            pkgs.git
+            pkgs.go
+            pkgs.nixos-anywhere
+            pkgs.nodejs_22
+            pkgs.openssh
+            pkgs.sops
+          ];
+        };
+      });
+
+      formatter = forOperators (pkgs: pkgs.nixfmt-tree);
+
+      checks.${system} = import ./nix/checks {
+        inherit self lib;
+        pkgs = nixpkgs.legacyPackages.${system};
+      };
+
+      templates.default = {
+        path = ./nix/template;
+        description = "A repository of an operator's own: stack files, and Nix for what they do not say";
+        welcomeText = "Set inputs.clawdlets.url in flake.nix, then: npx clawdlets init";
+      };
+    };
+}

@@ -6,7 +6,8 @@ let
 
   optional = condition: value: if condition then value else { };
 
-  lineOf = key: value: "${key}=${if value == true then "yes" else if value == false then "no" else toString value}";
+  words = value: if builtins.isBool value then (if value then "yes" else "no") else toString value;
+  lineOf = key: value: "${key}=${words value}";
 in
 rec {
   serviceConfig =
@@ -153,7 +154,9 @@ rec {
       ]
       ++ section unitConfig
       ++ [ "[Service]" ]
-      ++ map (key: "Environment=${text.quoted "${key}=${variables.${key}}"}") (builtins.attrNames variables)
+      ++ map (key: "Environment=${text.quoted "${key}=${variables.${key}}"}") (
+        builtins.attrNames variables
+      )
       ++ section (serviceConfig settingsOfService)
       ++ [ "" ]
     );

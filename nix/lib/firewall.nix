@@ -7,7 +7,8 @@
   enable = true;
   allowPing = true;
   allowedTCPPorts = if publicSsh then [ 22 ] else [ ];
-  interfaces = if tailnet == "tailscale" && !publicSsh then { tailscale0.allowedTCPPorts = [ 22 ]; } else { };
+  interfaces =
+    if tailnet == "tailscale" && !publicSsh then { tailscale0.allowedTCPPorts = [ 22 ]; } else { };
   # The internet's noise would push everything else out of the journal.
   logRefusedConnections = false;
 }

@@ -20,7 +20,10 @@ rec {
   # The number of a bot's user, from its name alone: it stays when other bots come and go, so that the files in its state
   # folder stay its own, and firewall rules can be by number, which needs no user to exist when they are checked. Two names can
   # meet on one number; that is refused (bots.nix), and the option `uid` settles it.
-  botUid = bot: ids.first + text.mod (text.fromHex (builtins.substring 0 8 (builtins.hashString "sha256" bot))) ids.count;
+  botUid =
+    bot:
+    ids.first
+    + text.mod (text.fromHex (builtins.substring 0 8 (builtins.hashString "sha256" bot))) ids.count;
 
   # A user name has at most 31 characters (nixpkgs, users-groups.nix), and "bot-" is four of them. The secret
   # discord_token_<bot> has a name of the same letters.

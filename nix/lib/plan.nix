@@ -17,6 +17,7 @@ let
       "with tailnet tailscale" = if tailnet == "tailscale" then [ name ] else [ ];
       "for each bot" = map (bot: builtins.replaceStrings [ "{bot}" ] [ bot ] name) bots;
     }
-    .${needed} or (throw ''core/secrets/plan.json: "${name}" is needed "${needed}", which nix/lib/plan.nix does not know. Teach both sides.'');
+    .${needed}
+      or (throw ''core/secrets/plan.json: "${name}" is needed "${needed}", which nix/lib/plan.nix does not know. Teach both sides.'');
 in
 text.unique (builtins.concatLists (map namesOf planned) ++ secrets)

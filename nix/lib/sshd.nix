@@ -5,10 +5,8 @@ let
 
   valueOf =
     separator: value:
-    if value == true then
-      "yes"
-    else if value == false then
-      "no"
+    if builtins.isBool value then
+      (if value then "yes" else "no")
     else if builtins.isList value then
       builtins.concatStringsSep separator value
     else

@@ -19,19 +19,30 @@ rec {
     in
     if builtins.pathExists folder then map (file: builtins.head (nameOf file)) files else [ ];
 
+  twiceIn =
+    names:
+    builtins.filter (name: builtins.length (builtins.filter (each: each == name) names) > 1) (
+      text.unique names
+    );
+
   # What a stack file says that the host itself has to know. Everything else in it is about the server and the installation.
   read =
     where: content:
     let
       document = readYaml where content;
-      config = if builtins.isAttrs document && builtins.isAttrs (document.config or null) then document.config else { };
+      config =
+        if builtins.isAttrs document && builtins.isAttrs (document.config or null) then
+          document.config
+        else
+          { };
       get = key: fallback: config."clawdlets:${key}" or fallback;
       # The engine writes a list that was set by path as JSON text.
       listAt =
         key:
         let
           value = get key [ ];
-          parsed = if builtins.isString value && text.hasPrefix "[" value then builtins.fromJSON value else value;
+          parsed =
+            if builtins.isString value && text.hasPrefix "[" value then builtins.fromJSON value else value;
         in
         if builtins.isList parsed && builtins.all builtins.isString parsed then
           parsed
@@ -67,8 +78,8 @@ rec {
   # { <nixosConfigurations attribute> = { host; module; }; }
   hostsIn =
     folder:
-    builtins.listToAttrs (
-      map (
+    let
+      hosts = map (
         host:
         let
           file = "Pulumi.${host}.yaml";
@@ -81,6 +92,11 @@ rec {
             module = moduleOf host facts;
           };
         }
-      ) (namesIn folder)
-    );
+      ) (namesIn folder);
+      twice = twiceIn (map ({ name, ... }: name) hosts);
+    in
+    if twice == [ ] then
+      builtins.listToAttrs hosts
+    else
+      throw "stacks: two hosts have the same clawdlets:flakeHost, ${builtins.concatStringsSep ", " twice}. Give each its own, or leave it out.";
 }

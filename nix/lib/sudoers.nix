@@ -71,7 +71,9 @@ rec {
     settings:
     text.lines (
       [ defaults ]
-      ++ map (command: "${names.admin} ALL=(root:root) NOPASSWD: NOSETENV: ${command}") (commands settings)
+      ++ map (command: "${names.admin} ALL=(root:root) NOPASSWD: NOSETENV: ${command}") (
+        commands settings
+      )
       ++ [ "" ]
     );
 }

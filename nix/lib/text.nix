@@ -6,7 +6,9 @@ rec {
   fromHex = digits: (builtins.fromTOML "value = 0x${digits}").value;
 
   lines = builtins.concatStringsSep "\n";
-  unique = builtins.foldl' (seen: next: if builtins.elem next seen then seen else seen ++ [ next ]) [ ];
+  unique = builtins.foldl' (
+    seen: next: if builtins.elem next seen then seen else seen ++ [ next ]
+  ) [ ];
   hasPrefix = prefix: whole: builtins.substring 0 (builtins.stringLength prefix) whole == prefix;
   quoted = value: ''"${toString value}"'';
 }

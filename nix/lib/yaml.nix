@@ -102,7 +102,8 @@ let
     line: written: index:
     let
       next = at (index + 1);
-      isBelow = index + 1 < count && (next.indent > line.indent || (next.indent == line.indent && isItem next));
+      isBelow =
+        index + 1 < count && (next.indent > line.indent || (next.indent == line.indent && isItem next));
       isNothing = written == null || match "(#.*)?" written != null;
     in
     if isNothing && isBelow then
@@ -129,7 +130,9 @@ let
     else if match ".*[]{}[].*" inner != null then
       refuse number "only plain values can be items of a list."
     else
-      map (item: if match "(#.*)?" item != null then refuse number "an empty item." else single number item) items;
+      map (
+        item: if match "(#.*)?" item != null then refuse number "an empty item." else single number item
+      ) items;
 
   single =
     number: written:
@@ -174,6 +177,7 @@ in
 if count == 0 then
   null
 else if (at 0).indent != 0 || whole.next != count then
-  refuse (at (if (at 0).indent != 0 then 0 else whole.next)).number "indented differently from the lines above."
+  refuse (at (if (at 0).indent != 0 then 0 else whole.next)).number
+    "indented differently from the lines above."
 else
   builtins.deepSeq whole.value whole.value

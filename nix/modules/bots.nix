@@ -17,7 +17,8 @@ let
   template = name: "clawdbot-${name}.env";
 
   commandOf =
-    { command, package, ... }: if package != null && !(text.hasPrefix "/" command) then "${package}/bin/${command}" else command;
+    { command, package, ... }:
+    if package != null && !(text.hasPrefix "/" command) then "${package}/bin/${command}" else command;
 
   # For nix/lib/bot-unit.nix.
   settingsOf =
@@ -66,7 +67,9 @@ in
     assertions = [
       {
         assertion = builtins.all names.isBotName all;
-        message = "clawdlets.bots: ${builtins.concatStringsSep ", " (builtins.filter (name: !(names.isBotName name)) all)}: no name for a bot; allowed: ${names.botNameAllowed}.";
+        message = "clawdlets.bots: ${
+          builtins.concatStringsSep ", " (builtins.filter (name: !(names.isBotName name)) all)
+        }: no name for a bot; allowed: ${names.botNameAllowed}.";
       }
       {
         assertion = text.unique uids == uids;
@@ -80,7 +83,9 @@ in
     ++ map (
       name:
       let
-        twice = builtins.attrNames (builtins.intersectAttrs cfg.bots.${name}.environment cfg.bots.${name}.envSecrets);
+        twice = builtins.attrNames (
+          builtins.intersectAttrs cfg.bots.${name}.environment cfg.bots.${name}.envSecrets
+        );
       in
       {
         assertion = twice == [ ];
@@ -89,7 +94,8 @@ in
     ) all;
 
     warnings = map (
-      name: "clawdlets.bots.${name} has no command, so it has a user, a folder and secrets, and does not run. Set clawdlets.bots.${name}.command (hosts/${cfg.hostName}.nix)."
+      name:
+      "clawdlets.bots.${name} has no command, so it has a user, a folder and secrets, and does not run. Set clawdlets.bots.${name}.command (hosts/${cfg.hostName}.nix)."
     ) (builtins.filter (name: !(builtins.elem name running)) all);
 
     users.users = each all (name: {
@@ -110,7 +116,9 @@ in
       tmpfiles.rules = [
         "d ${names.stateDirBase} 0755 root root - -"
       ]
-      ++ map (name: "d ${names.botStateDir name} 0700 ${names.botUser name} ${names.botUser name} - -") all;
+      ++ map (
+        name: "d ${names.botStateDir name} 0700 ${names.botUser name} ${names.botUser name} - -"
+      ) all;
       services = each running service;
     };
 
@@ -121,7 +129,9 @@ in
         group = "root";
         mode = "0400";
         content = text.lines (
-          lib.mapAttrsToList (variable: secret: "${variable}=${config.sops.placeholder.${secret}}") cfg.bots.${name}.envSecrets
+          lib.mapAttrsToList (
+            variable: secret: "${variable}=${config.sops.placeholder.${secret}}"
+          ) cfg.bots.${name}.envSecrets
           ++ [ "" ]
         );
       };

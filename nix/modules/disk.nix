@@ -14,7 +14,9 @@ in
   config = {
     assertions = [
       {
-        assertion = builtins.match "/dev/[A-Za-z0-9/_:.-]+" cfg.diskDevice != null && builtins.match ".*CHANGE_ME.*" cfg.diskDevice == null;
+        assertion =
+          builtins.match "/dev/[A-Za-z0-9/_:.-]+" cfg.diskDevice != null
+          && builtins.match ".*CHANGE_ME.*" cfg.diskDevice == null;
         message = ''clawdlets.diskDevice is "${cfg.diskDevice}"; allowed: the path of a whole disk, e.g. "/dev/sda", which the installation wipes.'';
       }
     ];

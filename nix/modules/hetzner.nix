@@ -26,7 +26,8 @@ in
   config = {
     assertions = [
       {
-        assertion = cfg.ipv6Address == null || builtins.match "[0-9a-fA-F:]+/[0-9]{1,3}" cfg.ipv6Address != null;
+        assertion =
+          cfg.ipv6Address == null || builtins.match "[0-9a-fA-F:]+/[0-9]{1,3}" cfg.ipv6Address != null;
         message = ''clawdlets.ipv6Address is "${toString cfg.ipv6Address}"; allowed: an IPv6 address and its prefix, e.g. "2001:db8:1:2::1/64", or null.'';
       }
     ];
@@ -58,7 +59,7 @@ in
       useNetworkd = true;
     };
     systemd.network.networks."10-uplink" = {
-      matchConfig.Name = "en* eth*";
+      matchConfig.Name = "en*";
       networkConfig = {
         DHCP = "ipv4";
         IPv6AcceptRA = true;

@@ -81,10 +81,12 @@ in
         hashedPasswordFile = config.sops.secrets.admin_password_hash.path;
       };
     };
-    security = {
-      pam.services.su.requireWheel = true;
-      pam.services.su-l.requireWheel = true;
-      pam.loginLimits = [
+    security.pam = {
+      services = {
+        su.requireWheel = true;
+        su-l.requireWheel = true;
+      };
+      loginLimits = [
         {
           domain = "*";
           type = "-";

@@ -88,7 +88,9 @@ in
         message = ''clawdlets.operator.rebuild.flakeBase is "${toString rebuild.flakeBase}"; allowed with rebuild.enable: github:owner/repo. Set it to the repository with this host's flake.'';
       }
       {
-        assertion = builtins.match "[A-Za-z0-9_][A-Za-z0-9_./-]*" rebuild.ref != null && builtins.match ".*(\\.\\.|//|/$).*" rebuild.ref == null;
+        assertion =
+          builtins.match "[A-Za-z0-9_][A-Za-z0-9_./-]*" rebuild.ref != null
+          && builtins.match ".*(\\.\\.|//|/$).*" rebuild.ref == null;
         message = ''clawdlets.operator.rebuild.ref is "${rebuild.ref}"; allowed: the name of a branch, e.g. "main".'';
       }
     ];

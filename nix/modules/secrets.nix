@@ -9,8 +9,10 @@
 let
   cfg = config.clawdlets;
   names = import ../lib/names.nix;
-  hostDir = if cfg.secrets.hostDir == null then names.secretsDirOf cfg.hostName else cfg.secrets.hostDir;
-  isOutsideStore = path: builtins.match "/[^ ]*[^ /]" path != null && builtins.match "/nix/store/.*" path == null;
+  hostDir =
+    if cfg.secrets.hostDir == null then names.secretsDirOf cfg.hostName else cfg.secrets.hostDir;
+  isOutsideStore =
+    path: builtins.match "/[^ ]*[^ /]" path != null && builtins.match "/nix/store/.*" path == null;
   forUsers = [ "admin_password_hash" ];
 
   bots = builtins.attrValues cfg.bots;
@@ -19,7 +21,9 @@ let
     bots = builtins.attrNames cfg.bots;
     secrets =
       cfg.secrets.names
-      ++ lib.optional (cfg.tailnet.mode == "tailscale" && cfg.tailnet.tailscale.authKeySecret != null) cfg.tailnet.tailscale.authKeySecret
+      ++ lib.optional (
+        cfg.tailnet.mode == "tailscale" && cfg.tailnet.tailscale.authKeySecret != null
+      ) cfg.tailnet.tailscale.authKeySecret
       ++ builtins.concatMap (bot: bot.secrets ++ builtins.attrValues bot.envSecrets) bots;
   };
 

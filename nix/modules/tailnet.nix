@@ -47,16 +47,21 @@ in
   config = {
     assertions = [
       {
-        assertion = !isTailscale || tailscale.authKeySecret != null || cfg.provisioning.enable || cfg.publicSsh.enable;
+        assertion =
+          !isTailscale || tailscale.authKeySecret != null || cfg.provisioning.enable || cfg.publicSsh.enable;
         message = "clawdlets.tailnet.tailscale.authKeySecret is null, so the host could not join the tailnet. Name a secret (default: tailscale_auth_key), or set clawdlets.provisioning.enable or clawdlets.publicSsh.enable for a first boot.";
       }
     ];
-    warnings = lib.optional (!isTailscale && !cfg.publicSsh.enable && !cfg.provisioning.enable) "clawdlets: neither clawdlets.tailnet.mode nor clawdlets.publicSsh.enable is set, so this host can be reached at its console only.";
+    warnings =
+      lib.optional (!isTailscale && !cfg.publicSsh.enable && !cfg.provisioning.enable)
+        "clawdlets: neither clawdlets.tailnet.mode nor clawdlets.publicSsh.enable is set, so this host can be reached at its console only.";
 
     services.tailscale = lib.mkIf isTailscale {
       enable = true;
       inherit (tailscale) openFirewall;
-      authKeyFile = lib.mkIf (tailscale.authKeySecret != null) config.sops.secrets.${tailscale.authKeySecret}.path;
+      authKeyFile = lib.mkIf (
+        tailscale.authKeySecret != null
+      ) config.sops.secrets.${tailscale.authKeySecret}.path;
       extraUpFlags = lib.optional tailscale.ssh "--ssh";
     };
   };

@@ -35,8 +35,21 @@ let
     reloadTriggers = list types.anything;
   };
   service = unit // {
-    environment = set (types.nullOr (types.oneOf [ types.str types.path types.package ]));
-    path = list (types.oneOf [ types.package types.str ]);
+    environment = set (
+      types.nullOr (
+        types.oneOf [
+          types.str
+          types.path
+          types.package
+        ]
+      )
+    );
+    path = list (
+      types.oneOf [
+        types.package
+        types.str
+      ]
+    );
     serviceConfig = set unitOption;
     script = withDefault "" types.lines;
     preStart = withDefault "" types.lines;
@@ -135,7 +148,16 @@ in
             name = withDefault name types.str;
             enable = withDefault true types.bool;
             content = option types.lines;
-            family = option (types.enum [ "ip" "ip6" "inet" "arp" "bridge" "netdev" ]);
+            family = option (
+              types.enum [
+                "ip"
+                "ip6"
+                "inet"
+                "arp"
+                "bridge"
+                "netdev"
+              ]
+            );
           })
         );
       };
@@ -148,10 +170,12 @@ in
         name = "nix";
         outPath = "/nix/store/00000000000000000000000000000000-nix";
       } types.package;
-      settings = set (types.oneOf [
-        atom
-        (types.listOf types.str)
-      ]);
+      settings = set (
+        types.oneOf [
+          atom
+          (types.listOf types.str)
+        ]
+      );
       gc = {
         automatic = flag;
         dates = withDefault [ "03:15" ] (types.either types.str (types.listOf types.str));
@@ -161,12 +185,25 @@ in
 
     security = {
       # security/pam.nix
-      pam.services = set (sub { requireWheel = flag; });
+      pam.services = set (sub {
+        requireWheel = flag;
+      });
       pam.loginLimits = list (sub {
         domain = option types.str;
-        type = option (types.enum [ "-" "hard" "soft" ]);
+        type = option (
+          types.enum [
+            "-"
+            "hard"
+            "soft"
+          ]
+        );
         item = option types.str;
-        value = option (types.oneOf [ types.str types.int ]);
+        value = option (
+          types.oneOf [
+            types.str
+            types.int
+          ]
+        );
       });
       # security/sudo.nix
       sudo = {
@@ -181,7 +218,16 @@ in
           commands = list (
             types.either types.str (sub {
               command = option types.str;
-              options = list (types.enum [ "NOPASSWD" "PASSWD" "NOEXEC" "EXEC" "SETENV" "NOSETENV" ]);
+              options = list (
+                types.enum [
+                  "NOPASSWD"
+                  "PASSWD"
+                  "NOEXEC"
+                  "EXEC"
+                  "SETENV"
+                  "NOSETENV"
+                ]
+              );
             })
           );
         });
@@ -203,10 +249,27 @@ in
         );
         settings = option (sub {
           AllowUsers = null' (types.listOf types.str);
-          PermitRootLogin = option (types.enum [ "yes" "without-password" "prohibit-password" "forced-commands-only" "no" ]);
+          PermitRootLogin = option (
+            types.enum [
+              "yes"
+              "without-password"
+              "prohibit-password"
+              "forced-commands-only"
+              "no"
+            ]
+          );
           PasswordAuthentication = withDefault true types.bool;
           KbdInteractiveAuthentication = withDefault true types.bool;
-          LogLevel = option (types.enum [ "QUIET" "FATAL" "ERROR" "INFO" "VERBOSE" "DEBUG" ]);
+          LogLevel = option (
+            types.enum [
+              "QUIET"
+              "FATAL"
+              "ERROR"
+              "INFO"
+              "VERBOSE"
+              "DEBUG"
+            ]
+          );
           UseDns = flag;
           X11Forwarding = flag;
           GatewayPorts = withDefault "no" types.str;
@@ -294,7 +357,15 @@ in
       tmpfiles.rules = list types.str;
       services = set (sub service);
       targets = set (sub unit);
-      sockets = set (sub (unit // { listenStreams = list types.str; socketConfig = set unitOption; }));
+      sockets = set (
+        sub (
+          unit
+          // {
+            listenStreams = list types.str;
+            socketConfig = set unitOption;
+          }
+        )
+      );
       # system/boot/networkd.nix
       network.networks = set (sub {
         matchConfig = set unitOption;

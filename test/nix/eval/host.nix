@@ -43,14 +43,19 @@ let
       )
     else
       builtins.concatMap (name: untold (path ++ [ name ]) option.${name}) (builtins.attrNames option);
-  botOptions = (import ../../../nix/modules/bots/options.nix {
-    inherit lib;
-    names = import ../../../nix/lib/names.nix;
-  } { name = "maren"; }).options;
+  botOptions =
+    (import ../../../nix/modules/bots/options.nix {
+      inherit lib;
+      names = import ../../../nix/lib/names.nix;
+    } { name = "maren"; }).options;
 in
 builtins.deepSeq config {
   inherit config;
-  refused = map ({ message, ... }: message) (builtins.filter ({ assertion, ... }: !assertion) config.assertions);
+  refused = map ({ message, ... }: message) (
+    builtins.filter ({ assertion, ... }: !assertion) config.assertions
+  );
   inherit (config) warnings;
-  untold = untold [ "clawdlets" ] evaluated.options.clawdlets ++ untold [ "clawdlets" "bots" "<name>" ] botOptions;
+  untold =
+    untold [ "clawdlets" ] evaluated.options.clawdlets
+    ++ untold [ "clawdlets" "bots" "<name>" ] botOptions;
 }

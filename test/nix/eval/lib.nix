@@ -32,7 +32,10 @@ let
       else
         [ ]
     else if isType "override" definition then
-      map ({ value, ... }: { inherit value; inherit (definition) priority; }) (discharge definition.content)
+      map ({ value, ... }: {
+        inherit value;
+        inherit (definition) priority;
+      }) (discharge definition.content)
     else
       [
         {
@@ -46,7 +49,9 @@ let
     path: type: definitions:
     let
       all = builtins.concatMap discharge definitions;
-      lowest = builtins.foldl' (least: { priority, ... }: if priority < least then priority else least) 9999 all;
+      lowest = builtins.foldl' (
+        least: { priority, ... }: if priority < least then priority else least
+      ) 9999 all;
       values = map ({ value, ... }: value) (builtins.filter ({ priority, ... }: priority == lowest) all);
       wrong = builtins.filter (value: !(type.check value)) values;
     in
@@ -62,24 +67,30 @@ let
   # Every module that is imported, once a path, called with its arguments.
   collect =
     args: seen: modules:
-    builtins.foldl' (
-      { found, paths }:
-      module:
-      let
-        isPath = builtins.isPath module || builtins.isString module;
-        key = toString module;
-        loaded = if isPath then import module else module;
-        called = if builtins.isFunction loaded then loaded args else loaded;
-        below = collect args (paths ++ (if isPath then [ key ] else [ ])) (called.imports or [ ]);
-      in
-      if isPath && builtins.elem key paths then
-        { inherit found paths; }
-      else
-        {
-          found = found ++ [ called ] ++ below.found;
-          inherit (below) paths;
-        }
-    ) { found = [ ]; paths = seen; } modules;
+    builtins.foldl'
+      (
+        { found, paths }:
+        module:
+        let
+          isPath = builtins.isPath module || builtins.isString module;
+          key = toString module;
+          loaded = if isPath then import module else module;
+          called = if builtins.isFunction loaded then loaded args else loaded;
+          below = collect args (paths ++ (if isPath then [ key ] else [ ])) (called.imports or [ ]);
+        in
+        if isPath && builtins.elem key paths then
+          { inherit found paths; }
+        else
+          {
+            found = found ++ [ called ] ++ below.found;
+            inherit (below) paths;
+          }
+      )
+      {
+        found = [ ];
+        paths = seen;
+      }
+      modules;
 
   reversed =
     list:
@@ -99,7 +110,10 @@ let
       ];
     in
     if module ? options || module ? config then
-      if others == { } then module.config or { } else fail "A module has `options' or `config' and beside them ${builtins.concatStringsSep ", " (builtins.attrNames others)}."
+      if others == { } then
+        module.config or { }
+      else
+        fail "A module has `options' or `config' and beside them ${builtins.concatStringsSep ", " (builtins.attrNames others)}."
     else
       builtins.removeAttrs module [ "imports" ];
 
@@ -183,7 +197,16 @@ let
       _type = "literalExpression";
       inherit text;
     };
-    types = import ./types.nix { engine = { inherit evalModules fail mergeValues showPath; }; };
+    types = import ./types.nix {
+      engine = {
+        inherit
+          evalModules
+          fail
+          mergeValues
+          showPath
+          ;
+      };
+    };
 
     optional = condition: value: if condition then [ value ] else [ ];
     optionals = condition: values: if condition then values else [ ];

@@ -9,7 +9,10 @@ let
     let
       first = builtins.head values;
     in
-    if builtins.all (value: value == first) values then first else fail "The option `${showPath path}' has conflicting definition values.";
+    if builtins.all (value: value == first) values then
+      first
+    else
+      fail "The option `${showPath path}' has conflicting definition values.";
 
   simple = name: check: {
     inherit name check;
@@ -23,13 +26,21 @@ rec {
   bool = simple "boolean" builtins.isBool;
   str = simple "string" builtins.isString;
   int = simple "signed integer" builtins.isInt;
-  port = simple "16 bit unsigned integer" (value: builtins.isInt value && value >= 0 && value <= 65535);
+  port = simple "16 bit unsigned integer" (
+    value: builtins.isInt value && value >= 0 && value <= 65535
+  );
   ints.unsigned = simple "unsigned integer" (value: builtins.isInt value && value >= 0);
-  path = simple "absolute path" (value: isStringLike value && builtins.substring 0 1 (toString value) == "/");
+  path = simple "absolute path" (
+    value: isStringLike value && builtins.substring 0 1 (toString value) == "/"
+  );
   package = simple "package" isDerivation;
   anything = simple "anything" (_: true);
   enum = values: simple "one of ${builtins.toJSON values}" (value: builtins.elem value values);
-  strMatching = pattern: simple "string matching ${pattern}" (value: builtins.isString value && builtins.match pattern value != null);
+  strMatching =
+    pattern:
+    simple "string matching ${pattern}" (
+      value: builtins.isString value && builtins.match pattern value != null
+    );
 
   lines = {
     name = "strings concatenated with \"\\n\"";
@@ -40,13 +51,20 @@ rec {
   nullOr = type: {
     name = "null or ${type.name}";
     check = value: value == null || type.check value;
-    merge = path: values: if builtins.all (value: value == null) values then null else type.merge path (builtins.filter (value: value != null) values);
+    merge =
+      path: values:
+      if builtins.all (value: value == null) values then
+        null
+      else
+        type.merge path (builtins.filter (value: value != null) values);
   };
 
   either = first: second: {
     name = "${first.name} or ${second.name}";
     check = value: first.check value || second.check value;
-    merge = path: values: if builtins.all first.check values then first.merge path values else second.merge path values;
+    merge =
+      path: values:
+      if builtins.all first.check values then first.merge path values else second.merge path values;
   };
   oneOf = types: builtins.foldl' either (builtins.head types) (builtins.tail types);
 
@@ -57,7 +75,11 @@ rec {
       path: values:
       let
         all = builtins.concatLists values;
-        item = index: mergeValues (path ++ [ "[definition ${toString (index + 1)}]" ]) type [ (builtins.elemAt all index) ];
+        item =
+          index:
+          mergeValues (path ++ [ "[definition ${toString (index + 1)}]" ]) type [
+            (builtins.elemAt all index)
+          ];
       in
       builtins.concatMap (found: if found.isDefined then [ found.value ] else [ ]) (
         builtins.genList item (builtins.length all)
@@ -89,7 +111,10 @@ rec {
       (engine.evalModules {
         prefix = path;
         # A value is all configuration, even where it has an attribute called "options".
-        modules = [ module ] ++ map (value: if builtins.isAttrs value then { config = value; } else value) values;
+        modules = [
+          module
+        ]
+        ++ map (value: if builtins.isAttrs value then { config = value; } else value) values;
         specialArgs.name = if path == [ ] then "" else builtins.elemAt path (builtins.length path - 1);
       }).config;
   };

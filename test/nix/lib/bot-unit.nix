@@ -7,22 +7,25 @@ let
 in
 {
   "no limit is set where none is wanted" = {
-    expr = builtins.intersectAttrs {
-      MemoryMax = null;
-      MemorySwapMax = null;
-      CPUQuota = null;
-      TasksMax = null;
-      IOWeight = null;
-    } (
-      unit.serviceConfig (
-        bot
-        // {
-          memoryMax = null;
-          cpuQuota = null;
-          tasksMax = null;
+    expr =
+      builtins.intersectAttrs
+        {
+          MemoryMax = null;
+          MemorySwapMax = null;
+          CPUQuota = null;
+          TasksMax = null;
+          IOWeight = null;
         }
-      )
-    );
+        (
+          unit.serviceConfig (
+            bot
+            // {
+              memoryMax = null;
+              cpuQuota = null;
+              tasksMax = null;
+            }
+          )
+        );
     expected = { };
   };
   "a secret comes as a credential, from where sops-nix puts it" = {
@@ -30,10 +33,12 @@ in
     expected = [ "discord_token_maren:/run/secrets/discord_token_maren" ];
   };
   "memory that is written may be run only where a compiler needs it" = {
-    expr = map (nodeExecMem: (unit.serviceConfig (bot // { inherit nodeExecMem; })).MemoryDenyWriteExecute) [
-      "jit"
-      "jitless"
-    ];
+    expr =
+      map (nodeExecMem: (unit.serviceConfig (bot // { inherit nodeExecMem; })).MemoryDenyWriteExecute)
+        [
+          "jit"
+          "jitless"
+        ];
     expected = [
       false
       true

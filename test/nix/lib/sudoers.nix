@@ -19,7 +19,12 @@ in
   };
   "regular expressions are anchored at both ends, and allow no dot for any character" = {
     expr = builtins.filter (
-      command: has ".*\\^.*" command && (!has "[^^]* \\^.*\\$" command || has ".*[^\\]\\.[^/].*" (builtins.elemAt (builtins.match "[^^]*(\\^.*)" command) 0))
+      command:
+      has ".*\\^.*" command
+      && (
+        !has "[^^]* \\^.*\\$" command
+        || has ".*[^\\]\\.[^/].*" (builtins.elemAt (builtins.match "[^^]*(\\^.*)" command) 0)
+      )
     ) commands;
     expected = [ ];
   };

@@ -1,0 +1,32 @@
+# Checks that need nixpkgs, for `nix flake check`: what `npm test` cannot run (docs/nixos.md says which runs where).
+{
+  self,
+  lib,
+  pkgs,
+}:
+let
+  onFiles =
+    name: packages: command:
+    pkgs.runCommand "clawdlets-${name}" { nativeBuildInputs = packages; } ''
+      cd ${self}
+      ${command}
+      touch $out
+    '';
+  example = import ./example.nix { inherit self lib; };
+in
+{
+  format = onFiles "format" [ pkgs.nixfmt ] "find . -name '*.nix' -exec nixfmt --check {} +";
+  deadnix = onFiles "deadnix" [ pkgs.deadnix ] "deadnix --fail .";
+  statix = onFiles "statix" [ pkgs.statix ] "statix check .";
+  shellcheck = onFiles "shellcheck" [ pkgs.shellcheck ] "shellcheck --shell=bash nix/host/*.sh";
+
+  # All modules with the real nixpkgs, disko and sops-nix, with every choice taken once, as far as a system's derivation.
+  modules = pkgs.writeText "clawdlets-modules" (
+    lib.concatMapStringsSep "\n" (
+      settings:
+      builtins.unsafeDiscardStringContext (example settings).config.system.build.toplevel.drvPath
+    ) (import ./variants.nix { inherit pkgs; })
+  );
+
+  vm = import ./vm.nix { inherit self pkgs; };
+}

@@ -1,0 +1,18 @@
+# A host that is nobody's: settings → a NixOS system of all our modules.
+{ self, lib }:
+settings:
+lib.nixosSystem {
+  system = "x86_64-linux";
+  modules = [
+    self.nixosModules.default
+    {
+      clawdlets = {
+        hostName = "web-1";
+        adminSshKeys = [
+          "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjTrP2PB+7IVvyoXcRhlWo8aac6mXJvuWm57bHZKIdI example"
+        ];
+      };
+    }
+    settings
+  ];
+}

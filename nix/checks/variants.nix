@@ -1,0 +1,45 @@
+# Settings that together take each choice of the modules once.
+{ pkgs }:
+[
+  { clawdlets.tailnet.mode = "tailscale"; }
+  {
+    clawdlets = {
+      publicSsh.enable = true;
+      ipv6Address = "2001:db8:1:2::1/64";
+      swap.sizeMiB = 0;
+      bots.maren = { };
+    };
+  }
+  {
+    clawdlets = {
+      tailnet = {
+        mode = "tailscale";
+        tailscale = {
+          ssh = true;
+          openFirewall = false;
+        };
+      };
+      secrets.names = [ "openai" ];
+      operator.rebuild = {
+        enable = true;
+        flakeBase = "github:you/hosts";
+      };
+      egress = {
+        mode = "proxy-allowlist";
+        proxy.allowedDomains = [
+          "api.example.com"
+          ".example.org"
+        ];
+      };
+      bots = {
+        maren = {
+          package = pkgs.hello;
+          command = "hello";
+          envSecrets.KEY = "openai";
+          nodeExecMem = "jitless";
+        };
+        sonja.command = "${pkgs.coreutils}/bin/sleep infinity";
+      };
+    };
+  }
+]
