@@ -2,11 +2,11 @@ import { writeFileSync } from "node:fs";
 import { execa } from "execa";
 import { expect, it } from "vitest";
 import { whyNot } from "./_needs.ts";
-import { temporaryFolder } from "./_temporary.ts";
+import { temporaryFolder } from "./_project.ts";
 
 /** A run of vitest in a folder of its own, with one check that needs a program nobody has. */
 async function runLeftOut(ci: string) {
-  const folder = temporaryFolder("clawdlets-needs-");
+  const folder = temporaryFolder();
   const test = `import { describeWith } from ${JSON.stringify(new URL("_needs.ts", import.meta.url).pathname)};
 describeWith({ programs: ["no-such-program"] }, "what it shows", () => { throw new Error("was run"); });`;
   writeFileSync(`${folder}/left-out.test.ts`, test);

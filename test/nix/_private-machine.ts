@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { path } from "../_debian.ts";
-import { temporaryFolder } from "../_temporary.ts";
+import { temporaryFolder } from "../_project.ts";
 
 export interface Attempt {
   exitCode: number;
@@ -26,7 +26,7 @@ const group = "root:x:0:\nwheel:x:1:breakglass\nusers:x:100:\nnogroup:x:65534:\n
  * in which they lie over this machine's. Processes end with it. Takes root.
  */
 export class PrivateMachine {
-  readonly folder = temporaryFolder("clawdlets-machine-");
+  readonly folder = temporaryFolder();
   readonly #steps: string[] = [];
 
   /** @param passwordHash crypt(3), of everybody: the passwords are right, so that only settings can refuse them */

@@ -2,8 +2,8 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileS
 import { delimiter, join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
+import { temporaryFolder } from "../_project.ts";
 import { repository } from "../_repository.ts";
-import { temporaryFolder } from "../_temporary.ts";
 
 /** Runs one of nix/host with programs of ours first on its PATH. */
 async function run(
@@ -11,7 +11,7 @@ async function run(
   programs: Record<string, string>,
   { args = [], env = {} }: { args?: string[]; env?: Record<string, string> } = {},
 ) {
-  const bin = temporaryFolder("clawdlets-bin-");
+  const bin = temporaryFolder();
   for (const [name, text] of Object.entries(programs)) {
     writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`);
     chmodSync(join(bin, name), 0o755);
@@ -44,8 +44,8 @@ version: 1
 
 describe("the unit for Hetzner's IPv6", () => {
   async function ask(answer: string) {
-    const folder = join(temporaryFolder("clawdlets-network-"), "network");
-    const file = join(temporaryFolder("clawdlets-metadata-"), "answer");
+    const folder = join(temporaryFolder(), "network");
+    const file = join(temporaryFolder(), "answer");
     writeFileSync(file, answer);
     const log = join(folder, "..", "reloads");
     const programs = { curl: `cat '${file}'`, networkctl: `echo "$*" >>'${log}'` };
@@ -87,7 +87,7 @@ describe("the unit for Hetzner's IPv6", () => {
 
 describe("clawdlets-rollback", () => {
   function profile(isSwitching = true) {
-    const folder = temporaryFolder("clawdlets-profile-");
+    const folder = temporaryFolder();
     const log = join(folder, "log");
     mkdirSync(join(folder, "system-1/bin"), { recursive: true });
     const program = join(folder, "system-1/bin/switch-to-configuration");

@@ -3,8 +3,8 @@ import { delimiter, join } from "node:path";
 import { execa } from "execa";
 import { expect, it } from "vitest";
 import { describeWith } from "../_needs.ts";
+import { temporaryFolder } from "../_project.ts";
 import { repository } from "../_repository.ts";
-import { temporaryFolder } from "../_temporary.ts";
 
 const identity = { GIT_AUTHOR_NAME: "a", GIT_AUTHOR_EMAIL: "a@b", GIT_COMMITTER_NAME: "a", GIT_COMMITTER_EMAIL: "a@b" };
 
@@ -13,7 +13,7 @@ const identity = { GIT_AUTHOR_NAME: "a", GIT_AUTHOR_EMAIL: "a@b", GIT_COMMITTER_
  * of forks: it is asked for by its number. Real git; nixos-rebuild only notes.
  */
 async function repositoryWithFork() {
-  const folder = temporaryFolder("clawdlets-rebuild-");
+  const folder = temporaryFolder();
   const origin = join(folder, "origin");
   const bin = join(folder, "bin");
   const log = join(folder, "rebuild.log");
@@ -73,7 +73,7 @@ describeWith({ programs: ["git", "bash", "flock"] }, "rebuild-host", () => {
 
   it("refuses a fork's commit, although its repository would give it away", async () => {
     const { run, done, git, fork } = await repositoryWithFork();
-    const folder = temporaryFolder("clawdlets-fork-");
+    const folder = temporaryFolder();
     const origin = (await git("rev-parse", "--show-toplevel")).trim();
     await execa("git", ["init", "--quiet", folder]);
     // What `github:owner/repo/<commit>` comes down to.

@@ -4,7 +4,7 @@ import { execa } from "execa";
 import { encrypt } from "unixcrypt";
 import { expect, it } from "vitest";
 import { describeWith } from "../_needs.ts";
-import { temporaryFolder } from "../_temporary.ts";
+import { temporaryFolder } from "../_project.ts";
 import { evaluate } from "./_nix.ts";
 import { type Attempt, as, PrivateMachine, quoted } from "./_private-machine.ts";
 
@@ -36,7 +36,7 @@ const ours = async () => (await evaluate("(import ./nix/lib/sshd.nix).configFile
 /** An sshd of ours in a machine of its own, and a client beside it that knows every key and password. */
 async function machineWith(config: string) {
   const machine = new PrivateMachine(encrypt(password));
-  const keys = temporaryFolder("clawdlets-keys-");
+  const keys = temporaryFolder();
   const [host, client, home, other] = await Promise.all(
     ["host", "client", "home", "other"].map((name) => keyPair(keys, name)),
   );

@@ -4,7 +4,7 @@ import { execa } from "execa";
 import { expect, it } from "vitest";
 import { path } from "../_debian.ts";
 import { describeWith } from "../_needs.ts";
-import { temporaryFolder } from "../_temporary.ts";
+import { temporaryFolder } from "../_project.ts";
 import { evaluate } from "./_nix.ts";
 import { type Attempt, as, PrivateMachine, quoted } from "./_private-machine.ts";
 
@@ -53,7 +53,7 @@ const programs = ["nix-instantiate", "sudo", "visudo", "unshare", "setpriv"];
 
 describeWith({ programs, root: true }, "what admin may run as root", () => {
   it("is a file that visudo takes, strictly", async () => {
-    const file = join(temporaryFolder("clawdlets-sudoers-"), "sudoers");
+    const file = join(temporaryFolder(), "sudoers");
     writeFileSync(file, nixosRules + (await ours()), { mode: 0o440 });
     const { all, exitCode } = await execa("visudo", ["--check", "--strict", "--file", file], {
       env: { PATH: path },

@@ -4,7 +4,7 @@ import { execa } from "execa";
 import { expect, it } from "vitest";
 import { path } from "../_debian.ts";
 import { describeWith } from "../_needs.ts";
-import { temporaryFolder } from "../_temporary.ts";
+import { temporaryFolder } from "../_project.ts";
 import { enough, host } from "./_host.ts";
 import { evaluate } from "./_nix.ts";
 
@@ -19,7 +19,7 @@ async function unitFile(settings: string): Promise<string> {
 }
 
 function write(text: string): string {
-  const file = join(temporaryFolder("clawdlets-unit-"), unit);
+  const file = join(temporaryFolder(), unit);
   writeFileSync(file, text);
   return file;
 }

@@ -349,6 +349,7 @@ in
 
     # misc/version.nix
     system.stateVersion = option types.str;
+    system.configurationRevision = null' types.str;
 
     systemd = {
       # system/boot/systemd.nix, system/boot/systemd/{tmpfiles,coredump}.nix

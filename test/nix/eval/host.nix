@@ -5,26 +5,9 @@
   modules ? [ ],
 }:
 let
-  pkgs = import ./pkgs.nix;
-  placeholders =
-    { config, lib, ... }:
-    {
-      # As sops-nix does.
-      sops.placeholder = lib.mkIf (config.sops.templates != { }) (
-        builtins.mapAttrs (name: _: lib.mkDefault "<SOPS:${name}:PLACEHOLDER>") config.sops.secrets
-      );
-    };
-  evaluated = lib.evalModules {
-    modules = [
-      ./declarations.nix
-      ../../../nix/modules
-      placeholders
-    ]
-    ++ modules;
-    specialArgs = {
-      inherit pkgs;
-      modulesPath = toString ./nixpkgs;
-    };
+  evaluated = import ./system.nix {
+    inherit lib;
+    modules = [ ../../../nix/modules ] ++ modules;
   };
   # `_module` is nixpkgs' own, and functions have no JSON.
   config = builtins.removeAttrs evaluated.config [ "_module" ];

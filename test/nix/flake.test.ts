@@ -1,0 +1,96 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { layoutOf } from "../../core/local/layout.ts";
+import { addToStackFile } from "../../core/settings/stack-file.ts";
+import { describeWith } from "../_needs.ts";
+import { repository } from "../_repository.ts";
+import { FlakeProject } from "./_flake.ts";
+import { adminKey } from "./_host.ts";
+
+const facts = { adminSshKeys: [adminKey], serverType: "cx43", protect: true };
+
+/** This repo as an operator has it, with the stack files of two hosts, and Nix for one of them. */
+async function ownProject(): Promise<FlakeProject> {
+  const project = new FlakeProject();
+  project.copyRepository("project");
+  await addToStackFile(layoutOf(project.root), "web-1", { ...facts, bots: ["maren"] });
+  await addToStackFile(layoutOf(project.root), "web-2", { ...facts, tailnet: "none", sshExposure: "public" });
+  project.write("project/hosts/web-1.nix", '{ clawdlets.bots.maren.command = "/bin/maren"; }\n');
+  await project.commit();
+  return project;
+}
+
+const json = ({ failed, stdout, stderr }: { failed: boolean; stdout: string; stderr: string }): unknown => {
+  if (failed) throw new Error(stderr);
+  return JSON.parse(stdout);
+};
+
+describeWith({ programs: ["nix", "git"] }, "the flake", () => {
+  it("has a lock file that Nix takes as it is, without asking anybody", async () => {
+    const project = await ownProject();
+    const { locks } = json(await project.nix("flake", "metadata", "--json", "--no-update-lock-file")) as {
+      locks: { nodes: Record<string, unknown> };
+    };
+    const written: unknown = JSON.parse(readFileSync(join(repository, "flake.lock"), "utf8"));
+    expect(locks).toEqual(written);
+    expect(Object.keys(locks.nodes).sort()).toEqual(["disko", "nixpkgs", "root", "sops-nix"]);
+  });
+
+  it("has the modules that the documentation names", async () => {
+    const project = await ownProject();
+    const names = ["eval", "--json", ".#nixosModules", "--apply", "builtins.attrNames"];
+    expect(json(await project.nix(...names, ...project.standIns()))).toEqual(
+      ["bots", "default", "disk", "egress", "hetzner", "host", "operator", "secrets", "ssh", "tailnet"].sort(),
+    );
+  });
+
+  it("has a system for every stack file, with hosts/<host>.nix where there is one", async () => {
+    const project = await ownProject();
+    const look = `hosts: builtins.mapAttrs (_: { config, system }: {
+      inherit system;
+      inherit (config.networking) hostName;
+      ports = config.networking.firewall.allowedTCPPorts;
+      units = builtins.filter (name: builtins.match "clawdbot-.*" name != null) (builtins.attrNames config.systemd.services);
+    }) hosts`;
+    const args = ["eval", "--json", ".#nixosConfigurations", "--apply", look, ...project.standIns()];
+    expect(json(await project.nix(...args))).toEqual({
+      "web-1": { system: "x86_64-linux", hostName: "web-1", ports: [], units: ["clawdbot-maren"] },
+      "web-2": { system: "x86_64-linux", hostName: "web-2", ports: [22], units: [] },
+    });
+  });
+
+  it("serves a repository of an operator's own, made from the template", async () => {
+    const project = new FlakeProject();
+    project.copyRepository("clawdlets");
+    await project.commit("clawdlets");
+    for (const file of ["flake.nix", "hosts/web-1.nix"]) {
+      project.write(`project/${file}`, readFileSync(join(repository, "nix/template", file), "utf8"));
+    }
+    await addToStackFile(layoutOf(project.root), "web-1", { ...facts, bots: ["maren"] });
+    await project.commit();
+    const input = ["--override-input", "clawdlets", `git+file://${join(project.folder, "clawdlets")}`];
+    const command = ".#nixosConfigurations.web-1.config.systemd.services.clawdbot-maren.serviceConfig.ExecStart";
+    const answer = await project.nix("eval", "--json", command, ...input, ...project.standIns("clawdlets/"));
+    expect(json(answer)).toMatch(/-hello\/bin\/hello --greeting=maren$/);
+  });
+
+  it("refuses two hosts that would be one", async () => {
+    const project = await ownProject();
+    await addToStackFile(layoutOf(project.root), "web-3", { ...facts, flakeHost: "web-1" });
+    await project.commit();
+    const args = ["eval", "--json", ".#nixosConfigurations", "--apply", "builtins.attrNames", ...project.standIns()];
+    expect((await project.nix(...args)).stderr).toContain("two hosts have the same clawdlets:flakeHost, web-1");
+  });
+
+  it("knows nothing of what git does not have: no secret gets into the store with it", async () => {
+    const project = await ownProject();
+    project.write("project/.clawdlets/secrets/hosts/web-1.agekey", "AGE-SECRET-KEY-1CANARY\n");
+    const look = 'self: builtins.pathExists (self + "/.clawdlets")';
+    const args = ["eval", "--json", ".#nixosModules.default", "--apply", "_: true", ...project.standIns()];
+    expect(json(await project.nix(...args))).toBe(true);
+    const source = ["eval", "--json", "--impure", "--expr"];
+    const flake = `(builtins.getFlake "git+file://${project.root}").outPath`;
+    expect(json(await project.nix(...source, `(${look}) ${flake}`))).toBe(false);
+  });
+});
