@@ -117,14 +117,26 @@ in
         SystemKeepFree=2G
         MaxRetentionSec=3month
       '';
+      # Names are asked of resolvers only, not of whoever shares a network with the host.
+      "systemd/resolved.conf.d/50-clawdlets.conf".text = ''
+        [Resolve]
+        LLMNR=no
+        MulticastDNS=no
+      '';
       "systemd/system.conf.d/50-clawdlets.conf".text = ''
         [Manager]
         DefaultLimitCORE=0
+        RuntimeWatchdogSec=15s
+        RebootWatchdogSec=30s
+        KExecWatchdogSec=1m
       '';
     };
 
     time.timeZone = "UTC";
-    services.timesyncd.enable = true;
+    services = {
+      timesyncd.enable = true;
+      resolved.enable = true;
+    };
 
     swapDevices =
       if cfg.swap.sizeMiB == 0 then

@@ -45,6 +45,9 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     expect(config.users.users.admin.openssh.authorizedKeys.keys).toEqual([adminKey]);
     expect(config.users.users.breakglass.extraGroups).toEqual(["wheel"]);
     expect(config.users.users.breakglass.openssh.authorizedKeys.keys).toEqual([]);
+    const password = "/run/secrets-for-users/admin_password_hash";
+    expect(config.users.users.admin.hashedPasswordFile).toBe(password);
+    expect(config.users.users.breakglass.hashedPasswordFile).toBe(password);
     expect(config.security.sudo.wheelNeedsPassword).toBe(true);
     expect(config.security.pam.services.su.requireWheel).toBe(true);
     expect(config.nix.settings["trusted-users"]).toEqual(["root"]);

@@ -295,7 +295,8 @@ in
         authKeyFile = null' types.path;
         extraUpFlags = list types.str;
       };
-      # system/boot/timesyncd.nix, virtualisation/qemu-guest-agent.nix
+      # system/boot/{timesyncd,resolved}.nix, virtualisation/qemu-guest-agent.nix
+      resolved.enable = flag;
       timesyncd.enable = flag;
       qemuGuest.enable = flag;
     };
@@ -318,16 +319,23 @@ in
         default = { };
       };
       secrets = set (
-        named (name: {
-          name = withDefault name types.str;
-          sopsFile = option types.path;
-          owner = null' types.str;
-          group = null' types.str;
-          mode = withDefault "0400" types.str;
-          neededForUsers = flag;
-          restartUnits = list types.str;
-          path = withDefault "/run/secrets/${name}" types.str;
-        })
+        types.submodule (
+          { name, config, ... }:
+          {
+            options = {
+              name = withDefault name types.str;
+              sopsFile = option types.path;
+              owner = null' types.str;
+              group = null' types.str;
+              mode = withDefault "0400" types.str;
+              neededForUsers = flag;
+              restartUnits = list types.str;
+              path = withDefault (
+                if config.neededForUsers then "/run/secrets-for-users/${name}" else "/run/secrets/${name}"
+              ) types.str;
+            };
+          }
+        )
       );
       templates = set (
         named (name: {
