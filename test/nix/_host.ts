@@ -13,6 +13,8 @@ export interface EvaluatedHost {
   /** Messages of assertions that do not hold. */
   refused: string[];
   warnings: string[];
+  /** Names of our options, without `clawdlets.`. */
+  options: string[];
   /** Options of ours without type, default, description or example. */
   untold: string[];
 }

@@ -1,5 +1,8 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { describeWith } from "../_needs.ts";
+import { repository } from "../_repository.ts";
 import { adminKey, enough, host, hostRefusal } from "./_host.ts";
 import { evaluate, nixString } from "./_nix.ts";
 
@@ -20,6 +23,14 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
 
   it("say of each option what it is, with type, default and example", async () => {
     expect((await host(enough)).untold).toEqual([]);
+  });
+
+  it("are documented, option by option", async () => {
+    const text = readFileSync(join(repository, "docs/nixos.md"), "utf8");
+    const { options } = await host(enough);
+    const own = options.filter((name) => name !== "bots" && !name.startsWith("egress."));
+    expect(own.length).toBeGreaterThan(25);
+    expect(own.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
   });
 
   it("make a host of a stack file, without any Nix", async () => {

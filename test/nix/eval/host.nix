@@ -1,5 +1,6 @@
-# A host as our modules make it, evaluated in whole. Returns { config; refused; warnings; untold; }, refused being the
-# messages of the assertions that do not hold, untold the options of ours that lack a default, an example or the like. `lib` can be nixpkgs' real one (docs/verification.md).
+# A host as our modules make it, evaluated in whole. Returns { config; refused; warnings; options; untold; }, refused
+# being the messages of the assertions that do not hold, options the names of ours, untold what a default, an example or the like
+# is missing of. `lib` can be nixpkgs' real one (docs/verification.md).
 {
   lib ? import ./lib.nix,
   modules ? [ ],
@@ -26,6 +27,12 @@ let
       )
     else
       builtins.concatMap (name: untold (path ++ [ name ]) option.${name}) (builtins.attrNames option);
+  namesOf =
+    path: option:
+    if (option._type or null) == "option" then
+      [ (builtins.concatStringsSep "." path) ]
+    else
+      builtins.concatMap (name: namesOf (path ++ [ name ]) option.${name}) (builtins.attrNames option);
   botOptions =
     (import ../../../nix/modules/bots/options.nix {
       inherit lib;
@@ -38,6 +45,7 @@ builtins.deepSeq config {
     builtins.filter ({ assertion, ... }: !assertion) config.assertions
   );
   inherit (config) warnings;
+  options = namesOf [ ] evaluated.options.clawdlets ++ namesOf [ "bots" "<name>" ] botOptions;
   untold =
     untold [ "clawdlets" ] evaluated.options.clawdlets
     ++ untold [ "clawdlets" "bots" "<name>" ] botOptions;
