@@ -66,14 +66,25 @@ rec {
   # security.sudo.extraConfig.
   defaults = ''Defaults:${names.admin} secure_path="/run/wrappers/bin:${sw}"'';
 
-  # The same as one file, for visudo and sudo where there is no NixOS.
+  # The file that NixOS makes of these (nixpkgs, security/sudo.nix: one line a user, commands separated by commas), for visudo
+  # and sudo where there is no NixOS.
   file =
     settings:
+    let
+      wordsOf = { command, options }: "${builtins.concatStringsSep ":" options}: ${command}";
+      lineOf =
+        {
+          users,
+          runAs,
+          commands,
+        }:
+        "${builtins.head users}     ALL=(${runAs})    ${builtins.concatStringsSep ", " (map wordsOf commands)}";
+    in
     text.lines (
-      [ defaults ]
-      ++ map (command: "${names.admin} ALL=(root:root) NOPASSWD: NOSETENV: ${command}") (
-        commands settings
-      )
-      ++ [ "" ]
+      map lineOf (rules settings)
+      ++ [
+        defaults
+        ""
+      ]
     );
 }
