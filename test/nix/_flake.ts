@@ -60,11 +60,14 @@ export class FlakeProject {
     const store = ["--store", join(this.folder, "store"), "--option", "build-users-group", ""];
     const features = ["--extra-experimental-features", "nix-command flakes"];
     const env = { PATH: path, HOME: join(this.folder, "home") };
-    return await execa("nix", [...features, "--offline", ...store, ...args], {
+    const answer = await execa("nix", [...features, "--offline", ...store, ...args], {
       cwd: this.root,
       env,
       extendEnv: false,
       reject: false,
     });
+    // Folders of a store are read-only, and whoever is not root could not remove them.
+    await execa("chmod", ["-R", "u+w", this.folder]);
+    return answer;
   }
 }
