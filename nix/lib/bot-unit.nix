@@ -49,7 +49,6 @@ rec {
         "-/run/secrets-for-users.d"
         "-/var/lib/sops-nix"
         "-/var/lib/clawdlets/secrets"
-        "-/etc/ssh"
         "-/boot"
         # Whoever talks to the Nix daemon can have it fetch from anywhere, past the egress policy.
         "-/nix/var/nix/daemon-socket"

@@ -58,14 +58,18 @@ in
       useDHCP = false;
       useNetworkd = true;
     };
-    systemd.network.networks."10-uplink" = {
-      matchConfig.Name = "en*";
-      networkConfig = {
-        DHCP = "ipv4";
-        IPv6AcceptRA = true;
+    systemd.network = {
+      networks."10-uplink" = {
+        matchConfig.Name = "en*";
+        networkConfig = {
+          DHCP = "ipv4";
+          IPv6AcceptRA = true;
+        };
+        address = lib.optional (cfg.ipv6Address != null) cfg.ipv6Address;
+        routes = lib.optional (cfg.ipv6Address != null) { Gateway = "fe80::1"; };
       };
-      address = lib.optional (cfg.ipv6Address != null) cfg.ipv6Address;
-      routes = lib.optional (cfg.ipv6Address != null) { Gateway = "fe80::1"; };
+      # A private network without DHCP would hold up everything that waits for the network.
+      wait-online.anyInterface = true;
     };
 
     # Its metadata service is asked by root, once a boot, and only for this: bots may never reach it (egress.nix).

@@ -376,6 +376,7 @@ in
         )
       );
       # system/boot/networkd.nix
+      network.wait-online.anyInterface = flag;
       network.networks = set (sub {
         matchConfig = set unitOption;
         networkConfig = set unitOption;
