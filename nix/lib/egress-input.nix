@@ -1,0 +1,125 @@
+# What egress.nix is given, filled up with defaults and checked. Everything that ends up in a rule goes through here: a value
+# that is no number, no address and no interface name would otherwise be read by nft as rules.
+let
+  text = import ./text.nix;
+
+  modes = [
+    "smtp-only"
+    "proxy-allowlist"
+    "none"
+  ];
+  smtpPorts = [
+    25
+    465
+    587
+    2525
+  ];
+
+  octet = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
+  address4 = "${octet}(\\.${octet}){3}";
+  prefix4 = "(/(3[0-2]|[12]?[0-9]))?";
+  prefix6 = "(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?";
+
+  isText = value: builtins.isString value;
+  # nft itself reads the address; here it is enough that nothing but an address can be written.
+  isIpv4 = value: isText value && builtins.match "${address4}${prefix4}" value != null;
+  isIpv6 = value: isText value && builtins.match "[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*${prefix6}" value != null;
+  isAddress = value: isIpv4 value || isIpv6 value;
+  isUid = value: builtins.isInt value && value >= 0 && value < 4294967295;
+  isPort = value: builtins.isInt value && value > 0 && value < 65536;
+  # IFNAMSIZ is 16 with the closing zero byte. A closing * is nft's own wildcard.
+  isInterface = value: isText value && builtins.match "[A-Za-z0-9_.@:-]{1,15}[*]?" value != null;
+
+  show = builtins.toJSON;
+  each =
+    option: allowed: isGood: values:
+    map (value: "${option}: ${show value} is not allowed. Give ${allowed}.") (
+      builtins.filter (value: !(isGood value)) values
+    );
+
+  exceptionProblems =
+    exception:
+    let
+      option = "clawdlets.egress.smtp.exceptions";
+      ports = exception.ports or smtpPorts;
+    in
+    each "${option}.*.destinations" ''IPv4 or IPv6 addresses or networks, e.g. "203.0.113.25" or "2001:db8::/64"''
+      isAddress
+      (exception.destinations or [ ])
+    ++ each "${option}.*.ports" "some of 25, 465, 587 and 2525, the only ports that are closed" (
+      port: builtins.elem port smtpPorts
+    ) ports
+    ++ each "${option}.*.user" "a user whose number is set (users.users.<name>.uid)" isUid (
+      if (exception.uid or null) == null then [ ] else [ exception.uid ]
+    )
+    ++ (
+      if (exception.uid or null) == null && (exception.destinations or [ ]) == [ ] then
+        [
+          "${option}: an exception without user and without destinations opens SMTP to everyone. Give at least one of them, or set clawdlets.egress.mode to \"none\"."
+        ]
+      else
+        [ ]
+    )
+    ++ (
+      if ports == [ ] then
+        [ "${option}.*.ports: an empty list opens nothing. Give some of 25, 465, 587 and 2525, or leave it out for all four." ]
+      else
+        [ ]
+    );
+
+  defaults = {
+    mode = "smtp-only";
+    botUids = [ ];
+    proxyUid = (import ./names.nix).proxyUid;
+    proxyPort = 3128;
+    resolvers = [ "127.0.0.53" ];
+    plainHttp = false;
+    smtpExceptions = [ ];
+    loopbackPorts = { };
+    forwardFrom = [ ];
+  };
+in
+rec {
+  inherit
+    modes
+    smtpPorts
+    isIpv4
+    isIpv6
+    ;
+
+  # Sentences, each naming the option, the value, what is allowed. Empty: all is well.
+  problems =
+    given:
+    let
+      input = defaults // given;
+    in
+    each "clawdlets.egress.mode" ''"smtp-only", "proxy-allowlist" or "none"'' (mode: builtins.elem mode modes) [
+      input.mode
+    ]
+    ++ each "clawdlets.egress.proxy.port" "a port, 1 to 65535" isPort [ input.proxyPort ]
+    ++ each "clawdlets.egress.proxy.resolvers" "IPv4 or IPv6 addresses" isAddress input.resolvers
+    ++ each "clawdlets.bots.*.uid" "a number from 0 to 4294967294" isUid input.botUids
+    ++ each "clawdlets.bots.*.uid" "any but root's and the proxy's, which the rules treat otherwise" (
+      uid: uid != 0 && uid != input.proxyUid
+    ) input.botUids
+    ++ each "clawdlets.egress.loopbackPorts" "ports, 1 to 65535" isPort (
+      builtins.concatLists (builtins.attrValues input.loopbackPorts)
+    )
+    ++ each "clawdlets.egress.forward.allowedInterfaces" ''names of interfaces, at most 15 characters, e.g. "docker0" or "br-*"''
+      isInterface
+      input.forwardFrom
+    ++ builtins.concatMap exceptionProblems input.smtpExceptions;
+
+  checked =
+    given:
+    let
+      unknown = builtins.filter (name: !(defaults ? ${name})) (builtins.attrNames given);
+      found = problems given;
+    in
+    if unknown != [ ] then
+      throw "nix/lib/egress.nix: unknown ${show unknown}. It takes ${show (builtins.attrNames defaults)}."
+    else if found != [ ] then
+      throw (text.lines found)
+    else
+      defaults // given;
+}
