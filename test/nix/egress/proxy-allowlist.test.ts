@@ -1,0 +1,66 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { describeWith } from "../../_needs.ts";
+import { allowed, judge, summary, tcp } from "./_attempts.ts";
+import { direct } from "./_direct-attempts.ts";
+import { callNix } from "./_eval.ts";
+import { Lab, needs } from "./_lab.ts";
+import { throughProxy } from "./_proxy-attempts.ts";
+import * as world from "./_world.ts";
+
+const policy = { mode: "proxy-allowlist", loopbackPorts: { [world.uids.bot]: [18789] } };
+// The environment is what the function says; the test below compares.
+const url = `http://127.0.0.1:${world.proxyPort}`;
+const env = { HTTP_PROXY: url, HTTPS_PROXY: url, http_proxy: url, https_proxy: url };
+const attempts = [...direct, ...throughProxy(env)];
+
+describeWith(needs, "proxy-allowlist, on the wire", () => {
+  let lab: Lab;
+  beforeAll(async () => {
+    lab = await Lab.start();
+    await lab.load(await lab.ruleset(policy));
+    await lab.startProxy();
+  });
+  afterAll(async () => {
+    await lab?.stop();
+    process.stdout.write(`egress, proxy-allowlist: ${summary(attempts)}\n`);
+  });
+
+  it.each(attempts.map((attempt) => [`${attempt.who}: ${attempt.name}`, attempt] as const))(
+    "%s",
+    async (_, attempt) => {
+      await judge(lab, attempt);
+    },
+  );
+
+  it("has at least 60 attempts, and both kinds", () => {
+    expect(attempts.filter(({ reaches }) => reaches === null).length).toBeGreaterThanOrEqual(60);
+    expect(attempts.filter(({ reaches }) => reaches !== null).length).toBeGreaterThan(10);
+  });
+
+  it("asks the resolver for listed names alone, so that a question carries nothing out", () => {
+    const domains = lab.asked.map((line) => /query\[\w+\] (\S+) from/.exec(line)?.[1] ?? line);
+    expect(domains).toContain("ten.inside.example");
+    const listed = /^(api|only4|only6)\.listed\.example$|(^|\.)(wide|inside)\.example$/i;
+    expect(domains.filter((name) => !listed.test(name))).toEqual([]);
+  });
+
+  it("gives a bot the environment that the attempts were made with", async () => {
+    const { mode } = policy;
+    expect(await callNix("egress.nix", "units.botEnvironment", { mode, proxyPort: world.proxyPort })).toMatchObject(
+      env,
+    );
+  });
+
+  it("lets a bot answer those who connect to it", async () => {
+    await lab.attempt("bot", { kind: "listen", port: 18700 });
+    await judge(lab, allowed("", "user", tcp("127.0.0.1", 18700), "tcp 127.0.0.1 18700", []));
+  });
+
+  it("lets a container out where its interface is named", async () => {
+    await lab.load(await lab.ruleset({ ...policy, forwardFrom: ["to-container"] }));
+    const { unlisted, mail } = world.internet;
+    await judge(lab, allowed("", "container", tcp(unlisted, 443), `tcp ${unlisted} 443`));
+    await judge(lab, { name: "", who: "container", command: tcp(mail, 25), reaches: null });
+    await judge(lab, { name: "", who: "container", command: tcp(world.metadata.v4, 80), reaches: null });
+  });
+});
