@@ -23,7 +23,7 @@ export interface Answer {
 
 /** What a server of `_peer.ts` says; after it there is nothing to wait for. */
 export const served = "served-by";
-const waitMilliseconds = 4_000;
+const waitMilliseconds = 2_000;
 
 function tcp({ host, port, send }: Extract<Command, { kind: "tcp" }>): Promise<Answer> {
   return new Promise((resolve) => {

@@ -53,7 +53,7 @@ export const direct = [
     "broadcast",
     "bot",
     python(
-      `s = socket(AF_INET, SOCK_DGRAM); s.setsockopt(SOL_SOCKET, SO_BROADCAST, 1); s.sendto(b"x", ("45.67.89.255", 9))`,
+      `s = socket(AF_INET, SOCK_DGRAM); s.setsockopt(SOL_SOCKET, SO_BROADCAST, 1); s.sendto(b"x", ("45.67.89.255", 99))`,
     ),
   ),
   refused("a private address", "bot", tcp(inside.ten, 443)),

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { type Answer, type Command, served } from "./_agent.ts";
@@ -91,15 +92,7 @@ export class Lab {
     this.#proxy = this.net.start("host", "setpriv", [...user, "tinyproxy", "-d", "-c", configFile]);
     // 1.11.1 opens its socket after "Reloading config file finished" and says nothing more: connecting is what tells.
     await printed(this.#proxy, "Initializing");
-    for (let tries = 0; tries < 100; tries += 1) {
-      const { error } = await this.#tell("user", {
-        kind: "tcp",
-        host: "127.0.0.1",
-        port: world.proxyPort,
-        send: ["\r\n"],
-      });
-      if (error !== "ECONNREFUSED") break;
-    }
+    await this.#untilItListens();
     await this.#collect();
   }
 
@@ -112,6 +105,15 @@ export class Lab {
       reached: answer.error === undefined && (answer.text.includes(served) || answer.text.includes("bytes from")),
       arrived,
     };
+  }
+
+  async #untilItListens(): Promise<void> {
+    const greeting: Command = { kind: "tcp", host: "127.0.0.1", port: world.proxyPort, send: ["\r\n"] };
+    for (const deadline = Date.now() + 10_000; Date.now() < deadline; await setTimeout(20)) {
+      const { error } = await this.#tell("user", greeting);
+      if (error !== "ECONNREFUSED") return;
+    }
+    throw new Error(`tinyproxy does not listen on ${world.proxyPort} after 10 s`);
   }
 
   async #collect(): Promise<string[]> {
@@ -154,7 +156,10 @@ export class Lab {
     const { internet, inside, metadata, container, host } = world;
     await net.add("host", etc);
     for (const name of ["internet", "inside", "metadata", "container"]) await net.add(name, { ...etc, hosts: "" });
-    await net.link(["host", `${host.v4}/24`, `${host.v6}/64`], ["internet", "45.67.89.1/24", "2a01:4f8:1:2::1/64"]);
+    await net.link(
+      ["host", `${host.v4}/24`, `${host.v6}/64`],
+      ["internet", `${world.gateway}/24`, "2a01:4f8:1:2::1/64"],
+    );
     await net.link(["host", "10.0.0.1/24", "fd00::1/64"], ["inside", "10.0.0.2/24", "fd00::2/64"]);
     await net.link(
       ["host", "169.254.169.1/24", "fd00:ec2::1/64"],
@@ -165,7 +170,7 @@ export class Lab {
     await net.addresses("internet", "lo", Object.values(internet).map(single));
     await net.addresses("inside", "lo", Object.values(inside).map(single));
     const within = Object.values(inside).map((at) => `${single(at)} via ${at.includes(":") ? "fd00::2" : "10.0.0.2"}`);
-    await net.routes("host", ["default via 45.67.89.1", "default via 2a01:4f8:1:2::1", ...within]);
+    await net.routes("host", [`default via ${world.gateway}`, "default via 2a01:4f8:1:2::1", ...within]);
     const back = {
       internet: ["45.67.89.2", host.v6],
       inside: ["10.0.0.1", "fd00::1"],
@@ -198,7 +203,7 @@ export class Lab {
       "-nodes",
       ...subject,
     ]);
-    const common = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8"), udp: [9, 53, 443] };
+    const common = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8"), udp: [9, 53, 443, 587] };
     const outside = [22, 53, 80, 443, 8443, ...world.smtpPorts];
     const peers: Record<string, PeerOptions> = {
       internet: { addresses: Object.values(world.internet), tcp: outside, ...common },

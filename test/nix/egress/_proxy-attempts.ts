@@ -170,3 +170,21 @@ export const throughProxy = (env: Record<string, string>): Attempt[] => [
   ]),
   bot("TLS by curl, led on to loopback past the proxy", curl(env, leadsTo("http://127.0.0.1:8080/")), null, [listed]),
 ];
+
+/** Attempts that a resolver or the proxy cannot make sense of, with or without a policy: kept, as other versions might. */
+export const malformed = new Set([
+  ...["-wide.example", ".wide.example", "a..wide.example", "only4%2elisted.example", `${ok}\0.evil.example`]
+    .concat([`${ok}%00.evil.example`, "\xef\xbd\x8fnly4.listed.example", "[fe80::1%25eth0]"])
+    .map((name) => `CONNECT ${JSON.stringify(name)} 443`),
+  'CONNECT "data.of.a.secret.evil.example" 443', // No server, but a question to the resolver: judged by that.
+  ...["multicast", "broadcast"].map((name) => `CONNECT to a listed name that leads inside: ${name}.inside.example`),
+  'CONNECT to a listed name and ":443:22"',
+  "a method in small letters",
+  "two targets in one line",
+  "a tab between two targets",
+  "a bare carriage return in the target",
+  "a bare line feed in the target",
+  "an encoded line end in the target",
+  "a name that is too long to be one",
+  "a line of 100 kB",
+]);

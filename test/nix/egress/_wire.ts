@@ -1,15 +1,19 @@
 import type { Netns } from "./_netns.ts";
 
-/** What came in at a peer, before anything could refuse it there. Neighbour discovery and the barrier are no attempts. */
+/**
+ * What came in at a peer, before anything could refuse it there. Of a connection that was once let through, only the
+ * beginning counts: its last acknowledgement can come seconds later, in another attempt. Neighbour discovery and the
+ * barrier are no attempts.
+ */
 const atPeer = `table inet wire {
   set ports4 { type ipv4_addr . inet_proto . inet_service; flags dynamic; }
   set ports6 { type ipv6_addr . inet_proto . inet_service; flags dynamic; }
   set other4 { type ipv4_addr . inet_proto; flags dynamic; }
   set other6 { type ipv6_addr . inet_proto; flags dynamic; }
   chain seen {
-    type filter hook prerouting priority raw; policy accept;
+    type filter hook prerouting priority mangle; policy accept;
     iifname lo return
-    ct direction reply return
+    ct state established,related return
     udp dport 9 return
     meta l4proto { tcp, udp, sctp, udplite } add @ports4 { ip daddr . meta l4proto . th dport }
     meta l4proto { tcp, udp, sctp, udplite } add @ports6 { ip6 daddr . meta l4proto . th dport }
@@ -29,7 +33,7 @@ const onHost = (uids: number[]) => `table inet wire {
   chain seen {
     type filter hook output priority 300; policy accept;
     oifname != lo return
-    ct direction reply return
+    ct state established,related return
     meta skuid != { ${uids.join(", ")} } return
     meta l4proto { tcp, udp, sctp, udplite } add @ports4 { meta skuid . ip daddr . meta l4proto . th dport }
     meta l4proto { tcp, udp, sctp, udplite } add @ports6 { meta skuid . ip6 daddr . meta l4proto . th dport }

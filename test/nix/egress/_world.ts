@@ -3,6 +3,8 @@
 export const uids = { root: 0, bot: 31007, otherBot: 31008, proxy: 30999, user: 1500 } as const;
 
 export const host = { v4: "45.67.89.2", v6: "2a01:4f8:1:2::2" };
+/** The first machine of the internet: no server is there. */
+export const gateway = "45.67.89.1";
 export const resolver = "127.0.0.53";
 export const proxyPort = 3128;
 

@@ -1,0 +1,36 @@
+import { afterAll, beforeAll, it } from "vitest";
+import { describeWith } from "../../_needs.ts";
+import { allowed, judge, refused, tcp } from "./_attempts.ts";
+import { Lab, needs, type Who } from "./_lab.ts";
+import * as world from "./_world.ts";
+
+describeWith(needs, "none, on the wire", () => {
+  let lab: Lab;
+  beforeAll(async () => {
+    lab = await Lab.start();
+    // From the strictest to none: what is no longer wanted has to go.
+    await lab.load(await lab.ruleset({ mode: "proxy-allowlist" }));
+    await lab.load(await lab.ruleset({ mode: "none" }));
+  });
+  afterAll(() => lab?.stop());
+
+  const users: Who[] = ["bot", "proxy", "user", "root", "container"];
+  const { mail, mail6, unlisted } = world.internet;
+
+  it.each(users)("%s: everything is open, SMTP too", async (who) => {
+    for (const [at, port] of [
+      [mail, 25],
+      [mail6, 587],
+      [unlisted, 22],
+    ] as const)
+      await judge(lab, allowed("", who, tcp(at, port), `tcp ${at} ${port}`));
+  });
+
+  it.each(users.filter((who) => who !== "root"))("%s: the metadata service stays closed", async (who) => {
+    for (const at of Object.values(world.metadata)) await judge(lab, refused("", who, tcp(at, 80)));
+  });
+
+  it("root: the metadata service answers", async () => {
+    for (const at of Object.values(world.metadata)) await judge(lab, allowed("", "root", tcp(at, 80), `tcp ${at} 80`));
+  });
+});
