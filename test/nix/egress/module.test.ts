@@ -1,0 +1,108 @@
+import { expect, it } from "vitest";
+import { describeWith } from "../../_needs.ts";
+import { enough, host, hostRefusal } from "../_host.ts";
+
+const egress = (settings: string) => `{ clawdlets.egress = { ${settings} }; }`;
+const allowlist = egress('mode = "proxy-allowlist"; proxy.allowedDomains = [ "api.example.com" ".example.org" ];');
+const bots = '{ clawdlets.bots = { maren = { command = "/bin/maren"; uid = 31007; }; idle = { uid = 31008; }; }; }';
+const table = (config: { networking: { nftables: { tables: Record<string, { content: string }> } } }) =>
+  config.networking.nftables.tables["clawdlets-egress"]?.content ?? "";
+
+describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
+  it("is smtp-only when nothing is said, in NixOS' nftables and without a proxy", async () => {
+    const { config, refused } = await host(enough, bots);
+    expect(refused).toEqual([]);
+    expect(config.networking.nftables.enable).toBe(true);
+    expect(config.networking.nftables.tables["clawdlets-egress"].family).toBe("inet");
+    expect(table(config)).toContain("jump smtp\n");
+    expect(table(config)).not.toContain("goto bots");
+    expect(Object.keys(config.systemd.services)).not.toContain("clawdlets-egress-proxy");
+    expect(config.systemd.services["clawdbot-maren"].environment.HTTP_PROXY).toBeUndefined();
+  });
+
+  it.each(["smtp-only", "proxy-allowlist", "none"])("starts no bot without the rules, in %s", async (mode) => {
+    const { config } = await host(enough, bots, egress(`mode = "${mode}"; proxy.allowedDomains = [ "a.example" ];`));
+    const { requires, after } = config.systemd.services["clawdbot-maren"];
+    expect(requires).toContain("nftables.service");
+    expect(after).toContain("nftables.service");
+  });
+
+  it("confines every bot by its number in proxy-allowlist, and gives it the proxy", async () => {
+    const { config, refused } = await host(enough, bots, allowlist, egress("proxy.port = 8888;"));
+    expect(refused).toEqual([]);
+    expect(table(config)).toContain("meta skuid { 31008, 31007 } goto bots");
+    expect(table(config)).toContain(`meta skuid ${config.users.users["clawdlets-proxy"].uid} goto proxy`);
+    expect(table(config)).toContain("ip daddr 127.0.0.1 tcp dport 8888 return");
+    const bot = config.systemd.services["clawdbot-maren"];
+    expect(bot.environment).toMatchObject({
+      HTTPS_PROXY: "http://127.0.0.1:8888",
+      https_proxy: "http://127.0.0.1:8888",
+    });
+    expect(bot.serviceConfig).toMatchObject({ IPAddressDeny: "any", IPAddressAllow: "localhost" });
+    expect(bot.serviceConfig.InaccessiblePaths).toEqual(expect.arrayContaining(["-/run/nscd", "-/run/secrets"]));
+    expect(bot.requires).toContain("clawdlets-egress-proxy.service");
+    expect(Object.keys(config.systemd.services)).not.toContain("clawdbot-idle");
+  });
+
+  it("runs the proxy as its own user behind the rules, with the list", async () => {
+    const { config } = await host(enough, bots, allowlist);
+    const proxy = config.systemd.services["clawdlets-egress-proxy"];
+    expect(proxy.requires).toEqual(["nftables.service"]);
+    expect(proxy.serviceConfig.User).toBe("clawdlets-proxy");
+    expect(proxy.serviceConfig.ExecStart).toMatch(/\/bin\/tinyproxy -d -c \/etc\/clawdlets\/proxy\/tinyproxy\.conf$/);
+    const etc = config.environment.etc;
+    expect(etc["clawdlets/proxy/filter"].text).toContain("^api\\.example\\.com:443$");
+    expect(etc["clawdlets/proxy/tinyproxy.conf"].text).toContain('Filter "/etc/clawdlets/proxy/filter"');
+    expect(proxy.restartTriggers).toContain(etc["clawdlets/proxy/filter"].text);
+  });
+
+  it("lets a bot say otherwise in its own environment", async () => {
+    const own = '{ clawdlets.bots.maren.environment.NO_PROXY = "gateway.example"; }';
+    const { config } = await host(enough, bots, allowlist, own);
+    expect(config.systemd.services["clawdbot-maren"].environment.NO_PROXY).toBe("gateway.example");
+  });
+
+  it("takes users and bots by name, and writes numbers", async () => {
+    const user = "{ users.users.postfix = { isSystemUser = true; uid = 73; }; }";
+    const settings = egress(`
+      smtp.exceptions = [ { user = "postfix"; ports = [ 587 ]; } { user = "root"; } ]; loopbackPorts.maren = [ 18789 ];`);
+    const { config, refused } = await host(enough, bots, user, allowlist, settings);
+    expect(refused).toEqual([]);
+    expect(table(config)).toContain("meta skuid 73 tcp dport { 587 } return");
+    expect(table(config)).toContain("meta skuid 0 tcp dport { 25, 465, 587, 2525 } return");
+    expect(table(config)).toContain("meta skuid . tcp dport { 31007 . 18789 } return");
+  });
+
+  it.each([
+    ["an empty list", 'mode = "proxy-allowlist";', "allowedDomains is empty"],
+    [
+      "a wildcard",
+      'mode = "proxy-allowlist"; proxy.allowedDomains = [ "*.example.com" ];',
+      '"*.example.com" is not allowed: wildcards',
+    ],
+    [
+      "a bot that is not there",
+      "loopbackPorts.marne = [ 1 ];",
+      'names ["marne"]; allowed are the names in clawdlets.bots: ["idle","maren"]',
+    ],
+    [
+      "a user without a number",
+      'smtp.exceptions = [ { user = "postfix"; } ];',
+      '"postfix" is not allowed. Give a user whose number is set',
+    ],
+    ["an exception for everyone", "smtp.exceptions = [ { } ];", "opens SMTP to everyone"],
+    ["no address of a resolver", 'proxy.resolvers = [ "dns" ];', '"dns" is not allowed. Give IPv4 or IPv6 addresses'],
+  ])("refuses %s, and says what to change", async (_, settings, message) => {
+    const { refused } = await host(enough, bots, egress(settings));
+    expect(refused).toEqual([expect.stringContaining(message)]);
+  });
+
+  it("refuses systemd-resolved as the resolver where it is off", async () => {
+    const { refused } = await host(enough, bots, allowlist, "{ services.resolved.enable = false; }");
+    expect(refused).toEqual([expect.stringContaining("127.0.0.53), which is off")]);
+  });
+
+  it("refuses a mode that is none", async () => {
+    expect(await hostRefusal(enough, egress('mode = "allowlist";'))).toContain("clawdlets.egress.mode");
+  });
+});
