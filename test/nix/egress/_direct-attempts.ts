@@ -1,11 +1,26 @@
 /** What a bot, the proxy or another user does without asking the proxy, in `proxy-allowlist`. */
-import { allowed, get, ping, python, question, refused, tcp, udp } from "./_attempts.ts";
+import { allowed, get, ping, python, question, refused, run, tcp, udp } from "./_attempts.ts";
 import * as world from "./_world.ts";
 
 const { internet, inside, metadata, host } = world;
 /** The same address, written for an IPv6 socket. */
 const mapped = (v4: string) => `::ffff:${v4}`;
 const target = `("${internet.listed}", 443)`;
+
+/** In a user namespace anybody is root; the host's rules still see the user outside. */
+const asRootOfItsOwn = (at: string, port: number) =>
+  run(
+    "unshare",
+    "--user",
+    "--map-root-user",
+    "curl",
+    "--silent",
+    "--max-time",
+    "2",
+    "--noproxy",
+    "*",
+    `http://${at}:${port}/`,
+  );
 
 export const direct = [
   refused("TCP to a listed site's address", "bot", tcp(internet.listed, 443)),
@@ -26,6 +41,8 @@ export const direct = [
   ),
   refused("TCP fast open", "bot", python(`s = socket(); s.sendto(b"x", 0x20000000, ${target})`)),
   refused("UDP-Lite", "bot", python(`s = socket(AF_INET, SOCK_DGRAM, 136); s.sendto(b"x", ${target})`)),
+  refused("TCP as root of a user namespace", "bot", asRootOfItsOwn(internet.listed, 443)),
+  refused("the metadata service as root of a user namespace", "bot", asRootOfItsOwn(metadata.v4, 80)),
   refused("QUIC", "bot", udp(internet.listed, 443)),
   refused("QUIC over IPv6", "bot", udp(internet.listed6, 443)),
   refused(

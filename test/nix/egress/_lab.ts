@@ -182,12 +182,13 @@ export class Lab {
         ways.map((way) => `default via ${way}`),
       );
     await net.routes("container", ["default via 172.17.0.1", "default via fd17::1"]);
-    const sysctl = [
-      "net.ipv4.ip_forward=1",
-      "net.ipv6.conf.all.forwarding=1",
-      "net.ipv4.ping_group_range=0 2147483647",
-    ];
-    await net.run("host", "sysctl", ["-q", "-w", ...sysctl]);
+    const settings = {
+      "ipv4/ip_forward": "1",
+      "ipv6/conf/all/forwarding": "1",
+      "ipv4/ping_group_range": "0 2147483647",
+    };
+    const lines = Object.entries(settings).map(([name, value]) => `echo ${value} >/proc/sys/net/${name}`);
+    await net.run("host", "sh", ["-ec", lines.join("\n")]);
   }
 
   async #serve(): Promise<void> {

@@ -52,6 +52,14 @@ describeWith(needs, "smtp-only, on the wire", () => {
     },
   );
 
+  it("stays closed where another table accepts, as Docker's and NixOS' do", async () => {
+    const chain = (hook: string) =>
+      `chain ${hook} { type filter hook ${hook} priority filter; policy accept; tcp dport { 25, 587 } accept; }`;
+    await lab.load(`table inet other { ${chain("output")} ${chain("forward")} }`);
+    await judge(lab, refused("", "bot", tcp(internet.mail, 25)));
+    await judge(lab, refused("", "container", tcp(internet.mail6, 587)));
+  });
+
   it("answers a client whose own port is 2525", async () => {
     const fromPort = `from socket import *; s = create_connection(("${world.host.v4}", 80), source_address=("${world.gateway}", 2525))
 s.send(b"GET / HTTP/1.0\\r\\n\\r\\n"); s.settimeout(2); print(s.recv(4096).decode())`;
