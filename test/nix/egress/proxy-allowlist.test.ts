@@ -1,3 +1,8 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWith } from "../../_needs.ts";
 import { allowed, judge, summary, tcp } from "./_attempts.ts";
@@ -54,6 +59,31 @@ describeWith(needs, "proxy-allowlist, on the wire", () => {
   it("lets a bot answer those who connect to it", async () => {
     await lab.attempt("bot", { kind: "listen", port: 18700 });
     await judge(lab, allowed("", "user", tcp("127.0.0.1", 18700), "tcp 127.0.0.1 18700", []));
+  });
+
+  it("ends a connection of a milder mode", async () => {
+    // A FIFO in a folder that the bot can look into: opening it is where both wait for each other.
+    const fifo = join(mkdtempSync(join(tmpdir(), "clawdlets-fifo-")), "fifo");
+    await execa("mkfifo", ["-m", "644", fifo]);
+    await execa("chmod", ["755", dirname(fifo)]);
+    try {
+      await lab.load(await lab.ruleset({ mode: "smtp-only" }));
+      const keeps = `from socket import *
+s = create_connection(("${world.internet.unlisted}", 443)); s.settimeout(2)
+s.send(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"); print("before", s.recv(4096))
+open("${fifo}").read()
+s.send(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"); print("after", s.recv(4096))`;
+      const attempt = lab.attempt("bot", { kind: "run", command: ["/usr/bin/python3", "-c", keeps] });
+      const handle = await open(fifo, "w");
+      await lab.load(await lab.ruleset(policy));
+      await handle.close();
+      const { answer } = await attempt;
+      expect(answer.text).toContain("before b'HTTP/1.1 200 OK");
+      expect(answer.text).toContain("ConnectionResetError");
+    } finally {
+      rmSync(dirname(fifo), { recursive: true });
+      await lab.load(await lab.ruleset(policy));
+    }
   });
 
   it("lets a container out where its interface is named", async () => {

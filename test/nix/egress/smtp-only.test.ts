@@ -55,7 +55,7 @@ describeWith(needs, "smtp-only, on the wire", () => {
   it("stays closed where another table accepts, as Docker's and NixOS' do", async () => {
     const chain = (hook: string) =>
       `chain ${hook} { type filter hook ${hook} priority filter; policy accept; tcp dport { 25, 587 } accept; }`;
-    await lab.load(`table inet other { ${chain("output")} ${chain("forward")} }`);
+    await lab.load(`table inet other {\n${chain("output")}\n${chain("forward")}\n}\n`);
     await judge(lab, refused("", "bot", tcp(internet.mail, 25)));
     await judge(lab, refused("", "container", tcp(internet.mail6, 587)));
   });
