@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { type Answer, type Command, served } from "./_agent.ts";
 import { callNix } from "./_eval.ts";
-import { Netns, printed } from "./_netns.ts";
+import { Netns, printed, removeLeftovers } from "./_netns.ts";
 import type { PeerOptions } from "./_peer.ts";
 import { Wire } from "./_wire.ts";
 import * as world from "./_world.ts";
@@ -42,6 +42,7 @@ export class Lab {
   readonly asked: string[] = [];
 
   static async start(): Promise<Lab> {
+    await removeLeftovers();
     const lab = new Lab();
     try {
       await lab.#cable();

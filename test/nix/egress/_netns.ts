@@ -1,15 +1,32 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 
 const repository = fileURLToPath(new URL("../../..", import.meta.url));
+const prefix = "cle-";
 let made = 0;
+
+/** What a test run that was killed has left behind: namespaces of a process that is no more, and what runs in them. */
+export async function removeLeftovers(): Promise<void> {
+  const { stdout } = await execa("ip", ["netns", "list"]);
+  for (const [, name, pid] of stdout.matchAll(new RegExp(`^(${prefix}(\\d+)-\\S+)`, "gm"))) {
+    if (name === undefined || existsSync(`/proc/${pid}`)) continue;
+    const { stdout: pids } = await execa("ip", ["netns", "pids", name]);
+    for (const left of pids.split("\n").filter(Boolean)) process.kill(Number(left), "SIGKILL");
+    await removeNamespace(name);
+  }
+}
+
+async function removeNamespace(name: string): Promise<void> {
+  await execa("ip", ["netns", "delete", name], { reject: false });
+  rmSync(join("/etc/netns", name), { recursive: true, force: true });
+}
 
 /** Network namespaces of one test, joined by veth pairs. Nothing of the machine's own network is touched. */
 export class Netns {
-  readonly #id = `cle-${process.pid}-${made++}`;
+  readonly #id = `${prefix}${process.pid}-${made++}`;
   readonly #names = new Set<string>();
   readonly #processes: { kill(signal: "SIGKILL"): boolean; ended: Promise<unknown> }[] = [];
 
@@ -62,10 +79,7 @@ export class Netns {
   async remove(): Promise<void> {
     for (const child of this.#processes) child.kill("SIGKILL");
     await Promise.all(this.#processes.map(({ ended }) => ended));
-    for (const name of this.#names) {
-      await execa("ip", ["netns", "delete", this.path(name)], { reject: false });
-      rmSync(join("/etc/netns", this.path(name)), { recursive: true, force: true });
-    }
+    for (const name of this.#names) await removeNamespace(this.path(name));
   }
 }
 

@@ -52,5 +52,6 @@ if (process.argv[1] === import.meta.filename) {
       await once(socket.bind({ address: host, port }), "listening");
     }
   }
+  process.stdin.resume().on("end", () => process.exit()); // The test is gone, however it ended.
   process.stdout.write("ready\n");
 }
