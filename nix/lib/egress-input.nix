@@ -23,7 +23,8 @@ let
   isText = value: builtins.isString value;
   # nft itself reads the address; here it is enough that nothing but an address can be written.
   isIpv4 = value: isText value && builtins.match "${address4}${prefix4}" value != null;
-  isIpv6 = value: isText value && builtins.match "[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*${prefix6}" value != null;
+  isIpv6 =
+    value: isText value && builtins.match "[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*${prefix6}" value != null;
   isAddress = value: isIpv4 value || isIpv6 value;
   isUid = value: builtins.isInt value && value >= 0 && value < 4294967295;
   isPort = value: builtins.isInt value && value > 0 && value < 65536;
@@ -43,7 +44,8 @@ let
       option = "clawdlets.egress.smtp.exceptions";
       ports = exception.ports or smtpPorts;
     in
-    each "${option}.*.destinations" ''IPv4 or IPv6 addresses or networks, e.g. "203.0.113.25" or "2001:db8::/64"''
+    each "${option}.*.destinations"
+      ''IPv4 or IPv6 addresses or networks, e.g. "203.0.113.25" or "2001:db8::/64"''
       isAddress
       (exception.destinations or [ ])
     ++ each "${option}.*.ports" "some of 25, 465, 587 and 2525, the only ports that are closed" (
@@ -62,7 +64,9 @@ let
     )
     ++ (
       if ports == [ ] then
-        [ "${option}.*.ports: an empty list opens nothing. Give some of 25, 465, 587 and 2525, or leave it out for all four." ]
+        [
+          "${option}.*.ports: an empty list opens nothing. Give some of 25, 465, 587 and 2525, or leave it out for all four."
+        ]
       else
         [ ]
     );
@@ -93,9 +97,11 @@ rec {
     let
       input = defaults // given;
     in
-    each "clawdlets.egress.mode" ''"smtp-only", "proxy-allowlist" or "none"'' (mode: builtins.elem mode modes) [
-      input.mode
-    ]
+    each "clawdlets.egress.mode" ''"smtp-only", "proxy-allowlist" or "none"''
+      (mode: builtins.elem mode modes)
+      [
+        input.mode
+      ]
     ++ each "clawdlets.egress.proxy.port" "a port, 1 to 65535" isPort [ input.proxyPort ]
     ++ each "clawdlets.egress.proxy.resolvers" "IPv4 or IPv6 addresses" isAddress input.resolvers
     ++ each "clawdlets.bots.*.uid" "a number from 0 to 4294967294" isUid input.botUids
@@ -105,9 +111,11 @@ rec {
     ++ each "clawdlets.egress.loopbackPorts" "ports, 1 to 65535" isPort (
       builtins.concatLists (builtins.attrValues input.loopbackPorts)
     )
-    ++ each "clawdlets.egress.forward.allowedInterfaces" ''names of interfaces, at most 15 characters, e.g. "docker0" or "br-*"''
-      isInterface
-      input.forwardFrom
+    ++
+      each "clawdlets.egress.forward.allowedInterfaces"
+        ''names of interfaces, at most 15 characters, e.g. "docker0" or "br-*"''
+        isInterface
+        input.forwardFrom
     ++ builtins.concatMap exceptionProblems input.smtpExceptions;
 
   checked =

@@ -51,7 +51,9 @@ let
   smtpChain =
     name: options: input:
     chain name (
-      [ "${answers} return" ] ++ builtins.concatMap (smtpException options) input.smtpExceptions ++ refuse "smtp"
+      [ "${answers} return" ]
+      ++ builtins.concatMap (smtpException options) input.smtpExceptions
+      ++ refuse "smtp"
     );
 
   # Loopback is not open as such: behind it are the resolver (a tunnel made of DNS questions), sshd, the tailnet's agent and
@@ -79,7 +81,14 @@ let
     let
       v4 = builtins.filter isIpv4 input.resolvers;
       v6 = builtins.filter isIpv6 input.resolvers;
-      ports = if input.plainHttp then [ 80 443 ] else [ 443 ];
+      ports =
+        if input.plainHttp then
+          [
+            80
+            443
+          ]
+        else
+          [ 443 ];
     in
     chain "proxy" (
       [ ''oifname "lo" ${answers} return'' ]

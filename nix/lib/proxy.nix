@@ -12,7 +12,8 @@ let
     let
       host = domains.pattern entry;
     in
-    [ "^${host}:443$" ] ++ (if plainHttp then [ "^http://${host}\\(:80\\)\\{0,1\\}\\(/.*\\)\\{0,1\\}$" ] else [ ]);
+    [ "^${host}:443$" ]
+    ++ (if plainHttp then [ "^http://${host}\\(:80\\)\\{0,1\\}\\(/.*\\)\\{0,1\\}$" ] else [ ]);
 in
 {
   inherit (domains) problems;
@@ -32,7 +33,13 @@ in
       throw (text.lines found)
     else
       text.lines (
-        (if entries != null then entries else text.unique (builtins.concatMap (lines plainHttp) allowedDomains)) ++ [ "" ]
+        (
+          if entries != null then
+            entries
+          else
+            text.unique (builtins.concatMap (lines plainHttp) allowedDomains)
+        )
+        ++ [ "" ]
       );
 
   # { port ? 3128; filterFile } -> text. Logs refusals alone (Notice), to standard output and so to the journal.

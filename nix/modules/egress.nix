@@ -43,7 +43,8 @@ let
       }) (builtins.filter (name: bots ? ${name}) (builtins.attrNames cfg.loopbackPorts))
     );
   };
-  problems = egress.problems input ++ (if isAllowlist then proxy.problems cfg.proxy.allowedDomains else [ ]);
+  problems =
+    egress.problems input ++ (if isAllowlist then proxy.problems cfg.proxy.allowedDomains else [ ]);
   isSound = problems == [ ];
 
   filterFile = "/etc/clawdlets/proxy/filter";
@@ -82,7 +83,10 @@ in
           message = "clawdlets.egress.loopbackPorts names ${builtins.toJSON unknownBots}; allowed are the names in clawdlets.bots: ${builtins.toJSON (builtins.attrNames bots)}.";
         }
         {
-          assertion = !isAllowlist || !(builtins.elem "127.0.0.53" cfg.proxy.resolvers) || config.services.resolved.enable;
+          assertion =
+            !isAllowlist
+            || !(builtins.elem "127.0.0.53" cfg.proxy.resolvers)
+            || config.services.resolved.enable;
           message = "clawdlets.egress.proxy.resolvers is systemd-resolved (127.0.0.53), which is off, so the proxy could find no name. Set services.resolved.enable, or give the addresses of your resolvers.";
         }
       ];

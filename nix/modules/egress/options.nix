@@ -53,9 +53,15 @@ in
       (types.listOf (
         types.submodule {
           options = {
-            user = option (types.nullOr types.str) null "postfix" "Who may. It must have a number (users.users.<name>.uid). null: everyone, containers included.";
-            destinations = option (types.listOf types.str) [ ] [ "203.0.113.25" ] "To which addresses or networks. Empty: to all.";
-            ports = option (types.listOf types.port) [ 25 465 587 2525 ] [ 587 ] "At which of 25, 465, 587 and 2525.";
+            user =
+              option (types.nullOr types.str) null "postfix"
+                "Who may. It must have a number (users.users.<name>.uid). null: everyone, containers included.";
+            destinations =
+              option (types.listOf types.str) [ ] [ "203.0.113.25" ]
+                "To which addresses or networks. Empty: to all.";
+            ports =
+              option (types.listOf types.port) [ 25 465 587 2525 ] [ 587 ]
+                "At which of 25, 465, 587 and 2525.";
           };
         }
       ))

@@ -98,7 +98,12 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
   });
 
   it("refuses systemd-resolved as the resolver where it is off", async () => {
-    const { refused } = await host(enough, bots, allowlist, "{ services.resolved.enable = false; }");
+    const { refused } = await host(
+      enough,
+      bots,
+      allowlist,
+      "({ lib, ... }: { services.resolved.enable = lib.mkForce false; })",
+    );
     expect(refused).toEqual([expect.stringContaining("127.0.0.53), which is off")]);
   });
 

@@ -2,10 +2,13 @@ let
   egress = import ../../../nix/lib/egress.nix;
   inherit (egress) problems units;
   has = text: needle: builtins.length (builtins.split needle text) > 1;
-  contents = map (mode: egress.content {
-    inherit mode;
-    botUids = [ 31007 ];
-  }) egress.modes;
+  contents = map (
+    mode:
+    egress.content {
+      inherit mode;
+      botUids = [ 31007 ];
+    }
+  ) egress.modes;
   throws = input: !(builtins.tryEval (egress.content input)).success;
 in
 {
@@ -23,14 +26,25 @@ in
       has content "ip daddr [{] 169\\.254\\.169\\.254 [}] jump metadata\n"
       && has content "ip daddr [{] 169\\.254\\.169\\.254 [}] jump metadata_forwarded\n"
     ) contents;
-    expected = [ true true true ];
+    expected = [
+      true
+      true
+      true
+    ];
   };
   "nothing is accepted, so that no other table is overruled" = {
     expr = map (content: has content "[^y] accept") contents;
-    expected = [ false false false ];
+    expected = [
+      false
+      false
+      false
+    ];
   };
   "a ruleset replaces its table in one transaction" = {
-    expr = builtins.match "table inet clawdlets-egress\ndelete table inet clawdlets-egress\ntable inet clawdlets-egress [{]\n.*" (egress.ruleset { }) != null;
+    expr =
+      builtins.match
+        "table inet clawdlets-egress\ndelete table inet clawdlets-egress\ntable inet clawdlets-egress [{]\n.*"
+        (egress.ruleset { }) != null;
     expected = true;
   };
   "without bots the set of their users is left out, as nft takes no empty one" = {
@@ -42,13 +56,24 @@ in
       mode = "proxy-allowlist";
       botUids = [ 31007 ];
       proxyPort = 65535;
-      resolvers = [ "10.0.0.2" "2001:db8::53" ];
+      resolvers = [
+        "10.0.0.2"
+        "2001:db8::53"
+      ];
       loopbackPorts."31007" = [ 1 ];
-      forwardFrom = [ "docker0" "br-*" "enp1s0.7" ];
+      forwardFrom = [
+        "docker0"
+        "br-*"
+        "enp1s0.7"
+      ];
       smtpExceptions = [
         { uid = 0; }
         {
-          destinations = [ "203.0.113.0/24" "2001:db8::/32" "::1" ];
+          destinations = [
+            "203.0.113.0/24"
+            "2001:db8::/32"
+            "::1"
+          ];
           ports = [ 587 ];
         }
       ];
@@ -58,11 +83,21 @@ in
   "each bad value is named, with what is allowed" = {
     expr = problems {
       mode = "open";
-      botUids = [ 0 (import ../../../nix/lib/names.nix).proxyUid "maren" ];
+      botUids = [
+        0
+        (import ../../../nix/lib/names.nix).proxyUid
+        "maren"
+      ];
       proxyPort = 0;
-      resolvers = [ "localhost" "1.2.3.256" ];
+      resolvers = [
+        "localhost"
+        "1.2.3.256"
+      ];
       loopbackPorts."31007" = [ 65536 ];
-      forwardFrom = [ "docker0; accept" "longer-than-fifteen" ];
+      forwardFrom = [
+        "docker0; accept"
+        "longer-than-fifteen"
+      ];
       smtpExceptions = [
         { }
         {
@@ -70,7 +105,12 @@ in
           ports = [ 26 ];
         }
         {
-          destinations = [ "mail.example.com" "1.2.3.4/33" "::/129" "} accept" ];
+          destinations = [
+            "mail.example.com"
+            "1.2.3.4/33"
+            "::/129"
+            "} accept"
+          ];
           ports = [ ];
         }
       ];
@@ -101,7 +141,10 @@ in
       { mode = "open"; }
       { botUid = [ 31007 ]; }
     ];
-    expected = [ true true ];
+    expected = [
+      true
+      true
+    ];
   };
   "a bot's unit reaches loopback only, and none that would ask on its behalf" = {
     expr =
@@ -128,7 +171,10 @@ in
       "smtp-only"
       "none"
     ];
-    expected = [ true true ];
+    expected = [
+      true
+      true
+    ];
   };
   "a bot is told of the proxy where there is one" = {
     expr = map (

@@ -4,7 +4,11 @@ let
   refused = entry: proxy.problems [ entry ] != [ ];
   each = test: entries: builtins.filter (entry: !(test entry)) entries;
   # Basic regular expressions are no Nix: what Nix can match is the same, with other backslashes.
-  reasonOf = entry: builtins.elemAt (builtins.match ".* is not allowed: ([^.;]*)[.;].*" (builtins.head (proxy.problems [ entry ]))) 0;
+  reasonOf =
+    entry:
+    builtins.elemAt (builtins.match ".* is not allowed: ([^.;]*)[.;].*" (
+      builtins.head (proxy.problems [ entry ])
+    )) 0;
 in
 {
   "a name is itself, at 443" = {
@@ -16,7 +20,10 @@ in
     expected = "^\\([a-z0-9_-][a-z0-9_-]*\\.\\)*example\\.com:443$\n";
   };
   "an entry that stands twice is written once" = {
-    expr = linesOf [ "example.com" "example.com" ];
+    expr = linesOf [
+      "example.com"
+      "example.com"
+    ];
     expected = "^example\\.com:443$\n";
   };
   "an empty list allows nothing" = {
@@ -42,7 +49,9 @@ in
       "127.0.0.1.example.com"
       "a-b.example.co.uk"
       ".discord.gg"
-      "${builtins.substring 0 63 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg"}.example"
+      "${
+        builtins.substring 0 63 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg"
+      }.example"
     ];
     expected = [ ];
   };
@@ -79,7 +88,9 @@ in
       "example.com|evil.example"
       "(a).example.com"
       "bücher.example"
-      "${builtins.substring 0 64 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg"}.example"
+      "${
+        builtins.substring 0 64 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg"
+      }.example"
       443
       null
       [ "example.com" ]
@@ -111,7 +122,10 @@ in
     ];
   };
   "a message names the entry and what is allowed" = {
-    expr = proxy.problems [ "ok.example" "*.example.com" ];
+    expr = proxy.problems [
+      "ok.example"
+      "*.example.com"
+    ];
     expected = [
       "clawdlets.egress.proxy.allowedDomains: \"*.example.com\" is not allowed: wildcards are not known; \".example.com\" covers a name and all below it. Allowed are \"example.com\" (that name) and \".example.com\" (it and every name below)."
     ];
