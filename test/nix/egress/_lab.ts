@@ -1,14 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { type Answer, type Command, served } from "./_agent.ts";
+import { cable } from "./_cables.ts";
 import { callNix } from "./_eval.ts";
 import { Netns, printed, removeLeftovers } from "./_netns.ts";
-import type { PeerOptions } from "./_peer.ts";
+import { resolve, script, serve } from "./_servers.ts";
 import { Wire } from "./_wire.ts";
 import * as world from "./_world.ts";
 
@@ -23,7 +23,6 @@ export interface Seen {
   arrived: string[];
 }
 
-const script = (file: string) => ["--import", "tsx", fileURLToPath(new URL(file, import.meta.url))];
 const tools = ["nft", "ip", "tinyproxy", "dnsmasq", "nix-instantiate", "ping", "curl", "openssl", "python3"] as const;
 export const needs = { programs: [...tools], root: true };
 
@@ -37,7 +36,6 @@ export class Lab {
   readonly #agents = new Map<Who, (command: Command) => Promise<Answer>>();
   readonly #wires: Wire[] = [];
   #proxy: ReturnType<Netns["start"]> | undefined;
-  #resolver: ReturnType<Netns["start"]> | undefined;
   /** What the resolver was asked, one line a question. */
   readonly asked: string[] = [];
 
@@ -45,9 +43,9 @@ export class Lab {
     await removeLeftovers();
     const lab = new Lab();
     try {
-      await lab.#cable();
-      await lab.#serve();
-      await lab.#startResolver();
+      await cable(lab.net);
+      await serve(lab.net, lab.folder);
+      await resolve(lab.net, lab.asked);
       const uids = [world.uids.bot, world.uids.otherBot, world.uids.proxy];
       for (const peer of ["internet", "inside", "metadata"]) lab.#wires.push(await Wire.tap(lab.net, peer));
       lab.#wires.push(await Wire.tap(lab.net, "host", uids));
@@ -145,102 +143,5 @@ export class Lab {
       this.#agents.set(who, agent);
     }
     return await agent(command);
-  }
-
-  async #cable(): Promise<void> {
-    const { net } = this;
-    const etc = {
-      "resolv.conf": `nameserver ${world.resolver}\n`,
-      "nsswitch.conf": "hosts: files dns\n",
-      hosts: "127.0.0.1 localhost\n::1 localhost\n",
-    };
-    const { internet, inside, metadata, container, host } = world;
-    await net.add("host", etc);
-    for (const name of ["internet", "inside", "metadata", "container"]) await net.add(name, { ...etc, hosts: "" });
-    await net.link(
-      ["host", `${host.v4}/24`, `${host.v6}/64`],
-      ["internet", `${world.gateway}/24`, "2a01:4f8:1:2::1/64"],
-    );
-    await net.link(["host", "10.0.0.1/24", "fd00::1/64"], ["inside", "10.0.0.2/24", "fd00::2/64"]);
-    await net.link(
-      ["host", "169.254.169.1/24", "fd00:ec2::1/64"],
-      ["metadata", `${metadata.v4}/24`, `${metadata.v6}/64`],
-    );
-    await net.link(["host", "172.17.0.1/24", "fd17::1/64"], ["container", `${container.v4}/24`, `${container.v6}/64`]);
-    const single = (at: string) => `${at}/${at.includes(":") ? 128 : 32}`;
-    await net.addresses("internet", "lo", Object.values(internet).map(single));
-    await net.addresses("inside", "lo", Object.values(inside).map(single));
-    const within = Object.values(inside).map((at) => `${single(at)} via ${at.includes(":") ? "fd00::2" : "10.0.0.2"}`);
-    await net.routes("host", [`default via ${world.gateway}`, "default via 2a01:4f8:1:2::1", ...within]);
-    const back = {
-      internet: ["45.67.89.2", host.v6],
-      inside: ["10.0.0.1", "fd00::1"],
-      metadata: ["169.254.169.1", "fd00:ec2::1"],
-    };
-    for (const [peer, ways] of Object.entries(back))
-      await net.routes(
-        peer,
-        ways.map((way) => `default via ${way}`),
-      );
-    await net.routes("container", ["default via 172.17.0.1", "default via fd17::1"]);
-    const settings = {
-      "ipv4/ip_forward": "1",
-      "ipv6/conf/all/forwarding": "1",
-      "ipv4/ping_group_range": "0 2147483647",
-    };
-    const lines = Object.entries(settings).map(([name, value]) => `echo ${value} >/proc/sys/net/${name}`);
-    await net.run("host", "sh", ["-ec", lines.join("\n")]);
-  }
-
-  async #serve(): Promise<void> {
-    const [key, cert] = [join(this.folder, "key.pem"), join(this.folder, "cert.pem")];
-    const subject = ["-subj", "/CN=lab", "-days", "1", "-keyout", key, "-out", cert];
-    await execa("openssl", [
-      "req",
-      "-x509",
-      "-newkey",
-      "ec",
-      "-pkeyopt",
-      "ec_paramgen_curve:P-256",
-      "-nodes",
-      ...subject,
-    ]);
-    const common = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8"), udp: [9, 53, 443, 587] };
-    const outside = [22, 53, 80, 443, 8443, ...world.smtpPorts];
-    const peers: Record<string, PeerOptions> = {
-      internet: { addresses: Object.values(world.internet), tcp: outside, ...common },
-      inside: { addresses: Object.values(world.inside), tcp: [80, 443], ...common },
-      metadata: { addresses: Object.values(world.metadata), tcp: [80, 443], ...common },
-      // sshd, the proxy's ports, another bot's listener and the bot's own.
-      host: {
-        addresses: ["127.0.0.1", "::1", world.host.v4, world.host.v6],
-        tcp: [22, 80, 443, 8080, 18789],
-        ...common,
-      },
-      container: { addresses: [world.container.v4], tcp: [80], ...common },
-    };
-    await Promise.all(
-      Object.entries(peers).map(async ([name, options]) => {
-        await printed(this.net.start(name, "node", [...script("_peer.ts"), JSON.stringify(options)]), "ready");
-      }),
-    );
-  }
-
-  async #startResolver(): Promise<void> {
-    const hosts = Object.entries(world.names).map(([name, at]) => `--host-record=${[name, ...at].join(",")}`);
-    const alone = [
-      "--keep-in-foreground",
-      "--conf-file=/dev/null",
-      "--no-resolv",
-      "--no-hosts",
-      "--user=root",
-      "--pid-file=",
-    ];
-    const at = [`--listen-address=${world.resolver}`, "--bind-interfaces", "--log-queries", "--log-facility=-"];
-    this.#resolver = this.net.start("host", "dnsmasq", [...alone, ...at, ...hosts]);
-    await printed(this.#resolver, "started");
-    createInterface({ input: this.#resolver.all }).on("line", (line) => {
-      if (line.includes("query[")) this.asked.push(line);
-    });
   }
 }

@@ -4,6 +4,7 @@
  */
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer as createHttpServer, type RequestListener } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import { createServer, isIPv6, type Socket } from "node:net";
@@ -13,8 +14,8 @@ export interface PeerOptions {
   addresses: string[];
   tcp: number[];
   udp: number[];
-  key: string;
-  cert: string;
+  keyFile: string;
+  certFile: string;
 }
 
 const at = ({ localAddress, localPort }: Socket) => `${served} ${localAddress} ${localPort}\n`;
@@ -27,9 +28,9 @@ const answer: RequestListener = (request, response) => {
 };
 
 if (process.argv[1] === import.meta.filename) {
-  const { addresses, tcp, udp, key, cert } = JSON.parse(process.argv[2] ?? "{}") as PeerOptions;
+  const { addresses, tcp, udp, keyFile, certFile } = JSON.parse(process.argv[2] ?? "{}") as PeerOptions;
   const http = createHttpServer(answer);
-  const https = createHttpsServer({ key, cert }, answer);
+  const https = createHttpsServer({ key: readFileSync(keyFile), cert: readFileSync(certFile) }, answer);
   const isTlsHello = (byte: number | undefined) => byte === 0x16;
   const accept = (socket: Socket) => {
     socket.on("error", () => socket.destroy());
