@@ -65,6 +65,9 @@ async function onServer(parts: ControlParts, id: number, verb: string, body: unk
     case "tailnet":
       machine.tailnetUp = read(onOff, body).on;
       break;
+    case "public-ssh":
+      machine.publicSshUp = read(onOff, body).on;
+      break;
     case "host-key-swap":
       await dataPlane.swapHostKey(id, read(onOff, body).on);
       break;

@@ -142,7 +142,7 @@ export class DataPlane implements MachineEvents {
     if (this.#hosts.get(host.machine.server.id) !== host) return;
     const { server } = host.machine;
     const address = this.#publicAddress(server);
-    const isUp = (host.machine.isAnswering || host.impostor !== null) && host.machine.networkUp;
+    const isUp = (host.machine.answersInPublic || host.impostor !== null) && host.machine.networkUp;
     const open = address !== null && isUp && canAnyLocalSourceConnect(sshSources(this.#cloud, server));
     this.#move(host, "publicAddress", open ? address : null, (socket) => this.#accept(host, socket));
     const tailnet = host.machine.isOnTailnet ? this.tailnetAddress(server.id) : null;

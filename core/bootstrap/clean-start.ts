@@ -1,11 +1,10 @@
-import { adminRoute } from "./admin-route.ts";
 import { otherInstallation } from "./confirm.ts";
 import { bootSeconds, firstContact, lookBefore, noContact } from "./first-contact.ts";
 import { installIdOf } from "./install-id.ts";
+import { lookByAnyWay } from "./installed-host.ts";
 import { namesOf, pinHostKey } from "./known-hosts.ts";
 import type { Installation } from "./request.ts";
 import { ensureRunning, rebuildServer } from "./server.ts";
-import { lookAtHost } from "./verify.ts";
 
 /** What there is to do on a server. */
 export type Start = "install" | "reboot" | "nothing";
@@ -67,9 +66,10 @@ async function rebuild(installation: Installation, why: string): Promise<Start> 
 }
 
 /** A look under the pinned final key; pins it first, since another machine or an older state may hold another. */
-async function lookAtFinal({ layout, settings, local, facts, signal }: Installation) {
+async function lookAtFinal(installation: Installation) {
+  const { layout, settings, local, facts } = installation;
   await pinHostKey(layout.knownHosts, namesOf(settings.host, facts.address, local.sshPort), settings.sshHostKey);
-  return lookAtHost(adminRoute({ layout, settings, local }, facts.address), signal);
+  return (await lookByAnyWay(installation))?.seen;
 }
 
 /** Whether an id is that of an earlier installation on this same server: ids are made of public facts, so it can be told. */

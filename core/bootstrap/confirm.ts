@@ -8,11 +8,12 @@ import { bootstrapRoute } from "./bootstrap-keys.ts";
 import { waitUntil } from "./deadline.ts";
 import { readDelivery } from "./delivery.ts";
 import { extraFilesOf } from "./extra-files.ts";
+import { lookByAnyWay } from "./installed-host.ts";
 import { namesOf, pinHostKey } from "./known-hosts.ts";
 import type { Installation, InstallRequest } from "./request.ts";
-import { ssh } from "./ssh.ts";
+import { type SshRoute, ssh } from "./ssh.ts";
 import { tailnetAddress } from "./tailnet.ts";
-import { checkDelivered, type HostSeen, lookAtHost } from "./verify.ts";
+import { checkDelivered, type HostSeen } from "./verify.ts";
 
 /** Seconds. */
 const limits = { finalKey: 600, tailnet: 300, secrets: 60 };
@@ -59,12 +60,12 @@ export async function installedSystem({ settings, local, facts, host, signal }: 
 export async function confirmHost(installation: Installation, installed?: Installed): Promise<HostSeen> {
   const { layout, settings, local, facts, host, signal, report } = installation;
   await pinHostKey(layout.knownHosts, namesOf(settings.host, facts.address, local.sshPort), settings.sshHostKey);
-  const route = adminRoute(installation, facts.address);
-  const seen = await waitUntil(() => lookAtHost(route, signal), {
+  const where = settings.tailnet === "tailscale" ? `over the tailnet or at ${facts.address}` : `at ${facts.address}`;
+  const { route, seen } = await waitUntil(() => lookByAnyWay(installation), {
     seconds: limits.finalKey,
     pauseMs: 500,
-    waitedFor: `${settings.host}: no login as admin under the final host key`,
-    advice: `The server's console shows whether NixOS booted; the key tried is ${local.sshPubkeyFile}.`,
+    waitedFor: `${settings.host}: no login as admin under the final host key ${where}`,
+    advice: `The server's console shows whether NixOS booted${settings.tailnet === "tailscale" ? ' and joined the tailnet (is this machine in it? "tailscale status")' : ""}; the key tried is ${local.sshPubkeyFile}.`,
     signal,
   });
   if (seen.installId !== facts.installId) throw otherInstallation(installation, seen);
@@ -85,13 +86,12 @@ export async function confirmHost(installation: Installation, installed?: Instal
   const delivery = await readDelivery(host, { layout, settings, local, installId: facts.installId });
   const unseen = await checkDelivered(route, settings.host, extraFilesOf(delivery), signal);
   if (unseen.length > 0) report("confirm", `sent, but not looked at, as only root enters there: ${unseen.join(", ")}`);
-  await confirmSecrets(installation);
+  await confirmSecrets(installation, route);
   return seen;
 }
 
 /** Every secret the host needs has its plain text below /run, which only root and its services can read. */
-async function confirmSecrets({ layout, settings, local, facts, signal }: Installation): Promise<void> {
-  const route = adminRoute({ layout, settings, local }, facts.address);
+async function confirmSecrets({ settings, signal }: Installation, route: SshRoute): Promise<void> {
   const names = requiredSecrets(settings).map(({ name }) => name);
   // sops-nix puts what users need before they exist, such as password hashes, into a folder of its own.
   const test = (name: string) => `[ -e /run/secrets/${name} ] || [ -e /run/secrets-for-users/${name} ] || echo ${name}`;

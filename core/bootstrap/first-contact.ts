@@ -4,6 +4,7 @@ import { publicKeyOf } from "../local/ssh-keys.ts";
 import { bootstrapRoute } from "./bootstrap-keys.ts";
 import { waitUntil } from "./deadline.ts";
 import { type Answer, askHostKey } from "./host-key.ts";
+import { answersOverTailnet } from "./installed-host.ts";
 import type { Installation } from "./request.ts";
 import { ssh } from "./ssh.ts";
 
@@ -11,7 +12,8 @@ import { ssh } from "./ssh.ts";
 export const bootSeconds = 300;
 
 /**
- * Waits for an ssh server that shows a key we made, and logs in under it when it is the one-time key.
+ * Waits for an ssh server that shows a key we made, and logs in under it when it is the one-time key. Looks at the server's
+ * address, and in the tailnet where an installed host has joined one.
  * @returns which key it was; undefined when nothing answered within `seconds`
  * @throws UserError on any other key: before anything was sent
  */
@@ -26,6 +28,7 @@ export async function firstContact(
   const answer = await waitUntil<Answer>(
     async () => {
       const seen = await askHostKey(target, known, signal);
+      if (seen.kind === "none" && (await answersOverTailnet(installation))) return { kind: "final" };
       return seen.kind === "none" && Date.now() < deadline ? undefined : seen;
     },
     { seconds: seconds + 60, pauseMs: 300, waitedFor: `${settings.host}: no SSH`, advice: "", signal },

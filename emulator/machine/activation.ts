@@ -66,6 +66,12 @@ export function hasTailscaleKey(tree: FileTree): boolean {
   return hostFolders(tree).some((host) => host.children.has("tailscale_auth_key.yaml"));
 }
 
+/** Whether the system that runs lets ssh in on the public addresses. */
+export function hasPublicSsh(tree: FileTree): boolean {
+  const path = "/etc/clawdlets/public-ssh";
+  return tree.find(path, ROOT).node !== null && tree.readFile(path, ROOT).toString() === "yes\n";
+}
+
 /** Where secrets are. A name with a dot is what `clawdlets-receive-secrets` keeps beside them. */
 function hostFolders(tree: FileTree): DirectoryNode[] {
   const { node } = tree.find("/var/lib/clawdlets/secrets/hosts", ROOT);

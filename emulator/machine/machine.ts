@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ServerRecord } from "../cloud/types.ts";
-import { activate, hasTailscaleKey, installSystem, normalUsers } from "./activation.ts";
+import { activate, hasPublicSsh, hasTailscaleKey, installSystem, normalUsers } from "./activation.ts";
 import type { Host } from "./commands/context.ts";
 import { ROOT } from "./inode.ts";
 import { layDebian, layInstaller, mountVolatile, write, writeMounts } from "./root-filesystems.ts";
@@ -32,6 +32,8 @@ export class Machine implements Host {
   readonly server: ServerRecord;
   readonly faults: CommandFault[] = [];
   tailnetUp = true;
+  /** As if the host had been switched to a system with public ssh. */
+  publicSshUp = false;
   networkUp = true;
   readonly #options: MachineOptions;
   readonly #disk: Volume;
@@ -63,6 +65,10 @@ export class Machine implements Host {
   /** Whether sshd is up. */
   get isAnswering(): boolean {
     return this.#isAnswering;
+  }
+  /** Whether sshd is reached on the public addresses, as far as the host's own firewall goes. */
+  get answersInPublic(): boolean {
+    return this.#isAnswering && (this.publicSshUp || this.os !== "nixos" || hasPublicSsh(this.tree));
   }
   get isOnTailnet(): boolean {
     return this.#isAnswering && this.tailnetUp && this.os === "nixos" && hasTailscaleKey(this.tree);

@@ -48,22 +48,34 @@ rec {
           parsed
         else
           throw "${where}: clawdlets:${key} is no list of texts.";
+      # A map that was set by path comes as JSON text too. The disk stands there alone: nixos-anywhere looks for it before it
+      # is wiped (core/bootstrap/disk.ts), and this is what wipes it.
+      install =
+        let
+          value = get "install" { };
+        in
+        if builtins.isString value && text.hasPrefix "{" value then builtins.fromJSON value else value;
     in
     {
+      disk = if builtins.isAttrs install then install.disk or null else null;
       adminSshKeys = listAt "adminSshKeys";
       bots = listAt "bots";
       secrets = listAt "secrets";
       flakeHost = get "flakeHost" null;
-      sshExposure = allowedIn [ "tailnet" "public" ] (get "sshExposure" "tailnet") where "sshExposure";
+      sshExposure =
+        allowedIn [ "tailnet" "public" "bootstrap" ] (get "sshExposure" "tailnet") where
+          "sshExposure";
       tailnet = allowedIn [ "tailscale" "none" ] (get "tailnet" "tailscale") where "tailnet";
     };
 
   # The same as a NixOS module.
   moduleOf = host: facts: {
-    clawdlets = {
+    clawdlets = (if facts.disk == null then { } else { diskDevice = facts.disk; }) // {
       hostName = host;
       inherit (facts) adminSshKeys;
-      publicSsh.enable = facts.sshExposure == "public";
+      # Without a tailnet the public address is the only way in, and Hetzner's firewall the one that closes it. Otherwise a
+      # window that is kept open on purpose would show nothing.
+      publicSsh.enable = facts.sshExposure != "tailnet" || facts.tailnet == "none";
       tailnet.mode = facts.tailnet;
       secrets.names = facts.secrets;
       bots = builtins.listToAttrs (

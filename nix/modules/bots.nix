@@ -73,7 +73,7 @@ in
       }
       {
         assertion = text.unique uids == uids;
-        message = "clawdlets.bots: two of ${builtins.concatStringsSep ", " all} have the same uid. Set clawdlets.bots.<name>.uid of the newer one, e.g. to 30999.";
+        message = "clawdlets.bots: two of ${builtins.concatStringsSep ", " all} have the same uid. Set clawdlets.bots.<name>.uid of the newer one, e.g. to 30900.";
       }
     ]
     ++ map (name: {

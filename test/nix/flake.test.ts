@@ -14,8 +14,12 @@ const facts = { adminSshKeys: [adminKey], serverType: "cx43", protect: true };
 async function ownProject(): Promise<FlakeProject> {
   const project = new FlakeProject();
   project.copyRepository("project");
-  await addToStackFile(layoutOf(project.root), "web-1", { ...facts, bots: ["maren"] });
-  await addToStackFile(layoutOf(project.root), "web-2", { ...facts, tailnet: "none", sshExposure: "public" });
+  await addToStackFile(layoutOf(project.root), "web-1", {
+    ...facts,
+    bots: ["maren"],
+    install: { disk: "/dev/vda" },
+  });
+  await addToStackFile(layoutOf(project.root), "web-2", { ...facts, tailnet: "none" });
   project.write("project/hosts/web-1.nix", '{ clawdlets.bots.maren.command = "/bin/maren"; }\n');
   await project.commit();
   return project;
@@ -50,13 +54,14 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
     const look = `hosts: builtins.mapAttrs (_: { config, system }: {
       inherit system;
       inherit (config.networking) hostName;
+      disk = config.clawdlets.diskDevice;
       ports = config.networking.firewall.allowedTCPPorts;
       units = builtins.filter (name: builtins.match "clawdbot-.*" name != null) (builtins.attrNames config.systemd.services);
     }) hosts`;
     const args = ["eval", "--json", ".#nixosConfigurations", "--apply", look, ...project.standIns()];
     expect(json(await project.nix(...args))).toEqual({
-      "web-1": { system: "x86_64-linux", hostName: "web-1", ports: [], units: ["clawdbot-maren"] },
-      "web-2": { system: "x86_64-linux", hostName: "web-2", ports: [22], units: [] },
+      "web-1": { system: "x86_64-linux", hostName: "web-1", disk: "/dev/vda", ports: [], units: ["clawdbot-maren"] },
+      "web-2": { system: "x86_64-linux", hostName: "web-2", disk: "/dev/sda", ports: [22], units: [] },
     });
   });
 
@@ -67,7 +72,11 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
     for (const file of ["flake.nix", "hosts/web-1.nix"]) {
       project.write(`project/${file}`, readFileSync(join(repository, "nix/template", file), "utf8"));
     }
-    await addToStackFile(layoutOf(project.root), "web-1", { ...facts, bots: ["maren"] });
+    await addToStackFile(layoutOf(project.root), "web-1", {
+      ...facts,
+      bots: ["maren"],
+      install: { disk: "/dev/vda" },
+    });
     await project.commit();
     const input = ["--override-input", "clawdlets", `git+file://${join(project.folder, "clawdlets")}`];
     const command = ".#nixosConfigurations.web-1.config.systemd.services.clawdbot-maren.serviceConfig.ExecStart";

@@ -120,6 +120,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
   clawdlets:sshExposure: public
   clawdlets:flakeHost: other
   clawdlets:install:
+    disk: /dev/vda
     deadlines: { }
     substituters: ["https://nix-community.cachix.org"]
 `;
@@ -128,17 +129,21 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
     ["the defaults", stackFile],
     ["everything the host needs to know", full],
     ["lists as JSON text", `${stackFile}  clawdlets:bots: '["maren","sonja"]'\n`],
+    ["maps as JSON text", `${stackFile}  clawdlets:install: '{"disk":"/dev/vda"}'\n`],
+    ["a window that is kept open", `${stackFile}  clawdlets:sshExposure: bootstrap\n`],
   ])("takes from a stack file what the operator's side takes: %s", async (_, text) => {
     const layout = project({ stackFile: text });
     const { value, problems } = readStackFile(layout, "clawdbot-fleet-host");
     expect(problems).toEqual([]);
     const { adminSshKeys, bots, secrets, sshExposure, tailnet, flakeHost = null } = value ?? {};
+    // Left out, it is the module's default, which is the operator's side's too.
+    const disk = /disk"?:/.test(text) ? value?.install.disk : null;
     const facts = await evaluate(`(import ./nix/lib/stacks.nix).read "Pulumi.web-1.yaml" ${nixString(text)}`);
-    expect(facts).toEqual({ adminSshKeys, bots, secrets, sshExposure, tailnet, flakeHost });
+    expect(facts).toEqual({ adminSshKeys, bots, disk, secrets, sshExposure, tailnet, flakeHost });
   });
 
   it.each([
-    ["sshExposure", "open", `allowed: "tailnet" or "public"`],
+    ["sshExposure", "open", `allowed: "tailnet" or "public" or "bootstrap"`],
     ["tailnet", "wireguard", `allowed: "tailscale" or "none"`],
     ["bots", "maren", "clawdlets:bots is no list of texts"],
   ])("refuses a %s of %j, as the operator's side does", async (key, value, message) => {

@@ -11,6 +11,8 @@ export interface Built {
   system: string;
   hostname: string;
   adminKeys: string[];
+  /** Whether the host's own firewall lets ssh in on its public addresses, as nix/lib/stacks.nix decides. */
+  publicSsh: boolean;
 }
 
 const NIX_BASE32 = "0123456789abcdfghijklmnpqrsvwxyz";
@@ -36,7 +38,7 @@ export async function build(flake: { uri: string; attribute: string }): Promise<
     disko: `/nix/store/${digest}-disko`,
     system: `/nix/store/${digest}-nixos-system-${flake.attribute}-26.05`,
     hostname: flake.attribute,
-    adminKeys: adminKeysOf(text),
+    ...hostFacts(text),
   };
 }
 
@@ -44,11 +46,13 @@ export async function build(flake: { uri: string; attribute: string }): Promise<
 export async function writeClosure(built: Built, dir: string): Promise<void> {
   const system = join(dir, built.system);
   await mkdir(join(system, "etc/ssh/authorized_keys.d"), { recursive: true });
+  await mkdir(join(system, "etc/clawdlets"), { recursive: true });
   await mkdir(join(system, "bin"), { recursive: true });
   const files: [path: string, content: string, mode: number][] = [
     ["etc/hostname", `${built.hostname}\n`, 0o444],
     ["etc/os-release", 'NAME=NixOS\nID=nixos\nVERSION_ID="26.05"\nPRETTY_NAME="NixOS 26.05 (emulated)"\n', 0o444],
     ["etc/ssh/authorized_keys.d/admin", built.adminKeys.map((key) => `${key}\n`).join(""), 0o444],
+    ["etc/clawdlets/public-ssh", built.publicSsh ? "yes\n" : "no\n", 0o444],
     ["system", "x86_64-linux", 0o444],
     ["bin/switch-to-configuration", `#!/bin/sh\nexec activate-system ${built.system} "$@"\n`, 0o555],
   ];
@@ -98,13 +102,21 @@ function workingTree(folder: string): Source {
   };
 }
 
-function adminKeysOf(stackYaml: string): string[] {
-  const parsed: unknown = parse(stackYaml);
-  if (typeof parsed !== "object" || parsed === null || !("config" in parsed)) return [];
-  const config = parsed.config;
-  if (typeof config !== "object" || config === null) return [];
-  const value = (config as Record<string, unknown>)[ADMIN_KEYS];
+function hostFacts(stackYaml: string): Pick<Built, "adminKeys" | "publicSsh"> {
+  const config = configOf(stackYaml);
+  const value = config[ADMIN_KEYS];
   // `pulumi config set --path` writes a list; without it a JSON text.
   const list: unknown = typeof value === "string" && value.startsWith("[") ? parse(value) : value;
-  return Array.isArray(list) ? list.filter((key) => typeof key === "string") : [];
+  const exposure = config["clawdlets:sshExposure"] ?? "tailnet";
+  return {
+    adminKeys: Array.isArray(list) ? list.filter((key) => typeof key === "string") : [],
+    publicSsh: exposure !== "tailnet" || config["clawdlets:tailnet"] === "none",
+  };
+}
+
+function configOf(stackYaml: string): Record<string, unknown> {
+  const parsed: unknown = parse(stackYaml);
+  if (typeof parsed !== "object" || parsed === null || !("config" in parsed)) return {};
+  const { config } = parsed;
+  return typeof config === "object" && config !== null ? (config as Record<string, unknown>) : {};
 }

@@ -50,7 +50,9 @@ async function run(given: Arguments, temporary: string): Promise<void> {
 async function whatToInstall(given: Arguments): Promise<Built> {
   if (given.flake !== null) {
     const needsBuild = given.phases.has("disko") || given.phases.has("install");
-    return needsBuild ? build(given.flake) : { disko: "", system: "", hostname: given.flake.attribute, adminKeys: [] };
+    return needsBuild
+      ? build(given.flake)
+      : { disko: "", system: "", hostname: given.flake.attribute, adminKeys: [], publicSsh: false };
   }
   const paths = given.storePaths;
   if (paths === null) throw aborted("--flake or --store-paths must be set");

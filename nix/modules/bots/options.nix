@@ -49,7 +49,7 @@
       type = lib.types.int;
       default = names.botUid name;
       defaultText = lib.literalExpression "a number from 31000 to 59999, made from the name";
-      example = 30999;
+      example = 30900;
       description = "Number of the bot's user and group. Changed on a living host, its files are no longer its own.";
     };
 

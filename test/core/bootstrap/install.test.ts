@@ -97,6 +97,14 @@ const install = (facts: string) =>
     all: true,
   });
 
+const commit = () =>
+  execa(
+    "git",
+    ["-c", "user.name=t", "-c", "user.email=t@t.invalid", "commit", "--all", "--quiet", "-m", "stack file"],
+    {
+      cwd: demo.layout.root,
+    },
+  );
 const seen = (address: string) => probePort(address, demo.sshPort, { timeoutMs: 2000 });
 const server = async () => (await demo.report()).servers.find(({ id }) => id === serverId);
 const windows = async () => (await api("GET", "/firewalls?label_selector=clawdlets-window")).firewalls;
@@ -132,6 +140,7 @@ describe("clawdlets install", () => {
     const stackFile = readFileSync(hostLayoutOf(demo.layout, demo.host).stackFile, "utf8");
     try {
       await addToStackFile(demo.layout, demo.host, { sshExposure: "bootstrap" }, ["sshExposure"]);
+      await commit(); // The host's own firewall follows from the stack file too.
       const { exitCode, all } = await install(facts);
       expect(exitCode, all).toBe(0);
       expect(all).toContain(`TCP/22 STAYS OPEN to the admin networks`);
@@ -148,6 +157,7 @@ describe("clawdlets install", () => {
       expect(await windows()).toEqual([]);
     } finally {
       writeFileSync(hostLayoutOf(demo.layout, demo.host).stackFile, stackFile);
+      await commit();
     }
   }, 60_000);
 
@@ -170,6 +180,18 @@ describe("clawdlets install", () => {
     await expect(installInProcess(request)).rejects.toThrow(/within the 0.25 minutes that its window may be open/);
     expect(await seen(address)).toBe("refused");
     expect(await windows()).toEqual([]);
+  }, 60_000);
+
+  it("finds a host that answers over its tailnet alone, whatever this machine has forgotten", async () => {
+    const { address, facts } = await createServer();
+    expect((await install(facts)).exitCode).toBe(0);
+    rmSync(hostLayoutOf(demo.layout, demo.host).journal);
+    const again = await install(facts);
+    expect(again.exitCode, again.all).toBe(0);
+    expect(JSON.parse(again.stdout)).toMatchObject({ installed: false });
+    // The window was open meanwhile, and nothing to be seen of it.
+    expect(await seen(address)).toBe("refused");
+    expect(await server()).toMatchObject({ installRuns: 1, diskWipes: 1 });
   }, 60_000);
 
   it("installs once, and a second run touches nothing", async () => {
