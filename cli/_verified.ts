@@ -1,6 +1,8 @@
 import pc from "picocolors";
+import { UserError } from "../core/errors.ts";
+import type { Layout } from "../core/local/layout.ts";
 import { inOneLine } from "../core/lockdown/prove.ts";
-import type { Verified } from "../core/lockdown/verify.ts";
+import { type Verified, verifyHost } from "../core/lockdown/verify.ts";
 import { printable } from "./_progress.ts";
 
 /** What was found of one host, as lines for a person on standard error. */
@@ -11,4 +13,22 @@ export function showVerified({ host, ok, seen, wrong, warnings, expectedFrom }: 
   process.stderr.write(`${host}: ${seen === undefined && ok ? "nothing to look at" : head}${printable(what)}\n`);
   for (const text of wrong) tell(`  wrong    ${text}`);
   for (const text of warnings) tell(`  warning  ${text}`);
+}
+
+/**
+ * The stack proves a lockdown when its declaration has changed. What was mended without such a change, as a rule that somebody had
+ * added in the console, is looked at here. Two requests, and only when something was updated.
+ * @throws UserError with what is not as declared
+ */
+export async function proveMended(
+  layout: Layout,
+  host: string,
+  changes: Readonly<Record<string, number>>,
+  tell: (text: string) => void,
+): Promise<void> {
+  if ((changes["update"] ?? 0) + (changes["replace"] ?? 0) === 0) return;
+  const signal = new AbortController().signal;
+  const { ok, wrong, exitCode } = await verifyHost({ layout, host, environment: process.env, signal });
+  if (!ok) throw new UserError(`${host}: not as declared after the update.`, { exitCode, details: wrong });
+  tell(`${host}: seen as declared after the update`);
 }

@@ -7,6 +7,7 @@ import { type Progress, startProgress } from "./_progress.ts";
 import { recover } from "./_recover.ts";
 import { runEngine } from "./_run-engine.ts";
 import { openStack } from "./_stack.ts";
+import { proveMended } from "./_verified.ts";
 
 export interface UpResult {
   ok: true;
@@ -54,6 +55,7 @@ export async function up(
   const changes = Object.fromEntries(
     Object.entries(summary.resourceChanges ?? {}).map(([op, count]) => [op, count ?? 0]),
   );
+  await proveMended(layout, host, changes, progress);
   const changed = Object.entries(changes).filter(([op]) => op !== "same");
   progress(changed.length === 0 ? `${host}: nothing to do, everything is as declared` : `${host}: done`);
   const seconds = (Date.now() - startedAt) / 1000;

@@ -449,8 +449,11 @@ describe("opening on purpose and closing again", () => {
     });
     expect(response.status).toBe(201);
     await expect.poll(seen).toBe("open");
+    lines.length = 0;
     await up(demo.layout, demo.host, progress);
     expect(await seen()).toBe("refused");
+    // The declaration has not changed, so the stack had nothing to prove anew.
+    expect(lines.join("\n")).toContain("seen as declared after the update");
   }, 60_000);
 });
 
