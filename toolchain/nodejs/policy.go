@@ -69,7 +69,13 @@ func stackEnvironment(ctx context.Context, proxy *sdk.PolicyProxy) ([]string, er
 	if err != nil {
 		return nil, err
 	}
+	// Not from the official host: without it a pack cannot tell an encrypted setting from one in the clear.
+	secretKeys, err := json.Marshal(append([]string{}, stack.ConfigSecretKeys...))
+	if err != nil {
+		return nil, err
+	}
 	return []string{
+		"PULUMI_CONFIG_SECRET_KEYS=" + string(secretKeys),
 		"PULUMI_NODEJS_ORGANIZATION=" + stack.Organization,
 		"PULUMI_NODEJS_PROJECT=" + stack.Project,
 		"PULUMI_NODEJS_STACK=" + stack.Stack,

@@ -1,0 +1,69 @@
+/** A kind of secret that can be told by its looks. */
+interface Shape {
+  kind: string;
+  pattern: RegExp;
+}
+
+/**
+ * What tokens and private keys look like. The shapes that Git is searched for are in `.gitleaks.toml`; a test holds the two
+ * lists against the same cases.
+ */
+const shapes: readonly Shape[] = [
+  { kind: "a private key", pattern: /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|PuTTY-User-Key-File/ },
+  { kind: "an age identity", pattern: /AGE-(?:SECRET-KEY-(?:PQ-)?1|PLUGIN-[A-Z0-9]+-1)[0-9A-Z]{20}/ },
+  { kind: "a Tailscale key", pattern: /\btskey-(?:auth|api|client|webhook|scim)-[\w-]{8}/ },
+  { kind: "a GitHub token", pattern: /\b(?:gh[oprsu]_[A-Za-z0-9]{20}|github_pat_\w{10})/ },
+  { kind: "a Discord token", pattern: /\b[MNO][\w-]{22,27}\.[\w-]{6,7}\.[\w-]{27}/ },
+  { kind: "a Telegram token", pattern: /\b[0-9]{8,10}:[A-Za-z0-9_-]{35}\b/ },
+  { kind: "a model provider's key", pattern: /\bsk-(?:ant-|proj-|or-)?[A-Za-z0-9_-]{32}/ },
+  { kind: "an AWS key", pattern: /\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/ },
+  { kind: "a password hash", pattern: /\$(?:y|6|5|2[abxy])\$[\w./$,=-]{8,60}\$?[\w./]{20}/ },
+];
+
+/** Hetzner's are 64 letters and digits: small, capital and digits each, which sets them apart from a digest in hex. */
+const hetzner = /(?<![A-Za-z0-9])(?=[A-Z0-9]*[a-z])(?=[a-z0-9]*[A-Z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{64}(?![A-Za-z0-9])/;
+
+/** Looks random and is public: ssh public keys, age recipients, binary caches' keys, digests, recipients' checksums. */
+const publicMaterial = [
+  /\b(?:ssh|ecdsa|sk)-[\w@.-]{1,50} +AAAA[A-Za-z0-9+/]+={0,2}/g,
+  /\bage1[02-9ac-hj-np-z]{58}\b/g,
+  /\b[\w.-]+:[A-Za-z0-9+/]{43}=(?![A-Za-z0-9+/=])/g,
+  /\bSHA256:[A-Za-z0-9+/]{43}\b/g,
+  /\bsha(?:256|384|512)-[A-Za-z0-9+/]{40,88}={0,2}/g,
+  /\b[0-9a-f]{32,128}\b/g,
+];
+
+export interface SecretSearch {
+  /** Texts planted on purpose, whose appearance anywhere means that a secret got out. @default `[]` */
+  canaries?: readonly string[];
+  /**
+   * Bits a character above which a run of at least 32 letters and digits counts as random; 8 turns it off. English words
+   * and paths have less than 4, base64 of random bytes 4.5 and more at that length. @default `4.3`
+   */
+  minEntropy?: number;
+}
+
+/** Names the kinds of secrets in a text, never the secrets themselves. Public keys and digests are none. */
+export function secretKindsIn(text: string, { canaries = [], minEntropy = 4.3 }: SecretSearch = {}): string[] {
+  const kinds = shapes.filter(({ pattern }) => pattern.test(text)).map(({ kind }) => kind);
+  if (canaries.some((canary) => canary !== "" && text.includes(canary))) kinds.push("a planted canary");
+  const rest = publicMaterial.reduce((left, pattern) => left.replace(pattern, " "), text);
+  if (hetzner.test(rest)) kinds.push("a Hetzner token");
+  if (kinds.length === 0 && looksRandom(rest, minEntropy)) kinds.push("text that looks random");
+  return kinds;
+}
+
+function looksRandom(text: string, minEntropy: number): boolean {
+  const runs = text.match(/[A-Za-z0-9+/_=-]{32,}/g) ?? [];
+  return runs.some(
+    (run) => /[a-z]/.test(run) && /[A-Z]/.test(run) && /[0-9]/.test(run) && entropyOf(run) >= minEntropy,
+  );
+}
+
+/** Shannon's, in bits a character. */
+export function entropyOf(text: string): number {
+  const counts = new Map<string, number>();
+  for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1);
+  const length = [...text].length;
+  return [...counts.values()].reduce((sum, count) => sum - (count / length) * Math.log2(count / length), 0);
+}

@@ -1,0 +1,33 @@
+import type { FirewallRule } from "../core/bootstrap/opens-ssh.ts";
+import { listOf, type PlannedResource, recordOf, textOf, types, unknown } from "./rule.ts";
+
+/** The rules of a planned firewall in the API's shape. A network that only the update will know is left out. */
+export function rulesOf({ props }: PlannedResource): FirewallRule[] {
+  return listOf(props["rules"]).map((each) => {
+    const { direction, protocol, port, sourceIps } = recordOf(each);
+    return {
+      direction: direction === "out" ? "out" : "in",
+      protocol: (textOf(protocol) ?? "tcp") as FirewallRule["protocol"],
+      port: textOf(port) ?? null,
+      source_ips: listOf(sourceIps).flatMap((cidr) => textOf(cidr) ?? []),
+    };
+  });
+}
+
+export const isFirewall = ({ type }: PlannedResource) => type === types.firewall;
+export const isServer = ({ type }: PlannedResource) => type === types.server;
+
+/**
+ * The firewalls of the stack that one server is created behind: those its `firewallIds` were made of, or whose id stands
+ * there. Where neither is known, all of them: nothing is taken for closed because it could not be seen.
+ */
+export function firewallsOf(server: PlannedResource, all: readonly PlannedResource[]): PlannedResource[] {
+  const firewalls = all.filter(isFirewall);
+  const urns = server.madeOf["firewallIds"] ?? [];
+  const ids = listOf(server.props["firewallIds"]);
+  const known = firewalls.filter(
+    ({ urn, props }) => urns.includes(urn) || ids.some((id) => String(id) === props["id"]),
+  );
+  const isAllKnown = ids.length > 0 && !ids.includes(unknown) && known.length > 0;
+  return isAllKnown || (urns.length > 0 && known.length > 0) ? known : firewalls;
+}

@@ -1,0 +1,59 @@
+import type { PolicyResource, ResourceValidationArgs } from "@pulumi/policy";
+import { type PlannedResource, unknown } from "./rule.ts";
+
+/** A resource as `validateResource` is given it. */
+export function plannedOf({ urn, type, name, props, opts }: ResourceValidationArgs): PlannedResource {
+  return {
+    urn,
+    type,
+    name,
+    props: plain(props),
+    protect: opts.protect,
+    ignoreChanges: opts.ignoreChanges,
+    madeOf: {},
+  };
+}
+
+/** A resource as `validateStack` is given it. */
+export function plannedInStack({
+  urn,
+  type,
+  name,
+  props,
+  opts,
+  propertyDependencies,
+}: PolicyResource): PlannedResource {
+  const madeOf = Object.entries(propertyDependencies ?? {}).map(([key, made]) => [key, made.map((each) => each.urn)]);
+  return {
+    urn,
+    type,
+    name,
+    props: plain(props),
+    protect: opts.protect,
+    ignoreChanges: opts.ignoreChanges,
+    madeOf: Object.fromEntries(madeOf),
+  };
+}
+
+const plain = (props: unknown) => known(props) as Record<string, unknown>;
+
+/**
+ * A copy with {@link unknown} where the SDK's proxy throws. Left as it is, the first unknown value that a rule touches would
+ * end the rule with a mere advice, and whatever stands beside it would go unseen.
+ */
+function known(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return Array.from({ length: value.length }, (_, index) => at(value, index));
+  return Object.fromEntries(Object.keys(value).map((key) => [key, at(value, key)]));
+}
+
+function at(holder: object, key: PropertyKey): unknown {
+  let value: unknown;
+  try {
+    value = Reflect.get(holder, key);
+  } catch (error) {
+    if (error instanceof Error && /can't be known during preview$/.test(error.message)) return unknown;
+    throw error;
+  }
+  return known(value);
+}

@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { monthlyEur, otherEur } from "../catalog.ts";
+import { type PlannedResource, recordOf, rule, textOf, types } from "../rule.ts";
+
+export const costAboveLimit = rule({
+  name: "cost-above-limit",
+  severity: "medium",
+  description: "A stack costs no more a month than was agreed.",
+  reason: "A server costs money by the hour from its creation, switched off too.",
+  mend: 'Take a smaller type, or raise this rule\'s setting "monthlyEur".',
+  settings: z.object({
+    monthlyEur: z.number().min(0).default(100).describe("euros a month, net, that one stack may cost"),
+    prices: z
+      .record(z.string(), z.number())
+      .default({})
+      .describe("euros a month, net, by server type, before our own list"),
+  }),
+  scope: "stack",
+  check(resources, settings) {
+    const priced = resources.map((resource) => ({ resource, eur: priceOf(resource, settings.prices) }));
+    const unpriced = priced.flatMap(({ resource: { urn, props }, eur }) => {
+      if (eur !== undefined) return [];
+      return [
+        { urn, message: `nobody has said what a ${textOf(props["serverType"]) ?? "server"} costs: add it to "prices"` },
+      ];
+    });
+    const sum = priced.reduce((total, { eur = 0 }) => total + eur, 0);
+    if (sum <= settings.monthlyEur) return unpriced;
+    const parts = priced.flatMap(({ resource, eur = 0 }) => (eur === 0 ? [] : `${resource.name} ${eur.toFixed(2)}`));
+    const message = `costs about ${sum.toFixed(2)} EUR a month, net (${parts.join(", ")}), and may cost ${settings.monthlyEur}`;
+    return [...unpriced, { message }];
+  },
+});
+
+/** Euros a month. @returns undefined for a server type that has no price */
+export function priceOf(
+  { type, props }: PlannedResource,
+  prices: Readonly<Record<string, number>> = {},
+): number | undefined {
+  if (type === types.server) {
+    const name = textOf(props["serverType"]) ?? "";
+    const server = Object.hasOwn(prices, name)
+      ? prices[name]
+      : Object.hasOwn(monthlyEur, name)
+        ? monthlyEur[name]
+        : undefined;
+    if (server === undefined) return undefined;
+    const [net = {}] = Array.isArray(props["publicNets"]) ? props["publicNets"] : [];
+    const ipv4 = recordOf(net)["ipv4Enabled"] === false ? 0 : otherEur.ipv4;
+    return server * (props["backups"] === true ? 1 + otherEur.backupsShare : 1) + ipv4;
+  }
+  if (type === "hcloud:index/volume:Volume" && typeof props["size"] === "number")
+    return props["size"] * otherEur.volumeGb;
+  return 0;
+}

@@ -1,0 +1,20 @@
+import { z } from "zod";
+import { isServer } from "../firewalls.ts";
+import { rule, unknown } from "../rule.ts";
+
+export const serverWithoutFirewall = rule({
+  name: "server-without-firewall",
+  severity: "critical",
+  description: "Every server is created behind a firewall.",
+  reason:
+    "Only firewalls named when the server is created are in force before its first boot; one that is attached later leaves every port open meanwhile.",
+  mend: "Give the server firewallIds. A FirewallAttachment comes too late.",
+  settings: z.object({}),
+  scope: "resource",
+  check: (resources) =>
+    resources.filter(isServer).flatMap(({ urn, props }) => {
+      const ids = props["firewallIds"];
+      if (ids === unknown || (Array.isArray(ids) && ids.length > 0)) return [];
+      return [{ urn, message: "is created without a firewall (no firewallIds)" }];
+    }),
+});

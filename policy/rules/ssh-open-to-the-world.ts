@@ -1,0 +1,53 @@
+import { z } from "zod";
+import { opensSsh, opensSshToTheWorld } from "../../core/bootstrap/opens-ssh.ts";
+import { firewallsOf, isFirewall, isServer, rulesOf } from "../firewalls.ts";
+import { rule } from "../rule.ts";
+
+const reason =
+  "What the whole internet may reach is tried within minutes. Rules add up, within a firewall and between the firewalls of a server, so two halves (0.0.0.0/1 and 128.0.0.0/1), ::/0 or a port range 1-1024 open as much as 0.0.0.0/0 on port 22.";
+const mend = "Name your own network in sourceIps, e.g. 203.0.113.7/32, or leave the rule out and use the tailnet.";
+
+const networks = (rules: Parameters<typeof opensSshToTheWorld>[0]) =>
+  rules
+    .filter(opensSsh)
+    .map(({ port, source_ips = [] }) => `${source_ips.join(" and ")} on port ${port ?? "any"}`)
+    .join(", and ");
+
+/** One firewall, before it is made. */
+export const sshOpenToTheWorld = rule({
+  name: "ssh-open-to-the-world",
+  severity: "critical",
+  description: "No firewall lets the whole internet reach TCP/22, however its rules are spelt.",
+  reason,
+  mend,
+  settings: z.object({}),
+  scope: "resource",
+  check: (resources) =>
+    resources.filter(isFirewall).flatMap((firewall) => {
+      const rules = rulesOf(firewall);
+      if (!opensSshToTheWorld(rules)) return [];
+      return [
+        { urn: firewall.urn, message: `its rules together open TCP/22 to the whole internet: ${networks(rules)}` },
+      ];
+    }),
+});
+
+/** Several firewalls of one server, each harmless by itself. */
+export const sshOpenTogether = rule({
+  name: "ssh-open-together",
+  severity: "critical",
+  description: "The firewalls of one server do not together let the whole internet reach TCP/22.",
+  reason,
+  mend,
+  settings: z.object({}),
+  scope: "stack",
+  check: (resources) =>
+    resources.filter(isServer).flatMap((server) => {
+      const firewalls = firewallsOf(server, resources).toSorted((a, b) => a.name.localeCompare(b.name));
+      const rules = firewalls.flatMap(rulesOf);
+      // One that is open by itself is named by the other rule.
+      if (!opensSshToTheWorld(rules) || firewalls.some((each) => opensSshToTheWorld(rulesOf(each)))) return [];
+      const names = firewalls.map(({ name }) => name).join(" and ");
+      return [{ urn: server.urn, message: `${names} together open TCP/22 to the whole internet: ${networks(rules)}` }];
+    }),
+});
