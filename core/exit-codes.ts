@@ -1,6 +1,7 @@
 /**
  * What `clawdlets` exits with. Stable: scripts may rely on them. All below 126, the shell uses the rest.
- * A command that only reports (`preview`, `verify`, `doctor`) adds no codes of its own.
+ * A command that only reports (`preview`, `verify`, `doctor`) adds no codes of its own, but for `preview --ci`: it ends with what it
+ * found, `ok`, `changes`, `dangerous`, or `settings` where a stack cannot be previewed.
  */
 export const exitCodes = {
   ok: 0,
@@ -20,6 +21,10 @@ export const exitCodes = {
   install: 7,
   /** A port that has to be closed was seen open, or could not be shown to be closed. */
   open: 8,
+  /** `preview --ci`: something would change, nothing of it dangerous. */
+  changes: 10,
+  /** `preview --ci`: a replacement, an opening, a destruction, or a refusal of the policy. */
+  dangerous: 11,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
