@@ -62,6 +62,8 @@ export async function runPreview(request: EngineRun): Promise<Plan & { failed: b
   rmSync(events, { force: true });
   const failed = result.exitCode !== 0;
   const refused = plan.violations.some(({ mandatory }) => mandatory);
+  // What the engine adds when a policy has refused something.
+  if (refused) plan.errors = plan.errors.filter((error) => error !== "preview failed");
   if (result.timedOut) plan.errors.push(`the engine did not end within ${timeoutSeconds} s`);
   else if (failed && plan.errors.length === 0 && !refused) plan.errors.push(lastWords(result.all));
   return { ...plan, failed };

@@ -10,6 +10,8 @@ export function lineOf(text: string, setting: string): number {
   const { document, problems } = parseYamlText(text, "");
   const said = /^not YAML: line (\d+),/.exec(problems[0]?.message ?? "")?.[1];
   if (said !== undefined) return Number(said);
+  // (the whole file), (the stack's name)
+  if (setting.startsWith("(")) return 1;
   let holder: unknown = document?.contents;
   let offset = 0;
   for (const part of ["config", ...setting.split(".")]) {

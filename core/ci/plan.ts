@@ -71,6 +71,9 @@ interface Metadata {
   old: State | null;
   new: State | null;
   detailedDiff: Record<string, { diffKind: string }> | null;
+  diffs?: string[] | null;
+  /** Of `diffs`, those that force a replacement. */
+  keys?: string[] | null;
 }
 
 interface State {
@@ -102,17 +105,13 @@ function eventOf(line: string): Event {
   }
 }
 
-/** A replacement is told in three steps; the one that says so stays. */
+/** A replacement is told in up to three steps, each of which knows something. */
 const replacing = ["replace", "create-replacement", "delete-replaced"];
 
-function add(steps: Map<string, Step>, { op, urn, type, old, new: next, detailedDiff }: Metadata): void {
+function add(steps: Map<string, Step>, metadata: Metadata): void {
+  const { op, urn, type, old, new: next } = metadata;
   const known = steps.get(urn);
-  if (known && replacing.includes(known.op) && known.op === "replace") return;
   const state = next ?? old;
-  const diff = Object.entries(detailedDiff ?? {}).map(([path, { diffKind }]) => [
-    path,
-    { replaces: /replace/.test(diffKind) },
-  ]);
   steps.set(urn, {
     urn,
     type,
@@ -121,11 +120,20 @@ function add(steps: Map<string, Step>, { op, urn, type, old, new: next, detailed
     custom: state?.custom === true,
     parent: state?.parent ?? "",
     provider: state?.provider ?? "",
-    before: valuesOf(old?.inputs),
-    after: valuesOf(next?.inputs),
+    before: valuesOf(old?.inputs) ?? known?.before,
+    after: valuesOf(next?.inputs) ?? known?.after,
     outputs: known?.outputs ?? {},
-    diff: Object.keys(diff).length > 0 ? Object.fromEntries(diff) : (known?.diff ?? {}),
+    diff: { ...known?.diff, ...diffOf(metadata) },
   });
+}
+
+function diffOf({ detailedDiff, diffs, keys }: Metadata): Step["diff"] {
+  const detailed = Object.entries(detailedDiff ?? {}).map(
+    ([path, { diffKind }]) => [path, /replace/.test(diffKind)] as const,
+  );
+  const named = [...(diffs ?? []), ...(keys ?? [])].map((path) => [path, (keys ?? []).includes(path)] as const);
+  const all = detailed.length > 0 ? detailed : named;
+  return Object.fromEntries(all.map(([path, replaces]) => [path, { replaces }]));
 }
 
 function valuesOf(value: unknown): Values | undefined {

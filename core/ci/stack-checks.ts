@@ -48,10 +48,14 @@ function checkOne(layout: Layout, host: string): CheckedStack {
   const file = relative(layout.root, hostLayoutOf(layout, host).stackFile);
   const { text = "" } = readText(hostLayoutOf(layout, host).stackFile, file);
   const { value, problems } = readStackFile(layout, host);
-  const all = [...problems, ...tokensIn(text, file), ...(value ? recipientProblems(layout, host, value) : [])];
+  const all: (Problem & { line?: number })[] = [
+    ...problems,
+    ...tokensIn(text, file),
+    ...(value ? recipientProblems(layout, host, value) : []),
+  ];
   const located = all.map((problem) => ({
     ...problem,
-    line: problem.where === file ? (lineIn(problem) ?? lineOf(text, problem.setting)) : 1,
+    line: problem.line ?? (problem.where === file ? (lineIn(problem) ?? lineOf(text, problem.setting)) : 1),
   }));
   return { host, file, ...(value && { value }), problems: located };
 }

@@ -37,8 +37,7 @@ describe("clawdlets preview --ci, in a clone without .clawdlets, token, passphra
 | --- | --- | --- | --- | --- |
 | ✅ clean | \`bots-1\` | cx43 in nbg1, debian-12; TCP/22 closed |  |  |
 | ✅ clean | \`web-1\` | cx43 in nbg1, debian-12; TCP/22 closed |  |  |
-| ✅ clean | \`web-2\` | cx43 in nbg1, debian-12; TCP/22 closed |  |  |
-`);
+| ✅ clean | \`web-2\` | cx43 in nbg1, debian-12; TCP/22 closed |  |  |`);
     expect(readdirSync(clone.root, { recursive: true }).filter((each) => !String(each).startsWith(".git"))).toEqual(
       before,
     );
