@@ -27,7 +27,7 @@ const versionFlag = `-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Versio
 export function componentsOf(paths: ToolchainPaths, sources: string): Component[] {
   const bridge = join(sources, "bridge");
   const own = (name: string, target: string, pkg: string, folders: string[]) =>
-    ownComponent(sources, { name, target, pkg, folders });
+    moduleComponent(sources, { name, target, pkg, folders });
   const bridged = (name: "hcloud" | "random"): Component => ({
     name,
     target: pluginBinary(paths, name),
@@ -47,7 +47,7 @@ export function componentsOf(paths: ToolchainPaths, sources: string): Component[
 /** The real age, with which tests hold what a host does to its secrets; nothing that ships runs it here. */
 export function testToolsOf(paths: ToolchainPaths, sources: string): Component[] {
   const tool = (name: string) =>
-    ownComponent(sources, { name, target: join(paths.bin, name), pkg: `filippo.io/age/cmd/${name}`, folders: [] });
+    moduleComponent(sources, { name, target: join(paths.bin, name), pkg: `filippo.io/age/cmd/${name}`, folders: [] });
   return [tool("age"), tool("age-keygen")];
 }
 
@@ -59,7 +59,8 @@ interface Own {
   folders: string[];
 }
 
-function ownComponent(module: string, { name, target, pkg, folders }: Own): Component {
+/** A program of one of our Go modules, or of what it requires. */
+export function moduleComponent(module: string, { name, target, pkg, folders }: Own): Component {
   return {
     name,
     target,
