@@ -37,7 +37,7 @@ export interface SecretSearch {
   /** Texts planted on purpose, whose appearance anywhere means that a secret got out. @default `[]` */
   canaries?: readonly string[];
   /**
-   * Bits a character above which a run of at least 32 letters and digits counts as random; 8 turns it off. English words
+   * Bits a character above which a run of at least 32 characters of base64 counts as random; 8 turns it off. English words
    * and paths have less than 4, base64 of random bytes 4.5 and more at that length. @default `4.3`
    */
   minEntropy?: number;
@@ -54,7 +54,7 @@ export function secretKindsIn(text: string, { canaries = [], minEntropy = 4.3 }:
 }
 
 function looksRandom(text: string, minEntropy: number): boolean {
-  const runs = text.match(/[A-Za-z0-9+/_=-]{32,}/g) ?? [];
+  const runs = text.match(/[A-Za-z0-9+/=]{32,}/g) ?? [];
   return runs.some(
     (run) => /[a-z]/.test(run) && /[A-Z]/.test(run) && /[0-9]/.test(run) && entropyOf(run) >= minEntropy,
   );
