@@ -4,6 +4,7 @@ import { type Problem, SettingsError } from "./errors.ts";
 import type { Layout } from "./local/layout.ts";
 import { makePrivateFolder, readPublicFile, writePrivateFile, writePublicFile } from "./local/private-files.ts";
 import { asOnlyWriter } from "./local/project-lock.ts";
+import { missingWorkflowFiles } from "./repo/workflow-files.ts";
 import { envFileTemplate } from "./settings/env-file.ts";
 import { hostName } from "./settings/names.ts";
 import { checkStackConfig, type StackConfig } from "./settings/stack-config.ts";
@@ -33,7 +34,7 @@ const ignoreLine = ".clawdlets/";
 
 /**
  * Makes the files of a project and one host's place in them: `.gitignore`, `.clawdlets` with stack.json, `.env` and the
- * editor's schema, and the stack file. What is there stays.
+ * editor's schema, the stack file, and in a git repository workflows for CI. What is there stays.
  * @returns what was made or added to, relative to the project
  * @throws SettingsError before anything is written
  */
@@ -49,6 +50,11 @@ export async function scaffold(request: ScaffoldRequest): Promise<string[]> {
     [layout.stackJson, stack !== undefined, () => writePrivateFile(layout.stackJson, json(stack))],
     [envFile(layout), !existsSync(envFile(layout)), () => writePrivateFile(envFile(layout), envFileTemplate())],
     [schemaFile(layout), isStale(layout), () => writePrivateFile(schemaFile(layout), json(stackJsonSchema()))],
+    ...missingWorkflowFiles(layout.root).map(({ path, text }): [string, boolean, () => Promise<unknown>] => [
+      join(layout.root, path),
+      true,
+      () => writePublicFile(join(layout.root, path), text),
+    ]),
   ];
   const due = steps.filter(([, isDue]) => isDue);
   const files = due.map(([file]) => relative(layout.root, file));

@@ -1,6 +1,10 @@
-/** `tsx toolchain/main.ts`: sets the engine up, tells how it goes on stderr and prints where it is as JSON on stdout. */
+/**
+ * `tsx toolchain/main.ts`: sets the engine up, tells how it goes on stderr and prints where it is as JSON on stdout. With
+ * `--checks` the tools that look over the repository instead.
+ */
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ensureCheckTools } from "./checks.ts";
 import { ensureEngine, ToolchainError, type ToolchainEvent } from "./index.ts";
 
 const sources = dirname(fileURLToPath(import.meta.url));
@@ -11,6 +15,12 @@ function tell({ kind, component, seconds, text }: ToolchainEvent): void {
   const words = { start: "started", going: "still going", done: "done", note: "" }[kind];
   const time = kind === "start" || kind === "note" ? "" : ` after ${Math.round(seconds)} s`;
   process.stderr.write(`engine: ${component}: ${[words, text].filter(Boolean).join(" ")}${time}\n`);
+}
+
+if (process.argv[2] === "--checks") {
+  const tools = await ensureCheckTools({ root: resolve(sources, ".."), sources, report: tell, signal: stop.signal });
+  process.stdout.write(`${JSON.stringify(tools)}\n`);
+  process.exit(Object.keys(tools.missing).length === 0 ? 0 : 4);
 }
 
 try {
