@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { type Document, isMap, visit } from "yaml";
 import type { CheckpointResource } from "../../core/ci/materialise.ts";
@@ -27,6 +28,8 @@ interface Checkpoint {
   };
 }
 
+const lateModules = fileURLToPath(new URL("late-modules.cjs", import.meta.url));
+
 /**
  * All that the engine and the program get to see: an allow-list, so that no token of this shell or CI job can be in it.
  * The provider wants a token of the right length, and an address; nobody listens at this one, and a preview asks nothing.
@@ -39,6 +42,7 @@ export function bareEnvironment(engine: Engine, home: string): Record<string, st
     PULUMI_HOME: engine.pulumiHome,
     PULUMI_SKIP_UPDATE_CHECK: "true",
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+    NODE_OPTIONS: `--require=${JSON.stringify(lateModules)}`,
     HCLOUD_TOKEN: "x".repeat(64),
     HCLOUD_ENDPOINT: "http://127.0.0.1:9",
   };

@@ -117,7 +117,7 @@ function credentials({ layout, engine }: { layout: StateRequest["layout"]; engin
     const value = process.env[key];
     return value === undefined ? [] : [[key, value] as const];
   });
-  const { HCLOUD_ENDPOINT: _, ...bare } = bareEnvironment(engine, process.env["HOME"] ?? layout.root);
+  const { HCLOUD_ENDPOINT: _, NODE_OPTIONS: __, ...bare } = bareEnvironment(engine, process.env["HOME"] ?? layout.root);
   return { ...bare, ...inherited(/^(AWS|AZURE|GOOGLE)_/), ...Object.fromEntries(given) };
 }
 
