@@ -6,6 +6,7 @@ import { type CheckpointResource, materialise } from "../../core/ci/materialise.
 import type { Plan } from "../../core/ci/plan.ts";
 import { type HostReport, verdictOf } from "../../core/ci/report.ts";
 import type { CheckedStack, LocatedProblem } from "../../core/ci/stack-checks.ts";
+import { shown } from "../../core/settings/wording.ts";
 import type { Engine } from "../../toolchain/index.ts";
 import { type Backend, writeStack, writeStackFile } from "./backend.ts";
 import { type EngineRun, runPreview } from "./engine-run.ts";
@@ -118,5 +119,5 @@ export function programProblem(file: string, message: string): LocatedProblem {
   // A stack, and the fields of an error object, are of no use to whoever mends a setting.
   const end = all.findIndex((line) => /^\s*(at |__pulumi)/.test(line));
   const lines = end < 0 ? all : all.slice(0, end);
-  return { where: file, line: 1, setting: "(the engine)", message: lines.slice(0, 12).join("\n") };
+  return { where: file, line: 1, setting: "(the engine)", message: shown(lines.slice(0, 12).join(" ")) };
 }

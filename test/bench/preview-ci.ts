@@ -30,6 +30,15 @@ function usageOf(root: number): Usage {
   return { mib: Math.round(kib / 1024), processes: ours.length };
 }
 
+/** Seconds of processor time of a process and of what it started and has seen end, in hundredths (proc(5), fields 14 to 17). */
+function processorSeconds(pid: number): number {
+  const fields = read(`/proc/${pid}/stat`)
+    .replace(/^.*\) /, "")
+    .split(" ")
+    .slice(11, 15);
+  return fields.reduce((sum, field) => sum + Number(field), 0) / 100;
+}
+
 function read(file: string): string {
   try {
     return readFileSync(file, "utf8");
@@ -42,7 +51,9 @@ async function measure(clone: Clone, args: string[]): Promise<string> {
   const startedAt = performance.now();
   const running = clone.preview(["--all", "--format", "json", ...args]);
   let peak: Usage = { mib: 0, processes: 0 };
+  let processor = 0;
   const watch = setInterval(() => {
+    processor = Math.max(processor, processorSeconds(running.pid ?? 0));
     const now = usageOf(running.pid ?? 0);
     if (now.mib > peak.mib) peak = now;
   }, 250);
@@ -50,7 +61,7 @@ async function measure(clone: Clone, args: string[]): Promise<string> {
   clearInterval(watch);
   if (exitCode === undefined || ![0, 10].includes(exitCode)) throw new Error(stderr);
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
-  return `${seconds.padStart(6)} s, at most ${peak.mib} MiB in ${peak.processes} processes`;
+  return `${seconds.padStart(6)} s, ${processor.toFixed(1)} s of processor time, at most ${peak.mib} MiB in ${peak.processes} processes`;
 }
 
 for (const count of counts.length > 0 ? counts : [1, 10, 100]) {

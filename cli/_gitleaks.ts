@@ -1,0 +1,29 @@
+import { join } from "node:path";
+import { UserError } from "../core/errors.ts";
+import { exitCodes } from "../core/exit-codes.ts";
+import { ensureCheckTools } from "../toolchain/checks.ts";
+import { packageRoot } from "./_engine.ts";
+
+/** What {@link scanRepository} of core/repo needs beside the repository. */
+export interface Gitleaks {
+  gitleaks: string;
+  /** Our rules, for a repository that has none of its own. */
+  rules: string;
+}
+
+/** gitleaks, built first if it has to be. @throws UserError that says why it cannot be had */
+export async function gitleaksOrSetUp(tell: (text: string) => void): Promise<Gitleaks> {
+  const { found, missing } = await ensureCheckTools({
+    root: packageRoot,
+    sources: join(packageRoot, "toolchain"),
+    wanted: ["gitleaks"],
+    report: ({ kind, component, seconds }) => {
+      if (kind === "start") tell(`building ${component}, once`);
+      if (kind === "going") tell(`${component}: ${Math.round(seconds)} s so far`);
+    },
+  });
+  if (found.gitleaks !== undefined) return { gitleaks: found.gitleaks, rules: join(packageRoot, ".gitleaks.toml") };
+  throw new UserError(`gitleaks is not there, so git cannot be searched for secrets: ${missing.gitleaks}`, {
+    exitCode: exitCodes.engine,
+  });
+}
