@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
@@ -66,10 +66,26 @@ describe.runIf(gitleaks !== undefined)("secrets in git, as gitleaks finds them b
 
   test("a file of .clawdlets is found whatever is in it", async () => {
     const root = await repositoryWith({});
-    await execa("mkdir", [join(root, ".clawdlets")]);
+    mkdirSync(join(root, ".clawdlets"));
     writeFileSync(join(root, ".clawdlets", "stack.json"), "{}\n");
     await git(root, "add", "--all");
     expect((await scanStaged(scan(root))).map(({ rule }) => rule)).toEqual(["clawdlets-local-file"]);
+  }, 60_000);
+
+  test("the hook stops a commit that holds one, and lets another pass; without gitleaks it stops every one", async () => {
+    const root = await repositoryWith({});
+    for (const path of [".githooks", ".gitleaks.toml"])
+      cpSync(join(repository, path), join(root, path), { recursive: true });
+    mkdirSync(join(root, ".toolchain", "bin"), { recursive: true });
+    writeFileSync(join(root, ".gitignore"), ".toolchain/\n");
+    await git(root, "config", "core.hooksPath", ".githooks");
+    await git(root, "add", "--all");
+    await expect(git(root, "commit", "--quiet", "-m", "none there")).rejects.toThrow("nothing was searched");
+    symlinkSync(gitleaks ?? "", join(root, ".toolchain", "bin", "gitleaks"));
+    await git(root, "commit", "--quiet", "-m", "harmless");
+    writeFileSync(join(root, "notes.txt"), `${planted[0]?.text}\n`);
+    await git(root, "add", "--all");
+    await expect(git(root, "commit", "--quiet", "-m", "oh no")).rejects.toThrow("leaks found: 1");
   }, 60_000);
 
   test("nothing passes for searched that was not: no repository, half a history, broken rules", async () => {
