@@ -38,8 +38,6 @@ export async function bundleProgram(tree: string): Promise<void> {
       outfile: join(tree, bundled),
       format: "esm",
       banner,
-      sourcemap: "inline",
-      sourcesContent: false,
     });
   } catch {
     return;

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, lstatSync, mkdirSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../../core/errors.ts";
 import { exitCodes } from "../../core/exit-codes.ts";
@@ -22,7 +22,7 @@ export async function copyTree(root: string, into: string): Promise<void> {
       : undefined;
   if (files) {
     for (const file of files) {
-      if (file.split("/").some((part) => leftOut.has(part)) || !existsSync(join(root, file))) continue;
+      if (file.split("/").some((part) => leftOut.has(part)) || !isFile(join(root, file))) continue;
       mkdirSync(dirname(join(into, file)), { recursive: true });
       cpSync(join(root, file), join(into, file), { verbatimSymlinks: true });
     }
@@ -60,6 +60,12 @@ export async function exportRevision(root: string, revision: string, into: strin
   }
   linkPackages(root, into);
   return commit;
+}
+
+/** Or a link; not a submodule, and not what is deleted but still in the index. */
+function isFile(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat !== undefined && !stat.isDirectory();
 }
 
 /** Packages are those that are installed; nothing is fetched. */

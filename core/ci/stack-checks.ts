@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, lstatSync } from "node:fs";
 import { relative } from "node:path";
 import { readSecretSources } from "../bootstrap/upstream-secrets.ts";
 import type { Problem } from "../errors.ts";
@@ -45,7 +45,13 @@ export function checkStacks(layout: Layout, hosts: readonly string[]): CheckedSt
 }
 
 function checkOne(layout: Layout, host: string): CheckedStack {
-  const file = relative(layout.root, hostLayoutOf(layout, host).stackFile);
+  const path = hostLayoutOf(layout, host).stackFile;
+  const file = relative(layout.root, path);
+  // What a stranger's branch links to, say /proc/self/environ, must not end up in a message.
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    const message = "is a link. Put the file itself there.";
+    return { host, file, problems: [{ where: file, setting: "(the whole file)", message, line: 1 }] };
+  }
   const { text = "" } = readText(hostLayoutOf(layout, host).stackFile, file);
   const { value, problems } = readStackFile(layout, host);
   const all: (Problem & { line?: number })[] = [
@@ -84,7 +90,8 @@ function tokensIn(text: string, file: string): (Problem & { line: number })[] {
 function recipientProblems(layout: Layout, host: string, value: StackConfig): Problem[] {
   if (!existsSync(layout.dir)) return [];
   const local = readLocal(layout, host, {}, value, { token: false });
-  if (!local.value) return local.problems;
+  // What is wrong with the local half itself is no matter of the repository's.
+  if (!local.value) return [];
   const files = hostLayoutOf(layout, host);
   const required = readSecretSources(layout, files, local.value, requiredSecrets(value)).local;
   return checkRecipients({

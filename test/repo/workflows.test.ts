@@ -92,8 +92,7 @@ test("every pin is a full commit with its version, and is used", () => {
       sha: expect.stringMatching(/^[0-9a-f]{40}$/),
       version: expect.stringMatching(/^v\d+\.\d+\.\d+$/),
     });
-    // The cache is for operators who want it; all others have to earn their place.
-    if (action !== "actions/cache") expect(all).toContain(`uses: ${action}`);
+    expect(all).toContain(`uses: ${action}`);
   }
 });
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -133,7 +133,9 @@ describe("clawdlets preview --ci, in a clone without .clawdlets, token, passphra
 
 describe("what is wrong is said of all hosts at once, with file and line, and hides no other host", () => {
   test("a broken file, an unknown key, a missing fact, doubled keys, a token, a broken program", async () => {
-    const clone = await cloneOf("bad", ["fine", "broken", "unknown", "missing", "twin", "token", "Two", "two"]);
+    const clone = await cloneOf("bad", ["fine", "broken", "unknown", "missing", "twin", "token", "Two", "two", "link"]);
+    clone.remove("stacks/Pulumi.link.yaml");
+    symlinkSync("/proc/self/environ", clone.file("link"));
     clone.edit("stacks/Pulumi.broken.yaml", "config:", "config: [");
     clone.edit("stacks/Pulumi.unknown.yaml", "config:", "config:\n  # a comment\n  clawdlets:serverTyp: cx43");
     clone.edit("stacks/Pulumi.missing.yaml", "clawdlets:ageRecipient", "clawdlets:flakeHost");
@@ -156,6 +158,7 @@ describe("what is wrong is said of all hosts at once, with file and line, and hi
       /^stacks\/Pulumi\.twin\.yaml:4: clawdlets:ageRecipient: is that of fine as well/,
       /^stacks\/Pulumi\.fine\.yaml:4: clawdlets:ageRecipient: is that of twin as well/,
       /^stacks\/Pulumi\.token\.yaml:3: \(line 3\): holds a Tailscale key/,
+      /^stacks\/Pulumi\.link\.yaml:1: \(the whole file\): is a link/,
       /^stacks\/Pulumi\.two\.yaml:1: \(the stack's name\): two hosts with one name: Pulumi.Two.yaml and Pulumi.two.yaml/,
     ])
       expect(said).toContainEqual(expect.stringMatching(expected));
