@@ -10,6 +10,18 @@ export interface EngineOptions {
   color: "never";
 }
 
+/** An operation of the engine that failed. */
+export class EngineError extends UserError {
+  override readonly name = "EngineError";
+  /** Every error that the engine told. */
+  readonly errors: readonly string[];
+
+  constructor(message: string, errors: readonly string[]) {
+    super(message);
+    this.errors = errors;
+  }
+}
+
 /**
  * Runs one operation of the engine: its events are shown as they come, Ctrl-C lets it end in order, and its failure is one
  * line, without the command line and environment that the library's own error repeats.
@@ -21,17 +33,18 @@ export async function runEngine<T>(
   run: (options: EngineOptions) => Promise<T>,
 ): Promise<T> {
   const show = showEvents(progress);
-  let hasSaidWhy = false;
+  const errors: string[] = [];
   const onEvent = (event: EngineEvent) => {
     show(event);
-    hasSaidWhy ||= event.diagnosticEvent?.severity === "error";
+    if (event.diagnosticEvent?.severity === "error") errors.push(event.diagnosticEvent.message);
   };
   try {
     return await staying(progress, (signal) => run({ signal, onEvent, color: "never" }));
   } catch (error) {
-    const said = hasSaidWhy ? "The reason stands above." : messageOf(error).split("\n").slice(0, 12).join("\n");
-    throw new UserError(
+    const said = errors.length > 0 ? "The reason stands above." : messageOf(error).split("\n").slice(0, 12).join("\n");
+    throw new EngineError(
       `${host}: ${operation} failed. ${said} Nothing more was done; once it is mended, run the same command again.`,
+      errors,
     );
   }
 }

@@ -12,6 +12,7 @@ import { readState } from "../core/local/state.ts";
 import { type LocalSettings, loadHost } from "../core/settings/host.ts";
 import { chooseHost } from "./_choose.ts";
 import { engineEnvironment, engineOrSetUp } from "./_engine.ts";
+import { removeLeftovers } from "./_leftovers.ts";
 import { type Progress, startProgress } from "./_progress.ts";
 import { recover } from "./_recover.ts";
 import { runEngine } from "./_run-engine.ts";
@@ -80,6 +81,7 @@ export async function destroy(layout: Layout, host: string, progress: Progress):
     reject: false,
   });
   await runEngine(host, "destroy", progress, (options) => stack.destroy(options));
+  await removeLeftovers({ layout, host, local, tell: progress });
   // What it says of an installed host is over: secrets have nowhere to be sent.
   await removePrivateFile(hostLayoutOf(layout, host).journal);
   progress(`${host}: destroyed; its keys and secrets stay in .clawdlets`);

@@ -1,11 +1,13 @@
 import { Command, Option } from "commander";
+import { adoptionKey } from "../core/hetzner/adopt.ts";
 import { findLayout, type Layout } from "../core/local/layout.ts";
 import { loadHost, type WantedRevision, wantedEnvironment } from "../core/settings/host.ts";
 import { chooseHost } from "./_choose.ts";
 import { engineOrSetUp } from "./_engine.ts";
+import { findAdoptable } from "./_leftovers.ts";
 import { type Progress, startProgress } from "./_progress.ts";
 import { recover } from "./_recover.ts";
-import { runEngine } from "./_run-engine.ts";
+import { EngineError, runEngine } from "./_run-engine.ts";
 import { openStack } from "./_stack.ts";
 import { proveMended } from "./_verified.ts";
 
@@ -25,12 +27,13 @@ export function upCommand(): Command {
     .option("--host <name>", "the host; left out: the only one")
     .addOption(new Option("--rev <commit>", "install the flake at this commit, 40 hex digits").conflicts("ref"))
     .addOption(new Option("--ref <name>", "install the flake at this branch or tag, resolved once"))
+    .option("--adopt", "take over a server, firewall and key with this host's labels that the state does not know")
     .option("--json", "one JSON object on stdout")
     .addHelpText(
       "after",
       "\nExamples:\n  clawdlets up --host web-1\n  clawdlets up --host web-1 --ref v1.2\n  clawdlets up --host web-1 --json | jq .outputs.ipv4\n",
     )
-    .action(async (options: { host?: string; rev?: string; ref?: string; json?: boolean }) => {
+    .action(async (options: { host?: string; rev?: string; ref?: string; adopt?: boolean; json?: boolean }) => {
       const layout = findLayout(process.cwd());
       const progress = startProgress();
       const result = await up(layout, chooseHost(layout, options.host), progress, options);
@@ -38,12 +41,15 @@ export function upCommand(): Command {
     });
 }
 
+const isTaken = (error: unknown) =>
+  error instanceof EngineError && error.errors.some((text) => text.includes("uniqueness_error"));
+
 /** @throws SettingsError before anything is changed; UserError with the engine's own reason afterwards */
 export async function up(
   layout: Layout,
   host: string,
   progress: Progress,
-  wanted: WantedRevision = {},
+  wanted: WantedRevision & { adopt?: boolean } = {},
 ): Promise<UpResult> {
   const asked = wantedEnvironment(wanted);
   const { settings, local } = loadHost(layout, host, { ...process.env, ...asked });
@@ -51,7 +57,17 @@ export async function up(
   const stack = await openStack(layout, host, engine, asked);
   await recover(stack, { layout, host, settings, local, tell: progress });
   const startedAt = Date.now();
-  const { summary, outputs } = await runEngine(host, "up", progress, (options) => stack.up(options));
+  const run = () => runEngine(host, "up", progress, (options) => stack.up(options));
+  const { summary, outputs } = await run().catch(async (error: unknown) => {
+    // A name is taken, perhaps by what an earlier run made and lost. Not looked for before: it costs requests.
+    if (!isTaken(error)) throw error;
+    const adopt = await findAdoptable({ layout, host, local, tell: progress }, wanted.adopt === true);
+    if (!adopt) throw error;
+    const adopting = await openStack(layout, host, engine, { ...asked, [adoptionKey]: JSON.stringify(adopt) });
+    await runEngine(host, "up", progress, (options) => adopting.up(options));
+    progress(`${host}: taken over; what differs from the declaration is applied`);
+    return run();
+  });
   const changes = Object.fromEntries(
     Object.entries(summary.resourceChanges ?? {}).map(([op, count]) => [op, count ?? 0]),
   );

@@ -1,7 +1,9 @@
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
 import { bootstrapUserData } from "../core/bootstrap/user-data.ts";
+import type { Adoption } from "../core/hetzner/adopt.ts";
 import { labelsOf } from "../core/hetzner/labels.ts";
+import { adopting } from "./_adopt.ts";
 
 /** The one-time keys a server is born with. The private half is worthless once the installation is over. */
 export interface BootstrapKeysArgs {
@@ -34,6 +36,8 @@ export interface HetznerServerArgs {
    * @default `false`
    */
   keepsWindow?: boolean;
+  /** Ids at Hetzner of a server and a key that are there already, and are taken over as they are. For one run. */
+  adopt?: Pick<Adoption, "server" | "key">;
 }
 
 const createOnly = ["image", "location", "sshKeys", "userData"];
@@ -56,7 +60,7 @@ export class HetznerServer extends pulumi.ComponentResource {
     const key = new hcloud.SshKey(
       `${name}-bootstrap-key`,
       { name: `${args.host}-bootstrap`, publicKey: keys.clientPublicKey, labels: labelsOf(args.host) },
-      { ...child, ignoreChanges: ["publicKey"] },
+      { ...child, ignoreChanges: ["publicKey"], ...adopting(args.adopt?.key) },
     );
     const protect = args.protect ?? true;
     const server = new hcloud.Server(
@@ -79,7 +83,12 @@ export class HetznerServer extends pulumi.ComponentResource {
         deleteProtection: protect,
         rebuildProtection: protect,
       },
-      { ...child, protect, ignoreChanges: [...createOnly, ...(args.keepsWindow ? ["firewallIds"] : [])] },
+      {
+        ...child,
+        protect,
+        ignoreChanges: [...createOnly, ...(args.keepsWindow ? ["firewallIds"] : [])],
+        ...adopting(args.adopt?.server),
+      },
     );
     this.serverId = server.id.apply(Number);
     this.ipv4 = server.ipv4Address;

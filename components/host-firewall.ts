@@ -10,6 +10,7 @@ import {
 import { labelsOf } from "../core/hetzner/labels.ts";
 import { inboundRules } from "../core/settings/firewall-rules.ts";
 import type { SshExposure } from "../core/settings/stack-config.ts";
+import { adopting } from "./_adopt.ts";
 import { isPlain } from "./_plain.ts";
 
 export type { DeclaredRule } from "../core/bootstrap/declared-rules.ts";
@@ -56,6 +57,8 @@ export interface HostFirewallArgs {
    * @default `false`: refused, however it is spelt
    */
   allowWorldOpenSsh?: boolean;
+  /** Id at Hetzner of a firewall that is there already, and is taken over as it is. For one run. */
+  adopt?: number | undefined;
 }
 
 /**
@@ -83,7 +86,12 @@ export class HostFirewall extends pulumi.ComponentResource {
         labels: labelsOf(args.host),
         rules: declared.apply((each) => each.map(({ rule, description }) => ({ ...rule, description }))),
       },
-      { parent: this, ...(opts.hooks && { hooks: opts.hooks }), ...(isUnknown && { ignoreChanges: ["rules"] }) },
+      {
+        parent: this,
+        ...(opts.hooks && { hooks: opts.hooks }),
+        ...(isUnknown && { ignoreChanges: ["rules"] }),
+        ...adopting(args.adopt),
+      },
     );
     this.firewallId = firewall.id.apply(Number);
     this.registerOutputs({ firewallId: this.firewallId });

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { Adoption } from "../core/hetzner/adopt.ts";
 import { type HostSettings, keepsWindow } from "../core/settings/host.ts";
 import { type BeforeCreate, buyingHooks } from "./_host-hooks.ts";
 import { AgeKey } from "./age-key.ts";
@@ -17,6 +18,8 @@ export interface HostArgs {
   bootstrapKeys?: BootstrapKeysArgs;
   /** Runs once before anything is bought, and stops it by throwing. */
   beforeCreate?: BeforeCreate;
+  /** Ids at Hetzner of what is there already and is taken over as it is, for one run; the next applies what differs. */
+  adopt?: Adoption;
 }
 
 /** From nothing to locked: a server behind a closed firewall, opened only while NixOS is installed, closed, and shown to be closed. */
@@ -40,6 +43,7 @@ export class Host extends pulumi.ComponentResource {
         host,
         sshExposure: settings.sshExposure,
         rules: settings.firewallRules,
+        adopt: args.adopt?.firewall,
         ...(args.adminCidrs && { adminCidrs: args.adminCidrs }),
       },
       bought,
@@ -55,6 +59,7 @@ export class Host extends pulumi.ComponentResource {
         bootstrapKeys: args.bootstrapKeys ?? placeholderKeys(host),
         protect: settings.protect,
         keepsWindow: keepsWindow(settings),
+        ...(args.adopt && { adopt: args.adopt }),
       },
       bought,
     );

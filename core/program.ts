@@ -7,6 +7,7 @@ import { preflight } from "./bootstrap/preflight.ts";
 import { readSecretSources } from "./bootstrap/upstream-secrets.ts";
 import type { BootstrapKeys } from "./bootstrap/user-data.ts";
 import { SettingsError } from "./errors.ts";
+import { type Adoption, adoptionKey, readAdoption } from "./hetzner/adopt.ts";
 import { isAtHetzner } from "./hetzner/existing.ts";
 import { findLayout, hostLayoutOf, type Layout } from "./local/layout.ts";
 import { readState } from "./local/state.ts";
@@ -33,6 +34,8 @@ export interface Program {
   adminCidrs?: string[];
   bootstrapKeys?: BootstrapKeys;
   beforeCreate: () => Promise<void>;
+  /** What is at Hetzner already and is taken over in this run. */
+  adopt: Adoption;
   /** What a person should know before they say yes, a sentence each. */
   warnings: string[];
 }
@@ -67,6 +70,7 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
     warnings: [...wipes(readJournal(host.journal), settings), ...(interrupted ? [interrupted] : [])],
     ...(local.value && { adminCidrs: local.value.adminCidrs }),
     ...(bootstrapKeys && { bootstrapKeys }),
+    adopt: readAdoption(environment[adoptionKey]),
     async beforeCreate() {
       const found = local.value
         ? await preflight({ layout, settings, local: local.value, sops: "sops" })

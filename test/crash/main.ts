@@ -41,14 +41,21 @@ tell(operations.map((operation) => `${cases[operation].length} ${operation}`).jo
 
 // A life after the other in each lab, with what is left to be tried at each of its operations.
 const results: { name: string; result: CaseResult }[] = [];
-await pMap(labs, async (lab) => {
+await pMap(labs, async (_, index) => {
   while (operations.some((operation) => cases[operation].length > 0)) {
     for (const operation of operations) {
+      const lab = labs[index] as CrashLab;
       const disturbance = cases[operation].shift();
       // Without one it is only the way to the next.
       const isNeeded = disturbance || operation === "create" || operation === "destroy" || operation === "close";
       const name = `${operation}: ${disturbance ? nameOf(disturbance) : "undisturbed"}`;
-      if (isNeeded) await one(name, disturbance !== undefined, () => runCase(lab, operation, disturbance));
+      if (!isNeeded) continue;
+      const fine = await one(name, disturbance !== undefined, () => runCase(lab, operation, disturbance));
+      if (fine) continue;
+      // What went wrong here is not to be counted again in what comes after it.
+      await lab.close();
+      labs[index] = await CrashLab.open();
+      break;
     }
   }
 });
@@ -62,7 +69,7 @@ await pMap(labs, async (lab) => {
 });
 await Promise.all(labs.map((lab) => lab.close()));
 
-async function one(name: string, isCase: boolean, run: () => Promise<CaseResult>): Promise<void> {
+async function one(name: string, isCase: boolean, run: () => Promise<CaseResult>): Promise<boolean> {
   const startedAt = Date.now();
   const result = await run();
   const { wrong, leftOpen, disturbed } = result;
@@ -71,6 +78,7 @@ async function one(name: string, isCase: boolean, run: () => Promise<CaseResult>
   tell(`${fine ? "ok  " : "FAIL"} ${name} (${seconds} s)${disturbed || !isCase ? "" : ", it did not come about"}`);
   if (!fine) tell(`       ${JSON.stringify(result)}`);
   if (isCase) results.push({ name, result });
+  return fine;
 }
 
 function installationCases(): [Milestone, InstallDisturbance][] {
