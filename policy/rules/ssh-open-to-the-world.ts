@@ -4,7 +4,7 @@ import { firewallsOf, isFirewall, isServer, rulesOf } from "../firewalls.ts";
 import { rule } from "../rule.ts";
 
 const reason =
-  "What the whole internet may reach is tried within minutes. Rules add up, within a firewall and between the firewalls of a server, so two halves (0.0.0.0/1 and 128.0.0.0/1), ::/0 or a port range 1-1024 open as much as 0.0.0.0/0 on port 22.";
+  "What the whole internet may reach is tried within minutes. Rules add up, within a firewall and between the firewalls of a server, so two halves (0.0.0.0/1 and 128.0.0.0/1), ::/0 or a port range 1-1024 open as much as 0.0.0.0/0 on port 22. More than a /8 of IPv4 or a /19 of IPv6 in all counts as the world (core/settings/address-set.ts).";
 const mend = "Name your own network in sourceIps, e.g. 203.0.113.7/32, or leave the rule out and use the tailnet.";
 
 const networks = (rules: Parameters<typeof opensSshToTheWorld>[0]) =>

@@ -61,8 +61,8 @@ export const planted: readonly { rule: string; resource: string; message: string
     rule: "ssh-open-together",
     resource: "together",
     message: "half-a and half-b together open TCP/22",
-    code: `server("together", { firewallIds: [closed("half-a", [ssh("22", "0.0.0.0/1")]).id.apply(Number),
-      closed("half-b", [ssh("any", "128.0.0.0/1")]).id.apply(Number)] });`,
+    code: `server("together", { firewallIds: [closed("half-a", [ssh("22", "1.0.0.0/8")]).id.apply(Number),
+      closed("half-b", [ssh("any", "2.0.0.0/8")]).id.apply(Number)] });`,
   },
   {
     rule: "ssh-open-at-rest",
