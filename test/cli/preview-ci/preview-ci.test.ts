@@ -110,11 +110,7 @@ describe("clawdlets preview --ci, in a clone without .clawdlets, token, passphra
 
   test("a program that would replace the server is dangerous, and the policy says why", async () => {
     const change = await cloneOf("replaced", ["web-1"]);
-    change.edit(
-      "components/hetzner-server.ts",
-      'ignoreChanges: ["image", "location", "sshKeys", "userData"]',
-      "ignoreChanges: []",
-    );
+    change.edit("components/hetzner-server.ts", "ignoreChanges: [...createOnly,", "ignoreChanges: [");
     change.edit("stacks/Pulumi.web-1.yaml", "config:", "config:\n  clawdlets:location: fsn1");
     const { exitCode, stdout, stderr } = await change.preview(["--all", "--base", "HEAD", "--format", "json"]);
     expect(exitCode, stdout + stderr).toBe(exitCodes.dangerous);
