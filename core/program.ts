@@ -65,10 +65,14 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
   const settings = completeSettings(stack, checked.value);
   const interrupted = halfMade(layout, stack);
   const bootstrapKeys = readBootstrapKeys(host);
+  // Who the admins are is local; where that is not there, as in CI, a network for documentation (RFC 5737) stands for them,
+  // so that a preview against another revision sees which rule is new. HostFirewall alone would leave its rules out.
+  const isUnknown = dryRun && !local.value && settings.sshExposure === "public";
+  const adminCidrs = local.value?.adminCidrs ?? (isUnknown ? ["192.0.2.0/24"] : undefined);
   return {
     settings,
     warnings: [...wipes(readJournal(host.journal), settings), ...(interrupted ? [interrupted] : [])],
-    ...(local.value && { adminCidrs: local.value.adminCidrs }),
+    ...(adminCidrs && { adminCidrs }),
     ...(bootstrapKeys && { bootstrapKeys }),
     adopt: readAdoption(environment[adoptionKey]),
     async beforeCreate() {
