@@ -41,7 +41,7 @@ export async function recover(stack: Stack, recovery: Recovery): Promise<void> {
   // Read from the file, which takes no time; asking the engine takes a second.
   const state = readState(layout, host).value;
   if (!state) return;
-  const hetzner = createHetzner(local);
+  const hetzner = createHetzner({ ...local, tell: (text) => tell(`${host}: ${text}`) });
   if (state.resources.some(({ type }) => type === "hcloud:index/server:Server")) {
     await closeLeftWindows(hetzner, recovery);
   }

@@ -2,6 +2,7 @@ import createClient, { type Client } from "openapi-fetch";
 import { messageOf, UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { paths } from "./_generated/api.d.ts";
+import { budgetOf, type TellWait } from "./budget.ts";
 import { HetznerApiError } from "./errors.ts";
 import { type RetryLimits, retryingFetch } from "./retrying-fetch.ts";
 
@@ -16,13 +17,20 @@ export interface HetznerOptions {
   /** @default 8 tries, 15 s between two at most */
   limits?: RetryLimits;
   signal?: AbortSignal;
+  /** Told when Hetzner's request limit makes us wait. @default a line on standard error */
+  tell?: TellWait;
 }
 
-export function createHetzner({ endpoint, token, limits, signal }: HetznerOptions): Hetzner {
+export function createHetzner({ endpoint, token, limits, signal, tell }: HetznerOptions): Hetzner {
   return createClient<paths>({
     baseUrl: endpoint.replace(/\/+$/, ""),
     headers: { authorization: `Bearer ${token}`, "user-agent": "clawdlets" },
-    fetch: retryingFetch(limits ?? { attempts: 8, maxWaitSeconds: 15 }, signal),
+    fetch: retryingFetch({
+      limits: limits ?? { attempts: 8, maxWaitSeconds: 15 },
+      budget: budgetOf(endpoint, token),
+      tell: tell ?? ((text) => void process.stderr.write(`${text}\n`)),
+      signal,
+    }),
   });
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pRetry from "p-retry";
 import { z } from "zod";
+import type { RequestBudget, TellWait } from "./budget.ts";
 
 /**
  * Codes that mean "again, later". hcloud-go leaves out `locked` and `unavailable`, which is how closing a firewall on a
@@ -26,15 +27,25 @@ class Again extends Error {
   }
 }
 
+/** What a request is sent under. */
+export interface Sending {
+  limits: RetryLimits;
+  /** Every try takes one request of it, and waits until there is one. */
+  budget: RequestBudget;
+  tell: TellWait;
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * `fetch` that tries again what Hetzner means to be tried again, with growing and jittered pauses. A request whose answer
  * was lost is sent again only when doing it twice does no harm: not a create.
  */
-export function retryingFetch(limits: RetryLimits, signal?: AbortSignal): (request: Request) => Promise<Response> {
+export function retryingFetch(sending: Sending): (request: Request) => Promise<Response> {
+  const { limits, signal } = sending;
   return async (request) => {
     const repeatable = request.method !== "POST" || request.url.includes("/actions/");
     try {
-      return await pRetry(() => once(request.clone(), limits, signal), {
+      return await pRetry(() => once(request.clone(), sending), {
         retries: limits.attempts - 1,
         factor: 2,
         minTimeout: 250,
@@ -53,9 +64,15 @@ export function retryingFetch(limits: RetryLimits, signal?: AbortSignal): (reque
   };
 }
 
-async function once(request: Request, limits: RetryLimits, signal: AbortSignal | undefined): Promise<Response> {
-  const timeout = AbortSignal.timeout(30_000);
-  const response = await fetch(request, { signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
+async function once(request: Request, { limits, budget, tell, signal }: Sending): Promise<Response> {
+  await budget.take(tell, signal);
+  let response: Response | undefined;
+  try {
+    const timeout = AbortSignal.timeout(30_000);
+    response = await fetch(request, { signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
+  } finally {
+    budget.answered(response?.headers);
+  }
   if (response.ok || !(await isWorthAnotherTry(response))) return response;
   throw new Again(response, Math.min(secondsUntilReset(response), limits.maxWaitSeconds));
 }

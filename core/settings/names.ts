@@ -11,6 +11,12 @@ export const hostName = matching(
   'allowed: a small letter, then up to 62 of a-z, 0-9 and "-", e.g. web-1',
 );
 
+/** Typed on command lines, several with commas between them. */
+export const tagName = matching(
+  /^[a-z0-9][a-z0-9._-]{0,62}$/,
+  'allowed: a small letter or digit, then up to 62 of a-z, 0-9, ".", "_" and "-", e.g. eu or prod',
+);
+
 /**
  * Bot and secret names become file names on the host and keys in YAML. sops keeps its own data under the key `sops`, and leaves
  * whatever ends in `_unencrypted` readable.

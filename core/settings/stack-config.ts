@@ -2,7 +2,7 @@ import { z } from "zod";
 import { opensSsh } from "../bootstrap/opens-ssh.ts";
 import type { Problem } from "../errors.ts";
 import { inboundRules } from "./firewall-rules.ts";
-import { ageRecipient, hostNamePattern, matching, secretName, sshPublicKey } from "./names.ts";
+import { ageRecipient, hostNamePattern, matching, secretName, sshPublicKey, tagName } from "./names.ts";
 import { didYouMean } from "./nearest.ts";
 import { problemsOf } from "./problems.ts";
 
@@ -21,6 +21,12 @@ const publicList = <T extends z.ZodType>(item: T, what: string) =>
 /** A name that stands twice would be made, delivered and counted twice. */
 const nameList = (what: string) =>
   publicList(secretName, what).refine((names) => new Set(names).size === names.length, "allowed: each name once");
+
+/** @see stackConfig `tags` */
+export const tagList = publicList(tagName, "tags").refine(
+  (tags) => new Set(tags).size === tags.length,
+  "allowed: each tag once",
+);
 
 const countAllowed = "allowed: 0, 1, 2, …";
 
@@ -224,6 +230,8 @@ export const stackConfig = z.strictObject({
   bots: nameList("bot names").default([]),
   /** Further secrets that must be there before a server is bought. @default `[]` */
   secrets: nameList("secret names").default([]),
+  /** Groups the host is in, for `--tag` of commands for many hosts. Nothing on the server depends on them. @default `[]` */
+  tags: tagList.default([]),
   /** Counts up to ask for a reinstallation, which WIPES THE DISK. @default `0` */
   reinstall: count.default(0),
   /** Whether the engine and Hetzner refuse to delete or rebuild the server. @default `true` */
