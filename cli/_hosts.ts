@@ -8,12 +8,16 @@ import { chooseFrom } from "./_choose.ts";
 
 export const allOption = ["--all", "every host that has a stack file or a state here"] as const;
 
+/** Hosts that have a stack file or a state here, by their names alone: no file is opened. */
+export const knownHosts = (layout: Layout): string[] =>
+  [...new Set([...listStackFiles(layout), ...listStates(layout)])].sort();
+
 /**
  * The hosts a command is for, by their names alone: no file is opened, so that a broken one stands in nobody's way.
  * @throws UserError (usage) when none is meant, or a name is none
  */
 export function chooseHosts(layout: Layout, { host, all }: { host?: string; all?: boolean }): string[] {
-  const known = [...new Set([...listStackFiles(layout), ...listStates(layout)])].sort();
+  const known = knownHosts(layout);
   if (all && host !== undefined) {
     throw new UserError("--host and --all exclude each other: name one host, or mean every one.", {
       exitCode: exitCodes.usage,

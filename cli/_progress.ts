@@ -45,11 +45,22 @@ export function showEvents(progress: (text: string) => void): (event: EngineEven
     // The engine sends its debug lines too, though its type does not say so.
     if (String(diagnosticEvent?.severity) === "debug") return;
     if (diagnosticEvent && !diagnosticEvent.ephemeral) {
-      const text = diagnosticEvent.message.replace(/<\{%[^%]*%\}>/g, "").trimEnd();
+      const text = withoutMarks(diagnosticEvent.message);
       if (text !== "") progress(text);
     }
     if (diagnosticEvent?.ephemeral && diagnosticEvent.severity === "info") progress(diagnosticEvent.message.trimEnd());
   };
+}
+
+/** The engine marks where colours would be. */
+const withoutMarks = (message: string): string => message.replace(/<\{%[^%]*%\}>/g, "").trimEnd();
+
+/** The lines of a diagnostic that say something. */
+export function plainLines(message: string): string[] {
+  return withoutMarks(message)
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
 }
 
 /** Not components and the stack itself: they cost nothing and come about at once. */

@@ -1,6 +1,6 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { messageOf, UserError } from "../core/errors.ts";
-import { type Progress, showEvents } from "./_progress.ts";
+import { type Progress, plainLines, showEvents } from "./_progress.ts";
 import { staying } from "./_signals.ts";
 
 /** What every operation of the engine is given. */
@@ -8,18 +8,6 @@ export interface EngineOptions {
   signal: AbortSignal;
   onEvent: (event: EngineEvent) => void;
   color: "never";
-}
-
-/** An operation of the engine that failed. */
-export class EngineError extends UserError {
-  override readonly name = "EngineError";
-  /** Every error that the engine told. */
-  readonly errors: readonly string[];
-
-  constructor(message: string, errors: readonly string[]) {
-    super(message);
-    this.errors = errors;
-  }
 }
 
 /**
@@ -33,18 +21,18 @@ export async function runEngine<T>(
   run: (options: EngineOptions) => Promise<T>,
 ): Promise<T> {
   const show = showEvents(progress);
-  const errors: string[] = [];
+  const reasons: string[] = [];
   const onEvent = (event: EngineEvent) => {
     show(event);
-    if (event.diagnosticEvent?.severity === "error") errors.push(event.diagnosticEvent.message);
+    if (event.diagnosticEvent?.severity === "error") reasons.push(...plainLines(event.diagnosticEvent.message));
   };
   try {
     return await staying(progress, (signal) => run({ signal, onEvent, color: "never" }));
   } catch (error) {
-    const said = errors.length > 0 ? "The reason stands above." : messageOf(error).split("\n").slice(0, 12).join("\n");
-    throw new EngineError(
+    const said = reasons.length > 0 ? "The reason stands above." : messageOf(error).split("\n").slice(0, 12).join("\n");
+    throw new UserError(
       `${host}: ${operation} failed. ${said} Nothing more was done; once it is mended, run the same command again.`,
-      errors,
+      { reasons },
     );
   }
 }

@@ -15,6 +15,14 @@ export function showVerified({ host, ok, seen, wrong, warnings, expectedFrom }: 
   for (const text of warnings) tell(`  warning  ${text}`);
 }
 
+/** The same in one line, for where many hosts are listed. */
+export function verdictOf({ ok, seen, expectedFrom, warnings }: Verified): string {
+  if (!ok) return "NOT LOCKED DOWN";
+  if (seen === undefined) return "nothing to look at";
+  const warned = warnings.length > 0 ? `; ${warnings.join("; ")}` : "";
+  return `locked down: ${inOneLine(seen)} (expected by the ${expectedFrom})${warned}`;
+}
+
 /**
  * The stack proves a lockdown when its declaration has changed. What was mended without such a change, as a rule that somebody had
  * added in the console, is looked at here. Two requests, and only when something was updated.

@@ -2,29 +2,31 @@ import { Command, Option } from "commander";
 import { formats } from "../core/ci/format.ts";
 import { UserError } from "../core/errors.ts";
 import { exitCodes } from "../core/exit-codes.ts";
+import { requestsOfPreview } from "../core/fleet/requests.ts";
 import { findLayout, type Layout } from "../core/local/layout.ts";
 import { chooseHost } from "./_choose.ts";
 import { engineOrSetUp } from "./_engine.ts";
+import { askedAgain, type Chosen, chooseFleet } from "./_fleet/choose.ts";
+import { changedText, runFleetCommand } from "./_fleet/fleet.ts";
+import { addFleetOptions, type FleetOptions, fleetOnly } from "./_fleet/options.ts";
 import { type CiOptions, previewInCi } from "./_preview-ci/command.ts";
 import { type Progress, startProgress } from "./_progress.ts";
 import { runEngine } from "./_run-engine.ts";
 import { openStack } from "./_stack.ts";
 
-interface Options extends CiOptions {
-  host?: string;
-  json?: boolean;
-}
+type Options = CiOptions & FleetOptions & { json?: boolean };
+
+/** It changes nothing: what is wrong with one host does not keep the others from being looked at. */
+const afterFailure = "keep-going";
 
 /** `clawdlets preview`: what `up` would do. Changes nothing. */
 export function previewCommand(): Command {
-  return new Command("preview")
-    .description("show what `up` would do; changes nothing")
-    .option("--host <name>", "the host; left out: the only one")
+  const command = new Command("preview").description("show what `up` would do; changes nothing");
+  return addFleetOptions(command, afterFailure)
     .option("--no-refresh", "believe the state and ask Hetzner nothing: no requests at all")
     .option("--json", "one JSON object on stdout")
     .option("--ci", "preview without token, passphrase, .clawdlets or state, and judge it by the policy (docs/ci.md)")
     .option("--stack <names...>", "with --ci: these hosts; left out: all")
-    .option("--all", "with --ci: every host that has a stack file")
     .addOption(new Option("--format <format>", "with --ci: how the report is written").choices(formats))
     .option("--base <revision>", "with --ci: compare with this revision of git, e.g. origin/main")
     .option("--state", "with --ci: compare with the real state; needs its credentials, and is refused to forks")
@@ -34,30 +36,59 @@ export function previewCommand(): Command {
 Examples:
   clawdlets preview --host web-1
   clawdlets preview --host web-1 --no-refresh --json
+  clawdlets preview --all --parallel 2
   clawdlets preview --ci --all --base origin/main --format markdown
 
 With --ci the exit code is the verdict: ${exitCodes.ok} clean, ${exitCodes.changes} changes, ${exitCodes.dangerous} dangerous, ${exitCodes.settings} invalid.
 `,
     )
     .action(async (options: Options) => {
-      if (options.ci) return previewInCi(options);
+      if (options.ci) return inCi(options);
       refuseWithoutCi(options);
       const layout = findLayout(process.cwd());
+      const chosen = chooseFleet(layout, "preview", options);
+      if (chosen) return previewMany(layout, chosen, options);
       const host = chooseHost(layout, options.host);
       const progress = startProgress();
       const changes = await preview(layout, host, options.refresh, progress);
-      const changed = Object.entries(changes).filter(([op]) => op !== "same");
-      progress(
-        changed.length === 0
-          ? `${host}: nothing would change`
-          : `${host}: ${changed.map(([op, count]) => `${count} to ${op}`).join(", ")}`,
-      );
+      progress(`${host}: ${changedText(changes) ?? nothing}`);
       if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, stack: host, changes })}\n`);
     });
 }
 
+const nothing = "nothing would change";
+
+function inCi(options: Options): Promise<void> {
+  const given = fleetOnly(options);
+  if (given.length === 0) return previewInCi(options);
+  throw new UserError(`${given.join(", ")} cannot be used with --ci, which takes --stack or --all.`, {
+    exitCode: exitCodes.usage,
+  });
+}
+
+function previewMany(layout: Layout, chosen: Chosen, options: Options): Promise<void> {
+  // `--refresh` is commander's default for --no-refresh.
+  const { refresh } = askedAgain(chosen, { refresh: options.refresh ? undefined : "no" });
+  return runFleetCommand({
+    layout,
+    command: "preview",
+    chosen,
+    options,
+    afterFailure,
+    asked: refresh === undefined ? {} : { refresh },
+    prepare: engineOrSetUp,
+    requestsOf: (host) => (refresh === "no" ? 0 : requestsOfPreview(layout, host)),
+    task: () => async (host, tell) => {
+      const progress = Object.assign(tell, { startedAt: Date.now() });
+      const changes = await preview(layout, host, refresh !== "no", progress);
+      const summary = changedText(changes) ?? nothing;
+      return { ok: true, exitCode: exitCodes.ok, summary, result: { stack: host, changes } };
+    },
+  });
+}
+
 function refuseWithoutCi(options: Options): void {
-  const given = (["stack", "all", "format", "base", "state"] as const).filter((key) => options[key] !== undefined);
+  const given = (["stack", "format", "base", "state"] as const).filter((key) => options[key] !== undefined);
   if (given.length === 0) return;
   throw new UserError(`--${given.join(" and --")} can only be used with --ci.`, { exitCode: exitCodes.usage });
 }

@@ -1,13 +1,19 @@
 import { Command, Option } from "commander";
+import { UserError } from "../core/errors.ts";
+import { exitCodes } from "../core/exit-codes.ts";
+import { requestsOfUp } from "../core/fleet/requests.ts";
 import { adoptionKey } from "../core/hetzner/adopt.ts";
 import { findLayout, type Layout } from "../core/local/layout.ts";
 import { loadHost, type WantedRevision, wantedEnvironment } from "../core/settings/host.ts";
 import { chooseHost } from "./_choose.ts";
 import { engineOrSetUp } from "./_engine.ts";
+import { askedAgain, type Chosen, chooseFleet } from "./_fleet/choose.ts";
+import { changedText, runFleetCommand } from "./_fleet/fleet.ts";
+import { addFleetOptions, type FleetOptions } from "./_fleet/options.ts";
 import { findAdoptable } from "./_leftovers.ts";
 import { type Progress, startProgress } from "./_progress.ts";
 import { recover } from "./_recover.ts";
-import { EngineError, runEngine } from "./_run-engine.ts";
+import { runEngine } from "./_run-engine.ts";
 import { openStack } from "./_stack.ts";
 import { proveMended } from "./_verified.ts";
 
@@ -20,21 +26,32 @@ export interface UpResult {
   seconds: number;
 }
 
+interface Options extends FleetOptions, WantedRevision {
+  adopt?: boolean;
+  json?: boolean;
+}
+
+/** What one host shows to be wrong is likely wrong with the next one too, and this changes servers. */
+const afterFailure = "fail-fast";
+
 /** `clawdlets up`: from settings to a locked-down host. */
 export function upCommand(): Command {
-  return new Command("up")
-    .description("create or update a host: settings, keys and secrets are checked before anything is bought")
-    .option("--host <name>", "the host; left out: the only one")
+  const command = new Command("up").description(
+    "create or update hosts: settings, keys and secrets are checked before anything is bought",
+  );
+  return addFleetOptions(command, afterFailure)
     .addOption(new Option("--rev <commit>", "install the flake at this commit, 40 hex digits").conflicts("ref"))
     .addOption(new Option("--ref <name>", "install the flake at this branch or tag, resolved once"))
     .option("--adopt", "take over a server, firewall and key with this host's labels that the state does not know")
     .option("--json", "one JSON object on stdout")
     .addHelpText(
       "after",
-      "\nExamples:\n  clawdlets up --host web-1\n  clawdlets up --host web-1 --ref v1.2\n  clawdlets up --host web-1 --json | jq .outputs.ipv4\n",
+      "\nExamples:\n  clawdlets up --host web-1\n  clawdlets up --host web-1 --ref v1.2\n  clawdlets up --host web-1 --json | jq .outputs.ipv4\n  clawdlets up --all --canary web-1 --parallel 6\n",
     )
-    .action(async (options: { host?: string; rev?: string; ref?: string; adopt?: boolean; json?: boolean }) => {
+    .action(async (options: Options) => {
       const layout = findLayout(process.cwd());
+      const chosen = chooseFleet(layout, "up", options);
+      if (chosen) return upMany(layout, chosen, options);
       const progress = startProgress();
       const result = await up(layout, chooseHost(layout, options.host), progress, options);
       if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
@@ -42,7 +59,31 @@ export function upCommand(): Command {
 }
 
 const isTaken = (error: unknown) =>
-  error instanceof EngineError && error.errors.some((text) => text.includes("uniqueness_error"));
+  error instanceof UserError && error.reasons.some((text) => text.includes("uniqueness_error"));
+
+function upMany(layout: Layout, chosen: Chosen, options: Options): Promise<void> {
+  const wanted = askedAgain(chosen, { rev: options.rev, ref: options.ref });
+  return runFleetCommand<UpResult>({
+    layout,
+    command: "up",
+    chosen,
+    options,
+    afterFailure,
+    asked: wanted,
+    prepare: engineOrSetUp,
+    requestsOf: (host) => requestsOfUp(layout, host),
+    task: () => async (host, tell) => {
+      const result = await up(layout, host, Object.assign(tell, { startedAt: Date.now() }), wanted);
+      const changed = changedText(result.changes, "");
+      return {
+        ok: true,
+        exitCode: exitCodes.ok,
+        summary: changed ? `done: ${changed}` : "nothing to do, everything is as declared",
+        result,
+      };
+    },
+  });
+}
 
 /** @throws SettingsError before anything is changed; UserError with the engine's own reason afterwards */
 export async function up(

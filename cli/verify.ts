@@ -1,25 +1,29 @@
 import { Command } from "commander";
-import { findLayout } from "../core/local/layout.ts";
-import { verifyHost } from "../core/lockdown/verify.ts";
-import { allOption, chooseHosts, worstOf } from "./_hosts.ts";
+import { requestsOfVerify } from "../core/fleet/requests.ts";
+import { findLayout, type Layout } from "../core/local/layout.ts";
+import { type Verified, verifyHost } from "../core/lockdown/verify.ts";
+import { type Chosen, chooseFleet } from "./_fleet/choose.ts";
+import { runFleetCommand } from "./_fleet/fleet.ts";
+import { addFleetOptions, type FleetOptions } from "./_fleet/options.ts";
+import { allOption, chooseHosts, knownHosts, worstOf } from "./_hosts.ts";
 import { stopSignal } from "./_signals.ts";
-import { showVerified } from "./_verified.ts";
+import { showVerified, verdictOf } from "./_verified.ts";
 
 /** `clawdlets verify`: whether hosts are locked down as declared. Changes nothing. */
 export function verifyCommand(): Command {
-  return new Command("verify")
-    .description(
-      "look whether a host is locked down as declared: tailnet, firewalls by the API, TCP/22 by connecting; read-only",
-    )
-    .option("--host <name>", "the host; left out: the only one")
-    .option(...allOption)
+  const command = new Command("verify").description(
+    "look whether a host is locked down as declared: tailnet, firewalls by the API, TCP/22 by connecting; read-only",
+  );
+  return addFleetOptions(command, "keep-going", allOption[1])
     .option("--json", "one JSON object on stdout")
     .addHelpText(
       "after",
       "\nExits with 0 when all is as declared, 8 when a port is open or could not be shown to be closed, 6 when Hetzner\ncould not be asked, 3 when there is no token, 1 otherwise, e.g. for a tailnet that does not answer.\n\nExamples:\n  clawdlets verify --host web-1\n  */10 * * * *  cd /srv/hosts && npx clawdlets verify --all --json >> verify.jsonl || mail -s 'open port?' you\n",
     )
-    .action(async (options: { host?: string; all?: boolean; json?: boolean }) => {
+    .action(async (options: FleetOptions & { json?: boolean }) => {
       const layout = findLayout(process.cwd());
+      const chosen = chooseFleet(layout, "verify", options, knownHosts(layout));
+      if (chosen) return verifyMany(layout, chosen, options);
       const signal = stopSignal();
       const hosts = [];
       for (const host of chooseHosts(layout, options)) {
@@ -31,4 +35,21 @@ export function verifyCommand(): Command {
       if (options.json) process.stdout.write(`${JSON.stringify({ ok, hosts })}\n`);
       process.exitCode = worstOf(hosts.map(({ exitCode }) => exitCode));
     });
+}
+
+function verifyMany(layout: Layout, chosen: Chosen, options: FleetOptions & { json?: boolean }): Promise<void> {
+  return runFleetCommand<Verified>({
+    layout,
+    command: "verify",
+    chosen,
+    options,
+    afterFailure: "keep-going",
+    requestsOf: () => requestsOfVerify,
+    task: (signal) => async (host, tell) => {
+      tell("looking");
+      const result = await verifyHost({ layout, host, environment: process.env, signal });
+      const { ok, exitCode, wrong, warnings } = result;
+      return { ok, exitCode, summary: verdictOf(result), details: [...wrong, ...warnings], result };
+    },
+  });
 }

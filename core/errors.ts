@@ -8,14 +8,20 @@ export class UserError extends Error {
   override readonly name: string = "UserError";
   readonly exitCode: ExitCode;
   readonly details: readonly string[];
+  /** What was already told before it was thrown, a line each, for whoever shows the error somewhere else. */
+  readonly reasons: readonly string[];
 
-  constructor(message: string, options: { exitCode?: ExitCode; details?: readonly string[]; cause?: unknown } = {}) {
+  constructor(
+    message: string,
+    options: { exitCode?: ExitCode; details?: readonly string[]; reasons?: readonly string[]; cause?: unknown } = {},
+  ) {
     super(
       [message, ...(options.details ?? []).map((line) => `  ${line}`)].join("\n"),
       options.cause === undefined ? undefined : { cause: options.cause },
     );
     this.exitCode = options.exitCode ?? exitCodes.failed;
     this.details = options.details ?? [];
+    this.reasons = options.reasons ?? [];
   }
 }
 

@@ -64,7 +64,7 @@ export async function runFleet<R>(run: FleetRun<R>): Promise<Outcome<R>[]> {
     outcomes.set(host, outcome);
     if (outcome.state === "failed") {
       if (host === canary) stopped ??= `the canary ${host} failed`;
-      else if (!run.keepGoing) stopped ??= `${host} failed before, and --fail-fast`;
+      else if (!run.keepGoing) stopped ??= `${host} failed before (--fail-fast)`;
     }
     await run.watch.ended(outcome);
   };
@@ -113,10 +113,11 @@ function wordsOf(host: string, error: unknown): { exitCode: ExitCode; summary: s
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { exitCode: exitCodes.failed, summary: "a bug, please report it", details: stack.split("\n") };
   }
-  const [first = "", ...details] = messageOf(error).split("\n");
-  return {
-    exitCode: error.exitCode,
-    summary: first.replace(`${host}: `, ""),
-    details: details.map((line) => line.trim()),
-  };
+  const [first = "", ...rest] = messageOf(error).split("\n");
+  const summary = first.replace(`${host}: `, "");
+  // What stands above such an error on one host's terminal would stand among other hosts' lines here.
+  if (error.reasons.length > 0) {
+    return { exitCode: error.exitCode, summary: summary.split(". ")[0] ?? "", details: error.reasons };
+  }
+  return { exitCode: error.exitCode, summary, details: rest.map((line) => line.trim()) };
 }
