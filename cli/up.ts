@@ -8,7 +8,7 @@ import { loadHost, type WantedRevision, wantedEnvironment } from "../core/settin
 import { chooseHost } from "./_choose.ts";
 import { engineOrSetUp } from "./_engine.ts";
 import { askedAgain, type Chosen, chooseFleet } from "./_fleet/choose.ts";
-import { changedText, runFleetCommand } from "./_fleet/fleet.ts";
+import { doneText, runFleetCommand } from "./_fleet/fleet.ts";
 import { addFleetOptions, type FleetOptions } from "./_fleet/options.ts";
 import { findAdoptable } from "./_leftovers.ts";
 import { type Progress, startProgress } from "./_progress.ts";
@@ -74,13 +74,7 @@ function upMany(layout: Layout, chosen: Chosen, options: Options): Promise<void>
     requestsOf: (host) => requestsOfUp(layout, host),
     task: () => async (host, tell) => {
       const result = await up(layout, host, Object.assign(tell, { startedAt: Date.now() }), wanted);
-      const changed = changedText(result.changes, "");
-      return {
-        ok: true,
-        exitCode: exitCodes.ok,
-        summary: changed ? `done: ${changed}` : "nothing to do, everything is as declared",
-        result,
-      };
+      return { ok: true, exitCode: exitCodes.ok, summary: doneText(result.changes), result };
     },
   });
 }

@@ -1,0 +1,126 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa, type Options } from "execa";
+import { initSecrets } from "../core/init.ts";
+import { git } from "../core/local/git.ts";
+import { type Layout, layoutOf } from "../core/local/layout.ts";
+import { makePrivateFolder, writePrivateFile } from "../core/local/private-files.ts";
+import { ensureSshKey } from "../core/local/ssh-keys.ts";
+import { openSecrets } from "../core/secrets/open.ts";
+import { addToStackFile } from "../core/settings/stack-file.ts";
+import { type Emulator, type EmulatorOptions, startEmulator } from "../emulator/index.ts";
+import { findEngine } from "../toolchain/index.ts";
+
+const repository = process.cwd();
+const standIns = join(repository, "emulator", "stand-ins");
+
+/** A project of several hosts that have their keys and secrets, with an emulated Hetzner in this process. */
+export class ManyHosts {
+  readonly layout: Layout;
+  readonly emulator: Emulator;
+  readonly #folder: string;
+
+  private constructor(folder: string, layout: Layout, emulator: Emulator) {
+    this.#folder = folder;
+    this.layout = layout;
+    this.emulator = emulator;
+  }
+
+  /** @param tags by host */
+  static async open(
+    hosts: readonly string[],
+    { tags = {}, ...options }: Omit<EmulatorOptions, "data"> & { tags?: Record<string, string[]> } = {},
+  ): Promise<ManyHosts> {
+    const engine = findEngine(repository);
+    if (!engine) throw new Error("no engine: run scripts/setup.sh");
+    const folder = mkdtempSync(join(tmpdir(), "clawdlets-many-"));
+    const layout = layoutOf(join(folder, "project"));
+    mkdirSync(layout.stacks, { recursive: true });
+    for (const file of ["Pulumi.yaml", "index.ts", "package.json", "tsconfig.json", "node_modules"]) {
+      symlinkSync(join(repository, file), join(layout.root, file));
+    }
+    writeFileSync(join(layout.root, ".gitignore"), ".clawdlets/\noperator/\nnode_modules\n");
+    const emulator = await startEmulator({ ...options, data: join(folder, "emulator") });
+    const lab = new ManyHosts(folder, layout, emulator);
+    await lab.#writeLocal(hosts);
+    for (const host of hosts) {
+      const { store, required, facts } = openSecrets(layout, host, { environment: {}, sops: engine.sops });
+      const values = { admin_password_hash: `$6$salt$${"a".repeat(86)}`, tailscale_auth_key: "tskey-auth-test" };
+      await initSecrets({ store, required, values, overwrite: false, settings: { ...facts, protect: false } });
+      if (tags[host]) await addToStackFile(layout, host, { tags: tags[host] });
+    }
+    await git(layout.root, "init", "--quiet", "--initial-branch=main");
+    await git(layout.root, "add", "--all");
+    const author = ["-c", "user.name=test", "-c", "user.email=test@clawdlets.invalid", "-c", "commit.gpgsign=false"];
+    await execa("git", [...author, "commit", "--quiet", "-m", "hosts"], { cwd: layout.root });
+    return lab;
+  }
+
+  async #writeLocal(hosts: readonly string[]): Promise<void> {
+    const { layout, emulator } = this;
+    makePrivateFolder(layout.dir);
+    const entry = (host: string) => ({
+      flakeHost: host,
+      targetHost: host,
+      hetzner: { serverType: "cx43" },
+      opentofu: { adminCidr: "127.0.0.1/32", sshPubkeyFile: "operator/id_ed25519.pub" },
+      secrets: { localDir: `secrets/hosts/${host}`, remoteDir: `/var/lib/clawdlets/secrets/hosts/${host}` },
+    });
+    const content = { schemaVersion: 3, hosts: Object.fromEntries(hosts.map((host) => [host, entry(host)])) };
+    await writePrivateFile(layout.stackJson, JSON.stringify(content));
+    await ensureSshKey(join(layout.root, "operator", "id_ed25519"), "operator");
+    const variables = {
+      HCLOUD_TOKEN: emulator.token,
+      HCLOUD_ENDPOINT: emulator.endpoint,
+      CLAWDLETS_SSH_PORT: String(emulator.sshPort),
+      CLAWDLETS_NIXOS_ANYWHERE: join(standIns, "nixos-anywhere"),
+      CLAWDLETS_TAILSCALE: join(standIns, "tailscale"),
+    };
+    const lines = Object.entries(variables).map(([name, value]) => `${name}="${value}"\n`);
+    await writePrivateFile(join(layout.dir, ".env"), lines.join(""));
+  }
+
+  /** `clawdlets`, in a process group of its own, as a terminal would start it. */
+  run(args: readonly string[], options: Options = {}) {
+    return execa(join(repository, "bin", "clawdlets"), args, {
+      cwd: this.layout.root,
+      reject: false,
+      detached: true,
+      cleanup: true,
+      stdin: "ignore",
+      ...options,
+    });
+  }
+
+  async json(args: readonly string[]) {
+    const { stdout, stderr, exitCode } = await this.run([...args, "--json"]);
+    const text = String(stdout);
+    return { exitCode, stderr: String(stderr), json: text === "" ? undefined : JSON.parse(text) };
+  }
+
+  async control(path: string, body?: unknown): Promise<void> {
+    const { endpoint, token } = this.emulator;
+    const response = await fetch(new URL(`/_emulator/${path}`, endpoint), {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify(body ?? {}),
+    });
+    if (!response.ok) throw new Error(`${path}: HTTP ${response.status} ${await response.text()}`);
+  }
+
+  /** Hosts whose installation ran to its end, with how often. */
+  get installed(): Record<string, number> {
+    const servers = this.emulator.report().servers.filter(({ os }) => os === "nixos");
+    return Object.fromEntries(servers.map(({ name, installRuns }) => [name, installRuns]).sort());
+  }
+
+  get requests(): number {
+    return Object.values(this.emulator.report().requests).reduce((sum, count) => sum + count, 0);
+  }
+
+  async close(): Promise<void> {
+    await this.emulator.close();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
