@@ -21,6 +21,11 @@ const keptFree = (limit: number) => Math.min(60, Math.floor(limit / 10));
 const staleSeconds = 30;
 const longestWaitSeconds = 60;
 
+/** Until the time is over or the signal comes, whichever is first. */
+async function waiting(seconds: number, signal: AbortSignal): Promise<void> {
+  await sleep(seconds * 1000, undefined, { signal }).catch(() => undefined);
+}
+
 /**
  * Keeps many hosts under Hetzner's request limit. The provider is another process that counts nothing before it is refused, so
  * hosts are let in one after the other: each reserves the most requests it may need, and begins when what Hetzner says is left,
@@ -31,7 +36,7 @@ const longestWaitSeconds = 60;
 export function admission(
   requestsOf: (host: string) => number,
   look: (signal: AbortSignal) => Promise<LimitSeen | undefined>,
-  now: () => number = Date.now,
+  { now = Date.now, wait = waiting }: { now?: () => number; wait?: typeof waiting } = {},
 ): Admission {
   /** Reservations of hosts at work. */
   const atWork = new Set<{ requests: number }>();
@@ -66,10 +71,8 @@ export function admission(
         if (lacking <= 0 || seen === undefined) break;
         const seconds = (lacking * 3600) / seen.limit;
         tell(`${waitText(seconds, seen.limit)}: ${seen.remaining} left, ${committed} of them for the hosts at work`);
-        const either = AbortSignal.any([signal, freed.signal]);
-        await sleep(Math.min(seconds, longestWaitSeconds) * 1000, undefined, { signal: either }).catch(() =>
-          signal.throwIfAborted(),
-        );
+        await wait(Math.min(seconds, longestWaitSeconds), AbortSignal.any([signal, freed.signal]));
+        signal.throwIfAborted();
       }
       // A small project's whole limit may be less than a host may need: then it goes alone.
       committed += reservation.requests;
