@@ -36,6 +36,11 @@ export interface FleetCommand<R> {
 export async function runFleetCommand<R>(command: FleetCommand<R>): Promise<void> {
   const { layout, chosen, options, afterFailure, asked = {}, requestsOf } = command;
   const { hosts, canary, former } = chosen;
+  if (hosts.length === 0) {
+    process.stderr.write(`${command.command}: nothing is left of the last run; every host ended well\n`);
+    if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, hosts: [], seconds: 0 })}\n`);
+    return;
+  }
   const startedAt = Date.now();
   const secondsSoFar = () => (Date.now() - startedAt) / 1000;
   const isTerminal = process.stderr.isTTY === true && process.env["TERM"] !== "dumb";

@@ -17,7 +17,7 @@ function hetzner(limit: number, remaining: number) {
 /** Waits that end when the test says so, with how long they would have taken. */
 function waits() {
   const asked: number[] = [];
-  let elapse = () => undefined as void;
+  let elapse: () => void = () => undefined;
   const wait = (seconds: number, signal: AbortSignal) =>
     new Promise<void>((resolve) => {
       asked.push(seconds);

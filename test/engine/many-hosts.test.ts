@@ -1,0 +1,171 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { ManyHosts } from "../_many-hosts.ts";
+import { describeWith } from "../_needs.ts";
+import { onTerminal } from "../cli/_terminal.ts";
+
+/** Many hosts by one command, by the real engine and provider against the emulator; the tests of a group build on each other. */
+const hosts = ["web-1", "web-2", "web-3"];
+const minutes = (count: number) => count * 60_000;
+const noServer = {
+  match: { method: "POST", path: "/servers", nth: 2 },
+  fault: { respond: { status: 403, code: "resource_limit_exceeded", message: "server limit exceeded" } },
+};
+const never = { match: { method: "POST", path: "/servers" }, fault: noServer.fault };
+
+const statesOf = (json: { hosts: { host: string; state: string }[] }) =>
+  Object.fromEntries(json.hosts.map(({ host, state }) => [host, state]));
+
+const refusedForTheLimit = (lab: ManyHosts) =>
+  readFileSync(join(lab.emulator.dataDir, "requests.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .filter((line) => (JSON.parse(line) as { status: number }).status === 429).length;
+
+describe("three hosts, one of which Hetzner refuses, under a limit for three only one after the other", () => {
+  let lab: ManyHosts;
+  let refused: string;
+  beforeAll(async () => {
+    // Two hosts reserve 60 each of 200 less 20 kept free: the third has to wait for one to end.
+    lab = await ManyHosts.open(hosts, { rateLimit: 200, tags: { "web-1": ["eu"], "web-2": ["eu"] } });
+  });
+  afterAll(async () => lab.close());
+
+  it(
+    "keep-going: the others are created, the failure is named first, and what is waited for is said",
+    async () => {
+      await lab.control("faults", [noServer]);
+      const { exitCode, stderr, json } = await lab.json(["up", "--all", "--keep-going"]);
+      expect(exitCode, stderr).toBe(1);
+      const states = statesOf(json);
+      expect(Object.values(states).sort()).toEqual(["failed", "ok", "ok"]);
+      refused = hosts.find((host) => states[host] === "failed") ?? "";
+      expect(lab.installed).toEqual(
+        Object.fromEntries(hosts.filter((host) => host !== refused).map((host) => [host, 1])),
+      );
+      const summary = stderr.slice(stderr.indexOf("\nFAILED") + 1).split("\n");
+      expect(summary[0]).toMatch(new RegExp(`^FAILED {3}${refused} +up failed$`));
+      expect(summary.slice(1, 6).join("\n")).toContain("server limit exceeded");
+      expect(stderr).toContain("up: 1 failed, 2 ok");
+      expect(stderr).toMatch(
+        /web-\d {2}waiting \d+ s for Hetzner's request limit \(200 an hour .* for the hosts at work/,
+      );
+    },
+    minutes(3),
+  );
+
+  it(
+    "a second run does only what is left, under the same limit, and no request went beyond it",
+    async () => {
+      await lab.control("faults", []);
+      const before = lab.requests;
+      const { exitCode, stderr, json } = await lab.json(["up", "--resume"]);
+      expect(exitCode, stderr).toBe(0);
+      expect(statesOf(json)).toEqual({ [refused]: "ok" });
+      expect(lab.installed).toEqual({ "web-1": 1, "web-2": 1, "web-3": 1 });
+      expect(stderr).toContain("2 ended well before and were not looked at again");
+      expect(lab.requests - before).toBeLessThanOrEqual(60);
+      expect(refusedForTheLimit(lab)).toBe(0);
+      expect((await lab.run(["up", "--resume"])).stderr).toContain("nothing is left");
+    },
+    minutes(2),
+  );
+
+  it(
+    "preview and verify of many say how each is, with --json and by tag",
+    async () => {
+      const preview = await lab.json(["preview", "--tag", "eu", "--no-refresh"]);
+      expect(preview.exitCode, preview.stderr).toBe(0);
+      expect(preview.json.hosts).toMatchObject([
+        { host: "web-1", ok: true, summary: "nothing would change" },
+        { host: "web-2", ok: true, summary: "nothing would change" },
+      ]);
+      const verify = await lab.json(["verify", "--host", "web-1,web-3"]);
+      expect(verify.exitCode, verify.stderr).toBe(0);
+      expect(verify.json.hosts).toMatchObject([
+        { host: "web-1", ok: true, expectedFrom: "state" },
+        { host: "web-3", ok: true, expectedFrom: "state" },
+      ]);
+    },
+    minutes(2),
+  );
+
+  describeWith({ programs: ["script", "stty"] }, "on a terminal", () => {
+    it(
+      "is one table that is redrawn, and then the summary",
+      async () => {
+        const command = `${join(process.cwd(), "bin", "clawdlets")} preview --all --no-refresh`;
+        const { screen, exitCode } = await onTerminal(command, [], { cwd: lab.layout.root });
+        expect(exitCode).toBe(0);
+        expect(screen).toMatch(/3 hosts: 3 running/);
+        expect(screen).toMatch(/3 hosts: 3 ok\r?\n +\d+\.\d s {2}web-1 {2}ok {6} {2}nothing would change/);
+        expect(screen).toMatch(/ok {7}web-1, web-2, web-3: nothing would change\r?\npreview: 3 ok; /);
+      },
+      minutes(2),
+    );
+  });
+});
+
+describe("three hosts of which none was made", () => {
+  let lab: ManyHosts;
+  beforeAll(async () => {
+    lab = await ManyHosts.open(hosts);
+  });
+  afterAll(async () => lab.close());
+
+  it(
+    "a canary that fails leaves the others untouched",
+    async () => {
+      await lab.control("faults", [never]);
+      const { exitCode, stderr, json } = await lab.json(["up", "--all", "--keep-going", "--canary", "web-2"]);
+      expect(exitCode).toBe(1);
+      expect(statesOf(json)).toEqual({ "web-1": "not started", "web-2": "failed", "web-3": "not started" });
+      expect(stderr).toContain("left     web-1, web-3: the canary web-2 failed");
+      expect(lab.emulator.report().requests["POST /firewalls"]).toBe(1);
+    },
+    minutes(2),
+  );
+
+  it(
+    "fail-fast, which up does unless told otherwise, begins no further host",
+    async () => {
+      const { exitCode, json } = await lab.json(["up", "--all", "--parallel", "1"]);
+      expect(exitCode).toBe(1);
+      expect(statesOf(json)).toEqual({ "web-1": "failed", "web-2": "not started", "web-3": "not started" });
+    },
+    minutes(2),
+  );
+
+  it(
+    "Ctrl-C ends those at work in order, with their windows closed, begins no other, and the rest can be gone on with",
+    async () => {
+      await lab.control("faults", []);
+      const running = lab.run(["up", "--all", "--parallel", "2", "--json"]);
+      const openWindows = async () => {
+        const { endpoint, token } = lab.emulator;
+        const headers = { authorization: `Bearer ${token}` };
+        const answer = await fetch(`${endpoint}/firewalls?label_selector=clawdlets-window`, { headers });
+        const { firewalls } = (await answer.json()) as { firewalls: { rules: unknown[] }[] };
+        return firewalls.filter(({ rules }) => rules.length > 0).length;
+      };
+      await vi.waitUntil(async () => (await openWindows()) === 2, { timeout: 60_000, interval: 50 });
+      // As the terminal does: to all of the group.
+      process.kill(-(running.pid ?? 0), "SIGINT");
+      const { exitCode, stdout, stderr } = await running;
+      expect(exitCode, String(stderr)).toBe(125);
+      expect(statesOf(JSON.parse(String(stdout)))).toEqual({
+        "web-1": "stopped",
+        "web-2": "stopped",
+        "web-3": "not started",
+      });
+      expect(stderr).toContain("stopping: no further host is begun; those at work end in order");
+      expect(await openWindows()).toBe(0);
+      expect(() => process.kill(-(running.pid ?? 0), 0)).toThrow(/ESRCH/);
+      const { exitCode: second, stderr: said } = await lab.json(["up", "--resume"]);
+      expect(second, said).toBe(0);
+      expect(Object.keys(lab.installed)).toEqual(hosts);
+    },
+    minutes(4),
+  );
+});
