@@ -6,6 +6,7 @@ interface Options {
   actionMs: number;
   bootMs: number;
   rateLimit: number;
+  firewallLimit: number;
   data?: string;
   faults?: string;
   token?: string;
@@ -21,6 +22,7 @@ export const emulatorCommand = new Command("emulator")
   .option("--action-ms <n>", "how long an action takes", wholeNumber(0, 600_000), 300)
   .option("--boot-ms <n>", "from power on to ssh", wholeNumber(0, 600_000), 300)
   .option("--rate-limit <n>", "requests an hour", wholeNumber(1, 1_000_000_000), 3600)
+  .option("--firewall-limit <n>", "firewalls of the project", wholeNumber(1, 100_000), 50)
   .option("--data <dir>", "keep state, disks and the request log here, and carry on from them")
   .option("--faults <file>", "a JSON list of faults to inject (emulator/README.md)")
   .option("--token <token>", "the API token to accept, 64 characters of [A-Za-z0-9]; left out: a new one")

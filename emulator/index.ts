@@ -32,6 +32,8 @@ export interface EmulatorOptions {
   bootMs?: number;
   /** Requests an hour. @default 3600, as Hetzner */
   rateLimit?: number;
+  /** Firewalls of the project. @default 50, as Hetzner unless support has raised it */
+  firewallLimit?: number;
   /** Where state, disks and the request log are kept. @default a temporary folder, gone at the end */
   data?: string;
   /** A JSON file of faults. */
@@ -78,6 +80,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const token = options.token ?? stored?.token ?? newToken();
   const reserved = await reservePort(stored?.sshPort ?? 0);
   const cloud = new Cloud(options.actionMs ?? 300, stored);
+  if (options.firewallLimit !== undefined) cloud.firewallLimit = options.firewallLimit;
   const dataPlane = new DataPlane(cloud, { dir: dataDir, sshPort: reserved.port, bootMs: options.bootMs ?? 300 });
   cloud.machines = dataPlane;
   const counters = new Counters();

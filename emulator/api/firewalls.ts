@@ -13,7 +13,6 @@ import { list } from "./paging.ts";
 import type { Call, Reply, Route } from "./router.ts";
 import { del, get, post, put } from "./router.ts";
 
-const FIREWALLS_PER_PROJECT = 50;
 
 function render(cloud: Cloud, firewall: FirewallRecord): unknown {
   return {
@@ -58,8 +57,9 @@ function create(call: Call): Reply {
   const { cloud } = call;
   const body = readBody(call, createBody);
   nameMustBeFree(cloud, body.name);
-  if (cloud.firewalls.size >= FIREWALLS_PER_PROJECT) {
-    throw new ApiError(403, "resource_limit_exceeded", "the limit of 50 firewalls a project is reached");
+  if (cloud.firewalls.size >= cloud.firewallLimit) {
+    const message = `the limit of ${cloud.firewallLimit} firewalls a project is reached`;
+    throw new ApiError(403, "resource_limit_exceeded", message);
   }
   const rules = checkRules(body.rules ?? []);
   const wanted = readTargets(body.apply_to ?? [], "apply_to");

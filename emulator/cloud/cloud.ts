@@ -58,6 +58,8 @@ export class Cloud {
   readonly actions = new Map<number, ActionRecord>();
   readonly addresses: Addresses = addresses;
   readonly actionMs: number;
+  /** Hetzner's FAQ of 2022: 50 in all; support raises limits of accounts. */
+  firewallLimit = 50;
   machines: MachineEvents | null = null;
   /** Called after every change, to have it saved. */
   onChange: () => void = () => undefined;

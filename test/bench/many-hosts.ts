@@ -22,7 +22,9 @@ const { values } = parseArgs({
 const count = Number(values.hosts);
 const hosts = Array.from({ length: count }, (_, index) => `web-${String(index + 1).padStart(3, "0")}`);
 const tell = (text: string) => process.stderr.write(`${text}\n`);
-const lab = await ManyHosts.open(hosts, { rateLimit: Number(values["rate-limit"]) });
+// A firewall a host and one for each open window: past Hetzner's 50 a project has to have had its limit raised.
+const firewallLimit = Math.max(50, count + 2 * Number(values.parallel));
+const lab = await ManyHosts.open(hosts, { rateLimit: Number(values["rate-limit"]), firewallLimit });
 
 const tooMany = { status: 429, code: "rate_limit_exceeded", message: "limit of requests per hour reached" };
 const noServer = { status: 403, code: "resource_limit_exceeded", message: "server limit exceeded" };

@@ -99,8 +99,8 @@ describe("three hosts, one of which Hetzner refuses, under a limit for three onl
         const { screen, exitCode } = await onTerminal(command, [], { cwd: lab.layout.root });
         expect(exitCode).toBe(0);
         expect(screen).toMatch(/3 hosts: 3 running/);
-        expect(screen).toMatch(/3 hosts: 3 ok\r?\n +\d+\.\d s {2}web-1 {2}ok {6} {2}nothing would change/);
-        expect(screen).toMatch(/ok {7}web-1, web-2, web-3: nothing would change\r?\npreview: 3 ok; /);
+        expect(screen).toMatch(/3 hosts: 3 ok\s+\d+\.\d s {2}web-1 {2}ok {7}nothing would change/);
+        expect(screen).toMatch(/ok {7}web-1, web-2, web-3: nothing would change\s+preview: 3 ok; /);
       },
       minutes(2),
     );
