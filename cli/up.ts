@@ -1,15 +1,17 @@
 import { Command, Option } from "commander";
 import { UserError } from "../core/errors.ts";
 import { exitCodes } from "../core/exit-codes.ts";
+import { firewallLimit, firewallsNeeded, ofFirewalls } from "../core/fleet/firewalls.ts";
 import { requestsOfUp } from "../core/fleet/requests.ts";
 import { adoptionKey } from "../core/hetzner/adopt.ts";
 import { findLayout, type Layout } from "../core/local/layout.ts";
 import { loadHost, type WantedRevision, wantedEnvironment } from "../core/settings/host.ts";
+import { listStackFiles } from "../core/settings/stack-file.ts";
 import { chooseHost } from "./_choose.ts";
 import { engineOrSetUp } from "./_engine.ts";
 import { askedAgain, type Chosen, chooseFleet } from "./_fleet/choose.ts";
 import { doneText, runFleetCommand } from "./_fleet/fleet.ts";
-import { addFleetOptions, type FleetOptions } from "./_fleet/options.ts";
+import { addFleetOptions, defaultParallel, type FleetOptions } from "./_fleet/options.ts";
 import { findAdoptable } from "./_leftovers.ts";
 import { type Progress, startProgress } from "./_progress.ts";
 import { recover } from "./_recover.ts";
@@ -70,7 +72,11 @@ function upMany(layout: Layout, chosen: Chosen, options: Options): Promise<void>
     options,
     afterFailure,
     asked: wanted,
-    prepare: engineOrSetUp,
+    prepare: async (tell) => {
+      const most = firewallsNeeded(listStackFiles(layout).length, options.parallel ?? defaultParallel);
+      if (most > firewallLimit) tell(`note: all hosts need up to ${most} firewalls; ${ofFirewalls}`);
+      await engineOrSetUp(tell);
+    },
     requestsOf: (host) => requestsOfUp(layout, host),
     task: () => async (host, tell) => {
       const result = await up(layout, host, Object.assign(tell, { startedAt: Date.now() }), wanted);

@@ -13,7 +13,6 @@ import { list } from "./paging.ts";
 import type { Call, Reply, Route } from "./router.ts";
 import { del, get, post, put } from "./router.ts";
 
-
 function render(cloud: Cloud, firewall: FirewallRecord): unknown {
   return {
     id: firewall.id,
