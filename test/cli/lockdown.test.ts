@@ -152,9 +152,9 @@ describe("clawdlets verify", () => {
 
   it("refuses a host's name that is none, and two ways of naming", async () => {
     const layout = projectOf();
-    expect(await clawdlets(layout, "verify", "--host", "web,x")).toMatchObject({
+    expect(await clawdlets(layout, "verify", "--host", "web,X")).toMatchObject({
       exitCode: 2,
-      stderr: expect.stringContaining('"web,x" is no host name'),
+      stderr: expect.stringContaining('"X" is no host name'),
     });
     expect(await clawdlets(layout, "verify", "--host", host, "--all")).toMatchObject({ exitCode: 2 });
   });
