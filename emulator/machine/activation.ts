@@ -66,10 +66,10 @@ export function hasTailscaleKey(tree: FileTree): boolean {
   return hostFolders(tree).some((host) => host.children.has("tailscale_auth_key.yaml"));
 }
 
-/** Whether the system that runs lets ssh in on the public addresses. */
+/** Whether the system that runs lets ssh in on the public addresses. One that says nothing is not made of our modules. */
 export function hasPublicSsh(tree: FileTree): boolean {
   const path = "/etc/clawdlets/public-ssh";
-  return tree.find(path, ROOT).node !== null && tree.readFile(path, ROOT).toString() === "yes\n";
+  return tree.find(path, ROOT).node === null || tree.readFile(path, ROOT).toString() === "yes\n";
 }
 
 /** Where secrets are. A name with a dot is what `clawdlets-receive-secrets` keeps beside them. */
