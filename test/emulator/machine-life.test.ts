@@ -8,6 +8,7 @@ import { type Identity, newIdentity, secretFiles, tarOf } from "../nix/_sets.ts"
 import {
   done,
   type KeyPair,
+  knock,
   type Lab,
   newKey,
   newServer,
@@ -236,6 +237,12 @@ describe("an installation, phase by phase", () => {
     const run = await install("reboot");
     expect([run.exitCode, run.stdout.trim().split("\n").at(-1)]).toEqual([0, "### Done! ###"]);
     await until("NixOS is up", () => reportOf(lab, server.id).isAnswering && reportOf(lab, server.id).os === "nixos");
+  });
+
+  test("its own firewall lets ssh in over its tailnet alone, until it is switched to another system", async () => {
+    expect(await knock(server.ipv4, lab.emulator.sshPort)).toBe("refused");
+    await done(lab, "POST", `/_emulator/servers/${server.id}/public-ssh`, { on: true });
+    expect(await knock(server.ipv4, lab.emulator.sshPort)).toBe("open");
   });
 
   test("NixOS answers with the final host key, to admin and not to root", async () => {
