@@ -1,6 +1,20 @@
 #!/usr/bin/env node
-// The one entry point that is not TypeScript: Node 20 cannot load TypeScript by itself.
-import { register } from "tsx/esm/api";
+// Loads the commands put together (compiled/fresh.mjs), or the TypeScript itself where that cannot be kept anywhere.
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { build } from "./compiled/fresh.mjs";
+import "./compiled/late-modules.cjs";
 
-register();
-await import(new URL("../cli/main.ts", import.meta.url).href);
+try {
+  const folder = await build();
+  if (folder === undefined) (await import("tsx/esm/api")).register();
+  await import(
+    folder === undefined
+      ? new URL("../cli/main.ts", import.meta.url).href
+      : pathToFileURL(join(folder, "cli", "main.mjs")).href
+  );
+} catch (error) {
+  if (error?.name !== "CompileError") throw error;
+  process.stderr.write(`clawdlets: ${error.message}\n`);
+  process.exitCode = 1;
+}

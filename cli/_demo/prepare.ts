@@ -89,7 +89,7 @@ export async function prepareDemo(progress: (text: string) => void, options: Dem
 /** The same files as the repo's own, by link, beside folders of the demo's own. */
 async function makeProject(layout: Layout): Promise<void> {
   mkdirSync(layout.stacks, { recursive: true });
-  for (const file of ["Pulumi.yaml", "index.ts", "package.json", "tsconfig.json", "node_modules"]) {
+  for (const file of ["Pulumi.yaml", "bin", "index.ts", "package.json", "tsconfig.json", "node_modules"]) {
     const link = join(layout.root, file);
     if (!existsSync(link)) symlinkSync(relative(layout.root, join(packageRoot, file)), link);
   }

@@ -28,7 +28,7 @@ interface Checkpoint {
   };
 }
 
-const lateModules = fileURLToPath(new URL("late-modules.cjs", import.meta.url));
+const lateModules = fileURLToPath(new URL("../../bin/compiled/late-modules.cjs", import.meta.url));
 
 /**
  * All that the engine and the program get to see: an allow-list, so that no token of this shell or CI job can be in it.

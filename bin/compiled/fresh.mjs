@@ -1,0 +1,56 @@
+// @ts-check
+// Node 20 cannot load TypeScript, and translating it at every start costs more than half of a command's time. So program
+// and commands are put together once, into .toolchain/build, and again when a source has changed. What decides is content:
+// a checkout, a copy or a clock changes times, and a merge may keep them.
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Folder of the installed package. */
+export const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
+
+export const buildFolder = join(root, ".toolchain", "build");
+export const currentFile = join(buildFolder, "current.json");
+
+/**
+ * @typedef {object} Current
+ * @property {string} hash of the inputs, and the name of the folder that was made of them
+ * @property {string[]} inputs relative to the package
+ */
+
+/** What decides beside the sources: the packages that are put in too, and how it is done. */
+export const alwaysInputs = ["package-lock.json", "bin/compiled/build.mjs"];
+
+/**
+ * @param {string[]} inputs
+ * @returns {string | undefined} undefined where one of them is gone
+ */
+export function hashOf(inputs) {
+  // The folder, since sources know themselves by their path; Node, since what is put together is for one.
+  const hash = createHash("sha256").update(`${root}\0${process.version}`);
+  for (const input of inputs) {
+    const file = join(root, input);
+    if (!existsSync(file)) return undefined;
+    hash.update(`\0${input}\0`).update(readFileSync(file));
+  }
+  return hash.digest("hex").slice(0, 32);
+}
+
+/** @returns {string | undefined} the folder of the build, if it is of these very sources */
+export function freshBuild() {
+  if (!existsSync(currentFile)) return undefined;
+  /** @type {Current} */
+  const { hash, inputs } = JSON.parse(readFileSync(currentFile, "utf8"));
+  const folder = join(buildFolder, hash);
+  return hashOf(inputs) === hash && existsSync(join(folder, "done")) ? folder : undefined;
+}
+
+/**
+ * The folder to load from, made first if it has to be.
+ * @returns {Promise<string | undefined>} undefined where nothing can be written: then TypeScript is loaded as it is
+ * @throws {Error} a CompileError that names file, line and what is wrong
+ */
+export async function build() {
+  return freshBuild() ?? (await (await import("./build.mjs")).rebuild());
+}

@@ -1,0 +1,32 @@
+// @ts-check
+// Pulumi.yaml has Node load this before @pulumi/pulumi: our index.ts is then the program put together, which needs no
+// TypeScript and is one file. Another index.ts is TypeScript as ever, by tsx.
+import { existsSync, realpathSync } from "node:fs";
+import { register } from "node:module";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { build, root } from "./compiled/fresh.mjs";
+import { mapStacksOf } from "./compiled/late-modules.cjs";
+
+const asked = resolve("index.ts");
+const own = join(root, "index.ts");
+const isOwn = existsSync(asked) && realpathSync(asked) === own;
+const folder = isOwn ? await built() : undefined;
+if (folder === undefined) {
+  await import("tsx");
+} else {
+  const file = join(folder, "program.mjs");
+  mapStacksOf(pathToFileURL(own).href, `${file}.map`);
+  register("./compiled/loader.mjs", import.meta.url, { data: { url: pathToFileURL(own).href, file } });
+}
+
+/** Its reason is all that the engine shows of a program that does not start. */
+async function built() {
+  try {
+    return await build();
+  } catch (error) {
+    if (!(error instanceof Error && error.name === "CompileError")) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}
