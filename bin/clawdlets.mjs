@@ -1,20 +1,29 @@
 #!/usr/bin/env node
-// Loads the commands put together (compiled/fresh.mjs), or the TypeScript itself where that cannot be kept anywhere.
+// In a clone the commands are put together from the sources (compiled/fresh.mjs), or loaded as TypeScript where that cannot be
+// kept anywhere; the package has them compiled.
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build } from "./compiled/fresh.mjs";
-import "./compiled/late-modules.cjs";
+import { mapStacksLate } from "./compiled/late-modules.cjs";
+
+const source = new URL("../cli/main.ts", import.meta.url);
 
 try {
-  const folder = await build();
-  if (folder === undefined) (await import("tsx/esm/api")).register();
-  await import(
-    folder === undefined
-      ? new URL("../cli/main.ts", import.meta.url).href
-      : pathToFileURL(join(folder, "cli", "main.mjs")).href
-  );
+  await import((await commands()).href);
 } catch (error) {
   if (error?.name !== "CompileError") throw error;
   process.stderr.write(`clawdlets: ${error.message}\n`);
   process.exitCode = 1;
+}
+
+async function commands() {
+  if (!existsSync(source)) return new URL("../dist/cli/main.js", import.meta.url);
+  const folder = await build();
+  if (folder !== undefined) {
+    mapStacksLate();
+    return pathToFileURL(join(folder, "cli", "main.mjs"));
+  }
+  (await import("tsx/esm/api")).register();
+  return source;
 }

@@ -1,6 +1,6 @@
 // @ts-check
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as esbuild from "esbuild";
 import { alwaysInputs, buildFolder, currentFile, hashOf, root } from "./fresh.mjs";
@@ -21,20 +21,26 @@ const banner = {
   js: 'import { createRequire as requireFor } from "node:module"; const require = requireFor(import.meta.url);',
 };
 
+/**
+ * Every module goes on knowing itself by its place: what it finds beside it lies there still.
+ * @param {string} path @param {string} text
+ */
+function inPlace(path, text) {
+  const located = text.replaceAll("import.meta.url", JSON.stringify(pathToFileURL(path).href));
+  if (!/\b__(file|dir)name\b/.test(located) || path.endsWith(".mjs")) return located;
+  const strict = /^\s*(['"])use strict\1/.test(located) ? '"use strict"; ' : "";
+  return `${strict}var __filename = ${JSON.stringify(path)}, __dirname = ${JSON.stringify(dirname(path))}; ${located}`;
+}
+
 /** @type {esbuild.Plugin} */
-const sources = {
-  name: "sources",
+const places = {
+  name: "places",
   setup(build) {
-    // A source goes on knowing itself by its place: what it finds beside it lies there still.
-    build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
-      if (path.includes("/node_modules/")) return undefined;
-      const here = JSON.stringify(pathToFileURL(path).href);
-      return { contents: readFileSync(path, "utf8").replaceAll("import.meta.url", here), loader: "ts" };
+    build.onLoad({ filter: /\.([cm]?js|ts)$/ }, ({ path }) => {
+      const text = inPlace(path, readFileSync(path, "utf8"));
+      if (path.endsWith(".ts")) return { contents: text, loader: "ts" };
+      return { contents: text.replace(/^\/\/# sourceMappingURL=.*$/m, "") + noMap, loader: "js" };
     });
-    build.onLoad({ filter: /\/node_modules\/.*\.[cm]?js$/ }, ({ path }) => ({
-      contents: readFileSync(path, "utf8").replace(/^\/\/# sourceMappingURL=.*$/m, "") + noMap,
-      loader: "js",
-    }));
   },
 };
 
@@ -51,7 +57,7 @@ const options = {
   metafile: true,
   external,
   banner,
-  plugins: [sources],
+  plugins: [places],
   logLevel: "silent",
 };
 
@@ -107,7 +113,7 @@ async function bundle(outdir) {
     const { errors } = /** @type {esbuild.BuildFailure} */ (error);
     if (!Array.isArray(errors)) throw error;
     const lines = errors.map(({ text, location }) => {
-      const place = location ? `${relative(root, join(root, location.file))}:${location.line}:${location.column + 1}: ` : "";
+      const place = location ? `${location.file}:${location.line}:${location.column + 1}: ` : "";
       return `  ${place}${text}`;
     });
     throw new CompileError(

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { type Document, isMap, visit } from "yaml";
 import type { CheckpointResource } from "../../core/ci/materialise.ts";
@@ -9,6 +8,7 @@ import { UserError } from "../../core/errors.ts";
 import { exitCodes } from "../../core/exit-codes.ts";
 import { parseYamlText } from "../../core/settings/yaml-text.ts";
 import type { Engine } from "../../toolchain/index.ts";
+import { packageRoot } from "../_engine.ts";
 
 /** A backend that is thrown away: a folder, and a passphrase that stands nowhere but in the engine's environment. */
 export interface Backend {
@@ -28,7 +28,7 @@ interface Checkpoint {
   };
 }
 
-const lateModules = fileURLToPath(new URL("../../bin/compiled/late-modules.cjs", import.meta.url));
+const lateModules = join(packageRoot, "bin", "compiled", "late-modules.cjs");
 
 /**
  * All that the engine and the program get to see: an allow-list, so that no token of this shell or CI job can be in it.
