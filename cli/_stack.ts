@@ -1,7 +1,8 @@
-import { dirname } from "node:path";
 import { LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation/index.js";
+import { SemVer } from "semver";
 import type { Layout } from "../core/local/layout.ts";
-import type { Engine } from "../toolchain/index.ts";
+import { type Engine, pins } from "../toolchain/index.ts";
+import { isChosen } from "./_chosen-stack.ts";
 import { engineEnvironment, prepareState } from "./_engine.ts";
 
 /** The host's stack in the engine, made if it is not there yet. */
@@ -12,13 +13,21 @@ export async function openStack(
   extra: Readonly<Record<string, string>> = {},
 ): Promise<Stack> {
   prepareState(layout, host);
-  // The library asks the engine for its version without the workspace's environment, which would make a ~/.pulumi.
-  process.env["PULUMI_HOME"] = engine.pulumiHome;
   const workspace = await LocalWorkspace.create({
     workDir: layout.root,
     pulumiHome: engine.pulumiHome,
-    pulumiCommand: await PulumiCommand.get({ root: dirname(engine.binDir) }),
+    pulumiCommand: pinnedCommand(engine),
     envVars: { ...engineEnvironment(layout, engine), ...extra },
   });
+  if (isChosen(layout, host, engine)) workspace.selectStack = async () => undefined;
   return Stack.createOrSelect(host, workspace);
+}
+
+/**
+ * The library's own way to make one runs `pulumi version`, which takes 0.12 s of each command, and would make a ~/.pulumi; the
+ * version is pinned, and was asked when the engine was set up.
+ */
+function pinnedCommand({ pulumi }: Engine): PulumiCommand {
+  const command: PulumiCommand = Object.create(PulumiCommand.prototype);
+  return Object.assign(command, { command: pulumi, version: new SemVer(pins.pulumi) });
 }
