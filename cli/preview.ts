@@ -1,18 +1,21 @@
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { Command, Option } from "commander";
 import { formats } from "../core/ci/format.ts";
 import { UserError } from "../core/errors.ts";
 import { exitCodes } from "../core/exit-codes.ts";
 import { requestsOfPreview } from "../core/fleet/requests.ts";
 import { findLayout, type Layout } from "../core/local/layout.ts";
+import type { Engine } from "../toolchain/index.ts";
 import { chooseHost } from "./_choose.ts";
-import { engineOrSetUp } from "./_engine.ts";
+import { isChosen } from "./_chosen-stack.ts";
+import { engineOrSetUp, prepareState } from "./_engine.ts";
 import { askedAgain, type Chosen, chooseFleet } from "./_fleet/choose.ts";
 import { changedText, runFleetCommand } from "./_fleet/fleet.ts";
 import { addFleetOptions, type FleetOptions, fleetOnly } from "./_fleet/options.ts";
-import { type CiOptions, previewInCi } from "./_preview-ci/command.ts";
+import type { CiOptions } from "./_preview-ci/command.ts";
 import { type Progress, startProgress } from "./_progress.ts";
 import { runEngine } from "./_run-engine.ts";
-import { openStack } from "./_stack.ts";
+import { streamPreview } from "./_streamed-preview.ts";
 
 type Options = CiOptions & FleetOptions & { json?: boolean };
 
@@ -58,9 +61,9 @@ With --ci the exit code is the verdict: ${exitCodes.ok} clean, ${exitCodes.chang
 
 const nothing = "nothing would change";
 
-function inCi(options: Options): Promise<void> {
+async function inCi(options: Options): Promise<void> {
   const given = fleetOnly(options);
-  if (given.length === 0) return previewInCi(options);
+  if (given.length === 0) return (await import("./_preview-ci/command.ts")).previewInCi(options);
   throw new UserError(`${given.join(", ")} cannot be used with --ci, which takes --stack or --all.`, {
     exitCode: exitCodes.usage,
   });
@@ -100,9 +103,19 @@ export async function preview(
   refresh: boolean,
   progress: Progress,
 ): Promise<Record<string, number>> {
-  // Automation passes --refresh on, but never --refresh=false; the engine reads each of its options from the environment too.
-  const asked: Record<string, string> = refresh ? {} : { PULUMI_OPTION_REFRESH: "false" };
-  const stack = await openStack(layout, host, await engineOrSetUp(progress), asked);
-  const { changeSummary } = await runEngine(host, "preview", progress, (options) => stack.preview(options));
+  const engine = await engineOrSetUp(progress);
+  prepareState(layout, host);
+  const { changeSummary } = await runEngine(host, "preview", progress, async (options) =>
+    isChosen(layout, host, engine)
+      ? streamPreview({ layout, host, engine, refresh }, options)
+      : (await openedStack(layout, host, engine, refresh)).preview(options),
+  );
   return Object.fromEntries(Object.entries(changeSummary).map(([op, count]) => [op, count ?? 0]));
+}
+
+/** The first time: the stack is made or chosen, by the library. */
+async function openedStack(layout: Layout, host: string, engine: Engine, refresh: boolean): Promise<Stack> {
+  const { openStack } = await import("./_stack.ts");
+  // The library passes --refresh on, but never --refresh=false; the engine reads each of its options from the environment too.
+  return openStack(layout, host, engine, refresh ? {} : { PULUMI_OPTION_REFRESH: "false" });
 }
