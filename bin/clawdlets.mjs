@@ -19,10 +19,10 @@ try {
 
 async function commands() {
   if (!existsSync(source)) return new URL("../dist/cli/main.js", import.meta.url);
-  const folder = await build();
+  const folder = await build("cli");
   if (folder !== undefined) {
     mapStacksLate();
-    return pathToFileURL(join(folder, "cli", "main.mjs"));
+    return pathToFileURL(join(folder, "main.mjs"));
   }
   (await import("tsx/esm/api")).register();
   return source;

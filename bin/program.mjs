@@ -23,7 +23,7 @@ if (folder === undefined) {
 /** Its reason is all that the engine shows of a program that does not start. */
 async function built() {
   try {
-    return await build();
+    return await build("program");
   } catch (error) {
     if (!(error instanceof Error && error.name === "CompileError")) throw error;
     process.stderr.write(`${error.message}\n`);

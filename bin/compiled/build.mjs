@@ -61,13 +61,23 @@ const options = {
   logLevel: "silent",
 };
 
+/** @typedef {import("./fresh.mjs").Part} Part */
+
+/** @type {Record<Part, esbuild.BuildOptions>} */
+const parts = {
+  // One file, as it stands in for index.ts.
+  program: { entryPoints: { program: "index.ts" } },
+  // Many, as each command loads what it needs.
+  cli: { entryPoints: { main: "cli/main.ts" }, splitting: true },
+};
+
 /**
- * Puts program and commands together. Whole or not at all: a folder is complete before `current.json` names it, and two at
- * once make the same.
+ * Puts a part together. Whole or not at all: a folder is complete before its JSON file names it, and two at once make the same.
+ * @param {Part} part
  * @returns {Promise<string | undefined>} the folder; undefined where nothing can be written
  */
-export async function rebuild() {
-  const work = join(buildFolder, `new-${process.pid}`);
+export async function rebuild(part) {
+  const work = join(buildFolder, `new-${part}-${process.pid}`);
   try {
     mkdirSync(work, { recursive: true });
   } catch (error) {
@@ -75,39 +85,36 @@ export async function rebuild() {
     throw error;
   }
   try {
-    const inputs = await bundle(work);
-    const hash = hashOf(inputs);
-    if (hash === undefined) throw new CompileError("A source went away while it was read. Run the same again.");
+    const inputs = await bundle(part, work);
+    const hash = hashOf(part, inputs);
     const folder = join(buildFolder, hash);
     writeFileSync(join(work, "done"), "");
-    rmSync(folder, { recursive: true, force: true });
-    renameSync(work, folder);
-    const next = join(buildFolder, `current-${process.pid}.json`);
+    putInPlace(work, folder);
+    const next = join(buildFolder, `new-${part}-${process.pid}.name`);
     writeFileSync(next, JSON.stringify({ hash, inputs }));
-    renameSync(next, currentFile);
-    prune(hash);
+    renameSync(next, currentFile(part));
+    prune();
     return folder;
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
 
-/** @param {string} outdir @returns {Promise<string[]>} what it was made of, relative to the package */
-async function bundle(outdir) {
+/** One that is there was made of the same by another run, which may load from it now. @param {string} work @param {string} folder */
+function putInPlace(work, folder) {
   try {
-    const built = await Promise.all([
-      // One file, as it stands in for index.ts.
-      esbuild.build({ ...options, outdir, entryPoints: { program: "index.ts" } }),
-      // Many, as each command loads what it needs.
-      esbuild.build({
-        ...options,
-        outdir: join(outdir, "cli"),
-        splitting: true,
-        entryPoints: { main: "cli/main.ts" },
-      }),
-    ]);
-    const all = built.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}));
-    const own = all.filter((input) => !input.includes("node_modules/"));
+    renameSync(work, folder);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && ["ENOTEMPTY", "EEXIST"].includes(String(error.code))))
+      throw error;
+  }
+}
+
+/** @param {Part} part @param {string} outdir @returns {Promise<string[]>} what it was made of, relative to the package */
+async function bundle(part, outdir) {
+  try {
+    const { metafile } = await esbuild.build({ ...options, ...parts[part], outdir });
+    const own = Object.keys(metafile?.inputs ?? {}).filter((input) => !input.includes("node_modules/"));
     return [...new Set([...alwaysInputs, ...own])].sort();
   } catch (error) {
     const { errors } = /** @type {esbuild.BuildFailure} */ (error);
@@ -122,12 +129,14 @@ async function bundle(outdir) {
   }
 }
 
-/** Older ones go, but not at once: a command that runs may still load a part of one. @param {string} kept */
-function prune(kept) {
+/** Older ones go, but not at once: a command that runs may still load a part of one. */
+function prune() {
   const aDay = 24 * 3600 * 1000;
-  for (const name of readdirSync(buildFolder)) {
+  const names = readdirSync(buildFolder);
+  const kept = names.filter((name) => name.endsWith(".json"));
+  const hashes = kept.map((name) => JSON.parse(readFileSync(join(buildFolder, name), "utf8")).hash);
+  for (const name of names.filter((name) => !kept.includes(name) && !hashes.includes(name))) {
     const path = join(buildFolder, name);
-    if (name === kept || path === currentFile) continue;
     const stat = statSync(path, { throwIfNoEntry: false });
     if (stat && Date.now() - stat.mtimeMs > aDay) rmSync(path, { recursive: true, force: true });
   }

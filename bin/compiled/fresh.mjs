@@ -11,7 +11,11 @@ import { fileURLToPath } from "node:url";
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 
 export const buildFolder = join(root, ".toolchain", "build");
-export const currentFile = join(buildFolder, "current.json");
+
+/** What is put together, each by itself: a change of a command is none of the program. @typedef {"program" | "cli"} Part */
+
+/** @param {Part} part */
+export const currentFile = (part) => join(buildFolder, `${part}.json`);
 
 /**
  * @typedef {object} Current
@@ -22,35 +26,33 @@ export const currentFile = join(buildFolder, "current.json");
 /** What decides beside the sources: the packages that are put in too, and how it is done. */
 export const alwaysInputs = ["package-lock.json", "bin/compiled/build.mjs"];
 
-/**
- * @param {string[]} inputs
- * @returns {string | undefined} undefined where one of them is gone
- */
-export function hashOf(inputs) {
+/** @param {Part} part @param {string[]} inputs one that is gone counts as such */
+export function hashOf(part, inputs) {
   // The folder, since sources know themselves by their path; Node, since what is put together is for one.
-  const hash = createHash("sha256").update(`${root}\0${process.version}`);
+  const hash = createHash("sha256").update(`${part}\0${root}\0${process.version}`);
   for (const input of inputs) {
     const file = join(root, input);
-    if (!existsSync(file)) return undefined;
-    hash.update(`\0${input}\0`).update(readFileSync(file));
+    hash.update(`\0${input}\0`).update(existsSync(file) ? readFileSync(file) : "\0gone");
   }
   return hash.digest("hex").slice(0, 32);
 }
 
-/** @returns {string | undefined} the folder of the build, if it is of these very sources */
-export function freshBuild() {
-  if (!existsSync(currentFile)) return undefined;
+/** @param {Part} part @returns {string | undefined} the folder of the build, if it is of these very sources */
+export function freshBuild(part) {
+  const file = currentFile(part);
+  if (!existsSync(file)) return undefined;
   /** @type {Current} */
-  const { hash, inputs } = JSON.parse(readFileSync(currentFile, "utf8"));
+  const { hash, inputs } = JSON.parse(readFileSync(file, "utf8"));
   const folder = join(buildFolder, hash);
-  return hashOf(inputs) === hash && existsSync(join(folder, "done")) ? folder : undefined;
+  return hashOf(part, inputs) === hash && existsSync(join(folder, "done")) ? folder : undefined;
 }
 
 /**
  * The folder to load from, made first if it has to be.
+ * @param {Part} part
  * @returns {Promise<string | undefined>} undefined where nothing can be written: then TypeScript is loaded as it is
  * @throws {Error} a CompileError that names file, line and what is wrong
  */
-export async function build() {
-  return freshBuild() ?? (await (await import("./build.mjs")).rebuild());
+export async function build(part) {
+  return freshBuild(part) ?? (await (await import("./build.mjs")).rebuild(part));
 }

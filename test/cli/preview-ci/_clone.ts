@@ -8,7 +8,7 @@ import { parseDocument } from "yaml";
 
 const repository = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 /** What the program is made of. */
-const program = ["Pulumi.yaml", "index.ts", "package.json", "tsconfig.json", "components", "core"];
+const program = ["Pulumi.yaml", "bin", "index.ts", "package.json", "tsconfig.json", "components", "core"];
 
 /** Public facts of a made-up host; each has its own. */
 export async function facts(): Promise<Record<string, unknown>> {
@@ -26,7 +26,7 @@ export class Clone {
     mkdirSync(join(root, "stacks"), { recursive: true });
     for (const path of program) cpSync(join(repository, path), join(root, path), { recursive: true });
     symlinkSync(join(repository, "node_modules"), join(root, "node_modules"));
-    writeFileSync(join(root, ".gitignore"), ".clawdlets/\nnode_modules\n");
+    writeFileSync(join(root, ".gitignore"), ".clawdlets/\n.toolchain/\nnode_modules\n");
   }
 
   async host(name: string, more: Record<string, unknown> = {}): Promise<void> {
