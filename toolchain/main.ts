@@ -1,11 +1,11 @@
 /**
  * `tsx toolchain/main.ts`: sets the engine up, tells how it goes on stderr and prints where it is as JSON on stdout. With
- * `--checks` the tools that look over the repository instead.
+ * `--checks` the tools that look over the repository instead, with `--tofu` the OpenTofu of `npm run bench`.
  */
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ensureCheckTools } from "./checks.ts";
-import { ensureEngine, ToolchainError, type ToolchainEvent } from "./index.ts";
+import { ensureEngine, ensureTofu, ToolchainError, type ToolchainEvent } from "./index.ts";
 
 const sources = dirname(fileURLToPath(import.meta.url));
 const stop = new AbortController();
@@ -24,15 +24,10 @@ if (process.argv[2] === "--checks") {
 }
 
 try {
+  const asked = { root: resolve(sources, ".."), sources, report: tell, signal: stop.signal };
   const origin = process.env["CLAWDLETS_ENGINE"];
-  const engine = await ensureEngine({
-    root: resolve(sources, ".."),
-    sources,
-    report: tell,
-    signal: stop.signal,
-    origin,
-  });
-  process.stdout.write(`${JSON.stringify(engine)}\n`);
+  const made = process.argv[2] === "--tofu" ? await ensureTofu(asked) : await ensureEngine({ ...asked, origin });
+  process.stdout.write(`${JSON.stringify(made)}\n`);
 } catch (error) {
   const stopped = stop.signal.aborted;
   if (!stopped && !(error instanceof ToolchainError)) throw error;

@@ -10,7 +10,7 @@ interface Action {
 }
 
 /**
- * Waits until every action has succeeded. The pauses grow from 0.2 s to 3 s: a firewall takes well under a second, and
+ * Waits until every action has succeeded. The pauses grow from 0.4 s to 3 s: a firewall takes well under a second, and
  * every look counts against 3600 an hour.
  * @param what the work, for the messages: `open the window`
  * @throws UserError when one fails or the time is up
@@ -22,7 +22,7 @@ export async function waitForActions(
 ): Promise<void> {
   const deadline = Date.now() + timeoutSeconds * 1000;
   let pending = actions;
-  for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 1.7, 3000)) {
+  for (let pauseMs = 400; ; pauseMs = Math.min(pauseMs * 1.7, 3000)) {
     for (const { error } of pending.filter(({ status }) => status === "error")) {
       throw new UserError(
         `Hetzner could not ${what}: ${error?.message ?? "no reason given"} (${error?.code ?? "unknown"}).`,

@@ -1,4 +1,4 @@
-// What the emulator costs: start, memory with 100 servers, requests a second. Run it with `npx tsx test/bench/emulator.ts`.
+// `npm run bench -- emulator`: what the emulator costs: start, memory with 100 servers, requests a second.
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { Agent, request } from "node:http";

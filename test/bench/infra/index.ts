@@ -11,6 +11,7 @@ interface Variables {
 }
 
 const given: Variables = JSON.parse(readFileSync("bench.auto.tfvars.json", "utf8"));
+const firewalls: hcloud.Firewall[] = [];
 
 for (let index = 0; index < given.hosts; index += 1) {
   const name = `bench-${index}`;
@@ -21,17 +22,23 @@ for (let index = 0; index < given.hosts; index += 1) {
     publicKey: given.public_keys[index] ?? "",
     labels,
   });
-  const firewall = new hcloud.Firewall(`${name}-firewall`, {
-    name: `${name}-fw`,
-    labels,
-    rules: [{ direction: "in", protocol: "udp", port: "41641", sourceIps: [source], description: "tailnet" }],
-  });
+  // Hetzner allows 50 firewalls a project.
+  if (index < 50) {
+    firewalls.push(
+      new hcloud.Firewall(`${name}-firewall`, {
+        name: `${name}-fw`,
+        labels,
+        rules: [{ direction: "in", protocol: "udp", port: "41641", sourceIps: [source], description: "tailnet" }],
+      }),
+    );
+  }
+  const firewall = firewalls[index % 50];
   new hcloud.Server(`${name}-server`, {
     name,
     serverType: "cx43",
     location: "nbg1",
     image: "debian-12",
-    firewallIds: [firewall.id.apply(Number)],
+    firewallIds: firewall ? [firewall.id.apply(Number)] : [],
     sshKeys: [key.id],
     userData: pulumi.secret(given.user_data),
     labels,

@@ -15,8 +15,10 @@ variable "public_keys" { type = list(string) }
 variable "changed" { type = string }
 
 locals {
-  names  = [for index in range(var.hosts) : "bench-${index}"]
-  labels = { for name in local.names : name => { "managed-by" = "clawdlets", "clawdlets-host" = name } }
+  names     = [for index in range(var.hosts) : "bench-${index}"]
+  # Hetzner allows 50 firewalls a project.
+  firewalls = slice(local.names, 0, min(var.hosts, 50))
+  labels    = { for name in local.names : name => { "managed-by" = "clawdlets", "clawdlets-host" = name } }
 }
 
 resource "hcloud_ssh_key" "bootstrap" {
@@ -27,7 +29,7 @@ resource "hcloud_ssh_key" "bootstrap" {
 }
 
 resource "hcloud_firewall" "host" {
-  for_each = toset(local.names)
+  for_each = toset(local.firewalls)
   name     = "${each.key}-fw"
   labels   = local.labels[each.key]
   rule {
@@ -45,7 +47,7 @@ resource "hcloud_server" "host" {
   server_type  = "cx43"
   location     = "nbg1"
   image        = "debian-12"
-  firewall_ids = [hcloud_firewall.host[each.key].id]
+  firewall_ids = [hcloud_firewall.host[local.firewalls[index(local.names, each.key) % 50]].id]
   ssh_keys     = [hcloud_ssh_key.bootstrap[each.key].id]
   user_data    = var.user_data
   labels       = local.labels[each.key]
