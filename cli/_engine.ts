@@ -1,16 +1,18 @@
 import { existsSync } from "node:fs";
-import { delimiter, dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { delimiter, join } from "node:path";
 import { UserError } from "../core/errors.ts";
 import { exitCodes } from "../core/exit-codes.ts";
 import type { Layout } from "../core/local/layout.ts";
+import { engineFolder, packageRoot } from "../core/local/package-root.ts";
 import { makePrivateFolder, readPrivateFile } from "../core/local/private-files.ts";
 import { type LocalEnv, readEnvFile } from "../core/settings/env-file.ts";
 import { readStackJson } from "../core/settings/stack-json.ts";
 import { type Engine, ensureEngine, findEngine, ToolchainError, type ToolchainEvent } from "../toolchain/index.ts";
 
-/** Folder of the installed package: the engine lives in its `.toolchain`. */
-export const packageRoot = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+export { packageRoot } from "../core/local/package-root.ts";
+
+/** The engine lives in its `.toolchain`. */
+export const engineRoot = engineFolder(packageRoot);
 
 /** The engine, set up first if it has to be. */
 export async function engineOrSetUp(tell: (text: string) => void): Promise<Engine> {
@@ -20,9 +22,9 @@ export async function engineOrSetUp(tell: (text: string) => void): Promise<Engin
   };
   try {
     return (
-      findEngine(packageRoot) ??
+      findEngine(engineRoot) ??
       (await ensureEngine({
-        root: packageRoot,
+        root: engineRoot,
         sources: join(packageRoot, "toolchain"),
         report,
         origin: process.env["CLAWDLETS_ENGINE"],

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { UserError } from "../core/errors.ts";
 import { exitCodes } from "../core/exit-codes.ts";
+import { inCode } from "../core/local/package-root.ts";
 import { ensureCheckTools } from "../toolchain/checks.ts";
-import { packageRoot } from "./_engine.ts";
+import { engineRoot, packageRoot } from "./_engine.ts";
 
 /** What {@link scanRepository} of core/repo needs beside the repository. */
 export interface Gitleaks {
@@ -14,7 +15,7 @@ export interface Gitleaks {
 /** gitleaks, built first if it has to be. @throws UserError that says why it cannot be had */
 export async function gitleaksOrSetUp(tell: (text: string) => void): Promise<Gitleaks> {
   const { found, missing } = await ensureCheckTools({
-    root: packageRoot,
+    root: engineRoot,
     sources: join(packageRoot, "toolchain"),
     wanted: ["gitleaks"],
     report: ({ kind, component, seconds }) => {
@@ -22,7 +23,7 @@ export async function gitleaksOrSetUp(tell: (text: string) => void): Promise<Git
       if (kind === "going") tell(`${component}: ${Math.round(seconds)} s so far`);
     },
   });
-  if (found.gitleaks !== undefined) return { gitleaks: found.gitleaks, rules: join(packageRoot, ".gitleaks.toml") };
+  if (found.gitleaks !== undefined) return { gitleaks: found.gitleaks, rules: inCode(".gitleaks.toml") };
   throw new UserError(`gitleaks is not there, so git cannot be searched for secrets: ${missing.gitleaks}`, {
     exitCode: exitCodes.engine,
   });

@@ -3,7 +3,7 @@ import pc from "picocolors";
 import { type DoctorContext, examine, exitCodeOf, type Finding, type Scope, scopes } from "../core/doctor/index.ts";
 import { findLayout } from "../core/local/layout.ts";
 import { findEngine } from "../toolchain/index.ts";
-import { packageRoot } from "./_engine.ts";
+import { engineRoot } from "./_engine.ts";
 import { chooseHosts } from "./_hosts.ts";
 import { printable } from "./_progress.ts";
 import { stopSignal } from "./_signals.ts";
@@ -39,7 +39,7 @@ export function doctorCommand(): Command {
         layout,
         hosts,
         environment: process.env,
-        sops: findEngine(packageRoot)?.sops,
+        sops: findEngine(engineRoot)?.sops,
         ...(scanSecrets && { scanSecrets }),
         signal: stopSignal(),
       };

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from "node:path";
 import { type BuildOptions, build } from "esbuild";
 import { isMap, parseDocument } from "yaml";
+import { inCode } from "../../core/local/package-root.ts";
 
 /**
  * Loading TypeScript takes each engine run a second of two cores, so program and policy pack are put together once, by the
@@ -55,7 +56,10 @@ export function projectName(tree: string): string {
 /** @returns the folder to give to `--policy-pack` */
 export async function bundlePack(pack: string, packages: string, into: string): Promise<string> {
   mkdirSync(into, { recursive: true });
-  await build({ ...options, entryPoints: [join(pack, "pack.ts")], outfile: join(into, "pack.cjs"), format: "cjs" });
+  const entry = join(pack, "pack.ts");
+  // In the installed package there is only what it was compiled to.
+  const entryPoint = existsSync(entry) ? entry : inCode("policy/pack.js");
+  await build({ ...options, entryPoints: [entryPoint], outfile: join(into, "pack.cjs"), format: "cjs" });
   const manifest: object = JSON.parse(readFileSync(join(pack, "package.json"), "utf8"));
   writeFileSync(join(into, "package.json"), JSON.stringify({ ...manifest, type: "commonjs", main: "pack.cjs" }));
   writeFileSync(join(into, "PulumiPolicy.yaml"), readFileSync(join(pack, "PulumiPolicy.yaml")));

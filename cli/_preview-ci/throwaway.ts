@@ -7,7 +7,7 @@ import { type HostReport, type PreviewReport, worstOf } from "../../core/ci/repo
 import { checkStacks, stacksIn } from "../../core/ci/stack-checks.ts";
 import { type Layout, layoutOf } from "../../core/local/layout.ts";
 import type { Engine } from "../../toolchain/index.ts";
-import { packageRoot } from "../_engine.ts";
+import { engineRoot, packageRoot } from "../_engine.ts";
 import { makeBackend } from "./backend.ts";
 import { bundlePack, bundleProgram, projectName } from "./bundle.ts";
 import { type Lab, previewHost } from "./host.ts";
@@ -80,7 +80,7 @@ async function setUp(
     head,
     base: compared,
     pack: {
-      folder: await bundlePack(join(packageRoot, "policy"), join(packageRoot, "node_modules"), join(folder, "pack")),
+      folder: await bundlePack(join(packageRoot, "policy"), join(engineRoot, "node_modules"), join(folder, "pack")),
       settings: existsSync(settings) ? settings : undefined,
     },
     signal,

@@ -1,0 +1,28 @@
+import { existsSync } from "node:fs";
+import { dirname, join, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Folder of this package: of the clone, or of what npm installed, where the code lies a folder deeper. */
+export const packageRoot = rootAbove(dirname(fileURLToPath(import.meta.url)));
+
+/** A file that goes with the code, by its path in the sources; compiled, the tree is the same below `dist`. */
+export function inCode(path: string): string {
+  const compiled = import.meta.url.endsWith(".js");
+  return join(packageRoot, compiled ? "dist" : "", path);
+}
+
+/**
+ * Folder with the engine's `.toolchain`: that of the clone, or else of the project that has installed this package. Not in
+ * `node_modules`, which every `npm ci` empties.
+ */
+export function engineFolder(root: string): string {
+  const folders = root.split(sep);
+  const modules = folders.indexOf("node_modules");
+  return modules < 0 ? root : folders.slice(0, modules).join(sep) || sep;
+}
+
+function rootAbove(folder: string): string {
+  if (existsSync(join(folder, "package.json"))) return folder;
+  if (dirname(folder) === folder) throw new Error("no package.json above clawdlets' own code");
+  return rootAbove(dirname(folder));
+}

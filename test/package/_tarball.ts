@@ -1,0 +1,74 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { execa } from "execa";
+import { withFileLock } from "../../core/local/file-lock.ts";
+import { repository } from "../_repository.ts";
+
+export interface Tarball {
+  path: string;
+  /** Bytes. */
+  size: number;
+  files: string[];
+}
+
+const sources = [
+  "bin",
+  "cli",
+  "components",
+  "core",
+  "emulator",
+  "policy",
+  "scripts",
+  "toolchain",
+  "nix",
+  "package.json",
+];
+
+/** The package as `npm run build && npm pack` makes it, of the sources as they are now. */
+export async function packed(): Promise<Tarball> {
+  const folder = join(repository, "dist", "packed");
+  const result = join(folder, "result.json");
+  const lock = join(repository, ".toolchain", "pack");
+  mkdirSync(dirname(lock), { recursive: true });
+  return withFileLock(lock, async () => {
+    if (!existsSync(result) || statSync(result).mtimeMs < newest()) {
+      await execa("tsx", ["scripts/build.ts"], { cwd: repository, preferLocal: true });
+      mkdirSync(folder);
+      const { stdout } = await execa("npm", ["pack", "--json", "--pack-destination", folder], { cwd: repository });
+      const [{ filename, size, files }] = JSON.parse(stdout);
+      const tarball = { path: join(folder, filename), size, files: files.map(({ path }: { path: string }) => path) };
+      writeFileSync(result, JSON.stringify(tarball));
+    }
+    return JSON.parse(readFileSync(result, "utf8"));
+  });
+}
+
+/**
+ * Puts the package into `folder/node_modules` as npm would, with what it declares to need beside it: by link, since a second
+ * download would tell nothing more. What it needs and does not declare is not found.
+ */
+export async function installPacked(folder: string, also: readonly string[] = []): Promise<void> {
+  const { path } = await packed();
+  const place = join(folder, "node_modules", "@clawdlets", "infra");
+  mkdirSync(place, { recursive: true });
+  await execa("tar", ["-xzf", path, "--strip-components=1", "-C", place]);
+  const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(place, "package.json"), "utf8"));
+  for (const name of [...Object.keys({ ...dependencies, ...peerDependencies }), ...also]) {
+    const link = join(folder, "node_modules", name);
+    mkdirSync(dirname(link), { recursive: true });
+    if (!existsSync(link)) symlinkSync(join(repository, "node_modules", name), link);
+  }
+  mkdirSync(join(folder, "node_modules", ".bin"), { recursive: true });
+  symlinkSync("../@clawdlets/infra/bin/clawdlets.mjs", join(folder, "node_modules", ".bin", "clawdlets"));
+  // The engine that is here already.
+  symlinkSync(join(repository, ".toolchain"), join(folder, ".toolchain"));
+}
+
+function newest(): number {
+  const times = sources.flatMap((name) => {
+    const path = join(repository, name);
+    if (!statSync(path).isDirectory()) return [statSync(path).mtimeMs];
+    return readdirSync(path, { recursive: true, encoding: "utf8" }).map((each) => statSync(join(path, each)).mtimeMs);
+  });
+  return Math.max(...times);
+}

@@ -1,0 +1,143 @@
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { execa } from "execa";
+import { beforeAll, describe, expect, it } from "vitest";
+import { temporaryFolder } from "../_project.ts";
+import { repository } from "../_repository.ts";
+import { installPacked, packed, type Tarball } from "./_tarball.ts";
+
+let tarball: Tarball;
+beforeAll(async () => {
+  tarball = await packed();
+}, 120_000);
+
+const node = (folder: string, ...args: string[]) => execa(process.execPath, args, { cwd: folder, reject: false });
+
+describe("the package", () => {
+  it("is under 1 MB, and holds nothing local, no tests, and no source that it has compiled", () => {
+    expect(tarball.size).toBeLessThan(1_000_000);
+    const odd = tarball.files.filter((file) =>
+      /^(test|examples|\.clawdlets|\.toolchain|core|cli|components)\//.test(file),
+    );
+    expect(odd).toEqual([]);
+    for (const file of [
+      "bin/clawdlets.mjs",
+      "nix/modules/default.nix",
+      "flake.nix",
+      "policy/PulumiPolicy.yaml",
+      "LICENSE",
+    ])
+      expect(tarball.files).toContain(file);
+  });
+
+  it("is clean to publint", async () => {
+    const { all, exitCode } = await execa("publint", ["--strict", tarball.path], {
+      preferLocal: true,
+      reject: false,
+      all: true,
+    });
+    expect(exitCode, all).toBe(0);
+  });
+
+  it("has types for every kind of consumer, as attw resolves them", async () => {
+    const { all, exitCode } = await execa("attw", [tarball.path], { preferLocal: true, reject: false, all: true });
+    expect(exitCode, all).toBe(0);
+  }, 60_000);
+
+  it("installs by npm into an empty folder, with the command and both kinds of import", async () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, "package.json"), '{ "private": true }');
+    const args = ["install", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", tarball.path];
+    const { exitCode, stderr } = await execa("npm", args, { cwd: folder, reject: false });
+    expect(exitCode, stderr).toBe(0);
+    const help = await execa("npx", ["--no-install", "clawdlets", "--help"], { cwd: folder, reject: false });
+    expect([help.exitCode, help.stdout], help.stderr).toEqual([0, expect.stringMatching(/^Usage: clawdlets/)]);
+    const names = "console.log(Object.keys(infra).sort().join())";
+    const asModule = await node(
+      folder,
+      "--input-type=module",
+      "-e",
+      `import * as infra from "@clawdlets/infra"; ${names}`,
+    );
+    const asCommon = await node(folder, "-e", `const infra = require("@clawdlets/infra"); ${names}`);
+    expect(asModule.stdout, asModule.stderr).toMatch(/^AgeKey,.*NixosInstall/);
+    expect(asCommon.stdout, asCommon.stderr).toBe(asModule.stdout);
+    const policy = await node(folder, "-e", 'console.log(require("@clawdlets/infra/policy").rules.length)');
+    expect(Number(policy.stdout), policy.stderr).toBeGreaterThan(5);
+  }, 180_000);
+
+  it.each([
+    ["an ES module", "module", "NodeNext", "NodeNext"],
+    ["CommonJS", "commonjs", "NodeNext", "NodeNext"],
+    ["CommonJS as Pulumi's own template sets it", "commonjs", "CommonJS", "node10"],
+  ])(
+    "type-checks in a strict program that is %s, its own declarations too",
+    async (_, type, module, moduleResolution) => {
+      const folder = temporaryFolder();
+      await installPacked(folder, ["@types/node"]);
+      writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type }));
+      const compilerOptions = {
+        target: "ES2022",
+        module,
+        moduleResolution,
+        strict: true,
+        noEmit: true,
+        skipLibCheck: false,
+      };
+      writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["index.ts"] }));
+      const typed = (expected: string) => `import { HostFirewall } from "@clawdlets/infra";
+      import { rules } from "@clawdlets/infra/policy";
+      import type { Output } from "@pulumi/pulumi";
+      const firewall = new HostFirewall("web", { host: "web-1", rules: [{ protocol: "tcp", port: 443, sourceIps: ["::/0"] }] });
+      export const id: Output<${expected}> = firewall.firewallId;
+      export const names: string[] = rules.map((rule) => rule.name);\n`;
+      const check = async (text: string) => {
+        writeFileSync(join(folder, "index.ts"), text);
+        return execa("tsc", ["--project", folder], { cwd: repository, preferLocal: true, reject: false });
+      };
+      // Of ours: Pulumi's own declarations have errors.
+      const ours = /^(index\.ts|node_modules\/@clawdlets\/).*/gm;
+      expect((await check(typed("number"))).stdout.match(ours)).toBeNull();
+      // Had the types not been found, any type would do.
+      expect((await check(typed("string"))).stdout).toMatch(/index\.ts\(5.*error TS2322/);
+    },
+    60_000,
+  );
+
+  it.each([
+    ["as ES modules", "module", 'await import("@clawdlets/infra"); await import("@clawdlets/infra/policy");'],
+    ["as CommonJS", "commonjs", 'require("@clawdlets/infra"); require("@clawdlets/infra/policy");'],
+  ])(
+    "reads no environment, clock or working directory when it is imported %s",
+    async (_, type, load) => {
+      const folder = temporaryFolder();
+      await installPacked(folder);
+      mkdirSync(join(folder, "x"));
+      // Only what our own code asks, which the first frame outside of the trap tells: other packages have their own ways.
+      const trap = `
+      const asked = (what) => {
+        const caller = new Error().stack.split("\\n").find((line, index) => index > 1 && !line.includes("/x/index."));
+        if (caller?.includes("@clawdlets/infra/dist")) process.stdout.write("asked for " + what + caller + "\\n");
+      };
+      const environment = process.env;
+      Object.defineProperty(process, "env", { get() { asked("env"); return environment; } });
+      const { cwd } = process;
+      process.cwd = () => { asked("cwd"); return cwd.call(process); };
+      const { now } = Date;
+      Date.now = () => { asked("clock"); return now(); };
+      globalThis.Date = new Proxy(Date, { construct(target, args) { if (args.length === 0) asked("clock"); return new target(...args); } });
+    `;
+      const file = join(folder, "x", `index.${type === "module" ? "mjs" : "cjs"}`);
+      writeFileSync(file, `${trap}${load}process.stdout.write("loaded\\n");`);
+      const { stdout, stderr } = await node(folder, file);
+      expect(stdout, stderr).toBe("loaded");
+      // The trap does catch: the same code with each of the three in it.
+      const place = type === "module" ? "" : "cjs/";
+      const entry = join(folder, `node_modules/@clawdlets/infra/dist/${place}components/index.js`);
+      appendFileSync(entry, "process.env.HOME; process.cwd(); new Date();");
+      const caught = (await node(folder, file)).stdout.match(/asked for \w+/g);
+      expect(caught).toEqual(["asked for env", "asked for cwd", "asked for clock"]);
+    },
+    60_000,
+  );
+});
