@@ -1,16 +1,13 @@
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
-import { bootstrapUserData } from "../core/bootstrap/user-data.ts";
 import type { Adoption } from "../core/hetzner/adopt.ts";
 import { labelsOf } from "../core/hetzner/labels.ts";
 import { adopting } from "./_adopt.ts";
+import { checked, checkedFirewalls, checkHost, shapes } from "./_checked.ts";
+import { serverTransformed, type TransformServer } from "./_transform-server.ts";
+import { type BootstrapKeysArgs, bootstrapUserData } from "./bootstrap-user-data.ts";
 
-/** The one-time keys a server is born with. The private half is worthless once the installation is over. */
-export interface BootstrapKeysArgs {
-  hostPrivateKey: pulumi.Input<string>;
-  hostPublicKey: pulumi.Input<string>;
-  clientPublicKey: pulumi.Input<string>;
-}
+export type { TransformServer } from "./_transform-server.ts";
 
 /** One Hetzner server, created behind a firewall. COSTS MONEY by the hour from its creation, switched off too. */
 export interface HetznerServerArgs {
@@ -38,23 +35,64 @@ export interface HetznerServerArgs {
   keepsWindow?: boolean;
   /** Ids at Hetzner of a server and a key that are there already, and are taken over as they are. For one run. */
   adopt?: Pick<Adoption, "server" | "key">;
+  /**
+   * A placement group of yours, so that two hosts do not share a machine. Changing it later takes the server off the network
+   * for some seconds: Hetzner wants it switched off.
+   * @default none
+   */
+  placementGroupId?: pulumi.Input<number>;
+  /**
+   * A primary IPv4 of yours (`hcloud.PrimaryIp`, `autoDelete: false`), which outlives the server and keeps its address. It has
+   * to be in the server's location. Read at creation; later changes are ignored, since the address is what was installed to.
+   * @default Hetzner makes one, and deletes it with the server
+   */
+  primaryIpv4Id?: pulumi.Input<number>;
+  /** The same for IPv6. @default Hetzner makes one, and deletes it with the server */
+  primaryIpv6Id?: pulumi.Input<number>;
+  /**
+   * A last look at what the server is made of, e.g. to switch backups on (COSTS a fifth of the server more). What it returns may
+   * not differ in name, firewalls, keys, cloud-init or protection; our labels stay.
+   * @throws pulumi.InputPropertyError at `transform` if it does
+   */
+  transform?: TransformServer;
 }
 
 const createOnly = ["image", "location", "sshKeys", "userData"];
+/** Only where addresses were given: Hetzner's own have never been among the inputs. */
+const publicNetsOf = ({ primaryIpv4Id: ipv4, primaryIpv6Id: ipv6 }: HetznerServerArgs) =>
+  ipv4 === undefined && ipv6 === undefined
+    ? {}
+    : {
+        publicNets: [
+          {
+            ipv4Enabled: true,
+            ipv6Enabled: true,
+            ...(ipv4 !== undefined && { ipv4 }),
+            ...(ipv6 !== undefined && { ipv6 }),
+          },
+        ],
+      };
 
 /**
  * A server that no change of its inputs ever replaces: what Hetzner reads only at creation is ignored afterwards, because
- * a replaced server is a wiped disk (hetznercloud/terraform-provider-hcloud#737, #372, #338).
+ * a replaced server is a wiped disk (hetznercloud/terraform-provider-hcloud#737, #372, #338). Usable alone: with a firewall, a
+ * private network (`hcloud.ServerNetwork`) or a volume (`hcloud.VolumeAttachment`) of yours. No firewall of Hetzner's filters a
+ * private network.
+ * @throws `pulumi.InputPropertyError` at preview for what is known then
  */
 export class HetznerServer extends pulumi.ComponentResource {
   /** Hetzner's server id, a positive integer. */
   readonly serverId: pulumi.Output<number>;
+  /** Public address. */
   readonly ipv4: pulumi.Output<string>;
+  /** First address of its public IPv6 network. */
   readonly ipv6: pulumi.Output<string>;
 
   constructor(name: string, args: HetznerServerArgs, opts: pulumi.ComponentResourceOptions = {}) {
     super("clawdlets:index:HetznerServer", name, {}, opts);
     const child = { parent: this, ...(opts.hooks && { hooks: opts.hooks }) };
+    const owner = { component: "HetznerServer", host: args.host };
+    checkHost(owner);
     const keys = args.bootstrapKeys;
     // Of its own: Hetzner refuses the same public key twice in a project. Without any, it would mail a root password.
     const key = new hcloud.SshKey(
@@ -63,33 +101,29 @@ export class HetznerServer extends pulumi.ComponentResource {
       { ...child, ignoreChanges: ["publicKey"], ...adopting(args.adopt?.key) },
     );
     const protect = args.protect ?? true;
-    const server = new hcloud.Server(
-      `${name}-server`,
-      {
-        name: args.host,
-        serverType: args.serverType,
-        location: args.location,
-        image: args.image,
-        firewallIds: args.firewallIds,
-        sshKeys: [key.id],
-        userData: pulumi.secret(
-          pulumi
-            .all([keys.hostPrivateKey, keys.hostPublicKey, keys.clientPublicKey])
-            .apply(([hostPrivateKey, hostPublicKey, clientPublicKey]) =>
-              bootstrapUserData({ hostPrivateKey, hostPublicKey, clientPublicKey }),
-            ),
-        ),
-        labels: labelsOf(args.host),
-        deleteProtection: protect,
-        rebuildProtection: protect,
-      },
-      {
-        ...child,
-        protect,
-        ignoreChanges: [...createOnly, ...(args.keepsWindow ? ["firewallIds"] : [])],
-        ...adopting(args.adopt?.server),
-      },
-    );
+    const { placementGroupId } = args;
+    const declared: hcloud.ServerArgs = {
+      name: args.host,
+      serverType: checked(owner, "serverType", args.serverType, shapes.word),
+      location: checked(owner, "location", args.location, shapes.word),
+      image: checked(owner, "image", args.image, shapes.word),
+      firewallIds: checkedFirewalls(owner, args.firewallIds),
+      sshKeys: [key.id],
+      userData: bootstrapUserData(keys),
+      labels: labelsOf(args.host),
+      deleteProtection: protect,
+      rebuildProtection: protect,
+      ...(placementGroupId !== undefined && { placementGroupId }),
+      ...publicNetsOf(args),
+    };
+    const ignoreChanges = [...createOnly, ...(args.keepsWindow ? ["firewallIds"] : [])];
+    if (declared.publicNets !== undefined) ignoreChanges.push("publicNets");
+    const server = new hcloud.Server(`${name}-server`, serverTransformed(owner, declared, args.transform), {
+      ...child,
+      protect,
+      ignoreChanges,
+      ...adopting(args.adopt?.server),
+    });
     this.serverId = server.id.apply(Number);
     this.ipv4 = server.ipv4Address;
     this.ipv6 = server.ipv6Address;

@@ -3,14 +3,17 @@ import type { Adoption } from "../core/hetzner/adopt.ts";
 import { type HostSettings, keepsWindow } from "../core/settings/host.ts";
 import { type BeforeCreate, buyingHooks } from "./_host-hooks.ts";
 import { AgeKey } from "./age-key.ts";
-import { type BootstrapKeysArgs, HetznerServer } from "./hetzner-server.ts";
-import { HostFirewall } from "./host-firewall.ts";
+import type { BootstrapKeysArgs } from "./bootstrap-user-data.ts";
+import { HetznerServer, type HetznerServerArgs } from "./hetzner-server.ts";
+import { HostFirewall, type HostFirewallRule } from "./host-firewall.ts";
 import { Lockdown } from "./lockdown.ts";
 import { NixosInstall } from "./nixos-install.ts";
 
+export type { HostSettings } from "../core/settings/host.ts";
+
 /** One hardened NixOS host on Hetzner Cloud. COSTS MONEY from its creation. */
 export interface HostArgs {
-  /** The public settings, checked. @see docs/settings.md */
+  /** The public settings, checked, as {@link loadHost} reads them. @see docs/settings.md */
   settings: HostSettings;
   /** The operator's networks; only needed for `sshExposure: "public"`. */
   adminCidrs?: pulumi.Input<pulumi.Input<string>[]>;
@@ -20,14 +23,23 @@ export interface HostArgs {
   beforeCreate?: BeforeCreate;
   /** Ids at Hetzner of what is there already and is taken over as it is, for one run; the next applies what differs. */
   adopt?: Adoption;
+  /** Inbound rules beside those of the settings, e.g. from addresses that the program knows. OPENS PORTS. @default `[]` */
+  firewallRules?: pulumi.Input<HostFirewallRule>[];
+  /** What of the server is the program's to say: where it runs, its addresses, its extras. @default nothing */
+  server?: Pick<HetznerServerArgs, "placementGroupId" | "primaryIpv4Id" | "primaryIpv6Id" | "transform">;
 }
 
 /** From nothing to locked: a server behind a closed firewall, opened only while NixOS is installed, closed, and shown to be closed. */
 export class Host extends pulumi.ComponentResource {
+  /** Hetzner's server id, a positive integer, e.g. for `hcloud.ServerNetwork` or `hcloud.VolumeAttachment`. */
   readonly serverId: pulumi.Output<number>;
+  /** Public address. */
   readonly ipv4: pulumi.Output<string>;
+  /** First address of its public IPv6 network. */
   readonly ipv6: pulumi.Output<string>;
+  /** The host's age recipient. */
   readonly recipient: pulumi.Output<string>;
+  /** Known once the server is; names this installation. */
   readonly installId: pulumi.Output<string>;
 
   constructor(name: string, args: HostArgs, opts: pulumi.ComponentResourceOptions = {}) {
@@ -42,7 +54,7 @@ export class Host extends pulumi.ComponentResource {
       {
         host,
         sshExposure: settings.sshExposure,
-        rules: settings.firewallRules,
+        rules: [...settings.firewallRules, ...(args.firewallRules ?? [])],
         adopt: args.adopt?.firewall,
         ...(args.adminCidrs && { adminCidrs: args.adminCidrs }),
       },
@@ -60,6 +72,7 @@ export class Host extends pulumi.ComponentResource {
         protect: settings.protect,
         keepsWindow: keepsWindow(settings),
         ...(args.adopt && { adopt: args.adopt }),
+        ...args.server,
       },
       bought,
     );

@@ -1,12 +1,17 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { SshExposure } from "../core/settings/stack-config.ts";
+import { checked, checkHost, shapes } from "./_checked.ts";
 import { clawdletsCommand, doNothing } from "./_clawdlets-command.ts";
 import type { DeclaredRule } from "./host-firewall.ts";
 
+/** What a host has to look like once it is installed. */
 export interface LockdownArgs {
+  /** The host as `stacks/Pulumi.<host>.yaml` knows it. */
   host: string;
+  /** Hetzner's id of the server. */
   serverId: pulumi.Input<number>;
+  /** Its public IPv4 address. */
   address: pulumi.Input<string>;
   /** Checked anew after each installation … */
   installId: pulumi.Input<string>;
@@ -22,6 +27,7 @@ export interface LockdownArgs {
 /**
  * Proves that the server is closed as declared: a session over the tailnet where there is one, the rules as the API tells
  * them, no other firewall, and no connection to TCP/22 from here. Fails the update with what was seen otherwise.
+ * @throws `pulumi.InputPropertyError` at preview for what is known then
  */
 export class Lockdown extends pulumi.ComponentResource {
   /** What was seen, as JSON text: rules, port, tailnet. */
@@ -30,7 +36,16 @@ export class Lockdown extends pulumi.ComponentResource {
   constructor(name: string, args: LockdownArgs, opts: pulumi.ComponentResourceOptions = {}) {
     super("clawdlets:index:Lockdown", name, {}, opts);
     const { host, sshExposure = "tailnet", tailnet = "tailscale", ...declared } = args;
-    const facts = pulumi.jsonStringify({ ...declared, sshExposure, tailnet });
+    const owner = { component: "Lockdown", host };
+    checkHost(owner);
+    const facts = pulumi.jsonStringify({
+      ...declared,
+      serverId: checked(owner, "serverId", args.serverId, shapes.id),
+      address: checked(owner, "address", args.address, shapes.ipv4),
+      firewallId: checked(owner, "firewallId", args.firewallId, shapes.id),
+      sshExposure,
+      tailnet,
+    });
     const proof = new command.local.Command(
       `${name}-proof`,
       {

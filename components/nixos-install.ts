@@ -1,10 +1,12 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { installIdOf } from "../core/bootstrap/install-id.ts";
+import { checked, checkHost, shapes } from "./_checked.ts";
 import { clawdletsCommand, doNothing } from "./_clawdlets-command.ts";
 
 /** One installation of NixOS on one server. WIPES THE SERVER'S DISK when it is created. */
 export interface NixosInstallArgs {
+  /** The host as `stacks/Pulumi.<host>.yaml` and `.clawdlets/stack.json` know it. */
   host: string;
   /** Hetzner's id of the server. Another server is another installation. */
   serverId: pulumi.Input<number>;
@@ -18,8 +20,9 @@ export interface NixosInstallArgs {
 }
 
 /**
- * Runs `clawdlets install` once for each installation id, and never because of anything else: not for a changed flake,
+ * Usable alone, on a server of your own: one whose `userData` is {@link bootstrapUserData} of the host's one-time keys. Runs `clawdlets install` once for each installation id, and never because of anything else: not for a changed flake,
  * image, environment, path or operator. Needs the project's `.clawdlets/` and `clawdlets` on PATH.
+ * @throws `pulumi.InputPropertyError` at preview for what is known then; the update fails with what the installation says
  */
 export class NixosInstall extends pulumi.ComponentResource {
   /** Names this installation; on the host it stands in `/var/lib/clawdlets/install-id`. */
@@ -29,10 +32,14 @@ export class NixosInstall extends pulumi.ComponentResource {
 
   constructor(name: string, args: NixosInstallArgs, opts: pulumi.ComponentResourceOptions = {}) {
     super("clawdlets:index:NixosInstall", name, {}, opts);
+    const owner = { component: "NixosInstall", host: args.host };
+    checkHost(owner);
+    const serverId = checked(owner, "serverId", args.serverId, shapes.id);
+    const address = checked(owner, "address", args.address, shapes.ipv4);
     this.installId = pulumi
-      .all([args.serverId, args.reinstall ?? 0])
-      .apply(([serverId, reinstall]) => installIdOf({ host: args.host, serverId, reinstall }));
-    const facts = pulumi.jsonStringify({ serverId: args.serverId, address: args.address, installId: this.installId });
+      .all([serverId, checked(owner, "reinstall", args.reinstall ?? 0, shapes.count)])
+      .apply(([id, reinstall]) => installIdOf({ host: args.host, serverId: id, reinstall }));
+    const facts = pulumi.jsonStringify({ serverId, address, installId: this.installId });
     const install = new command.local.Command(
       `${name}-install`,
       {

@@ -15,13 +15,14 @@ import { checkRecipients } from "./secrets/check.ts";
 import { requiredSecrets } from "./secrets/plan.ts";
 import { completeSettings, type HostSettings, readLocal } from "./settings/host.ts";
 import { checkStackConfig, configNamespace } from "./settings/stack-config.ts";
+import { readStackFile } from "./settings/stack-file.ts";
 
 /** What a Pulumi program has at hand; given, not read, so that tests can give something else. */
 export interface ProgramContext {
   /** The stack's name, which is the host's. */
   stack: string;
-  /** Every configuration value of the stack, keys with namespace. */
-  config: Readonly<Record<string, string>>;
+  /** Every configuration value of the stack, keys with namespace; left out: those of `stacks/Pulumi.<stack>.yaml`. */
+  config?: Readonly<Record<string, string>>;
   folder: string;
   environment: Readonly<Record<string, string | undefined>>;
   /** True in a preview, which has to work without anything that is not in git. */
@@ -48,7 +49,9 @@ export interface Program {
 export async function loadProgram({ stack, config, folder, environment, dryRun }: ProgramContext): Promise<Program> {
   const layout = findLayout(folder);
   const host = hostLayoutOf(layout, stack);
-  const checked = checkStackConfig(ownKeys(config), relative(layout.root, host.stackFile));
+  const checked = config
+    ? checkStackConfig(ownKeys(config), relative(layout.root, host.stackFile))
+    : readStackFile(layout, stack);
   // A token is needed to change something, not to preview it.
   const needs = { token: !dryRun };
   const local =

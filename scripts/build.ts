@@ -1,5 +1,5 @@
 /** `npm run build`: the package in `dist/`, which `npm pack` takes. */
-import { cpSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { execa } from "execa";
@@ -11,6 +11,14 @@ const common = join(dist, "cjs");
 
 /** What code reads beside itself at run time. */
 const assets = ["cli/_preview-ci/late-modules.cjs", "core/repo/workflows", ".gitleaks.toml"];
+
+const read = (file: string) => JSON.parse(readFileSync(join(root, file), "utf8"));
+const { dependencies } = read("package.json");
+/** Whether `require` finds it on every Node that we run on. */
+function isForBoth(name: string): boolean {
+  const { type, exports } = read(`node_modules/${name}/package.json`);
+  return type !== "module" || JSON.stringify(exports ?? "").includes('"require"');
+}
 
 rmSync(dist, { recursive: true, force: true });
 await execa("tsc", ["--project", "tsconfig.build.json"], { cwd: root, preferLocal: true, stdio: "inherit" });
@@ -27,7 +35,7 @@ await build({
   platform: "node",
   target: "node20",
   format: "cjs",
-  external: ["@pulumi/*", "zod", "yaml"],
+  external: ["@pulumi/*", ...Object.keys(dependencies).filter(isForBoth)],
   logLevel: "warning",
   // For what asks where it lies; esbuild leaves it undefined.
   banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -21,8 +21,10 @@ export function engineFolder(root: string): string {
   return modules < 0 ? root : folders.slice(0, modules).join(sep) || sep;
 }
 
+/** The CommonJS half of the package has a package.json of its own, which says no more than that. */
 function rootAbove(folder: string): string {
-  if (existsSync(join(folder, "package.json"))) return folder;
+  const file = join(folder, "package.json");
+  if (existsSync(file) && JSON.parse(readFileSync(file, "utf8")).name === "@clawdlets/infra") return folder;
   if (dirname(folder) === folder) throw new Error("no package.json above clawdlets' own code");
   return rootAbove(dirname(folder));
 }

@@ -1,0 +1,20 @@
+import * as pulumi from "@pulumi/pulumi";
+import { version } from "@pulumi/pulumi/version.js";
+import { olderThan } from "../core/versions.ts";
+
+/** The oldest that this is tested with: package.json says the same to npm, which only warns. */
+const needed = { node: "20.19.0", pulumi: "3.259.0" };
+
+/** What a program on something older is told, in one line, instead of a stack from the depths. */
+export function requirementProblem(found: { node: string; pulumi: string }): string | undefined {
+  if (olderThan(found.node, needed.node)) {
+    return `@clawdlets/infra needs Node ${needed.node} or newer; this is ${found.node}. Install it: https://nodejs.org/en/download`;
+  }
+  if (olderThan(found.pulumi, needed.pulumi)) {
+    return `@clawdlets/infra needs @pulumi/pulumi ${needed.pulumi} or newer; this program has ${found.pulumi}. Run: npm install @pulumi/pulumi@^${needed.pulumi}`;
+  }
+  return undefined;
+}
+
+const problem = requirementProblem({ node: process.versions.node, pulumi: version });
+if (problem !== undefined) throw new pulumi.RunError(problem);

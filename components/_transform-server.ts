@@ -1,0 +1,31 @@
+import type * as hcloud from "@pulumi/hcloud";
+import * as pulumi from "@pulumi/pulumi";
+import { labelsOf } from "../core/hetzner/labels.ts";
+import type { Owner } from "./_checked.ts";
+
+/** Gets what a server is about to be made of, and returns what it is made of instead. */
+export type TransformServer = (args: hcloud.ServerArgs) => hcloud.ServerArgs;
+
+/** What keeps a host closed, reachable by us alone, and there. */
+const fixed = [
+  ...["name", "firewallIds", "ignoreRemoteFirewallIds", "sshKeys", "userData"],
+  ...["deleteProtection", "rebuildProtection", "rescue", "iso"],
+] as const as readonly (keyof hcloud.ServerArgs)[];
+
+/** @throws pulumi.InputPropertyError that names what may not be changed */
+export function serverTransformed(
+  { component, host }: Owner,
+  declared: hcloud.ServerArgs,
+  transform: TransformServer | undefined,
+): hcloud.ServerArgs {
+  if (!transform) return declared;
+  const next = transform({ ...declared });
+  const changed = fixed.filter((key) => next?.[key] !== declared[key]);
+  if (changed.length > 0) {
+    throw new pulumi.InputPropertyError({
+      propertyPath: "transform",
+      reason: `${component} "${host}": transform changes ${changed.join(", ")}; allowed: anything but ${fixed.join(", ")}. Return {...args, what you add}.`,
+    });
+  }
+  return { ...next, labels: pulumi.output(next.labels).apply((labels) => ({ ...labels, ...labelsOf(host) })) };
+}

@@ -1,0 +1,35 @@
+import * as pulumi from "@pulumi/pulumi";
+import { UserError } from "../core/errors.ts";
+import { loadProgram } from "../core/program.ts";
+import type { HostArgs } from "./host.ts";
+
+/** Where a host's settings are looked for; given, so that a program may look elsewhere. */
+export interface LoadHostOptions {
+  /** A folder of the project: the nearest one upwards with a Pulumi.yaml is it. @default the working directory */
+  folder?: string;
+  /** Where HCLOUD_TOKEN and the like are looked for beside `.clawdlets/.env`. @default `process.env` */
+  environment?: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * What {@link Host} needs to know of one host: `stacks/Pulumi.<host>.yaml`, and `.clawdlets/` where it is there. One stack of
+ * your program may hold many hosts; their settings stay in a file each. Warnings go to Pulumi's log.
+ * @throws pulumi.RunError with everything that is wrong at once, before anything is registered
+ */
+export async function loadHost(host: string, options: LoadHostOptions = {}): Promise<HostArgs> {
+  const { folder = process.cwd(), environment = process.env } = options;
+  try {
+    const { warnings, ...args } = await loadProgram({
+      stack: host,
+      folder,
+      environment,
+      dryRun: pulumi.runtime.isDryRun(),
+    });
+    for (const warning of warnings) await pulumi.log.warn(warning);
+    return args;
+  } catch (error) {
+    // One line a problem: the stack of ours says a team nothing.
+    if (error instanceof UserError) throw new pulumi.RunError(error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,11 @@
+/** Compares by number, `3.99.0` before `3.259.0`; what follows a `-` is left out. */
+export function olderThan(version: string, than: string): boolean {
+  const parts = (text: string) =>
+    text
+      .replace(/^v|[-+].*$/g, "")
+      .split(".")
+      .map(Number);
+  const [left, right] = [parts(version), parts(than)];
+  const index = right.findIndex((part, place) => part !== (left[place] ?? 0));
+  return index >= 0 && (left[index] ?? 0) < (right[index] ?? 0);
+}
