@@ -1,0 +1,149 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { afterEach, describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { repository } from "../_repository.ts";
+import { type Example, examples, examplesFolder, must, prepareExample, withEngine } from "./_example.ts";
+
+/** What each of them is to end with; one that stands here and is not in the folder, or the other way round, fails. */
+const hostsOf: Record<string, string[]> = {
+  "github-actions": ["web-1"],
+  "one-host": ["web-1"],
+  "own-server": ["web-1"],
+  "plain-javascript": ["web-1"],
+  "s3-state": ["web-1"],
+  "two-hosts": ["web-1", "web-2"],
+  "yaml-hosts": ["web-1", "web-2"],
+};
+/** Run by their own tests: the engine's state is elsewhere, or there is nothing to make. */
+const special = ["github-actions", "s3-state"];
+
+let running: { example: Example; parent: string } | undefined;
+afterEach(async () => {
+  await running?.example.close();
+  if (running) rmSync(running.parent, { recursive: true, force: true });
+  running = undefined;
+});
+
+async function start(name: string): Promise<Example> {
+  const parent = mkdtempSync(join(tmpdir(), "clawdlets-example-"));
+  const example = await prepareExample(name, parent, hostsOf[name] ?? []);
+  running = { example, parent };
+  return example;
+}
+
+describe("examples", () => {
+  it("are all known here", () => expect(examples.toSorted()).toEqual(Object.keys(hostsOf)));
+
+  it("one-host has at most 20 lines of the team's own", () => {
+    const files = ["Pulumi.yaml", "index.ts"].map((file) =>
+      readFileSync(join(examplesFolder, "one-host", file), "utf8"),
+    );
+    expect(
+      files
+        .join("")
+        .trim()
+        .split("\n")
+        .filter((line) => line.trim() !== "").length,
+    ).toBeLessThanOrEqual(20);
+  });
+
+  it.each(examples.filter((name) => !special.includes(name)))(
+    "%s: makes its hosts, and then has nothing to do",
+    async (name) => {
+      const example = await start(name);
+      const { shell, emulator } = example;
+      await must(shell(withEngine("pulumi stack init prod")));
+      await first[name]?.(example);
+      const policy = name === "two-hosts" ? " --policy-pack policy" : "";
+      await must(shell(withEngine(`pulumi up --yes --skip-preview --stack prod${policy}`)));
+      const made = emulator.report().servers.map(({ name: host, os, installRuns }) => ({ host, os, installRuns }));
+      expect(made).toEqual((hostsOf[name] ?? []).map((host) => ({ host, os: "nixos", installRuns: 1 })));
+      await must(shell(withEngine("pulumi preview --stack prod --expect-no-changes")));
+      await then[name]?.(example);
+    },
+    180_000,
+  );
+
+  it.each(examples.filter((name) => name !== "plain-javascript"))(
+    "%s: type-checks",
+    async (name) => {
+      const { folder } = await start(name);
+      const options = {
+        ...JSON.parse(readFileSync(join(examplesFolder, "tsconfig.json"), "utf8")),
+        files: ["index.ts"],
+      };
+      writeFileSync(
+        join(folder, "tsconfig.json"),
+        JSON.stringify({
+          ...options,
+          compilerOptions: { ...options.compilerOptions, typeRoots: [join(repository, "node_modules/@types")] },
+        }),
+      );
+      const { stdout, exitCode } = await execa("tsc", ["--project", folder], {
+        cwd: repository,
+        preferLocal: true,
+        reject: false,
+      });
+      expect(exitCode, stdout).toBe(0);
+    },
+    60_000,
+  );
+
+  it("github-actions: the steps of its workflow pass, and fail for a change that opens ssh", async () => {
+    const { shell, folder } = await start("github-actions");
+    const workflow = parse(readFileSync(join(folder, ".github/workflows/preview.yml"), "utf8"));
+    const steps: { run?: string; name?: string }[] = workflow.jobs.preview.steps;
+    const [install, preview] = steps.flatMap(({ run }) => run ?? []);
+    expect(install).toBe("npm ci --ignore-scripts");
+    // As a checkout: without anything that git ignores.
+    const env = { GITHUB_STEP_SUMMARY: join(folder, "..", "summary.md"), BASE: "HEAD" };
+    rmSync(join(folder, ".clawdlets"), { recursive: true });
+    await must(shell(preview ?? "false", { env }));
+    expect(readFileSync(env.GITHUB_STEP_SUMMARY, "utf8")).toContain("web-1");
+  }, 180_000);
+});
+
+/** What else is to be so of an example, before its hosts are made and after. */
+const first: Record<string, (example: Example) => Promise<void>> = {
+  async "two-hosts"({ shell, folder }) {
+    const file = join(folder, "stacks", "Pulumi.web-1.yaml");
+    const before = readFileSync(file, "utf8");
+    writeFileSync(file, before.replace("config:\n", "config:\n  clawdlets:location: hel1\n"));
+    const refused = await shell(withEngine("pulumi preview --stack prod --policy-pack policy"));
+    expect([refused.exitCode === 0, refused.all]).toEqual([
+      false,
+      expect.stringMatching(/acme-location[\s\S]*location is hel1; allowed: nbg1, fsn1/),
+    ]);
+    writeFileSync(file, before);
+  },
+};
+const then: Record<string, (example: Example) => Promise<void>> = {
+  async "plain-javascript"({ emulator, shell }) {
+    const { stdout } = await shell(withEngine("pulumi stack output ipv4 --stack prod"));
+    expect(stdout.trim()).toBe(emulator.report().servers[0]?.ipv4);
+    const before = stdout.trim();
+    await must(shell(withEngine("npx clawdlets verify --host web-1 --json")));
+    const { primary_ips: addresses } = await ask(emulator, "primary_ips");
+    expect(addresses).toContainEqual(expect.objectContaining({ ip: before, auto_delete: false, name: "web-1-ipv4" }));
+    const { servers } = await ask(emulator, "servers");
+    expect(servers).toMatchObject([{ backup_window: expect.any(String), volumes: [expect.any(Number)] }]);
+  },
+  async "two-hosts"({ emulator }) {
+    const { servers } = await ask(emulator, "servers");
+    expect(servers.map((server: Server) => server.private_net[0]?.ip)).toEqual(["10.10.1.11", "10.10.1.12"]);
+    expect(new Set(servers.map((server: Server) => server.placement_group?.name))).toEqual(new Set(["bots"]));
+  },
+};
+
+interface Server {
+  private_net: { ip: string }[];
+  placement_group?: { name: string };
+}
+// biome-ignore lint/suspicious/noExplicitAny: the API's answers, in shapes the test knows
+async function ask({ endpoint, token }: Example["emulator"], path: string): Promise<any> {
+  const response = await fetch(`${endpoint}/${path}`, { headers: { authorization: `Bearer ${token}` } });
+  return response.json();
+}
