@@ -1,17 +1,29 @@
 import { LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation/index.js";
 import { SemVer } from "semver";
+import { UserError } from "../core/errors.ts";
+import { exitCodes } from "../core/exit-codes.ts";
 import type { Layout } from "../core/local/layout.ts";
+import { readProjectFile } from "../core/local/project-file.ts";
 import { type Engine, pins } from "../toolchain/index.ts";
 import { isChosen } from "./_chosen-stack.ts";
 import { engineEnvironment, prepareState } from "./_engine.ts";
 
-/** The host's stack in the engine, made if it is not there yet. */
+/**
+ * The host's stack in the engine, made if it is not there yet.
+ * @throws UserError where stacks are no hosts: a stack of this name would make the program's every host once more
+ */
 export async function openStack(
   layout: Layout,
   host: string,
   engine: Engine,
   extra: Readonly<Record<string, string>> = {},
 ): Promise<Stack> {
+  if (!readProjectFile(layout).stacksAreHosts) {
+    throw new UserError(
+      `${host}: this project's stacks are not hosts (Pulumi.yaml has no "stackConfigDir: stacks"), so its own program decides. Use the engine itself: eval "$(npx clawdlets env)" && pulumi up`,
+      { exitCode: exitCodes.usage },
+    );
+  }
   prepareState(layout, host);
   const workspace = await LocalWorkspace.create({
     workDir: layout.root,

@@ -39,7 +39,7 @@ export class Host extends pulumi.ComponentResource {
   readonly ipv6: pulumi.Output<string>;
   /** The host's age recipient. */
   readonly recipient: pulumi.Output<string>;
-  /** Known once the server is; names this installation. */
+  /** Known once the host is installed; names this installation. */
   readonly installId: pulumi.Output<string>;
 
   constructor(name: string, args: HostArgs, opts: pulumi.ComponentResourceOptions = {}) {

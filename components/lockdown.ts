@@ -13,7 +13,7 @@ export interface LockdownArgs {
   serverId: pulumi.Input<number>;
   /** Its public IPv4 address. */
   address: pulumi.Input<string>;
-  /** Checked anew after each installation … */
+  /** Of the {@link NixosInstall}, which it so waits for: checked anew after each installation … */
   installId: pulumi.Input<string>;
   /** … and whenever the firewall or its rules change. */
   firewallId: pulumi.Input<number>;

@@ -25,7 +25,7 @@ export interface NixosInstallArgs {
  * @throws `pulumi.InputPropertyError` at preview for what is known then; the update fails with what the installation says
  */
 export class NixosInstall extends pulumi.ComponentResource {
-  /** Names this installation; on the host it stands in `/var/lib/clawdlets/install-id`. */
+  /** Known once the host is installed. Names this installation; on the host it stands in `/var/lib/clawdlets/install-id`. */
   readonly installId: pulumi.Output<string>;
   /** What the installation reported, as JSON text: host, installId, systemPath, hostKey. */
   readonly report: pulumi.Output<string>;
@@ -36,21 +36,23 @@ export class NixosInstall extends pulumi.ComponentResource {
     checkHost(owner);
     const serverId = checked(owner, "serverId", args.serverId, shapes.id);
     const address = checked(owner, "address", args.address, shapes.ipv4);
-    this.installId = pulumi
+    const installId = pulumi
       .all([serverId, checked(owner, "reinstall", args.reinstall ?? 0, shapes.count)])
       .apply(([id, reinstall]) => installIdOf({ host: args.host, serverId: id, reinstall }));
-    const facts = pulumi.jsonStringify({ serverId, address, installId: this.installId });
+    const facts = pulumi.jsonStringify({ serverId, address, installId });
     const install = new command.local.Command(
       `${name}-install`,
       {
         create: clawdletsCommand(`install --host ${args.host}`),
         update: doNothing,
         environment: { CLAWDLETS_FACTS: facts },
-        triggers: [this.installId],
+        triggers: [installId],
         logging: command.local.Logging.Stderr,
       },
       { parent: this },
     );
+    // Known when the host is there, so that whoever is given it waits for that: Lockdown, above all.
+    this.installId = pulumi.all([installId, install.id]).apply(([id]) => id);
     this.report = install.stdout;
     this.registerOutputs({ installId: this.installId });
   }

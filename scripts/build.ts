@@ -14,10 +14,13 @@ const assets = ["cli/_preview-ci/late-modules.cjs", "core/repo/workflows", ".git
 
 const read = (file: string) => JSON.parse(readFileSync(join(root, file), "utf8"));
 const { dependencies } = read("package.json");
-/** Whether `require` finds it on every Node that we run on. */
+/**
+ * Whether a package is the same for both. One with halves of its own would be another than the one that our sources were written
+ * against: in CommonJS its default export is found elsewhere. zod is used by its names alone.
+ */
 function isForBoth(name: string): boolean {
   const { type, exports } = read(`node_modules/${name}/package.json`);
-  return type !== "module" || JSON.stringify(exports ?? "").includes('"require"');
+  return name === "zod" || (type !== "module" && !JSON.stringify(exports ?? "").includes('"import"'));
 }
 
 rmSync(dist, { recursive: true, force: true });

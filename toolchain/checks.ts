@@ -8,8 +8,11 @@ import { buildAll, isBuilt } from "./install.ts";
 import { alone } from "./lock.ts";
 import { onPath, type ToolchainPaths, toolchainPaths } from "./paths.ts";
 
-/** What looks over the repository itself: secrets in it and its history, and its workflows. Nothing that ships needs it. */
-export const checkTools = ["gitleaks", "actionlint", "zizmor"] as const;
+/**
+ * What looks over the repository itself: secrets in it and its history, and its workflows; and an S3 server, for the example with
+ * its state in a bucket. Nothing that ships needs them.
+ */
+export const checkTools = ["gitleaks", "actionlint", "zizmor", "versitygw"] as const;
 export type CheckTool = (typeof checkTools)[number];
 
 /** Paths of the tools that are there, and why the others are not. */
@@ -52,10 +55,13 @@ function componentsOf(paths: ToolchainPaths, sources: string): Component[] {
   const module = join(sources, "checks");
   const own = (name: CheckTool, pkg: string) =>
     moduleComponent(module, { name, target: join(paths.bin, name), pkg, folders: [] });
+  // A module of its own: its hundred modules want other versions of what the linters want.
+  const versitygw = { target: join(paths.bin, "versitygw"), pkg: "github.com/versity/versitygw/cmd/versitygw" };
   const requirements = join(module, "zizmor.txt");
   return [
     own("gitleaks", "github.com/zricethezav/gitleaks/v8"),
     own("actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),
+    moduleComponent(join(sources, "bucket"), { name: "versitygw", ...versitygw, folders: [] }),
     {
       name: "zizmor",
       target: join(paths.bin, "zizmor"),

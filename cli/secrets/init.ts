@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { type InitPlan, initSecrets, planSecrets } from "../../core/init.ts";
 import { readFolder } from "../../core/local/private-files.ts";
+import { readProjectFile } from "../../core/local/project-file.ts";
 import { secretFile } from "../../core/secrets/store.ts";
 import { askSecret, canAsk } from "../_ask.ts";
 import { engineOrSetUp } from "../_engine.ts";
@@ -57,8 +58,13 @@ export async function makeSecrets(
   return { host, dryRun: dryRun === true, ...plan };
 }
 
-/** The engine's own record of the host, so that plain `pulumi up` finds its stack; it adds its salt to the stack file. */
+/**
+ * The engine's own record of the host, so that plain `pulumi up` finds its stack; it adds its salt to the stack file. Only where a
+ * stack is a host and its state is here: a program of many hosts, or with its state in a bucket, has stacks of its own.
+ */
 async function makeStack({ layout, host, progress }: SecretsCommand): Promise<void> {
+  const { stacksAreHosts, hasLocalState } = readProjectFile(layout);
+  if (!stacksAreHosts || !hasLocalState) return;
   const stacks = join(layout.state, ".pulumi", "stacks");
   if (readFolder(stacks).some((project) => existsSync(join(stacks, project, `${host}.json`)))) return;
   // Loaded only here: the engine's library takes longer to load than all the rest to run.

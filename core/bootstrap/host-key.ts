@@ -15,16 +15,24 @@ export async function askHostKey(
   known: { bootstrap?: string; final: string },
   signal: AbortSignal,
 ): Promise<Answer> {
+  const key = await shownHostKey({ address, port }, signal);
+  if (key === undefined) return { kind: "none" };
+  if (key === withoutComment(known.final)) return { kind: "final" };
+  if (known.bootstrap !== undefined && key === withoutComment(known.bootstrap)) return { kind: "bootstrap" };
+  return { kind: "other", fingerprint: fingerprintOf(key) };
+}
+
+/** The ed25519 host key an address shows, as `ssh-ed25519 AAAA…`. @returns undefined where none answers */
+export async function shownHostKey(
+  { address, port }: { address: string; port: number },
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const { stdout } = await run("ssh-keyscan", ["-t", "ed25519", "-T", "5", "-p", String(port), address], {
     timeoutSeconds: 10,
     signal,
   });
   const line = stdout.split("\n").find((each) => each.includes(" ssh-ed25519 "));
-  if (!line) return { kind: "none" };
-  const key = withoutComment(line.slice(line.indexOf("ssh-ed25519")));
-  if (key === withoutComment(known.final)) return { kind: "final" };
-  if (known.bootstrap !== undefined && key === withoutComment(known.bootstrap)) return { kind: "bootstrap" };
-  return { kind: "other", fingerprint: fingerprintOf(key) };
+  return line && withoutComment(line.slice(line.indexOf("ssh-ed25519")));
 }
 
 /** `SHA256:…` as ssh shows it. */

@@ -1,10 +1,11 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { hasCode, messageOf, type Problem } from "../errors.ts";
 import { configNamespace } from "../settings/stack-config.ts";
 import type { Layout } from "./layout.ts";
 import { readFolder } from "./private-files.ts";
+import { readProjectFile } from "./project-file.ts";
 
 /** One resource as the engine's file backend keeps it; secrets in it stay encrypted. */
 const resource = z.looseObject({
@@ -37,7 +38,11 @@ export interface StackState {
   pending: { type: string; resource: StateResource }[];
 }
 
-const folderOf = (layout: Layout) => join(layout.state, ".pulumi", "stacks", configNamespace);
+const folderOf = (layout: Layout) => join(layout.state, ".pulumi", "stacks", projectName(layout));
+
+/** Without a Pulumi.yaml, as in a test of one folder, it is our own. */
+const projectName = (layout: Layout) =>
+  existsSync(join(layout.root, "Pulumi.yaml")) ? readProjectFile(layout).name : configNamespace;
 
 /** The stacks whose state is on this machine. */
 export function listStates(layout: Layout): string[] {
@@ -49,7 +54,7 @@ export function listStates(layout: Layout): string[] {
  * @returns nothing where the host has no state here
  */
 export function readState(layout: Layout, host: string): { value?: StackState; problems: Problem[] } {
-  const where = `.clawdlets/state/.pulumi/stacks/${configNamespace}/${host}.json`;
+  const where = `.clawdlets/state/.pulumi/stacks/${projectName(layout)}/${host}.json`;
   let text: string;
   try {
     text = readFileSync(join(folderOf(layout), `${host}.json`), "utf8");
@@ -67,6 +72,27 @@ export function readState(layout: Layout, host: string): { value?: StackState; p
     value: { resources: latest?.resources ?? [], pending: latest?.pending_operations ?? [] },
     problems: [],
   };
+}
+
+/** What our components make for a host, by their names; `-` and the name of another host may follow as well. */
+const ownNames = ["", "-server", "-bootstrap-key", "-firewall", "-install", "-proof"];
+
+/**
+ * The same of one host alone, whichever stack it is in: a team's program may make many hosts in one stack.
+ * @returns nothing where no state here has the host
+ */
+export function readHostState(layout: Layout, host: string): { value?: StackState; problems: Problem[] } {
+  const own = readState(layout, host);
+  if (own.value?.resources.length || own.problems.length > 0) return own;
+  const urnsEnd = ownNames.map((end) => `::${host}${end}`);
+  for (const stack of listStates(layout)) {
+    const { value } = readState(layout, stack);
+    const resources = (value?.resources ?? []).filter(({ urn }) => urnsEnd.some((end) => urn.endsWith(end)));
+    // A server of our own, or a team's that was installed.
+    if (value && resources.some(({ type }) => type === "clawdlets:index:NixosInstall"))
+      return { value: { ...value, resources }, problems: [] };
+  }
+  return own;
 }
 
 /** The ids of everything of one of the engine's types, over every state on this machine. */

@@ -5,7 +5,7 @@ import type { Hetzner } from "../hetzner/client.ts";
 import { selectorOf } from "../hetzner/labels.ts";
 import { allFirewalls, allServers } from "../hetzner/pages.ts";
 import type { Layout } from "../local/layout.ts";
-import { readState, type StackState } from "../local/state.ts";
+import { readHostState, type StackState } from "../local/state.ts";
 import type { Access } from "../settings/access.ts";
 import { readStackFile } from "../settings/stack-file.ts";
 import { type Expected, lockdownFacts } from "./facts.ts";
@@ -29,7 +29,7 @@ export async function expectationOf(
   { layout, host, access }: { layout: Layout; host: string; access: Access },
 ): Promise<Expectation | undefined> {
   const stack = readStackFile(layout, host);
-  const state = readState(layout, host);
+  const state = readHostState(layout, host);
   const notes = [...stack.problems, ...state.problems, ...access.problems].map(inOneLine);
   const facts = state.value && declaredIn(state.value);
   if (facts) {

@@ -21,7 +21,12 @@ export interface Example {
 }
 
 /** What the shell of the test may hand on: nothing of this machine's account, engine or state. */
-const bare = { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? "" };
+const bare = {
+  PATH: process.env["PATH"] ?? "",
+  HOME: process.env["HOME"] ?? "",
+  // An engine without keys for a bucket would ask the machine's cloud for some.
+  AWS_EC2_METADATA_DISABLED: "true",
+};
 
 /** Does what docs/compose.md says to do first, for each of the hosts. */
 export async function prepareExample(name: string, parent: string, hosts: readonly string[]): Promise<Example> {
@@ -32,7 +37,7 @@ export async function prepareExample(name: string, parent: string, hosts: readon
   await installPacked(folder, wanted);
   const emulator = await startEmulator({ data: join(parent, "emulator") });
   const shell: Example["shell"] = async (line, options = {}) => {
-    const result = await execa("bash", ["-euo", "pipefail", "-c", line], {
+    const result = await execa("bash", ["--norc", "-euo", "pipefail", "-c", line], {
       ...options,
       cwd: folder,
       env: { ...bare, ...(options.env as Record<string, string>) },
@@ -42,7 +47,7 @@ export async function prepareExample(name: string, parent: string, hosts: readon
     });
     return { exitCode: result.exitCode, all: String(result.all), stdout: String(result.stdout) };
   };
-  const { path: key } = { path: join(parent, "operator") };
+  const key = join(parent, "operator");
   await ensureSshKey(key, "operator");
   await must(shell("git init --quiet --initial-branch=main"));
   for (const host of hosts) {

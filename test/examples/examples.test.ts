@@ -1,10 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { checkTool } from "../_check-tools.ts";
 import { repository } from "../_repository.ts";
+import { startBucket } from "./_bucket.ts";
 import { type Example, examples, examplesFolder, must, prepareExample, withEngine } from "./_example.ts";
 
 /** What each of them is to end with; one that stands here and is not in the folder, or the other way round, fails. */
@@ -92,7 +94,28 @@ describe("examples", () => {
     60_000,
   );
 
-  it("github-actions: the steps of its workflow pass, and fail for a change that opens ssh", async () => {
+  it("s3-state: keeps its state in the bucket, with nothing secret in the clear, and nothing of it here", async (context) => {
+    const versitygw = await checkTool("versitygw");
+    if (versitygw === undefined) return context.skip("there is no versitygw");
+    const { shell, folder, emulator } = await start("s3-state");
+    const bucket = await startBucket(versitygw, join(folder, ".."), "acme-pulumi");
+    try {
+      const file = join(folder, "Pulumi.yaml");
+      writeFileSync(file, readFileSync(file, "utf8").replace("https://nbg1.your-objectstorage.com", bucket.endpoint));
+      const options = { env: bucket.env };
+      await must(shell("npx --no-install clawdlets up --host web-1", options));
+      expect(emulator.report().servers).toMatchObject([{ name: "web-1", os: "nixos", installRuns: 1 }]);
+      await must(shell(withEngine("pulumi preview --stack web-1 --expect-no-changes"), options));
+      const state = readFileSync(join(bucket.folder, ".pulumi/stacks/acme-bots/web-1.json"), "utf8");
+      expect(state).toContain("clawdlets:index:Host");
+      for (const secret of ["PRIVATE KEY", emulator.token, "AGE-SECRET-KEY"]) expect(state).not.toContain(secret);
+      expect(readdirSync(join(folder, ".clawdlets", "state"))).toEqual([]);
+    } finally {
+      await bucket.close();
+    }
+  }, 240_000);
+
+  it("github-actions: the steps of its workflow pass, without anything that git ignores, and fail for a stack file that is wrong", async () => {
     const { shell, folder } = await start("github-actions");
     const workflow = parse(readFileSync(join(folder, ".github/workflows/preview.yml"), "utf8"));
     const steps: { run?: string; name?: string }[] = workflow.jobs.preview.steps;
@@ -103,6 +126,13 @@ describe("examples", () => {
     rmSync(join(folder, ".clawdlets"), { recursive: true });
     await must(shell(preview ?? "false", { env }));
     expect(readFileSync(env.GITHUB_STEP_SUMMARY, "utf8")).toContain("web-1");
+    const file = join(folder, "stacks", "Pulumi.web-1.yaml");
+    writeFileSync(
+      file,
+      readFileSync(file, "utf8").replace("config:\n", "config:\n  clawdlets:sshExposure: everybody\n"),
+    );
+    const wrong = await shell(preview ?? "false", { env });
+    expect(wrong.exitCode, wrong.all).toBe(3);
   }, 180_000);
 });
 

@@ -102,7 +102,14 @@ describe("dependencies", () => {
     for (const name of ["vitest", "@biomejs/biome", "@pulumi/random"]) expect(isDev(name), name).toBe(true);
   });
 
-  test.each(["toolchain", "toolchain/bridge", "toolchain/checks", "toolchain/tofu/cli", "toolchain/tofu/provider"])(
+  test.each([
+    "toolchain",
+    "toolchain/bridge",
+    "toolchain/checks",
+    "toolchain/bucket",
+    "toolchain/tofu/cli",
+    "toolchain/tofu/provider",
+  ])(
     "Go: whatever %s requires has its sums",
     (folder) => {
       const sums = new Set(

@@ -1,0 +1,130 @@
+import { resolve } from "node:path";
+import { createInterface } from "node:readline/promises";
+import { Command } from "commander";
+import { type Adoptable, type AdoptRequest, logIn, lookAtMade, runningKey } from "../core/adopt/look.ts";
+import { readTofuState, tofuStateFile } from "../core/adopt/tofu-state.ts";
+import { fingerprintOf } from "../core/bootstrap/host-key.ts";
+import { installIdOf } from "../core/bootstrap/install-id.ts";
+import { JournalWriter } from "../core/bootstrap/journal.ts";
+import { namesOf, pinHostKey } from "../core/bootstrap/known-hosts.ts";
+import { UserError } from "../core/errors.ts";
+import { exitCodes } from "../core/exit-codes.ts";
+import { createHetzner } from "../core/hetzner/client.ts";
+import { findLayout, hostLayoutOf } from "../core/local/layout.ts";
+import { readState } from "../core/local/state.ts";
+import { loadHost } from "../core/settings/host.ts";
+import { addToStackFile } from "../core/settings/stack-file.ts";
+import { canAsk } from "./_ask.ts";
+import { chooseHost } from "./_choose.ts";
+import { engineOrSetUp } from "./_engine.ts";
+import { importHost } from "./_import.ts";
+import { startProgress } from "./_progress.ts";
+import { stopSignal } from "./_signals.ts";
+import { openStack } from "./_stack.ts";
+import { preview } from "./preview.ts";
+
+interface Options {
+  host?: string;
+  tfstate?: string;
+  hostKey?: string;
+  yes?: boolean;
+  json?: boolean;
+}
+
+/** `clawdlets adopt`: a host that upstream's OpenTofu made becomes a stack of this project. */
+export function adoptCommand(): Command {
+  return new Command("adopt")
+    .description("take over a running host that upstream's OpenTofu made: changes nothing at Hetzner or on the host")
+    .option("--host <name>", "the host; left out: the only one")
+    .option("--tfstate <file>", "OpenTofu's state", tofuStateFile)
+    .option("--host-key <fingerprint>", "the running host's key, SHA256:…; with --yes instead of being asked")
+    .option("--yes", "do not ask")
+    .option("--json", "one JSON object on stdout")
+    .addHelpText(
+      "after",
+      "\nFirst: clawdlets init --host NAME, which makes the stack file. The fingerprint is shown on the host's console by\n  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\n\nExamples:\n  clawdlets adopt --host web-1\n  clawdlets adopt --host web-1 --yes --host-key SHA256:tCVv…\n",
+    )
+    .action(adopt);
+}
+
+async function adopt(options: Options): Promise<void> {
+  const layout = findLayout(process.cwd());
+  const host = chooseHost(layout, options.host);
+  const progress = startProgress();
+  const { settings, local } = loadHost(layout, host, process.env);
+  if (readState(layout, host).value?.resources.some(({ type }) => type === "hcloud:index/server:Server")) {
+    throw new UserError(`${host}: its stack has a server already. Nothing was changed.`, { exitCode: exitCodes.usage });
+  }
+  const request: AdoptRequest = { layout, settings, local, signal: stopSignal() };
+  const ids = readTofuState(layout, host, resolve(layout.root, options.tfstate ?? tofuStateFile));
+  const made = await lookAtMade(createHetzner(local), request, ids);
+  progress(
+    `${host}: server ${made.serverId} at ${made.address}, behind firewall ${made.firewallName} (${made.firewallId})`,
+  );
+
+  const running = await runningKey(request, made);
+  await agreeOn(host, running, options);
+  await addToStackFile(layout, host, { sshHostKey: running.key }, ["sshHostKey"]);
+  await pinHostKey(layout.knownHosts, namesOf(host, made.address, local.sshPort), running.key);
+  const systemPath = await logIn(request, running.address);
+
+  const stack = await openStack(layout, host, await engineOrSetUp(progress));
+  await importHost(stack, host, made, settings.protect, progress);
+  await markInstalled(request, made, systemPath);
+  const changes = await preview(layout, host, true, progress);
+  const lost = Object.keys(changes).filter((operation) => /replace|delete/.test(operation));
+  if (lost.length > 0) {
+    throw new UserError(
+      `${host}: is in the stack, but the next up would ${lost.join(", ")}. Do not run it; clawdlets preview --host ${host} shows what.`,
+    );
+  }
+  progress(`${host}: taken over; nothing was changed at Hetzner or on the host. Next: clawdlets up --host ${host}`);
+  progress(`OpenTofu must not run on it again: move ${options.tfstate ?? tofuStateFile} away.`);
+  const { serverId, firewallId } = made;
+  const hostKey = fingerprintOf(running.key);
+  if (options.json)
+    process.stdout.write(`${JSON.stringify({ ok: true, host, serverId, firewallId, hostKey, changes })}\n`);
+}
+
+/** Whoever answers first could be anybody: a person compares, or has compared. */
+async function agreeOn(
+  host: string,
+  { address, key }: { address: string; key: string },
+  options: Options,
+): Promise<void> {
+  const shown = fingerprintOf(key);
+  if (options.hostKey !== undefined) {
+    if (options.hostKey === shown) return;
+    throw new UserError(
+      `${host}: at ${address} answers the key ${shown}, not ${options.hostKey}. Nothing was changed.`,
+      {
+        exitCode: exitCodes.install,
+      },
+    );
+  }
+  if (options.yes || !canAsk()) {
+    throw new UserError(
+      `${host}: at ${address} answers the key ${shown}. Compare it with the console's, then say --yes --host-key ${shown}`,
+      { exitCode: exitCodes.usage },
+    );
+  }
+  const prompt = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await prompt.question(
+    `${host} answers at ${address} with the key ${shown}. Is that what its console shows? Type yes: `,
+  );
+  prompt.close();
+  if (answer.trim() !== "yes") throw new UserError(`${host}: not taken over.`, { exitCode: exitCodes.usage });
+}
+
+/**
+ * What `install` asks first: with it, no run of the stack touches the host's disk. The host's own marker stays missing, as writing
+ * it takes root; a machine without this journal finds none there, and leaves the host alone as well.
+ */
+async function markInstalled({ layout, settings }: AdoptRequest, made: Adoptable, systemPath: string): Promise<void> {
+  const { host, reinstall } = settings;
+  const { serverId, address } = made;
+  const installId = installIdOf({ host, serverId, reinstall });
+  const journal = new JournalWriter(hostLayoutOf(layout, host).journal, { installId, serverId, address });
+  await journal.diskIs("installed");
+  await journal.end("done", systemPath);
+}

@@ -1,0 +1,67 @@
+import { resolve } from "node:path";
+import { Command } from "commander";
+import pMap from "p-map";
+import { exitCodes } from "../core/exit-codes.ts";
+import { findLayout } from "../core/local/layout.ts";
+import { writePublicFile } from "../core/local/private-files.ts";
+import { listStackFiles } from "../core/settings/stack-file.ts";
+import { pageOf } from "../core/status/page.ts";
+import { hostStatus } from "../core/status/status.ts";
+import { tableOf } from "../core/status/table.ts";
+import { chooseHosts } from "./_hosts.ts";
+import { printable, startProgress } from "./_progress.ts";
+import { stopSignal } from "./_signals.ts";
+import { preview } from "./preview.ts";
+
+interface Options {
+  host?: string;
+  drift: boolean;
+  json?: boolean;
+  html?: string;
+}
+
+/** Engines at once: each takes a core for some seconds. */
+const previewsAtOnce = { concurrency: 2 };
+
+/** `clawdlets status`: every host at a glance. Changes nothing. */
+export function statusCommand(): Command {
+  return new Command("status")
+    .description("show hosts: addresses, ssh as seen from here, installation, secrets' age, drift, cost a month")
+    .option("--host <name>", "one host; left out: all of them")
+    .option("--no-drift", "do not ask the engine what up would do: some seconds a host less")
+    .option("--html <file>", "write one page with everything in it; ADDRESSES ARE IN IT, so keep it out of git")
+    .option("--json", "one JSON object on stdout")
+    .addHelpText(
+      "after",
+      "\nExits with 0 when every host is as it should be, 1 otherwise.\n\nExamples:\n  clawdlets status\n  clawdlets status --no-drift --json | jq '.hosts[] | {host, ssh}'\n  clawdlets status --html status.html\n",
+    )
+    .action(async (options: Options) => {
+      const layout = findLayout(process.cwd());
+      const signal = stopSignal();
+      const now = new Date();
+      const names = options.host === undefined ? listStackFiles(layout) : chooseHosts(layout, { host: options.host });
+      const silent = Object.assign(() => undefined, { startedAt: Date.now() });
+      const ask = options.drift ? (host: string) => preview(layout, host, true, silent) : undefined;
+      const hosts = await pMap(
+        names,
+        (host) => hostStatus({ layout, host, environment: process.env, now, signal, ...(ask && { preview: ask }) }),
+        previewsAtOnce,
+      );
+      const ok = hosts.every((each) => each.ok);
+      const progress = startProgress();
+      if (hosts.length === 0) progress("there is no host yet: clawdlets init");
+      if (options.html !== undefined) {
+        await writePublicFile(resolve(options.html), pageOf(hosts, now));
+        progress(`wrote ${options.html}`);
+      }
+      if (options.json) process.stdout.write(`${JSON.stringify({ ok, at: now.toISOString(), hosts })}\n`);
+      else if (hosts.length > 0) process.stdout.write(tableText(hosts));
+      if (!ok) process.exitCode = exitCodes.failed;
+    });
+}
+
+/** A pipe has no width: there the table is never broken. */
+function tableText(hosts: Parameters<typeof tableOf>[0]): string {
+  const width = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY;
+  return `${tableOf(hosts, width).split("\n").map(printable).join("\n")}`;
+}

@@ -1,0 +1,44 @@
+import type { HostStatus } from "./status.ts";
+
+export interface Column {
+  title: string;
+  text: (status: HostStatus) => string;
+}
+
+const unknown = "?";
+
+/** What the table and the page show of a host, in this order. */
+export const columns: readonly Column[] = [
+  { title: "host", text: ({ host }) => host },
+  { title: "state", text: ({ ok, server }) => (ok ? "ok" : server ? "look" : "not there") },
+  { title: "server", text: ({ server }) => (server ? `${server.type} ${server.location}, ${server.state}` : "-") },
+  { title: "address", text: ({ ipv4, ipv6 }) => [ipv4, ipv6].filter((each) => each !== undefined).join(" ") || "-" },
+  { title: "TCP/22", text: ({ ssh }) => ssh ?? unknown },
+  { title: "tailnet", text: ({ tailnet }) => tailnet ?? unknown },
+  { title: "installation", text: ({ installId }) => installId ?? "-" },
+  { title: "system", text: (status) => systemOf(status) },
+  { title: "secrets", text: ({ secrets }) => (secrets ? `${secrets.count}, oldest ${secrets.oldestDays} days` : "-") },
+  { title: "drift", text: ({ drift }) => driftOf(drift) },
+  { title: "a month", text: ({ cost }) => (cost ? `${cost.monthlyNet.toFixed(2)} ${cost.currency} net` : unknown) },
+];
+
+/** The sum over all hosts, by currency. */
+export function totalOf(hosts: readonly HostStatus[]): string {
+  const sums = new Map<string, number>();
+  for (const { cost } of hosts) {
+    if (cost) sums.set(cost.currency, (sums.get(cost.currency) ?? 0) + cost.monthlyNet);
+  }
+  return [...sums].map(([currency, sum]) => `${sum.toFixed(2)} ${currency}`).join(" and ");
+}
+
+function systemOf({ systemPath, seenOn }: HostStatus): string {
+  if (systemPath === undefined) return "-";
+  const name = systemPath.replace(/^\/nix\/store\/([a-z0-9]{8})[a-z0-9]*-/, "$1… ");
+  return seenOn === "journal" ? `${name} (when installed)` : name;
+}
+
+function driftOf(drift: HostStatus["drift"]): string {
+  if (!drift) return unknown;
+  const parts = Object.entries(drift).map(([operation, count]) => `${count} to ${operation}`);
+  return parts.join(", ") || "none";
+}

@@ -1,0 +1,194 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { execa } from "execa";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { type Demo, prepareDemo } from "../../cli/_demo/prepare.ts";
+import { runDemo } from "../../cli/_demo/run.ts";
+import { engineEnvironment } from "../../cli/_engine.ts";
+import { up } from "../../cli/up.ts";
+import { fingerprintOf } from "../../core/bootstrap/host-key.ts";
+import { readJournal } from "../../core/bootstrap/journal.ts";
+import { hostLayoutOf } from "../../core/local/layout.ts";
+import { publicKeyOf, replaceSshKey } from "../../core/local/ssh-keys.ts";
+import { addToStackFile } from "../../core/settings/stack-file.ts";
+import { findEngine } from "../../toolchain/index.ts";
+import { repository } from "../_repository.ts";
+
+/**
+ * A host as upstream's OpenTofu leaves it (regenrek/clawdlets b49d4af, infra/opentofu): installed, without our labels, protection,
+ * ping rule and one-time key, its state in terraform.tfstate. Made of a host of ours, from which all that is taken away again;
+ * what stands in for OpenTofu is that file, of its format, with the attributes its provider writes.
+ */
+const folder = mkdtempSync(join(tmpdir(), "clawdlets-adopt-"));
+const lines: string[] = [];
+const progress = Object.assign((text: string) => void lines.push(text), { startedAt: Date.now() });
+const engine = findEngine(repository);
+let demo: Demo;
+let hostKey: string;
+let ids: { server: number; firewall: number };
+
+// biome-ignore lint/suspicious/noExplicitAny: the API's answers, in shapes the test knows
+async function api(method: string, path: string, body?: unknown): Promise<any> {
+  const { HCLOUD_ENDPOINT, HCLOUD_TOKEN } = engineEnvironment(demo.layout, engine ?? ({} as never));
+  const response = await fetch(`${HCLOUD_ENDPOINT}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${HCLOUD_TOKEN}`, "content-type": "application/json" },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  expect(response.ok, `${method} ${path}: ${response.status}`).toBe(true);
+  return response.status === 204 ? undefined : response.json();
+}
+
+const clawdlets = (...args: string[]) =>
+  execa(process.execPath, [join(repository, "bin", "clawdlets.mjs"), ...args], {
+    cwd: demo.layout.root,
+    reject: false,
+    all: true,
+    stdin: "ignore",
+  });
+
+const adopt = (...args: string[]) => clawdlets("adopt", "--host", demo.host, ...args);
+const tfstate = () => join(demo.layout.root, "infra", "opentofu", "terraform.tfstate");
+const remote = async () => [await api("GET", `/servers/${ids.server}`), await api("GET", `/firewalls/${ids.firewall}`)];
+const writes = async () => Object.entries((await demo.report()).requests).filter(([path]) => !path.startsWith("GET"));
+
+beforeAll(async () => {
+  demo = await prepareDemo(progress, { root: join(folder, "project"), data: join(folder, "emulator") });
+  await runDemo(demo, progress);
+  await leaveAsUpstream();
+}, 180_000);
+
+afterAll(async () => {
+  await demo?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function leaveAsUpstream(): Promise<void> {
+  const { layout, host } = demo;
+  const files = hostLayoutOf(layout, host);
+  hostKey = publicKeyOf(files.hostKey);
+  const { servers } = await api("GET", "/servers");
+  const { firewalls } = await api("GET", "/firewalls");
+  ids = { server: servers[0].id, firewall: firewalls[0].id };
+  await api("POST", `/servers/${ids.server}/actions/change_protection`, { delete: false, rebuild: false });
+  await api("PUT", `/servers/${ids.server}`, { labels: {} });
+  await api("PUT", `/firewalls/${ids.firewall}`, { labels: {} });
+  await api("POST", `/firewalls/${ids.firewall}/actions/set_rules`, { rules: [] });
+  for (const { id } of (await api("GET", "/ssh_keys")).ssh_keys) await api("DELETE", `/ssh_keys/${id}`);
+  await vi.waitFor(async () => expect((await remote())[0].server.locked).toBe(false), { timeout: 20_000 });
+  // Nothing of ours knows the host any more; its key is another than the one that init has made here.
+  for (const path of [layout.state, files.journal, layout.knownHosts]) rmSync(path, { recursive: true, force: true });
+  await replaceSshKey(files.hostKey, host);
+  await addToStackFile(layout, host, { sshHostKey: publicKeyOf(files.hostKey) }, ["sshHostKey"]);
+  mkdirSync(join(layout.root, "infra", "opentofu"), { recursive: true });
+  const instance = (attributes: object) => [
+    { schema_version: 0, attributes, sensitive_attributes: [], private: "bnVsbA==" },
+  ];
+  const resource = (type: string, name: string, attributes: object) => ({
+    module: "module.clawdbot_fleet_host",
+    mode: "managed",
+    type,
+    name,
+    provider: 'provider["registry.opentofu.org/hetznercloud/hcloud"]',
+    instances: instance(attributes),
+  });
+  const state = {
+    version: 4,
+    terraform_version: "1.10.5",
+    serial: 3,
+    lineage: "5b1c2a5e-4f0c-9f1e-6d0a-9d3c8e7f6a51",
+    outputs: { ipv4: { value: servers[0].public_net.ipv4.ip, type: "string" } },
+    resources: [
+      resource("hcloud_firewall", "fw", {
+        id: String(ids.firewall),
+        name: `${host}-fw`,
+        labels: {},
+        rule: [],
+        apply_to: [],
+      }),
+      resource("hcloud_server", "vm", {
+        id: String(ids.server),
+        name: host,
+        server_type: "cx43",
+        image: "debian-12",
+        location: "nbg1",
+        firewall_ids: [ids.firewall],
+        ipv4_address: servers[0].public_net.ipv4.ip,
+      }),
+    ],
+    check_results: null,
+  };
+  writeFileSync(tfstate(), JSON.stringify(state, null, 2));
+}
+
+describe("taking over is refused, with nothing written anywhere, when", () => {
+  it.each<[string, string[], RegExp, number]>([
+    ["nobody has compared the key", ["--yes"], /answers the key SHA256:\S+\. Compare it with the console's/, 2],
+    ["another key answers", ["--yes", "--host-key", "SHA256:other"], /answers the key SHA256:\S+, not SHA256:other/, 7],
+    ["there is no state", ["--tfstate", "elsewhere.tfstate"], /elsewhere\.tfstate: .*there is no such file/, 3],
+  ])(
+    "%s",
+    async (_, args, reason, code) => {
+      const before = [await remote(), readFileSync(hostLayoutOf(demo.layout, demo.host).stackFile, "utf8")];
+      const { exitCode, all } = await adopt(...args);
+      expect([exitCode, all]).toEqual([code, expect.stringMatching(reason)]);
+      expect([await remote(), readFileSync(hostLayoutOf(demo.layout, demo.host).stackFile, "utf8")]).toEqual(before);
+      expect(readJournal(hostLayoutOf(demo.layout, demo.host).journal)).toBeUndefined();
+    },
+    60_000,
+  );
+
+  it("the stack file says another server type: the next up would resize it", async () => {
+    const { layout, host } = demo;
+    const [stackFile, stackJson] = [hostLayoutOf(layout, host).stackFile, layout.stackJson];
+    const before = [stackFile, stackJson].map((file) => readFileSync(file, "utf8"));
+    for (const [index, file] of [stackFile, stackJson].entries()) {
+      writeFileSync(file, (before[index] ?? "").replace("cx43", "cx53"));
+    }
+    const { exitCode, all } = await adopt("--yes", "--host-key", fingerprintOf(hostKey));
+    for (const [index, file] of [stackFile, stackJson].entries()) writeFileSync(file, before[index] ?? "");
+    expect([exitCode, all]).toEqual([3, expect.stringMatching(/serverType: is "cx53", but Hetzner has "cx43"/)]);
+  }, 60_000);
+});
+
+describe("taking over", () => {
+  it("changes neither server nor firewall, and ends with a preview without replacement", async () => {
+    const before = { remote: await remote(), writes: await writes() };
+    const { exitCode, all, stdout } = await adopt("--yes", "--host-key", fingerprintOf(hostKey), "--json");
+    expect(exitCode, all).toBe(0);
+    const { changes, ...result } = JSON.parse(stdout);
+    expect(result).toEqual({
+      ok: true,
+      host: demo.host,
+      serverId: ids.server,
+      firewallId: ids.firewall,
+      hostKey: fingerprintOf(hostKey),
+    });
+    expect(Object.keys(changes).filter((operation) => /replace|delete/.test(operation))).toEqual([]);
+    expect(changes.update, JSON.stringify(changes)).toBe(2);
+    expect({ remote: await remote(), writes: await writes() }).toEqual(before);
+  }, 120_000);
+
+  it("is refused a second time", async () => {
+    const { exitCode, all } = await adopt("--yes", "--host-key", fingerprintOf(hostKey));
+    expect([exitCode, all]).toEqual([2, expect.stringMatching(/its stack has a server already/)]);
+  }, 60_000);
+
+  it("leaves a host that up labels, protects and proves closed, and neither boots nor installs anew", async () => {
+    const seen = (await demo.report()).servers[0];
+    lines.length = 0;
+    await up(demo.layout, demo.host, progress).catch((error) => expect.fail(`${error}\n${lines.join("\n")}`));
+    expect((await demo.report()).servers[0]).toMatchObject({
+      id: seen?.id,
+      bootId: seen?.bootId,
+      installRuns: 1,
+      diskWipes: 1,
+    });
+    const [{ server }, { firewall }] = await remote();
+    expect(server.protection).toEqual({ delete: false, rebuild: false }); // The demo's stack says protect: false.
+    expect(server.labels).toMatchObject({ "clawdlets-host": demo.host });
+    expect(firewall.rules).toMatchObject([{ protocol: "icmp" }]);
+    expect(Object.keys((await up(demo.layout, demo.host, progress)).changes)).toEqual(["same"]);
+  }, 120_000);
+});
