@@ -3,6 +3,7 @@ import { ageRecipient } from "../core/settings/names.ts";
 
 /** The age key of one host. Its private half never passes through the engine: not as an input, not as an output. */
 export interface AgeKeyArgs {
+  /** Host name, for messages. */
   host: string;
   /** Shape: `age1` and 58 characters, the public half. Everything the host may read is encrypted to it. */
   recipient: string;
@@ -15,6 +16,7 @@ export interface AgeKeyArgs {
  * @throws `pulumi.InputPropertyError` for anything that is not a recipient
  */
 export class AgeKey extends pulumi.ComponentResource {
+  /** The recipient, checked: `age1` and 58 characters. */
   readonly recipient: pulumi.Output<string>;
 
   constructor(name: string, args: AgeKeyArgs, opts: pulumi.ComponentResourceOptions = {}) {

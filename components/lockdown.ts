@@ -17,6 +17,7 @@ export interface LockdownArgs {
   installId: pulumi.Input<string>;
   /** … and whenever the firewall or its rules change. */
   firewallId: pulumi.Input<number>;
+  /** All inbound rules that may be in force, e.g. {@link HostFirewall}'s `rules`; one that is there and not here fails the update. */
   rules: pulumi.Input<DeclaredRule[]>;
   /** With `bootstrap` a window that is still open passes, with a warning. @default `"tailnet"` */
   sshExposure?: SshExposure;

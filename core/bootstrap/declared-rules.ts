@@ -6,9 +6,13 @@ import { type FirewallRule, worldOpenSshReason } from "./opens-ssh.ts";
 
 /** A rule as it was declared, in plain values, for whoever has to compare it with what is there. */
 export interface DeclaredRule {
+  /** Outbound, Hetzner's firewalls let everything through. */
   direction: "in";
+  /** As Hetzner names it. */
   protocol: FirewallRule["protocol"];
+  /** One, a range `"8000-8100"`, or `"any"`; TCP and UDP only. */
   port?: string;
+  /** Networks with prefix, e.g. `["0.0.0.0/0", "::/0"]` for everybody. */
   sourceIps: string[];
 }
 

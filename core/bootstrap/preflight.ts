@@ -12,7 +12,9 @@ import { didYouMean } from "../settings/nearest.ts";
 import { defaultImage } from "../settings/stack-config.ts";
 import { readBootstrapKeys } from "./bootstrap-keys.ts";
 import { resolveFlake } from "./flake.ts";
+import { installIdOf } from "./install-id.ts";
 import { findInstaller } from "./installer.ts";
+import { type Journal, readJournal } from "./journal.ts";
 import { checkSecretSources, readSecretSources } from "./upstream-secrets.ts";
 
 export interface PreflightRequest {
@@ -64,6 +66,8 @@ export function checkKeys({ layout, settings, local }: Omit<PreflightRequest, "s
     });
   }
   const where = relative(layout.root, host.hostKey);
+  // A host that was taken over has made its key itself, and keeps it; it is asked for where it would be sent.
+  if (isThere(readJournal(host.journal), settings)) return [...problems, ...operatorKey({ settings, local })];
   if (!existsSync(host.hostKey)) problems.push({ where, setting: "host key", message: `missing. ${mend}` });
   else if (publicKeyOf(host.hostKey) !== withoutComment(settings.sshHostKey)) {
     problems.push({
@@ -72,15 +76,25 @@ export function checkKeys({ layout, settings, local }: Omit<PreflightRequest, "s
       message: "is not the private half of clawdlets:sshHostKey. Put the right file back.",
     });
   }
+  return [...problems, ...operatorKey({ settings, local })];
+}
+
+/** Whether the installation that the stack asks for is the one that is on the server, so that nothing would be installed. */
+function isThere(journal: Journal | undefined, { host, reinstall }: HostSettings): boolean {
+  if (journal?.state !== "done") return false;
+  return journal.installId === installIdOf({ host, serverId: journal.serverId, reinstall });
+}
+
+function operatorKey({ settings, local }: Pick<PreflightRequest, "settings" | "local">): Problem[] {
   const operator = existsSync(local.sshPubkeyFile)
     ? withoutComment(readFileSync(local.sshPubkeyFile, "utf8"))
     : undefined;
   if (operator === undefined || !settings.adminSshKeys.map(withoutComment).includes(operator)) {
     const found = operator === undefined ? "there is no such file" : "this key is not among clawdlets:adminSshKeys";
     const message = `${found}, so you could not log in to the installed host. Name your own public key, and list it in the stack file.`;
-    problems.push({ where: local.sshPubkeyFile, setting: `hosts.${settings.host}.opentofu.sshPubkeyFile`, message });
+    return [{ where: local.sshPubkeyFile, setting: `hosts.${settings.host}.opentofu.sshPubkeyFile`, message }];
   }
-  return problems;
+  return [];
 }
 
 async function imageExists(hetzner: Hetzner, name: string): Promise<boolean> {

@@ -11,7 +11,9 @@ import { quoted } from "./wording.ts";
 
 /** The public half: what a preview anywhere knows. */
 export interface HostSettings extends StackConfig {
+  /** Name of the host: of its server, its stack file and its place in `.clawdlets/`. */
   host: string;
+  /** Its attribute in the flake's `nixosConfigurations`. */
   flakeHost: string;
 }
 

@@ -1,0 +1,6 @@
+/** `npm run api`: writes docs/api.md anew. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { apiReference, projectRoot } from "./_build/api-reference.ts";
+
+writeFileSync(join(projectRoot, "docs", "api.md"), apiReference(projectRoot));
