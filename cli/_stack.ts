@@ -1,6 +1,6 @@
 import { LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation/index.js";
 import { SemVer } from "semver";
-import { UserError } from "../core/errors.ts";
+import { messageOf, UserError } from "../core/errors.ts";
 import { exitCodes } from "../core/exit-codes.ts";
 import type { Layout } from "../core/local/layout.ts";
 import { readProjectFile } from "../core/local/project-file.ts";
@@ -32,7 +32,12 @@ export async function openStack(
     envVars: { ...engineEnvironment(layout, engine), ...extra },
   });
   if (isChosen(layout, host, engine)) workspace.selectStack = async () => undefined;
-  return Stack.createOrSelect(host, workspace);
+  return Stack.createOrSelect(host, workspace).catch((error: unknown) => {
+    // The library repeats the command line, and the reason several times; e.g. a bucket that lets nobody in.
+    const [reason] = /(?<=^error: ).+$/m.exec(messageOf(error)) ?? [];
+    if (reason === undefined) throw error;
+    throw new UserError(`${host}: the engine could not open the stack: ${reason}`, { exitCode: exitCodes.engine });
+  });
 }
 
 /**

@@ -57,7 +57,7 @@ beforeAll(async () => {
   demo = await prepareDemo(progress, { root: join(folder, "project"), data: join(folder, "emulator") });
   await runDemo(demo, progress);
   await leaveAsUpstream();
-}, 180_000);
+}, 600_000);
 
 afterAll(async () => {
   await demo?.close();
@@ -136,7 +136,7 @@ describe("taking over is refused, with nothing written anywhere, when", () => {
       expect([await remote(), readFileSync(hostLayoutOf(demo.layout, demo.host).stackFile, "utf8")]).toEqual(before);
       expect(readJournal(hostLayoutOf(demo.layout, demo.host).journal)).toBeUndefined();
     },
-    60_000,
+    120_000,
   );
 
   it("the stack file says another server type: the next up would resize it", async () => {
@@ -149,7 +149,7 @@ describe("taking over is refused, with nothing written anywhere, when", () => {
     const { exitCode, all } = await adopt("--yes", "--host-key", fingerprintOf(hostKey));
     for (const [index, file] of [stackFile, stackJson].entries()) writeFileSync(file, before[index] ?? "");
     expect([exitCode, all]).toEqual([3, expect.stringMatching(/serverType: is "cx53", but Hetzner has "cx43"/)]);
-  }, 60_000);
+  }, 120_000);
 });
 
 describe("taking over", () => {
@@ -168,12 +168,12 @@ describe("taking over", () => {
     expect(Object.keys(changes).filter((operation) => /replace|delete/.test(operation))).toEqual([]);
     expect(changes.update, JSON.stringify(changes)).toBe(2);
     expect({ remote: await remote(), writes: await writes() }).toEqual(before);
-  }, 120_000);
+  }, 600_000);
 
   it("is refused a second time", async () => {
     const { exitCode, all } = await adopt("--yes", "--host-key", fingerprintOf(hostKey));
     expect([exitCode, all]).toEqual([2, expect.stringMatching(/its stack has a server already/)]);
-  }, 60_000);
+  }, 120_000);
 
   it("leaves a host that up labels, protects and proves closed, and neither boots nor installs anew", async () => {
     const seen = (await demo.report()).servers[0];
@@ -190,5 +190,5 @@ describe("taking over", () => {
     expect(server.labels).toMatchObject({ "clawdlets-host": demo.host });
     expect(firewall.rules).toMatchObject([{ protocol: "icmp" }]);
     expect(Object.keys((await up(demo.layout, demo.host, progress)).changes)).toEqual(["same"]);
-  }, 120_000);
+  }, 600_000);
 });

@@ -19,7 +19,7 @@ export async function startBucket(versitygw: string, parent: string, name: strin
   mkdirSync(folder, { recursive: true });
   const port = await freePort();
   const keys = { ROOT_ACCESS_KEY: "example", ROOT_SECRET_KEY: "example-secret-key" };
-  const args = ["--port", `127.0.0.1:${port}`, "--region", "eu-central-1", "posix", join(parent, "s3")];
+  const args = ["--port", `127.0.0.1:${port}`, "--region", "nbg1", "posix", join(parent, "s3")];
   const server = execa(versitygw, args, { env: keys, extendEnv: false, reject: false, all: true });
   const endpoint = `http://127.0.0.1:${port}`;
   // Refused without a key, but answered.
