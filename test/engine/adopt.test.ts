@@ -192,3 +192,40 @@ describe("taking over", () => {
     expect(Object.keys((await up(demo.layout, demo.host, progress)).changes)).toEqual(["same"]);
   }, 600_000);
 });
+
+describe("clawdlets status", () => {
+  it("shows the host from every side: Hetzner, the port, the host itself, sops, the engine", async () => {
+    const file = join(folder, "status.html");
+    const { exitCode, all, stdout } = await clawdlets("status", "--json", "--html", file);
+    const { ok, hosts } = JSON.parse(stdout);
+    expect(hosts, all).toMatchObject([
+      {
+        host: demo.host,
+        server: { id: ids.server, type: "cx43", location: "nbg1", state: "running" },
+        ipv4: expect.stringMatching(/^127\./),
+        ssh: "closed",
+        tailnet: "answers",
+        installId: expect.stringMatching(/^[0-9a-f]{16}$/),
+        systemPath: expect.stringMatching(/^\/nix\/store\//),
+        seenOn: "host",
+        secrets: { oldestDays: 0 },
+        drift: {},
+        cost: { monthlyNet: 16.49, currency: "EUR" },
+        problems: [],
+      },
+    ]);
+    expect([ok, exitCode]).toEqual([true, 0]);
+    expect(readFileSync(file, "utf8")).toContain(hosts[0].ipv4);
+    const table = await clawdlets("status", "--no-drift");
+    expect(table.stdout).toMatch(/^host .* a month\n.*16\.49 EUR net/);
+  }, 600_000);
+
+  it("says what would change, and that a port is open, and fails", async () => {
+    const rules = [{ direction: "in", protocol: "tcp", port: "22", source_ips: ["0.0.0.0/0"] }];
+    await api("POST", `/firewalls/${ids.firewall}/actions/set_rules`, { rules });
+    const { exitCode, all, stdout } = await clawdlets("status", "--json");
+    const [host] = JSON.parse(stdout).hosts;
+    expect([exitCode, host.ok, host.drift], all).toEqual([1, false, { update: 1 }]);
+    expect(host.problems.join("\n")).toMatch(/TCP\/22/);
+  }, 600_000);
+});
