@@ -209,7 +209,7 @@ describe("the scope stack finds", () => {
     ],
     [
       "a run that was killed",
-      (layout) => writeState(layout, known(), [{ type: "creating" }]),
+      (layout) => writeState(layout, known(), [{ type: "creating", resource: known()[0] }]),
       /^warning \| state .*killed while it changed something \| clawdlets up --host web-1/,
     ],
     [
