@@ -109,29 +109,26 @@ describe("dependencies", () => {
     "toolchain/bucket",
     "toolchain/tofu/cli",
     "toolchain/tofu/provider",
-  ])(
-    "Go: whatever %s requires has its sums",
-    (folder) => {
-      const sums = new Set(
-        read(`${folder}/go.sum`)
-          .trim()
-          .split("\n")
-          .map((line) => line.replace(/ h1:[A-Za-z0-9+/]{43}=$/, "")),
-      );
-      const mod = read(`${folder}/go.mod`);
-      const replaced = new Map(
-        [...mod.matchAll(/^(?:replace)?\s*(\S+)(?: v\S+)? => (\S+)(?: (v\S+))?$/gm)].map(([, from, to, version]) => [
-          from,
-          version === undefined ? undefined : `${to} ${version}`,
-        ]),
-      );
-      const required = [...mod.matchAll(/^\t([\w./~-]+\.[\w./~-]+) (v[^\s/]+)(?: \/\/ indirect)?$/gm)];
-      expect(required.length).toBeGreaterThan(20);
-      for (const [, path = "", version = ""] of required) {
-        // A replacement by a folder of our own has no sum.
-        const wanted = replaced.has(path) ? replaced.get(path) : `${path} ${version}`;
-        if (wanted !== undefined) expect(sums, `${folder}: ${wanted}`).toContain(`${wanted}/go.mod`);
-      }
-    },
-  );
+  ])("Go: whatever %s requires has its sums", (folder) => {
+    const sums = new Set(
+      read(`${folder}/go.sum`)
+        .trim()
+        .split("\n")
+        .map((line) => line.replace(/ h1:[A-Za-z0-9+/]{43}=$/, "")),
+    );
+    const mod = read(`${folder}/go.mod`);
+    const replaced = new Map(
+      [...mod.matchAll(/^(?:replace)?\s*(\S+)(?: v\S+)? => (\S+)(?: (v\S+))?$/gm)].map(([, from, to, version]) => [
+        from,
+        version === undefined ? undefined : `${to} ${version}`,
+      ]),
+    );
+    const required = [...mod.matchAll(/^\t([\w./~-]+\.[\w./~-]+) (v[^\s/]+)(?: \/\/ indirect)?$/gm)];
+    expect(required.length).toBeGreaterThan(20);
+    for (const [, path = "", version = ""] of required) {
+      // A replacement by a folder of our own has no sum.
+      const wanted = replaced.has(path) ? replaced.get(path) : `${path} ${version}`;
+      if (wanted !== undefined) expect(sums, `${folder}: ${wanted}`).toContain(`${wanted}/go.mod`);
+    }
+  });
 });
