@@ -1,15 +1,15 @@
 import { Command, Option } from "commander";
 import pc from "picocolors";
 import { type DoctorContext, examine, exitCodeOf, type Finding, type Scope, scopes } from "../core/doctor/index.ts";
+import { UserError } from "../core/errors.ts";
 import { findLayout } from "../core/local/layout.ts";
+import { scanRepository } from "../core/repo/secret-scan.ts";
 import { findEngine } from "../toolchain/index.ts";
 import { engineRoot } from "./_engine.ts";
+import { gitleaksOrSetUp } from "./_gitleaks.ts";
 import { chooseHosts } from "./_hosts.ts";
 import { printable } from "./_progress.ts";
 import { stopSignal } from "./_signals.ts";
-
-/** What looks through the repository's text for secrets; none here yet, and doctor says so. */
-const scanSecrets: DoctorContext["scanSecrets"] = undefined;
 
 interface Options {
   host?: string;
@@ -35,6 +35,8 @@ export function doctorCommand(): Command {
     .action(async (options: Options) => {
       const layout = findLayout(process.cwd());
       const hosts = chooseHosts(layout, options.host === undefined ? { all: true } : { host: options.host });
+      const chosen = options.scope === undefined ? scopes : [options.scope];
+      const scanSecrets = chosen.includes("repo") ? await scannerOrNone() : undefined;
       const context: DoctorContext = {
         layout,
         hosts,
@@ -43,7 +45,7 @@ export function doctorCommand(): Command {
         ...(scanSecrets && { scanSecrets }),
         signal: stopSignal(),
       };
-      const findings = await examine(context, options.scope === undefined ? scopes : [options.scope]);
+      const findings = await examine(context, chosen);
       for (const finding of findings) show(finding);
       const exitCode = exitCodeOf(findings, options.strict === true);
       tell(summary(findings));
@@ -51,6 +53,18 @@ export function doctorCommand(): Command {
         process.stdout.write(`${JSON.stringify({ ok: exitCode === 0, strict: options.strict === true, findings })}\n`);
       process.exitCode = exitCode;
     });
+}
+
+/** gitleaks over the whole history and what is not committed; where it cannot be had, that is said, and counts as not looked at. */
+async function scannerOrNone(): Promise<DoctorContext["scanSecrets"]> {
+  try {
+    const tools = await gitleaksOrSetUp(tell);
+    return (root) => scanRepository({ root, ...tools });
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    tell(error.message);
+    return undefined;
+  }
 }
 
 const colours = { ok: pc.green, warning: pc.yellow, problem: pc.red, "not looked at": pc.dim } as const;

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import { join, relative } from "node:path";
-import { SettingsError } from "../errors.ts";
+import { messageOf, SettingsError, UserError } from "../errors.ts";
 import { checkLocalFolder } from "../local/hygiene.ts";
 import { hostLayoutOf } from "../local/layout.ts";
 import { run } from "../local/run.ts";
@@ -44,7 +44,11 @@ function checkSecretScan({ layout, scanSecrets }: DoctorContext): Promise<Findin
   const looked: Looked = { scope: "repo", check: "secret scan", looked: "contents of what git tracks" };
   return attempt(looked, async () => {
     if (!scanSecrets) return [notLookedAt(looked, "no scanner is at hand")];
-    const leaks = await scanSecrets(layout.root);
+    const leaks = await scanSecrets(layout.root).catch((error: unknown) => {
+      if (!(error instanceof UserError)) throw error;
+      return messageOf(error); // No repository, or a scanner that does not work: neither is a secret found.
+    });
+    if (typeof leaks === "string") return [notLookedAt(looked, leaks)];
     if (leaks.length === 0) return [ok(looked, "nothing that looks like a secret")];
     const mend = "replace the secret where it was made: it stays in the history. Then take it out of the file";
     return leaks.map(({ file, line, rule }) =>
