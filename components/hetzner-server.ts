@@ -102,6 +102,7 @@ export class HetznerServer extends pulumi.ComponentResource {
     );
     const protect = args.protect ?? true;
     const { placementGroupId } = args;
+    const publicNets = publicNetsOf(args);
     const declared: hcloud.ServerArgs = {
       name: args.host,
       serverType: checked(owner, "serverType", args.serverType, shapes.word),
@@ -114,14 +115,12 @@ export class HetznerServer extends pulumi.ComponentResource {
       deleteProtection: protect,
       rebuildProtection: protect,
       ...(placementGroupId !== undefined && { placementGroupId }),
-      ...publicNetsOf(args),
+      ...publicNets,
     };
-    const ignoreChanges = [...createOnly, ...(args.keepsWindow ? ["firewallIds"] : [])];
-    if (declared.publicNets !== undefined) ignoreChanges.push("publicNets");
     const server = new hcloud.Server(`${name}-server`, serverTransformed(owner, declared, args.transform), {
       ...child,
       protect,
-      ignoreChanges,
+      ignoreChanges: [...createOnly, ...(args.keepsWindow ? ["firewallIds"] : []), ...Object.keys(publicNets)],
       ...adopting(args.adopt?.server),
     });
     this.serverId = server.id.apply(Number);

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { dirname, join, relative, resolve } from "node:path";
 
 /** An import of a neighbour, as TypeScript leaves it in what it declares: with the source's extension. */
-const neighbour = /((?:from|import\()\s*")(\.{1,2}\/[^"]+?)\.ts"/g;
+const neighbour = /((?:from|import\(|import)\s*")(\.{1,2}\/[^"]+?)\.ts"/g;
 
 /**
  * Keeps the declarations that the entries reach, with imports that resolve without the sources, and copies them to `common`:

@@ -122,7 +122,8 @@ describe("the package", () => {
       const environment = process.env;
       Object.defineProperty(process, "env", { get() { asked("env"); return environment; } });
       const { cwd } = process;
-      process.cwd = () => { asked("cwd"); return cwd.call(process); };
+      // graceful-fs puts one of its own there, which remembers.
+      Object.defineProperty(process, "cwd", { get() { asked("cwd"); return cwd; }, set() {} });
       const { now } = Date;
       Date.now = () => { asked("clock"); return now(); };
       globalThis.Date = new Proxy(Date, { construct(target, args) { if (args.length === 0) asked("clock"); return new target(...args); } });
