@@ -12,7 +12,7 @@ async function stackAtWork(trap: string, env: Record<string, string> = {}) {
   Object.assign(stack.env, env);
   const create = `${trap}
     (sleep 300 & echo $! > grandchild; echo $$ > shell; wait) & echo $! > child
-    while [ ! -s grandchild ]; do sleep 0.05; done; touch started; wait`;
+    while [ ! -s grandchild ] || [ ! -s shell ]; do sleep 0.05; done; touch started; wait`;
   stack.write("commands.json", JSON.stringify({ long: { create } }));
   const running = stack.start("up", "--yes", "--skip-preview", "--stack", "s");
   await vi.waitFor(() => expect(existsSync(`${stack.folder}/started`)).toBe(true), { timeout: 20_000, interval: 50 });
