@@ -5,21 +5,24 @@ const escapes = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[A-Za-z]`, "g")
 /**
  * Runs a command on a real terminal (util-linux `script`), and types each answer once its question is on the screen. The
  * terminal is told its size first: without one the prompts break every line after one character.
+ * @returns everything that was written, one thing after the other, without (`screen`) and with (`raw`) what moves the cursor
  */
 export async function onTerminal(
   command: string,
   answers: readonly (readonly [question: string, answer: string])[],
   options: { cwd: string; env?: Record<string, string> },
-): Promise<{ screen: string; exitCode: number }> {
+): Promise<{ screen: string; raw: string; exitCode: number }> {
   const child = execa("script", ["-qec", `stty cols 110 rows 40; exec ${command}`, "/dev/null"], {
     ...options,
     reject: false,
     timeout: 60_000,
   });
   let screen = "";
+  let raw = "";
   let seen = 0;
   const left = [...answers];
   child.stdout.on("data", (data: Buffer) => {
+    raw += data.toString();
     screen += data.toString().replace(escapes, "");
     for (let next = left[0]; next; next = left[0]) {
       const at = screen.indexOf(next[0], seen);
@@ -30,5 +33,5 @@ export async function onTerminal(
     }
   });
   const { exitCode } = await child;
-  return { screen, exitCode: exitCode ?? -1 };
+  return { screen, raw, exitCode: exitCode ?? -1 };
 }

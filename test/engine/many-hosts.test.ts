@@ -96,9 +96,11 @@ describe("three hosts, one of which Hetzner refuses, under a limit for three onl
       "is one table that is redrawn, and then the summary",
       async () => {
         const command = `${join(process.cwd(), "bin", "clawdlets")} preview --all --no-refresh`;
-        const { screen, exitCode } = await onTerminal(command, [], { cwd: lab.layout.root });
+        const { screen, raw, exitCode } = await onTerminal(command, [], { cwd: lab.layout.root });
         expect(exitCode).toBe(0);
         expect(screen).toMatch(/3 hosts: 3 running/);
+        // Drawn over what was there: the cursor goes up.
+        expect(raw).toContain(`${String.fromCharCode(27)}[1A`);
         expect(screen).toMatch(/3 hosts: 3 ok\s+\d+\.\d s {2}web-1 {2}ok {7}nothing would change/);
         expect(screen).toMatch(/ok {7}web-1, web-2, web-3: nothing would change\s+preview: 3 ok; /);
       },
@@ -107,22 +109,35 @@ describe("three hosts, one of which Hetzner refuses, under a limit for three onl
   });
 });
 
-describe("three hosts of which none was made", () => {
+describe("ten hosts of which none was made", () => {
+  const ten = Array.from({ length: 10 }, (_, index) => `web-${index + 1}`);
+  const three = ["--host", hosts.join(",")];
   let lab: ManyHosts;
   beforeAll(async () => {
-    lab = await ManyHosts.open(hosts);
+    lab = await ManyHosts.open(ten);
   });
   afterAll(async () => lab.close());
 
   it(
-    "a canary that fails leaves the others untouched",
+    "a bad revision stops at the canary, also with keep-going: nothing is bought for the others",
     async () => {
-      await lab.control("faults", [never]);
-      const { exitCode, stderr, json } = await lab.json(["up", "--all", "--keep-going", "--canary", "web-2"]);
-      expect(exitCode).toBe(1);
-      expect(statesOf(json)).toEqual({ "web-1": "not started", "web-2": "failed", "web-3": "not started" });
-      expect(stderr).toContain("left     web-1, web-3: the canary web-2 failed");
-      expect(lab.emulator.report().requests["POST /firewalls"]).toBe(1);
+      const bad = ["--rev", "f".repeat(40)];
+      const { exitCode, stderr, json } = await lab.json(["up", "--all", "--keep-going", "--canary", "web-2", ...bad]);
+      expect(exitCode).not.toBe(0);
+      expect(statesOf(json)).toEqual({
+        ...Object.fromEntries(ten.map((host) => [host, "not started"])),
+        "web-2": "failed",
+      });
+      expect(stderr).toMatch(/left {5}web-1, web-10, web-3, .* and 1 more: the canary web-2 failed/);
+      expect(stderr).toContain("f".repeat(12));
+      const resources = Object.keys(lab.emulator.report().requests).filter((request) => request.startsWith("POST"));
+      expect(
+        lab.emulator
+          .report()
+          .servers.map(({ name }) => name)
+          .filter((name) => name !== "web-2"),
+        String(resources),
+      ).toEqual([]);
     },
     minutes(2),
   );
@@ -130,7 +145,8 @@ describe("three hosts of which none was made", () => {
   it(
     "fail-fast, which up does unless told otherwise, begins no further host",
     async () => {
-      const { exitCode, json } = await lab.json(["up", "--all", "--parallel", "1"]);
+      await lab.control("faults", [never]);
+      const { exitCode, json } = await lab.json(["up", ...three, "--parallel", "1"]);
       expect(exitCode).toBe(1);
       expect(statesOf(json)).toEqual({ "web-1": "failed", "web-2": "not started", "web-3": "not started" });
     },
@@ -141,7 +157,7 @@ describe("three hosts of which none was made", () => {
     "Ctrl-C ends those at work in order, with their windows closed, begins no other, and the rest can be gone on with",
     async () => {
       await lab.control("faults", []);
-      const running = lab.run(["up", "--all", "--parallel", "2", "--json"]);
+      const running = lab.run(["up", ...three, "--parallel", "2", "--json"]);
       const openWindows = async () => {
         const { endpoint, token } = lab.emulator;
         const headers = { authorization: `Bearer ${token}` };
