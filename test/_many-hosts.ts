@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa, type Options } from "execa";
+import { programFiles } from "../cli/_demo/prepare.ts";
 import { initSecrets } from "../core/init.ts";
 import { git } from "../core/local/git.ts";
 import { type Layout, layoutOf } from "../core/local/layout.ts";
@@ -37,7 +38,7 @@ export class ManyHosts {
     const folder = mkdtempSync(join(tmpdir(), "clawdlets-many-"));
     const layout = layoutOf(join(folder, "project"));
     mkdirSync(layout.stacks, { recursive: true });
-    for (const file of ["Pulumi.yaml", "index.ts", "package.json", "tsconfig.json", "node_modules"]) {
+    for (const file of programFiles) {
       symlinkSync(join(repository, file), join(layout.root, file));
     }
     writeFileSync(join(layout.root, ".gitignore"), ".clawdlets/\noperator/\nnode_modules\n");

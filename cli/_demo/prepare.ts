@@ -86,10 +86,20 @@ export async function prepareDemo(progress: (text: string) => void, options: Dem
   return { layout, host, sshPort: emulator.sshPort, report: emulator.report, close: emulator.close };
 }
 
+/** What a project shares with this repo when its program is the repo's own. */
+export const programFiles = [
+  "Pulumi.yaml",
+  "bin",
+  "index.ts",
+  "package.json",
+  "tsconfig.json",
+  "node_modules",
+] as const;
+
 /** The same files as the repo's own, by link, beside folders of the demo's own. */
 async function makeProject(layout: Layout): Promise<void> {
   mkdirSync(layout.stacks, { recursive: true });
-  for (const file of ["Pulumi.yaml", "bin", "index.ts", "package.json", "tsconfig.json", "node_modules"]) {
+  for (const file of programFiles) {
     const link = join(layout.root, file);
     if (!existsSync(link)) symlinkSync(relative(layout.root, join(packageRoot, file)), link);
   }
