@@ -69,7 +69,8 @@ export function admission(
         if (!first || isOld || missing(reservation.requests) > 0) await refreshed(signal);
         const lacking = missing(reservation.requests);
         if (lacking <= 0 || seen === undefined) break;
-        const seconds = (lacking * 3600) / seen.limit;
+        // The next look takes one as well.
+        const seconds = ((lacking + 1) * 3600) / seen.limit;
         tell(`${waitText(seconds, seen.limit)}: ${seen.remaining} left, ${committed} of them for the hosts at work`);
         await wait(Math.min(seconds, longestWaitSeconds), AbortSignal.any([signal, freed.signal]));
         signal.throwIfAborted();
