@@ -34,6 +34,9 @@ rec {
   proxyUnit = "clawdlets-egress-proxy"; # .service
   proxyUid = ids.first - 1;
 
+  activationDir = "/var/lib/clawdlets/activation"; # state.json in it is for everybody.
+  activationWatch = "clawdlets-activation-watch"; # .service and .timer
+
   installIdFile = "/var/lib/clawdlets/install-id";
   ageKeyFile = "/var/lib/sops-nix/key.txt";
   secretsDirOf = host: "/var/lib/clawdlets/secrets/hosts/${host}";

@@ -44,7 +44,15 @@ rec {
       ''${sw}/clawdlets-rollback ""''
       "${sw}/nix-env --list-generations --profile /nix/var/nix/profiles/system"
     ]
-    ++ (if rebuild then [ "/etc/clawdlets/bin/rebuild-host ^(--rev [0-9a-f]{40})?$" ] else [ ])
+    ++ (
+      if rebuild then
+        [
+          "/etc/clawdlets/bin/rebuild-host ^(--rev [0-9a-f]{40})?$"
+          ''${sw}/clawdlets-activate ""'' # Its orders come on standard input: a token has no place on a command line.
+        ]
+      else
+        [ ]
+    )
     ++ builtins.concatLists (map forBot bots);
 
   # For NixOS' security.sudo.extraRules. NOSETENV: admin chooses no environment for them, as NixOS' own rules allow (SETENV).

@@ -7,7 +7,8 @@
 }:
 let
   cfg = config.clawdlets;
-  inherit (cfg.operator) rebuild;
+  inherit (cfg.operator) activation rebuild;
+  names = import ../lib/names.nix;
   sudoers = import ../lib/sudoers.nix;
   wrapper = import ../lib/wrapper.nix { inherit lib pkgs; };
   repository = builtins.match "github:([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)" (toString rebuild.flakeBase);
@@ -35,15 +36,77 @@ let
       pkgs.systemd
       pkgs.util-linux
     ];
-    environment = {
-      REPOSITORY = "https://github.com/${builtins.head repository}";
-      REF = rebuild.ref;
-      HOST = rebuild.flakeHost;
-      CACHE = "/var/lib/clawdlets/rebuild.git";
+    environment = source;
+  };
+
+  # What a host is made of, for both ways of changing it.
+  source = {
+    # An assertion says so where it is none.
+    REPOSITORY = "https://github.com/${if repository == null then "" else builtins.head repository}";
+    REF = rebuild.ref;
+    HOST = rebuild.flakeHost;
+    CACHE = "/var/lib/clawdlets/rebuild.git";
+  };
+
+  activate = wrapper {
+    name = "clawdlets-activate";
+    script = ../host/activate.sh;
+    programs = [
+      nix
+      pkgs.bash
+      pkgs.coreutils
+      pkgs.diffutils
+      pkgs.git
+      pkgs.systemd
+      pkgs.util-linux
+    ];
+    environment = source // {
+      SELF = "${sudoers.sw}/clawdlets-activate";
+      STATE_DIR = names.activationDir;
+      PROFILE = "/nix/var/nix/profiles/system";
+      SECRETS_DIR =
+        if cfg.secrets.hostDir == null then names.secretsDirOf cfg.hostName else cfg.secrets.hostDir;
+      AGE_KEY_FILE = cfg.secrets.ageKeyFile;
+      HEALTH_COMMANDS = builtins.concatStringsSep "\n" activation.healthCommands;
+      REBOOT = if activation.rebootOnKernelChange then "1" else "0";
+      BUILD_SECONDS = toString activation.buildSeconds;
+      VITAL_UNITS = builtins.concatStringsSep " " (
+        [
+          "sshd.service"
+          "nftables.service"
+        ]
+        ++ lib.optional (cfg.tailnet.mode == "tailscale") "tailscaled.service"
+      );
     };
   };
 in
 {
+  options.clawdlets.operator.activation = {
+    healthCommands = lib.mkOption {
+      type = lib.types.listOf lib.types.str;
+      default = [ ];
+      example = [ "/run/current-system/sw/bin/systemctl is-active --quiet clawdbot-maren.service" ];
+      description = ''
+        Run by root after a switch by `clawdlets rebuild`, each for up to 60 s and one line. The host goes back unless all
+        succeed before the deadline.
+      '';
+    };
+
+    rebootOnKernelChange = lib.mkOption {
+      type = lib.types.bool;
+      default = false;
+      example = true;
+      description = "Reboots before a switch is confirmed when kernel, initrd or modules are other ones. A new kernel that does not come up has to be put right at the console.";
+    };
+
+    buildSeconds = lib.mkOption {
+      type = lib.types.int;
+      default = 3600;
+      example = 7200;
+      description = "How long the build before a switch may take, in seconds. Nothing is changed meanwhile.";
+    };
+  };
+
   options.clawdlets.operator.rebuild = {
     enable = lib.mkOption {
       type = lib.types.bool;
@@ -95,6 +158,32 @@ in
       }
     ];
 
+    # Ends what nobody ends any more: a run that was killed, a host that booted in the middle of one.
+    systemd = lib.mkIf rebuild.enable {
+      services.${names.activationWatch} = {
+        description = "Goes back to the former system unless the present one was confirmed";
+        wantedBy = [ "multi-user.target" ];
+        # It may be waiting for a confirmation, or switching, itself.
+        restartIfChanged = false;
+        stopIfChanged = false;
+        unitConfig.X-StopOnRemoval = false;
+        serviceConfig = {
+          ExecStart = "${activate}/bin/clawdlets-activate watch";
+          Type = "exec";
+          KillMode = "mixed";
+        };
+      };
+      timers.${names.activationWatch} = {
+        description = "Looks each minute for an activation that nobody ends";
+        wantedBy = [ "timers.target" ];
+        timerConfig = {
+          OnBootSec = "1min";
+          OnUnitInactiveSec = "1min";
+          AccuracySec = "1s";
+        };
+      };
+    };
+
     security.sudo = {
       enable = true;
       # breakglass is in wheel; its password is what stands between the console and root.
@@ -107,7 +196,7 @@ in
     };
 
     environment = {
-      systemPackages = [ rollback ];
+      systemPackages = [ rollback ] ++ lib.optional rebuild.enable activate;
       etc = lib.mkIf rebuild.enable {
         "clawdlets/bin/rebuild-host".source = "${rebuildHost}/bin/rebuild-host";
       };

@@ -148,6 +148,16 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     expect(refused).toEqual([]);
     expect(commands(config).join("\n")).toContain("/etc/clawdlets/bin/rebuild-host");
     expect(config.environment.etc["clawdlets/bin/rebuild-host"].source).toContain("rebuild-host");
+    const watch = config.systemd.services["clawdlets-activation-watch"];
+    expect(watch.serviceConfig.ExecStart).toMatch(/\/bin\/clawdlets-activate watch$/);
+    expect([watch.restartIfChanged, watch.stopIfChanged, watch.wantedBy]).toEqual([
+      false,
+      false,
+      ["multi-user.target"],
+    ]);
+    expect(config.systemd.timers["clawdlets-activation-watch"].wantedBy).toEqual(["timers.target"]);
+    const bare = (await host(enough)).config.systemd;
+    expect(bare.services["clawdlets-activation-watch"]).toBeUndefined();
   });
 
   it.each([

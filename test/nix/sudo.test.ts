@@ -37,6 +37,7 @@ async function trySudo(rules: string, user: string, attempts: readonly (readonly
     "nix-env",
     "clawdlets-receive-secrets",
     "clawdlets-rollback",
+    "clawdlets-activate",
     "bash",
   ]) {
     machine.stub(`${sw}/${name}`);
@@ -70,6 +71,7 @@ describeWith({ programs, root: true }, "what admin may run as root", () => {
     [`${sw}/nix-env`, "--list-generations", "--profile", "/nix/var/nix/profiles/system"],
     [rebuild],
     [rebuild, "--rev", commit],
+    [`${sw}/clawdlets-activate`],
     ...["maren", "so-nja_2"].flatMap((bot): [string, ...string[]][] => [
       ...["start", "stop", "restart"].map((verb): [string, ...string[]] => [
         `${sw}/systemctl`,
@@ -117,6 +119,10 @@ describeWith({ programs, root: true }, "what admin may run as root", () => {
     [`${sw}/clawdlets-receive-secrets`, "x"],
     [`${sw}/clawdlets-receive-secrets`, ""],
     [`${sw}/clawdlets-rollback`, "--help"],
+    [`${sw}/clawdlets-activate`, "run"],
+    [`${sw}/clawdlets-activate`, "watch"],
+    [`${sw}/clawdlets-activate`, "switch", "0123456789abcdef", commit],
+    ["STATE_DIR=/home/admin", `${sw}/clawdlets-activate`],
     [`${sw}/nix-env`, "--list-generations", "--profile", "/nix/var/nix/profiles/system", "--delete-generations", "old"],
     [`${sw}/nix-env`, "--list-generations", "--profile", "/tmp/x"],
     [`${sw}/nix-env`],

@@ -366,6 +366,7 @@ in
       tmpfiles.rules = list types.str;
       services = set (sub service);
       targets = set (sub unit);
+      timers = set (sub (unit // { timerConfig = set unitOption; }));
       sockets = set (
         sub (
           unit

@@ -11,6 +11,7 @@ let
     "bash"
     "coreutils"
     "curl"
+    "diffutils"
     "dnsmasq"
     "git"
     "gnugrep"

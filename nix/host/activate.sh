@@ -1,0 +1,324 @@
+#!/usr/bin/env bash
+# `clawdlets-activate`: changes the running system so that it survives whoever asked for it. Run as root by `sudo -n` without
+# arguments; the order is one line on standard input. What it works on is set by its wrapper and never by an order: a system
+# is a commit of the one branch, fetched and built here, since whoever holds admin's key must not be root.
+#
+# orders  prepare <id> <sha256 of a token> <seconds>   keeps the secrets as they are now; from here on it is taken back unless confirmed
+#         switch <id> <commit|newest>                  builds, `boot`, `switch`, in a unit of its own
+#         confirm <id> <token>                         over a new connection: the new system can be reached
+#         cancel <id>                                  back to what was, now
+# out     the state, one line of JSON; it is also in $STATE_DIR/state.json, for everybody
+# exit    0 taken · 1 refused, nothing changed · 3 too early, ask again
+#
+# Phases: prepared → building → switching → checking → waiting → done; `returning` → done from each of them. `result` is then
+# `switched` or `returned`. With arguments, for its units alone: `run` does a switch, `watch` ends what nobody ends any more.
+set -euo pipefail
+export LC_ALL=C GIT_TERMINAL_PROMPT=0 GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
+umask 022
+cd /
+
+say() { printf 'clawdlets-activate: %s\n' "$1" >&2; }
+refuse() {
+  say "refused, nothing changed: $1"
+  exit "${2:-1}"
+}
+now() { date +%s; }
+running() { readlink -f "$CURRENT_SYSTEM"; }
+CURRENT_SYSTEM=${CURRENT_SYSTEM:-/run/current-system}
+BOOTED_SYSTEM=${BOOTED_SYSTEM:-/run/booted-system}
+BOOT_ID=${BOOT_ID:-/proc/sys/kernel/random/boot_id}
+LOCKS=${LOCKS:-/run/lock}
+unit=clawdlets-activation.service
+kept=${SECRETS_DIR%/*}/.${SECRETS_DIR##*/}.kept # A name with a dot is no host's.
+fields=(id phase result rev from to deadline seconds token bootId why)
+mkdir -p -- "$STATE_DIR"
+
+# One file, written whole: a run that is killed leaves the state before or the state after. The s_ variables are its fields.
+# shellcheck disable=SC2034
+load() {
+  local field value
+  for field in "${fields[@]}"; do printf -v "s_$field" '%s' ""; done
+  [[ -e $STATE_DIR/state ]] || return 0
+  while IFS='=' read -r field value; do printf -v "s_$field" '%s' "$value"; done <"$STATE_DIR/state"
+}
+save() {
+  local field name text="" json=""
+  for field in "${fields[@]}"; do
+    name=s_$field
+    printf -v "$name" '%s' "${!name//[\"\\$'\n\t']/?}" # One line, and no quoting needed in JSON.
+    text+="$field=${!name}"$'\n'
+    [[ $field == token ]] || json+="${json:+,}\"$field\":\"${!name}\""
+  done
+  printf '%s' "$text" >"$STATE_DIR/.state" && chmod 0600 "$STATE_DIR/.state"
+  printf '{%s}\n' "$json" >"$STATE_DIR/.state.json"
+  sync -- "$STATE_DIR/.state" "$STATE_DIR/.state.json"
+  mv -- "$STATE_DIR/.state" "$STATE_DIR/state"
+  mv -- "$STATE_DIR/.state.json" "$STATE_DIR/state.json"
+  sync -- "$STATE_DIR"
+}
+phase() { s_phase=$1 && save; }
+under_way() { [[ -n $s_phase && $s_phase != "done" ]]; }
+
+# Who decides (a confirmation, the deadline, a cancellation) holds this lock: exactly one of them wins.
+decide() {
+  exec 8>>"$LOCKS/clawdlets-activation-decision.lock"
+  flock 8
+  load
+}
+decided() { exec 8>&-; }
+
+keep_secrets() {
+  rm -rf -- "$kept"
+  [[ ! -d $SECRETS_DIR ]] || cp --archive --no-target-directory -- "$SECRETS_DIR" "$kept"
+  sha256sum <"$AGE_KEY_FILE" >"$STATE_DIR/key.sum"
+}
+
+# Not where the host's identity was changed meanwhile: it may not open the old files.
+return_secrets() {
+  [[ -d $kept ]] || return 0
+  if diff --recursive --brief -- "$kept" "$SECRETS_DIR" >/dev/null; then
+    rm -rf -- "$kept"
+    return 0
+  fi
+  if [[ $(sha256sum <"$AGE_KEY_FILE") != "$(cat "$STATE_DIR/key.sum")" ]]; then
+    say "the secrets stay as they are: the host's identity was changed since"
+    rm -rf -- "$kept"
+    return 0
+  fi
+  mv --exchange --no-target-directory -- "$kept" "$SECRETS_DIR"
+  sync
+  systemctl restart sops-install-secrets.service >&2 || say "sops-install-secrets.service did not start"
+  systemctl try-restart clawdlets-secrets.target >&2 || say "clawdlets-secrets.target did not start"
+  rm -rf -- "$kept"
+}
+
+# Back to the system and the secrets from before. Begun once, it is gone on with until it is so, over reboots too.
+go_back() {
+  local why=$1
+  say "going back to $s_from: $why"
+  [[ $s_phase == returning ]] || { s_why=$why && phase returning; }
+  # Secrets first: the services of the former system start with them.
+  return_secrets
+  if [[ -n $s_to ]]; then
+    nix-env --profile "$PROFILE" --set "$s_from" >&2 || say "the profile could not be set back"
+    "$s_from/bin/switch-to-configuration" boot >&2 || say "the boot loader could not be set back"
+    systemctl reset-failed >&2 || true # Nothing had failed, or it is told below.
+    # It also ends with a failure when one unit did not start, so what counts is which system runs.
+    timeout --kill-after=10 600 "$s_from/bin/switch-to-configuration" switch >&2 || say "not every unit of the former system started"
+    # What the way in needs, also where switching saw no difference and so left a broken one alone.
+    for each in $VITAL_UNITS; do
+      systemctl is-active --quiet "$each" || systemctl restart "$each" >&2 || say "$each does not start"
+    done
+    if [[ $(running) != "$s_from" ]]; then
+      say "the former system does not run; it is chosen for the next boot, which is now"
+      systemctl reboot
+      exit 0
+    fi
+  fi
+  s_result=returned s_bootId=$(cat "$BOOT_ID")
+  phase "done"
+  rm -f -- "$STATE_DIR/wanted" "$STATE_DIR/former"
+  say "$s_from runs"
+}
+
+# Not before the commit is one of the branch: GitHub serves those of every fork under the original's name (rebuild-host.sh).
+fetch() {
+  local branch=refs/heads/$REF
+  commit=$s_rev
+  [[ -d $CACHE/objects ]] || git init --quiet --bare "$CACHE"
+  git -C "$CACHE" fetch --quiet --no-tags --force "$REPOSITORY" "$branch:$branch" ||
+    { s_why="$REPOSITORY has no branch $REF that can be fetched" && return 1; }
+  if [[ $s_rev == newest ]]; then
+    commit=$(git -C "$CACHE" rev-parse "$branch")
+  elif ! git -C "$CACHE" merge-base --is-ancestor "$s_rev" "$branch" 2>/dev/null; then
+    s_why="$s_rev is no commit of the branch $REF of $REPOSITORY"
+    return 1
+  fi
+}
+
+build() {
+  local flake="git+file://$CACHE?ref=refs/heads/$REF&rev=$commit#nixosConfigurations.\"$HOST\".config.system.build.toplevel"
+  timeout --kill-after=10 "$BUILD_SECONDS" nix build --no-write-lock-file --out-link "$STATE_DIR/wanted" "$flake" >&2 ||
+    { s_why="the build of $commit failed or took more than $BUILD_SECONDS s; see journalctl --unit=$unit" && return 1; }
+  local built
+  built=$(readlink -f "$STATE_DIR/wanted")
+  [[ $built =~ ^/[A-Za-z0-9/._+?=-]+$ && -x $built/bin/switch-to-configuration ]] ||
+    { s_why="what was built is no NixOS system: $built" && return 1; }
+  # After a reboot it is the new system that has to know the way back.
+  [[ -e $built/etc/systemd/system/clawdlets-activation-watch.service ]] ||
+    { s_why="the wanted system has no clawdlets-activation-watch.service, so it could not go back by itself" && return 1; }
+  # A root of the garbage collector's: the former system has to stay.
+  nix-store --add-root "$STATE_DIR/former" --realise "$s_from" >/dev/null || { s_why="no root for $s_from" && return 1; }
+  wanted=$built
+}
+
+healthy() {
+  local command
+  while IFS= read -r command; do
+    [[ -z $command ]] || timeout --kill-after=10 60 bash -c "$command" >&2 || { s_why="a health command fails: ${command//[^A-Za-z0-9 ._\/:-]/?}" && return 1; }
+  done <<<"$HEALTH_COMMANDS"
+}
+
+kernel_changed() {
+  local part
+  for part in kernel initrd kernel-modules; do
+    [[ $(readlink -f "$BOOTED_SYSTEM/$part") == "$(readlink -f "$CURRENT_SYSTEM/$part")" ]] || return 0
+  done
+  return 1
+}
+
+await_confirmation() {
+  s_why=""
+  # shellcheck disable=SC2034
+  s_bootId=$(cat "$BOOT_ID")
+  phase waiting
+  while [[ ! -e $STATE_DIR/confirmed ]] && (($(now) < s_deadline)); do sleep 1; done
+  decide
+  if [[ $s_phase == waiting && -e $STATE_DIR/confirmed ]]; then
+    s_result=switched
+    phase "done"
+    decided
+    rm -rf -- "$kept"
+    rm -f -- "$STATE_DIR/former"
+    say "confirmed: $s_to stays"
+    return
+  fi
+  [[ $s_phase == "done" ]] || { s_why="nobody confirmed within $s_seconds s that it can be reached" && phase returning; }
+  decided
+  [[ $s_phase == "done" ]] || go_back "$s_why"
+}
+
+run() {
+  exec 9>>"$LOCKS/clawdlets-activation.lock"
+  flock --nonblock 9 || refuse "another run is at work"
+  load
+  [[ $s_phase == building ]] || refuse "there is nothing to switch to"
+  wanted="" commit=""
+  if ! fetch || ! build; then
+    go_back "$s_why"
+    return
+  fi
+  decide
+  if [[ $s_phase != building ]]; then # Cancelled meanwhile.
+    decided
+    go_back "$s_why"
+    return
+  fi
+  s_to=$wanted s_rev=$commit s_deadline=$(($(now) + s_seconds))
+  phase switching
+  decided
+  if ! { nix-env --profile "$PROFILE" --set "$s_to" && "$s_to/bin/switch-to-configuration" boot; } >&2; then
+    go_back "it could not be chosen for the next boot"
+    return
+  fi
+  local status=0
+  timeout --kill-after=10 "$s_seconds" "$s_to/bin/switch-to-configuration" switch >&2 || status=$?
+  if ((status != 0)); then
+    go_back "switching to it ended with status $status; see journalctl --unit=$unit"
+    return
+  fi
+  phase checking
+  until healthy; do
+    if (($(now) >= s_deadline)); then
+      go_back "$s_why"
+      return
+    fi
+    sleep 2
+  done
+  if [[ $REBOOT == 1 ]] && kernel_changed; then
+    say "the kernel has changed: rebooting"
+    phase rebooting
+    systemctl reboot
+    return
+  fi
+  await_confirmation
+}
+
+# At boot, and each minute: for a run that was killed, and for a host that booted in the middle of one.
+watch() {
+  exec 9>>"$LOCKS/clawdlets-activation.lock"
+  flock --nonblock 9 || return 0 # It is at work.
+  load
+  under_way || return 0
+  case $s_phase in
+    prepared) (($(now) < s_deadline)) || go_back "nothing came after prepare" ;;
+    returning) go_back "$s_why" ;;
+    rebooting)
+      if [[ $(running) == "$s_to" && $(now) -lt $s_deadline ]]; then await_confirmation; else go_back "it did not come up in time"; fi
+      ;;
+    waiting) await_confirmation ;; # Past the deadline it goes back at once.
+    *) go_back "its run was interrupted while $s_phase" ;;
+  esac
+}
+
+if (($# > 0)); then
+  [[ $# == 1 && ($1 == run || $1 == watch) ]] || refuse "it takes no arguments"
+  "$1"
+  exit
+fi
+
+read -r -t 30 -n 400 order || [[ -n ${order-} ]] || refuse "no order on standard input"
+exec 7>>"$LOCKS/clawdlets-activation-order.lock"
+flock --wait 10 7 || refuse "another order is at work"
+decide
+case $order in
+  prepare\ *)
+    [[ $order =~ ^prepare\ ([0-9a-f]{16})\ ([0-9a-f]{64})\ ([1-9][0-9]{1,3})$ ]] || refuse "allowed: prepare, 16 hex digits, 64 hex digits, 10 to 3600"
+    id=${BASH_REMATCH[1]} token=${BASH_REMATCH[2]} seconds=${BASH_REMATCH[3]}
+    ((seconds >= 10 && seconds <= 3600)) || refuse "allowed: prepare, 16 hex digits, 64 hex digits, 10 to 3600"
+    ! under_way || refuse "the activation $s_id is $s_phase"
+    [[ $id != "$s_id" ]] || refuse "the activation $id is over"
+    for field in "${fields[@]}"; do printf -v "s_$field" '%s' ""; done
+    keep_secrets
+    rm -f -- "$STATE_DIR/confirmed"
+    s_id=$id s_token=$token s_seconds=$seconds s_deadline=$(($(now) + seconds)) s_from=$(running)
+    phase prepared
+    ;;
+  switch\ *)
+    [[ $order =~ ^switch\ ([0-9a-f]{16})\ ([0-9a-f]{40}|newest)$ ]] || refuse "allowed: switch, 16 hex digits, and a commit in full, 40 hex digits, or newest"
+    [[ ${BASH_REMATCH[1]} == "$s_id" && $s_phase == prepared ]] || refuse "the activation ${BASH_REMATCH[1]} is not prepared"
+    s_rev=${BASH_REMATCH[2]}
+    phase building
+    # Not of this session: it lives on when the connection that it changes is cut.
+    if ! systemd-run --quiet --collect --unit="$unit" --property=Type=exec --property=KillMode=mixed "$SELF" run 7>&- 8>&- >&2; then
+      s_why="its unit did not start"
+      phase returning
+      decided
+      go_back "$s_why"
+      exit 1
+    fi
+    ;;
+  confirm\ *)
+    [[ $order =~ ^confirm\ ([0-9a-f]{16})\ ([0-9a-f]{64})$ ]] || refuse "allowed: confirm, 16 hex digits, 64 hex digits"
+    [[ ${BASH_REMATCH[1]} == "$s_id" ]] || refuse "there is no activation ${BASH_REMATCH[1]}"
+    read -r sum _ < <(printf '%s' "${BASH_REMATCH[2]}" | sha256sum)
+    [[ $sum == "$s_token" ]] || refuse "another token"
+    case "$s_phase $s_result" in
+      "waiting ")
+        (($(now) < s_deadline)) || refuse "the deadline is over"
+        [[ $(running) == "$s_to" ]] || refuse "another system runs"
+        : >"$STATE_DIR/confirmed"
+        sync -- "$STATE_DIR"
+        ;;
+      "done switched") ;;
+      prepared* | building* | switching* | checking* | rebooting*) refuse "it is $s_phase" 3 ;;
+      *) refuse "it is $s_phase: $s_why" ;;
+    esac
+    ;;
+  cancel\ *)
+    [[ $order =~ ^cancel\ ([0-9a-f]{16})$ ]] || refuse "allowed: cancel, 16 hex digits"
+    [[ ${BASH_REMATCH[1]} == "$s_id" ]] || refuse "there is no activation ${BASH_REMATCH[1]}"
+    case $s_phase in
+      prepared)
+        s_why="cancelled" && phase returning
+        decided
+        go_back "cancelled" >/dev/null
+        ;;
+      building) s_why="cancelled" && phase returning ;; # The run sees it before it changes anything.
+      done) ;;
+      *) refuse "it is $s_phase; without a confirmation it goes back by itself" ;;
+    esac
+    ;;
+  *) refuse "allowed orders: prepare, switch, confirm, cancel" ;;
+esac
+cat "$STATE_DIR/state.json"
