@@ -21,10 +21,14 @@ export const exitCodes = {
   install: 7,
   /** A port that has to be closed was seen open, or could not be shown to be closed. */
   open: 8,
+  /** A change of a running host was taken back: it runs the system that it ran before. */
+  returned: 9,
   /** `preview --ci`: something would change, nothing of it dangerous. */
   changes: 10,
   /** `preview --ci`: a replacement, an opening, a destruction, or a refusal of the policy. */
   dangerous: 11,
+  /** A change was begun, and the host could not be seen afterwards: it runs the former or the wanted system. */
+  unseen: 12,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

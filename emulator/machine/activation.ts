@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { type DirectoryNode, ROOT } from "./inode.ts";
+import { type DirectoryNode, FsError, ROOT } from "./inode.ts";
 import type { FileTree } from "./tree.ts";
 import { userNamed } from "./users.ts";
 
@@ -70,6 +70,50 @@ export function hasTailscaleKey(tree: FileTree): boolean {
 export function hasPublicSsh(tree: FileTree): boolean {
   const path = "/etc/clawdlets/public-ssh";
   return tree.find(path, ROOT).node === null || tree.readFile(path, ROOT).toString() === "yes\n";
+}
+
+/** What the system does not do as it should: `# emulated: breaks …` in the host's file of the flake. */
+export function isBroken(tree: FileTree, etc: string, what: string): boolean {
+  const path = `${etc}/clawdlets/breaks`;
+  return exists(tree, path) && tree.readFile(path, ROOT).toString().split("\n").includes(what);
+}
+
+/** The repository that the running system may be rebuilt from, a folder of this machine. */
+export function repositoryOf(tree: FileTree): string | null {
+  const path = "/run/current-system/etc/clawdlets/repository";
+  return exists(tree, path) ? tree.readFile(path, ROOT).toString() : null;
+}
+
+/** Whether there is something at a path, and folders on the way. */
+export function exists(tree: FileTree, path: string): boolean {
+  try {
+    return tree.find(path, ROOT).node !== null;
+  } catch (error) {
+    if (error instanceof FsError && error.code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/** What `nix-env --profile … --set` does, and what a boot then takes. */
+export function chooseSystem(tree: FileTree, systemPath: string): void {
+  const next = Math.max(0, ...generationsOf(tree).map(({ number }) => number)) + 1;
+  link(tree, systemPath, `${PROFILE}-${next}-link`);
+  link(tree, `system-${next}-link`, PROFILE);
+}
+
+/** By number, oldest first. */
+export function generationsOf(tree: FileTree): { number: number; system: string; isCurrent: boolean }[] {
+  const folder = exists(tree, "/nix/var/nix/profiles") ? tree.existing("/nix/var/nix/profiles", ROOT).node : null;
+  const names = folder?.kind === "dir" ? [...folder.children.keys()] : [];
+  const numbers = names.flatMap((name) => /^system-([0-9]+)-link$/.exec(name)?.[1] ?? []).map(Number);
+  const current = tree.find(PROFILE, ROOT, false).node;
+  return numbers
+    .sort((one, other) => one - other)
+    .map((number) => ({
+      number,
+      system: tree.existing(`${PROFILE}-${number}-link`, ROOT).absolute,
+      isCurrent: current?.kind === "link" && current.target === `system-${number}-link`,
+    }));
 }
 
 /** Where secrets are. A name with a dot is what `clawdlets-receive-secrets` keeps beside them. */

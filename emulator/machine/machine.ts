@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ServerRecord } from "../cloud/types.ts";
-import { activate, hasPublicSsh, hasTailscaleKey, installSystem, normalUsers } from "./activation.ts";
+import { activate, hasPublicSsh, hasTailscaleKey, installSystem, isBroken, normalUsers } from "./activation.ts";
 import type { Host } from "./commands/context.ts";
 import { ROOT } from "./inode.ts";
 import { layDebian, layInstaller, mountVolatile, write, writeMounts } from "./root-filesystems.ts";
@@ -64,18 +64,23 @@ export class Machine implements Host {
   }
   /** Whether sshd is up. */
   get isAnswering(): boolean {
-    return this.#isAnswering;
+    return this.#isAnswering && !this.#breaks("sshd") && !this.#breaks("firewall");
   }
   /** Whether sshd is reached on the public addresses, as far as the host's own firewall goes. */
   get answersInPublic(): boolean {
-    return this.#isAnswering && (this.publicSshUp || this.os !== "nixos" || hasPublicSsh(this.tree));
+    return this.isAnswering && (this.publicSshUp || this.os !== "nixos" || hasPublicSsh(this.tree));
   }
   get isOnTailnet(): boolean {
-    return this.#isAnswering && this.tailnetUp && this.os === "nixos" && hasTailscaleKey(this.tree);
+    const isUp = this.isAnswering && this.tailnetUp && this.os === "nixos";
+    return isUp && !this.#breaks("tailnet") && hasTailscaleKey(this.tree);
   }
   get tree(): FileTree {
     if (this.#tree === null) throw new Error(`emulator: ${this.server.name} is not running`);
     return this.#tree;
+  }
+
+  #breaks(what: string): boolean {
+    return this.#tree !== null && this.os === "nixos" && isBroken(this.#tree, "/etc", what);
   }
 
   /** An empty disk with the image on it, as user_data wants it. */
@@ -196,7 +201,21 @@ export class Machine implements Host {
   }
 
   activateSystem(systemPath: string): string | null {
-    return activate(this.tree, systemPath);
+    const problem = activate(this.tree, systemPath);
+    // sshd and firewall may let in others than before.
+    this.#options.onChange();
+    return problem;
+  }
+
+  get bootId(): string {
+    return this.server.machine.bootId;
+  }
+
+  later(ms: number, act: () => void | Promise<void>): void {
+    const generation = this.#generation;
+    setTimeout(() => {
+      if (generation === this.#generation) void act();
+    }, ms);
   }
 
   runDetached(command: string, user: User): void {
@@ -233,6 +252,7 @@ export class Machine implements Host {
       if (generation !== this.#generation) return;
       this.#isAnswering = true;
       this.#options.onChange();
+      if (this.os === "nixos") void import("./switching.ts").then(({ watch }) => watch(this, tree, "boot"));
     }, this.#options.bootMs);
   }
 

@@ -1,9 +1,11 @@
 import { Buffer, isUtf8 } from "node:buffer";
 import { Bash, type CommandName, defineCommand, latin1FromBytes } from "just-bash";
+import { activateCommands } from "./commands/activate.ts";
 import type { CommandTable, ExecResult, Host, Session } from "./commands/context.ts";
 import { failed } from "./commands/context.ts";
 import { fileCommands } from "./commands/files.ts";
 import { installCommands, storeScript } from "./commands/install.ts";
+import { operateCommands } from "./commands/operate.ts";
 import { permissionCommands } from "./commands/permissions.ts";
 import { secretCommands } from "./commands/secrets.ts";
 import { systemCommands } from "./commands/system.ts";
@@ -204,7 +206,7 @@ function commandsOf(host: Host): CommandTable {
       ? { kexec }
       : host.os === "installer"
         ? { kexec, disko, "nixos-install": nixosInstall, ...installed }
-        : { ...installed, ...secretCommands };
+        : { ...installed, ...secretCommands, ...activateCommands, ...operateCommands };
   const { wget, curl, cpio, ...everywhere } = systemCommands;
   const fetching = host.os === "nixos" ? {} : { wget, curl, cpio };
   const table: CommandTable = { ...fileCommands, ...permissionCommands, ...tarCommands, ...everywhere, ...shells };

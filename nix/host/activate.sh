@@ -4,7 +4,7 @@
 # is a commit of the one branch, fetched and built here, since whoever holds admin's key must not be root.
 #
 # orders  prepare <id> <sha256 of a token> <seconds>   keeps the secrets as they are now; from here on it is taken back unless confirmed
-#         switch <id> <commit|newest>                  builds, `boot`, `switch`, in a unit of its own
+#         switch <id> <commit|newest|previous>         builds (or takes the generation before), `boot`, `switch`, in a unit of its own
 #         confirm <id> <token>                         over a new connection: the new system can be reached
 #         cancel <id>                                  back to what was, now
 # out     the state, one line of JSON; it is also in $STATE_DIR/state.json, for everybody
@@ -140,8 +140,26 @@ build() {
   local flake="git+file://$CACHE?ref=refs/heads/$REF&rev=$commit#nixosConfigurations.\"$HOST\".config.system.build.toplevel"
   timeout --kill-after=10 "$BUILD_SECONDS" nix build --no-write-lock-file --out-link "$STATE_DIR/wanted" "$flake" >&2 ||
     { s_why="the build of $commit failed or took more than $BUILD_SECONDS s; see journalctl --unit=$unit" && return 1; }
-  local built
-  built=$(readlink -f "$STATE_DIR/wanted")
+  take "$(readlink -f "$STATE_DIR/wanted")"
+}
+
+# It has run on this host before.
+previous() {
+  local link number found=0 present
+  present=$(readlink "$PROFILE")
+  present=${present##*/} present=${present#"${PROFILE##*/}"-} present=${present%-link}
+  for link in "$PROFILE"-*-link; do
+    number=${link#"$PROFILE"-} number=${number%-link}
+    [[ ! $number =~ ^[0-9]+$ || ! $present =~ ^[0-9]+$ ]] || ((number >= present || number <= found)) || found=$number
+  done
+  ((found > 0)) || { s_why="there is no earlier generation" && return 1; }
+  nix-store --add-root "$STATE_DIR/wanted" --realise "$(readlink -f "$PROFILE-$found-link")" >/dev/null ||
+    { s_why="no root for the generation $found" && return 1; }
+  take "$(readlink -f "$PROFILE-$found-link")"
+}
+
+take() {
+  local built=$1
   [[ $built =~ ^/[A-Za-z0-9/._+?=-]+$ && -x $built/bin/switch-to-configuration ]] ||
     { s_why="what was built is no NixOS system: $built" && return 1; }
   # After a reboot it is the new system that has to know the way back.
@@ -194,7 +212,9 @@ run() {
   load
   [[ $s_phase == building ]] || refuse "there is nothing to switch to"
   wanted="" commit=""
-  if ! fetch || ! build; then
+  local found=1
+  if [[ $s_rev == previous ]]; then previous || found=0; else { fetch && build; } || found=0; fi
+  if ((found == 0)); then
     go_back "$s_why"
     return
   fi
@@ -204,7 +224,7 @@ run() {
     go_back "$s_why"
     return
   fi
-  s_to=$wanted s_rev=$commit s_deadline=$(($(now) + s_seconds))
+  s_to=$wanted s_rev=${commit:-$s_rev} s_deadline=$(($(now) + s_seconds))
   phase switching
   decided
   if ! { nix-env --profile "$PROFILE" --set "$s_to" && "$s_to/bin/switch-to-configuration" boot; } >&2; then
@@ -275,7 +295,7 @@ case $order in
     phase prepared
     ;;
   switch\ *)
-    [[ $order =~ ^switch\ ([0-9a-f]{16})\ ([0-9a-f]{40}|newest)$ ]] || refuse "allowed: switch, 16 hex digits, and a commit in full, 40 hex digits, or newest"
+    [[ $order =~ ^switch\ ([0-9a-f]{16})\ ([0-9a-f]{40}|newest|previous)$ ]] || refuse "allowed: switch, 16 hex digits, and a commit in full (40 hex digits), newest or previous"
     [[ ${BASH_REMATCH[1]} == "$s_id" && $s_phase == prepared ]] || refuse "the activation ${BASH_REMATCH[1]} is not prepared"
     s_rev=${BASH_REMATCH[2]}
     phase building

@@ -49,6 +49,7 @@ rec {
         [
           "/etc/clawdlets/bin/rebuild-host ^(--rev [0-9a-f]{40})?$"
           ''${sw}/clawdlets-activate ""'' # Its orders come on standard input: a token has no place on a command line.
+          "${sw}/journalctl ^--no-pager --output=short-iso --unit=clawdlets-activation(-watch)?\\.service ${lines}${since}( --follow)?$"
         ]
       else
         [ ]

@@ -46,6 +46,8 @@ const host: Host = {
   installSystem: () => null,
   activateSystem: () => null,
   runDetached: () => undefined,
+  bootId: "boot",
+  later: () => undefined,
 };
 
 async function run(command: string, stdin: Buffer | string = "", name = "root") {

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readFileSync,
   readlinkSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   unlinkSync,
@@ -80,12 +81,14 @@ export class ActivatingHost {
     this.system("former", {});
     symlinkSync(this.former, join(this.folder, "run/current-system"));
     symlinkSync(this.former, join(this.folder, "run/booted-system"));
-    symlinkSync(this.former, join(this.folder, "profile"));
+    symlinkSync(this.former, join(this.folder, "profile-1-link"));
+    symlinkSync("profile-1-link", join(this.folder, "profile"));
     const { folder } = this;
     this.program(
       "nix-env",
       `[ "$#" -eq 4 ] && [ "$1 $2 $3" = "--profile ${folder}/profile --set" ] && [ -d "$4" ] || { echo "nix-env: $*" >&2; exit 2; }
-ln -sfn "$4" '${folder}/profile'; echo "profile $(basename "$4")" >>'${folder}/log'`,
+n=$(($(ls -d '${folder}'/profile-*-link | wc -l) + 1)); ln -s "$4" "${folder}/profile-$n-link"
+ln -sfn "profile-$n-link" '${folder}/profile'; echo "profile $(basename "$4")" >>'${folder}/log'`,
     );
     this.program("nix-store", `[ "$1 $3" = "--add-root --realise" ] && [ -e "$4" ] || exit 2; ln -sfn "$4" "$2"`);
     this.program(
@@ -210,7 +213,7 @@ setsid sh -c 'echo $$ >"$0"; exec "$@"' '${folder}/pid' "$@" >>'${folder}/journa
     return readlinkSync(join(this.folder, "run/current-system")).split("/").at(-1) ?? "";
   }
   get profile(): string {
-    return readlinkSync(join(this.folder, "profile")).split("/").at(-1) ?? "";
+    return realpathSync(join(this.folder, "profile")).split("/").at(-1) ?? "";
   }
 
   /** The detached run, and all that it started, gone at once, as when systemd kills a unit. */
@@ -234,7 +237,7 @@ setsid sh -c 'echo $$ >"$0"; exec "$@"' '${folder}/pid' "$@" >>'${folder}/journa
     rmSync(join(this.folder, "rebooting"), { force: true });
     for (const name of ["current-system", "booted-system"]) {
       unlinkSync(join(this.folder, "run", name));
-      symlinkSync(readlinkSync(join(this.folder, "profile")), join(this.folder, "run", name));
+      symlinkSync(realpathSync(join(this.folder, "profile")), join(this.folder, "run", name));
     }
   }
 

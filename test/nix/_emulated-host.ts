@@ -22,6 +22,8 @@ const nixos: Host = {
   installSystem: () => null,
   activateSystem: () => null,
   runDetached: nothing,
+  bootId: "boot",
+  later: nothing,
 };
 
 const FOLDERS = { hosts: "/var/lib/clawdlets/secrets/hosts", "sops-nix": "/var/lib/sops-nix" } as const;

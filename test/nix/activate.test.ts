@@ -116,6 +116,23 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
     expect(host.state().rev).toBe(newest);
   });
 
+  it("takes the generation before, and says when there is none", async () => {
+    const { host, rev } = await changing();
+    await host.switch(rev);
+    await comesTo(host, "waiting");
+    await host.confirm();
+    await ends(host);
+    const again = "a".repeat(16);
+    await host.prepare(60, again);
+    await host.order(`switch ${again} previous\n`);
+    await comesTo(host, "waiting");
+    expect(placesOf(host)).toEqual(former);
+    const fresh = await ActivatingHost.open();
+    await fresh.prepare();
+    await fresh.switch("previous");
+    expect(await ends(fresh)).toMatchObject({ result: "returned", why: "there is no earlier generation" });
+  });
+
   it.each([
     ["right after prepare", "prepared"],
     ["while it waits", "waiting"],

@@ -12,6 +12,7 @@ const sw = "/run/current-system/sw/bin";
 const rebuild = "/etc/clawdlets/bin/rebuild-host";
 const commit = "0123456789abcdef0123456789abcdef01234567";
 const log = ["--no-pager", "--output=short-iso", "--unit=clawdbot-maren.service"];
+const activationLog = log.with(2, "--unit=clawdlets-activation.service");
 
 /** As NixOS' own rules are (nixpkgs, nixos/modules/security/sudo.nix). */
 const nixosRules = "root ALL=(ALL:ALL) SETENV: ALL\n%wheel ALL=(ALL:ALL) SETENV: ALL\n";
@@ -72,6 +73,13 @@ describeWith({ programs, root: true }, "what admin may run as root", () => {
     [rebuild],
     [rebuild, "--rev", commit],
     [`${sw}/clawdlets-activate`],
+    [`${sw}/journalctl`, ...activationLog, "--lines=200"],
+    [
+      `${sw}/journalctl`,
+      ...activationLog.with(2, "--unit=clawdlets-activation-watch.service"),
+      "--lines=9",
+      "--follow",
+    ],
     ...["maren", "so-nja_2"].flatMap((bot): [string, ...string[]][] => [
       ...["start", "stop", "restart"].map((verb): [string, ...string[]] => [
         `${sw}/systemctl`,
@@ -150,6 +158,8 @@ describeWith({ programs, root: true }, "what admin may run as root", () => {
     [`${sw}/journalctl`, "--no-pager", "--output=short-iso", "--unit=clawdbot-marenXservice", "--lines=10"],
     [`${sw}/journalctl`, "--no-pager", "--output=short-iso", "--unit=sshd.service", "--lines=10"],
     [`${sw}/journalctl`, ...log.slice(1), "--lines=10"],
+    [`${sw}/journalctl`, ...activationLog, "--lines=10", "--file=/etc/shadow"],
+    [`${sw}/journalctl`, ...activationLog.with(2, "--unit=clawdlets-activationXservice"), "--lines=10"],
     [`${sw}/journalctl`, ...log, "--lines=0"],
     [`${sw}/journalctl`, ...log, "--lines=100000"],
     [`${sw}/journalctl`, ...log, "--lines=all"],

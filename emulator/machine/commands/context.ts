@@ -21,6 +21,10 @@ export interface Host {
   /** @returns an error text, or null. */
   installSystem(systemPath: string): string | null;
   activateSystem(systemPath: string): string | null;
+  /** Of this boot. */
+  readonly bootId: string;
+  /** Does something in a while, as a unit of the machine's own would; not if it goes down before. */
+  later(ms: number, act: () => void | Promise<void>): void;
   /** Runs a command after its session has ended, as `nohup … &` does. */
   runDetached(command: string, user: User): void;
 }

@@ -1,5 +1,6 @@
 import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
 import { failed, ok, parseFlags } from "./context.ts";
+import { listGenerations } from "./operate.ts";
 
 function rootOnly(session: Session, name: string): ExecResult | null {
   return session.user.uid === 0 ? null : failed(`${name}: must be run as root`);
@@ -47,6 +48,7 @@ function nix(args: string[], _context: CommandContext, { host }: Session): ExecR
 
 /** `nix-env -p PROFILE --set PATH`: how a new generation is recorded. */
 function nixEnv(args: string[], _context: CommandContext, session: Session): ExecResult {
+  if (args[0] === "--list-generations") return listGenerations(session.fs.tree);
   const { flags, operands } = parseFlags(args, "p");
   const profile = flags.get("p") ?? flags.get("profile");
   const path = operands.at(-1);

@@ -2,11 +2,13 @@ import { Buffer } from "node:buffer";
 import { gzipSync } from "node:zlib";
 import { bytesOutput, latin1FromBytes, unsafeBytesFromLatin1 } from "just-bash";
 import { packTar } from "modern-tar";
-import { revealSecrets } from "../activation.ts";
+import { repositoryOf, revealSecrets } from "../activation.ts";
 import { ROOT } from "../inode.ts";
 import { groupName, ROOT_USER, userName, userNamed } from "../users.ts";
+import { ACTIVATE } from "./activate.ts";
 import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
 import { failed, ok, parseFlags } from "./context.ts";
+import { mayOperate, systemctlOnBot } from "./operate.ts";
 import { RECEIVE_SECRETS } from "./secrets.ts";
 
 const KERNELS = { debian: "6.12.48+deb13-cloud", installer: "6.12.58", nixos: "6.12.58" };
@@ -65,6 +67,8 @@ function restart(args: string[], units: string[], { host, user, fs }: Session): 
 function systemctl(args: string[], _context: CommandContext, session: Session): ExecResult {
   const { host, user } = session;
   const [verb, ...units] = args.filter((arg) => !arg.startsWith("-"));
+  const onBot = systemctlOnBot(args, session);
+  if (onBot !== null) return onBot;
   if (verb === "is-system-running") return ok("running\n");
   if (verb === "is-active") return ok(`${units.map(() => "active").join("\n")}\n`);
   if (verb === "reboot") return rebootNow(host, user);
@@ -143,11 +147,18 @@ export const systemCommands: CommandTable = {
     return ok();
   },
   restorecon: () => failed("restorecon: command not found", 127),
-  sudo: (args, context, { host, user, run }) => {
+  sudo: (args, context, { host, user, run, fs }) => {
     const words = args.filter((arg, index) => index > 0 || !/^-[nE]+$/.test(arg));
     if (user.uid === 0) return runRest(words, context);
     if (host.os === "nixos" && args.join(" ") === `-n ${RECEIVE_SECRETS}`) {
       return run("clawdlets-receive-secrets", [], context, ROOT_USER);
+    }
+    if (host.os === "nixos" && args.join(" ") === `-n ${ACTIVATE}` && repositoryOf(fs.tree) !== null) {
+      return run("clawdlets-activate", [], context, ROOT_USER);
+    }
+    if (host.os === "nixos" && args[0] === "-n" && mayOperate(fs.tree, host.hostname, args.slice(1))) {
+      const [program = "", ...rest] = args.slice(1);
+      return run(program.replace(/.*\//, ""), rest, context, ROOT_USER);
     }
     // As on the hardened host: members of wheel need their password, and a command over ssh has no terminal to type it.
     return failed(host.os === "nixos" ? "sudo: a password is required" : `${user.name} is not in the sudoers file.`);

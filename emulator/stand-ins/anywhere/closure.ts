@@ -13,6 +13,10 @@ export interface Built {
   adminKeys: string[];
   /** Whether the host's own firewall lets ssh in on its public addresses, as nix/lib/stacks.nix decides. */
   publicSsh: boolean;
+  /** What `clawdlets.operator.rebuild` names, where hosts/<host>.nix turns it on: the flake's repository on this machine. */
+  repository: string | null;
+  /** What is wrong with this system, by a comment in hosts/<host>.nix: `# emulated: breaks sshd`. */
+  breaks: string[];
 }
 
 const NIX_BASE32 = "0123456789abcdfghijklmnpqrsvwxyz";
@@ -23,6 +27,7 @@ const ADMIN_KEYS = "clawdlets:adminSshKeys";
 export async function build(flake: { uri: string; attribute: string }): Promise<Built> {
   const source = await openFlake(flake.uri);
   const stackFile = `stacks/Pulumi.${flake.attribute}.yaml`;
+  const hostFile = `hosts/${flake.attribute}.nix`;
   const text = await source.read(stackFile);
   if (text === null) {
     throw new Exit(
@@ -31,7 +36,7 @@ export async function build(flake: { uri: string; attribute: string }): Promise<
     );
   }
   const hash = createHash("sha256")
-    .update(await source.fingerprint([...HASHED, stackFile]))
+    .update(await source.fingerprint([...HASHED, stackFile, hostFile]))
     .update(text);
   const digest = [...hash.digest().subarray(0, 32)].map((byte) => NIX_BASE32[byte % 32]).join("");
   return {
@@ -39,6 +44,7 @@ export async function build(flake: { uri: string; attribute: string }): Promise<
     system: `/nix/store/${digest}-nixos-system-${flake.attribute}-26.05`,
     hostname: flake.attribute,
     ...hostFacts(text),
+    ...moduleFacts((await source.read(hostFile)) ?? "", source.folder),
   };
 }
 
@@ -53,13 +59,16 @@ export async function writeClosure(built: Built, dir: string): Promise<void> {
     ["etc/os-release", 'NAME=NixOS\nID=nixos\nVERSION_ID="26.05"\nPRETTY_NAME="NixOS 26.05 (emulated)"\n', 0o444],
     ["etc/ssh/authorized_keys.d/admin", built.adminKeys.map((key) => `${key}\n`).join(""), 0o444],
     ["etc/clawdlets/public-ssh", built.publicSsh ? "yes\n" : "no\n", 0o444],
+    ["etc/clawdlets/breaks", built.breaks.join("\n"), 0o444],
     ["system", "x86_64-linux", 0o444],
     ["bin/switch-to-configuration", `#!/bin/sh\nexec activate-system ${built.system} "$@"\n`, 0o555],
   ];
+  if (built.repository !== null) files.push(["etc/clawdlets/repository", built.repository, 0o444]);
   for (const [path, content, mode] of files) await writeFile(join(system, path), content, { mode });
 }
 
 interface Source {
+  folder: string;
   read(path: string): Promise<string | null>;
   /** Changes when one of the paths does. */
   fingerprint(paths: string[]): Promise<string>;
@@ -78,6 +87,7 @@ async function openFlake(uri: string): Promise<Source> {
   const known = await git("rev-parse", "--verify", "--quiet", `${rev}^{commit}`);
   if (known.exitCode !== 0) throw new Exit(1, `error: cannot find Git revision '${rev}' in repository '${folder}'`);
   return {
+    folder,
     read: async (path) => {
       const shown = await git("show", `${rev}:./${path}`);
       return shown.exitCode === 0 ? shown.stdout : null;
@@ -93,6 +103,7 @@ function workingTree(folder: string): Source {
     return tracked.exitCode === 0 ? await readFile(join(folder, path), "utf8") : null;
   };
   return {
+    folder,
     read,
     fingerprint: async (paths) => {
       const listed = await execa("git", ["-C", folder, "ls-files", "--", ...paths], { reject: false });
@@ -111,6 +122,14 @@ function hostFacts(stackYaml: string): Pick<Built, "adminKeys" | "publicSsh"> {
   return {
     adminKeys: Array.isArray(list) ? list.filter((key) => typeof key === "string") : [],
     publicSsh: exposure !== "tailnet" || config["clawdlets:tailnet"] === "none",
+  };
+}
+
+function moduleFacts(module: string, folder: string): Pick<Built, "repository" | "breaks"> {
+  const rebuilds = /operator\.rebuild\b[^;]*\benable = true;/.test(module);
+  return {
+    repository: rebuilds ? folder : null,
+    breaks: [...module.matchAll(/^# emulated: breaks ([a-z]+)$/gm)].map(([, what = ""]) => what),
   };
 }
 

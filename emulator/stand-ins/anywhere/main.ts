@@ -52,7 +52,15 @@ async function whatToInstall(given: Arguments): Promise<Built> {
     const needsBuild = given.phases.has("disko") || given.phases.has("install");
     return needsBuild
       ? build(given.flake)
-      : { disko: "", system: "", hostname: given.flake.attribute, adminKeys: [], publicSsh: false };
+      : {
+          disko: "",
+          system: "",
+          hostname: given.flake.attribute,
+          adminKeys: [],
+          publicSsh: false,
+          repository: null,
+          breaks: [],
+        };
   }
   const paths = given.storePaths;
   if (paths === null) throw aborted("--flake or --store-paths must be set");

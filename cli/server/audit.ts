@@ -1,0 +1,47 @@
+import { Command } from "commander";
+import { readJournal } from "../../core/bootstrap/journal.ts";
+import { exitCodes } from "../../core/exit-codes.ts";
+import { hostLayoutOf } from "../../core/local/layout.ts";
+import { requiredSecrets } from "../../core/secrets/plan.ts";
+import { auditFindings } from "../../core/server/audit.ts";
+import { readFacts } from "../../core/server/facts.ts";
+import { printable } from "../_progress.ts";
+import { hostOption, jsonOption, type ServerOptions, type Session, windowOption, withSession } from "./_session.ts";
+
+export function auditCommand(): Command {
+  return new Command("audit")
+    .description("whether a running host is as it should be: system, installation, units, bots, secrets; read-only")
+    .option(...hostOption)
+    .option(...windowOption)
+    .option(...jsonOption)
+    .addHelpText(
+      "after",
+      "\nWhether it is closed says: clawdlets verify\n\nExamples:\n  clawdlets server audit --host web-1 --json\n",
+    )
+    .action((options: ServerOptions) =>
+      withSession(options, async (session) => {
+        const { host, layout, settings } = session;
+        const findings = auditFindings(await readFacts(session, settings.bots), {
+          host,
+          installId: readJournal(hostLayoutOf(layout, host).journal)?.installId,
+          missingSecrets: await notDecrypted(session),
+        });
+        for (const { what, ok, found } of findings) {
+          process.stderr.write(`${ok ? "ok   " : "WRONG"} ${what.padEnd(12)} ${printable(found)}\n`);
+        }
+        const ok = findings.every((each) => each.ok);
+        if (options.json) process.stdout.write(`${JSON.stringify({ ok, host, findings })}\n`);
+        if (!ok) process.exitCode = exitCodes.failed;
+      }),
+    );
+}
+
+/** The folders may be entered but not listed, so each name is tried. */
+async function notDecrypted({ run, settings }: Session): Promise<string[]> {
+  const names = requiredSecrets(settings).map(({ name }) => name);
+  const tests = names.map(
+    (name) => `[ -e /run/secrets/${name} ] || [ -e /run/secrets-for-users/${name} ] || echo ${name}`,
+  );
+  const { stdout } = await run(tests.join("; "));
+  return stdout.split("\n").filter((line) => line !== "");
+}

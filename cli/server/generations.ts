@@ -1,0 +1,65 @@
+import { Command } from "commander";
+import { defaultDeadline, rebuild } from "../../core/activation/rebuild.ts";
+import { UserError } from "../../core/errors.ts";
+import { findLayout } from "../../core/local/layout.ts";
+import { loadHost } from "../../core/settings/host.ts";
+import { chooseHost } from "../_choose.ts";
+import { startProgress } from "../_progress.ts";
+import { stopSignal } from "../_signals.ts";
+import { seconds } from "../rebuild.ts";
+import { hostOption, jsonOption, type ServerOptions, windowOption, withSession } from "./_session.ts";
+
+const list = "sudo -n /run/current-system/sw/bin/nix-env --list-generations --profile /nix/var/nix/profiles/system";
+
+export function generationsCommand(): Command {
+  return new Command("generations")
+    .description("list the systems that the host has run, and can go back to")
+    .option(...hostOption)
+    .option(...windowOption)
+    .option(...jsonOption)
+    .addHelpText("after", "\nExamples:\n  clawdlets server generations --host web-1\n")
+    .action((options: ServerOptions) =>
+      withSession(options, async ({ host, run }) => {
+        const { exitCode, stdout, stderr } = await run(list);
+        if (exitCode !== 0) throw new UserError(`${host}: its generations could not be listed: ${stderr.trim()}`);
+        const generations = parseGenerations(stdout);
+        if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, host, generations })}\n`);
+        else
+          for (const { number, at, current } of generations)
+            process.stdout.write(`${number}  ${at}${current ? "  runs at boot" : ""}\n`);
+      }),
+    );
+}
+
+/** Lines of `nix-env --list-generations`. */
+export function parseGenerations(text: string): { number: number; at: string; current: boolean }[] {
+  return text.split("\n").flatMap((line) => {
+    const [, number, at, rest = ""] = /^\s*(\d+)\s+(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\s*(.*)$/.exec(line) ?? [];
+    return number === undefined || at === undefined
+      ? []
+      : [{ number: Number(number), at, current: rest.includes("(current)") }];
+  });
+}
+
+export function rollbackCommand(): Command {
+  return new Command("rollback")
+    .description("switch the host to the generation before; taken back if it cannot be reached then")
+    .option(...hostOption)
+    .option("--deadline <seconds>", "as of rebuild", seconds, defaultDeadline)
+    .option(...jsonOption)
+    .addHelpText(
+      "after",
+      "\nIts secrets stay as they are. Exit codes as of rebuild.\n\nExamples:\n  clawdlets server rollback --host web-1\n",
+    )
+    .action(async (options: ServerOptions & { deadline: number }) => {
+      const layout = findLayout(process.cwd());
+      const host = chooseHost(layout, options.host);
+      const progress = startProgress();
+      const reach = { layout, ...loadHost(layout, host, process.env, { token: false }) };
+      const report = (text: string) => progress(`${host}: ${text}`);
+      const asked = { rev: "previous", deadlineSeconds: options.deadline, signal: stopSignal(), report };
+      const result = await rebuild({ ...reach, ...asked });
+      progress(`${host}: runs ${result.systemPath}`);
+      if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, ...result })}\n`);
+    });
+}

@@ -1,0 +1,78 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { UserError } from "../../core/errors.ts";
+import { exitCodes } from "../../core/exit-codes.ts";
+import { printable } from "../_progress.ts";
+import { attach, hostOption, jsonOption, type ServerOptions, windowOption, withSession } from "./_session.ts";
+
+interface Options extends ServerOptions {
+  unit?: string;
+  activation?: boolean;
+  since?: string;
+  lines: string;
+  follow?: boolean;
+}
+
+export function logsCommand(): Command {
+  return new Command("logs")
+    .description("what a bot, or the host's last change, has written to the journal")
+    .option(...hostOption)
+    .addOption(
+      new Option("--unit <name>", "a bot, or its unit clawdbot-<bot>; left out: the only bot").conflicts("activation"),
+    )
+    .option("--activation", "the log of changes: builds, switches, going back")
+    .option("--since <time>", "so long ago, e.g. 5m, 2h, 1d", since)
+    .option("--lines <n>", "the last so many, 1 to 99999", lines, "200")
+    .addOption(new Option("--follow", "go on as it grows, until Ctrl-C").conflicts("json"))
+    .option(...windowOption)
+    .option(...jsonOption)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  clawdlets server logs --unit maren --since 5m --follow\n  clawdlets server logs --activation\n",
+    )
+    .action((options: Options) =>
+      withSession(options, async (session) => {
+        const unit = options.activation
+          ? "clawdlets-activation.service"
+          : unitOf(session.host, options.unit, session.settings.bots);
+        const words = ["sudo", "-n", "/run/current-system/sw/bin/journalctl", "--no-pager", "--output=short-iso"];
+        words.push(`--unit=${unit}`, `--lines=${options.lines}`);
+        if (options.since !== undefined) words.push(`--since=-${options.since}`);
+        if (options.follow) {
+          process.exitCode = await attach(session, [...words, "--follow"]);
+          return;
+        }
+        const { exitCode, stdout, stderr } = await session.run(words.join(" "));
+        if (exitCode !== 0) throw new UserError(`${session.host}: ${unit}: ${stderr.trim()}`);
+        const found = stdout
+          .split("\n")
+          .filter((line) => line !== "")
+          .map(printable);
+        if (options.json)
+          process.stdout.write(`${JSON.stringify({ ok: true, host: session.host, unit, lines: found })}\n`);
+        else for (const line of found) process.stdout.write(`${line}\n`);
+      }),
+    );
+}
+
+/** sudo lets admin see and restart bots' units alone. @throws UserError (usage) for another one, with those that there are */
+export function unitOf(host: string, named: string | undefined, bots: readonly string[]): string {
+  const bot = named?.replace(/^clawdbot-/, "").replace(/\.service$/, "") ?? (bots.length === 1 ? bots[0] : undefined);
+  if (bot !== undefined && bots.includes(bot)) return `clawdbot-${bot}.service`;
+  const there = bots.length === 0 ? "the host has no bots" : `allowed: ${bots.join(", ")}`;
+  throw new UserError(
+    `${host}: ${named === undefined ? "Which bot? Name it with --unit" : `--unit: there is no bot "${named}"`}; ${there}.`,
+    {
+      exitCode: exitCodes.usage,
+    },
+  );
+}
+
+function since(text: string): string {
+  if (/^[1-9][0-9]{0,4}(s|m|h|d)$/.test(text)) return text;
+  throw new InvalidArgumentError("Allowed: a number and s, m, h or d, e.g. 5m.");
+}
+
+function lines(text: string): string {
+  if (/^[1-9][0-9]{0,4}$/.test(text)) return text;
+  throw new InvalidArgumentError("Allowed: 1 to 99999.");
+}

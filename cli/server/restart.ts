@@ -1,0 +1,23 @@
+import { Command } from "commander";
+import { UserError } from "../../core/errors.ts";
+import { hostOption, jsonOption, type ServerOptions, windowOption, withSession } from "./_session.ts";
+import { unitOf } from "./logs.ts";
+
+export function restartCommand(): Command {
+  return new Command("restart")
+    .description("restart a bot")
+    .option(...hostOption)
+    .option("--unit <name>", "a bot, or its unit clawdbot-<bot>; left out: the only bot")
+    .option(...windowOption)
+    .option(...jsonOption)
+    .addHelpText("after", "\nExamples:\n  clawdlets server restart --host web-1 --unit maren\n")
+    .action((options: ServerOptions & { unit?: string }) =>
+      withSession(options, async ({ host, settings, run }) => {
+        const unit = unitOf(host, options.unit, settings.bots);
+        const { exitCode, stderr } = await run(`sudo -n /run/current-system/sw/bin/systemctl restart ${unit}`);
+        if (exitCode !== 0) throw new UserError(`${host}: ${unit} was not restarted: ${stderr.trim()}`);
+        process.stderr.write(`${host}: ${unit} was restarted\n`);
+        if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, host, unit })}\n`);
+      }),
+    );
+}

@@ -1,0 +1,18 @@
+import { Command } from "commander";
+import { attach, windowOption, withSession } from "./server/_session.ts";
+
+/** `clawdlets ssh`: a session as admin, under the pinned key and nothing of the operator's own ssh settings. */
+export function sshCommand(): Command {
+  return new Command("ssh")
+    .description("log in to a host as admin, or run a command there, under its pinned key")
+    .argument("<host>", "the host")
+    .argument("[command...]", "after --: run this instead of a shell; exits with its exit code, 255 is ssh's own")
+    .option(...windowOption)
+    .addHelpText("after", "\nExamples:\n  clawdlets ssh web-1\n  clawdlets ssh web-1 -- systemctl --failed\n")
+    .action(async (host: string, command: string[], options: { window?: boolean }) => {
+      await withSession({ ...options, host }, async (session) => {
+        const terminal = command.length === 0 && process.stdin.isTTY ? ["-t"] : [];
+        process.exitCode = await attach(session, command.length === 0 ? [] : [command.join(" ")], terminal);
+      });
+    });
+}

@@ -1,0 +1,87 @@
+import { adminRoute } from "../bootstrap/admin-route.ts";
+import { resolveFlake } from "../bootstrap/flake.ts";
+import { readJournal } from "../bootstrap/journal.ts";
+import type { SshRoute } from "../bootstrap/ssh.ts";
+import { tailnetAddress } from "../bootstrap/tailnet.ts";
+import { UserError } from "../errors.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { takeHostLock } from "../local/file-lock.ts";
+import { hostLayoutOf, type Layout } from "../local/layout.ts";
+import type { HostSettings, LocalSettings } from "../settings/host.ts";
+import { type Activated, activate } from "./activate.ts";
+
+export interface Rebuild {
+  layout: Layout;
+  settings: HostSettings;
+  local: LocalSettings;
+  /** 40 hex digits, `newest` or `previous`; left out: what the settings' flake is at now. */
+  rev?: string;
+  secrets?: Readonly<Record<string, string>> | undefined;
+  /** Seconds. @see Activation.deadlineSeconds @default 120 */
+  deadlineSeconds?: number;
+  signal: AbortSignal;
+  report: (text: string) => void;
+}
+
+/** Seconds within which a host that was changed has to be reached. */
+export const defaultDeadline = 120;
+
+/**
+ * Changes a running host to a commit, as the only one on this machine who works on it.
+ * @throws UserError @see activate
+ */
+export async function rebuild(request: Rebuild): Promise<Activated> {
+  const { layout, settings, local, signal, report } = request;
+  const { host } = settings;
+  refuseLocalBuild(settings);
+  const rev = request.rev ?? commitOf(settings, await resolveFlake(layout, settings, local));
+  const lost = new AbortController();
+  const release = await takeHostLock(hostLayoutOf(layout, host).lock, host, (error) => lost.abort(error));
+  try {
+    return await activate({
+      host,
+      rev,
+      route: () => anyRoute(request),
+      secrets: request.secrets,
+      deadlineSeconds: request.deadlineSeconds ?? defaultDeadline,
+      signal: AbortSignal.any([signal, lost.signal]),
+      report,
+    });
+  } finally {
+    await release();
+  }
+}
+
+/** The tailnet's way where there is one, the public address where that is exposed; undefined while there is neither. */
+export async function anyRoute({
+  layout,
+  settings,
+  local,
+  signal,
+}: Pick<Rebuild, "layout" | "settings" | "local" | "signal">): Promise<SshRoute | undefined> {
+  const reach = { layout, settings, local };
+  const address = settings.tailnet === "tailscale" ? await tailnetAddress(local, settings.host, signal) : undefined;
+  if (address !== undefined) return adminRoute(reach, address);
+  if (settings.tailnet === "tailscale" && settings.sshExposure === "tailnet") return undefined;
+  const journal = readJournal(hostLayoutOf(layout, settings.host).journal);
+  return journal && adminRoute(reach, journal.address);
+}
+
+/** The commit of a pinned flake; what is no commit cannot be fetched by the host. */
+export function commitOf({ host }: Pick<HostSettings, "host">, flake: string): string {
+  const rev = /[?&]rev=([0-9a-f]{40})/.exec(flake)?.[1] ?? /^github:[^/]+\/[^/]+\/([0-9a-f]{40})/.exec(flake)?.[1];
+  if (rev !== undefined) return rev;
+  throw new UserError(
+    `${host}: the flake ${flake} is no commit, and a running host takes commits of its own repository only. Name it as github:owner/repo, or a commit with --rev.`,
+    { exitCode: exitCodes.settings },
+  );
+}
+
+/** Taking what was built elsewhere would make root of whoever holds admin's key, unless the host could check a signature. */
+function refuseLocalBuild({ host, install }: HostSettings): void {
+  if (install.buildOn !== "local") return;
+  throw new UserError(
+    `${host}: clawdlets:install.buildOn is "local", which is for installing. A running host builds what it switches to itself, from a commit of the branch that its configuration names. Set buildOn to "auto".`,
+    { exitCode: exitCodes.settings },
+  );
+}

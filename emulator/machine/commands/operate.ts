@@ -1,0 +1,60 @@
+import { exists, generationsOf } from "../activation.ts";
+import type { FileTree } from "../tree.ts";
+import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
+import { failed, ok } from "./context.ts";
+
+const sw = "/run/current-system/sw/bin";
+const log = String.raw`--no-pager --output=short-iso --unit=(?:clawdbot-(?<bot>[a-z][a-z0-9_-]{0,26})|clawdlets-activation(?:-watch)?)\.service`;
+const lines = "--lines=[1-9][0-9]{0,4}( --since=-[1-9][0-9]{0,4}(s|m|h|d))?( --follow)?";
+
+/** What admin may run as root besides the commands of our own, as nix/lib/sudoers.nix has it. */
+const allowed = [
+  new RegExp(
+    `^${sw}/systemctl (?:start|stop|restart|status --no-pager --lines=0) clawdbot-(?<bot>[a-z][a-z0-9_-]{0,26})\\.service$`,
+  ),
+  new RegExp(`^${sw}/journalctl ${log} ${lines}$`),
+  new RegExp(`^${sw}/nix-env --list-generations --profile /nix/var/nix/profiles/system$`),
+];
+
+/** @param words after `sudo -n` @returns whether sudo lets admin run them as root */
+export function mayOperate(tree: FileTree, hostname: string, words: readonly string[]): boolean {
+  const line = words.join(" ");
+  return allowed.some((pattern) => {
+    const found = pattern.exec(line);
+    const bot = found?.groups?.["bot"];
+    return found !== null && (bot === undefined || isBot(tree, hostname, bot));
+  });
+}
+
+/** A bot of a host is one whose token is there. */
+function isBot(tree: FileTree, hostname: string, bot: string): boolean {
+  return exists(tree, `/var/lib/clawdlets/secrets/hosts/${hostname}/discord_token_${bot}.yaml`);
+}
+
+/** `systemctl` on a bot's unit: restarted ones are noted, and a stopped one is told as such. */
+export function systemctlOnBot(args: string[], { user, host, fs }: Session): ExecResult | null {
+  const unit = args.at(-1) ?? "";
+  const bot = /^clawdbot-(.+)\.service$/.exec(unit)?.[1];
+  const verb = args.find((arg) => !arg.startsWith("-")) ?? "";
+  if (bot === undefined || host.os !== "nixos" || !["start", "stop", "restart", "status"].includes(verb)) return null;
+  if (!isBot(fs.tree, host.hostname, bot)) return failed(`Unit ${unit} could not be found.`, 4);
+  if (verb === "status") return ok(`● ${unit} - Bot ${bot}\n     Active: active (running)\n`);
+  return user.uid === 0 ? ok() : failed(`Failed to ${verb} ${unit}: Interactive authentication required.`);
+}
+
+function journalctl(args: string[], _context: CommandContext, { user }: Session): ExecResult {
+  if (user.uid !== 0) return failed("No journal files were opened due to insufficient permissions.");
+  const unit = args.find((arg) => arg.startsWith("--unit="))?.slice("--unit=".length) ?? "";
+  return ok(`2026-11-25T10:00:00+0000 emulated systemd[1]: Started ${unit}.\n`);
+}
+
+/** What `nix-env --list-generations` prints. */
+export function listGenerations(tree: FileTree): ExecResult {
+  const shown = generationsOf(tree).map(
+    ({ number, isCurrent }) =>
+      `${String(number).padStart(4)}   2026-11-25 10:00:00   ${isCurrent ? "(current)" : ""}\n`,
+  );
+  return ok(shown.join(""));
+}
+
+export const operateCommands: CommandTable = { journalctl };
