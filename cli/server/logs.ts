@@ -38,7 +38,7 @@ export function logsCommand(): Command {
         words.push(`--unit=${unit}`, `--lines=${options.lines}`);
         if (options.since !== undefined) words.push(`--since=-${options.since}`);
         if (options.follow) {
-          process.exitCode = await attach(session, [...words, "--follow"]);
+          process.exitCode = await attach(session, [...words, "--follow"], ["-n"]);
           return;
         }
         const { exitCode, stdout, stderr } = await session.run(words.join(" "));

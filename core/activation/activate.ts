@@ -51,6 +51,7 @@ export async function activate(activation: Activation): Promise<Activated> {
   const route = await activation.route();
   if (route === undefined) throw new UserError(`${host}: no way to the host. Nothing was changed.`);
   await order(activation, route, `prepare ${id} ${sum} ${activation.deadlineSeconds}`);
+  activation.report("prepared: from here on the host goes back by itself unless it is confirmed");
   try {
     const secretsChanged = await sendSecrets(activation, route, id);
     await order(activation, route, `switch ${id} ${activation.rev}`);

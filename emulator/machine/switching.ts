@@ -8,6 +8,8 @@ import type { FileTree } from "./tree.ts";
 
 /** A twentieth, as all waiting in the guest. */
 const SECOND_MS = 50;
+/** How long building and switching take with a system that has no haste: long enough to be disturbed. */
+const SLOW_MS = 2000;
 const FOLDER = "/var/lib/clawdlets/activation";
 const KEY_FILE = "/var/lib/sops-nix/key.txt";
 const SECRETS = "/var/lib/clawdlets/secrets/hosts";
@@ -107,8 +109,16 @@ async function run(host: Host, tree: FileTree): Promise<void> {
   const repository = repositoryOf(tree);
   if (asked === null || repository === null) return;
   const built = asked.rev === "previous" ? previous(tree) : await buildFor(host, tree, repository, asked.rev);
+  if (typeof built !== "string" && isBroken(tree, `${built.system}/etc`, "haste")) {
+    host.later(SLOW_MS, () => choose(host, tree, asked.id, built));
+  } else {
+    choose(host, tree, asked.id, built);
+  }
+}
+
+function choose(host: Host, tree: FileTree, id: string, built: { rev: string; system: string } | string): void {
   const state = load(tree);
-  if (state?.id !== asked.id || state.phase !== "building") {
+  if (state?.id !== id || state.phase !== "building") {
     goBack(host, tree, state?.why ?? "");
     return;
   }
@@ -119,7 +129,7 @@ async function run(host: Host, tree: FileTree): Promise<void> {
   const deadline = String(Date.now() + Number(state.seconds) * SECOND_MS);
   save(tree, { ...state, phase: "switching", rev: built.rev, to: built.system, deadline });
   chooseSystem(tree, built.system);
-  host.later(SECOND_MS, () => switchOver(host, tree));
+  host.later(isBroken(tree, `${built.system}/etc`, "haste") ? SLOW_MS : SECOND_MS, () => switchOver(host, tree));
 }
 
 function previous(tree: FileTree): { rev: string; system: string } | string {

@@ -4,13 +4,18 @@ import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { type Demo, prepareDemo } from "../../../cli/_demo/prepare.ts";
 import { engineEnvironment } from "../../../cli/_engine.ts";
+import { anyRoute } from "../../../core/activation/rebuild.ts";
 import { readBootstrapKeys } from "../../../core/bootstrap/bootstrap-keys.ts";
 import { install } from "../../../core/bootstrap/install.ts";
 import { installIdOf } from "../../../core/bootstrap/install-id.ts";
+import { deliverOver } from "../../../core/bootstrap/send-secrets.ts";
+import { ssh } from "../../../core/bootstrap/ssh.ts";
 import { bootstrapUserData } from "../../../core/bootstrap/user-data.ts";
 import { hostLayoutOf } from "../../../core/local/layout.ts";
 import { openSecrets } from "../../../core/secrets/open.ts";
+import { ciphertextOf } from "../../../core/secrets/rotate.ts";
 import { writeSecret } from "../../../core/secrets/store.ts";
+import { readFacts } from "../../../core/server/facts.ts";
 import { loadHost } from "../../../core/settings/host.ts";
 import { findEngine } from "../../../toolchain/index.ts";
 
@@ -70,19 +75,32 @@ export class ActivationLab {
 
   rebuild = (...args: string[]) => this.clawdlets(["rebuild", "--host", this.demo.host, "--json", ...args]);
   server = (...args: string[]) => this.clawdlets(["server", ...args, "--host", this.demo.host]);
-  ssh = (command: string) => this.clawdlets(["ssh", this.demo.host, "--", command]);
+  login = (command: string) => this.clawdlets(["ssh", this.demo.host, "--", command]);
 
+  /** What the host says of itself. @throws while there is no way to it */
   async status() {
-    const { stdout, stderr } = await this.server("status", "--json");
-    if (stdout === "") throw new Error(stderr);
-    return JSON.parse(stdout);
+    const { route, signal } = await this.#reach();
+    const run = (command: string) => ssh(route, command, { timeoutSeconds: 20, signal });
+    const facts = await readFacts({ route, run, signal }, []);
+    if (facts.systemPath === "") throw new Error("no session");
+    return facts;
   }
 
   /** Whether the host has other secrets than are here. It has them afterwards. */
   async hadOtherSecrets(): Promise<boolean> {
-    const { stdout, stderr } = await this.clawdlets(["secrets", "sync", "--host", this.demo.host, "--json"]);
-    if (stdout === "") throw new Error(stderr);
-    return JSON.parse(stdout).changed;
+    const { layout, host } = this.demo;
+    const { route, signal } = await this.#reach();
+    const { store, required } = openSecrets(layout, host, { environment: process.env, sops: this.sops });
+    return (await deliverOver(route, host, signal)({ files: ciphertextOf(store, required) })).changed;
+  }
+
+  async #reach() {
+    const { layout, host } = this.demo;
+    const { signal } = new AbortController();
+    const { settings, local } = loadHost(layout, host, this.environment);
+    const route = await anyRoute({ layout, settings, local, signal });
+    if (!route) throw new Error("no way to the host");
+    return { route, signal };
   }
 
   /** Another token of the bot, here alone. */
