@@ -299,8 +299,16 @@ case $order in
     [[ ${BASH_REMATCH[1]} == "$s_id" && $s_phase == prepared ]] || refuse "the activation ${BASH_REMATCH[1]} is not prepared"
     s_rev=${BASH_REMATCH[2]}
     phase building
-    # Not of this session: it lives on when the connection that it changes is cut.
-    if ! systemd-run --quiet --collect --unit="$unit" --property=Type=exec --property=KillMode=mixed "$SELF" run 7>&- 8>&- >&2; then
+    # Not of this session: it lives on when the connection that it changes is cut. The unit of the one before may still be ending.
+    started=0
+    for _ in {1..10}; do
+      if systemd-run --quiet --collect --unit="$unit" --property=Type=exec --property=KillMode=mixed "$SELF" run 7>&- 8>&- >&2; then
+        started=1
+        break
+      fi
+      sleep 1
+    done
+    if ((started == 0)); then
       s_why="its unit did not start"
       phase returning
       decided
