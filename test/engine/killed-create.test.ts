@@ -12,7 +12,7 @@ import { labelsOf } from "../../core/hetzner/labels.ts";
 import { readState } from "../../core/local/state.ts";
 import { loadHost } from "../../core/settings/host.ts";
 import { findEngine } from "../../toolchain/index.ts";
-import { clientOf } from "../emulator/_lab.ts";
+import { clientOf, until } from "../emulator/_lab.ts";
 
 /** A state as a run leaves it that was killed after Hetzner had been asked for a server, and before it was written down. */
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-killed-"));
@@ -59,10 +59,13 @@ async function recoverNow(): Promise<string[]> {
 const newServer = async (labels: Record<string, string>): Promise<number> =>
   (await api("POST", "/servers", { name: demo.host, server_type: "cx43", image: "debian-12", labels })).body.server.id;
 
-const deleteAll = async () => {
-  for (const { id } of (await api("GET", "/servers")).body.servers) await api("DELETE", `/servers/${id}`);
-  await expect.poll(async () => (await api("GET", "/servers")).body.servers).toEqual([]);
-};
+/** One that is still being made is locked, so it is asked for again. */
+const deleteAll = () =>
+  until("the servers are gone", async () => {
+    const { servers } = (await api("GET", "/servers")).body;
+    for (const { id } of servers) await api("DELETE", `/servers/${id}`);
+    return servers.length === 0;
+  });
 afterEach(deleteAll);
 
 describe("a server that was being created when the run was killed", () => {
