@@ -102,7 +102,10 @@ describe("examples", () => {
   );
 
   it("s3-state: keeps its state in the bucket, with nothing secret in the clear, and nothing of it here", async (context) => {
-    if (versitygw === undefined) return context.skip("there is no versitygw");
+    if (versitygw === undefined) {
+      if (process.env["CI"]) throw new Error("left out, as there is no versitygw. Under CI nothing may be left out.");
+      return context.skip("there is no versitygw: a module of Go that could not be built");
+    }
     const { shell, folder, emulator } = await start("s3-state");
     const bucket = await startBucket(versitygw, join(folder, ".."), "acme-pulumi");
     try {
