@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { UserError } from "../core/errors.ts";
+import { SettingsError, UserError } from "../core/errors.ts";
 import { exitCodes } from "../core/exit-codes.ts";
 import type { Layout } from "../core/local/layout.ts";
 import { engineFolder, packageRoot } from "../core/local/package-root.ts";
+import { lostPassphrase } from "../core/local/passphrase.ts";
 import { makePrivateFolder, readPrivateFile } from "../core/local/private-files.ts";
 import { type LocalEnv, readEnvFile } from "../core/settings/env-file.ts";
 import { readStackJson } from "../core/settings/stack-json.ts";
@@ -62,6 +63,8 @@ function tokensOf(layout: Layout): Omit<LocalEnv, "SOPS_AGE_KEY_FILE"> {
 
 /** The engine's backend folder has to exist, and its passphrase too. @throws UserError that says how to make them */
 export function prepareState(layout: Layout, host: string): void {
+  const lost = lostPassphrase(layout, host);
+  if (lost) throw new SettingsError([lost]);
   if (readPrivateFile(layout.passphrase) === undefined || !existsSync(layout.dir)) {
     throw new UserError(
       `No ${layout.passphrase}: this project has no local state yet. Make it: clawdlets init --host ${host}`,

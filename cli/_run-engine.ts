@@ -1,5 +1,6 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { messageOf, UserError } from "../core/errors.ts";
+import { wrongPassphrase } from "../core/local/passphrase.ts";
 import { type Progress, plainLines, showEvents } from "./_progress.ts";
 import { staying } from "./_signals.ts";
 
@@ -29,7 +30,10 @@ export async function runEngine<T>(
   try {
     return await staying(progress, (signal) => run({ signal, onEvent, color: "never" }));
   } catch (error) {
-    const said = reasons.length > 0 ? "The reason stands above." : messageOf(error).split("\n").slice(0, 12).join("\n");
+    const text = messageOf(error);
+    const said =
+      wrongPassphrase(host, text) ??
+      (reasons.length > 0 ? "The reason stands above." : text.split("\n").slice(0, 12).join("\n"));
     throw new UserError(
       `${host}: ${operation} failed. ${said} Nothing more was done; once it is mended, run the same command again.`,
       { reasons },

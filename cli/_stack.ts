@@ -3,6 +3,7 @@ import { SemVer } from "semver";
 import { messageOf, UserError } from "../core/errors.ts";
 import { exitCodes } from "../core/exit-codes.ts";
 import type { Layout } from "../core/local/layout.ts";
+import { wrongPassphrase } from "../core/local/passphrase.ts";
 import { readProjectFile } from "../core/local/project-file.ts";
 import { type Engine, pins } from "../toolchain/index.ts";
 import { isChosen } from "./_chosen-stack.ts";
@@ -36,7 +37,8 @@ export async function openStack(
     // The library repeats the command line, and the reason several times; e.g. a bucket that lets nobody in.
     const [reason] = /(?<=^error: ).+$/m.exec(messageOf(error)) ?? [];
     if (reason === undefined) throw error;
-    throw new UserError(`${host}: the engine could not open the stack: ${reason}`, { exitCode: exitCodes.engine });
+    const said = wrongPassphrase(host, reason) ?? reason;
+    throw new UserError(`${host}: the engine could not open the stack: ${said}`, { exitCode: exitCodes.engine });
   });
 }
 

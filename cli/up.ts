@@ -64,14 +64,18 @@ const isTaken = (error: unknown) =>
   error instanceof UserError && error.reasons.some((text) => text.includes("uniqueness_error"));
 
 function upMany(layout: Layout, chosen: Chosen, options: Options): Promise<void> {
-  const wanted = askedAgain(chosen, { rev: options.rev, ref: options.ref });
+  const { adopt, ...wanted } = askedAgain(chosen, {
+    rev: options.rev,
+    ref: options.ref,
+    adopt: options.adopt ? "yes" : undefined,
+  });
   return runFleetCommand<UpResult>({
     layout,
     command: "up",
     chosen,
     options,
     afterFailure,
-    asked: wanted,
+    asked: { ...wanted, ...(adopt !== undefined && { adopt }) },
     prepare: async (tell) => {
       const most = firewallsNeeded(listStackFiles(layout).length, options.parallel ?? defaultParallel);
       if (most > firewallLimit) tell(`note: all hosts need up to ${most} firewalls; ${ofFirewalls}`);
@@ -79,7 +83,10 @@ function upMany(layout: Layout, chosen: Chosen, options: Options): Promise<void>
     },
     requestsOf: (host) => requestsOfUp(layout, host),
     task: () => async (host, tell) => {
-      const result = await up(layout, host, Object.assign(tell, { startedAt: Date.now() }), wanted);
+      const result = await up(layout, host, Object.assign(tell, { startedAt: Date.now() }), {
+        ...wanted,
+        adopt: adopt === "yes",
+      });
       return { ok: true, exitCode: exitCodes.ok, summary: doneText(result.changes), result };
     },
   });

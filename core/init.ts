@@ -6,6 +6,7 @@ import { ensureBootstrapKeys } from "./bootstrap/bootstrap-keys.ts";
 import { messageOf, type Problem, SettingsError } from "./errors.ts";
 import { checkLocalFolder } from "./local/hygiene.ts";
 import type { Layout } from "./local/layout.ts";
+import { lostPassphrase } from "./local/passphrase.ts";
 import { makePrivateFolder, readPublicFile, writePrivateFile } from "./local/private-files.ts";
 import { asOnlyWriter } from "./local/project-lock.ts";
 import { ensureSshKey, publicKeyOf } from "./local/ssh-keys.ts";
@@ -50,8 +51,10 @@ export interface InitPlan {
  */
 export async function planSecrets(request: InitRequest): Promise<InitPlan> {
   const { store, required, values } = request;
+  const lost = lostPassphrase(store.layout, store.host);
   const problems = [
     ...(await checkLocalFolder(store.layout)),
+    ...(lost ? [lost] : []),
     ...(await checkIdentity(store)),
     ...checkValues(request),
   ];

@@ -83,7 +83,13 @@ async function checkPassphrase({ layout }: DoctorContext): Promise<Finding[]> {
   return attempt(looked, () => {
     if (readPrivateFile(layout.passphrase) !== undefined) return [ok(looked, "there, and private")];
     if (!existsSync(layout.state)) return [warning(looked, "there is none yet", "clawdlets init")];
-    return [problem(looked, "there is a state, and no passphrase to read its secrets with", "put a backup of it back")];
+    return [
+      problem(
+        looked,
+        "there is a state, and no passphrase to read its secrets with",
+        "put a backup of it back; without one: docs/recovery.md",
+      ),
+    ];
   });
 }
 

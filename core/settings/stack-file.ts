@@ -48,6 +48,20 @@ export function readRawStackFile(layout: Layout, host: string): Record<string, u
   return config.value;
 }
 
+/**
+ * Whether the engine has noted there which passphrase the stack's secrets are encrypted with.
+ * @throws SettingsError when it cannot be read
+ */
+export function hasSalt(layout: Layout, host: string): boolean {
+  const file = hostLayoutOf(layout, host).stackFile;
+  const where = relative(layout.root, file);
+  const { text = "", problems } = readText(file, where);
+  const parsed = parseYamlText(text, where);
+  const all = [...problems, ...parsed.problems];
+  if (all.length > 0 || !parsed.document) throw new SettingsError(all);
+  return parsed.document.get("encryptionsalt") !== undefined;
+}
+
 function parseConfig(text: string, where: string): { value?: Record<string, unknown>; problems: Problem[] } {
   const { document, problems } = parseYamlText(text, where);
   if (!document) return { problems };

@@ -51,6 +51,8 @@ describe("the stack that the engine has chosen", () => {
     writeFileSync(layout.passphrase, "another");
     const lines: string[] = [];
     const progress = Object.assign((text: string) => void lines.push(text), { startedAt: Date.now() });
-    await expect(preview(layout, host, false, progress)).rejects.toThrow(/preview failed\. .*passphrase/s);
+    await expect(preview(layout, host, false, progress)).rejects.toThrow(
+      /preview failed\. \.clawdlets\/passphrase is not the passphrase .*"encryptionsalt" in .*docs\/recovery\.md/,
+    );
   });
 });

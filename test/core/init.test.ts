@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { verify } from "unixcrypt";
@@ -78,6 +78,25 @@ describe("secrets init", () => {
     rmSync(openHost(layout, host).store.files.identity);
     const message = await refusal(layout, () => initHost(layout, host));
     expect(message).toMatch(/there is no such file, but age1\w+ is this host's recipient.*secrets rotate --host web-1/);
+  });
+
+  it("does not make a new passphrase where one is lost", async () => {
+    const layout = project();
+    await initHost(layout, host, values(layout));
+    rmSync(layout.passphrase);
+    const stackFile = join(layout.stacks, `Pulumi.${host}.yaml`);
+    const config = readFileSync(stackFile, "utf8");
+    writeFileSync(stackFile, `${config.trimEnd().replace(/\}$/, ',"encryptionsalt":"v1:canary"}')}\n`);
+    const salted = await refusal(layout, () => initHost(layout, host));
+    expect(salted).toMatch(/passphrase: there is no such file, but "encryptionsalt" in stacks\/Pulumi\.web-1\.yaml/);
+    writeFileSync(stackFile, config);
+    const states = join(layout.state, ".pulumi", "stacks", "clawdlets");
+    mkdirSync(states, { recursive: true });
+    writeFileSync(join(states, "web-2.json"), "{}");
+    const stateful = await refusal(layout, () => initHost(layout, host));
+    expect(stateful).toMatch(/passphrase: there is no such file, but the state of web-2 is encrypted with it\. Put a/);
+    rmSync(states, { recursive: true });
+    expect((await initHost(layout, host)).make).toEqual([".clawdlets/passphrase"]);
   });
 
   it("refuses an identity that is not that of its recipient, in the stack file or beside it", async () => {
