@@ -44,6 +44,15 @@ async function age(): Promise<void> {
   demo = await prepareDemo(progress, place);
 }
 
+async function deleteInConsole(): Promise<void> {
+  const { HCLOUD_ENDPOINT, HCLOUD_TOKEN } = readEnvFile(demo.layout, {}).value;
+  const headers = { authorization: `Bearer ${HCLOUD_TOKEN}` };
+  const path = `/servers/${(await server())?.id}`;
+  const { ok } = await fetch(`${HCLOUD_ENDPOINT}${path}`, { method: "DELETE", headers });
+  expect(ok).toBe(true);
+  await vi.waitFor(async () => expect(await server()).toBeUndefined(), { timeout: 20_000 });
+}
+
 beforeAll(async () => {
   demo = await prepareDemo(progress, place);
   await runDemo(demo, progress);
@@ -119,10 +128,37 @@ describe("docs/recovery.md: the host is left as it is when", () => {
   }, 300_000);
 });
 
+describe("docs/recovery.md: the laptop is lost", () => {
+  it("an archive of .clawdlets, encrypted to a key that is kept offline, brings it all back", async () => {
+    const bin = join(repository, ".toolchain", "bin");
+    const { root, dir } = demo.layout;
+    const shell = (script: string) =>
+      execa("sh", ["-euc", script], { cwd: root, env: { PATH: `${bin}:${process.env["PATH"]}` } });
+    await shell("age-keygen -o ../recovery.agekey 2>/dev/null; age-keygen -y ../recovery.agekey > recovery.age.pub");
+    await shell('tar -C .clawdlets -czf - . | age -r "$(cat recovery.age.pub)" > ../backup.tar.gz.age');
+    loses(dir);
+    await shell(
+      "mkdir -m 700 .clawdlets; age -d -i ../recovery.agekey ../backup.tar.gz.age | tar -C .clawdlets -xzf -",
+    );
+    const { exitCode, all } = await clawdlets(["doctor", "--scope", "stack", "--host", demo.host]);
+    expect(exitCode, all).toBe(0);
+    expect((await clawdlets(["preview", "--all"])).all).toContain("nothing would change");
+    loses(join(root, "recovery.age.pub"));
+  }, 300_000);
+});
+
 describe("docs/recovery.md: a new server takes the host's place when", () => {
+  it("nobody can log in any more, and it was deleted in Hetzner's console", async () => {
+    const before = await server();
+    await deleteInConsole();
+    const { exitCode, all } = await clawdlets(["up", "--host", demo.host]);
+    expect(exitCode, all).toBe(0);
+    expect(await server()).toMatchObject({ installRuns: 1 });
+    expect((await server())?.id).not.toBe(before?.id);
+  }, 300_000);
+
   it("everything is lost but the repository and the Hetzner account", async () => {
     const before = await server();
-    const { HCLOUD_ENDPOINT, HCLOUD_TOKEN } = readEnvFile(demo.layout, {}).value;
     const env = readFileSync(join(demo.layout.dir, ".env"), "utf8");
     const pubkey = join(folder, "new-laptop.pub");
     await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(folder, "new-laptop")]);
@@ -145,10 +181,7 @@ describe("docs/recovery.md: a new server takes the host's place when", () => {
     await git(demo.layout.root, "add", "--all");
     const author = ["-c", "user.name=t", "-c", "user.email=t@example.invalid", "-c", "commit.gpgsign=false"];
     await git(demo.layout.root, ...author, "commit", "--quiet", "-m", "new keys");
-    const headers = { authorization: `Bearer ${HCLOUD_TOKEN}` };
-    const deleted = await fetch(`${HCLOUD_ENDPOINT}/servers/${before?.id}`, { method: "DELETE", headers });
-    expect(deleted.ok).toBe(true);
-    await vi.waitFor(async () => expect(await server()).toBeUndefined(), { timeout: 20_000 });
+    await deleteInConsole();
     const { exitCode, all } = await clawdlets(["up", ...host]);
     expect(exitCode, all).toBe(0);
     expect(await server()).toMatchObject({ installRuns: 1 });

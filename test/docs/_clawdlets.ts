@@ -1,0 +1,49 @@
+import { type Command, CommanderError } from "commander";
+import { programFor, withChildren } from "../../cli/_program.ts";
+
+/**
+ * Whether the real program takes a command line: its commands, options, their values and arguments, and which exclude each other.
+ * Nothing is run.
+ * @param args without `clawdlets`
+ * @returns what it says against it
+ */
+export async function refusalOf(args: readonly string[]): Promise<string | undefined> {
+  const program = await programFor(args[0] ?? "");
+  let said = "";
+  let reached = false;
+  for (const command of withChildren(program)) {
+    command.exitOverride().configureOutput({ writeOut: () => undefined, writeErr: (text) => void (said += text) });
+    if (hasAction(command)) command.action(() => void (reached = true));
+  }
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return reached ? undefined : "nothing would be run";
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.code === "commander.helpDisplayed") return undefined;
+    return said.trim() || error.message;
+  }
+}
+
+/** Whether a text names a command, or a group of them, and says nothing of how it is run: "`clawdlets window` opens …". */
+export async function isName(text: string): Promise<boolean> {
+  const [, ...words] = text.replace(/^npx /, "").split(" ");
+  let command: Command | undefined = await programFor("");
+  for (const word of words) command = command?.commands.find((each) => each.name() === word) as Command | undefined;
+  return command !== undefined;
+}
+
+const hasAction = (command: Command) => "_actionHandler" in command && command._actionHandler !== null;
+
+/** The lines below "Examples:" of every command's `--help`, and how many commands have some. */
+export async function helpExamples(): Promise<{ command: string; line: string }[]> {
+  return withChildren(await programFor("")).flatMap((command) => {
+    let help = "";
+    command.configureOutput({ writeOut: (text) => void (help += text) }).outputHelp();
+    const [, examples = ""] = /\nExamples:\n((?: {2}.+\n?)+)/.exec(help) ?? [];
+    return examples
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => ({ command: command.name(), line }));
+  });
+}
