@@ -9,19 +9,19 @@ import { programFor, withChildren } from "../../cli/_program.ts";
  */
 export async function refusalOf(args: readonly string[]): Promise<string | undefined> {
   const program = await programFor(args[0] ?? "");
-  let said = "";
-  let reached = false;
+  const said: string[] = [];
+  const reached: string[] = [];
   for (const command of withChildren(program)) {
-    command.exitOverride().configureOutput({ writeOut: () => undefined, writeErr: (text) => void (said += text) });
-    if (hasAction(command)) command.action(() => void (reached = true));
+    command.exitOverride().configureOutput({ writeOut: () => undefined, writeErr: (text) => void said.push(text) });
+    if (hasAction(command)) command.action(() => void reached.push(command.name()));
   }
   try {
     await program.parseAsync([...args], { from: "user" });
-    return reached ? undefined : "nothing would be run";
+    return reached.length > 0 ? undefined : "nothing would be run";
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed") return undefined;
-    return said.trim() || error.message;
+    return said.join("").trim() || error.message;
   }
 }
 
@@ -35,12 +35,12 @@ export async function isName(text: string): Promise<boolean> {
 
 const hasAction = (command: Command) => "_actionHandler" in command && command._actionHandler !== null;
 
-/** The lines below "Examples:" of every command's `--help`, and how many commands have some. */
+/** The lines below "Examples:" of every command's `--help`. */
 export async function helpExamples(): Promise<{ command: string; line: string }[]> {
   return withChildren(await programFor("")).flatMap((command) => {
-    let help = "";
-    command.configureOutput({ writeOut: (text) => void (help += text) }).outputHelp();
-    const [, examples = ""] = /\nExamples:\n((?: {2}.+\n?)+)/.exec(help) ?? [];
+    const help: string[] = [];
+    command.configureOutput({ writeOut: (text) => void help.push(text) }).outputHelp();
+    const [, examples = ""] = /\nExamples:\n((?: {2}.+\n?)+)/.exec(help.join("")) ?? [];
     return examples
       .split("\n")
       .filter((line) => line !== "")

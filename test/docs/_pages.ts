@@ -47,7 +47,8 @@ export function pageOf(file: string, text: string): Page {
     const [first = ""] = part.split("\n");
     return `${file}:${lines.findIndex((line) => line.includes(first)) + 1}`;
   };
-  walkTokens(lexer(text), (token) => {
+  // Of promises only where a callback makes some.
+  void walkTokens(lexer(text), (token) => {
     if (token.type === "code") {
       const { text: code, lang, codeBlockStyle } = token as Tokens.Code;
       page.snippets.push({

@@ -53,6 +53,7 @@ const checks: Readonly<Record<string, Check>> = {
   npm: ([verb = "", ...args]) => {
     const script = verb === "run" ? (args[0] ?? "") : verb;
     if (verb === "test" || script === "test") return args[0] === "--" ? testsOf(args.slice(1)) : undefined;
+    if (script === "start") return refusalOf(["demo", ...args.filter((each) => each !== "--")]);
     return script in scripts || known["npm"]?.includes(verb) ? undefined : `package.json has no script "${script}"`;
   },
   pulumi: (args) => pulumiRefusal(args),

@@ -31,12 +31,12 @@ function collect(node: unknown): Argv[] {
   const below = Object.values(node).flatMap(collect);
   if (!("type" in node) || node.type !== "SimpleCommand" || !("name" in node) || node.name === null) return below;
   const { name, args } = node as unknown as { name: Word; args: Word[] };
-  return [[name, ...args].map(valueOf), ...below];
+  return [[name, ...args].map(textOf), ...below];
 }
 
 interface Word {
   parts: { type: string; value?: string; parts?: Word["parts"] }[];
 }
 
-const valueOf = ({ parts }: Word): string =>
-  parts.map((part) => part.value ?? (part.parts ? valueOf({ parts: part.parts }) : "$")).join("");
+const textOf = ({ parts }: Word): string =>
+  parts.map((part) => part.value ?? (part.parts ? textOf({ parts: part.parts }) : "$")).join("");

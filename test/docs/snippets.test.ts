@@ -112,6 +112,7 @@ describe("the check itself refuses", () => {
     ["options that exclude each other", "clawdlets up --rev 0123 --ref main", /cannot be used with option '--ref/],
     ["an argument that is missing", "clawdlets secrets edit", /missing required argument 'name'/],
     ["the same within a pipe, a list and $(…)", 'cd x && eval "$(npx clawdlets envs)" | cat', /unknown command 'envs'/],
+    ["an option that npm start does not have", "npm start -- --destroys", /unknown option '--destroys'/],
     ["a script that there is not", "npm run benchmark", /package\.json has no script "benchmark"/],
     ["a file that there is not", "sh scripts/set-up.sh", /there is no scripts\/set-up\.sh/],
     ["an option that the engine does not have", "pulumi up --skip-previews", /pulumi up has no --skip-previews/],
