@@ -1,60 +1,129 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { defaultDeadline, rebuild } from "../core/activation/rebuild.ts";
+import { z } from "zod";
+import type { Activated } from "../core/activation/activate.ts";
+import { bring } from "../core/activation/bring.ts";
+import { commitOf, commitsOnce } from "../core/activation/commits.ts";
+import { rebuild } from "../core/activation/rebuild.ts";
+import { exitCodes } from "../core/exit-codes.ts";
 import { findLayout, type Layout } from "../core/local/layout.ts";
-import { openSecrets } from "../core/secrets/open.ts";
-import { ciphertextOf } from "../core/secrets/rotate.ts";
+import { ciphertextHere } from "../core/secrets/ciphertext.ts";
 import { loadHost, type WantedRevision, wantedEnvironment } from "../core/settings/host.ts";
 import { chooseHost } from "./_choose.ts";
+import { askedAgain, type Chosen, chooseFleet } from "./_fleet/choose.ts";
+import { runFleetCommand } from "./_fleet/fleet.ts";
+import { addFleetOptions, type FleetOptions } from "./_fleet/options.ts";
 import { startProgress } from "./_progress.ts";
 import { stopSignal } from "./_signals.ts";
+import { readFacts } from "./install.ts";
 
-interface Options extends WantedRevision {
-  host?: string;
+interface Options extends FleetOptions, WantedRevision {
+  forStack?: boolean;
   secrets: boolean;
-  deadline: number;
+  deadline?: number;
   json?: boolean;
 }
 
-/** `clawdlets rebuild`, also `clawdlets server rebuild`: changes a running host. */
+/** A commit that breaks one host breaks the next one too. */
+const afterFailure = "fail-fast";
+
+/** `clawdlets rebuild`, also `clawdlets server rebuild`: changes running hosts. */
 export function rebuildCommand(): Command {
-  return new Command("rebuild")
-    .description(
-      "bring a running host to a commit of its repository, with the secrets that are here; never a reinstall",
-    )
-    .option("--host <name>", "the host; left out: the only one")
-    .addOption(new Option("--rev <commit>", "this commit, 40 hex digits").conflicts("ref"))
-    .addOption(new Option("--ref <name>", "this branch or tag, resolved once"))
-    .option("--no-secrets", "leave the host's secrets as they are")
-    .option(
-      "--deadline <seconds>",
-      "the host goes back unless it is reached within so many, 10 to 3600",
-      seconds,
-      defaultDeadline,
-    )
-    .option("--json", "one JSON object on stdout")
-    .addHelpText(
-      "after",
-      "\nThe host builds and switches by itself, and goes back unless it is reached over a new connection afterwards.\nExits with 0 when the wanted system was seen to run, 9 when the host runs the former one, 10 when it was not seen.\n\nExamples:\n  clawdlets rebuild --host web-1\n  clawdlets rebuild --rev 0123456789abcdef0123456789abcdef01234567 --json\n",
-    )
-    .action(async (options: Options) => {
-      const layout = findLayout(process.cwd());
-      const host = chooseHost(layout, options.host);
-      const progress = startProgress();
-      const environment = { ...process.env, ...wantedEnvironment(options) };
-      const { settings, local } = loadHost(layout, host, environment, { token: false });
-      const secrets = options.secrets ? ciphertextHere(layout, host) : undefined;
-      const report = (text: string) => progress(`${host}: ${text}`);
-      const request = { layout, settings, local, secrets, deadlineSeconds: options.deadline, report };
-      const result = await rebuild({ ...request, signal: stopSignal() });
-      progress(`${host}: ${result.changed ? "runs" : "ran already"} ${result.systemPath}, of commit ${result.rev}`);
-      if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, ...result })}\n`);
-    });
+  const command = new Command("rebuild").description(
+    "bring running hosts to a commit of their repository, with the secrets that are here; never a reinstall",
+  );
+  return (
+    addFleetOptions(command, afterFailure)
+      .addOption(new Option("--rev <commit>", "this commit, 40 hex digits").conflicts("ref"))
+      .addOption(new Option("--ref <name>", "this branch or tag, resolved once"))
+      .option("--no-secrets", "leave the hosts' secrets as they are")
+      .option(
+        "--deadline <seconds>",
+        "a host goes back unless it is reached within so many, 10 to 3600 (default clawdlets:rebuild.deadline)",
+        seconds,
+      )
+      .option("--json", "one JSON object on stdout")
+      // What the stack's NixosConfiguration runs; its facts, commit and digest come by the environment.
+      .addOption(new Option("--for-stack").hideHelp())
+      .addHelpText(
+        "after",
+        `
+The host builds and switches by itself, and goes back unless it is reached over a new connection afterwards.
+Exits with ${exitCodes.ok} when the wanted system was seen to run, ${exitCodes.returned} when the host runs the former one, ${exitCodes.unseen} when it was not seen.
+
+Examples:
+  clawdlets rebuild --host web-1
+  clawdlets rebuild --rev 0123456789abcdef0123456789abcdef01234567 --json
+  clawdlets rebuild --all --canary web-1
+`,
+      )
+      .action(async (options: Options) => {
+        const layout = findLayout(process.cwd());
+        if (options.forStack) return rebuildForStack(layout, chooseHost(layout, options.host));
+        const chosen = chooseFleet(layout, "rebuild", options);
+        if (chosen) return rebuildMany(layout, chosen, options);
+        const host = chooseHost(layout, options.host);
+        const progress = startProgress();
+        const report = (text: string) => progress(`${host}: ${text}`);
+        const { settings, local } = loadHost(layout, host, environmentOf(options), { token: false });
+        const secrets = options.secrets ? ciphertextHere(layout, host) : undefined;
+        const request = { layout, settings, local, secrets, deadlineSeconds: options.deadline, report };
+        const result = await rebuild({ ...request, signal: stopSignal() });
+        progress(`${host}: ${resultText(result)}`);
+        if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, ...result })}\n`);
+      })
+  );
 }
 
-/** What the host is to have, as files; nothing is decrypted. @throws SettingsError for one that is not there */
-export function ciphertextHere(layout: Layout, host: string): Record<string, string> {
-  const { store, required } = openSecrets(layout, host, { environment: process.env, sops: "sops" });
-  return ciphertextOf(store, required);
+const environmentOf = (wanted: WantedRevision) => ({ ...process.env, ...wantedEnvironment(wanted) });
+const resultText = ({ changed, systemPath, rev }: Activated) =>
+  `${changed ? "runs" : "ran already"} ${systemPath}, of commit ${rev}`;
+
+const stackFacts = z.object({ address: z.ipv4(), installId: z.string() });
+
+async function rebuildForStack(layout: Layout, host: string): Promise<void> {
+  const { address } = readFacts(stackFacts);
+  const { settings, local } = loadHost(layout, host, process.env, { token: false });
+  // On standard error, a line each: the engine shows them as they come.
+  const report = (text: string) => void process.stderr.write(`${text}\n`);
+  const ciphertext = process.env["CLAWDLETS_CIPHERTEXT"];
+  const result = await bring({ layout, settings, local, address, ciphertext, signal: stopSignal(), report });
+  report(resultText(result));
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}
+
+function rebuildMany(layout: Layout, chosen: Chosen, options: Options): Promise<void> {
+  const asked = askedAgain(chosen, {
+    rev: options.rev,
+    ref: options.ref,
+    secrets: options.secrets ? undefined : "no",
+    deadline: options.deadline?.toString(),
+  });
+  const { rev, ref, secrets, deadline } = asked;
+  const wanted: WantedRevision = { rev, ref };
+  const flakeOf = commitsOnce(layout, wanted);
+  return runFleetCommand<Activated>({
+    layout,
+    command: "rebuild",
+    chosen,
+    options,
+    afterFailure,
+    asked,
+    requestsOf: () => 0, // Not Hetzner is asked, but the hosts.
+    task: (signal) => async (host, report) => {
+      const { settings, local } = loadHost(layout, host, environmentOf(wanted), { token: false });
+      const result = await rebuild({
+        layout,
+        settings,
+        local,
+        rev: commitOf(settings, await flakeOf({ settings, local })),
+        secrets: secrets === "no" ? undefined : ciphertextHere(layout, host),
+        deadlineSeconds: deadline === undefined ? undefined : Number(deadline),
+        signal,
+        report,
+      });
+      return { ok: true, exitCode: exitCodes.ok, summary: resultText(result), result };
+    },
+  });
 }
 
 export function seconds(text: string): number {

@@ -22,6 +22,8 @@ export const shapes = {
     .min(1, "allowed: at least one; without a firewall every port is open"),
   ipv4: z.ipv4("allowed: an IPv4 address, e.g. 203.0.113.7"),
   count: z.number("allowed: 0, 1, 2, …").int("allowed: 0, 1, 2, …").min(0, "allowed: 0, 1, 2, …"),
+  commit: matching(/^[0-9a-f]{40}$/, "allowed: a commit in full, 40 hex digits"),
+  digest: matching(/^(?:[0-9a-f]{64}|none)$/, 'allowed: a SHA-256 of 64 hex digits, or "none"'),
   word: matching(/^[a-z0-9][a-z0-9.-]{0,62}$/, 'allowed: a name of Hetzner\'s, of a-z, 0-9, "." and "-"'),
 };
 

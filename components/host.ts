@@ -7,6 +7,7 @@ import type { BootstrapKeysArgs } from "./bootstrap-user-data.ts";
 import { HetznerServer, type HetznerServerArgs } from "./hetzner-server.ts";
 import { HostFirewall, type HostFirewallRule } from "./host-firewall.ts";
 import { Lockdown } from "./lockdown.ts";
+import { NixosConfiguration, type NixosConfigurationArgs } from "./nixos-configuration.ts";
 import { NixosInstall } from "./nixos-install.ts";
 
 export type { HostSettings } from "../core/settings/host.ts";
@@ -23,6 +24,8 @@ export interface HostArgs {
   beforeCreate?: BeforeCreate;
   /** Ids at Hetzner of what is there already and is taken over as it is, for one run; the next applies what differs. */
   adopt?: Adoption;
+  /** What the running host is brought to; left out, the stack installs it once and leaves it alone. */
+  configuration?: Pick<NixosConfigurationArgs, "revision" | "ciphertext" | "evaluate">;
   /** Inbound rules beside those of the settings, e.g. from addresses that the program knows. OPENS PORTS. @default `[]` */
   firewallRules?: pulumi.Input<HostFirewallRule>[];
   /** What of the server is the program's to say: where it runs, its addresses, its extras. @default nothing */
@@ -84,7 +87,7 @@ export class Host extends pulumi.ComponentResource {
     );
     const { installId } = install;
     const { sshExposure, tailnet } = settings;
-    new Lockdown(
+    const lockdown = new Lockdown(
       name,
       {
         host,
@@ -98,6 +101,14 @@ export class Host extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: install },
     );
+    if (args.configuration) {
+      // After the port was seen closed: what is wrong with a configuration must not leave it open.
+      new NixosConfiguration(
+        name,
+        { host, address, installId, ...args.configuration },
+        { parent: this, dependsOn: lockdown },
+      );
+    }
 
     this.serverId = serverId;
     this.ipv4 = address;

@@ -7,4 +7,5 @@ export { Host, type HostArgs, type HostSettings } from "./host.ts";
 export { type DeclaredRule, HostFirewall, type HostFirewallArgs, type HostFirewallRule } from "./host-firewall.ts";
 export { type LoadHostOptions, loadHost } from "./load-host.ts";
 export { Lockdown, type LockdownArgs } from "./lockdown.ts";
+export { NixosConfiguration, type NixosConfigurationArgs } from "./nixos-configuration.ts";
 export { NixosInstall, type NixosInstallArgs } from "./nixos-install.ts";

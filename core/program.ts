@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
+import { type WantedConfiguration, wantedConfiguration } from "./activation/wanted.ts";
 import { readBootstrapKeys } from "./bootstrap/bootstrap-keys.ts";
 import { installIdOf } from "./bootstrap/install-id.ts";
 import { type Journal, readJournal } from "./bootstrap/journal.ts";
@@ -35,6 +36,8 @@ export interface Program {
   adminCidrs?: string[];
   bootstrapKeys?: BootstrapKeys;
   beforeCreate: () => Promise<void>;
+  /** What the stack brings the running host to; left out where it leaves that alone. */
+  configuration?: WantedConfiguration;
   /** What is at Hetzner already and is taken over in this run. */
   adopt: Adoption;
   /** What a person should know before they say yes, a sentence each. */
@@ -66,6 +69,7 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
   if (problems.length > 0 || !checked.value) throw new SettingsError(problems);
 
   const settings = completeSettings(stack, checked.value);
+  const configuration = await wantedConfiguration(layout, settings, local.value);
   const interrupted = halfMade(layout, stack);
   const bootstrapKeys = readBootstrapKeys(host);
   // Who the admins are is local; where that is not there, as in CI, a network for documentation (RFC 5737) stands for them,
@@ -77,6 +81,7 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
     warnings: [...wipes(readJournal(host.journal), settings), ...(interrupted ? [interrupted] : [])],
     ...(adminCidrs && { adminCidrs }),
     ...(bootstrapKeys && { bootstrapKeys }),
+    ...(configuration && { configuration }),
     adopt: readAdoption(environment[adoptionKey]),
     async beforeCreate() {
       const found = local.value

@@ -4,7 +4,7 @@ import { deliverOver } from "../../core/bootstrap/send-secrets.ts";
 import { SettingsError } from "../../core/errors.ts";
 import { checkLocalFolder } from "../../core/local/hygiene.ts";
 import { checkHostSecrets } from "../../core/secrets/check.ts";
-import { ciphertextOf } from "../../core/secrets/rotate.ts";
+import { ciphertextOf } from "../../core/secrets/ciphertext.ts";
 import { loadHost } from "../../core/settings/host.ts";
 import { forHost, hostOption, jsonOption, print } from "../_secrets.ts";
 import { stopSignal } from "../_signals.ts";

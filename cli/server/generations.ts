@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { defaultDeadline, rebuild } from "../../core/activation/rebuild.ts";
+import { rebuild } from "../../core/activation/rebuild.ts";
 import { UserError } from "../../core/errors.ts";
 import { findLayout } from "../../core/local/layout.ts";
 import { loadHost } from "../../core/settings/host.ts";
@@ -45,13 +45,13 @@ export function rollbackCommand(): Command {
   return new Command("rollback")
     .description("switch the host to the generation before; taken back if it cannot be reached then")
     .option(...hostOption)
-    .option("--deadline <seconds>", "as of rebuild", seconds, defaultDeadline)
+    .option("--deadline <seconds>", "as of rebuild", seconds)
     .option(...jsonOption)
     .addHelpText(
       "after",
       "\nIts secrets stay as they are. Exit codes as of rebuild.\n\nExamples:\n  clawdlets server rollback --host web-1\n",
     )
-    .action(async (options: ServerOptions & { deadline: number }) => {
+    .action(async (options: ServerOptions & { deadline?: number }) => {
       const layout = findLayout(process.cwd());
       const host = chooseHost(layout, options.host);
       const progress = startProgress();

@@ -9,22 +9,22 @@ import { takeHostLock } from "../local/file-lock.ts";
 import { hostLayoutOf, type Layout } from "../local/layout.ts";
 import type { HostSettings, LocalSettings } from "../settings/host.ts";
 import { type Activated, activate } from "./activate.ts";
+import { commitOf } from "./commits.ts";
 
 export interface Rebuild {
   layout: Layout;
   settings: HostSettings;
   local: LocalSettings;
+  /** Public IPv4 address, where whoever asks knows it. @default that of the installation this machine knows of */
+  address?: string;
   /** 40 hex digits, `newest` or `previous`; left out: what the settings' flake is at now. */
   rev?: string;
   secrets?: Readonly<Record<string, string>> | undefined;
-  /** Seconds. @see Activation.deadlineSeconds @default 120 */
-  deadlineSeconds?: number;
+  /** Seconds. @see Activation.deadlineSeconds @default that of the settings */
+  deadlineSeconds?: number | undefined;
   signal: AbortSignal;
   report: (text: string) => void;
 }
-
-/** Seconds within which a host that was changed has to be reached. */
-export const defaultDeadline = 120;
 
 /**
  * Changes a running host to a commit, as the only one on this machine who works on it.
@@ -43,7 +43,7 @@ export async function rebuild(request: Rebuild): Promise<Activated> {
       rev,
       route: () => anyRoute(request),
       secrets: request.secrets,
-      deadlineSeconds: request.deadlineSeconds ?? defaultDeadline,
+      deadlineSeconds: request.deadlineSeconds ?? settings.rebuild.deadline,
       signal: AbortSignal.any([signal, lost.signal]),
       report,
     });
@@ -57,24 +57,15 @@ export async function anyRoute({
   layout,
   settings,
   local,
+  address: known,
   signal,
-}: Pick<Rebuild, "layout" | "settings" | "local" | "signal">): Promise<SshRoute | undefined> {
+}: Pick<Rebuild, "layout" | "settings" | "local" | "address" | "signal">): Promise<SshRoute | undefined> {
   const reach = { layout, settings, local };
   const address = settings.tailnet === "tailscale" ? await tailnetAddress(local, settings.host, signal) : undefined;
   if (address !== undefined) return adminRoute(reach, address);
   if (settings.tailnet === "tailscale" && settings.sshExposure === "tailnet") return undefined;
-  const journal = readJournal(hostLayoutOf(layout, settings.host).journal);
-  return journal && adminRoute(reach, journal.address);
-}
-
-/** The commit of a pinned flake; what is no commit cannot be fetched by the host. */
-export function commitOf({ host }: Pick<HostSettings, "host">, flake: string): string {
-  const rev = /[?&]rev=([0-9a-f]{40})/.exec(flake)?.[1] ?? /^github:[^/]+\/[^/]+\/([0-9a-f]{40})/.exec(flake)?.[1];
-  if (rev !== undefined) return rev;
-  throw new UserError(
-    `${host}: the flake ${flake} is no commit, and a running host takes commits of its own repository only. Name it as github:owner/repo, or a commit with --rev.`,
-    { exitCode: exitCodes.settings },
-  );
+  const publicAddress = known ?? readJournal(hostLayoutOf(layout, settings.host).journal)?.address;
+  return publicAddress === undefined ? undefined : adminRoute(reach, publicAddress);
 }
 
 /** Taking what was built elsewhere would make root of whoever holds admin's key, unless the host could check a signature. */

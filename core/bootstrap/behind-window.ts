@@ -2,6 +2,7 @@ import { join, relative } from "node:path";
 import { UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { makePrivateFolder } from "../local/private-files.ts";
+import { ciphertextDigest } from "../secrets/ciphertext.ts";
 import { bootstrapRoute, replaceBootstrapKeys } from "./bootstrap-keys.ts";
 import { cleanStart, type Start } from "./clean-start.ts";
 import { confirmHost, confirmTailnet, type Installed, installedSystem } from "./confirm.ts";
@@ -79,8 +80,9 @@ async function installOver(
   const deadlines = settings.install.deadlines;
 
   if (start === "install") {
-    const files = extraFilesOf(await readDelivery(host, { layout, settings, local, installId: facts.installId }));
-    await journal.installs(flake);
+    const delivery = await readDelivery(host, { layout, settings, local, installId: facts.installId });
+    const files = extraFilesOf(delivery);
+    await journal.installs(flake, ciphertextDigest(delivery.secrets));
     await step("kexec", `${forDisplay(flake)}; installer from ${installer.found}, output in ${shownLog}`);
     await intoInstaller(installation, () => {
       return runPhases(setup, { ...phase, phases: "kexec", deadlineSeconds: deadlines.kexec * 60 });

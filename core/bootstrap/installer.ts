@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
-import { accessSync, appendFileSync, chmodSync, constants, lstatSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { appendFileSync, chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { execa } from "execa";
 import { hasCode, UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { findOnPath, isExecutable } from "../local/on-path.ts";
 import { endGroup, groupsWith } from "../local/process-group.ts";
 import { cleanEnvironment } from "../local/run.ts";
 import type { InstallSettings } from "../settings/stack-config.ts";
@@ -31,11 +32,10 @@ export function findInstaller(named: string | undefined, nix: string): Installer
       exitCode: exitCodes.settings,
     });
   }
-  const folders = (process.env["PATH"] ?? "").split(delimiter);
-  const onPath = folders.map((folder) => join(folder, "nixos-anywhere")).find(isExecutable);
+  const onPath = findOnPath("nixos-anywhere");
   if (onPath) return { command: onPath, args: [], found: "PATH" };
-  const nixPath = nix.includes("/") ? nix : folders.map((folder) => join(folder, nix)).find(isExecutable);
-  if (nixPath && isExecutable(nixPath)) {
+  const nixPath = findOnPath(nix);
+  if (nixPath) {
     const flake = `github:nix-community/nixos-anywhere/${nixosAnywhereRev}`;
     const args = ["--extra-experimental-features", "nix-command flakes", "run", flake, "--"];
     return { command: nixPath, args, found: "nix run" };
@@ -44,16 +44,6 @@ export function findInstaller(named: string | undefined, nix: string): Installer
     "No installer: CLAWDLETS_NIXOS_ANYWHERE is not set, and neither nixos-anywhere nor nix is on PATH. Install nix 2.16 or newer (https://nixos.org/download), or name a nixos-anywhere in CLAWDLETS_NIXOS_ANYWHERE.",
     { exitCode: exitCodes.settings },
   );
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch (error) {
-    if (hasCode(error, "ENOENT", "ENOTDIR", "EACCES")) return false;
-    throw error;
-  }
 }
 
 export interface PhaseRun {

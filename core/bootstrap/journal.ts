@@ -17,6 +17,8 @@ const journal = z.object({
   seen: z.object({ before: z.string().optional(), during: z.string().optional(), after: z.string().optional() }),
   /** What was installed, pinned: the flake with its attribute. */
   flake: z.string().optional(),
+  /** Of the secrets that were sent. @see ciphertextDigest */
+  ciphertext: z.string().optional(),
   systemPath: z.string().optional(),
   /**
    * What this installation has done to the disk so far, over all its runs: nothing, disko was started, or everything was
@@ -52,8 +54,9 @@ export class JournalWriter {
     this.isFirstRun = previous?.serverId !== start.serverId;
     const isSame = previous?.installId === start.installId && previous.serverId === start.serverId;
     const disk = isSame ? previous.disk : "untouched";
-    const flake = isSame && previous.flake !== undefined ? { flake: previous.flake } : {};
-    this.#journal = { version: 1, ...start, state: "running", startedAt: now(), steps: [], seen: {}, disk, ...flake };
+    const { flake, ciphertext } = isSame ? previous : {};
+    const sent = { ...(flake !== undefined && { flake }), ...(ciphertext !== undefined && { ciphertext }) };
+    this.#journal = { version: 1, ...start, state: "running", startedAt: now(), steps: [], seen: {}, disk, ...sent };
   }
 
   get journal(): Journal {
@@ -68,8 +71,9 @@ export class JournalWriter {
     await this.#write({ seen: { ...this.#journal.seen, [moment]: what } });
   }
 
-  async installs(flake: string): Promise<void> {
-    await this.#write({ flake });
+  /** @param ciphertext digest of what is sent along */
+  async installs(flake: string, ciphertext: string): Promise<void> {
+    await this.#write({ flake, ciphertext });
   }
 
   async diskIs(disk: Journal["disk"]): Promise<void> {

@@ -6,6 +6,7 @@ import { movePrivateFile, readPrivateFile, writePrivateFile } from "../local/pri
 import { asOnlyWriter } from "../local/project-lock.ts";
 import { addToStackFile } from "../settings/stack-file.ts";
 import { encryptTo, ensureIdentityFile, identityFileText, readIdentityFile } from "./age.ts";
+import { ciphertextOf } from "./ciphertext.ts";
 import type { Deliver } from "./deliver.ts";
 import { checkIdentity, recipientsKnown } from "./identity.ts";
 import type { RequiredSecret } from "./plan.ts";
@@ -130,18 +131,6 @@ async function retire({ store, required, deliver, report }: RotateRequest, rotat
     delivered: deliver !== undefined,
     retired: isKept ? relative(store.layout.root, kept) : undefined,
   };
-}
-
-/** The sops files of the secrets the host needs, by name. @throws SettingsError for one that is not there */
-export function ciphertextOf(store: SecretStore, required: readonly RequiredSecret[]): Record<string, string> {
-  const texts = required.map(({ name }) => [name, readPrivateFile(secretFile(store, name))] as const);
-  const missing = texts.filter(([, text]) => text === undefined).map(([name]) => name);
-  if (missing.length > 0) {
-    const message = `there is no such file. Make it: clawdlets secrets init --host ${store.host}`;
-    const where = (name: string) => relative(store.layout.root, secretFile(store, name));
-    throw new SettingsError(missing.map((name) => ({ where: where(name), setting: name, message })));
-  }
-  return Object.fromEntries(texts.map(([name, text]) => [name, text ?? ""]));
 }
 
 function lostIdentity(file: string, recipient: string): UserError {

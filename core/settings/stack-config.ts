@@ -177,6 +177,28 @@ export const installSettings = z.strictObject(
 
 export type InstallSettings = z.infer<typeof installSettings>;
 
+const secondsAllowed = "allowed: whole seconds, 10 to 3600";
+
+/** @see stackConfig `rebuild` */
+export const rebuildSettings = z.strictObject(
+  {
+    /**
+     * What `up` does with a host that runs. `pinned` brings it to the commit that `clawdlets:flake` names, and brings it the
+     * secrets that are here; a flake that names none it leaves alone. `newest` brings it to what the flake's branch is at, or
+     * the repository's own commit. `never` leaves it to `clawdlets rebuild`. @default `pinned`
+     */
+    onUp: z.enum(["pinned", "newest", "never"], 'allowed: "pinned", "newest" or "never"').default("pinned"),
+    /** Within how many seconds of its switch a host has to be reached, before it goes back: 10 to 3600. @default `120` */
+    deadline: z
+      .preprocess(
+        (value) => (typeof value === "string" && /^[1-9][0-9]{1,3}$/.test(value) ? Number(value) : value),
+        z.number(secondsAllowed).int(secondsAllowed).min(10, secondsAllowed).max(3600, secondsAllowed),
+      )
+      .default(120),
+  },
+  "allowed: an object with onUp and deadline",
+);
+
 /**
  * What `stacks/Pulumi.<host>.yaml` says of one host. Committed and public: keys and recipients are public halves, and no
  * address or id of a living machine stands here (those are in `.clawdlets/stack.json` and the state).
@@ -240,6 +262,10 @@ export const stackConfig = z.strictObject({
   install: z
     .preprocess((value) => (typeof value === "string" ? parseList(value) : value), installSettings)
     .prefault({}),
+  /** How a running host is changed. */
+  rebuild: z
+    .preprocess((value) => (typeof value === "string" ? parseList(value) : value), rebuildSettings)
+    .prefault({}),
 });
 
 export type StackConfig = z.infer<typeof stackConfig>;
@@ -280,6 +306,7 @@ export function checkStackConfig(
 /** The keys of the object at a path: only they are worth suggesting there. */
 function knownAt([first, second]: readonly PropertyKey[]): string[] {
   if (first === "firewallRules") return ["protocol", "port", "sourceIps", "description"];
+  if (first === "rebuild") return Object.keys(rebuildSettings.shape);
   if (first !== "install") return Object.keys(stackConfig.shape);
   return Object.keys(second === "deadlines" ? deadlines.shape : installSettings.shape);
 }

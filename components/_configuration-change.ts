@@ -1,0 +1,53 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/** What of a configuration's Command says what the host is to have. */
+type Inputs = { environment?: Readonly<Record<string, unknown>> };
+
+/**
+ * Says, in a preview and before an update, which of commit and secrets a change of a running host is about, and where it can
+ * be known, which system that gives. The engine shows the same as two inputs of a Command.
+ */
+export function tellingHooks(
+  name: string,
+  host: string,
+  evaluate: ((revision: string) => Promise<string | undefined>) | undefined,
+): pulumi.ResourceHookBinding {
+  const tell = new pulumi.ResourceHook(
+    `${name}-configuration-change`,
+    async ({ oldInputs, newInputs }) => {
+      const changes = changesOf(oldInputs, newInputs);
+      if (changes.length === 0) return;
+      await pulumi.log.info(`${host}: changed in place: ${changes.join("; ")}`);
+      const revision = changedTo(oldInputs, newInputs, "CLAWDLETS_FLAKE_REV");
+      if (!pulumi.runtime.isDryRun() || revision === undefined || evaluate === undefined) return;
+      try {
+        const system = await evaluate(revision);
+        if (system !== undefined) await pulumi.log.info(`${host}: that is ${system}`);
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        await pulumi.log.warn(`${host}: ${why}. An update would leave the host as it is.`);
+      }
+    },
+    { onDryRun: true },
+  );
+  return { beforeUpdate: [tell] };
+}
+
+/** A sentence each. */
+export function changesOf(before: Inputs = {}, after: Inputs = {}): string[] {
+  const from = before.environment ?? {};
+  const revision = changedTo(before, after, "CLAWDLETS_FLAKE_REV");
+  const said = [];
+  if (revision !== undefined) {
+    const former = from["CLAWDLETS_FLAKE_REV"];
+    said.push(typeof former === "string" ? `commit ${former} to ${revision}` : `to commit ${revision}`);
+  }
+  if (changedTo(before, after, "CLAWDLETS_CIPHERTEXT") !== undefined)
+    said.push("other secrets (their ciphertext changed)");
+  return said;
+}
+
+function changedTo(before: Inputs = {}, after: Inputs = {}, key: string): string | undefined {
+  const value = after.environment?.[key];
+  return typeof value === "string" && value !== before.environment?.[key] ? value : undefined;
+}
