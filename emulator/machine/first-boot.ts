@@ -9,10 +9,25 @@ export function firstBoot(server: ServerRecord): {
   authorizedKeys: string[];
 } {
   const given = readUserData(server.userData);
-  const hostKey = given.hostKey ?? ssh2.utils.generateKeyPairSync("ed25519").private;
-  const parsed = ssh2.utils.parseKey(hostKey);
+  const authorizedKeys = [...server.authorizedKeys, ...given.authorizedKeys];
   // What cloud-init cannot use it leaves out, and sshd then has a key of its own.
-  if (parsed instanceof Error) return firstBoot({ ...server, userData: null });
-  const publicHostKey = `${parsed.type} ${parsed.getPublicSSH().toString("base64")}\n`;
-  return { hostKey, publicHostKey, authorizedKeys: [...server.authorizedKeys, ...given.authorizedKeys] };
+  return { ...(hostKeyPair(given.hostKey) ?? newHostKey()), authorizedKeys };
+}
+
+interface HostKey {
+  hostKey: string;
+  publicHostKey: string;
+}
+
+/** As NixOS' sshd makes one at its first start, where none was delivered. */
+export function newHostKey(): HostKey {
+  const made = hostKeyPair(ssh2.utils.generateKeyPairSync("ed25519").private);
+  if (made === undefined) throw new Error("ssh2 made a key that it cannot read");
+  return made;
+}
+
+function hostKeyPair(hostKey: string | null): HostKey | undefined {
+  const parsed = hostKey === null ? undefined : ssh2.utils.parseKey(hostKey);
+  if (hostKey === null || parsed === undefined || parsed instanceof Error) return undefined;
+  return { hostKey, publicHostKey: `${parsed.type} ${parsed.getPublicSSH().toString("base64")}\n` };
 }

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ServerRecord } from "../cloud/types.ts";
-import { activate, hasPublicSsh, hasTailscaleKey, installSystem, isBroken, normalUsers } from "./activation.ts";
+import { activate, exists, hasPublicSsh, hasTailscaleKey, installSystem, isBroken, normalUsers } from "./activation.ts";
 import type { Host } from "./commands/context.ts";
 import { ROOT } from "./inode.ts";
 import { layDebian, layInstaller, mountVolatile, write, writeMounts } from "./root-filesystems.ts";
@@ -13,6 +13,7 @@ import { Volume } from "./volume.ts";
 
 /** How long a machine still answers after it was told to go down and the last session has ended. */
 const GOING_DOWN_MS = 60;
+const hostKeyPath = "/etc/ssh/ssh_host_ed25519_key";
 
 export interface MachineOptions {
   dir: string;
@@ -95,8 +96,8 @@ export class Machine implements Host {
     this.#disk.wipe();
     const tree = new FileTree(this.#disk);
     layDebian(tree, this.server.name);
-    write(tree, "/etc/ssh/ssh_host_ed25519_key", first.hostKey, 0o600);
-    write(tree, "/etc/ssh/ssh_host_ed25519_key.pub", first.publicHostKey);
+    write(tree, hostKeyPath, first.hostKey, 0o600);
+    write(tree, `${hostKeyPath}.pub`, first.publicHostKey);
     write(tree, "/root/.ssh/authorized_keys", `${first.authorizedKeys.join("\n")}\n`, 0o600);
     tree.existing("/root/.ssh", ROOT).node.mode = 0o700;
     if (this.server.userData !== null)
@@ -250,10 +251,24 @@ export class Machine implements Host {
     this.#tree = tree;
     setTimeout(() => {
       if (generation !== this.#generation) return;
-      this.#isAnswering = true;
-      this.#options.onChange();
-      if (this.os === "nixos") void import("./switching.ts").then(({ watch }) => watch(this, tree, "boot"));
+      if (this.os === "nixos" && !exists(tree, hostKeyPath)) void this.#firstStart(generation, tree);
+      else this.#startAnswering(tree);
     }, this.#options.bootMs);
+  }
+
+  async #firstStart(generation: number, tree: FileTree): Promise<void> {
+    const { newHostKey } = await import("./first-boot.ts");
+    if (generation !== this.#generation) return;
+    const { hostKey, publicHostKey } = newHostKey();
+    write(tree, hostKeyPath, hostKey, 0o600);
+    write(tree, `${hostKeyPath}.pub`, publicHostKey);
+    this.#startAnswering(tree);
+  }
+
+  #startAnswering(tree: FileTree): void {
+    this.#isAnswering = true;
+    this.#options.onChange();
+    if (this.os === "nixos") void import("./switching.ts").then(({ watch }) => watch(this, tree, "boot"));
   }
 
   #stop(): number {
