@@ -41,6 +41,43 @@ export async function expectationOf(
     }
     return { expected: facts, from: "state", notes };
   }
+  const made = await madeOf(hetzner, host, state.value);
+  if (!made) return undefined;
+  const base = { serverId: made.serverId, sshExposure: stack.value?.sshExposure ?? "tailnet" } as const;
+  if (!stack.value || (stack.value.sshExposure === "public" && access.adminCidrs === undefined)) {
+    return { expected: { ...base, ...(stack.value && { tailnet: stack.value.tailnet }) }, from: "labels", notes };
+  }
+  const { sshExposure, firewallRules, tailnet } = stack.value;
+  const declared = declaredRules({ sshExposure, adminCidrs: access.adminCidrs ?? [], rules: firewallRules });
+  const firewallId = await made.firewallId();
+  return {
+    expected: {
+      ...base,
+      rules: declared.map(({ rule }) => rule),
+      tailnet,
+      ...(firewallId !== undefined && { firewallId }),
+    },
+    from: "stack file",
+    notes,
+  };
+}
+
+interface Made {
+  serverId: number;
+  firewallId: () => Promise<number | undefined>;
+}
+
+/**
+ * By the state's ids, else by our labels. A host that `adopt` has put into the stack has no labels before its first `up`, and would
+ * be taken for one that is not there, with whatever is open on it.
+ */
+async function madeOf(hetzner: Hetzner, host: string, state: StackState | undefined): Promise<Made | undefined> {
+  const idIn = (type: string) => {
+    const id = Number(state?.resources.find((each) => each.type === type)?.id);
+    return Number.isInteger(id) ? id : undefined;
+  };
+  const [serverId, firewallId] = [idIn("hcloud:index/server:Server"), idIn("hcloud:index/firewall:Firewall")];
+  if (serverId !== undefined && firewallId !== undefined) return { serverId, firewallId: async () => firewallId };
   const [server, ...more] = await allServers(hetzner, `look for the server of ${host}`, selectorOf(host));
   if (!server) return undefined;
   if (more.length > 0) {
@@ -49,23 +86,12 @@ export async function expectationOf(
       { exitCode: exitCodes.failed },
     );
   }
-  const base = { serverId: server.id, sshExposure: stack.value?.sshExposure ?? "tailnet" } as const;
-  if (!stack.value || (stack.value.sshExposure === "public" && access.adminCidrs === undefined)) {
-    return { expected: { ...base, ...(stack.value && { tailnet: stack.value.tailnet }) }, from: "labels", notes };
-  }
-  const { sshExposure, firewallRules, tailnet } = stack.value;
-  const declared = declaredRules({ sshExposure, adminCidrs: access.adminCidrs ?? [], rules: firewallRules });
-  const firewalls = await allFirewalls(hetzner, `look for the firewall of ${host}`, selectorOf(host));
-  const own = firewalls.find(({ name }) => name === `${host}-fw`) ?? firewalls[0];
   return {
-    expected: {
-      ...base,
-      rules: declared.map(({ rule }) => rule),
-      tailnet,
-      ...(own && { firewallId: own.id }),
+    serverId: server.id,
+    async firewallId() {
+      const firewalls = await allFirewalls(hetzner, `look for the firewall of ${host}`, selectorOf(host));
+      return (firewalls.find(({ name }) => name === `${host}-fw`) ?? firewalls[0])?.id;
     },
-    from: "stack file",
-    notes,
   };
 }
 
