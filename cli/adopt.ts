@@ -10,15 +10,16 @@ import { namesOf, pinHostKey } from "../core/bootstrap/known-hosts.ts";
 import { UserError } from "../core/errors.ts";
 import { exitCodes } from "../core/exit-codes.ts";
 import { createHetzner } from "../core/hetzner/client.ts";
-import { findLayout, hostLayoutOf } from "../core/local/layout.ts";
+import { findLayout, hostLayoutOf, type Layout } from "../core/local/layout.ts";
 import { readState } from "../core/local/state.ts";
 import { loadHost } from "../core/settings/host.ts";
 import { addToStackFile } from "../core/settings/stack-file.ts";
+import { AdoptedChanges } from "./_adopted-changes.ts";
 import { canAsk } from "./_ask.ts";
 import { chooseHost } from "./_choose.ts";
 import { engineOrSetUp } from "./_engine.ts";
 import { importHost } from "./_import.ts";
-import { startProgress } from "./_progress.ts";
+import { type Progress, startProgress } from "./_progress.ts";
 import { stopSignal } from "./_signals.ts";
 import { openStack } from "./_stack.ts";
 import { preview } from "./preview.ts";
@@ -58,32 +59,53 @@ async function adopt(options: Options): Promise<void> {
   const request: AdoptRequest = { layout, settings, local, signal: stopSignal() };
   const ids = readTofuState(layout, host, resolve(layout.root, options.tfstate ?? tofuStateFile));
   const made = await lookAtMade(createHetzner(local), request, ids);
-  progress(
-    `${host}: server ${made.serverId} at ${made.address}, behind firewall ${made.firewallName} (${made.firewallId})`,
-  );
+  const { serverId, firewallId, undeclared, others } = made;
+  progress(`${host}: server ${serverId} at ${made.address}, behind firewall ${made.firewallName} (${firewallId})`);
+  for (const rule of undeclared) progress(`${host}: in force, and closed by the next up: ${rule}`);
+  if (others.length > 0) progress(`${host}: in the same state, and left alone: ${others.join(", ")}`);
 
   const running = await runningKey(request, made);
   await agreeOn(host, running, options);
+  const systemPath = await logIn(request, running);
   await addToStackFile(layout, host, { sshHostKey: running.key }, ["sshHostKey"]);
   await pinHostKey(layout.knownHosts, namesOf(host, made.address, local.sshPort), running.key);
-  const systemPath = await logIn(request, running.address);
-
-  const stack = await openStack(layout, host, await engineOrSetUp(progress));
-  await importHost(stack, host, made, settings.protect, progress);
+  // Before the stack has the server: from then on an up would install it.
   await markInstalled(request, made, systemPath);
-  const changes = await preview(layout, host, true, progress);
-  const lost = Object.keys(changes).filter((operation) => /replace|delete/.test(operation));
-  if (lost.length > 0) {
+
+  await importHost(
+    await openStack(layout, host, await engineOrSetUp(progress)),
+    host,
+    made,
+    settings.protect,
+    progress,
+  );
+  const changes = await foresee(layout, host, progress);
+  progress(`${host}: taken over; nothing was changed at Hetzner or on the host. Next: clawdlets up --host ${host}`);
+  const addresses = made.addresses.map((address) => `'${address}'`).join(" ");
+  progress(
+    `OpenTofu must not run on it again: tofu -chdir=infra/opentofu state rm ${addresses}, and then take it out of the .tf files.`,
+  );
+  const hostKey = fingerprintOf(running.key);
+  const result = { ok: true, host, serverId, firewallId, hostKey, changes, closes: undeclared, leftAlone: others };
+  if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+}
+
+/** @throws UserError where the next up would do more than it is meant to */
+async function foresee(layout: Layout, host: string, progress: Progress): Promise<Record<string, number>> {
+  const seen = new AdoptedChanges();
+  const changes = await preview(layout, host, true, progress, seen.watch);
+  const look = `clawdlets preview --host ${host} shows what`;
+  if (seen.lost.length > 0) {
     throw new UserError(
-      `${host}: is in the stack, but the next up would ${lost.join(", ")}. Do not run it; clawdlets preview --host ${host} shows what.`,
+      `${host}: is in the stack, but the next up would ${seen.lost.join(", ")}. Do not run it; ${look}.`,
     );
   }
-  progress(`${host}: taken over; nothing was changed at Hetzner or on the host. Next: clawdlets up --host ${host}`);
-  progress(`OpenTofu must not run on it again: move ${options.tfstate ?? tofuStateFile} away.`);
-  const { serverId, firewallId } = made;
-  const hostKey = fingerprintOf(running.key);
-  if (options.json)
-    process.stdout.write(`${JSON.stringify({ ok: true, host, serverId, firewallId, hostKey, changes })}\n`);
+  if (seen.unmeant.length > 0) {
+    throw new UserError(
+      `${host}: is in the stack, and nothing was changed, but the next up would change ${seen.unmeant.join(", ")}. Have the program say what is there (docs/compose.md, "transform"), or make it so at Hetzner, before you run it; ${look}.`,
+    );
+  }
+  return changes;
 }
 
 /** Whoever answers first could be anybody: a person compares, or has compared. */

@@ -14,7 +14,7 @@ import { changedText, runFleetCommand } from "./_fleet/fleet.ts";
 import { addFleetOptions, type FleetOptions, fleetOnly } from "./_fleet/options.ts";
 import type { CiOptions } from "./_preview-ci/command.ts";
 import { type Progress, startProgress } from "./_progress.ts";
-import { runEngine } from "./_run-engine.ts";
+import { type EngineOptions, runEngine } from "./_run-engine.ts";
 import { streamPreview } from "./_streamed-preview.ts";
 
 type Options = CiOptions & FleetOptions & { json?: boolean };
@@ -96,20 +96,29 @@ function refuseWithoutCi(options: Options): void {
   throw new UserError(`--${given.join(" and --")} can only be used with --ci.`, { exitCode: exitCodes.usage });
 }
 
-/** @returns resources by operation */
+/**
+ * @param watch told every event of the engine, beside `progress`
+ * @returns resources by operation
+ */
 export async function preview(
   layout: Layout,
   host: string,
   refresh: boolean,
   progress: Progress,
+  watch?: EngineOptions["onEvent"],
 ): Promise<Record<string, number>> {
   const engine = await engineOrSetUp(progress);
   prepareState(layout, host);
-  const { changeSummary } = await runEngine(host, "preview", progress, async (options) =>
-    isChosen(layout, host, engine)
+  const { changeSummary } = await runEngine(host, "preview", progress, async ({ onEvent, ...rest }) => {
+    const both: EngineOptions["onEvent"] = (event) => {
+      onEvent(event);
+      watch?.(event);
+    };
+    const options = { ...rest, onEvent: both };
+    return isChosen(layout, host, engine)
       ? streamPreview({ layout, host, engine, refresh }, options)
-      : (await openedStack(layout, host, engine, refresh)).preview(options),
-  );
+      : (await openedStack(layout, host, engine, refresh)).preview(options);
+  });
   return Object.fromEntries(Object.entries(changeSummary).map(([op, count]) => [op, count ?? 0]));
 }
 

@@ -1,10 +1,15 @@
+import { join } from "node:path";
 import { describe, it } from "vitest";
+import { isTofuBuilt } from "../toolchain/index.ts";
 import { isRoot, whereIs } from "./_debian.ts";
+import { repository } from "./_repository.ts";
 
 export interface Needs {
   programs: readonly string[];
   /** For namespaces, and to be other users. */
   root?: boolean;
+  /** The real OpenTofu, which takes minutes to build: as it is here, and under CI built first (`_tofu.ts`). */
+  tofu?: boolean;
 }
 
 /**
@@ -27,10 +32,12 @@ export function describeWith(needs: Needs, name: string, checks: () => void): vo
 }
 
 /** @returns why the checks cannot run here, or undefined */
-export function whyNot({ programs, root = false }: Needs): string | undefined {
+export function whyNot({ programs, root = false, tofu = false }: Needs): string | undefined {
   const missing = programs.filter((program) => whereIs(program) === undefined);
   if (missing.length > 0) return `there is no ${missing.join(", ")} on this machine`;
-  return root && !isRoot ? "it takes root" : undefined;
+  if (root && !isRoot) return "it takes root";
+  if (!tofu || isCi() || isTofuBuilt({ root: repository, sources: join(repository, "toolchain") })) return undefined;
+  return "OpenTofu is not built here, which takes some minutes once: npx tsx toolchain/main.ts --tofu";
 }
 
 const isCi = () => !["", "0", "false", undefined].includes(process.env["CI"]);

@@ -2,4 +2,4 @@ export { type EnsureOptions, ensureEngine } from "./ensure.ts";
 export { type Report, ToolchainError, type ToolchainEvent } from "./errors.ts";
 export { type Engine, findEngine } from "./paths.ts";
 export { pins } from "./pins.ts";
-export { ensureTofu, type Tofu } from "./tofu.ts";
+export { ensureTofu, isTofuBuilt, type Tofu } from "./tofu.ts";

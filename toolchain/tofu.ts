@@ -10,7 +10,7 @@ import { toolchainPaths } from "./paths.ts";
 /** What pins.hcloud is made of. Not among the pins, which are what an engine is and not what it is compared with. */
 const providerVersion = "1.68.0";
 
-/** OpenTofu with the provider that ours is made of, for `npm run bench` alone. */
+/** OpenTofu with the provider that ours is made of, for `npm run bench` and the tests of `clawdlets adopt`. */
 export interface Tofu {
   tofu: string;
   /** For TF_CLI_CONFIG_FILE: takes the provider from a folder of this machine, and nothing from a registry. */
@@ -27,7 +27,8 @@ export interface TofuOptions {
 }
 
 /**
- * Builds both from the Go module proxy, pinned by go.sum; the first time takes a minute or two.
+ * Builds both from the Go module proxy, pinned by go.sum; the first time takes some minutes (4 min and 3.3 GB of Go's
+ * caches on two cores from nothing; less after the engine, which shares much of them).
  * @throws ToolchainError with what to install or do
  */
 export async function ensureTofu({ root, sources, report, signal }: TofuOptions): Promise<Tofu> {
@@ -39,6 +40,13 @@ export async function ensureTofu({ root, sources, report, signal }: TofuOptions)
     if (missing.length > 0) await buildAll(paths, missing, await findGo(paths, stop), report);
   });
   return { tofu: join(folder, "tofu"), config: writeConfig(folder) };
+}
+
+/** Whether both are built as they are pinned, so that {@link ensureTofu} takes no time. */
+export function isTofuBuilt({ root, sources }: Pick<TofuOptions, "root" | "sources">): boolean {
+  const paths = toolchainPaths(root);
+  const folder = join(paths.root, "tofu");
+  return componentsOf(folder, join(sources, "tofu")).every((component) => isBuilt(paths, component));
 }
 
 /** A Go module each: OpenTofu is built with an HCL of its own, which the provider's newer one would take the place of. */

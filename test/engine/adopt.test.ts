@@ -14,11 +14,12 @@ import { publicKeyOf, replaceSshKey } from "../../core/local/ssh-keys.ts";
 import { addToStackFile } from "../../core/settings/stack-file.ts";
 import { findEngine } from "../../toolchain/index.ts";
 import { repository } from "../_repository.ts";
+import { recordedState } from "./_recorded-tofu.ts";
 
 /**
  * A host as upstream's OpenTofu leaves it (regenrek/clawdlets b49d4af, infra/opentofu): installed, without our labels, protection,
- * ping rule and one-time key, its state in terraform.tfstate. Made of a host of ours, from which all that is taken away again;
- * what stands in for OpenTofu is that file, of its format, with the attributes its provider writes.
+ * ping rule and one-time key. Made of a host of ours, from which all that is taken away again; its terraform.tfstate is one that
+ * OpenTofu wrote, with this host's ids. `adopt-tofu.test.ts` has the real OpenTofu instead, where it is built.
  */
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-adopt-"));
 const lines: string[] = [];
@@ -82,44 +83,11 @@ async function leaveAsUpstream(): Promise<void> {
   await replaceSshKey(files.hostKey, host);
   await addToStackFile(layout, host, { sshHostKey: publicKeyOf(files.hostKey) }, ["sshHostKey"]);
   mkdirSync(join(layout.root, "infra", "opentofu"), { recursive: true });
-  const instance = (attributes: object) => [
-    { schema_version: 0, attributes, sensitive_attributes: [], private: "bnVsbA==" },
-  ];
-  const resource = (type: string, name: string, attributes: object) => ({
-    module: "module.clawdbot_fleet_host",
-    mode: "managed",
-    type,
-    name,
-    provider: 'provider["registry.opentofu.org/hetznercloud/hcloud"]',
-    instances: instance(attributes),
-  });
-  const state = {
-    version: 4,
-    terraform_version: "1.10.5",
-    serial: 3,
-    lineage: "5b1c2a5e-4f0c-9f1e-6d0a-9d3c8e7f6a51",
-    outputs: { ipv4: { value: servers[0].public_net.ipv4.ip, type: "string" } },
-    resources: [
-      resource("hcloud_firewall", "fw", {
-        id: String(ids.firewall),
-        name: `${host}-fw`,
-        labels: {},
-        rule: [],
-        apply_to: [],
-      }),
-      resource("hcloud_server", "vm", {
-        id: String(ids.server),
-        name: host,
-        server_type: "cx43",
-        image: "debian-12",
-        location: "nbg1",
-        firewall_ids: [ids.firewall],
-        ipv4_address: servers[0].public_net.ipv4.ip,
-      }),
-    ],
-    check_results: null,
-  };
-  writeFileSync(tfstate(), JSON.stringify(state, null, 2));
+  const recorded = recordedState()
+    .replaceAll("127.64.0.1", servers[0].public_net.ipv4.ip)
+    .replaceAll("100000001", String(ids.server))
+    .replaceAll("2000001", String(ids.firewall));
+  writeFileSync(tfstate(), recorded);
 }
 
 describe("taking over is refused, with nothing written anywhere, when", () => {
@@ -164,6 +132,8 @@ describe("taking over", () => {
       serverId: ids.server,
       firewallId: ids.firewall,
       hostKey: fingerprintOf(hostKey),
+      closes: [],
+      leftAlone: [],
     });
     expect(Object.keys(changes).filter((operation) => /replace|delete/.test(operation))).toEqual([]);
     expect(changes.update, JSON.stringify(changes)).toBe(2);
