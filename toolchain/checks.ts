@@ -40,9 +40,9 @@ export async function ensureCheckTools(options: CheckToolsOptions): Promise<Chec
   const { root, sources, wanted = checkTools } = options;
   const paths = toolchainPaths(root);
   const tools: CheckTools = { found: {}, missing: {} };
-  for (const component of componentsOf(paths, sources)) {
-    const name = checkTools.find((each) => each === component.name && wanted.includes(each));
-    if (!name) continue;
+  const components = componentsOf(paths, sources);
+  for (const name of checkTools.filter((each) => wanted.includes(each))) {
+    const component = components[name]();
     const why = isBuilt(paths, component) ? undefined : await tryToBuild(paths, component, options);
     const place = why === undefined ? component.target : onPath(name);
     if (place !== undefined) tools.found[name] = place;
@@ -51,24 +51,24 @@ export async function ensureCheckTools(options: CheckToolsOptions): Promise<Chec
   return tools;
 }
 
-function componentsOf(paths: ToolchainPaths, sources: string): Component[] {
+/** Each read when it is wanted: the package has the sources of gitleaks alone, which `doctor` builds. */
+function componentsOf(paths: ToolchainPaths, sources: string): Record<CheckTool, () => Component> {
   const module = join(sources, "checks");
-  const own = (name: CheckTool, pkg: string) =>
-    moduleComponent(module, { name, target: join(paths.bin, name), pkg, folders: [] });
-  // A module of its own: its hundred modules want other versions of what the linters want.
-  const versitygw = { target: join(paths.bin, "versitygw"), pkg: "github.com/versity/versitygw/cmd/versitygw" };
+  const own = (name: CheckTool, pkg: string, from = module) =>
+    moduleComponent(from, { name, target: join(paths.bin, name), pkg, folders: [] });
   const requirements = join(module, "zizmor.txt");
-  return [
-    own("gitleaks", "github.com/zricethezav/gitleaks/v8"),
-    own("actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),
-    moduleComponent(join(sources, "bucket"), { name: "versitygw", ...versitygw, folders: [] }),
-    {
+  return {
+    gitleaks: () => own("gitleaks", "github.com/zricethezav/gitleaks/v8"),
+    actionlint: () => own("actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),
+    // A module of its own: its hundred modules want other versions of what the linters want.
+    versitygw: () => own("versitygw", "github.com/versity/versitygw/cmd/versitygw", join(sources, "bucket")),
+    zizmor: () => ({
       name: "zizmor",
       target: join(paths.bin, "zizmor"),
       stamp: readFileSync(requirements, "utf8"),
       build: (output, { env, signal }) => installWheel(paths, requirements, output, env, signal),
-    },
-  ];
+    }),
+  };
 }
 
 async function tryToBuild(
