@@ -1,6 +1,7 @@
 import { UserError } from "../core/errors.ts";
 import { exitCodes } from "../core/exit-codes.ts";
 import type { Layout } from "../core/local/layout.ts";
+import { readProjectFile } from "../core/local/project-file.ts";
 import { listStates } from "../core/local/state.ts";
 import { hostNamePattern } from "../core/settings/names.ts";
 import { listStackFiles } from "../core/settings/stack-file.ts";
@@ -8,9 +9,14 @@ import { chooseFrom } from "./_choose.ts";
 
 export const allOption = ["--all", "every host that has a stack file or a state here"] as const;
 
-/** Hosts that have a stack file or a state here, by their names alone: no file is opened. */
-export const knownHosts = (layout: Layout): string[] =>
-  [...new Set([...listStackFiles(layout), ...listStates(layout)])].sort();
+/**
+ * Hosts that have a stack file or a state here, by their names alone: no file of theirs is opened. In a program of a team's own a
+ * stack is no host, and its state says nothing of their names.
+ */
+export const knownHosts = (layout: Layout): string[] => {
+  const states = readProjectFile(layout).stacksAreHosts ? listStates(layout) : [];
+  return [...new Set([...listStackFiles(layout), ...states])].sort();
+};
 
 /**
  * The hosts a command is for, by their names alone: no file is opened, so that a broken one stands in nobody's way.

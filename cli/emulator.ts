@@ -10,6 +10,7 @@ interface Options {
   data?: string;
   faults?: string;
   token?: string;
+  envFile?: string;
 }
 
 const USAGE_ERROR = 2;
@@ -26,14 +27,17 @@ export const emulatorCommand = new Command("emulator")
   .option("--data <dir>", "keep state, disks and the request log here, and carry on from them")
   .option("--faults <file>", "a JSON list of faults to inject (emulator/README.md)")
   .option("--token <token>", "the API token to accept, 64 characters of [A-Za-z0-9]; left out: a new one")
+  .option("--env-file <file>", "point a project at it: its .clawdlets/.env; one with a real account's token is refused")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : USAGE_ERROR))
   .action(run);
 
-async function run(options: Options): Promise<void> {
+async function run({ envFile, ...options }: Options): Promise<void> {
+  if (envFile !== undefined) (await import("./_emulator-env.ts")).refuseRealAccount(envFile);
   const { EmulatorOptionError, startEmulator } = await import("../emulator/index.ts");
   try {
     const emulator = await startEmulator(options);
     const { endpoint, token, sshPort } = emulator;
+    if (envFile !== undefined) await (await import("./_emulator-env.ts")).pointAt(envFile, emulator);
     process.stdout.write(`${JSON.stringify({ endpoint, token, sshPort })}\n`);
     await askedToStop();
     const { unknownEndpoints } = emulator.report();

@@ -1,9 +1,28 @@
 import { Command } from "commander";
-import { findLayout } from "../core/local/layout.ts";
+import { UserError } from "../core/errors.ts";
+import { exitCodes } from "../core/exit-codes.ts";
+import { findLayout, type Layout } from "../core/local/layout.ts";
 import { makePrivateFolder } from "../core/local/private-files.ts";
+import { readProjectFile } from "../core/local/project-file.ts";
 import { listStackFiles } from "../core/settings/stack-file.ts";
 import { shellQuoted } from "../core/settings/wording.ts";
 import { engineEnvironment, engineOrSetUp } from "./_engine.ts";
+
+/**
+ * The stack that `pulumi` works on, where stacks are hosts. Elsewhere it is the one that was chosen with `pulumi stack`: naming
+ * another here would go before it.
+ */
+function stackOf(layout: Layout, named: string | undefined): string | undefined {
+  if (readProjectFile(layout).stacksAreHosts) {
+    const hosts = listStackFiles(layout);
+    return named ?? (hosts.length === 1 ? hosts[0] : undefined);
+  }
+  if (named === undefined) return undefined;
+  throw new UserError(
+    `--host: this project's stacks are not hosts (Pulumi.yaml has no "stackConfigDir: stacks"). Leave it out, and choose with: pulumi stack select`,
+    { exitCode: exitCodes.usage },
+  );
+}
 
 /** `clawdlets env`: what a shell needs to run `pulumi` by hand in the project. */
 export function envCommand(): Command {
@@ -16,8 +35,7 @@ export function envCommand(): Command {
       const layout = findLayout(process.cwd());
       const engine = await engineOrSetUp((text) => process.stderr.write(`${text}\n`));
       makePrivateFolder(layout.state);
-      const hosts = listStackFiles(layout);
-      const host = options.host ?? (hosts.length === 1 ? hosts[0] : undefined);
+      const host = stackOf(layout, options.host);
       const variables = { ...engineEnvironment(layout, engine), ...(host !== undefined && { PULUMI_STACK: host }) };
       const hide = process.stdout.isTTY && !options.showSecrets;
       for (const [name, value] of Object.entries(variables)) {

@@ -4,6 +4,7 @@ import pMap from "p-map";
 import { exitCodes } from "../core/exit-codes.ts";
 import { findLayout } from "../core/local/layout.ts";
 import { writePublicFile } from "../core/local/private-files.ts";
+import { readProjectFile } from "../core/local/project-file.ts";
 import { listStackFiles } from "../core/settings/stack-file.ts";
 import { pageOf } from "../core/status/page.ts";
 import { hostStatus } from "../core/status/status.ts";
@@ -28,7 +29,10 @@ export function statusCommand(): Command {
   return new Command("status")
     .description("show hosts: addresses, ssh as seen from here, installation, secrets' age, drift, cost a month")
     .option("--host <name>", "one host; left out: all of them")
-    .option("--no-drift", "do not ask the engine what up would do: some seconds a host less")
+    .option(
+      "--no-drift",
+      "do not ask the engine what up would do: some seconds a host less (never asked in a program of your own)",
+    )
     .option("--html <file>", "write one page with everything in it; ADDRESSES ARE IN IT, so keep it out of git")
     .option("--json", "one JSON object on stdout")
     .addHelpText(
@@ -41,7 +45,9 @@ export function statusCommand(): Command {
       const now = new Date();
       const names = options.host === undefined ? listStackFiles(layout) : chooseHosts(layout, { host: options.host });
       const silent = Object.assign(() => undefined, { startedAt: Date.now() });
-      const ask = options.drift ? (host: string) => preview(layout, host, true, silent) : undefined;
+      // A team's own program is not run for each of its hosts: its `pulumi preview` shows all of them.
+      const isAsked = options.drift && readProjectFile(layout).stacksAreHosts;
+      const ask = isAsked ? (host: string) => preview(layout, host, true, silent) : undefined;
       const hosts = await pMap(
         names,
         (host) => hostStatus({ layout, host, environment: process.env, now, signal, ...(ask && { preview: ask }) }),

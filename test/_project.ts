@@ -52,7 +52,7 @@ export function project(
   host = "clawdbot-fleet-host",
 ): Layout {
   const layout = layoutOf(temporaryFolder());
-  writeFileSync(join(layout.root, "Pulumi.yaml"), "name: clawdlets\n");
+  writeFileSync(join(layout.root, "Pulumi.yaml"), "name: clawdlets\nstackConfigDir: stacks\n");
   mkdirSync(layout.dir, { mode: 0o700 });
   mkdirSync(layout.stacks);
   const { stack = upstreamStack, env = `HCLOUD_TOKEN=${token}\n` } = files;

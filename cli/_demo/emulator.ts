@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import type { Layout } from "../../core/local/layout.ts";
-import { writePrivateFile } from "../../core/local/private-files.ts";
 import { readEnvFile } from "../../core/settings/env-file.ts";
 import { type Report, startEmulator } from "../../emulator/index.ts";
-import { packageRoot } from "../_engine.ts";
+import { pointAt } from "../_emulator-env.ts";
 
 /** The demo's Hetzner, ours or one that was started by hand on the same data. */
 export interface DemoEmulator {
@@ -27,19 +26,7 @@ export async function useEmulator(
   }
   const emulator = await startEmulator({ data });
   progress(`Hetzner emulator at ${emulator.endpoint}: no real server, no cost`);
-  const standIns = join(packageRoot, "emulator", "stand-ins");
-  const variables = {
-    HCLOUD_TOKEN: emulator.token,
-    HCLOUD_ENDPOINT: emulator.endpoint,
-    CLAWDLETS_SSH_PORT: String(emulator.sshPort),
-    CLAWDLETS_NIXOS_ANYWHERE: join(standIns, "nixos-anywhere"),
-    CLAWDLETS_TAILSCALE: join(standIns, "tailscale"),
-  };
-  const lines = Object.entries(variables).map(([name, value]) => `${name}="${value}"\n`);
-  await writePrivateFile(
-    join(layout.dir, ".env"),
-    `# Points at the emulator; written anew at each start.\n${lines.join("")}`,
-  );
+  await pointAt(join(layout.dir, ".env"), emulator);
   return { sshPort: emulator.sshPort, report: async () => emulator.report(), close: () => emulator.close() };
 }
 

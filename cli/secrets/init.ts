@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { type InitPlan, initSecrets, planSecrets } from "../../core/init.ts";
+import type { Layout } from "../../core/local/layout.ts";
 import { readFolder } from "../../core/local/private-files.ts";
 import { readProjectFile } from "../../core/local/project-file.ts";
 import { secretFile } from "../../core/secrets/store.ts";
@@ -42,7 +43,7 @@ export async function makeSecrets(
   command: SecretsCommand,
   { fromJson, yes, dryRun, json }: Options,
 ): Promise<{ host: string; dryRun: boolean } & InitPlan> {
-  const { store, required, facts, host, progress } = command;
+  const { store, required, facts, host, layout, progress } = command;
   const values =
     fromJson === undefined ? await ask(command, json === true || dryRun === true) : await readValues(fromJson);
   const request = { store, required, values, overwrite: yes === true, settings: facts };
@@ -52,11 +53,17 @@ export async function makeSecrets(
   for (const path of plan.change) progress(dryRun ? `would change ${path}` : `changed ${path}`);
   if (plan.make.length + plan.change.length === 0) progress(`${host}: nothing was missing`);
   else if (!dryRun) {
-    progress(`${host}: ready. Commit stacks/Pulumi.${host}.yaml, which is public; then: clawdlets up --host ${host}`);
+    progress(`${host}: ready. Commit stacks/Pulumi.${host}.yaml, which is public; then: ${upOf(layout, host)}`);
     if (fromJson !== undefined && fromJson !== "-") progress(`delete ${fromJson}: it holds your secrets in plain text`);
   }
   return { host, dryRun: dryRun === true, ...plan };
 }
+
+/** In a program of a team's own, its stacks decide what an `up` is of. */
+const upOf = (layout: Layout, host: string): string =>
+  readProjectFile(layout).stacksAreHosts
+    ? `clawdlets up --host ${host}`
+    : 'eval "$(npx clawdlets env)" && pulumi stack init NAME && pulumi up';
 
 /**
  * The engine's own record of the host, so that plain `pulumi up` finds its stack; it adds its salt to the stack file. Only where a

@@ -1,7 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { parseEnvFile } from "../../core/settings/env-file.ts";
+import { temporaryFolder } from "../_project.ts";
 
 // The command by itself: what the whole command line makes of it is tested with the command line.
 const RUN = `
@@ -48,6 +52,35 @@ test.each(["SIGTERM", "SIGINT"] as const)(
     expect(stderr).toBe("asked for, but not emulated:\n  GET /v1/load_balancers\n");
   },
 );
+
+test("points a project's .env at itself, and keeps what else is in it", async () => {
+  const file = join(temporaryFolder(), ".env");
+  writeFileSync(file, 'GITHUB_TOKEN="abc"\nHCLOUD_TOKEN=old\nHCLOUD_ENDPOINT=http://127.0.0.1:1/v1\n', { mode: 0o600 });
+  const { endpoint, token, sshPort } = await run("--env-file", file).ready;
+  const { value, problems } = parseEnvFile(readFileSync(file, "utf8"), file);
+  expect([problems, value]).toEqual([
+    [],
+    {
+      GITHUB_TOKEN: "abc",
+      HCLOUD_TOKEN: token,
+      HCLOUD_ENDPOINT: endpoint,
+      CLAWDLETS_SSH_PORT: String(sshPort),
+      CLAWDLETS_NIXOS_ANYWHERE: expect.stringMatching(/^\/.*stand-ins\/nixos-anywhere$/),
+      CLAWDLETS_TAILSCALE: expect.stringMatching(/^\/.*stand-ins\/tailscale$/),
+    },
+  ]);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+});
+
+test("does not start over the token of a real account", async () => {
+  const file = join(temporaryFolder(), ".env");
+  const before = `HCLOUD_TOKEN=${"a".repeat(64)}\n`;
+  writeFileSync(file, before, { mode: 0o600 });
+  const { code, stdout, stderr } = await run("--env-file", file).ended;
+  expect([code === 0, stdout, stderr]).toEqual([false, "", expect.stringMatching(/has the token of a real account/)]);
+  expect(stderr).not.toContain("aaaa");
+  expect(readFileSync(file, "utf8")).toBe(before);
+});
 
 test.each([
   [["--port", "99999"], 2, /--port <n>.*'99999'.*whole number from 0 to 65535/],

@@ -65,7 +65,8 @@ describe("examples", () => {
       await must(shell(withEngine("pulumi stack init prod")));
       await first[name]?.(example);
       const policy = name === "two-hosts" ? " --policy-pack policy" : "";
-      await must(shell(withEngine(`pulumi up --yes --skip-preview --stack prod${policy}`)));
+      // As docs/compose.md has it, without a --stack: the one that was made is the one that is meant.
+      await must(shell(withEngine(`pulumi up --yes --skip-preview${policy}`)));
       const made = emulator.report().servers.map(({ name: host, os, installRuns }) => ({ host, os, installRuns }));
       // Two are made at once, in either order.
       const inOrder = made.toSorted((left, right) => left.host.localeCompare(right.host));
@@ -160,6 +161,21 @@ const first: Record<string, (example: Example) => Promise<void>> = {
   },
 };
 const then: Record<string, (example: Example) => Promise<void>> = {
+  async "one-host"({ emulator, folder, shell }) {
+    // The stack is called prod, which is no host.
+    await must(shell("npx --no-install clawdlets verify"));
+    const { hosts } = JSON.parse(await must(shell("npx --no-install clawdlets status --json")));
+    expect(hosts).toMatchObject([{ host: "web-1", ok: true, problems: [] }]);
+    const looked = await shell("npx --no-install clawdlets doctor --host web-1");
+    expect(looked.all).toMatch(/git history|secret/);
+    expect(looked.all).not.toContain("a bug, please report it");
+    // Down again, as docs/compose.md says.
+    const file = join(folder, "stacks", "Pulumi.web-1.yaml");
+    writeFileSync(file, readFileSync(file, "utf8").replace("config:\n", "config:\n  clawdlets:protect: false\n"));
+    await must(shell(withEngine("pulumi up --yes --skip-preview")));
+    await must(shell(withEngine("pulumi destroy --yes --skip-preview")));
+    expect(emulator.report().servers).toEqual([]);
+  },
   async "plain-javascript"({ emulator, shell }) {
     const { stdout } = await shell(withEngine("pulumi stack output ipv4 --stack prod"));
     expect(stdout.trim()).toBe(emulator.report().servers[0]?.ipv4);
