@@ -4,10 +4,13 @@ import type { Activated } from "../core/activation/activate.ts";
 import { bring } from "../core/activation/bring.ts";
 import { commitOf, commitsOnce } from "../core/activation/commits.ts";
 import { rebuild } from "../core/activation/rebuild.ts";
+import type { SshRoute } from "../core/bootstrap/ssh.ts";
+import { UserError } from "../core/errors.ts";
 import { exitCodes } from "../core/exit-codes.ts";
 import { findLayout, type Layout } from "../core/local/layout.ts";
 import { ciphertextHere } from "../core/secrets/ciphertext.ts";
 import { loadHost, type WantedRevision, wantedEnvironment } from "../core/settings/host.ts";
+import { behindWindow, windowOption } from "./_behind-window.ts";
 import { chooseHost } from "./_choose.ts";
 import { askedAgain, type Chosen, chooseFleet } from "./_fleet/choose.ts";
 import { runFleetCommand } from "./_fleet/fleet.ts";
@@ -19,9 +22,13 @@ import { readFacts } from "./install.ts";
 interface Options extends FleetOptions, WantedRevision {
   forStack?: boolean;
   secrets: boolean;
+  window?: boolean;
   deadline?: number;
   json?: boolean;
 }
+
+/** Longer than a build may take; it is closed as soon as the change is over. */
+const windowMinutes = 90;
 
 /** A commit that breaks one host breaks the next one too. */
 const afterFailure = "fail-fast";
@@ -41,6 +48,7 @@ export function rebuildCommand(): Command {
         "a host goes back unless it is reached within so many, 10 to 3600 (default clawdlets:rebuild.deadline)",
         seconds,
       )
+      .option(...windowOption)
       .option("--json", "one JSON object on stdout")
       // What the stack's NixosConfiguration runs; its facts, commit and digest come by the environment.
       .addOption(new Option("--for-stack").hideHelp())
@@ -56,22 +64,27 @@ Examples:
   clawdlets rebuild --all --canary web-1
 `,
       )
-      .action(async (options: Options) => {
-        const layout = findLayout(process.cwd());
-        if (options.forStack) return rebuildForStack(layout, chooseHost(layout, options.host));
-        const chosen = chooseFleet(layout, "rebuild", options);
-        if (chosen) return rebuildMany(layout, chosen, options);
-        const host = chooseHost(layout, options.host);
-        const progress = startProgress();
-        const report = (text: string) => progress(`${host}: ${text}`);
-        const { settings, local } = loadHost(layout, host, environmentOf(options), { token: false });
-        const secrets = options.secrets ? ciphertextHere(layout, host) : undefined;
-        const request = { layout, settings, local, secrets, deadlineSeconds: options.deadline, report };
-        const result = await rebuild({ ...request, signal: stopSignal() });
-        progress(`${host}: ${resultText(result)}`);
-        if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, ...result })}\n`);
-      })
+      .action(run)
   );
+}
+
+async function run(options: Options): Promise<void> {
+  const layout = findLayout(process.cwd());
+  if (options.forStack) return rebuildForStack(layout, chooseHost(layout, options.host));
+  const chosen = chooseFleet(layout, "rebuild", options);
+  if (chosen && options.window) throw new UserError("--window is for one host.", { exitCode: exitCodes.usage });
+  if (chosen) return rebuildMany(layout, chosen, options);
+  const host = chooseHost(layout, options.host);
+  const progress = startProgress();
+  const report = (text: string) => progress(`${host}: ${text}`);
+  const needs = { token: options.window === true };
+  const { settings, local } = loadHost(layout, host, environmentOf(options), needs);
+  const secrets = options.secrets ? ciphertextHere(layout, host) : undefined;
+  const request = { layout, settings, local, secrets, deadlineSeconds: options.deadline, report, signal: stopSignal() };
+  const work = (route?: SshRoute) => rebuild({ ...request, ...(route && { route }) });
+  const result = await (options.window ? behindWindow(request, windowMinutes, work) : work());
+  progress(`${host}: ${resultText(result)}`);
+  if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, ...result })}\n`);
 }
 
 const environmentOf = (wanted: WantedRevision) => ({ ...process.env, ...wantedEnvironment(wanted) });

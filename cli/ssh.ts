@@ -1,5 +1,6 @@
 import { Command } from "commander";
-import { attach, windowOption, withSession } from "./server/_session.ts";
+import { windowOption } from "./_behind-window.ts";
+import { attach, withSession } from "./server/_session.ts";
 
 /** `clawdlets ssh`: a session as admin, under the pinned key and nothing of the operator's own ssh settings. */
 export function sshCommand(): Command {

@@ -1,17 +1,11 @@
 import { spawn } from "node:child_process";
 import { anyRoute } from "../../core/activation/rebuild.ts";
-import { adminRoute } from "../../core/bootstrap/admin-route.ts";
-import { readJournal } from "../../core/bootstrap/journal.ts";
 import { type SshRoute, ssh, strictOptions } from "../../core/bootstrap/ssh.ts";
-import { closeWindow, type Window } from "../../core/bootstrap/window.ts";
-import { openByHand } from "../../core/bootstrap/window-by-hand.ts";
-import { noteWindow } from "../../core/bootstrap/window-journal.ts";
 import { UserError } from "../../core/errors.ts";
-import { createHetzner } from "../../core/hetzner/client.ts";
-import { findLayout, hostLayoutOf, type Layout } from "../../core/local/layout.ts";
+import { findLayout, type Layout } from "../../core/local/layout.ts";
 import { cleanEnvironment } from "../../core/local/run.ts";
-import { accessOf } from "../../core/settings/access.ts";
 import { type HostSettings, type LocalSettings, loadHost } from "../../core/settings/host.ts";
+import { behindWindow } from "../_behind-window.ts";
 import { chooseHost } from "../_choose.ts";
 import { stopSignal } from "../_signals.ts";
 
@@ -23,10 +17,6 @@ export interface ServerOptions {
 
 export const hostOption = ["--host <name>", "the host; left out: the only one"] as const;
 export const jsonOption = ["--json", "one JSON object on stdout"] as const;
-export const windowOption = [
-  "--window",
-  "OPEN TCP/22 to the admin network meanwhile, where the tailnet is broken; needs a host that lets ssh in publicly",
-] as const;
 
 /** One host, and a way in under its pinned key. */
 export interface Session {
@@ -39,9 +29,6 @@ export interface Session {
   /** @throws UserError where there is no session; what the command itself says is the caller's to judge */
   run: (command: string) => Promise<{ exitCode: number; stdout: string; stderr: string }>;
 }
-
-/** Minutes after which its guard closes a window that this process could not. */
-const windowMinutes = 10;
 
 /** Does `work` with a way to the host: tailnet, public address where that is exposed, or a window that is closed after it. */
 export async function withSession<T>(options: ServerOptions, work: (session: Session) => Promise<T>): Promise<T> {
@@ -60,31 +47,12 @@ export async function withSession<T>(options: ServerOptions, work: (session: Ses
     };
     return work({ ...reach, host, route, run });
   };
-  if (options.window) return behindWindow({ ...reach, host }, withRoute);
+  if (options.window) return behindWindow(reach, 10, withRoute);
   const route = await anyRoute(reach);
   if (route) return withRoute(route);
   throw new UserError(
     `${host}: no way to the host: the tailnet has no machine "${host}" that is online. Is this machine in it ("tailscale status")? A host with public ssh is reached with --window; any other has its console.`,
   );
-}
-
-type Reach = Omit<Session, "route" | "run">;
-
-async function behindWindow<T>({ layout, host, settings, local }: Reach, work: (route: SshRoute) => Promise<T>) {
-  const files = hostLayoutOf(layout, host);
-  const address = readJournal(files.journal)?.address;
-  if (address === undefined)
-    throw new UserError(`${host}: this machine does not know its address: never installed from here.`);
-  const hetzner = createHetzner(local);
-  const window: Window = await openByHand(hetzner, { host, files, access: accessOf(local), minutes: windowMinutes });
-  process.stderr.write(`${host}: TCP/22 is open to ${window.cidrs.join(", ")} for this command\n`);
-  try {
-    return await work(adminRoute({ layout, settings, local }, address));
-  } finally {
-    await closeWindow(hetzner, window);
-    noteWindow(files.windows, { event: "closed", by: "window" });
-    process.stderr.write(`${host}: TCP/22 is closed again\n`);
-  }
 }
 
 /** Hands this terminal to ssh: what it prints comes as it is, and Ctrl-C ends it. @returns its exit code */

@@ -5,8 +5,9 @@ import { hostLayoutOf } from "../../core/local/layout.ts";
 import { requiredSecrets } from "../../core/secrets/plan.ts";
 import { auditFindings } from "../../core/server/audit.ts";
 import { readFacts } from "../../core/server/facts.ts";
+import { windowOption } from "../_behind-window.ts";
 import { printable } from "../_progress.ts";
-import { hostOption, jsonOption, type ServerOptions, type Session, windowOption, withSession } from "./_session.ts";
+import { hostOption, jsonOption, type ServerOptions, type Session, withSession } from "./_session.ts";
 
 export function auditCommand(): Command {
   return new Command("audit")

@@ -3,11 +3,12 @@ import { rebuild } from "../../core/activation/rebuild.ts";
 import { UserError } from "../../core/errors.ts";
 import { findLayout } from "../../core/local/layout.ts";
 import { loadHost } from "../../core/settings/host.ts";
+import { windowOption } from "../_behind-window.ts";
 import { chooseHost } from "../_choose.ts";
 import { startProgress } from "../_progress.ts";
 import { stopSignal } from "../_signals.ts";
 import { seconds } from "../rebuild.ts";
-import { hostOption, jsonOption, type ServerOptions, windowOption, withSession } from "./_session.ts";
+import { hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
 
 const list = "sudo -n /run/current-system/sw/bin/nix-env --list-generations --profile /nix/var/nix/profiles/system";
 

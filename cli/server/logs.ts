@@ -1,8 +1,9 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { UserError } from "../../core/errors.ts";
 import { exitCodes } from "../../core/exit-codes.ts";
+import { windowOption } from "../_behind-window.ts";
 import { printable } from "../_progress.ts";
-import { attach, hostOption, jsonOption, type ServerOptions, windowOption, withSession } from "./_session.ts";
+import { attach, hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
 
 interface Options extends ServerOptions {
   unit?: string;

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { UserError } from "../../core/errors.ts";
-import { hostOption, jsonOption, type ServerOptions, windowOption, withSession } from "./_session.ts";
+import { windowOption } from "../_behind-window.ts";
+import { hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
 import { unitOf } from "./logs.ts";
 
 export function restartCommand(): Command {

@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import { readFacts } from "../../core/server/facts.ts";
+import { windowOption } from "../_behind-window.ts";
 import { printable } from "../_progress.ts";
-import { hostOption, jsonOption, type ServerOptions, windowOption, withSession } from "./_session.ts";
+import { hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
 
 export function statusCommand(): Command {
   return new Command("status")

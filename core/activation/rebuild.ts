@@ -17,6 +17,8 @@ export interface Rebuild {
   local: LocalSettings;
   /** Public IPv4 address, where whoever asks knows it. @default that of the installation this machine knows of */
   address?: string;
+  /** The way in, where it is another than {@link anyRoute}'s. */
+  route?: SshRoute;
   /** 40 hex digits, `newest` or `previous`; left out: what the settings' flake is at now. */
   rev?: string;
   secrets?: Readonly<Record<string, string>> | undefined;
@@ -41,7 +43,7 @@ export async function rebuild(request: Rebuild): Promise<Activated> {
     return await activate({
       host,
       rev,
-      route: () => anyRoute(request),
+      route: async () => request.route ?? anyRoute(request),
       secrets: request.secrets,
       deadlineSeconds: request.deadlineSeconds ?? settings.rebuild.deadline,
       signal: AbortSignal.any([signal, lost.signal]),

@@ -34,8 +34,10 @@ const ordinary = [
 /** What comes with npm and git and is no script of ours. */
 const known: Readonly<Record<string, readonly string[]>> = {
   npm: ["ci", "install", "pack", "sbom"],
-  git: ["add", "clone", "commit", "config", "push"],
+  git: ["add", "clone", "commit", "config", "init", "push"],
   nix: ["flake", "fmt"],
+  // Run by test/engine/adopt-tofu.test.ts.
+  tofu: ["state pull", "state rm"],
 };
 
 type Check = (args: string[]) => Promise<string | undefined> | string | undefined;
@@ -63,6 +65,13 @@ const checks: Readonly<Record<string, Check>> = {
   },
   nix: ([verb = ""]) => (known["nix"]?.includes(verb) ? undefined : `nix ${verb} is not known`),
   sh: ([file]) => existing(file),
+  tofu: (args) => {
+    const verb = args
+      .filter((arg) => !arg.startsWith("-"))
+      .slice(0, 2)
+      .join(" ");
+    return known["tofu"]?.includes(verb) ? undefined : `tofu ${verb} is not known`;
+  },
   sudo: consoleRefusal,
 };
 

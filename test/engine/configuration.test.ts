@@ -2,6 +2,7 @@ import { appendFileSync, chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { probePort } from "../../core/bootstrap/probe.ts";
 import { git } from "../../core/local/git.ts";
 import { readState } from "../../core/local/state.ts";
 import { openSecrets } from "../../core/secrets/open.ts";
@@ -175,6 +176,29 @@ describe("clawdlets rebuild of many", () => {
         { host: "web-3", state: "ok", changed: true, rev },
       ]);
       expect((await lab.run(["rebuild", "--resume"])).stderr).toContain("nothing is left");
+    },
+    minutes(2),
+  );
+});
+
+describe("clawdlets rebuild --window, with the tailnet broken", () => {
+  it(
+    "changes a host that lets ssh in publicly, and closes the port after it",
+    async () => {
+      const { id, ipv4 } = lab.emulator.report().servers.find(({ name }) => name === "web-3") ?? { id: 0, ipv4: "" };
+      await lab.control(`servers/${id}/tailnet`, { on: false });
+      await lab.control(`servers/${id}/public-ssh`, { on: true });
+      await commit({ "web-3": "" });
+      const silent = await lab.json(["rebuild", "--host", "web-3"]);
+      expect(silent.exitCode).not.toBe(0);
+      expect(silent.stderr).toContain("no way to the host. Nothing was changed.");
+      expect((await lab.json(["rebuild", "--host", "web-2,web-3", "--window"])).stderr).toContain("for one host");
+
+      const { exitCode, stderr, json } = await lab.json(["rebuild", "--host", "web-3", "--window"]);
+      expect(exitCode, stderr).toBe(0);
+      expect(json).toMatchObject({ ok: true, changed: true });
+      expect(stderr).toMatch(/TCP\/22 is open to [\s\S]*TCP\/22 is closed again/);
+      expect(await probePort(ipv4 ?? "", lab.emulator.sshPort, { timeoutMs: 1000 })).not.toBe("open");
     },
     minutes(2),
   );
