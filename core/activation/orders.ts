@@ -65,7 +65,7 @@ export async function giveOrder(route: SshRoute, order: string, signal: AbortSig
 export function refusedOrder(host: string, said: string): UserError {
   if (/command not found|password is required|not allowed|No such file/.test(said)) {
     return new UserError(
-      `${host}: its configuration has no clawdlets-activate, or does not let admin run it (${said}). Set clawdlets.operator.rebuild.enable and .flakeBase in its NixOS configuration (docs/day-two.md); the first time it is brought there by rebuild-host, at the console or by clawdlets:reinstall.`,
+      `${host}: its configuration has no clawdlets-activate, or does not let admin run it (${said}). Set clawdlets.operator.rebuild.enable and .flakeBase in its NixOS configuration (docs/day-two.md); the first time it is brought there at the console, by the rebuild-host of upstream's modules, or by clawdlets:reinstall.`,
     );
   }
   return new UserError(`${host}: the host refused, and changed nothing: ${said}`);

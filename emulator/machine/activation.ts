@@ -94,11 +94,33 @@ export function exists(tree: FileTree, path: string): boolean {
   }
 }
 
-/** What `nix-env --profile … --set` does, and what a boot then takes. */
+/** What `nix-env --profile … --set` does, and what a boot then takes. The newest generation is taken again where it is that system. */
 export function chooseSystem(tree: FileTree, systemPath: string): void {
-  const next = Math.max(0, ...generationsOf(tree).map(({ number }) => number)) + 1;
-  link(tree, systemPath, `${PROFILE}-${next}-link`);
-  link(tree, `system-${next}-link`, PROFILE);
+  const newest = generationsOf(tree).at(-1);
+  const number = newest?.system === systemPath ? newest.number : (newest?.number ?? 0) + 1;
+  link(tree, systemPath, generationAt(number));
+  link(tree, `system-${number}-link`, PROFILE);
+}
+
+/** Chooses the former system by its own generation again. Newer ones of the wanted system are none any more. */
+export function takeBack(tree: FileTree, former: string, wanted: string): void {
+  const generations = generationsOf(tree);
+  const back = generations.findLast(({ system }) => system === former);
+  if (back === undefined) {
+    chooseSystem(tree, former);
+    return;
+  }
+  link(tree, `system-${back.number}-link`, PROFILE);
+  for (const { number, system } of generations) {
+    if (system === wanted && number > back.number) tree.remove(generationAt(number), ROOT, false);
+  }
+}
+
+const generationAt = (number: number) => `${PROFILE}-${number}-link`;
+
+/** Store path of the system that runs. */
+export function activatedSystem(tree: FileTree): string {
+  return tree.existing("/run/current-system", ROOT).absolute;
 }
 
 /** By number, oldest first. */
@@ -111,7 +133,7 @@ export function generationsOf(tree: FileTree): { number: number; system: string;
     .sort((one, other) => one - other)
     .map((number) => ({
       number,
-      system: tree.existing(`${PROFILE}-${number}-link`, ROOT).absolute,
+      system: tree.existing(generationAt(number), ROOT).absolute,
       isCurrent: current?.kind === "link" && current.target === `system-${number}-link`,
     }));
 }

@@ -27,10 +27,11 @@ export async function buildFor(
   const rev = asked === "newest" ? newest.stdout : asked;
   const ancestor = await git("merge-base", "--is-ancestor", rev, `refs/heads/${BRANCH}`);
   if (ancestor.exitCode !== 0) return `${rev} is no commit of the branch ${BRANCH} of ${repository}`;
+  const failed = `the build of ${rev} failed or took more than 3600 s; see journalctl --unit=clawdlets-activation.service`;
   const folder = await mkdtemp(join(tmpdir(), "clawdlets-emulated-build-"));
   try {
     const built = await build({ uri: `git+file://${repository}?rev=${rev}`, attribute: host.hostname });
-    if (built.breaks.includes("build")) return `the build of ${rev} failed`;
+    if (built.breaks.includes("build")) return failed;
     if (built.repository === null) {
       return "the wanted system has no clawdlets-activation-watch.service, so it could not go back by itself";
     }
@@ -39,7 +40,7 @@ export async function buildFor(
     return { rev, system: built.system };
   } catch (error) {
     if (!(error instanceof Exit)) throw error;
-    return `the build of ${rev} failed`;
+    return failed;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

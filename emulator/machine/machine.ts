@@ -268,7 +268,7 @@ export class Machine implements Host {
   #startAnswering(tree: FileTree): void {
     this.#isAnswering = true;
     this.#options.onChange();
-    if (this.os === "nixos") void import("./switching.ts").then(({ watch }) => watch(this, tree, "boot"));
+    if (this.os === "nixos") void import("./switching.ts").then(({ watch }) => watch(this, tree));
   }
 
   #stop(): number {

@@ -67,29 +67,65 @@ decide() {
 }
 decided() { exec 8>&-; }
 
+# An exchange swaps two names, so the folder's number says afterwards whether it was done.
+number_of_folder() { stat --format=%i -- "$1"; }
+
 keep_secrets() {
   rm -rf -- "$kept"
-  [[ ! -d $SECRETS_DIR ]] || cp --archive --no-target-directory -- "$SECRETS_DIR" "$kept"
+  [[ -d $SECRETS_DIR ]] || return 0
+  cp --archive --no-target-directory -- "$SECRETS_DIR" "$kept"
+  number_of_folder "$kept" >"$STATE_DIR/kept.number"
   sha256sum <"$AGE_KEY_FILE" >"$STATE_DIR/key.sum"
 }
 
-# Not where the host's identity was changed meanwhile: it may not open the old files.
+# Not where the host's identity was changed meanwhile: it may not open the old files. What was killed in the middle is gone on
+# with, and not exchanged again.
 return_secrets() {
   [[ -d $kept ]] || return 0
-  if diff --recursive --brief -- "$kept" "$SECRETS_DIR" >/dev/null; then
-    rm -rf -- "$kept"
-    return 0
+  if [[ $(number_of_folder "$SECRETS_DIR") != "$(cat "$STATE_DIR/kept.number")" ]]; then
+    if diff --recursive --brief -- "$kept" "$SECRETS_DIR" >/dev/null; then
+      rm -rf -- "$kept"
+      return 0
+    fi
+    if [[ $(sha256sum <"$AGE_KEY_FILE") != "$(cat "$STATE_DIR/key.sum")" ]]; then
+      say "the secrets stay as they are: the host's identity was changed since"
+      rm -rf -- "$kept"
+      return 0
+    fi
+    mv --exchange --no-target-directory -- "$kept" "$SECRETS_DIR"
+    sync
   fi
-  if [[ $(sha256sum <"$AGE_KEY_FILE") != "$(cat "$STATE_DIR/key.sum")" ]]; then
-    say "the secrets stay as they are: the host's identity was changed since"
-    rm -rf -- "$kept"
-    return 0
-  fi
-  mv --exchange --no-target-directory -- "$kept" "$SECRETS_DIR"
-  sync
   systemctl restart sops-install-secrets.service >&2 || say "sops-install-secrets.service did not start"
   systemctl try-restart clawdlets-secrets.target >&2 || say "clawdlets-secrets.target did not start"
   rm -rf -- "$kept"
+}
+
+# By its own generation: what was taken back is none, so that `previous` never means it.
+choose_former() {
+  local link number found=0
+  for link in "$PROFILE"-*-link; do
+    number=$(number_of "$link")
+    [[ $(readlink -f "$link") != "$s_from" ]] || ((number <= found)) || found=$number
+  done
+  if ((found == 0)); then
+    nix-env --profile "$PROFILE" --set "$s_from" >&2
+    return
+  fi
+  nix-env --profile "$PROFILE" --switch-generation "$found" >&2 || return
+  for link in "$PROFILE"-*-link; do
+    number=$(number_of "$link")
+    if ((number > found)) && [[ $(readlink -f "$link") == "$s_to" ]]; then
+      nix-env --profile "$PROFILE" --delete-generations "$number" >&2 || say "the generation $number stays"
+    fi
+  done
+}
+
+# 0 for what is no generation's link.
+number_of() {
+  local number=${1##*/}
+  number=${number#"${PROFILE##*/}"-} number=${number%-link}
+  [[ $number =~ ^[1-9][0-9]*$ ]] || number=0
+  printf '%s' "$number"
 }
 
 # Back to the system and the secrets from before. Begun once, it is gone on with until it is so, over reboots too.
@@ -100,7 +136,7 @@ go_back() {
   # Secrets first: the services of the former system start with them.
   return_secrets
   if [[ -n $s_to ]]; then
-    nix-env --profile "$PROFILE" --set "$s_from" >&2 || say "the profile could not be set back"
+    choose_former || say "the profile could not be set back"
     "$s_from/bin/switch-to-configuration" boot >&2 || say "the boot loader could not be set back"
     systemctl reset-failed >&2 || true # Nothing had failed, or it is told below.
     # It also ends with a failure when one unit did not start, so what counts is which system runs.
@@ -121,7 +157,8 @@ go_back() {
   say "$s_from runs"
 }
 
-# Not before the commit is one of the branch: GitHub serves those of every fork under the original's name (rebuild-host.sh).
+# Not before the commit is one of the branch: GitHub serves the commits of every fork under the name of the original, so that a
+# host that takes `github:owner/repo/<any commit>`, as upstream's did, is root to whoever holds admin's key and forks it.
 fetch() {
   local branch=refs/heads/$REF
   commit=$s_rev
@@ -146,11 +183,10 @@ build() {
 # It has run on this host before.
 previous() {
   local link number found=0 present
-  present=$(readlink "$PROFILE")
-  present=${present##*/} present=${present#"${PROFILE##*/}"-} present=${present%-link}
+  present=$(number_of "$(readlink "$PROFILE")")
   for link in "$PROFILE"-*-link; do
-    number=${link#"$PROFILE"-} number=${number%-link}
-    [[ ! $number =~ ^[0-9]+$ || ! $present =~ ^[0-9]+$ ]] || ((number >= present || number <= found)) || found=$number
+    number=$(number_of "$link")
+    ((number >= present || number <= found)) || found=$number
   done
   ((found > 0)) || { s_why="there is no earlier generation" && return 1; }
   nix-store --add-root "$STATE_DIR/wanted" --realise "$(readlink -f "$PROFILE-$found-link")" >/dev/null ||
@@ -170,11 +206,13 @@ take() {
   wanted=$built
 }
 
+# Those of the wanted system: what it runs is what has to be healthy.
 healthy() {
-  local command
-  while IFS= read -r command; do
-    [[ -z $command ]] || timeout --kill-after=10 60 bash -c "$command" >&2 || { s_why="a health command fails: ${command//[^A-Za-z0-9 ._\/:-]/?}" && return 1; }
-  done <<<"$HEALTH_COMMANDS"
+  local command commands=$s_to/etc/clawdlets/health-commands
+  [[ -e $commands ]] || return 0
+  while IFS= read -r command || [[ -n $command ]]; do
+    [[ -z $command ]] || timeout --kill-after=10 60 bash -c "$command" >&2 </dev/null || { s_why="a health command fails: ${command//[^A-Za-z0-9 ._\/:-]/?}" && return 1; }
+  done <"$commands"
 }
 
 kernel_changed() {
@@ -193,11 +231,12 @@ await_confirmation() {
   while [[ ! -e $STATE_DIR/confirmed ]] && (($(now) < s_deadline)); do sleep 1; done
   decide
   if [[ $s_phase == waiting && -e $STATE_DIR/confirmed ]]; then
+    # The mark has decided: whoever goes on after this comes to the same end.
+    rm -rf -- "$kept"
+    rm -f -- "$STATE_DIR/former"
     s_result=switched
     phase "done"
     decided
-    rm -rf -- "$kept"
-    rm -f -- "$STATE_DIR/former"
     say "confirmed: $s_to stays"
     return
   fi
@@ -277,7 +316,7 @@ if (($# > 0)); then
   exit
 fi
 
-read -r -t 30 -n 400 order || [[ -n ${order-} ]] || refuse "no order on standard input"
+IFS= read -r -t 30 -n 400 order || [[ -n ${order-} ]] || refuse "no order on standard input"
 exec 7>>"$LOCKS/clawdlets-activation-order.lock"
 flock --wait 10 7 || refuse "another order is at work"
 decide

@@ -14,40 +14,6 @@ let
   repository = builtins.match "github:([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)" (toString rebuild.flakeBase);
   nix = config.nix.package;
 
-  rollback = wrapper {
-    name = "clawdlets-rollback";
-    script = ../host/rollback.sh;
-    programs = [
-      nix
-      pkgs.coreutils
-      pkgs.systemd
-    ];
-    environment.PROFILE = "/nix/var/nix/profiles/system";
-  };
-
-  rebuildHost = wrapper {
-    name = "rebuild-host";
-    script = ../host/rebuild-host.sh;
-    programs = [
-      "/run/current-system/sw" # nixos-rebuild, as this system has it.
-      nix
-      pkgs.coreutils
-      pkgs.git
-      pkgs.systemd
-      pkgs.util-linux
-    ];
-    environment = source;
-  };
-
-  # What a host is made of, for both ways of changing it.
-  source = {
-    # An assertion says so where it is none.
-    REPOSITORY = "https://github.com/${if repository == null then "" else builtins.head repository}";
-    REF = rebuild.ref;
-    HOST = rebuild.flakeHost;
-    CACHE = "/var/lib/clawdlets/rebuild.git";
-  };
-
   activate = wrapper {
     name = "clawdlets-activate";
     script = ../host/activate.sh;
@@ -60,14 +26,18 @@ let
       pkgs.systemd
       pkgs.util-linux
     ];
-    environment = source // {
+    environment = {
+      # An assertion says so where it is none.
+      REPOSITORY = "https://github.com/${if repository == null then "" else builtins.head repository}";
+      REF = rebuild.ref;
+      HOST = rebuild.flakeHost;
+      CACHE = "/var/lib/clawdlets/rebuild.git";
       SELF = "${sudoers.sw}/clawdlets-activate";
       STATE_DIR = names.activationDir;
       PROFILE = "/nix/var/nix/profiles/system";
       SECRETS_DIR =
         if cfg.secrets.hostDir == null then names.secretsDirOf cfg.hostName else cfg.secrets.hostDir;
       AGE_KEY_FILE = cfg.secrets.ageKeyFile;
-      HEALTH_COMMANDS = builtins.concatStringsSep "\n" activation.healthCommands;
       REBOOT = if activation.rebootOnKernelChange then "1" else "0";
       BUILD_SECONDS = toString activation.buildSeconds;
       VITAL_UNITS = builtins.concatStringsSep " " (
@@ -87,8 +57,8 @@ in
       default = [ ];
       example = [ "/run/current-system/sw/bin/systemctl is-active --quiet clawdbot-maren.service" ];
       description = ''
-        Run by root after a switch by `clawdlets rebuild`, each for up to 60 s and one line. The host goes back unless all
-        succeed before the deadline.
+        Run by root after a switch to this configuration by `clawdlets rebuild`, each for up to 60 s and one line. The host goes
+        back unless all succeed before the deadline.
       '';
     };
 
@@ -113,7 +83,7 @@ in
       default = false;
       example = true;
       description = ''
-        Lets admin switch the host to a commit of its own repository, by `sudo -n /etc/clawdlets/bin/rebuild-host [--rev …]`.
+        Lets admin switch the host to a commit of its own repository, or to a generation before, as `clawdlets rebuild` does.
         Whoever may push to that branch is then root on the host.
       '';
     };
@@ -196,9 +166,10 @@ in
     };
 
     environment = {
-      systemPackages = [ rollback ] ++ lib.optional rebuild.enable activate;
+      systemPackages = lib.optional rebuild.enable activate;
+      # Read from the system that is switched to, by the one before it.
       etc = lib.mkIf rebuild.enable {
-        "clawdlets/bin/rebuild-host".source = "${rebuildHost}/bin/rebuild-host";
+        "clawdlets/health-commands".text = builtins.concatStringsSep "\n" (activation.healthCommands ++ [ "" ]);
       };
     };
   };

@@ -1,268 +1,306 @@
-import { expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { describeWith } from "../_needs.ts";
-import { ActivatingHost } from "./_activating-host.ts";
+import { type ActivatingHost, refusal, type Trait, token, tokenSum } from "./_activating-host.ts";
+import { bothActivating } from "./_both-activating.ts";
 
-const ends = async (host: ActivatingHost) => {
-  await expect.poll(() => host.state().phase, { timeout: 25_000, interval: 50 }).toBe("done");
-  return host.state();
-};
-const comesTo = (host: ActivatingHost, phase: string) =>
-  expect.poll(() => host.state().phase, { timeout: 25_000, interval: 20 }).toBe(phase);
-const former = { running: "former", profile: "former" };
-const placesOf = ({ running, profile }: ActivatingHost) => ({ running, profile });
-
-/** A host with a commit whose system is `next`, and its secrets changed since `prepare`. */
-async function changing(system: Parameters<ActivatingHost["system"]>[1] = {}, seconds = 60) {
-  const host = await ActivatingHost.open();
-  host.system("next", system);
-  const rev = await host.commit("next");
-  expect(await host.prepare(seconds)).toMatchObject({ exitCode: 0, stderr: "" });
-  host.write("hosts/web-1/alpha.yaml", "new\n");
-  return { host, rev };
+const id = "0123456789abcdef";
+const zeros = "0".repeat(40);
+const taken = (phase: string) => ({ exitCode: 0, stderr: "", stdout: expect.stringContaining(`"phase":"${phase}"`) });
+/** @throws when it ends first, with why */
+async function comesTo(host: ActivatingHost, phase: string): Promise<void> {
+  const seen = await vi.waitUntil(() => [phase, "done"].includes(host.state().phase) && host.state(), {
+    timeout: 25_000,
+    interval: 20,
+  });
+  expect(seen, seen.why).toMatchObject({ phase });
 }
-const secret = (host: ActivatingHost) => host.read("hosts/web-1/alpha.yaml");
+async function ends(host: ActivatingHost) {
+  await comesTo(host, "done");
+  return host.state();
+}
+const prepare = (host: ActivatingHost, seconds = 600, as = id) => host.order(`prepare ${as} ${tokenSum} ${seconds}\n`);
+const confirm = (host: ActivatingHost, as = id) => host.order(`confirm ${as} ${token}\n`);
+
+/** The former system runs and will boot, with the former secrets, and nothing is kept for going back. */
+function expectFormer(host: ActivatingHost, former: string): void {
+  const seen = { running: host.running(), chosen: host.chosen(), secret: host.secret(), keeps: host.keepsSecrets() };
+  expect(seen).toEqual({ running: former, chosen: former, secret: "old\n", keeps: false });
+}
 
 describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-activate", () => {
-  it("boots first, then switches, and stays when the token comes", async () => {
-    const { host, rev } = await changing();
-    expect(await host.switch(rev)).toMatchObject({ exitCode: 0 });
-    await comesTo(host, "waiting");
-    expect(placesOf(host)).toEqual({ running: "next", profile: "next" });
-    expect(host.log.filter((line) => !line.startsWith("systemctl"))).toEqual([
-      "profile next",
-      "next boot",
-      "next switch",
-    ]);
-    expect(await host.confirm()).toMatchObject({ exitCode: 0 });
-    expect(await ends(host)).toMatchObject({ result: "switched", rev, bootId: "boot-1", why: "" });
-    expect(secret(host)).toBe("new\n");
-    expect(host.exists("hosts/.web-1.kept")).toBe(false);
-    expect((await host.confirm()).exitCode).toBe(0); // Its answer may have been lost.
-  });
+  describe.each(bothActivating)("%s", (_name, open) => {
+    /** A host with a commit of these traits, prepared, and its secrets changed since. */
+    async function changing(traits: readonly Trait[] = [], seconds = 600) {
+      const host = await open();
+      const former = host.running();
+      const rev = await host.commit(traits);
+      expect(await prepare(host, seconds)).toEqual(taken("prepared"));
+      host.changeSecret("new\n");
+      return { host, former, rev, switch: (to = rev) => host.order(`switch ${id} ${to}\n`) };
+    }
+    async function waiting(traits: readonly Trait[] = []) {
+      const change = await changing(traits);
+      expect(await change.switch()).toEqual(taken("building"));
+      await comesTo(change.host, "waiting");
+      return change;
+    }
 
-  it("keeps the token's sum out of what everybody may read", async () => {
-    const { host } = await changing();
-    expect(host.read("state/state")).toMatch(/^token=[0-9a-f]{64}$/m);
-    expect(host.read("state/state.json")).not.toMatch(/token|[0-9a-f]{64}/);
-  });
-
-  it("goes back by itself, secrets included, when nobody confirms", async () => {
-    const { host, rev } = await changing({}, 60);
-    await host.switch(rev);
-    await comesTo(host, "waiting");
-    host.write("broken-sshd.service", "");
-    await host.kill();
-    host.letTimePass();
-    await host.watch();
-    expect(await ends(host)).toMatchObject({
-      result: "returned",
-      why: "nobody confirmed within 60 s that it can be reached",
+    it("stays when the token comes, and takes it again when its answer was lost", async () => {
+      const { host, former, rev } = await waiting();
+      const to = host.running();
+      expect(to).not.toBe(former);
+      expect(host.chosen()).toBe(to);
+      expect(host.state()).toMatchObject({ from: former, to, rev, result: "", bootId: "boot-1", why: "" });
+      expect(await confirm(host)).toEqual(taken("waiting"));
+      expect(await ends(host)).toMatchObject({ from: former, to, rev, result: "switched", bootId: "boot-1", why: "" });
+      expect([host.running(), host.secret(), host.keepsSecrets()]).toEqual([to, "new\n", false]);
+      expect(await confirm(host)).toEqual(taken("done"));
     });
-    expect(placesOf(host)).toEqual(former);
-    expect(secret(host)).toBe("old\n");
-    expect(host.log).toContain("systemctl restart sops-install-secrets.service");
-    expect(host.log).toContain("systemctl restart sshd.service");
-    expect(host.log).not.toContain("systemctl restart nftables.service"); // It ran.
-    expect((await host.confirm()).stderr).toContain("refused");
-  });
 
-  it("keeps its own deadline, in seconds that pass", async () => {
-    const { host, rev } = await changing({}, 10);
-    await host.switch(rev);
-    expect(await ends(host)).toMatchObject({ result: "returned" });
-    expect(placesOf(host)).toEqual(former);
-  });
-
-  it.each([
-    ["cannot be chosen for the boot", '[ "$1" != boot ]', "could not be chosen"],
-    ["fails while switching", '[ "$1" != switch ] || exit 4', "ended with status 4"],
-    ["hangs while switching", '[ "$1" != switch ] || sleep 600', "ended with status 124"],
-  ])("goes back from a system that %s", async (_, line, why) => {
-    const { host, rev } = await changing({ lines: `${line} || exit 1` }, 10);
-    await host.switch(rev);
-    expect(await ends(host)).toMatchObject({ result: "returned", why: expect.stringContaining(why) });
-    expect(placesOf(host)).toEqual(former);
-    expect(secret(host)).toBe("old\n");
-  });
-
-  it("goes back when a health command fails until the deadline", async () => {
-    const { host, rev } = await changing({}, 10);
-    host.more = { HEALTH_COMMANDS: "true\nfalse" };
-    await host.switch(rev);
-    expect(await ends(host)).toMatchObject({ result: "returned", why: "a health command fails: false" });
-    expect(placesOf(host)).toEqual(former);
-  });
-
-  it.each([
-    ["does not build", { rev: "missing" }, "the build of"],
-    ["could not go back by itself", { rev: "blind" }, "clawdlets-activation-watch"],
-    ["is of another branch", { rev: "other" }, "is no commit of the branch main"],
-  ])("changes nothing for a system that %s", async (_, { rev: kind }, why) => {
-    const { host } = await changing();
-    host.system("blind", { watches: false });
-    const rev = await host.commit(kind === "other" ? "next" : kind, kind === "other" ? "other" : "main");
-    await host.switch(rev);
-    expect(await ends(host)).toMatchObject({ result: "returned", to: "", why: expect.stringContaining(why) });
-    expect(placesOf(host)).toEqual(former);
-    expect(host.log.filter((line) => /switch|boot|profile/.test(line))).toEqual([]);
-    expect(secret(host)).toBe("old\n");
-  });
-
-  it("takes the newest commit of the branch where none is named", async () => {
-    const { host } = await changing();
-    const newest = await host.commit("next");
-    await host.switch("newest");
-    await comesTo(host, "waiting");
-    expect(host.state().rev).toBe(newest);
-  });
-
-  it("takes the generation before, and says when there is none", async () => {
-    const { host, rev } = await changing();
-    await host.switch(rev);
-    await comesTo(host, "waiting");
-    await host.confirm();
-    await ends(host);
-    const again = "a".repeat(16);
-    await host.prepare(60, again);
-    await host.order(`switch ${again} previous\n`);
-    await comesTo(host, "waiting");
-    expect(placesOf(host)).toEqual(former);
-    const fresh = await ActivatingHost.open();
-    await fresh.prepare();
-    await fresh.switch("previous");
-    expect(await ends(fresh)).toMatchObject({ result: "returned", why: "there is no earlier generation" });
-  });
-
-  it.each([
-    ["right after prepare", "prepared"],
-    ["while it waits", "waiting"],
-  ])("a host that reboots %s runs the former or the wanted system, and ends with the former", async (_, phase) => {
-    const { host, rev } = await changing();
-    if (phase === "waiting") await host.switch(rev);
-    await comesTo(host, phase);
-    await host.reboot();
-    host.letTimePass();
-    await host.watch();
-    expect(await ends(host)).toMatchObject({ result: "returned", bootId: "boot-2" });
-    expect(placesOf(host)).toEqual(former);
-    expect(secret(host)).toBe("old\n");
-  });
-
-  it("a host that rebooted in time can still be confirmed", async () => {
-    const { host, rev } = await changing();
-    await host.switch(rev);
-    await comesTo(host, "waiting");
-    await host.reboot();
-    const watching = host.watch();
-    await expect.poll(() => host.state().bootId, { timeout: 25_000 }).toBe("boot-2");
-    expect((await host.confirm()).exitCode).toBe(0);
-    await watching;
-    expect(host.state()).toMatchObject({ phase: "done", result: "switched" });
-    expect(placesOf(host)).toEqual({ running: "next", profile: "next" });
-  });
-
-  it("reboots before the confirmation where the kernel changed and that is asked for", async () => {
-    const { host, rev } = await changing({ kernel: "linux-2" });
-    host.more = { REBOOT: "1" };
-    await host.switch(rev);
-    await expect.poll(() => host.exists("rebooting"), { timeout: 25_000 }).toBe(true);
-    expect((await host.confirm()).exitCode).toBe(3);
-    await host.reboot();
-    const watching = host.watch();
-    await comesTo(host, "waiting");
-    await host.confirm();
-    await watching;
-    expect(host.state()).toMatchObject({ result: "switched", bootId: "boot-2" });
-  });
-
-  it("goes back when its run is killed while it switches", async () => {
-    const { host, rev } = await changing({ lines: '[ "$1" != switch ] || sleep 600' });
-    await host.switch(rev);
-    await expect.poll(() => host.log, { timeout: 25_000 }).toContain("next switch");
-    await host.kill();
-    await host.watch();
-    expect(host.state()).toMatchObject({
-      phase: "done",
-      result: "returned",
-      why: "its run was interrupted while switching",
+    it("tells everybody these fields, of which none is the token's sum", async () => {
+      const { host } = await changing();
+      expect(Object.keys(host.state())).toEqual(
+        ["id", "phase", "result", "rev", "from", "to", "deadline", "seconds", "bootId", "why"], //
+      );
+      expect(JSON.stringify(host.state())).not.toContain(tokenSum);
+      expect(host.state()).toMatchObject({ id, seconds: "600", deadline: expect.stringMatching(/^[0-9]+$/) });
     });
-    expect(placesOf(host)).toEqual(former);
-  });
 
-  it("leaves a run that is at work alone", async () => {
-    const { host, rev } = await changing();
-    await host.switch(rev);
-    await comesTo(host, "waiting");
-    host.letTimePass();
-    await host.watch();
-    expect(host.state().phase).toBe("waiting");
-  });
+    it("goes back by itself when nobody confirms, in seconds that pass", async () => {
+      const { host, former, switch: order } = await changing([], 10);
+      await order();
+      const why = "nobody confirmed within 10 s that it can be reached";
+      expect(await ends(host)).toMatchObject({ result: "returned", why, bootId: "boot-1" });
+      expectFormer(host, former);
+      expect(await confirm(host)).toEqual(refusal(`it is done: ${why}`));
+    });
 
-  it("reboots into the former system where that does not start again", async () => {
-    const { host, rev } = await changing();
-    await host.switch(rev);
-    await comesTo(host, "waiting");
-    await host.kill();
-    host.letTimePass();
-    host.write("store/former/bin/switch-to-configuration", '#!/bin/sh\n[ "$1" = boot ]\n');
-    await host.watch();
-    expect(host.exists("rebooting")).toBe(true);
-    expect(host.state().phase).toBe("returning");
-    await host.reboot();
-    await host.watch();
-    expect(host.state()).toMatchObject({ phase: "done", result: "returned" });
-    expect(placesOf(host)).toEqual(former);
-  });
+    it("takes back the secrets when nothing comes after prepare", async () => {
+      const { host, former } = await changing();
+      await host.letTimePass();
+      expect(await ends(host)).toMatchObject({ result: "returned", to: "", why: "nothing came after prepare" });
+      expectFormer(host, former);
+    });
 
-  it("leaves the secrets where the identity was changed meanwhile: it may not open the old ones", async () => {
-    const { host } = await changing();
-    host.write("key", "AGE-SECRET-KEY-1Y\n");
-    await host.order(`cancel ${host.id}\n`);
-    expect(host.state()).toMatchObject({ result: "returned", why: "cancelled" });
-    expect(secret(host)).toBe("new\n");
-  });
+    it.each<[Trait, string]>([
+      ["boot", "it could not be chosen for the next boot"],
+      ["switch", "switching to it ended with status 4; see journalctl --unit=clawdlets-activation.service"],
+      ["hang", "switching to it ended with status 124; see journalctl --unit=clawdlets-activation.service"],
+      ["health", "a health command fails: false"],
+    ])("goes back from a system with trouble: %s", async (trait, why) => {
+      const { host, former, switch: order } = await changing([trait], 10);
+      await order();
+      expect(await ends(host)).toMatchObject({ result: "returned", why });
+      expectFormer(host, former);
+    });
 
-  it("stops a build that is cancelled before it changes anything", async () => {
-    const { host, rev } = await changing();
-    host.program("nix-store", "sleep 1; exit 0");
-    await host.switch(rev);
-    expect((await host.order(`cancel ${host.id}\n`)).exitCode).toBe(0);
-    expect(await ends(host)).toMatchObject({ result: "returned", why: "cancelled", to: "" });
-    expect(host.log.filter((line) => /^next|profile/.test(line))).toEqual([]);
-  });
+    it.each<[string, () => Promise<[ActivatingHost, string, string]>]>([
+      [
+        "does not build",
+        async () => {
+          const { host, rev } = await changing(["build"]);
+          const see = "see journalctl --unit=clawdlets-activation.service";
+          return [host, rev, `the build of ${rev} failed or took more than 3600 s; ${see}`];
+        },
+      ],
+      [
+        "could not go back by itself",
+        async () => {
+          const { host, rev } = await changing(["blind"]);
+          const why = "the wanted system has no clawdlets-activation-watch.service, so it could not go back by itself";
+          return [host, rev, why];
+        },
+      ],
+      ...(["other", "fork"] as const).map((on): [string, () => Promise<[ActivatingHost, string, string]>] => [
+        `only ${on === "other" ? "another branch" : "a fork"} has`,
+        async () => {
+          const { host } = await changing();
+          const rev = await host.commit([], on);
+          return [host, rev, `${rev} is no commit of the branch main of ${host.repository}`];
+        },
+      ]),
+      [
+        "nobody has",
+        async () => {
+          const { host } = await changing();
+          return [host, zeros, `${zeros} is no commit of the branch main of ${host.repository}`];
+        },
+      ],
+      [
+        "the branch has no more",
+        async () => {
+          const { host, rev } = await changing();
+          await host.forget(1);
+          return [host, rev, `${rev} is no commit of the branch main of ${host.repository}`];
+        },
+      ],
+    ])("changes nothing for a commit that %s", async (_, prepared) => {
+      const [host, rev, why] = await prepared();
+      const former = host.running();
+      await host.order(`switch ${id} ${rev}\n`);
+      expect(await ends(host)).toMatchObject({ result: "returned", to: "", rev, why });
+      expectFormer(host, former);
+    });
 
-  it.each([
-    "",
-    "status",
-    "prepare x y 60",
-    `prepare ${"0".repeat(16)} ${"0".repeat(64)} 5`,
-    `prepare ${"0".repeat(16)} ${"0".repeat(64)} 3601`,
-    `prepare ${"0".repeat(16)} ${"0".repeat(64)} 60 more`,
-    `switch ${"0".repeat(16)} main`,
-    `switch ${"0".repeat(16)} ${"0".repeat(40)}`,
-    `switch ${"0".repeat(16)} ${"0".repeat(40)}#x`,
-    `confirm ${"0".repeat(16)} ${"0".repeat(64)}`,
-    `cancel ${"0".repeat(16)}`,
-    `run ${"0".repeat(16)}`,
-  ])("refuses %j", async (order) => {
-    const host = await ActivatingHost.open();
-    const { exitCode, stderr, stdout } = await host.order(`${order}\n`);
-    expect(stderr).toContain("clawdlets-activate: refused, nothing changed: ");
-    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
-    expect(host.log).toEqual([]);
-  });
+    it("takes the newest commit of the branch where none is named, also one that was pushed since", async () => {
+      const { host, switch: order } = await changing();
+      const newest = await host.commit();
+      await order("newest");
+      await comesTo(host, "waiting");
+      expect(host.state().rev).toBe(newest);
+    });
 
-  it("takes one activation at a time, each id once, and no token but its own", async () => {
-    const { host, rev } = await changing();
-    expect((await host.prepare(60, "f".repeat(16))).stderr).toContain(`the activation ${host.id} is prepared`);
-    expect((await host.confirm()).exitCode).toBe(3);
-    await host.switch(rev);
-    expect((await host.switch(rev)).stderr).toContain("is not prepared");
-    await comesTo(host, "waiting");
-    expect((await host.confirm("0".repeat(64))).stderr).toContain("another token");
-    expect(host.state().phase).toBe("waiting");
-    await host.confirm();
-    await ends(host);
-    expect((await host.prepare()).stderr).toContain("is over");
+    it("takes the generation before, and says when there is none", async () => {
+      const { host, former, switch: order } = await changing();
+      await order("previous");
+      expect(await ends(host)).toMatchObject({ result: "returned", why: "there is no earlier generation" });
+      for (const [next, to] of [
+        ["1".repeat(16), await host.commit()],
+        ["2".repeat(16), "previous"],
+      ] as const) {
+        await prepare(host, 600, next);
+        await host.order(`switch ${next} ${to}\n`);
+        await comesTo(host, "waiting");
+        await confirm(host, next);
+        expect(await ends(host)).toMatchObject({ result: "switched", rev: to });
+      }
+      expect([host.running(), host.chosen()]).toEqual([former, former]);
+    });
+
+    it("never takes what was taken back for the generation before", async () => {
+      const { host, former, switch: order } = await changing(["switch"]);
+      await order();
+      await ends(host);
+      const [good, back] = ["1".repeat(16), "2".repeat(16)];
+      await prepare(host, 600, good);
+      await host.order(`switch ${good} ${await host.commit()}\n`);
+      await comesTo(host, "waiting");
+      await confirm(host, good);
+      await ends(host);
+      await prepare(host, 600, back);
+      await host.order(`switch ${back} previous\n`);
+      await comesTo(host, "waiting");
+      expect(host.running()).toBe(former);
+    });
+
+    it.each(["prepared", "building", "switching", "checking", "waiting", "returning"] as const)(
+      "a host that loses its power while it is %s runs the former or the wanted system, and ends with the former",
+      async (phase) => {
+        const traits: Trait[] = phase === "returning" ? ["haste", "switch"] : phase === "waiting" ? [] : ["haste"];
+        const { host, former, switch: order } = await changing(traits);
+        if (phase !== "prepared") await order();
+        await comesTo(host, phase);
+        const { to } = host.state();
+        await host.reboot();
+        expect([former, to]).toContain(host.running());
+        if (host.state().phase !== "done") await host.letTimePass();
+        expect(await ends(host)).toMatchObject({ result: "returned", bootId: "boot-2" });
+        expectFormer(host, former);
+      },
+    );
+
+    it("a host that rebooted in time can still be confirmed", async () => {
+      const { host } = await waiting();
+      await host.reboot();
+      await expect.poll(() => host.state().bootId, { timeout: 25_000 }).toBe("boot-2");
+      const { to } = host.state();
+      expect(await confirm(host)).toEqual(taken("waiting"));
+      expect(await ends(host)).toMatchObject({ result: "switched", to, bootId: "boot-2" });
+      expect([host.running(), host.chosen()]).toEqual([to, to]);
+    });
+
+    it("reboots before the confirmation where the kernel changed", async () => {
+      const { host, switch: order } = await changing(["kernel"]);
+      await order();
+      await expect.poll(() => host.isRebooting(), { timeout: 25_000 }).toBe(true);
+      expect(await confirm(host)).toMatchObject({ exitCode: 3, stderr: expect.stringContaining("it is rebooting") });
+      await host.reboot();
+      await comesTo(host, "waiting");
+      await confirm(host);
+      expect(await ends(host)).toMatchObject({ result: "switched", bootId: "boot-2", to: host.running() });
+    });
+
+    it("leaves the secrets where the identity was changed meanwhile: it may not open the old ones", async () => {
+      const { host } = await changing();
+      host.changeIdentity();
+      expect(await host.order(`cancel ${id}\n`)).toMatchObject({ exitCode: 0 });
+      expect(host.state()).toMatchObject({ result: "returned", why: "cancelled" });
+      expect([host.secret(), host.keepsSecrets()]).toEqual(["new\n", false]);
+    });
+
+    it("can be cancelled until it switches", async () => {
+      const { host, former, switch: order } = await changing(["haste"]);
+      await order();
+      expect(await host.order(`cancel ${id}\n`)).toEqual(taken("returning"));
+      expect(await ends(host)).toMatchObject({ result: "returned", why: "cancelled", to: "" });
+      expectFormer(host, former);
+      expect(await host.order(`cancel ${id}\n`)).toEqual(taken("done")); // It is over already.
+      const later = await waiting();
+      const why = "it is waiting; without a confirmation it goes back by itself";
+      expect(await later.host.order(`cancel ${id}\n`)).toEqual(refusal(why));
+    });
+
+    const forms = {
+      prepare: "allowed: prepare, 16 hex digits, 64 hex digits, 10 to 3600",
+      switch: "allowed: switch, 16 hex digits, and a commit in full (40 hex digits), newest or previous",
+      confirm: "allowed: confirm, 16 hex digits, 64 hex digits",
+      cancel: "allowed: cancel, 16 hex digits",
+      none: "allowed orders: prepare, switch, confirm, cancel",
+    };
+    it.each([
+      ["", "no order on standard input"],
+      ["\n", forms.none],
+      ["status\n", forms.none],
+      ["prepare\n", forms.none],
+      [`run ${id}\n`, forms.none],
+      [" cancel x\n", forms.none],
+      [`${"x".repeat(100_000)}\n`, forms.none],
+      ["prepare x y 60\n", forms.prepare],
+      [`prepare ${id} ${tokenSum} 9\n`, forms.prepare],
+      [`prepare ${id} ${tokenSum} 3601\n`, forms.prepare],
+      [`prepare ${id} ${tokenSum} 060\n`, forms.prepare],
+      [`prepare ${id} ${tokenSum} 60 more\n`, forms.prepare],
+      [`prepare ${id.toUpperCase()} ${tokenSum} 60\n`, forms.prepare],
+      [`prepare ${id} ${tokenSum} 60${" ".repeat(400)}\n`, forms.prepare],
+      [`switch ${id} main\n`, forms.switch],
+      [`switch ${id} ${zeros}#x\n`, forms.switch],
+      [`switch ${id} ${zeros}\n`, `the activation ${id} is not prepared`],
+      [`confirm ${id} 0\n`, forms.confirm],
+      [`confirm ${id} ${token}\n`, `there is no activation ${id}`],
+      [`cancel ${id} now\n`, forms.cancel],
+      [`cancel ${id}\n`, `there is no activation ${id}`],
+    ])("refuses %j", async (order, why) => {
+      const host = await open();
+      const before = [host.running(), host.chosen()];
+      expect(await host.order(order)).toEqual(refusal(why));
+      expect([host.running(), host.chosen(), host.keepsSecrets()]).toEqual([...before, false]);
+    });
+
+    it("takes orders that end without a line's end, and the first line alone", async () => {
+      const host = await open();
+      expect(await host.order(`prepare ${id} ${tokenSum} 60\ncancel ${id}\n`)).toEqual(taken("prepared"));
+      expect(await host.order(`switch ${id} newest`)).toEqual(taken("building"));
+    });
+
+    it.each([["--help"], ["now"], ["run", "x"]])("refuses the arguments %j", async (...args) => {
+      expect(await (await open()).order("", ...args)).toEqual(refusal("it takes no arguments"));
+    });
+
+    it("takes one activation at a time, each id once, and no token but its own", async () => {
+      const { host, switch: order } = await changing();
+      const other = "f".repeat(16);
+      expect(await prepare(host, 60, other)).toEqual(refusal(`the activation ${id} is prepared`));
+      expect(await confirm(host)).toMatchObject({ exitCode: 3, stderr: expect.stringContaining("it is prepared") });
+      expect(await host.order(`switch ${other} newest\n`)).toEqual(refusal(`the activation ${other} is not prepared`));
+      await order();
+      expect(await order()).toEqual(refusal(`the activation ${id} is not prepared`));
+      await comesTo(host, "waiting");
+      expect(await host.order(`confirm ${id} ${"0".repeat(64)}\n`)).toEqual(refusal("another token"));
+      expect(await confirm(host, other)).toEqual(refusal(`there is no activation ${other}`));
+      expect(host.state().phase).toBe("waiting");
+      await confirm(host);
+      await ends(host);
+      expect(await prepare(host)).toEqual(refusal(`the activation ${id} is over`));
+    });
   });
 });

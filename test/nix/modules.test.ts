@@ -142,12 +142,13 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
       config.security.sudo.extraRules.flatMap((rule: { commands: { command: string }[] }) =>
         rule.commands.map(({ command }) => command),
       );
-    expect(commands((await host(enough)).config).join("\n")).not.toContain("rebuild-host");
+    expect(commands((await host(enough)).config).join("\n")).not.toContain("clawdlets-activate");
     const rebuild = clawdlets('operator.rebuild = { enable = true; flakeBase = "github:you/hosts"; };');
-    const { config, refused } = await host(enough, rebuild);
+    const health = clawdlets('operator.activation.healthCommands = [ "systemctl is-active --quiet x" "true" ];');
+    const { config, refused } = await host(enough, rebuild, health);
     expect(refused).toEqual([]);
-    expect(commands(config).join("\n")).toContain("/etc/clawdlets/bin/rebuild-host");
-    expect(config.environment.etc["clawdlets/bin/rebuild-host"].source).toContain("rebuild-host");
+    expect(commands(config)).toContain('/run/current-system/sw/bin/clawdlets-activate ""');
+    expect(config.environment.etc["clawdlets/health-commands"].text).toBe("systemctl is-active --quiet x\ntrue\n");
     const watch = config.systemd.services["clawdlets-activation-watch"];
     expect(watch.serviceConfig.ExecStart).toMatch(/\/bin\/clawdlets-activate watch$/);
     expect([watch.restartIfChanged, watch.stopIfChanged, watch.wantedBy]).toEqual([

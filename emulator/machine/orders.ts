@@ -1,0 +1,81 @@
+import { activatedSystem } from "./activation.ts";
+import type { Host } from "./commands/context.ts";
+import { isToken, keepFormer, loadState, markConfirmed, SECOND_MS, type State, saveState } from "./switch-state.ts";
+import { begin, expire, goBack } from "./switching.ts";
+import type { FileTree } from "./tree.ts";
+
+export class OrderRefused extends Error {
+  readonly isTooEarly: boolean;
+  constructor(message: string, isTooEarly = false) {
+    super(message);
+    this.isTooEarly = isTooEarly;
+  }
+}
+
+const allowedWords: Record<string, [pattern: RegExp, words: string]> = {
+  prepare: [/^prepare [0-9a-f]{16} [0-9a-f]{64} [1-9][0-9]{1,3}$/, "prepare, 16 hex digits, 64 hex digits, 10 to 3600"],
+  switch: [
+    /^switch [0-9a-f]{16} ([0-9a-f]{40}|newest|previous)$/,
+    "switch, 16 hex digits, and a commit in full (40 hex digits), newest or previous",
+  ],
+  confirm: [/^confirm [0-9a-f]{16} [0-9a-f]{64}$/, "confirm, 16 hex digits, 64 hex digits"],
+  cancel: [/^cancel [0-9a-f]{16}$/, "cancel, 16 hex digits"],
+};
+
+/** One order, as nix/host/activate.sh takes it. @returns the state as JSON @throws OrderRefused */
+export function takeOrder(host: Host, tree: FileTree, order: string): string {
+  const [verb = "", ...words] = order.split(" ");
+  const allowed = words.length > 0 ? allowedWords[verb] : undefined;
+  if (allowed === undefined) throw new OrderRefused("allowed orders: prepare, switch, confirm, cancel");
+  if (!allowed[0].test(order)) throw new OrderRefused(`allowed: ${allowed[1]}`);
+  const state = loadState(tree);
+  if (verb === "prepare") return prepare(host, tree, state, words);
+  const [id = "", operand = ""] = words;
+  if (verb === "switch") return switchTo(host, tree, state, id, operand);
+  if (state?.id !== id) throw new OrderRefused(`there is no activation ${id}`);
+  return verb === "confirm" ? confirm(tree, state, operand) : cancel(host, tree, state);
+}
+
+function prepare(host: Host, tree: FileTree, state: State | null, words: readonly string[]): string {
+  const [id = "", token = "", seconds = ""] = words;
+  if (Number(seconds) > 3600) throw new OrderRefused(`allowed: ${allowedWords["prepare"]?.[1]}`);
+  if (state && state.phase !== "done") throw new OrderRefused(`the activation ${state.id} is ${state.phase}`);
+  if (state?.id === id) throw new OrderRefused(`the activation ${id} is over`);
+  keepFormer(tree, host.hostname, token);
+  const deadline = String(Date.now() + Number(seconds) * SECOND_MS);
+  const from = activatedSystem(tree);
+  const prepared = { id, phase: "prepared", result: "", rev: "", from, to: "", deadline, seconds, bootId: "", why: "" };
+  const answer = saveState(tree, prepared);
+  expire(host, tree, id);
+  return answer;
+}
+
+function switchTo(host: Host, tree: FileTree, state: State | null, id: string, rev: string): string {
+  if (state?.id !== id || state.phase !== "prepared") throw new OrderRefused(`the activation ${id} is not prepared`);
+  const answer = saveState(tree, { ...state, phase: "building", rev });
+  begin(host, tree);
+  return answer;
+}
+
+function confirm(tree: FileTree, state: State, token: string): string {
+  if (!isToken(tree, token)) throw new OrderRefused("another token");
+  if (/^(prepared|building|switching|checking|rebooting)$/.test(state.phase)) {
+    throw new OrderRefused(`it is ${state.phase}`, true);
+  }
+  if (state.phase === "waiting") {
+    if (Date.now() >= Number(state.deadline)) throw new OrderRefused("the deadline is over");
+    if (activatedSystem(tree) !== state.to) throw new OrderRefused("another system runs");
+    markConfirmed(tree);
+  } else if (state.result !== "switched") throw new OrderRefused(`it is ${state.phase}: ${state.why}`);
+  return saveState(tree, state);
+}
+
+function cancel(host: Host, tree: FileTree, state: State): string {
+  if (state.phase === "done") return saveState(tree, state);
+  if (state.phase === "building") return saveState(tree, { ...state, phase: "returning", why: "cancelled" });
+  if (state.phase !== "prepared") {
+    throw new OrderRefused(`it is ${state.phase}; without a confirmation it goes back by itself`);
+  }
+  goBack(host, tree, "cancelled");
+  return saveState(tree, loadState(tree) ?? state);
+}

@@ -1,0 +1,131 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { activate, installSystem } from "../../emulator/machine/activation.ts";
+import { buildFor } from "../../emulator/machine/building.ts";
+import { ACTIVATE } from "../../emulator/machine/commands/activate.ts";
+import type { Host } from "../../emulator/machine/commands/context.ts";
+import { ROOT } from "../../emulator/machine/inode.ts";
+import { layDebian, mountVolatile, write } from "../../emulator/machine/root-filesystems.ts";
+import { runCommand } from "../../emulator/machine/shell.ts";
+import { watch } from "../../emulator/machine/switching.ts";
+import { FileTree } from "../../emulator/machine/tree.ts";
+import { userNamed } from "../../emulator/machine/users.ts";
+import { Volume } from "../../emulator/machine/volume.ts";
+import { type ActivatingHost, type Answer, commitTo, git, type State, type Trait } from "./_activating-host.ts";
+import { adminKey } from "./_host.ts";
+
+const STATE = "/var/lib/clawdlets/activation/state.json";
+const SECRETS = "/var/lib/clawdlets/secrets/hosts";
+const KEY_FILE = "/var/lib/sops-nix/key.txt";
+
+/** An installed machine of the emulator, in memory, whose flake is a real git repository; orders come from admin by sudo. */
+export class ActivatingEmulated implements ActivatingHost {
+  readonly repository = mkdtempSync(join(tmpdir(), "clawdlets-emulated-activation-"));
+  #tree = new FileTree(new Volume(null));
+  #boots = 1;
+  #rebooting = false;
+  #commits = 0;
+
+  static async open(): Promise<ActivatingEmulated> {
+    const host = new ActivatingEmulated();
+    await git(host.repository, "init", "--quiet", "--initial-branch=main");
+    const built = await buildFor(host.#host, host.#tree, host.repository, await host.commit());
+    if (typeof built === "string") throw new Error(built);
+    const problem = installSystem(host.#tree, "", built.system) ?? activate(host.#tree, null);
+    if (problem !== null) throw new Error(problem);
+    return host;
+  }
+
+  private constructor() {
+    onTestFinished(() => {
+      this.#boots += 1; // Nothing of it happens any more.
+      rmSync(this.repository, { recursive: true, force: true });
+    });
+    const stack = `config:\n  clawdlets:adminSshKeys: ["${adminKey}"]\n`;
+    for (const name of ["stacks", "hosts"]) mkdirSync(join(this.repository, name));
+    writeFileSync(join(this.repository, "stacks/Pulumi.web-1.yaml"), stack);
+    layDebian(this.#tree, "web-1");
+    mountVolatile(this.#tree, this.bootId());
+    write(this.#tree, KEY_FILE, "AGE-SECRET-KEY-1X\n", 0o400);
+    this.changeSecret("old\n");
+  }
+
+  get #host(): Host {
+    const boot = this.#boots;
+    const nothing = () => undefined;
+    return {
+      os: "nixos",
+      hostname: "web-1",
+      architecture: "x86",
+      normalUsers: ["admin"],
+      isMounted: () => false,
+      kexec: nothing,
+      powerOff: nothing,
+      formatDisk: nothing,
+      runDetached: nothing,
+      installSystem: () => null,
+      activateSystem: (path) => activate(this.#tree, path),
+      bootId: this.bootId(),
+      reboot: () => {
+        this.#rebooting = true;
+      },
+      later: (ms, act) => {
+        setTimeout(() => {
+          if (boot === this.#boots) void act();
+        }, ms);
+      },
+    };
+  }
+
+  async order(text: string, ...args: string[]): Promise<Answer> {
+    // Arguments sudo does not let through, so with some it is root who runs it.
+    const [name, command] = args.length === 0 ? ["admin", `sudo -n ${ACTIVATE}`] : ["root", "clawdlets-activate"];
+    const host = this.#host;
+    const user = userNamed(name, host.normalUsers);
+    if (user === null) throw new Error(`no user ${name}`);
+    const { signal } = new AbortController();
+    const given = { host, tree: this.#tree, user, stdin: Buffer.from(text), signal, faults: [] };
+    const { exitCode, stdout, stderr } = await runCommand({ ...given, command: [command, ...args].join(" ") });
+    return { exitCode, stdout: stdout.toString().trimEnd(), stderr: stderr.toString().trimEnd() };
+  }
+
+  state = () => JSON.parse(this.#read(STATE)) as State;
+  running = () => this.#tree.existing("/run/current-system", ROOT).absolute;
+  chosen = () => this.#tree.existing("/nix/var/nix/profiles/system", ROOT).absolute;
+  bootId = () => `boot-${this.#boots}`;
+  isRebooting = () => this.#rebooting;
+
+  async commit(traits: readonly Trait[] = [], on: "main" | "other" | "fork" = "main"): Promise<string> {
+    this.#commits += 1;
+    const lines = traits.map((trait) => `# emulated: breaks ${trait}\n`).join("");
+    const module = traits.includes("blind") ? "{ }" : "{ clawdlets.operator.rebuild = { enable = true; }; }";
+    return await commitTo(this.repository, on, () => {
+      writeFileSync(join(this.repository, "hosts/web-1.nix"), `# ${this.#commits}\n${lines}${module}\n`);
+    });
+  }
+
+  async forget(commits: number): Promise<void> {
+    await git(this.repository, "reset", "--quiet", "--hard", `HEAD~${commits}`);
+  }
+
+  secret = () => this.#read(`${SECRETS}/web-1/alpha.yaml`);
+  changeSecret = (text: string) => write(this.#tree, `${SECRETS}/web-1/alpha.yaml`, text, 0o400);
+  changeIdentity = () => write(this.#tree, KEY_FILE, "AGE-SECRET-KEY-1Y\n", 0o400);
+  keepsSecrets = () => this.#tree.find(`${SECRETS}/.web-1.kept`, ROOT).node !== null;
+
+  async letTimePass(): Promise<void> {
+    write(this.#tree, STATE, `${JSON.stringify({ ...this.state(), deadline: "1" })}\n`);
+  }
+
+  async reboot(): Promise<void> {
+    this.#boots += 1;
+    this.#rebooting = false;
+    mountVolatile(this.#tree, this.bootId());
+    activate(this.#tree, null);
+    watch(this.#host, this.#tree);
+  }
+
+  #read = (path: string) => this.#tree.readFile(path, ROOT).toString();
+}

@@ -1,0 +1,332 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
+import { onTestFinished } from "vitest";
+import { hasCode } from "../../core/errors.ts";
+import { whereIs } from "../_debian.ts";
+import { repository } from "../_repository.ts";
+import { type ActivatingHost, type Answer, commitTo, git, type State, type Trait } from "./_activating-host.ts";
+import { exchangeShim } from "./_script-host.ts";
+
+const script = join(repository, "nix/host/activate.sh");
+/** Full path, for stand-ins that hand over to what they stand before. */
+const real = (program: string) => whereIs(program) ?? program;
+
+/** A system as NixOS makes one, as far as an activation sees it. */
+interface System {
+  /** Shell lines of `switch-to-configuration <verb>`, before it does what it does. @default none */
+  lines?: string;
+  traits?: readonly Trait[];
+}
+
+/**
+ * The real nix/host/activate.sh in a folder of its own, with real git, flock, coreutils and detached processes. Stand-ins are
+ * only nix (gives a ready-made system for a commit), nix-env, nix-store, systemctl and systemd-run; each refuses every other
+ * word than those that the script may say.
+ */
+export class ActivatingScript implements ActivatingHost {
+  readonly folder = mkdtempSync(join(tmpdir(), "clawdlets-activation-"));
+  readonly origin = join(this.folder, "origin");
+  readonly repository = `file://${this.origin}`;
+  readonly secrets = join(this.folder, "hosts/web-1");
+  readonly former = join(this.folder, "store/former");
+  readonly #bin = join(this.folder, "bin");
+  #boots = 1;
+  #systems = 0;
+  #timer = new AbortController();
+  readonly #watching = new Set<number>();
+
+  static async open(): Promise<ActivatingScript> {
+    const host = new ActivatingScript();
+    const shim = await exchangeShim();
+    if (shim !== null) host.program("mv", shim);
+    mkdirSync(host.origin);
+    await git(host.origin, "init", "--quiet", "--initial-branch=main");
+    await git(host.origin, "config", "uploadpack.allowAnySHA1InWant", "true"); // As GitHub does.
+    await host.commit();
+    return host;
+  }
+
+  private constructor() {
+    onTestFinished(async () => {
+      this.#timer.abort();
+      await this.kill();
+      rmSync(this.folder, { recursive: true, force: true });
+    });
+    for (const name of ["bin", "store", "run", "hosts/web-1", "locks"]) {
+      mkdirSync(join(this.folder, name), { recursive: true });
+    }
+    this.write("key", "AGE-SECRET-KEY-1X\n");
+    this.write("hosts/web-1/alpha.yaml", "old\n");
+    this.write("boot_id", "boot-1\n");
+    this.system("former", {});
+    symlinkSync(this.former, join(this.folder, "run/current-system"));
+    symlinkSync(this.former, join(this.folder, "run/booted-system"));
+    symlinkSync(this.former, join(this.folder, "profile-1-link"));
+    symlinkSync("profile-1-link", join(this.folder, "profile"));
+    const { folder } = this;
+    // As the real one: the newest generation is taken again where it is that system, and the chosen one is not deleted.
+    this.program(
+      "nix-env",
+      `[ "$#" -eq 4 ] && [ "$1 $2" = "--profile ${folder}/profile" ] || { echo "nix-env: $*" >&2; exit 2; }
+cd '${folder}'; newest=$(ls -d profile-*-link | sed 's/[^0-9]//g' | sort -n | tail -n 1)
+case $3 in
+  --set) [ -d "$4" ] || exit 2
+    [ "$(readlink -f "profile-$newest-link")" = "$4" ] || { newest=$((newest + 1)); ln -s "$4" "profile-$newest-link"; }
+    ln -sfn "profile-$newest-link" profile; echo "profile $(basename "$4")" >>log ;;
+  --switch-generation) [ -e "profile-$4-link" ] || exit 2
+    ln -sfn "profile-$4-link" profile; echo "profile $(basename "$(readlink -f profile)")" >>log ;;
+  --delete-generations) [ "$(readlink profile)" != "profile-$4-link" ] || exit 2
+    rm "profile-$4-link"; echo "forgotten $4" >>log ;;
+  *) exit 2 ;;
+esac`,
+    );
+    this.program("nix-store", `[ "$1 $3" = "--add-root --realise" ] && [ -e "$4" ] || exit 2; ln -sfn "$4" "$2"`);
+    this.program(
+      "nix",
+      `[ "$1 $2 $3" = "build --no-write-lock-file --out-link" ] || { echo "nix: $*" >&2; exit 2; }
+rev=$(printf '%s' "$5" | sed -nE 's/.*&rev=([0-9a-f]{40})#nixosConfigurations\\."web-1"\\.config\\.system\\.build\\.toplevel$/\\1/p')
+[ -n "$rev" ] && git -C '${folder}/cache.git' cat-file -e "$rev^{commit}" || { echo "nix: no $5" >&2; exit 1; }
+system=$(git -C '${folder}/cache.git' show "$rev:system" | head -n 1)
+case $(git -C '${folder}/cache.git' show "$rev:system") in *slow) sleep 20 ;; esac
+[ -d "${folder}/store/$system" ] || { echo "error: does not build" >&2; exit 1; }
+ln -sfn "${folder}/store/$system" "$4"`,
+    );
+    this.program(
+      "systemctl",
+      `echo "systemctl $*" >>'${folder}/log'
+case "$*" in
+  "is-active --quiet "*.service) [ ! -e "${folder}/broken-$3" ] ;;
+  "restart sops-install-secrets.service"|"try-restart clawdlets-secrets.target"|"reset-failed") ;;
+  "restart "*.service) rm -f "${folder}/broken-$2" ;;
+  reboot) touch '${folder}/rebooting' ;;
+  *) echo "systemctl: unknown: $*" >&2; exit 1 ;;
+esac`,
+    );
+    // Seconds of a twentieth, as in the emulator.
+    this.program("date", `[ "$*" = +%s ] || exit 2; echo $(($(${real("date")} +%s%N) / ${1e9 / 20}))`);
+    this.program("sleep", `exec ${real("sleep")} "$(awk "BEGIN { print $1 / 20 }")"`);
+    this.program(
+      "timeout",
+      `[ "$1" = --kill-after=10 ] || exit 2; limit=$2; shift 2
+exec ${real("timeout")} --kill-after=0.5 "$(awk "BEGIN { print $limit / 20 }")" "$@"`,
+    );
+    // As the real one with Type=exec: a unit of this name that runs already is an error, what it starts is not of the caller's
+    // session, and it has started when the call ends.
+    this.program(
+      "systemd-run",
+      `words="--quiet --collect --unit=clawdlets-activation.service --property=Type=exec --property=KillMode=mixed"
+[ "$1 $2 $3 $4 $5" = "$words" ] || { echo "systemd-run: $*" >&2; exit 1; }
+shift 5
+if [ -e '${folder}/pid' ] && ps -o stat= -p "$(cat '${folder}/pid')" | grep -qv Z; then echo "Unit clawdlets-activation.service already exists." >&2; exit 1; fi
+rm -f '${folder}/pid'
+setsid sh -c 'echo $$ >"$0.new"; mv "$0.new" "$0"; exec "$@"' '${folder}/pid' "$@" >>'${folder}/journal' 2>&1 </dev/null 9>&- &
+until [ -e '${folder}/pid' ]; do ${real("sleep")} 0.01; done`,
+    );
+    writeFileSync(join(this.folder, "self"), `#!/bin/sh\nexec bash '${script}' "$@"\n`, { mode: 0o755 });
+  }
+
+  get env(): Record<string, string> {
+    const at = (name: string) => join(this.folder, name);
+    return {
+      PATH: [this.#bin, process.env["PATH"] ?? ""].join(delimiter),
+      REPOSITORY: this.repository,
+      REF: "main",
+      HOST: "web-1",
+      CACHE: at("cache.git"),
+      SELF: at("self"),
+      STATE_DIR: at("state"),
+      PROFILE: at("profile"),
+      SECRETS_DIR: this.secrets,
+      AGE_KEY_FILE: at("key"),
+      CURRENT_SYSTEM: at("run/current-system"),
+      BOOTED_SYSTEM: at("run/booted-system"),
+      BOOT_ID: at("boot_id"),
+      LOCKS: at("locks"),
+      REBOOT: "1",
+      BUILD_SECONDS: "3600",
+      VITAL_UNITS: "sshd.service nftables.service",
+    };
+  }
+
+  write(path: string, content: string): void {
+    mkdirSync(dirname(join(this.folder, path)), { recursive: true });
+    writeFileSync(join(this.folder, path), content);
+  }
+
+  read = (path: string) => readFileSync(join(this.folder, path), "utf8");
+  exists = (path: string) => existsSync(join(this.folder, path));
+  get log(): string[] {
+    return this.exists("log") ? this.read("log").trim().split("\n") : [];
+  }
+
+  program(name: string, lines: string): void {
+    writeFileSync(join(this.#bin, name), `#!/bin/sh\n${lines}\n`);
+    chmodSync(join(this.#bin, name), 0o755);
+  }
+
+  /** Lines that a program of this host's, or of this machine's, comes after; "" takes them away again. */
+  precede(name: string, lines: string): void {
+    this.#wrap(name, lines, "");
+  }
+
+  /** Lines that come after a program's work, before whoever runs it knows that it has ended. */
+  follow(name: string, lines: string): void {
+    this.#wrap(name, "", lines);
+  }
+
+  #wrap(name: string, before: string, after: string): void {
+    const own = join(this.#bin, name);
+    const inner = join(this.folder, `inner-${name}`);
+    if (existsSync(own) && !existsSync(inner)) renameSync(own, inner);
+    const program = existsSync(inner) ? inner : real(name);
+    this.program(name, `${before}\n'${program}' "$@"; status=$?\n${after}\nexit $status`);
+  }
+
+  system(name: string, { lines = "", traits = [] }: System): string {
+    const at = join(this.folder, "store", name);
+    const has = (trait: Trait) => traits.includes(trait);
+    const kernel = has("kernel") ? "linux-2" : "linux-1";
+    this.write(`store/${kernel}`, "");
+    this.write(
+      `store/${name}/bin/switch-to-configuration`,
+      `#!/bin/sh
+echo "${name} $1" >>'${this.folder}/log'
+${has("haste") ? '[ "$1" = boot ] || sleep 20' : ""}
+${has("boot") ? '[ "$1" != boot ] || exit 1' : ""}
+${has("hang") ? '[ "$1" = boot ] || sleep 7200' : ""}
+${lines}
+[ "$1" = boot ] || ln -sfn '${at}' '${this.folder}/run/current-system'
+${has("switch") ? '[ "$1" = boot ] || exit 4' : ""}
+`,
+    );
+    chmodSync(join(at, "bin/switch-to-configuration"), 0o755);
+    for (const part of ["kernel", "initrd", "kernel-modules"]) {
+      symlinkSync(join(this.folder, "store", kernel), join(at, part));
+    }
+    if (!has("blind")) this.write(`store/${name}/etc/systemd/system/clawdlets-activation-watch.service`, "");
+    const health = has("health") ? "true\nfalse\n" : has("haste") ? "sleep 20\n" : "true\n";
+    this.write(`store/${name}/etc/clawdlets/health-commands`, health);
+    return at;
+  }
+
+  async commit(traits: readonly Trait[] = [], on: "main" | "other" | "fork" = "main"): Promise<string> {
+    this.#systems += 1;
+    const name = `system-${this.#systems}`;
+    this.system(name, { traits });
+    return await this.commitOf(name, traits, on);
+  }
+
+  /** A commit whose system is this one, which was made by hand. */
+  async commitOf(system: string, traits: readonly Trait[] = [], on: "main" | "other" | "fork" = "main") {
+    const lines = [traits.includes("build") ? "missing" : system, traits.includes("haste") ? "slow" : ""];
+    return await commitTo(this.origin, on, () => writeFileSync(join(this.origin, "system"), lines.join("\n")));
+  }
+
+  async forget(commits: number): Promise<void> {
+    await git(this.origin, "reset", "--quiet", "--hard", `HEAD~${commits}`);
+  }
+
+  async order(text: string, ...args: string[]): Promise<Answer> {
+    const options = { env: this.env, extendEnv: false, input: text, reject: false } as const;
+    const { exitCode = -1, stdout, stderr } = await execa("bash", [script, ...args], options);
+    return { exitCode, stdout, stderr };
+  }
+
+  state = () => JSON.parse(this.read("state/state.json")) as State;
+  running = () => readlinkSync(join(this.folder, "run/current-system"));
+  chosen = () => realpathSync(join(this.folder, "profile"));
+  bootId = () => this.read("boot_id").trim();
+  isRebooting = () => this.exists("rebooting");
+  secret = () => this.read("hosts/web-1/alpha.yaml");
+  changeSecret = (text: string) => this.write("hosts/web-1/alpha.yaml", text);
+  changeIdentity = () => this.write("key", "AGE-SECRET-KEY-1Y\n");
+  keepsSecrets = () => this.exists("hosts/.web-1.kept");
+
+  /** The detached run, and all that it started, gone at once, as when systemd kills a unit. */
+  async kill(): Promise<void> {
+    for (const pid of this.#watching) killIfThere(-pid);
+    if (!this.exists("pid")) return;
+    const session = this.read("pid").trim();
+    const alive = async () => {
+      const { stdout } = await execa("ps", ["-o", "pid=,stat=", "-s", session], { reject: false });
+      const running = stdout.split("\n").filter((line) => line.trim() !== "" && !/\sZ/.test(line));
+      return running.map((line) => Number(line.trim().split(/\s+/)[0]));
+    };
+    for (let left = await alive(); left.length > 0; left = await alive()) {
+      for (const pid of left) killIfThere(pid);
+    }
+  }
+
+  async reboot(): Promise<void> {
+    this.#timer.abort();
+    await this.kill();
+    this.#boots += 1;
+    this.write("boot_id", `boot-${this.#boots}\n`);
+    rmSync(join(this.folder, "rebooting"), { force: true });
+    for (const name of ["current-system", "booted-system"]) {
+      unlinkSync(join(this.folder, "run", name));
+      symlinkSync(realpathSync(join(this.folder, "profile")), join(this.folder, "run", name));
+    }
+    this.startTimer();
+  }
+
+  /** What starts `watch` at boot, and a minute after it has ended, until the next boot. */
+  startTimer(): void {
+    this.#timer = new AbortController();
+    const { signal } = this.#timer;
+    const timer = async () => {
+      while (!signal.aborted) {
+        await this.watch();
+        await sleep(60_000 / 20, undefined, { signal }).catch(() => undefined);
+      }
+    };
+    void timer();
+  }
+
+  /** What the timer starts. */
+  async watch(): Promise<void> {
+    const watching = execa("bash", [script, "watch"], {
+      env: this.env,
+      extendEnv: false,
+      reject: false,
+      detached: true,
+    });
+    if (watching.pid !== undefined) this.#watching.add(watching.pid);
+    await watching;
+    if (watching.pid !== undefined) this.#watching.delete(watching.pid);
+  }
+
+  async letTimePass(): Promise<void> {
+    this.letDeadlinePass();
+    await this.watch();
+  }
+
+  /** The deadline is over; a run that is at work read it before. */
+  letDeadlinePass(): void {
+    this.write("state/state", this.read("state/state").replace(/^deadline=.*$/m, "deadline=1"));
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!hasCode(error, "ESRCH")) throw error;
+  }
+}

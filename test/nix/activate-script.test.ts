@@ -1,0 +1,131 @@
+import { expect, it } from "vitest";
+import { describeWith } from "../_needs.ts";
+import { token, tokenSum } from "./_activating-host.ts";
+import { ActivatingScript } from "./_activating-script.ts";
+
+/** What only the real script can show: the order of its steps, and what is left when it is killed between any two. */
+const id = "0123456789abcdef";
+const within = { timeout: 25_000, interval: 20 };
+
+const comesTo = (host: ActivatingScript, phase: string) => expect.poll(() => host.state().phase, within).toBe(phase);
+
+/** A host that was told to switch to a system with these lines in its `switch-to-configuration`. */
+async function switching(lines = "") {
+  const host = await ActivatingScript.open();
+  host.system("next", { lines });
+  const rev = await host.commitOf("next");
+  expect(await host.order(`prepare ${id} ${tokenSum} 600\n`)).toMatchObject({ exitCode: 0, stderr: "" });
+  host.changeSecret("new\n");
+  expect(await host.order(`switch ${id} ${rev}\n`)).toMatchObject({ exitCode: 0 });
+  return host;
+}
+
+function expectFormer(host: ActivatingScript): void {
+  expect(host.state()).toMatchObject({ phase: "done", result: "returned" });
+  const seen = { running: host.running(), chosen: host.chosen(), secret: host.secret(), keeps: host.keepsSecrets() };
+  expect(seen).toEqual({ running: host.former, chosen: host.former, secret: "old\n", keeps: false });
+}
+
+describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-activate, the script", () => {
+  it("boots first, then switches, and does nothing more", async () => {
+    const host = await switching();
+    await comesTo(host, "waiting");
+    await host.order(`confirm ${id} ${token}\n`);
+    await comesTo(host, "done");
+    expect(host.log).toEqual(["profile next", "next boot", "next switch"]);
+    expect(host.read("state/state")).toContain(`token=${tokenSum}\n`);
+  });
+
+  it("starts again what the way in needs, where that does not run", async () => {
+    const host = await switching();
+    await comesTo(host, "waiting");
+    host.write("broken-sshd.service", "");
+    await host.kill();
+    await host.letTimePass();
+    expectFormer(host);
+    expect(host.log).toContain("systemctl restart sops-install-secrets.service");
+    expect(host.log).toContain("systemctl restart sshd.service");
+    expect(host.log).not.toContain("systemctl restart nftables.service"); // It ran.
+  });
+
+  it.each([
+    ["fetching", "git", "fetch", "building"],
+    ["building", "nix", "build", "building"],
+    ["taking the system", "nix-store", "--realise", "building"],
+    ["choosing it", "nix-env", "--set", "switching"],
+    ["choosing it for the boot", "switch", "boot", "switching"],
+    ["switching", "switch", "switch", "switching"],
+  ])("goes back when it is killed while it is %s", async (_, program, word, phase) => {
+    const host = await ActivatingScript.open();
+    const hangs = `case "$*" in *${word}*) touch '${host.folder}/hangs'; exec sleep 72000 ;; esac`;
+    host.system("next", program === "switch" ? { lines: hangs } : {});
+    const rev = await host.commitOf("next");
+    await host.order(`prepare ${id} ${tokenSum} 600\n`);
+    host.changeSecret("new\n");
+    if (program !== "switch") host.precede(program, hangs);
+    await host.order(`switch ${id} ${rev}\n`);
+    await expect.poll(() => host.exists("hangs"), within).toBe(true);
+    expect(host.state().phase).toBe(phase);
+    await host.kill();
+    if (program !== "switch") host.precede(program, "");
+    await host.watch();
+    expectFormer(host);
+    expect(host.state().why).toBe(`its run was interrupted while ${phase}`);
+  });
+
+  it.each([
+    ["putting the secrets back", "mv", "--exchange"],
+    ["starting services with them again", "systemctl", "restart sops-install-secrets.service"],
+    ["choosing the former system", "nix-env", "--switch-generation"],
+    ["forgetting the generation", "nix-env", "--delete-generations"],
+    ["starting what the way in needs", "systemctl", "is-active"],
+  ])("goes on going back when it is killed while it is %s", async (_, program, words) => {
+    const host = await switching('[ "$1" != switch ] || exit 4');
+    await comesTo(host, "done"); // Once without being killed, so that what is killed below is the same way.
+    expectFormer(host);
+    const again = await ActivatingScript.open();
+    again.system("next", { lines: '[ "$1" != switch ] || exit 4' });
+    const rev = await again.commitOf("next");
+    await again.order(`prepare ${id} ${tokenSum} 600\n`);
+    again.changeSecret("new\n");
+    // After its work was done, and before whoever asked for it knows.
+    again.follow(program, `case "$*" in *"${words}"*) touch '${again.folder}/hangs'; sleep 72000 ;; esac`);
+    await again.order(`switch ${id} ${rev}\n`);
+    await expect.poll(() => again.exists("hangs"), within).toBe(true);
+    expect(again.state().phase).toBe("returning");
+    await again.kill();
+    again.follow(program, "");
+    await again.watch();
+    expectFormer(again);
+  });
+
+  it("leaves a run that is at work alone", async () => {
+    const host = await switching();
+    await comesTo(host, "waiting");
+    host.letDeadlinePass();
+    await host.watch();
+    expect(host.state().phase).toBe("waiting");
+  });
+
+  it("keeps what was confirmed although it was killed before it had said so", async () => {
+    const host = await switching();
+    await comesTo(host, "waiting");
+    await host.kill();
+    expect(await host.order(`confirm ${id} ${token}\n`)).toMatchObject({ exitCode: 0 });
+    await host.letTimePass();
+    expect(host.state()).toMatchObject({ phase: "done", result: "switched" });
+    expect([host.secret(), host.keepsSecrets()]).toEqual(["new\n", false]);
+  });
+
+  it("reboots into the former system where that does not start again", async () => {
+    const host = await switching();
+    await comesTo(host, "waiting");
+    await host.kill();
+    host.write("store/former/bin/switch-to-configuration", '#!/bin/sh\n[ "$1" = boot ]\n');
+    await host.letTimePass();
+    expect([host.isRebooting(), host.state().phase]).toEqual([true, "returning"]);
+    await host.reboot();
+    await comesTo(host, "done");
+    expectFormer(host);
+  });
+});
