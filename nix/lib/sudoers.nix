@@ -41,13 +41,11 @@ rec {
     }:
     [
       ''${sw}/clawdlets-receive-secrets ""''
-      ''${sw}/clawdlets-rollback ""''
       "${sw}/nix-env --list-generations --profile /nix/var/nix/profiles/system"
     ]
     ++ (
       if rebuild then
         [
-          "/etc/clawdlets/bin/rebuild-host ^(--rev [0-9a-f]{40})?$"
           ''${sw}/clawdlets-activate ""'' # Its orders come on standard input: a token has no place on a command line.
           "${sw}/journalctl ^--no-pager --output=short-iso --unit=clawdlets-activation(-watch)?\\.service ${lines}${since}( --follow)?$"
         ]

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
@@ -82,50 +82,5 @@ describe("the unit for Hetzner's IPv6", () => {
   it("fails, to be tried again, while the metadata service does not answer", async () => {
     const { exitCode } = await run("hetzner-ipv6.sh", { curl: "exit 28", networkctl: "exit 0" });
     expect(exitCode).not.toBe(0);
-  });
-});
-
-describe("clawdlets-rollback", () => {
-  function profile(isSwitching = true) {
-    const folder = temporaryFolder();
-    const log = join(folder, "log");
-    mkdirSync(join(folder, "system-1/bin"), { recursive: true });
-    const program = join(folder, "system-1/bin/switch-to-configuration");
-    writeFileSync(program, `#!/bin/sh\necho "switch $*" >>'${log}'\n${isSwitching ? "" : "exit 4"}\n`);
-    chmodSync(program, 0o755);
-    symlinkSync(join(folder, "system-1"), join(folder, "system"));
-    const env = { PROFILE: join(folder, "system") };
-    return {
-      env,
-      folder,
-      nixEnv: `echo "nix-env $*" >>'${log}'`,
-      log: () => (existsSync(log) ? readFileSync(log, "utf8") : ""),
-    };
-  }
-
-  it("takes the generation before, switches to it, and says which that is", async () => {
-    const { env, folder, nixEnv, log } = profile();
-    const { exitCode, stdout } = await run("rollback.sh", { "nix-env": nixEnv }, { env });
-    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: join(folder, "system-1") });
-    expect(log()).toBe(`nix-env --profile ${env.PROFILE} --rollback\nswitch switch\n`);
-  });
-
-  it.each([[["--help"]], [[""]], [["1"]]])("refuses the arguments %j", async (args) => {
-    const { env, nixEnv, log } = profile();
-    const { exitCode, stderr } = await run("rollback.sh", { "nix-env": nixEnv }, { env, args });
-    expect({ exitCode, stderr }).toEqual({
-      exitCode: 1,
-      stderr: "clawdlets-rollback: refused, nothing changed: it takes no arguments",
-    });
-    expect(log()).toBe("");
-  });
-
-  it("says what failed", async () => {
-    const { env } = profile();
-    expect((await run("rollback.sh", { "nix-env": "exit 1" }, { env })).stderr).toContain("no earlier generation");
-    const broken = profile(false);
-    const { exitCode, stderr } = await run("rollback.sh", { "nix-env": broken.nixEnv }, { env: broken.env });
-    expect(exitCode).toBe(1);
-    expect(stderr).toContain("switching to it failed");
   });
 });
