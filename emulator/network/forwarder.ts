@@ -16,7 +16,8 @@ export class Forwarder {
 
   open(address: string, onConnection: OnConnection): void {
     if (this.#listeners.has(address)) return;
-    const server = createServer(onConnection);
+    // As sshd sets it: without it every answer of a handshake waits for a delayed acknowledgement, 40 ms each, seven a login.
+    const server = createServer({ noDelay: true }, onConnection);
     this.#listeners.set(address, server);
     server.on("error", (error) => {
       this.#listeners.delete(address);
