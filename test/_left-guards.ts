@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { resolve } from "node:path";
 
-const program = resolve(import.meta.dirname, "..", "core", "bootstrap", "guard-main");
+const program = resolve(import.meta.dirname, "..", "bin", "guard.mjs");
 
 export function teardown(): void {
   if (process.platform !== "linux") return;
@@ -17,7 +17,7 @@ export function teardown(): void {
 function isLeft(pid: string): boolean {
   try {
     const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    return words.some((word) => word.startsWith(program)) && readlinkSync(`/proc/${pid}/fd/2`).endsWith(" (deleted)");
+    return words.some((word) => word === program) && readlinkSync(`/proc/${pid}/fd/2`).endsWith(" (deleted)");
   } catch {
     return false; // It has ended meanwhile.
   }

@@ -69,6 +69,10 @@ const parts = {
   program: { entryPoints: { program: "index.ts" } },
   // Many, as each command loads what it needs.
   cli: { entryPoints: { main: "cli/main.ts" }, splitting: true },
+  // Started several times an installation, each time waited for.
+  guard: { entryPoints: { "guard-main": "core/bootstrap/guard-main.ts" } },
+  anywhere: { entryPoints: { main: "emulator/stand-ins/anywhere/main.ts" } },
+  tailnet: { entryPoints: { main: "emulator/stand-ins/tailnet/main.ts" } },
 };
 
 /**

@@ -1,7 +1,7 @@
 // @ts-check
-// Node 20 cannot load TypeScript, and translating it at every start costs more than half of a command's time. So program
-// and commands are put together once, into .toolchain/build, and again when a source has changed. What decides is content:
-// a checkout, a copy or a clock changes times, and a merge may keep them.
+// Node 20 cannot load TypeScript, and translating it at every start costs more than half of a command's time. So program,
+// commands and what they start are put together once, into .toolchain/build, and again when a source has changed. What
+// decides is content: a checkout, a copy or a clock changes times, and a merge may keep them.
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -12,7 +12,7 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 
 export const buildFolder = join(root, ".toolchain", "build");
 
-/** What is put together, each by itself: a change of a command is none of the program. @typedef {"program" | "cli"} Part */
+/** What is put together, each by itself: a change of a command is none of the program. @typedef {"program" | "cli" | "guard" | "anywhere" | "tailnet"} Part */
 
 /** @param {Part} part */
 export const currentFile = (part) => join(buildFolder, `${part}.json`);

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { UserError } from "../errors.ts";
+import { packageRoot } from "../local/package-root.ts";
 import { makePrivateFolder } from "../local/private-files.ts";
 import { cleanEnvironment } from "../local/run.ts";
 
@@ -39,10 +39,8 @@ export async function startGuard(order: GuardOrder, token: string, logs: string)
   makePrivateFolder(logs);
   const log = join(logs, "guard.log");
   const logDescriptor = openSync(log, "a", 0o600);
-  const typescript = import.meta.url.endsWith(".ts");
-  const program = fileURLToPath(new URL(typescript ? "./guard-main.ts" : "./guard-main.js", import.meta.url));
   // Plain spawn: execa would carry the log through this process, and the guard would die of it together with us.
-  const child = spawn(process.execPath, [...(typescript ? ["--import", import.meta.resolve("tsx")] : []), program], {
+  const child = spawn(process.execPath, [join(packageRoot, "bin", "guard.mjs")], {
     env: cleanEnvironment({ HCLOUD_TOKEN: token }),
     detached: true,
     stdio: ["pipe", "pipe", logDescriptor],

@@ -56,7 +56,7 @@ export async function kill(root: number, victim: Victim): Promise<boolean> {
   const patterns: Record<Victim, RegExp> = {
     engine: /(?:^|\/)pulumi (?:up|destroy|refresh)/,
     install: /clawdlets\S* install /,
-    guard: /guard-main/,
+    guard: /bin\/guard\.mjs/,
     all: /./,
   };
   const found = tree.filter(({ command }) => patterns[victim].test(command));

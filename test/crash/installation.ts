@@ -49,7 +49,7 @@ export type Disturbance = keyof typeof disturbances;
 /** Process id of the guard, as long as its parent lives. */
 async function guardOf(parent: number): Promise<number | undefined> {
   const { stdout } = await execa("ps", ["--ppid", String(parent), "-ww", "-o", "pid=,args="], { reject: false });
-  const line = stdout.split("\n").find((text) => text.includes("guard-main"));
+  const line = stdout.split("\n").find((text) => text.includes("bin/guard.mjs"));
   return line === undefined ? undefined : Number.parseInt(line, 10);
 }
 

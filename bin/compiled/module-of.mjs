@@ -1,0 +1,27 @@
+// @ts-check
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { build, root } from "./fresh.mjs";
+import { mapStacksLate } from "./late-modules.cjs";
+
+/**
+ * What a program of this package is loaded from. In a clone it is put together from its source (fresh.mjs), or loaded as
+ * TypeScript where that cannot be kept anywhere; the package has it compiled.
+ * @param {import("./fresh.mjs").Part} part
+ * @param {string} path of its source, relative to the package
+ * @returns {Promise<string>} URL to import
+ * @throws {Error} a CompileError that names file, line and what is wrong
+ */
+export async function moduleOf(part, path) {
+  const source = join(root, path);
+  const name = basename(path, ".ts");
+  if (!existsSync(source)) return pathToFileURL(join(root, "dist", path, "..", `${name}.js`)).href;
+  const folder = await build(part);
+  if (folder === undefined) {
+    (await import("tsx/esm/api")).register();
+    return pathToFileURL(source).href;
+  }
+  mapStacksLate();
+  return pathToFileURL(join(folder, `${name}.mjs`)).href;
+}
