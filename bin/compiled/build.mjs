@@ -44,8 +44,8 @@ const places = {
   },
 };
 
-/** @type {esbuild.BuildOptions} */
-const options = {
+/** How every part is put together. @type {esbuild.BuildOptions} */
+export const options = {
   absWorkingDir: root,
   bundle: true,
   platform: "node",

@@ -9,6 +9,7 @@ import { layoutOf } from "../../../core/local/layout.ts";
 import { readIdentityFile } from "../../../core/secrets/age.ts";
 import { nextIdentityFile, readRotation } from "../../../core/secrets/rotation.ts";
 import { readSecret, secretNames } from "../../../core/secrets/store.ts";
+import { bundle } from "../../_bundle.ts";
 import {
   filesIn,
   initHost,
@@ -29,6 +30,10 @@ const folder = mkdtempSync(join(tmpdir(), "clawdlets-killed-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const host = "web-1";
 const bots = ["maren"];
+let writer: string;
+beforeAll(async () => {
+  writer = await bundle(join(import.meta.dirname, "_killed.ts"), folder);
+});
 
 /** @returns what it was about to do, or undefined when it came to its end before step n */
 async function killedAt(
@@ -37,8 +42,7 @@ async function killedAt(
   what: "init" | "rotate",
   hostFolder = "",
 ): Promise<string | undefined> {
-  const child = join(import.meta.dirname, "_killed.ts");
-  const args = ["--import", "tsx", child, root, host, what, hostFolder, String(n)];
+  const args = [writer, root, host, what, hostFolder, String(n)];
   const { signal, exitCode, stdout, stderr } = await execa(process.execPath, args, { reject: false });
   expect(signal === "SIGKILL" || exitCode === 0, stderr).toBe(true);
   // The lock of a killed process counts as abandoned after ten seconds; these are over here.

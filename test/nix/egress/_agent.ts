@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { connect, createServer, isIPv6 } from "node:net";
 import { createInterface } from "node:readline";
 import { execa } from "execa";
+import { served } from "./_world.ts";
 
 export type Command =
   /** Sends each part when the one before was answered. Bytes as latin1. */
@@ -21,8 +22,6 @@ export interface Answer {
   error?: string;
 }
 
-/** What a server of `_peer.ts` says; after it there is nothing to wait for. */
-export const served = "served-by";
 const waitMilliseconds = 2_000;
 
 function tcp({ host, port, send }: Extract<Command, { kind: "tcp" }>): Promise<Answer> {
@@ -91,15 +90,13 @@ function perform(command: Command): Promise<Answer> {
   }
 }
 
-if (process.argv[1] === import.meta.filename) {
-  const uid = Number(process.argv[2]);
-  if (uid !== 0) {
-    process.setgroups?.([]);
-    process.setgid?.(uid);
-    process.setuid?.(uid);
-  }
-  process.stdout.write("ready\n");
-  for await (const line of createInterface({ input: process.stdin })) {
-    process.stdout.write(`${JSON.stringify(await perform(JSON.parse(line) as Command))}\n`);
-  }
+const uid = Number(process.argv[2]);
+if (uid !== 0) {
+  process.setgroups?.([]);
+  process.setgid?.(uid);
+  process.setuid?.(uid);
+}
+process.stdout.write("ready\n");
+for await (const line of createInterface({ input: process.stdin })) {
+  process.stdout.write(`${JSON.stringify(await perform(JSON.parse(line) as Command))}\n`);
 }

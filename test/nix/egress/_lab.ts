@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { execa } from "execa";
-import { type Answer, type Command, served } from "./_agent.ts";
+import type { Answer, Command } from "./_agent.ts";
 import { cable } from "./_cables.ts";
 import { callNix } from "./_eval.ts";
 import { Netns, printed, removeLeftovers } from "./_netns.ts";
-import { resolve, script, serve } from "./_servers.ts";
+import { program, resolve, serve } from "./_servers.ts";
 import { Wire } from "./_wire.ts";
 import * as world from "./_world.ts";
 
@@ -35,6 +35,7 @@ export class Lab {
   readonly net = new Netns();
   readonly #agents = new Map<Who, (command: Command) => Promise<Answer>>();
   readonly #wires: Wire[] = [];
+  #agent = "";
   #proxy: ReturnType<Netns["start"]> | undefined;
   /** What the resolver was asked, one line a question. */
   readonly asked: string[] = [];
@@ -44,6 +45,7 @@ export class Lab {
     const lab = new Lab();
     try {
       await cable(lab.net);
+      lab.#agent = await program("_agent.ts", lab.folder);
       await serve(lab.net, lab.folder);
       await resolve(lab.net, lab.asked);
       const uids = [world.uids.bot, world.uids.otherBot, world.uids.proxy];
@@ -101,7 +103,7 @@ export class Lab {
     const arrived = await this.#collect();
     return {
       answer,
-      reached: answer.error === undefined && (answer.text.includes(served) || answer.text.includes("bytes from")),
+      reached: answer.error === undefined && (answer.text.includes(world.served) || answer.text.includes("bytes from")),
       arrived,
     };
   }
@@ -131,7 +133,7 @@ export class Lab {
     let agent = this.#agents.get(who);
     if (agent === undefined) {
       const [name, uid] = who === "container" ? ["container", 0] : ["host", world.uids[who]];
-      const child = this.net.start(name, "node", [...script("_agent.ts"), `${uid}`]);
+      const child = this.net.start(name, "node", [this.#agent, `${uid}`]);
       await printed(child, "ready");
       const lines = createInterface({ input: child.all })[Symbol.asyncIterator]();
       agent = async (next) => {

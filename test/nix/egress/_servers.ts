@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { execa } from "execa";
+import { bundle } from "../../_bundle.ts";
 import { type Netns, printed } from "./_netns.ts";
 import type { PeerOptions } from "./_peer.ts";
 import * as world from "./_world.ts";
 
-/** Arguments of node for a script beside this one. */
-export const script = (file: string) => ["--import", "tsx", fileURLToPath(new URL(file, import.meta.url))];
+/** Puts a program beside this one together, for node. @param folder where to */
+export const program = (file: string, folder: string) => bundle(join(import.meta.dirname, file), folder);
 
 /** Servers everywhere, so that what gets through is answered. @param folder for the key of those that speak TLS */
 export async function serve(net: Netns, folder: string): Promise<void> {
@@ -24,9 +24,10 @@ export async function serve(net: Netns, folder: string): Promise<void> {
     host: { addresses: ["127.0.0.1", "::1", host.v4, host.v6], tcp: [22, 80, 443, 8080, 18789], ...common },
     container: { addresses: [container.v4], tcp: [80], ...common },
   };
+  const peer = await program("_peer.ts", folder);
   await Promise.all(
     Object.entries(peers).map(async ([name, options]) => {
-      await printed(net.start(name, "node", [...script("_peer.ts"), JSON.stringify(options)]), "ready");
+      await printed(net.start(name, "node", [peer, JSON.stringify(options)]), "ready");
     }),
   );
 }

@@ -1,5 +1,8 @@
 /** Who is where in the lab. The addresses are real public ones on purpose: the policy judges them, and no packet gets out. */
 
+/** What a server of `_peer.ts` says; after it there is nothing to wait for. */
+export const served = "served-by";
+
 export const uids = { root: 0, bot: 31007, otherBot: 31008, proxy: 30999, user: 1500 } as const;
 
 export const host = { v4: "45.67.89.2", v6: "2a01:4f8:1:2::2" };
