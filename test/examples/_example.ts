@@ -28,13 +28,18 @@ const bare = {
   AWS_EC2_METADATA_DISABLED: "true",
 };
 
-/** Does what docs/compose.md says to do first, for each of the hosts. */
-export async function prepareExample(name: string, parent: string, hosts: readonly string[]): Promise<Example> {
-  const folder = join(parent, "project");
+/** Puts an example into `folder`, with the packed tarball and what it declares to need beside it, and nothing else. */
+export async function installExample(name: string, folder: string): Promise<void> {
   cpSync(join(examplesFolder, name), folder, { recursive: true });
   const { dependencies, devDependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
   const wanted = Object.keys({ ...dependencies, ...devDependencies }).filter((each) => each !== "@clawdlets/infra");
   await installPacked(folder, wanted);
+}
+
+/** Does what docs/compose.md says to do first, for each of the hosts. */
+export async function prepareExample(name: string, parent: string, hosts: readonly string[]): Promise<Example> {
+  const folder = join(parent, "project");
+  await installExample(name, folder);
   const emulator = await startEmulator({ data: join(parent, "emulator") });
   const shell: Example["shell"] = async (line, options = {}) => {
     const result = await execa("bash", ["--norc", "-euo", "pipefail", "-c", line], {
