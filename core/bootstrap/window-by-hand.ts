@@ -6,8 +6,9 @@ import type { HostLayout } from "../local/layout.ts";
 import type { Access } from "../settings/access.ts";
 import { cidrProblem } from "../settings/cidr.ts";
 import { startGuard } from "./guard.ts";
+import { openWindow } from "./open-window.ts";
 import { worldOpenSshReason } from "./opens-ssh.ts";
-import { closeWindowsOf, newRun, openWindow, type Window } from "./window.ts";
+import { closeWindowsOf, newRun, type Window } from "./window.ts";
 import { noteWindow } from "./window-journal.ts";
 
 export interface HandRequest {

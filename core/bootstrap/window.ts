@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import pRetry from "p-retry";
 import { UserError } from "../errors.ts";
-import { exitCodes } from "../exit-codes.ts";
 import { waitForActions } from "../hetzner/actions.ts";
 import { answerOf, type Hetzner } from "../hetzner/client.ts";
 import { HetznerApiError } from "../hetzner/errors.ts";
@@ -10,9 +9,9 @@ import { HetznerApiError } from "../hetzner/errors.ts";
 /** Label that marks a window; its value is the host. Nothing else carries it. */
 export const windowLabel = "clawdlets-window";
 /** Label whose value is the run that opened it. */
-const runLabel = "clawdlets-run";
+export const runLabel = "clawdlets-run";
 /** Label whose value is when it has to be closed, in seconds since 1970; a window that is kept open on purpose has none. */
-const untilLabel = "clawdlets-until";
+export const untilLabel = "clawdlets-until";
 
 /** A firewall of its own that lets the admin networks reach TCP/22 of one server for a while. */
 export interface Window {
@@ -26,67 +25,6 @@ export interface Window {
   cidrs: string[];
   /** When it has to be closed; none where it is kept open on purpose, until `clawdlets lockdown`. */
   until?: Date;
-}
-
-export interface WindowRequest {
-  host: string;
-  serverId: number;
-  installId: string;
-  /** Of {@link newRun}. */
-  run: string;
-  /** When it has to be closed at the latest; left out where it is kept open on purpose. */
-  until?: Date;
-  adminCidrs: readonly string[];
-  signal?: AbortSignal;
-}
-
-/**
- * Opens TCP/22 of one server to the admin networks and waits until the rule is in force.
- * Firewalls on a server add up, so the declared one is not touched and never drifts. Costs nothing.
- */
-export async function openWindow(hetzner: Hetzner, request: WindowRequest): Promise<Window> {
-  const what = `open the bootstrap window of ${request.host}`;
-  const { firewall, actions } = await answerOf(
-    what,
-    hetzner.POST("/firewalls", {
-      body: {
-        // Names are unique in a project, and an old window may still wait to be deleted; it is the label that finds them.
-        name: `${request.host}-window-${request.installId}-${request.run}`,
-        labels: {
-          [windowLabel]: request.host,
-          [runLabel]: request.run,
-          "clawdlets-install": request.installId,
-          ...(request.until && { [untilLabel]: String(Math.ceil(request.until.getTime() / 1000)) }),
-        },
-        rules: [
-          {
-            description: "clawdlets bootstrap window",
-            direction: "in",
-            protocol: "tcp",
-            port: "22",
-            source_ips: [...request.adminCidrs],
-          },
-        ],
-        apply_to: [{ type: "server", server: { id: request.serverId } }],
-      },
-    }),
-  );
-  await waitForActions(hetzner, actions ?? [], {
-    what,
-    timeoutSeconds: 120,
-    ...(request.signal && { signal: request.signal }),
-  });
-  // Without its id it could not be closed again: never guess one, the caller then closes whatever carries the label.
-  if (!firewall)
-    throw new UserError(`Hetzner did not say which firewall it made to ${what}.`, { exitCode: exitCodes.api });
-  return {
-    firewallId: firewall.id,
-    host: request.host,
-    serverIds: [request.serverId],
-    open: true,
-    cidrs: [...request.adminCidrs],
-    ...(request.until && { until: request.until }),
-  };
 }
 
 /** A name for one run, in which there is one window at a time. */
@@ -116,54 +54,85 @@ function untilOf(label: string | undefined): { until?: Date } {
   return { until: new Date(/^[0-9]{1,11}$/.test(label) ? Number(label) * 1000 : 0) };
 }
 
+/** Milliseconds that rules and a detaching take at a quiet Hetzner; asked earlier, the answer is "locked" or "in use". */
+const pauses = { rules: 500, detaching: 1000 };
+
 /**
- * Closes a window: takes its rules away, which is one call and quick, and waits until that is in force. From then on it is
- * closed. Detaching and deleting is tidying: Hetzner may answer `resource_in_use` for a while
- * (hetznercloud/terraform-provider-hcloud#463), which is neither "still open" nor a failure.
+ * Closes a window. First its rules are taken away, which is one call and quick; then it is detached and deleted. One that
+ * Hetzner let be deleted is on no server, which says more than any action's end, so no action is asked for then. Otherwise it
+ * is closed when the action that takes its rules away has ended, and the rest is tidying: Hetzner may answer `resource_in_use`
+ * for a while (hetznercloud/terraform-provider-hcloud#463), which is neither "still open" nor a failure.
  * @throws when the rules could not be taken away
  */
 export async function closeWindow(hetzner: Hetzner, window: Window): Promise<void> {
-  const { firewallId, host } = window;
-  const what = `close the bootstrap window of ${host}`;
-  const params = { params: { path: { id: firewallId } } };
+  const what = `close the bootstrap window of ${window.host}`;
   try {
+    const body = { rules: [] };
     const { actions } = await answerOf(
       what,
-      hetzner.POST("/firewalls/{id}/actions/set_rules", { ...params, body: { rules: [] } }),
+      hetzner.POST("/firewalls/{id}/actions/set_rules", { ...pathOf(window), body }),
     );
+    await sleep(pauses.rules);
+    const detaching = await orRefused(detach(hetzner, window));
+    if (detaching) {
+      await sleep(pauses.detaching);
+      if (await orRefused(remove(hetzner, window).then(() => true))) return;
+    }
     await waitForActions(hetzner, actions, { what, timeoutSeconds: 120 });
+    // An empty window opens nothing; if this fails, the next run, `doctor` or `lockdown` takes it away.
+    await orRefused(tidyUp(hetzner, window, detaching));
   } catch (error) {
-    if (isGone(error)) return;
-    throw error;
+    if (!isGone(error)) throw error;
   }
-  await tidyUp(hetzner, window);
 }
 
-async function tidyUp(hetzner: Hetzner, { firewallId, host, serverIds }: Window): Promise<void> {
-  const what = `tidy up the closed window of ${host}`;
-  const params = { params: { path: { id: firewallId } } };
+type Actions = Parameters<typeof waitForActions>[1];
+
+async function tidyUp(hetzner: Hetzner, window: Window, detaching: Actions | undefined): Promise<void> {
+  const actions = detaching ?? (await detach(hetzner, window));
+  await waitForActions(hetzner, actions, { what: tidying(window), timeoutSeconds: 60 });
+  await pRetry(() => remove(hetzner, window), {
+    retries: 6,
+    minTimeout: 300,
+    shouldRetry: ({ error }) => error instanceof HetznerApiError && error.code === "resource_in_use",
+  });
+}
+
+/** @returns what has to end until it is on no server */
+async function detach(hetzner: Hetzner, window: Window): Promise<Actions> {
+  const remove_from = window.serverIds.map((id) => ({ type: "server" as const, server: { id } }));
+  if (remove_from.length === 0) return [];
+  const call = hetzner.POST("/firewalls/{id}/actions/remove_from_resources", {
+    ...pathOf(window),
+    body: { remove_from },
+  });
   try {
-    const remove_from = serverIds.map((id) => ({ type: "server" as const, server: { id } }));
-    if (remove_from.length > 0) {
-      const body = { remove_from };
-      const { actions } = await answerOf(
-        what,
-        hetzner.POST("/firewalls/{id}/actions/remove_from_resources", { ...params, body }),
-      );
-      await waitForActions(hetzner, actions, { what, timeoutSeconds: 60 });
-    }
-    // Asked at once, the answer is nearly always resource_in_use: a request for nothing.
-    await sleep(500);
-    await pRetry(() => answerOf(what, hetzner.DELETE("/firewalls/{id}", params)), {
-      retries: 6,
-      minTimeout: 300,
-      shouldRetry: ({ error }) => error instanceof HetznerApiError && error.code === "resource_in_use",
-    });
+    return (await answerOf(tidying(window), call)).actions;
   } catch (error) {
-    // An empty window opens nothing; the next run, `doctor` or `lockdown` takes it away. A bug is not hidden, though.
-    if (!(error instanceof UserError)) throw error;
+    if (error instanceof HetznerApiError && detachedCodes.includes(error.code)) return [];
+    throw error;
   }
 }
+
+/** What Hetzner says of one that an earlier try has detached. */
+const detachedCodes = ["firewall_already_removed", "firewall_resource_not_found"];
+
+async function remove(hetzner: Hetzner, window: Window): Promise<void> {
+  await answerOf(tidying(window), hetzner.DELETE("/firewalls/{id}", pathOf(window)));
+}
+
+/** Undefined for what Hetzner refused or did not answer. That it is gone is no refusal, and a bug is not hidden. */
+async function orRefused<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (!(error instanceof UserError) || isGone(error)) throw error;
+    return undefined;
+  }
+}
+
+const tidying = ({ host }: Window) => `tidy up the closed window of ${host}`;
+const pathOf = ({ firewallId }: Window) => ({ params: { path: { id: firewallId } } });
 
 /** Closes every window of one host, whoever left it, or those of one run. @returns how many had rules */
 export async function closeWindowsOf(hetzner: Hetzner, host: string, run?: string): Promise<number> {

@@ -1,15 +1,20 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { keepsWindow } from "../settings/host.ts";
 import { waitUntil } from "./deadline.ts";
 import { type Guard, startGuard } from "./guard.ts";
+import { type Opening, openOnlyWindow } from "./open-window.ts";
 import { isClosed, probePort } from "./probe.ts";
 import type { Installation } from "./request.ts";
-import { closeWindow, closeWindowsOf, newRun, openWindow, type Window } from "./window.ts";
+import { closeWindow, closeWindowsOf, newRun, type Window } from "./window.ts";
 import { noteWindow } from "./window-journal.ts";
 
-/** Seconds within which the window has to be seen closed; and by which we are earlier than the guard, to end in order. */
-const limits = { close: 60, aheadOfGuard: 10 };
+/**
+ * Seconds: within which a new server's port is expected to be seen open, and a window has to be seen closed; and by which we
+ * are earlier than the guard, to end in order.
+ */
+const limits = { open: 20, close: 60, aheadOfGuard: 10 };
 
 /**
  * Does `work` while TCP/22 of the server is open to the admin networks, and closes it whatever happens: at the end, on
@@ -21,7 +26,7 @@ export async function withWindow<T>(
   installation: Installation,
   work: (installation: Installation, guard: Guard) => Promise<T>,
 ): Promise<T> {
-  const { settings, local, facts, host, hetzner, step } = installation;
+  const { settings, local, facts, host, hetzner, journal, step } = installation;
   const run = newRun();
   const deadlineSeconds = settings.install.deadlines.window * 60;
   const order = { host: settings.host, run, endpoint: local.endpoint, deadlineSeconds, journal: host.windows };
@@ -32,12 +37,15 @@ export async function withWindow<T>(
   try {
     const cidrs = local.adminCidrs;
     await step("open", `opening TCP/22 to ${cidrs.join(", ")} alone`);
-    await closeWindowsOf(hetzner, settings.host); // One that a killed run left: there is never more than one.
+    // One that a killed run left: there is never more than one. A server of this very run has none yet.
+    if (!journal.isFirstRun) await closeWindowsOf(hetzner, settings.host);
     const until = new Date(Date.now() + deadlineSeconds * 1000);
     noteWindow(host.windows, { event: "opening", run, by: "install", cidrs, until: until.toISOString() });
     const deadline = keepsWindow(settings) ? {} : { until };
     const request = { host: settings.host, run, ...facts, ...deadline, adminCidrs: cidrs, signal };
-    ending = { ...ending, window: await openWindow(hetzner, request) };
+    const opening = await openOnlyWindow(hetzner, request);
+    ending = { ...ending, window: opening.window };
+    await isInForce(timed.installation, opening);
     noteWindow(host.windows, { event: "open", run, by: "install" });
     const result = await work(timed.installation, guard);
     ending = { ...ending, isKept: keepsWindow(settings) };
@@ -52,6 +60,20 @@ export async function withWindow<T>(
     if (ending.isKept) await keep(installation, guard, run);
     else await close(installation, guard, ending, run);
   }
+}
+
+/**
+ * A new server's port that is seen open shows the rule in force, and costs no request; Hetzner is asked where it is not. One
+ * that has been there may be switched off, or listen in its tailnet alone: nothing is waited for then.
+ */
+async function isInForce({ facts, local, journal, signal }: Installation, { inForce }: Opening): Promise<void> {
+  const deadline = Date.now() + limits.open * 1000;
+  while (journal.isFirstRun && Date.now() < deadline) {
+    signal.throwIfAborted();
+    if ((await probePort(facts.address, local.sshPort, { timeoutMs: 2000 })) === "open") return;
+    await sleep(300, undefined, { signal });
+  }
+  await inForce();
 }
 
 interface Ending {

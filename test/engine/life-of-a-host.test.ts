@@ -19,8 +19,9 @@ import { destroy } from "../../cli/destroy.ts";
 import { preview } from "../../cli/preview.ts";
 import { up } from "../../cli/up.ts";
 import { replaceBootstrapKeys } from "../../core/bootstrap/bootstrap-keys.ts";
+import { openWindow } from "../../core/bootstrap/open-window.ts";
 import { probePort } from "../../core/bootstrap/probe.ts";
-import { newRun, openWindow } from "../../core/bootstrap/window.ts";
+import { newRun } from "../../core/bootstrap/window.ts";
 import { createHetzner } from "../../core/hetzner/client.ts";
 import { hostLayoutOf, layoutOf } from "../../core/local/layout.ts";
 import { operatorIdentityFile } from "../../core/secrets/operators.ts";
@@ -138,10 +139,10 @@ describe("creating", () => {
     });
   });
 
-  it("takes at most 16 requests besides polls", () => {
+  it("takes at most 15 requests besides polls", () => {
     const requests = Object.entries(result.apiRequests).filter(([path]) => !path.startsWith("GET /actions"));
     const count = requests.reduce((sum, [, times]) => sum + times, 0);
-    expect(count, JSON.stringify(requests)).toBeLessThanOrEqual(16);
+    expect(count, JSON.stringify(requests)).toBeLessThanOrEqual(15);
   });
 
   it("leaves one firewall with the declared rule, and no window", async () => {

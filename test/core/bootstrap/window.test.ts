@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { closeWindow, closeWindowsOf, findWindows, newRun, openWindow } from "../../../core/bootstrap/window.ts";
+import { openOnlyWindow, openWindow } from "../../../core/bootstrap/open-window.ts";
+import { closeWindow, closeWindowsOf, findWindows, newRun } from "../../../core/bootstrap/window.ts";
 import { waitForActions } from "../../../core/hetzner/actions.ts";
 import { answerOf, createHetzner, type Hetzner } from "../../../core/hetzner/client.ts";
 import { type Emulator, startEmulator } from "../../../emulator/index.ts";
@@ -25,8 +26,20 @@ const faults = (list: unknown) =>
     body: JSON.stringify(list),
   });
 
-const open = (run = newRun()) =>
-  openWindow(hetzner, { host: "web-1", serverId, installId: "0123456789abcdef", run, adminCidrs: ["203.0.113.7/32"] });
+const request = (run = newRun()) => {
+  return { host: "web-1", serverId, installId: "0123456789abcdef", run, adminCidrs: ["203.0.113.7/32"] };
+};
+const open = (run?: string) => openWindow(hetzner, request(run));
+
+/** What `work` asked of Hetzner, as `POST /firewalls: 1`. */
+async function askedBy(work: () => Promise<unknown>): Promise<string[]> {
+  const before = emulator.report().requests;
+  await work();
+  return Object.entries(emulator.report().requests).flatMap(([asked, times]) => {
+    const more = times - (before[asked] ?? 0);
+    return more > 0 ? [`${asked}: ${more}`] : [];
+  });
+}
 
 describe("a window", () => {
   it.each([
@@ -51,6 +64,58 @@ describe("a window", () => {
     expect((await findWindows(hetzner, "web-1")).map(({ firewallId }) => firewallId)).toEqual([next.firewallId]);
     expect(dead.firewallId).not.toBe(next.firewallId);
     expect(await closeWindowsOf(hetzner, "web-1")).toBe(1);
+  });
+
+  it("is closed by three requests, since one that could be deleted is on no server", async () => {
+    const window = await open();
+    expect(await askedBy(() => closeWindow(hetzner, window))).toEqual([
+      "DELETE /firewalls/{id}: 1",
+      "POST /firewalls/{id}/actions/remove_from_resources: 1",
+      "POST /firewalls/{id}/actions/set_rules: 1",
+    ]);
+    expect(await findWindows(hetzner, "web-1")).toEqual([]);
+  });
+
+  it("that could not be deleted is not closed before the action has ended that takes its rules away", async () => {
+    const window = await open();
+    await faults([
+      {
+        match: { method: "POST", path: "/firewalls/{id}/actions/set_rules" },
+        fault: { action: { error: { code: "action_failed", message: "the rules stay" } } },
+      },
+      {
+        match: { method: "DELETE", path: "/firewalls/{id}" },
+        fault: { respond: { status: 423, code: "protected", message: "no" } },
+      },
+    ]);
+    await expect(closeWindow(hetzner, window)).rejects.toThrow(/could not close the bootstrap window.*the rules stay/);
+    await faults([]);
+    await closeWindow(hetzner, window);
+  });
+
+  it("of an installation is opened by one request, without looking for others", async () => {
+    const asked = await askedBy(async () => {
+      const { window } = await openOnlyWindow(hetzner, request());
+      expect((await findWindows(hetzner, "web-1")).map(({ firewallId }) => firewallId)).toEqual([window.firewallId]);
+    });
+    expect(asked).toEqual(["GET /firewalls: 1", "POST /firewalls: 1"]);
+    await closeWindowsOf(hetzner, "web-1");
+  });
+
+  it.each([
+    ["open", []],
+    ["emptied, and cannot be deleted yet", [{ match: { method: "DELETE", path: "/firewalls/{id}" } }]],
+  ])("of an installation is the only one, also where a killed run left one %s", async (_, matches) => {
+    const { window: left } = await openOnlyWindow(hetzner, request());
+    const inUse = { respond: { status: 423, code: "protected", message: "no" } };
+    await faults(matches.map((match) => ({ ...match, fault: inUse })));
+    const { window } = await openOnlyWindow(hetzner, request());
+    await faults([]);
+    const found = (await findWindows(hetzner, "web-1")).filter(({ open: isOpen }) => isOpen);
+    expect(found.map(({ firewallId }) => firewallId)).toEqual([window.firewallId]);
+    expect(window.firewallId).not.toBe(left.firewallId);
+    await closeWindowsOf(hetzner, "web-1");
+    expect(await findWindows(hetzner, "web-1")).toEqual([]);
   });
 
   it("does not count as closed while its rules are refused to go", async () => {
