@@ -50,11 +50,13 @@ export async function activate(activation: Activation): Promise<Activated> {
   const sum = createHash("sha256").update(token).digest("hex");
   const route = await activation.route();
   if (route === undefined) throw new UserError(`${host}: no way to the host. Nothing was changed.`);
-  await order(activation, route, `prepare ${id} ${sum} ${activation.deadlineSeconds}`);
+  await prepare(activation, route, `prepare ${id} ${sum} ${activation.deadlineSeconds}`);
   activation.report("prepared: from here on the host goes back by itself unless it is confirmed");
   try {
     const secretsChanged = await sendSecrets(activation, route, id);
-    await order(activation, route, `switch ${id} ${activation.rev}`);
+    const sent = await giveOrder(route, switchOrder(activation, id), signal, patienceOf(activation));
+    if (sent.kind === "refused") throw refusedOrder(host, sent.said);
+    // Without an answer it may have been taken all the same: what cuts the connection can be the switch. It is looked up.
     const seen = await followed(activation, id, token);
     return { host, secretsChanged, ...seen };
   } catch (error) {
@@ -63,14 +65,14 @@ export async function activate(activation: Activation): Promise<Activated> {
   }
 }
 
-async function order({ host, signal }: Activation, route: SshRoute, text: string): Promise<void> {
+async function prepare({ host, signal }: Activation, route: SshRoute, text: string): Promise<void> {
   const answer = await giveOrder(route, text, signal);
   if (answer.kind === "taken") return;
   if (answer.kind === "refused") throw refusedOrder(host, answer.said);
-  throw new UserError(
-    `${host}: no ssh session under the pinned key. ${text.startsWith("prepare") ? "Nothing was changed." : "What was sent is taken back by the host itself."}`,
-  );
+  throw new UserError(`${host}: no ssh session under the pinned key. Nothing was changed.`);
 }
+
+const switchOrder = ({ rev }: Activation, id: string) => `switch ${id} ${rev}`;
 
 /** Old files stay beside the new ones until the activation is over; a refusal takes all of it back. */
 async function sendSecrets(
@@ -104,9 +106,10 @@ async function followed(activation: Activation, id: string, token: string): Prom
   while (Date.now() < patience) {
     signal.throwIfAborted();
     const route = await activation.route().catch(() => undefined);
-    const sight = route && (await lookAtActivation(route, signal));
+    const sight = route && (await lookAtActivation(route, signal, patienceOf(activation)));
     const state = sight?.state;
     if (route && sight && state) {
+      const say = (text: string) => giveOrder(route, text, signal, patienceOf(activation));
       if (state.id !== id) throw taken(activation, state);
       if (state.phase !== told) report(inWords(state));
       told = state.phase;
@@ -115,13 +118,17 @@ async function followed(activation: Activation, id: string, token: string): Prom
         patience = Math.min(patience, Date.now() + (deadlineSeconds + limits.silence) * 1000);
       }
       last = state;
+      if (state.phase === "prepared") await say(switchOrder(activation, id)); // It did not get there.
       if (state.phase === "done") return ended(activation, sight, state);
-      if (state.phase === "waiting" && isWanted(sight, state)) await giveOrder(route, `confirm ${id} ${token}`, signal);
+      if (state.phase === "waiting" && isWanted(sight, state)) await say(`confirm ${id} ${token}`);
     }
     await sleep(pauseMs, undefined, { signal });
   }
   throw unseen(activation, last);
 }
+
+/** Seconds for one connection: one that the switch has cut without a word may not use up the time that there is. */
+const patienceOf = ({ deadlineSeconds }: Activation) => Math.min(20, Math.max(3, Math.ceil(deadlineSeconds / 6)));
 
 const isWanted = ({ systemPath, bootId }: Sight, { to, bootId: known }: ActivationState) =>
   systemPath === to && bootId === known;

@@ -36,9 +36,13 @@ export interface Sight {
 }
 
 /** Looks at the host over a connection of its own. @returns undefined when no login is possible (yet) */
-export async function lookAtActivation(route: SshRoute, signal: AbortSignal): Promise<Sight | undefined> {
+export async function lookAtActivation(
+  route: SshRoute,
+  signal: AbortSignal,
+  timeoutSeconds = 20,
+): Promise<Sight | undefined> {
   const command = `readlink -f /run/current-system; echo ${separator}; cat /proc/sys/kernel/random/boot_id; echo ${separator}; cat ${stateFile}`;
-  const { exitCode, stdout } = await ssh(route, command, { timeoutSeconds: 20, signal });
+  const { exitCode, stdout } = await ssh(route, command, { timeoutSeconds, signal });
   if (exitCode === 255) return undefined;
   const [systemPath = "", bootId = "", text = ""] = stdout.split(separator).map((part) => part.trim());
   return { systemPath, bootId, state: parseState(text) };
@@ -51,9 +55,14 @@ export type Answer =
   | { kind: "no-answer" };
 
 /** Gives the host an order, on standard input: neither it nor a token in it stands on a command line. */
-export async function giveOrder(route: SshRoute, order: string, signal: AbortSignal): Promise<Answer> {
+export async function giveOrder(
+  route: SshRoute,
+  order: string,
+  signal: AbortSignal,
+  timeoutSeconds = 30,
+): Promise<Answer> {
   const input = Buffer.from(`${order}\n`);
-  const { exitCode, stdout, stderr } = await ssh(route, activateCommand, { input, timeoutSeconds: 30, signal });
+  const { exitCode, stdout, stderr } = await ssh(route, activateCommand, { input, timeoutSeconds, signal });
   if (exitCode === 255) return { kind: "no-answer" };
   if (exitCode === 3) return { kind: "early" };
   const taken = exitCode === 0 ? parseState(stdout) : undefined;

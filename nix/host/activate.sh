@@ -247,7 +247,7 @@ await_confirmation() {
 
 run() {
   exec 9>>"$LOCKS/clawdlets-activation.lock"
-  flock --nonblock 9 || refuse "another run is at work"
+  flock --wait 30 9 || refuse "another run is at work" # A watch that only looks has it for a moment.
   load
   [[ $s_phase == building ]] || refuse "there is nothing to switch to"
   wanted="" commit=""
@@ -297,10 +297,15 @@ run() {
 watch() {
   exec 9>>"$LOCKS/clawdlets-activation.lock"
   flock --nonblock 9 || return 0 # It is at work.
-  load
+  decide # Not in the middle of an order, nor may one come in between.
+  if [[ $s_phase == prepared ]] && (($(now) >= s_deadline)); then s_why="nothing came after prepare" && phase returning; fi
+  decided
   under_way || return 0
   case $s_phase in
-    prepared) (($(now) < s_deadline)) || go_back "nothing came after prepare" ;;
+    building | switching | checking) ! systemctl is-active --quiet "$unit" || return 0 ;; # It is about to take the lock.
+  esac
+  case $s_phase in
+    prepared) ;;
     returning) go_back "$s_why" ;;
     rebooting)
       if [[ $(running) == "$s_to" && $(now) -lt $s_deadline ]]; then await_confirmation; else go_back "it did not come up in time"; fi

@@ -18,14 +18,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { onTestFinished } from "vitest";
 import { hasCode } from "../../core/errors.ts";
-import { whereIs } from "../_debian.ts";
 import { repository } from "../_repository.ts";
 import { type ActivatingHost, type Answer, commitTo, git, type State, type Trait } from "./_activating-host.ts";
+import { real, standIns } from "./_activating-programs.ts";
 import { exchangeShim } from "./_script-host.ts";
 
-const script = join(repository, "nix/host/activate.sh");
-/** Full path, for stand-ins that hand over to what they stand before. */
-const real = (program: string) => whereIs(program) ?? program;
+export const script = join(repository, "nix/host/activate.sh");
 
 /** A system as NixOS makes one, as far as an activation sees it. */
 interface System {
@@ -51,8 +49,14 @@ export class ActivatingScript implements ActivatingHost {
   #timer = new AbortController();
   readonly #watching = new Set<number>();
 
-  static async open(): Promise<ActivatingScript> {
+  /** @param atEnd takes what is to be done when the test has ended; that of its context where tests run at once */
+  static async open(atEnd: (work: () => Promise<void>) => void = onTestFinished): Promise<ActivatingScript> {
     const host = new ActivatingScript();
+    atEnd(async () => {
+      host.#timer.abort();
+      await host.kill();
+      rmSync(host.folder, { recursive: true, force: true });
+    });
     const shim = await exchangeShim();
     if (shim !== null) host.program("mv", shim);
     mkdirSync(host.origin);
@@ -63,11 +67,6 @@ export class ActivatingScript implements ActivatingHost {
   }
 
   private constructor() {
-    onTestFinished(async () => {
-      this.#timer.abort();
-      await this.kill();
-      rmSync(this.folder, { recursive: true, force: true });
-    });
     for (const name of ["bin", "store", "run", "hosts/web-1", "locks"]) {
       mkdirSync(join(this.folder, name), { recursive: true });
     }
@@ -79,65 +78,7 @@ export class ActivatingScript implements ActivatingHost {
     symlinkSync(this.former, join(this.folder, "run/booted-system"));
     symlinkSync(this.former, join(this.folder, "profile-1-link"));
     symlinkSync("profile-1-link", join(this.folder, "profile"));
-    const { folder } = this;
-    // As the real one: the newest generation is taken again where it is that system, and the chosen one is not deleted.
-    this.program(
-      "nix-env",
-      `[ "$#" -eq 4 ] && [ "$1 $2" = "--profile ${folder}/profile" ] || { echo "nix-env: $*" >&2; exit 2; }
-cd '${folder}'; newest=$(ls -d profile-*-link | sed 's/[^0-9]//g' | sort -n | tail -n 1)
-case $3 in
-  --set) [ -d "$4" ] || exit 2
-    [ "$(readlink -f "profile-$newest-link")" = "$4" ] || { newest=$((newest + 1)); ln -s "$4" "profile-$newest-link"; }
-    ln -sfn "profile-$newest-link" profile; echo "profile $(basename "$4")" >>log ;;
-  --switch-generation) [ -e "profile-$4-link" ] || exit 2
-    ln -sfn "profile-$4-link" profile; echo "profile $(basename "$(readlink -f profile)")" >>log ;;
-  --delete-generations) [ "$(readlink profile)" != "profile-$4-link" ] || exit 2
-    rm "profile-$4-link"; echo "forgotten $4" >>log ;;
-  *) exit 2 ;;
-esac`,
-    );
-    this.program("nix-store", `[ "$1 $3" = "--add-root --realise" ] && [ -e "$4" ] || exit 2; ln -sfn "$4" "$2"`);
-    this.program(
-      "nix",
-      `[ "$1 $2 $3" = "build --no-write-lock-file --out-link" ] || { echo "nix: $*" >&2; exit 2; }
-rev=$(printf '%s' "$5" | sed -nE 's/.*&rev=([0-9a-f]{40})#nixosConfigurations\\."web-1"\\.config\\.system\\.build\\.toplevel$/\\1/p')
-[ -n "$rev" ] && git -C '${folder}/cache.git' cat-file -e "$rev^{commit}" || { echo "nix: no $5" >&2; exit 1; }
-system=$(git -C '${folder}/cache.git' show "$rev:system" | head -n 1)
-case $(git -C '${folder}/cache.git' show "$rev:system") in *slow) sleep 20 ;; esac
-[ -d "${folder}/store/$system" ] || { echo "error: does not build" >&2; exit 1; }
-ln -sfn "${folder}/store/$system" "$4"`,
-    );
-    this.program(
-      "systemctl",
-      `echo "systemctl $*" >>'${folder}/log'
-case "$*" in
-  "is-active --quiet "*.service) [ ! -e "${folder}/broken-$3" ] ;;
-  "restart sops-install-secrets.service"|"try-restart clawdlets-secrets.target"|"reset-failed") ;;
-  "restart "*.service) rm -f "${folder}/broken-$2" ;;
-  reboot) touch '${folder}/rebooting' ;;
-  *) echo "systemctl: unknown: $*" >&2; exit 1 ;;
-esac`,
-    );
-    // Seconds of a twentieth, as in the emulator.
-    this.program("date", `[ "$*" = +%s ] || exit 2; echo $(($(${real("date")} +%s%N) / ${1e9 / 20}))`);
-    this.program("sleep", `exec ${real("sleep")} "$(awk "BEGIN { print $1 / 20 }")"`);
-    this.program(
-      "timeout",
-      `[ "$1" = --kill-after=10 ] || exit 2; limit=$2; shift 2
-exec ${real("timeout")} --kill-after=0.5 "$(awk "BEGIN { print $limit / 20 }")" "$@"`,
-    );
-    // As the real one with Type=exec: a unit of this name that runs already is an error, what it starts is not of the caller's
-    // session, and it has started when the call ends.
-    this.program(
-      "systemd-run",
-      `words="--quiet --collect --unit=clawdlets-activation.service --property=Type=exec --property=KillMode=mixed"
-[ "$1 $2 $3 $4 $5" = "$words" ] || { echo "systemd-run: $*" >&2; exit 1; }
-shift 5
-if [ -e '${folder}/pid' ] && ps -o stat= -p "$(cat '${folder}/pid')" | grep -qv Z; then echo "Unit clawdlets-activation.service already exists." >&2; exit 1; fi
-rm -f '${folder}/pid'
-setsid sh -c 'echo $$ >"$0.new"; mv "$0.new" "$0"; exec "$@"' '${folder}/pid' "$@" >>'${folder}/journal' 2>&1 </dev/null 9>&- &
-until [ -e '${folder}/pid' ]; do ${real("sleep")} 0.01; done`,
-    );
+    for (const [name, lines] of Object.entries(standIns(this.folder))) this.program(name, lines);
     writeFileSync(join(this.folder, "self"), `#!/bin/sh\nexec bash '${script}' "$@"\n`, { mode: 0o755 });
   }
 
@@ -178,6 +119,11 @@ until [ -e '${folder}/pid' ]; do ${real("sleep")} 0.01; done`,
   program(name: string, lines: string): void {
     writeFileSync(join(this.#bin, name), `#!/bin/sh\n${lines}\n`);
     chmodSync(join(this.#bin, name), 0o755);
+  }
+
+  /** The machine's own program is run instead of the stand-in. */
+  withoutStandIn(name: string): void {
+    rmSync(join(this.#bin, name));
   }
 
   /** Lines that a program of this host's, or of this machine's, comes after; "" takes them away again. */
@@ -276,6 +222,12 @@ ${has("switch") ? '[ "$1" = boot ] || exit 4' : ""}
   async reboot(): Promise<void> {
     this.#timer.abort();
     await this.kill();
+    this.nextBoot();
+    this.startTimer();
+  }
+
+  /** The next boot takes the chosen system. */
+  nextBoot(): void {
     this.#boots += 1;
     this.write("boot_id", `boot-${this.#boots}\n`);
     rmSync(join(this.folder, "rebooting"), { force: true });
@@ -283,7 +235,6 @@ ${has("switch") ? '[ "$1" = boot ] || exit 4' : ""}
       unlinkSync(join(this.folder, "run", name));
       symlinkSync(realpathSync(join(this.folder, "profile")), join(this.folder, "run", name));
     }
-    this.startTimer();
   }
 
   /** What starts `watch` at boot, and a minute after it has ended, until the next boot. */

@@ -4,6 +4,6 @@ import { ActivatingScript } from "./_activating-script.ts";
 
 /** What takes orders for activations. */
 export const bothActivating: [name: string, open: () => Promise<ActivatingHost>][] = [
-  ["the script", ActivatingScript.open],
+  ["the script", () => ActivatingScript.open()],
   ["the emulated machine", ActivatingEmulated.open],
 ];

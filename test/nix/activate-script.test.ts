@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { describeWith } from "../_needs.ts";
 import { token, tokenSum } from "./_activating-host.ts";
-import { ActivatingScript } from "./_activating-script.ts";
+import { ActivatingScript, script } from "./_activating-script.ts";
 
 /** What only the real script can show: the order of its steps, and what is left when it is killed between any two. */
 const id = "0123456789abcdef";
@@ -105,6 +105,17 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
     host.letDeadlinePass();
     await host.watch();
     expect(host.state().phase).toBe("waiting");
+  });
+
+  it("leaves a run that has just been started alone, before it could say so", async () => {
+    const host = await ActivatingScript.open();
+    host.write("self", `#!/bin/sh\nsleep 20\nexec bash '${script}' "$@"\n`); // It is slow to begin with.
+    const rev = await host.commit();
+    await host.order(`prepare ${id} ${tokenSum} 600\n`);
+    await host.order(`switch ${id} ${rev}\n`);
+    await host.watch();
+    expect(host.state().phase).toBe("building");
+    await comesTo(host, "waiting");
   });
 
   it("keeps what was confirmed although it was killed before it had said so", async () => {

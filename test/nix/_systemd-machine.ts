@@ -1,0 +1,160 @@
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { execa } from "execa";
+import { hasCode } from "../../core/errors.ts";
+import { cgroupRoot } from "../_needs.ts";
+
+/** Of Debian's units, those that a manager cannot do without. All others would change this machine: sysctl, modprobe, udev. */
+const needed = "basic sysinit sockets paths slices timers multi-user local-fs shutdown umount final reboot".split(" ");
+/** Of this machine's /etc: what programs are found and users are looked up by. */
+const settings = "alternatives ld.so.cache nsswitch.conf pam.d login.defs security".split(" ");
+
+/**
+ * A real systemd as process 1 of namespaces of its own, with this machine's /usr and nothing else of it: files in memory but
+ * for one folder that is shared, a network of its own, /proc/sys read-only. It boots, reboots and loses its power. Takes root.
+ */
+export class SystemdMachine {
+  readonly #folder: string;
+  readonly #cgroup: string;
+  #process: ReturnType<typeof start> | undefined;
+  readonly #steps: string;
+  #boots = 0;
+
+  /** @param folder shared, at the same path; its `etc` is laid over /etc, its `var` is /var, at each boot. @param steps shell lines in its root, before it boots */
+  constructor(folder: string, steps = "") {
+    this.#folder = folder;
+    this.#steps = steps;
+    this.#cgroup = join(cgroupRoot() ?? "", basename(folder));
+    for (const name of ["etc", "var", "root"]) mkdirSync(join(folder, name), { recursive: true });
+  }
+
+  /** Starts it, and waits until `multi-user.target` is reached. @throws Error with what systemd said */
+  async boot(bootId: string): Promise<void> {
+    this.#boots += 1;
+    writeFileSync(join(this.#folder, "boot_id"), `${bootId}\n`);
+    mkdirSync(this.#cgroup, { recursive: true });
+    const script = join(this.#folder, "boot.sh");
+    writeFileSync(script, bootScript(this.#folder, this.#steps));
+    const isolated = "--mount --pid --fork --kill-child --uts --ipc --net".split(" ");
+    // The death signal: a test that is killed leaves no machine behind.
+    const words = ["--pdeathsig", "KILL", "unshare", ...isolated, "bash", script, this.#cgroup];
+    this.#process = start(words);
+    const boots = this.#boots;
+    void this.#process.then(() => this.#ended(boots));
+    for (let state = 1; state !== 0; ) {
+      if (this.#process.exitCode !== null && this.#process.exitCode !== undefined) {
+        throw new Error(`systemd ended: ${(await this.#process).all}`);
+      }
+      state = (await this.run("systemctl", "is-active", "--quiet", "multi-user.target")).exitCode ?? 1;
+    }
+  }
+
+  /** Runs a command as root on it. */
+  async run(...words: string[]) {
+    const pid = this.#firstProcess();
+    const options = { reject: false, extendEnv: false, env, all: true } as const;
+    if (pid === undefined) return { exitCode: 1, stdout: "", all: "it does not run" };
+    return await execa("nsenter", [`--target=${pid}`, "--all", ...words], options);
+  }
+
+  /** Words that run a command of this machine's in its network. */
+  inItsNetwork(...words: string[]): string[] {
+    return ["nsenter", `--target=${this.#firstProcess() ?? 0}`, "--net", ...words];
+  }
+
+  get isRunning(): boolean {
+    return this.#firstProcess() !== undefined;
+  }
+
+  /** Everything of it ends at once. */
+  async losePower(): Promise<void> {
+    this.#process?.kill("SIGKILL");
+    await this.#process;
+    await this.#ended(this.#boots);
+  }
+
+  #firstProcess(): number | undefined {
+    const pid = this.#process?.pid;
+    if (pid === undefined) return undefined;
+    try {
+      const child = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+      return child === "" ? undefined : Number(child);
+    } catch (error) {
+      if (hasCode(error, "ENOENT")) return undefined;
+      throw error;
+    }
+  }
+
+  /** Its group goes when its last process has. */
+  async #ended(boots: number): Promise<void> {
+    const remove = (path: string): void => {
+      for (const entry of readdirSync(path, { withFileTypes: true })) {
+        if (entry.isDirectory()) remove(join(path, entry.name));
+      }
+      rmdirSync(path);
+    };
+    while (boots === this.#boots) {
+      try {
+        remove(this.#cgroup);
+      } catch (error) {
+        if (hasCode(error, "ENOENT")) return;
+        if (!hasCode(error, "EBUSY")) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    }
+  }
+}
+
+const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C", container: "clawdlets" };
+
+const start = (words: readonly string[]) =>
+  execa("setpriv", words, { reject: false, all: true, stdin: "ignore", extendEnv: false, env });
+
+/** The first process of the machine, until it is systemd. */
+function bootScript(folder: string, steps: string): string {
+  const root = join(folder, "root");
+  return `set -eu
+echo 0 >"$1/cgroup.procs"
+exec unshare --cgroup bash -s <<'END'
+set -eu
+R='${root}'
+mount --make-rprivate /
+mount -t tmpfs -o mode=755 tmpfs "$R"
+cd "$R"
+mkdir -m 755 usr proc sys dev run tmp etc root home nix
+for each in bin sbin lib lib64; do ln -s usr/$each $each; done
+mount --rbind /usr usr
+units=$(mktemp -d)
+for each in ${needed.join(" ")}; do cp /usr/lib/systemd/system/$each.target "$units"; done
+cp /usr/lib/systemd/system/systemd-reboot.service "$units"
+mount -t tmpfs -o mode=755 tmpfs usr/lib/systemd/system
+cp "$units"/* usr/lib/systemd/system && rm -r "$units"
+mount -t tmpfs tmpfs usr/lib/systemd/system-generators
+mount -t proc proc proc
+mount --bind proc/sys proc/sys
+mount -o remount,bind,ro proc/sys
+mount --bind '${folder}/boot_id' proc/sys/kernel/random/boot_id
+mount -t sysfs -o ro sysfs sys
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount -t tmpfs -o mode=755 tmpfs run
+mount -t tmpfs -o mode=755 tmpfs dev
+mount -t tmpfs -o mode=1777 tmpfs tmp
+for each in null zero full random urandom tty; do touch dev/$each; mount --bind /dev/$each dev/$each; done
+mkdir dev/shm dev/pts
+mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+for each in ${settings.join(" ")}; do [ ! -e /etc/$each ] || cp -a /etc/$each etc/; done
+cp -a '${folder}/etc/.' etc/
+echo uninitialized >etc/machine-id
+mkdir var && mount --bind '${folder}/var' var
+mkdir -p '.${folder}' && mount --bind '${folder}' '.${folder}'
+ip link set lo up
+${steps}
+mkdir old
+pivot_root . old
+umount -l /old
+cd /
+exec /usr/lib/systemd/systemd --unit=multi-user.target --log-target=console --log-level=notice --show-status=no </dev/null
+END
+`;
+}

@@ -1,0 +1,161 @@
+import { describe, expect, it, vi } from "vitest";
+import { type Activated, activate } from "../../core/activation/activate.ts";
+import { giveOrder, lookAtActivation } from "../../core/activation/orders.ts";
+import { ssh } from "../../core/bootstrap/ssh.ts";
+import { UserError } from "../../core/errors.ts";
+import { exitCodes } from "../../core/exit-codes.ts";
+import { describeWith } from "../_needs.ts";
+import { token, tokenSum } from "./_activating-host.ts";
+import { type Break, SystemdHost } from "./_systemd-host.ts";
+
+const { signal } = new AbortController();
+const id = "0123456789abcdef";
+const waitFor = { timeout: 60_000, interval: 50 };
+
+/** What `clawdlets rebuild` does, once it has its way in. @returns what it was told, or the error */
+async function change(
+  host: SystemdHost,
+  rev: string,
+  report: (text: string) => void = () => undefined,
+): Promise<Activated | UserError> {
+  const way = { host: "web-1", route: async () => host.route, rev, deadlineSeconds: 15, report, signal };
+  return await activate({ ...way, limits: { build: 60, silence: 60 } }).catch((error: unknown) => {
+    if (error instanceof UserError) return error;
+    throw error;
+  });
+}
+
+/** The same orders without anybody who waits for what comes of them. @throws when one is not taken */
+async function order(host: SystemdHost, rev: string): Promise<void> {
+  for (const text of [`prepare ${id} ${tokenSum} 600`, `switch ${id} ${rev}`]) {
+    const answer = await giveOrder(host.route, text, signal);
+    if (answer.kind !== "taken") throw new Error(`${text}: ${JSON.stringify(answer)}`);
+  }
+}
+
+const seen = (host: SystemdHost) => lookAtActivation(host.route, signal, 5);
+const phaseOf = (host: SystemdHost) =>
+  host.script.exists("state/state.json") ? host.script.state().phase : "none yet";
+const comesTo = (host: SystemdHost, phase: string) => vi.waitUntil(() => phaseOf(host) === phase, waitFor);
+
+/** It answers over a new connection, and runs the former system. */
+async function expectFormer(host: SystemdHost): Promise<void> {
+  const sight = await vi.waitUntil(() => seen(host), waitFor);
+  expect(sight.systemPath, host.journal).toBe(host.script.former);
+  expect(host.script.chosen()).toBe(host.script.former);
+  expect(sight.state).toMatchObject({ phase: "done", result: "returned" });
+}
+
+const programs = ["unshare", "nsenter", "setpriv", "systemctl", "sshd", "ssh", "sudo", "nft", "ip", "python3", "git"];
+
+describeWith({ programs, root: true, cgroup: true }, "clawdlets-activate under a systemd of its own", () => {
+  describe("with real seconds", { concurrent: true, timeout: 180_000 }, () => {
+    it("the trap: a switch within an ssh session dies with it, and the host runs neither system", async ({
+      onTestFinished,
+      expect: is,
+    }) => {
+      const host = await SystemdHost.open(
+        onTestFinished,
+        "admin ALL=(root) NOPASSWD: /tmp/*/store/next/bin/switch-to-configuration switch\n",
+      );
+      await host.commit("next");
+      const command = `sudo -n ${host.script.folder}/store/next/bin/switch-to-configuration switch`;
+      is((await ssh(host.route, command, { timeoutSeconds: 5, signal })).exitCode).toBe(255);
+      is(host.script.log).toEqual(["next switch"]);
+      is(await seen(host)).toBeUndefined(); // And it stays so: nobody is there to go on.
+      is((await host.machine.run("systemctl", "is-active", "sshd.service")).stdout).toBe("inactive");
+      is(host.script.running()).toBe(host.script.former);
+    });
+
+    it("the cure: the unit outlives the session, sshd and the manager, and the token comes anew", async ({
+      onTestFinished,
+      expect: is,
+    }) => {
+      const host = await SystemdHost.open(onTestFinished);
+      const rev = await host.commit("next");
+      const told: string[] = [];
+      const result = await change(host, rev, (text) => told.push(text));
+      is(result, host.journal).toMatchObject({ changed: true, rev, bootId: "boot-1" });
+      is(host.script.log).toEqual(["profile next", "next boot", "next switch"]);
+      is((await seen(host))?.systemPath).toMatch(/next$/);
+    });
+
+    it.for<[Break, string]>([
+      ["sshd-start", "switching to it ended with status 4"],
+      ["sshd-login", "nobody confirmed within 15 s"],
+      ["firewall", "nobody confirmed within 15 s"],
+      ["tailnet-start", "switching to it ended with status 4"],
+      ["tailnet-login", "nobody confirmed within 15 s"],
+      ["health", "a health command fails"],
+    ])(
+      "a system that breaks %s is gone back from, and the operator is told",
+      async ([what, why], { onTestFinished, expect: is }) => {
+        const host = await SystemdHost.open(onTestFinished);
+        const result = await change(host, await host.commit("next", [what]));
+        is(result, host.journal).toMatchObject({
+          exitCode: exitCodes.returned,
+          message: is.stringMatching(/NOT CHANGED, it runs .*former/),
+        });
+        is(String(result)).toContain(why);
+        await expectFormer(host);
+      },
+    );
+
+    it("a network that is cut in the switch and mended in time is no trouble", async ({
+      onTestFinished,
+      expect: is,
+    }) => {
+      const host = await SystemdHost.open(onTestFinished);
+      const rev = await host.commit("next", [], "sleep 1");
+      const changing = change(host, rev);
+      await comesTo(host, "switching");
+      host.network.cut();
+      await comesTo(host, "waiting");
+      host.network.mend();
+      is(await changing, host.journal).toMatchObject({ changed: true });
+    });
+
+    it.for(["switching", "checking", "waiting"])(
+      "systemd kills the run while it is %s: the timer's watch goes back",
+      async (phase, { onTestFinished }) => {
+        const host = await SystemdHost.open(onTestFinished);
+        const lines = phase === "switching" ? "sleep 600" : "";
+        const rev = await host.commit("next", phase === "checking" ? ["health"] : [], lines);
+        await order(host, rev);
+        await comesTo(host, phase);
+        await host.machine.run("systemctl", "kill", "--signal=KILL", "clawdlets-activation.service");
+        if (phase === "waiting") host.script.letDeadlinePass();
+        await comesTo(host, "done");
+        await expectFormer(host);
+      },
+    );
+
+    it.for(["switching", "waiting"])(
+      "power is lost while it is %s: the unit that starts at boot goes back",
+      async (phase, { onTestFinished, expect: is }) => {
+        const host = await SystemdHost.open(onTestFinished);
+        const rev = await host.commit("next", [], phase === "switching" ? "sleep 600" : "");
+        await order(host, rev);
+        await comesTo(host, phase);
+        if (phase === "waiting") host.script.letDeadlinePass();
+        await host.reboot();
+        await comesTo(host, "done");
+        await expectFormer(host);
+        is(host.script.state().bootId).toBe("boot-2");
+      },
+    );
+
+    it("confirmed after a reboot in time, it stays", async ({ onTestFinished, expect: is }) => {
+      const host = await SystemdHost.open(onTestFinished);
+      const rev = await host.commit("next");
+      await order(host, rev);
+      await comesTo(host, "waiting");
+      await host.reboot();
+      await vi.waitUntil(() => host.script.state().bootId === "boot-2", waitFor);
+      await giveOrder(host.route, `confirm ${id} ${token}`, signal);
+      await comesTo(host, "done");
+      is(host.script.state()).toMatchObject({ result: "switched", bootId: "boot-2" });
+      is((await seen(host))?.systemPath).toMatch(/next$/);
+    });
+  });
+});
