@@ -120,7 +120,8 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
         server.close(() => done());
         server.closeAllConnections();
       });
-      await Promise.all([store.flush(), log.close(), reserved.release()]);
+      log.close();
+      await Promise.all([store.flush(), reserved.release()]);
       if (!isKept) await rm(dataDir, { recursive: true, force: true });
     },
   };

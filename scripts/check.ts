@@ -1,4 +1,7 @@
-/** `npm test`: every check, each told as it ends; goes on after a failure so that one run shows all of them. */
+/**
+ * `npm test`: every check, all at once, since tests wait much of their time. Each is shown by itself and told as it ends, in this
+ * order; a failure ends none of the others, so that one run shows all of them.
+ */
 import { execa } from "execa";
 
 const checks: [string, string, string[]][] = [
@@ -6,14 +9,36 @@ const checks: [string, string, string[]][] = [
   ["types", "tsc", []],
   ["tests", "vitest", ["run", ...process.argv.slice(2)]],
 ];
+const env: Record<string, string> = process.stdout.isTTY ? { FORCE_COLOR: "1" } : {};
+
+/** Starts one. What it says is held back until it is shown. */
+function start([name, command, args]: (typeof checks)[number]) {
+  const startedAt = Date.now();
+  const child = execa(command, args, {
+    preferLocal: true,
+    stdin: "inherit",
+    all: true,
+    buffer: false,
+    reject: false,
+    env,
+  });
+  const held: Buffer[] = [];
+  let say = (text: Buffer): unknown => held.push(text);
+  child.all.on("data", (text: Buffer) => say(text));
+  const ended = child.then(({ exitCode }) => ({ passed: exitCode === 0, seconds: (Date.now() - startedAt) / 1000 }));
+  const show = () => {
+    process.stdout.write(Buffer.concat(held));
+    say = (text) => process.stdout.write(text);
+  };
+  return { name, show, ended };
+}
 
 const failed: string[] = [];
-for (const [name, command, args] of checks) {
-  const startedAt = Date.now();
-  const { exitCode } = await execa(command, args, { preferLocal: true, stdio: "inherit", reject: false });
-  const seconds = ((Date.now() - startedAt) / 1000).toFixed(1);
-  process.stdout.write(`${exitCode === 0 ? "passed" : "FAILED"}  ${name} (${seconds} s)\n`);
-  if (exitCode !== 0) failed.push(name);
+for (const { name, show, ended } of checks.map(start)) {
+  show();
+  const { passed, seconds } = await ended;
+  process.stdout.write(`${passed ? "passed" : "FAILED"}  ${name} (${seconds.toFixed(1)} s)\n`);
+  if (!passed) failed.push(name);
 }
 if (failed.length > 0) process.stderr.write(`Failed: ${failed.join(", ")}\n`);
 process.stdout.write(`${checks.length - failed.length} passed, ${failed.length} failed\n`);

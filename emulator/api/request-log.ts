@@ -1,4 +1,4 @@
-import { createWriteStream, type WriteStream } from "node:fs";
+import { closeSync, openSync, writeSync } from "node:fs";
 
 export interface LoggedRequest {
   time: string;
@@ -13,21 +13,21 @@ export interface LoggedRequest {
   token: "ok" | "bad" | "none";
 }
 
-/** `requests.jsonl`: one line a request. */
+/** `requests.jsonl`: one line a request, there before it is answered: whoever has the answer can read of it. */
 export class RequestLog {
-  readonly #stream: WriteStream;
+  #file: number | undefined;
 
   constructor(file: string) {
-    this.#stream = createWriteStream(file, { flags: "a", mode: 0o600 });
+    this.#file = openSync(file, "a", 0o600);
   }
 
   write(request: LoggedRequest): void {
-    this.#stream.write(`${JSON.stringify(request)}\n`);
+    // One that is still at work when the emulator closes is not logged, as it is not answered either.
+    if (this.#file !== undefined) writeSync(this.#file, `${JSON.stringify(request)}\n`);
   }
 
-  close(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#stream.end(() => resolve());
-    });
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
   }
 }

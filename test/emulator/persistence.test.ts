@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -70,6 +71,16 @@ test("a stopped emulator that is started again carries on", async () => {
   expect(third.id).toBeGreaterThan(closed.id);
   await emulator.close();
   await rm(first.dir, { recursive: true, force: true });
+});
+
+test("a request is in the log before it is answered", async () => {
+  const lab = await startLab();
+  const lines = () => readFileSync(join(lab.emulator.dataDir, "requests.jsonl"), "utf8").split("\n").length - 1;
+  for (let asked = 1; asked <= 50; asked++) {
+    await lab.api("GET", "/servers");
+    expect(lines()).toBe(asked);
+  }
+  await lab.stop();
 });
 
 test("the request log holds every request and no token", async () => {
@@ -175,9 +186,9 @@ describe("faults", () => {
   test("chance is the same in every run with the same seed", async () => {
     const respond = { status: 500, code: "server_error", message: "x" };
     const sequence = async () => {
-      await set([{ match: { path: "/locations", probability: 0.5, seed: 7 }, fault: { respond } }]);
+      await set([{ match: { path: "/servers", probability: 0.5, seed: 7 }, fault: { respond } }]);
       const seen: number[] = [];
-      for (let n = 0; n < 20; n += 1) seen.push((await lab.api("GET", "/locations")).status);
+      for (let n = 0; n < 20; n += 1) seen.push((await lab.api("GET", "/servers")).status);
       return seen;
     };
     const first = await sequence();
