@@ -11,8 +11,15 @@ import { FileTree } from "./tree.ts";
 import type { User } from "./users.ts";
 import { Volume } from "./volume.ts";
 
-/** How long a machine still answers after it was told to go down and the last session has ended. */
-const GOING_DOWN_MS = 60;
+/** How long who is still connected has to leave, once the machine was told to go down and the last session has ended. */
+const GOING_DOWN_MS = 500;
+
+/**
+ * From kexec to ssh, at the least. nixos-anywhere waits without end for a look that finds nobody; its first comes right away,
+ * on a busy machine somewhat later, and after that the installer would answer for ever.
+ */
+const KEXEC_MS = 500;
+
 const hostKeyPath = "/etc/ssh/ssh_host_ed25519_key";
 
 export interface MachineOptions {
@@ -43,6 +50,7 @@ export class Machine implements Host {
   #isAnswering = false;
   #generation = 0;
   #sessions = 0;
+  #connections = 0;
   #goingDown: (() => void) | null = null;
 
   constructor(server: ServerRecord, options: MachineOptions) {
@@ -143,7 +151,16 @@ export class Machine implements Host {
 
   sessionEnded(): void {
     this.#sessions -= 1;
-    if (this.#sessions === 0 && this.#goingDown !== null) this.#goDown();
+    this.#goDown();
+  }
+
+  connected(): void {
+    this.#connections += 1;
+  }
+
+  disconnected(): void {
+    this.#connections -= 1;
+    this.#goDown();
   }
 
   isMounted(): boolean {
@@ -165,7 +182,7 @@ export class Machine implements Host {
         memory.wipe();
         layInstaller(new FileTree(memory), taken);
         return true;
-      });
+      }, KEXEC_MS);
     });
   }
 
@@ -236,8 +253,8 @@ export class Machine implements Host {
     });
   }
 
-  /** @param prepare says whether there is anything that can start. */
-  #start(prepare: () => boolean): void {
+  /** @param prepare says whether there is anything that can start. @param leastMs until it answers, where it boots faster */
+  #start(prepare: () => boolean, leastMs = 0): void {
     const generation = this.#stop();
     if (!prepare()) {
       this.#options.onChange();
@@ -249,11 +266,14 @@ export class Machine implements Host {
     mountVolatile(tree, this.server.machine.bootId);
     if (this.os === "nixos") activate(tree, null);
     this.#tree = tree;
-    setTimeout(() => {
-      if (generation !== this.#generation) return;
-      if (this.os === "nixos" && !exists(tree, hostKeyPath)) void this.#firstStart(generation, tree);
-      else this.#startAnswering(tree);
-    }, this.#options.bootMs);
+    setTimeout(
+      () => {
+        if (generation !== this.#generation) return;
+        if (this.os === "nixos" && !exists(tree, hostKeyPath)) void this.#firstStart(generation, tree);
+        else this.#startAnswering(tree);
+      },
+      Math.max(this.#options.bootMs, leastMs),
+    );
   }
 
   async #firstStart(generation: number, tree: FileTree): Promise<void> {
@@ -280,19 +300,21 @@ export class Machine implements Host {
     return this.#generation;
   }
 
-  /** Goes down when whoever asked for it has got their exit status, as the few seconds of a real shutdown allow. */
+  /** Goes down when whoever asked for it has got their exit status and left, as the few seconds of a real shutdown allow. */
   #soon(act: () => void): void {
     this.#goingDown = act;
-    if (this.#sessions === 0) this.#goDown();
+    this.#goDown();
   }
 
   #goDown(): void {
     const act = this.#goingDown;
-    this.#goingDown = null;
-    const generation = this.#generation;
-    setTimeout(() => {
-      if (act !== null && generation === this.#generation) act();
-    }, GOING_DOWN_MS);
+    if (act === null || this.#sessions > 0) return;
+    setTimeout(
+      () => {
+        if (act === this.#goingDown) act();
+      },
+      this.#connections === 0 ? 0 : GOING_DOWN_MS,
+    );
   }
 
   #installerMemory(): Volume {

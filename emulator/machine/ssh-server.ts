@@ -14,6 +14,8 @@ export function serveSsh(machine: Machine, socket: Socket): void {
   const server = new ssh2.Server({ hostKeys: [hostKey], ident: "OpenSSH_10.0" }, (client) =>
     serveClient(machine, client),
   );
+  machine.connected();
+  socket.once("close", () => machine.disconnected());
   server.injectSocket(socket);
 }
 
