@@ -15,10 +15,10 @@ import { Volume } from "./volume.ts";
 const GOING_DOWN_MS = 500;
 
 /**
- * From kexec to ssh, at the least. nixos-anywhere waits without end for a look that finds nobody; its first comes right away,
- * on a busy machine somewhat later, and after that the installer would answer for ever.
+ * From kexec or a reboot to ssh, at the least. nixos-anywhere waits without end for a look that finds nobody; its first comes
+ * right away, on a busy machine somewhat later, and after that somebody would answer for ever.
  */
-const KEXEC_MS = 500;
+const DOWN_MS = 500;
 
 const hostKeyPath = "/etc/ssh/ssh_host_ed25519_key";
 
@@ -112,8 +112,8 @@ export class Machine implements Host {
       write(tree, "/var/lib/cloud/instance/user-data.txt", this.server.userData, 0o600);
   }
 
-  /** Power on, or reset: what the disk holds is started anew. */
-  boot(): void {
+  /** Power on, or reset: what the disk holds is started anew. @param leastMs until it answers, where it boots faster */
+  boot(leastMs = 0): void {
     this.#start(() => {
       const { machine } = this.server;
       machine.bootId = randomUUID();
@@ -122,7 +122,7 @@ export class Machine implements Host {
       if (machine.disk === "empty") return false;
       machine.os = machine.disk;
       return true;
-    });
+    }, leastMs);
   }
 
   /** After the emulator was stopped: the machine itself never noticed. */
@@ -182,12 +182,12 @@ export class Machine implements Host {
         memory.wipe();
         layInstaller(new FileTree(memory), taken);
         return true;
-      }, KEXEC_MS);
+      }, DOWN_MS);
     });
   }
 
   reboot(): void {
-    this.#soon(() => this.boot());
+    this.#soon(() => this.boot(DOWN_MS));
   }
 
   powerOff(): void {
