@@ -4,8 +4,9 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/_debian.ts", "test/_left-guards.ts"],
-    // Two workers: the machines that run this have two cores, and an engine run in each fills them.
-    maxWorkers: 2,
+    // Three workers on the two cores that the machines have which run this: tests wait for half of their time, for emulated
+    // machines to boot and windows to close.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 120_000,
   },
