@@ -3,13 +3,16 @@ import { describeWith } from "../_needs.ts";
 import { type ActivatingHost, refusal, type Trait, token, tokenSum } from "./_activating-host.ts";
 import { bothActivating } from "./_both-activating.ts";
 
+vi.setConfig({ testTimeout: 90_000 });
+
 const id = "0123456789abcdef";
 const zeros = "0".repeat(40);
 const taken = (phase: string) => ({ exitCode: 0, stderr: "", stdout: expect.stringContaining(`"phase":"${phase}"`) });
 /** @throws when it ends first, with why */
 async function comesTo(host: ActivatingHost, phase: string): Promise<void> {
   const seen = await vi.waitUntil(() => [phase, "done"].includes(host.state().phase) && host.state(), {
-    timeout: 25_000,
+    // A run that has read its deadline already waits it out: 600 s, which last 30 here.
+    timeout: 60_000,
     interval: 20,
   });
   expect(seen, seen.why).toMatchObject({ phase });
