@@ -69,7 +69,7 @@ export function hasTailscaleKey(tree: FileTree): boolean {
 /** Whether the system that runs lets ssh in on the public addresses. One that says nothing is not made of our modules. */
 export function hasPublicSsh(tree: FileTree): boolean {
   const path = "/etc/clawdlets/public-ssh";
-  return tree.find(path, ROOT).node === null || tree.readFile(path, ROOT).toString() === "yes\n";
+  return !exists(tree, path) || tree.readFile(path, ROOT).toString() === "yes\n";
 }
 
 /** What the system does not do as it should: `# emulated: breaks …` in the host's file of the flake. */
