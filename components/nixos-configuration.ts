@@ -57,7 +57,7 @@ export class NixosConfiguration extends pulumi.ComponentResource {
       `${name}-configuration`,
       {
         create: rebuild,
-        // The same again: what the host has already is seen there, and left.
+        // The same again: where the host has it already, the switch is one to what runs, and nothing restarts.
         update: rebuild,
         environment: {
           CLAWDLETS_FACTS: facts,

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa, type Options } from "execa";
 import { programFiles } from "../cli/_demo/prepare.ts";
+import { pointAt } from "../cli/_emulator-env.ts";
 import { initSecrets } from "../core/init.ts";
 import { git } from "../core/local/git.ts";
 import { type Layout, layoutOf } from "../core/local/layout.ts";
@@ -14,7 +15,6 @@ import { type Emulator, type EmulatorOptions, startEmulator } from "../emulator/
 import { findEngine } from "../toolchain/index.ts";
 
 const repository = process.cwd();
-const standIns = join(repository, "emulator", "stand-ins");
 
 /** A project of several hosts that have their keys and secrets, with an emulated Hetzner in this process. */
 export class ManyHosts {
@@ -71,15 +71,7 @@ export class ManyHosts {
     const content = { schemaVersion: 3, hosts: Object.fromEntries(hosts.map((host) => [host, entry(host)])) };
     await writePrivateFile(layout.stackJson, JSON.stringify(content));
     await ensureSshKey(join(layout.root, "operator", "id_ed25519"), "operator");
-    const variables = {
-      HCLOUD_TOKEN: emulator.token,
-      HCLOUD_ENDPOINT: emulator.endpoint,
-      CLAWDLETS_SSH_PORT: String(emulator.sshPort),
-      CLAWDLETS_NIXOS_ANYWHERE: join(standIns, "nixos-anywhere"),
-      CLAWDLETS_TAILSCALE: join(standIns, "tailscale"),
-    };
-    const lines = Object.entries(variables).map(([name, value]) => `${name}="${value}"\n`);
-    await writePrivateFile(join(layout.dir, ".env"), lines.join(""));
+    await pointAt(join(layout.dir, ".env"), emulator);
   }
 
   /** `clawdlets`, in a process group of its own, as a terminal would start it. */

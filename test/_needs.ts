@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it } from "vitest";
+import { describe, it, type TestContext } from "vitest";
 import { isTofuBuilt } from "../toolchain/index.ts";
 import { isRoot, whereIs } from "./_debian.ts";
 import { repository } from "./_repository.ts";
@@ -26,13 +26,16 @@ export function describeWith(needs: Needs, name: string, checks: () => void): vo
     return;
   }
   describe(name, () => {
-    it(`left out: ${reason}`, (context) => {
-      if (isCi() && reason !== noControlGroups)
-        throw new Error(`${name}: left out, as ${reason}. Under CI nothing may be left out.`);
-      process.stderr.write(`left out: ${name}: ${reason}\n`);
-      context.skip(reason);
-    });
+    it(`left out: ${reason}`, (context) => leaveOut(context, name, reason));
   });
+}
+
+/** Leaves a check out where it cannot run, and prints why. @throws Error under CI, where nothing may be left out */
+export function leaveOut(context: TestContext, name: string, reason: string): void {
+  if (isCi() && reason !== noControlGroups)
+    throw new Error(`${name}: left out, as ${reason}. Under CI nothing may be left out.`);
+  process.stderr.write(`left out: ${name}: ${reason}\n`);
+  context.skip(reason);
 }
 
 /** @returns why the checks cannot run here, or undefined */

@@ -14,6 +14,7 @@ import { FileTree } from "../../emulator/machine/tree.ts";
 import { userNamed } from "../../emulator/machine/users.ts";
 import { Volume } from "../../emulator/machine/volume.ts";
 import { type ActivatingHost, type Answer, commitTo, git, type State, type Trait } from "./_activating-host.ts";
+import { nixos } from "./_emulated-host.ts";
 import { adminKey } from "./_host.ts";
 
 const STATE = "/var/lib/clawdlets/activation/state.json";
@@ -54,18 +55,8 @@ export class ActivatingEmulated implements ActivatingHost {
 
   get #host(): Host {
     const boot = this.#boots;
-    const nothing = () => undefined;
     return {
-      os: "nixos",
-      hostname: "web-1",
-      architecture: "x86",
-      normalUsers: ["admin"],
-      isMounted: () => false,
-      kexec: nothing,
-      powerOff: nothing,
-      formatDisk: nothing,
-      runDetached: nothing,
-      installSystem: () => null,
+      ...nixos,
       activateSystem: (path) => activate(this.#tree, path),
       bootId: this.bootId(),
       reboot: () => {

@@ -1,5 +1,8 @@
 import { createHash } from "node:crypto";
 import { execa } from "execa";
+import type { State } from "../../emulator/machine/switch-state.ts";
+
+export type { State };
 
 /** A host that takes orders for activations: the real script in a folder, or an emulated machine. Its seconds last a twentieth. */
 export interface ActivatingHost {
@@ -35,19 +38,6 @@ export interface Answer {
   exitCode: number;
   stdout: string;
   stderr: string;
-}
-
-export interface State {
-  id: string;
-  phase: string;
-  result: string;
-  rev: string;
-  from: string;
-  to: string;
-  deadline: string;
-  seconds: string;
-  bootId: string;
-  why: string;
 }
 
 export const refusal = (why: string): Answer => ({

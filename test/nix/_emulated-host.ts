@@ -9,7 +9,8 @@ import { Volume } from "../../emulator/machine/volume.ts";
 import { type Answer, type Contents, line, type ReceivingHost } from "./_receiving-host.ts";
 
 const nothing = () => undefined;
-const nixos: Host = {
+/** An installed machine that does nothing of what it is told. */
+export const nixos: Host = {
   os: "nixos",
   hostname: "web-1",
   architecture: "x86",

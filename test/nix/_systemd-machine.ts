@@ -19,6 +19,8 @@ export class SystemdMachine {
   #process: ReturnType<typeof start> | undefined;
   readonly #steps: string;
   #boots = 0;
+  /** When the last one's control group is gone. One at a time removes it: for two, either takes the other's for done. */
+  #isTidy: Promise<void> = Promise.resolve();
 
   /** @param folder shared, at the same path; its `etc` is laid over /etc, its `var` is /var, at each boot. @param steps shell lines in its root, before it boots */
   constructor(folder: string, steps = "") {
@@ -40,7 +42,7 @@ export class SystemdMachine {
     const words = ["--pdeathsig", "KILL", "unshare", ...isolated, "bash", script, this.#cgroup];
     this.#process = start(words);
     const boots = this.#boots;
-    void this.#process.then(() => this.#ended(boots));
+    this.#isTidy = this.#process.then(() => this.#ended(boots));
     for (let state = 1; state !== 0; ) {
       if (this.#process.exitCode !== null && this.#process.exitCode !== undefined) {
         throw new Error(`systemd ended: ${(await this.#process).all}`);
@@ -69,8 +71,7 @@ export class SystemdMachine {
   /** Everything of it ends at once. */
   async losePower(): Promise<void> {
     this.#process?.kill("SIGKILL");
-    await this.#process;
-    await this.#ended(this.#boots);
+    await this.#isTidy;
   }
 
   #firstProcess(): number | undefined {
