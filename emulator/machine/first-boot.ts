@@ -1,6 +1,7 @@
 import ssh2 from "ssh2";
 import type { ServerRecord } from "../cloud/types.ts";
 import { readUserData } from "./cloud-init.ts";
+import { newKeyPair } from "./key-pair.ts";
 
 /** The keys of a freshly imaged machine: from user_data where it gives them, otherwise its own. */
 export function firstBoot(server: ServerRecord): {
@@ -21,8 +22,8 @@ interface HostKey {
 
 /** As NixOS' sshd makes one at its first start, where none was delivered. */
 export function newHostKey(): HostKey {
-  const made = hostKeyPair(ssh2.utils.generateKeyPairSync("ed25519").private);
-  if (made === undefined) throw new Error("ssh2 made a key that it cannot read");
+  const made = hostKeyPair(newKeyPair().private);
+  if (made === undefined) throw new Error("a key that could be read cannot be");
   return made;
 }
 

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import ssh2 from "ssh2";
+import { newKeyPair } from "./key-pair.ts";
 
 /** What a machine in the middle saw: a careful client leaves all but the first at 0. */
 export interface ImpostorLog {
@@ -12,7 +13,7 @@ export interface ImpostorLog {
 /** Answers at a server's address with a host key of its own, lets everybody in, and takes whatever it is given. */
 export class Impostor {
   readonly log: ImpostorLog = { connections: 0, authentications: 0, commands: 0, bytesReceived: 0 };
-  readonly #hostKey = ssh2.utils.generateKeyPairSync("ed25519").private;
+  readonly #hostKey = newKeyPair().private;
 
   serve(socket: Socket): void {
     this.log.connections += 1;

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import ssh2 from "ssh2";
 import { bootstrapUserData } from "../../core/bootstrap/user-data.ts";
+import { newKeyPair } from "../../emulator/machine/key-pair.ts";
 import type { Engine, Tofu } from "../../toolchain/index.ts";
 import { type Contestant, ourContestant, type Step, steps, tofuContestant } from "./_contestants.ts";
 import { type BenchEmulator, startBenchEmulator } from "./_emulator.ts";
@@ -100,8 +100,8 @@ function changeRule({ folder }: Contestant, variables: object): void {
 
 /** A key for each host, as Hetzner takes none twice, and the user_data that a host of ours is created with. */
 function someKeys(hosts: number): { public_keys: string[]; user_data: string } {
-  const pairs = Array.from({ length: hosts }, () => ssh2.utils.generateKeyPairSync("ed25519"));
-  const { private: hostPrivateKey, public: hostPublicKey } = ssh2.utils.generateKeyPairSync("ed25519");
+  const pairs = Array.from({ length: hosts }, () => newKeyPair());
+  const { private: hostPrivateKey, public: hostPublicKey } = newKeyPair();
   const clientPublicKey = pairs[0]?.public ?? "";
   return {
     public_keys: pairs.map((pair) => pair.public),

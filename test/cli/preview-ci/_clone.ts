@@ -3,8 +3,8 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { generateIdentity, identityToRecipient } from "age-encryption";
 import { execa } from "execa";
-import ssh2 from "ssh2";
 import { parseDocument } from "yaml";
+import { newKeyPair } from "../../../emulator/machine/key-pair.ts";
 
 const repository = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 /** What the program is made of. */
@@ -12,7 +12,7 @@ const program = ["Pulumi.yaml", "bin", "index.ts", "package.json", "tsconfig.jso
 
 /** Public facts of a made-up host; each has its own. */
 export async function facts(): Promise<Record<string, unknown>> {
-  const key = () => `${ssh2.utils.generateKeyPairSync("ed25519").public} test`;
+  const key = () => `${newKeyPair().public} test`;
   const ageRecipient = await identityToRecipient(await generateIdentity());
   return { serverType: "cx43", ageRecipient, sshHostKey: key(), adminSshKeys: [key()] };
 }
