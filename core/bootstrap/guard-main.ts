@@ -19,7 +19,11 @@ const order = z.object({
   journal: z.string(),
   outlivesParent: z.boolean().default(false),
 });
-const news = z.object({ processGroup: z.number().int().gt(1).optional(), closed: z.boolean().optional() });
+const news = z.object({
+  processGroup: z.number().int().gt(1).optional(),
+  closed: z.boolean().optional(),
+  close: z.boolean().optional(),
+});
 
 // A signal to the parent's whole process group must not end the one process that is there for this case.
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
@@ -60,6 +64,7 @@ async function parentEnds(): Promise<string | undefined> {
   for await (const line of { [Symbol.asyncIterator]: () => lines }) {
     const told = news.parse(JSON.parse(line));
     if (told.closed) return undefined;
+    if (told.close) return "the parent could not close it";
     processGroup = told.processGroup ?? processGroup;
   }
   if (outlivesParent) await new Promise(() => undefined); // The deadline alone counts.

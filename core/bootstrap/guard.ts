@@ -27,6 +27,8 @@ export interface Guard {
   watch(processGroup: number): void;
   /** Tells it that the window was seen closed; it then goes without doing anything. */
   dismiss(): Promise<void>;
+  /** Tells it to close the window now, and lets go of it: this process could not close it, and may end. */
+  takeOver(): void;
   /** Lets go of it: it stays until its deadline, and this process may end. Only where it was told so in its order. */
   leave(): void;
 }
@@ -56,17 +58,24 @@ export async function startGuard(order: GuardOrder, token: string, logs: string)
   if (first !== "ready") {
     throw new UserError(`${order.host}: the guard that closes the window if we are killed did not start; see ${log}.`);
   }
+  const leave = () => {
+    lines.close();
+    stdout.destroy();
+    child.unref();
+  };
   return {
     watch: (processGroup) => stdin.write(`${JSON.stringify({ processGroup })}\n`),
     async dismiss() {
       stdin.end(`${JSON.stringify({ closed: true })}\n`);
       await ended;
     },
+    takeOver() {
+      stdin.end(`${JSON.stringify({ close: true })}\n`);
+      leave();
+    },
     leave() {
-      lines.close();
       stdin.destroy();
-      stdout.destroy();
-      child.unref();
+      leave();
     },
   };
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "../errors.ts";
 import { createHetzner } from "../hetzner/client.ts";
 import { takeHostLock } from "../local/file-lock.ts";
 import { hostLayoutOf } from "../local/layout.ts";
@@ -78,7 +79,9 @@ async function installUnderLock(request: InstallRequest): Promise<{ seen: HostSe
     await journal.end("done", result.seen.systemPath);
     return result;
   } catch (error) {
-    await journal.end("failed");
+    await journal.end("failed").catch((unwritten: unknown) => {
+      request.report("close", `the journal could not be written: ${messageOf(unwritten)}`);
+    });
     throw error;
   }
 }

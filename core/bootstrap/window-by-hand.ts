@@ -45,7 +45,7 @@ export async function openByHand(hetzner: Hetzner, request: HandRequest): Promis
   } catch (error) {
     // Half opened, perhaps: closed now, or by the guard if even that fails.
     const closed = await closeWindowsOf(hetzner, host, run).catch(() => undefined);
-    if (closed === undefined) guard.leave();
+    if (closed === undefined) guard.takeOver();
     else await guard.dismiss();
     throw error;
   }

@@ -4,6 +4,7 @@ import { exitCodes } from "../exit-codes.ts";
 import { keepsWindow } from "../settings/host.ts";
 import { waitUntil } from "./deadline.ts";
 import { type Guard, startGuard } from "./guard.ts";
+import type { JournalWriter } from "./journal.ts";
 import { type Opening, openOnlyWindow } from "./open-window.ts";
 import { isClosed, probePort } from "./probe.ts";
 import type { Installation } from "./request.ts";
@@ -100,29 +101,33 @@ function withDeadline(installation: Installation, seconds: number) {
   };
 }
 
-async function keep({ settings, host, step }: Installation, guard: Guard, run: string): Promise<void> {
-  noteWindow(host.windows, { event: "kept", run, by: "install", why: 'sshExposure is "bootstrap"' });
-  await step(
-    "close",
-    `TCP/22 STAYS OPEN to the admin networks, as sshExposure "bootstrap" asks. Close it: clawdlets lockdown --host ${settings.host}`,
-  );
+async function keep(installation: Installation, guard: Guard, run: string): Promise<void> {
+  const { settings, host, report } = installation;
   await guard.dismiss();
+  const text = `TCP/22 STAYS OPEN to the admin networks, as sshExposure "bootstrap" asks. Close it: clawdlets lockdown --host ${settings.host}`;
+  report("close", text);
+  noteWindow(host.windows, { event: "kept", run, by: "install", why: 'sshExposure is "bootstrap"' });
+  await record(installation, (journal) => journal.step("close", text));
 }
 
-/** Closes, looks, and only then lets the guard go: if any of it fails, the guard goes on trying. */
+/**
+ * Closes the window and checks that the port is closed. Bookkeeping comes after that: a full disk must not keep a port open.
+ * Where closing fails the guard takes over at once, and this process is free to end.
+ */
 async function close(installation: Installation, guard: Guard, ending: Ending, run: string): Promise<void> {
-  const { settings, hetzner, host, step } = installation;
+  const { settings, hetzner, host, report } = installation;
   const { window, failure } = ending;
+  let closed: string | undefined;
   try {
-    await step("close", "closing TCP/22");
+    report("close", "closing TCP/22");
     // Without a window in hand, one may have come about all the same: then every one of this host is looked for.
     await (window ? closeWindow(hetzner, window) : closeWindowsOf(hetzner, settings.host));
-    noteWindow(host.windows, { event: "closed", run, by: "install" });
-    await checkClosed(installation);
+    closed = await checkClosed(installation);
     await guard.dismiss();
   } catch (error) {
+    guard.takeOver();
     throw new UserError(
-      `${messageOf(error)} The guard goes on trying to close it: see guard.log beside the installer's log.`,
+      `${messageOf(error)} The guard keeps trying to close it: see guard.log beside the installer's log. Check from another place: clawdlets window list --host ${settings.host}`,
       {
         exitCode: exitCodes.open,
         details: failure === undefined ? [] : [`Before that: ${messageOf(failure)}`],
@@ -130,10 +135,25 @@ async function close(installation: Installation, guard: Guard, ending: Ending, r
       },
     );
   }
+  noteWindow(host.windows, { event: "closed", run, by: "install" });
+  await record(installation, async (journal) => {
+    await journal.step("close", "closing TCP/22");
+    if (closed !== undefined) await journal.saw("after", closed);
+  });
 }
 
-async function checkClosed({ settings, facts, local, journal, report }: Installation): Promise<void> {
-  if (settings.sshExposure === "public") return; // Open to the admin networks by declaration: Lockdown compares the rules.
+/** Writes to the journal. A failure is reported; it never hides the installation's own result or error. */
+async function record({ journal, report }: Installation, write: (journal: JournalWriter) => Promise<void>) {
+  try {
+    await write(journal);
+  } catch (error) {
+    report("close", `the journal could not be written: ${messageOf(error)}`);
+  }
+}
+
+/** @returns what the connection attempt showed, or undefined where the port is open by declaration */
+async function checkClosed({ settings, facts, local, report }: Installation): Promise<string | undefined> {
+  if (settings.sshExposure === "public") return undefined; // Open to the admin networks: Lockdown compares the rules.
   const closed = await waitUntil(
     async () => {
       const seen = await probePort(facts.address, local.sshPort, { timeoutMs: 2000 });
@@ -147,6 +167,6 @@ async function checkClosed({ settings, facts, local, journal, report }: Installa
       signal: new AbortController().signal, // Ctrl-C ends the installation, never the closing.
     },
   );
-  await journal.saw("after", closed);
   report("close", `TCP/22 is ${closed}`);
+  return closed;
 }

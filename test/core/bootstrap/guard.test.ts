@@ -93,4 +93,17 @@ describe("the guard of a window", () => {
     await until("the window is closed", async () => !(await isOpen()));
     expect(log()).toContain("the deadline passed: closing");
   });
+
+  it.each([
+    ["of an installation", false],
+    ["opened by hand, which outlives its parent", true],
+  ])("closes at once when the parent could not, and lets it go: a window %s", async (_kind, outlivesParent) => {
+    const { guard, isOpen } = await guardedWindow(600, outlivesParent);
+    await faults([isDown]);
+    guard.takeOver();
+    await until("it has tried", () => log().includes("not closed yet, trying again"));
+    await faults([]);
+    await until("the window is closed", async () => !(await isOpen()));
+    expect(log()).toContain("the parent could not close it: closing");
+  });
 });

@@ -182,6 +182,55 @@ describe("clawdlets install", () => {
     expect(await windows()).toEqual([]);
   }, 60_000);
 
+  /** Runs an installation in this process, and does something to it at one of its steps. */
+  async function installAnd(facts: string, atConnect: () => void | Promise<void>) {
+    const { settings, local } = loadHost(demo.layout, demo.host, environment);
+    let begun = false;
+    const report = (step: string) => {
+      if (step !== "connect" || begun) return;
+      begun = true;
+      void atConnect();
+    };
+    const request = { layout: demo.layout, settings, local, facts: JSON.parse(facts), report };
+    const stopped = new AbortController();
+    const ended = installInProcess({ ...request, signal: stopped.signal });
+    return { ended, stop: () => stopped.abort(new Error("stopped by the test")) };
+  }
+
+  it("closes the port when the journal cannot be written any more", async () => {
+    const { address, facts } = await createServer();
+    const { journal } = hostLayoutOf(demo.layout, demo.host);
+    try {
+      const { ended } = await installAnd(facts, () => {
+        rmSync(journal);
+        mkdirSync(join(journal, "in the way"), { recursive: true });
+      });
+      await expect(ended).rejects.toThrow("install.json is not a plain file");
+      expect(await seen(address)).toBe("refused");
+      expect(await windows()).toEqual([]);
+    } finally {
+      rmSync(journal, { recursive: true, force: true });
+    }
+  }, 60_000);
+
+  it("ends with an error when the window cannot be closed, and the guard closes it once that is possible", async () => {
+    const { address, facts } = await createServer();
+    const down = { status: 503, code: "unavailable", message: "down" };
+    const { ended, stop } = await installAnd(facts, async () => {
+      const match = { method: "POST", path: "/firewalls/{id}/actions/set_rules" };
+      await api("POST", "/_emulator/faults", [{ match, fault: { respond: down } }]);
+      stop();
+    });
+    try {
+      await expect(ended).rejects.toThrow("The guard keeps trying to close it");
+      expect(await seen(address)).toBe("open");
+    } finally {
+      await api("POST", "/_emulator/faults", []);
+    }
+    await expect.poll(() => seen(address), { timeout: 30_000 }).toBe("refused");
+    await expect.poll(windows, { timeout: 30_000 }).toEqual([]);
+  }, 120_000);
+
   it("finds a host that answers over its tailnet alone, whatever this machine has forgotten", async () => {
     const { address, facts } = await createServer();
     expect((await install(facts)).exitCode).toBe(0);
