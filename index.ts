@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Host } from "./components/index.ts";
-import { loadProgram } from "./core/program.ts";
+import { loadProgram } from "./core/tasks/program.ts";
 
 const { settings, warnings, ...local } = await loadProgram({
   stack: pulumi.getStack(),

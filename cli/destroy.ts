@@ -1,22 +1,22 @@
 import { createInterface } from "node:readline/promises";
 import { Command } from "commander";
 import { execa } from "execa";
-import { UserError } from "../core/errors.ts";
-import { exitCodes } from "../core/exit-codes.ts";
-import { waitForActions } from "../core/hetzner/actions.ts";
-import { answerOf, createHetzner } from "../core/hetzner/client.ts";
-import { HetznerApiError } from "../core/hetzner/errors.ts";
-import { findLayout, hostLayoutOf, type Layout } from "../core/local/layout.ts";
-import { removePrivateFile } from "../core/local/private-files.ts";
-import { readState } from "../core/local/state.ts";
-import { type LocalSettings, loadHost } from "../core/settings/host.ts";
-import { chooseHost } from "./_choose.ts";
-import { engineEnvironment, engineOrSetUp } from "./_engine.ts";
-import { removeLeftovers } from "./_leftovers.ts";
-import { type Progress, startProgress } from "./_progress.ts";
-import { recover } from "./_recover.ts";
-import { runEngine } from "./_run-engine.ts";
-import { openStack } from "./_stack.ts";
+import { UserError } from "../core/base/errors.ts";
+import { exitCodes } from "../core/base/exit-codes.ts";
+import { waitForActions } from "../core/base/hetzner/actions.ts";
+import { answerOf, createHetzner } from "../core/base/hetzner/client.ts";
+import { HetznerApiError } from "../core/base/hetzner/errors.ts";
+import { removePrivateFile } from "../core/base/machine/private-files.ts";
+import { findLayout, hostLayoutOf, type Layout } from "../core/project/layout.ts";
+import { type LocalSettings, loadHost } from "../core/project/settings/host.ts";
+import { readState } from "../core/project/state/state.ts";
+import { engineEnvironment, engineOrSetUp } from "../engine/environment.ts";
+import { removeLeftovers } from "../engine/leftovers.ts";
+import { type Progress, startProgress } from "../engine/progress.ts";
+import { recover } from "../engine/recover.ts";
+import { runEngine } from "../engine/run.ts";
+import { openStack } from "../engine/stack.ts";
+import { chooseHost } from "./shared/choose.ts";
 
 /** `clawdlets destroy`: deletes the server and its disk. */
 export function destroyCommand(): Command {

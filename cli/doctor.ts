@@ -1,15 +1,22 @@
 import { Command, Option } from "commander";
 import pc from "picocolors";
-import { type DoctorContext, examine, exitCodeOf, type Finding, type Scope, scopes } from "../core/doctor/index.ts";
-import { UserError } from "../core/errors.ts";
-import { findLayout } from "../core/local/layout.ts";
-import { scanRepository } from "../core/repo/secret-scan.ts";
+import { UserError } from "../core/base/errors.ts";
+import { findLayout } from "../core/project/layout.ts";
+import {
+  type DoctorContext,
+  examine,
+  exitCodeOf,
+  type Finding,
+  type Scope,
+  scopes,
+} from "../core/tasks/doctor/index.ts";
+import { scanRepository } from "../core/tasks/repo/secret-scan.ts";
+import { engineRoot } from "../engine/environment.ts";
+import { printable } from "../engine/progress.ts";
+import { stopSignal } from "../engine/signals.ts";
 import { findEngine } from "../toolchain/index.ts";
-import { engineRoot } from "./_engine.ts";
-import { gitleaksOrSetUp } from "./_gitleaks.ts";
-import { chooseHosts } from "./_hosts.ts";
-import { printable } from "./_progress.ts";
-import { stopSignal } from "./_signals.ts";
+import { gitleaksOrSetUp } from "./shared/gitleaks.ts";
+import { chooseHosts } from "./shared/hosts.ts";
 
 interface Options {
   host?: string;

@@ -32,12 +32,12 @@ export const emulatorCommand = new Command("emulator")
   .action(run);
 
 async function run({ envFile, ...options }: Options): Promise<void> {
-  if (envFile !== undefined) (await import("./_emulator-env.ts")).refuseRealAccount(envFile);
+  if (envFile !== undefined) (await import("./shared/emulator-env.ts")).refuseRealAccount(envFile);
   const { EmulatorOptionError, startEmulator } = await import("../emulator/index.ts");
   try {
     const emulator = await startEmulator(options);
     const { endpoint, token, sshPort } = emulator;
-    if (envFile !== undefined) await (await import("./_emulator-env.ts")).pointAt(envFile, emulator);
+    if (envFile !== undefined) await (await import("./shared/emulator-env.ts")).pointAt(envFile, emulator);
     process.stdout.write(`${JSON.stringify({ endpoint, token, sshPort })}\n`);
     await askedToStop();
     const { unknownEndpoints } = emulator.report();

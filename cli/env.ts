@@ -1,12 +1,12 @@
 import { Command } from "commander";
-import { UserError } from "../core/errors.ts";
-import { exitCodes } from "../core/exit-codes.ts";
-import { findLayout, type Layout } from "../core/local/layout.ts";
-import { makePrivateFolder } from "../core/local/private-files.ts";
-import { readProjectFile } from "../core/local/project-file.ts";
-import { listStackFiles } from "../core/settings/stack-file.ts";
-import { shellQuoted } from "../core/settings/wording.ts";
-import { engineEnvironment, engineOrSetUp } from "./_engine.ts";
+import { UserError } from "../core/base/errors.ts";
+import { exitCodes } from "../core/base/exit-codes.ts";
+import { makePrivateFolder } from "../core/base/machine/private-files.ts";
+import { shellQuoted } from "../core/base/wording.ts";
+import { findLayout, type Layout } from "../core/project/layout.ts";
+import { listStackFiles } from "../core/project/settings/stack-file.ts";
+import { readProjectFile } from "../core/project/state/project-file.ts";
+import { engineEnvironment, engineOrSetUp } from "../engine/environment.ts";
 
 /**
  * The stack that `pulumi` works on, where stacks are hosts. Elsewhere it is the one that was chosen with `pulumi stack`: naming

@@ -2,15 +2,15 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
-import { findLayout, type Layout } from "../core/local/layout.ts";
-import { scaffold } from "../core/scaffold.ts";
-import { cidrProblem } from "../core/settings/cidr.ts";
-import { hostNamePattern } from "../core/settings/names.ts";
-import { hostEntry, readStackJson } from "../core/settings/stack-json.ts";
-import { askText, canAsk } from "./_ask.ts";
-import { startProgress } from "./_progress.ts";
-import { forHost, print } from "./_secrets.ts";
+import { cidrProblem } from "../core/project/firewall/cidr.ts";
+import { findLayout, type Layout } from "../core/project/layout.ts";
+import { hostNamePattern } from "../core/project/settings/names.ts";
+import { hostEntry, readStackJson } from "../core/project/settings/stack-json.ts";
+import { scaffold } from "../core/tasks/scaffold.ts";
+import { startProgress } from "../engine/progress.ts";
 import { makeSecrets } from "./secrets/init.ts";
+import { askText, canAsk } from "./shared/ask.ts";
+import { forHost, print } from "./shared/secrets.ts";
 
 interface Options {
   host?: string;

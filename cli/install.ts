@@ -1,14 +1,14 @@
 import { Command, Option } from "commander";
 import { z } from "zod";
-import { install } from "../core/bootstrap/install.ts";
-import { type Journal, readJournal } from "../core/bootstrap/journal.ts";
-import { UserError } from "../core/errors.ts";
-import { exitCodes } from "../core/exit-codes.ts";
-import { findLayout, hostLayoutOf } from "../core/local/layout.ts";
-import { loadHost, type WantedRevision, wantedEnvironment } from "../core/settings/host.ts";
-import { chooseHost } from "./_choose.ts";
-import { printable } from "./_progress.ts";
-import { milestones, stopSignal } from "./_signals.ts";
+import { UserError } from "../core/base/errors.ts";
+import { exitCodes } from "../core/base/exit-codes.ts";
+import { install } from "../core/host/install/install.ts";
+import { type Journal, readJournal } from "../core/host/journal.ts";
+import { findLayout, hostLayoutOf } from "../core/project/layout.ts";
+import { loadHost, type WantedRevision, wantedEnvironment } from "../core/project/settings/host.ts";
+import { printable } from "../engine/progress.ts";
+import { milestones, stopSignal } from "../engine/signals.ts";
+import { chooseHost } from "./shared/choose.ts";
 
 const installFacts = z.object({
   serverId: z.number().int().positive(),

@@ -1,20 +1,20 @@
 import { Command } from "commander";
-import { UserError } from "../core/errors.ts";
-import { exitCodes } from "../core/exit-codes.ts";
-import { createHetzner } from "../core/hetzner/client.ts";
-import { findLayout, type Layout } from "../core/local/layout.ts";
-import { type Closed, closeHost } from "../core/lockdown/close.ts";
-import { type Expectation, expectationOf } from "../core/lockdown/expectation.ts";
-import { lockdownFacts } from "../core/lockdown/facts.ts";
-import { proveLockdown } from "../core/lockdown/prove.ts";
-import { type Verified, verifyExpected } from "../core/lockdown/verify.ts";
-import { accessOf, readAccess } from "../core/settings/access.ts";
-import { loadHost } from "../core/settings/host.ts";
-import { chooseHost } from "./_choose.ts";
-import { allOption, chooseHosts, worstOf } from "./_hosts.ts";
-import { milestones, stopSignal } from "./_signals.ts";
-import { showVerified } from "./_verified.ts";
+import { UserError } from "../core/base/errors.ts";
+import { exitCodes } from "../core/base/exit-codes.ts";
+import { createHetzner } from "../core/base/hetzner/client.ts";
+import { type Closed, closeHost } from "../core/host/lockdown/close.ts";
+import { type Expectation, expectationOf } from "../core/host/lockdown/expectation.ts";
+import { lockdownFacts } from "../core/host/lockdown/facts.ts";
+import { proveLockdown } from "../core/host/lockdown/prove.ts";
+import { type Verified, verifyExpected } from "../core/host/lockdown/verify.ts";
+import { findLayout, type Layout } from "../core/project/layout.ts";
+import { accessOf, readAccess } from "../core/project/settings/access.ts";
+import { loadHost } from "../core/project/settings/host.ts";
+import { milestones, stopSignal } from "../engine/signals.ts";
 import { readFacts } from "./install.ts";
+import { chooseHost } from "./shared/choose.ts";
+import { allOption, chooseHosts, worstOf } from "./shared/hosts.ts";
+import { showVerified } from "./shared/verified.ts";
 
 interface Options {
   host?: string;

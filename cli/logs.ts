@@ -5,14 +5,14 @@ import { join, relative } from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
-import { readJournal } from "../core/bootstrap/journal.ts";
-import { hasCode, UserError } from "../core/errors.ts";
-import { exitCodes } from "../core/exit-codes.ts";
-import { findLayout, type HostLayout, hostLayoutOf } from "../core/local/layout.ts";
-import { readFolder } from "../core/local/private-files.ts";
-import { hostNamePattern } from "../core/settings/names.ts";
-import { chooseHost } from "./_choose.ts";
-import { printable } from "./_progress.ts";
+import { hasCode, UserError } from "../core/base/errors.ts";
+import { exitCodes } from "../core/base/exit-codes.ts";
+import { readFolder } from "../core/base/machine/private-files.ts";
+import { readJournal } from "../core/host/journal.ts";
+import { findLayout, type HostLayout, hostLayoutOf } from "../core/project/layout.ts";
+import { hostNamePattern } from "../core/project/settings/names.ts";
+import { printable } from "../engine/progress.ts";
+import { chooseHost } from "./shared/choose.ts";
 
 interface Options {
   host?: string;

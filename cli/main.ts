@@ -1,7 +1,7 @@
 import { CommanderError } from "commander";
-import { UserError } from "../core/errors.ts";
-import { exitCodes } from "../core/exit-codes.ts";
-import { programFor } from "./_program.ts";
+import { UserError } from "../core/base/errors.ts";
+import { exitCodes } from "../core/base/exit-codes.ts";
+import { programFor } from "./program.ts";
 
 try {
   await (await programFor(process.argv[2] ?? "")).parseAsync();

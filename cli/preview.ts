@@ -1,21 +1,21 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { Command, Option } from "commander";
-import { formats } from "../core/ci/format.ts";
-import { UserError } from "../core/errors.ts";
-import { exitCodes } from "../core/exit-codes.ts";
-import { requestsOfPreview } from "../core/fleet/requests.ts";
-import { findLayout, type Layout } from "../core/local/layout.ts";
+import { UserError } from "../core/base/errors.ts";
+import { exitCodes } from "../core/base/exit-codes.ts";
+import { findLayout, type Layout } from "../core/project/layout.ts";
+import { requestsOfPreview } from "../core/tasks/fleet/requests.ts";
+import { isChosen } from "../engine/chosen-stack.ts";
+import { engineOrSetUp, prepareState } from "../engine/environment.ts";
+import { formats } from "../engine/preview/plan/format.ts";
+import { type Progress, startProgress } from "../engine/progress.ts";
+import { type EngineOptions, runEngine } from "../engine/run.ts";
+import { streamPreview } from "../engine/streamed-preview.ts";
 import type { Engine } from "../toolchain/index.ts";
-import { chooseHost } from "./_choose.ts";
-import { isChosen } from "./_chosen-stack.ts";
-import { engineOrSetUp, prepareState } from "./_engine.ts";
-import { askedAgain, type Chosen, chooseFleet } from "./_fleet/choose.ts";
-import { changedText, runFleetCommand } from "./_fleet/fleet.ts";
-import { addFleetOptions, type FleetOptions, fleetOnly } from "./_fleet/options.ts";
-import type { CiOptions } from "./_preview-ci/command.ts";
-import { type Progress, startProgress } from "./_progress.ts";
-import { type EngineOptions, runEngine } from "./_run-engine.ts";
-import { streamPreview } from "./_streamed-preview.ts";
+import { askedAgain, type Chosen, chooseFleet } from "./fleet/choose.ts";
+import { changedText, runFleetCommand } from "./fleet/fleet.ts";
+import { addFleetOptions, type FleetOptions, fleetOnly } from "./fleet/options.ts";
+import { chooseHost } from "./shared/choose.ts";
+import type { CiOptions } from "./shared/preview-ci.ts";
 
 type Options = CiOptions & FleetOptions & { json?: boolean };
 
@@ -63,7 +63,7 @@ const nothing = "nothing would change";
 
 async function inCi(options: Options): Promise<void> {
   const given = fleetOnly(options);
-  if (given.length === 0) return (await import("./_preview-ci/command.ts")).previewInCi(options);
+  if (given.length === 0) return (await import("./shared/preview-ci.ts")).previewInCi(options);
   throw new UserError(`${given.join(", ")} cannot be used with --ci, which takes --stack or --all.`, {
     exitCode: exitCodes.usage,
   });
@@ -124,7 +124,7 @@ export async function preview(
 
 /** The first time: the stack is made or chosen, by the library. */
 async function openedStack(layout: Layout, host: string, engine: Engine, refresh: boolean): Promise<Stack> {
-  const { openStack } = await import("./_stack.ts");
+  const { openStack } = await import("../engine/stack.ts");
   // The library passes --refresh on, but never --refresh=false; the engine reads each of its options from the environment too.
   return openStack(layout, host, engine, refresh ? {} : { PULUMI_OPTION_REFRESH: "false" });
 }

@@ -1,6 +1,6 @@
 import { Command } from "commander";
-import { windowOption } from "./_behind-window.ts";
 import { attach, withSession } from "./server/_session.ts";
+import { windowOption } from "./shared/behind-window.ts";
 
 /** `clawdlets ssh`: a session as admin, under the pinned key and nothing of the operator's own ssh settings. */
 export function sshCommand(): Command {

@@ -1,18 +1,18 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import pMap from "p-map";
-import { exitCodes } from "../core/exit-codes.ts";
-import { findLayout } from "../core/local/layout.ts";
-import { writePublicFile } from "../core/local/private-files.ts";
-import { readProjectFile } from "../core/local/project-file.ts";
-import { listStackFiles } from "../core/settings/stack-file.ts";
-import { pageOf } from "../core/status/page.ts";
-import { hostStatus } from "../core/status/status.ts";
-import { tableOf } from "../core/status/table.ts";
-import { chooseHosts } from "./_hosts.ts";
-import { printable, startProgress } from "./_progress.ts";
-import { stopSignal } from "./_signals.ts";
+import { exitCodes } from "../core/base/exit-codes.ts";
+import { writePublicFile } from "../core/base/machine/private-files.ts";
+import { findLayout } from "../core/project/layout.ts";
+import { listStackFiles } from "../core/project/settings/stack-file.ts";
+import { readProjectFile } from "../core/project/state/project-file.ts";
+import { pageOf } from "../core/tasks/status/page.ts";
+import { hostStatus } from "../core/tasks/status/status.ts";
+import { tableOf } from "../core/tasks/status/table.ts";
+import { printable, startProgress } from "../engine/progress.ts";
+import { stopSignal } from "../engine/signals.ts";
 import { preview } from "./preview.ts";
+import { chooseHosts } from "./shared/hosts.ts";
 
 interface Options {
   host?: string;

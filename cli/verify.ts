@@ -1,13 +1,13 @@
 import { Command } from "commander";
-import { requestsOfVerify } from "../core/fleet/requests.ts";
-import { findLayout, type Layout } from "../core/local/layout.ts";
-import { type Verified, verifyHost } from "../core/lockdown/verify.ts";
-import { type Chosen, chooseFleet } from "./_fleet/choose.ts";
-import { runFleetCommand } from "./_fleet/fleet.ts";
-import { addFleetOptions, type FleetOptions } from "./_fleet/options.ts";
-import { allOption, chooseHosts, knownHosts, worstOf } from "./_hosts.ts";
-import { stopSignal } from "./_signals.ts";
-import { showVerified, verdictOf } from "./_verified.ts";
+import { type Verified, verifyHost } from "../core/host/lockdown/verify.ts";
+import { findLayout, type Layout } from "../core/project/layout.ts";
+import { requestsOfVerify } from "../core/tasks/fleet/requests.ts";
+import { stopSignal } from "../engine/signals.ts";
+import { type Chosen, chooseFleet } from "./fleet/choose.ts";
+import { runFleetCommand } from "./fleet/fleet.ts";
+import { addFleetOptions, type FleetOptions } from "./fleet/options.ts";
+import { allOption, chooseHosts, knownHosts, worstOf } from "./shared/hosts.ts";
+import { showVerified, verdictOf } from "./shared/verified.ts";
 
 /** `clawdlets verify`: whether hosts are locked down as declared. Changes nothing. */
 export function verifyCommand(): Command {

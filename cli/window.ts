@@ -1,14 +1,14 @@
 import { Command, InvalidArgumentError } from "commander";
-import { closeWindow, findWindows, type Window } from "../core/bootstrap/window.ts";
-import { openByHand } from "../core/bootstrap/window-by-hand.ts";
-import { noteWindow, readWindowJournal } from "../core/bootstrap/window-journal.ts";
-import { messageOf, UserError } from "../core/errors.ts";
-import { exitCodes } from "../core/exit-codes.ts";
-import { createHetzner } from "../core/hetzner/client.ts";
-import { findLayout, hostLayoutOf } from "../core/local/layout.ts";
-import { readAccess } from "../core/settings/access.ts";
-import { allOption, chooseHosts } from "./_hosts.ts";
-import { printable } from "./_progress.ts";
+import { messageOf, UserError } from "../core/base/errors.ts";
+import { exitCodes } from "../core/base/exit-codes.ts";
+import { createHetzner } from "../core/base/hetzner/client.ts";
+import { closeWindow, findWindows, type Window } from "../core/host/window/window.ts";
+import { openByHand } from "../core/host/window/window-by-hand.ts";
+import { noteWindow, readWindowJournal } from "../core/host/window/window-journal.ts";
+import { findLayout, hostLayoutOf } from "../core/project/layout.ts";
+import { readAccess } from "../core/project/settings/access.ts";
+import { printable } from "../engine/progress.ts";
+import { allOption, chooseHosts } from "./shared/hosts.ts";
 
 interface Options {
   host?: string;

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { hostName, matching } from "../core/settings/names.ts";
+import { hostName, matching } from "../core/project/settings/names.ts";
 import { isPlain } from "./_plain.ts";
 
 /** Whose input it is, for the message: `NixosInstall "web-1"`. */

@@ -1,6 +1,6 @@
 import type * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
-import { labelsOf } from "../core/hetzner/labels.ts";
+import { labelsOf } from "../core/base/hetzner/labels.ts";
 import type { Owner } from "./_checked.ts";
 
 /** Gets what a server is about to be made of, and returns what it is made of instead. */

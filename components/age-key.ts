@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { ageRecipient } from "../core/settings/names.ts";
+import { ageRecipient } from "../core/project/settings/names.ts";
 
 /** The age key of one host. Its private half never passes through the engine: not as an input, not as an output. */
 export interface AgeKeyArgs {

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { bootstrapUserData as textOf } from "../core/bootstrap/user-data.ts";
+import { bootstrapUserData as textOf } from "../core/host/install/user-data.ts";
 
 /** The one-time keys a server is born with. The private half is worthless once the installation is over. */
 export interface BootstrapKeysArgs {

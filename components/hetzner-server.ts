@@ -1,7 +1,7 @@
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
-import type { Adoption } from "../core/hetzner/adopt.ts";
-import { labelsOf } from "../core/hetzner/labels.ts";
+import type { Adoption } from "../core/base/hetzner/adopt.ts";
+import { labelsOf } from "../core/base/hetzner/labels.ts";
 import { adopting } from "./_adopt.ts";
 import { checked, checkedFirewalls, checkHost, shapes } from "./_checked.ts";
 import { serverTransformed, type TransformServer } from "./_transform-server.ts";

@@ -1,19 +1,19 @@
 import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
+import { labelsOf } from "../core/base/hetzner/labels.ts";
+import { inboundRules } from "../core/project/firewall/firewall-rules.ts";
 import {
   type Declaration,
   type DeclaredRule,
   declarationProblems,
   declaredRules,
   worldOpenOf,
-} from "../core/bootstrap/declared-rules.ts";
-import { labelsOf } from "../core/hetzner/labels.ts";
-import { inboundRules } from "../core/settings/firewall-rules.ts";
-import type { SshExposure } from "../core/settings/stack-config.ts";
+} from "../core/project/settings/declared-rules.ts";
+import type { SshExposure } from "../core/project/settings/stack-config.ts";
 import { adopting } from "./_adopt.ts";
 import { isPlain } from "./_plain.ts";
 
-export type { DeclaredRule } from "../core/bootstrap/declared-rules.ts";
+export type { DeclaredRule } from "../core/project/settings/declared-rules.ts";
 
 /** One thing that is open beside what is ours. OPENS A PORT. Inbound only, see docs/settings.md. */
 export type HostFirewallRule = {

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Adoption } from "../core/hetzner/adopt.ts";
-import { type HostSettings, keepsWindow } from "../core/settings/host.ts";
+import type { Adoption } from "../core/base/hetzner/adopt.ts";
+import { type HostSettings, keepsWindow } from "../core/project/settings/host.ts";
 import { type BeforeCreate, buyingHooks } from "./_host-hooks.ts";
 import { AgeKey } from "./age-key.ts";
 import type { BootstrapKeysArgs } from "./bootstrap-user-data.ts";
@@ -10,7 +10,7 @@ import { Lockdown } from "./lockdown.ts";
 import { NixosConfiguration, type NixosConfigurationArgs } from "./nixos-configuration.ts";
 import { NixosInstall } from "./nixos-install.ts";
 
-export type { HostSettings } from "../core/settings/host.ts";
+export type { HostSettings } from "../core/project/settings/host.ts";
 
 /** One hardened NixOS host on Hetzner Cloud. COSTS MONEY from its creation. */
 export interface HostArgs {

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { UserError } from "../core/errors.ts";
+import { UserError } from "../core/base/errors.ts";
 import type { HostArgs } from "./host.ts";
 
 /** Where a host's settings are looked for; given, so that a program may look elsewhere. */
@@ -18,7 +18,7 @@ export interface LoadHostOptions {
 export async function loadHost(host: string, options: LoadHostOptions = {}): Promise<HostArgs> {
   const { folder = process.cwd(), environment = process.env } = options;
   // Only here: what reads settings and secrets brings packages that look at the environment as they load.
-  const { loadProgram } = await import("../core/program.ts");
+  const { loadProgram } = await import("../core/tasks/program.ts");
   try {
     const { warnings, ...args } = await loadProgram({
       stack: host,

@@ -1,6 +1,6 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { SshExposure } from "../core/settings/stack-config.ts";
+import type { SshExposure } from "../core/project/settings/stack-config.ts";
 import { checked, checkHost, shapes } from "./_checked.ts";
 import { clawdletsCommand, doNothing } from "./_clawdlets-command.ts";
 import type { DeclaredRule } from "./host-firewall.ts";

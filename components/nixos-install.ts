@@ -1,6 +1,6 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { installIdOf } from "../core/bootstrap/install-id.ts";
+import { installIdOf } from "../core/host/install/install-id.ts";
 import { checked, checkHost, shapes } from "./_checked.ts";
 import { clawdletsCommand, doNothing } from "./_clawdlets-command.ts";
 

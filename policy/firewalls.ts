@@ -1,4 +1,4 @@
-import type { FirewallRule } from "../core/bootstrap/opens-ssh.ts";
+import type { FirewallRule } from "../core/project/firewall/opens-ssh.ts";
 import { listOf, type PlannedResource, recordOf, textOf, types, unknown } from "./rule.ts";
 
 /** The rules of a planned firewall in the API's shape. A network that only the update will know is left out. */

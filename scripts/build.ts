@@ -10,7 +10,7 @@ const dist = join(root, "dist");
 const common = join(dist, "cjs");
 
 /** What code reads beside itself at run time. */
-const assets = ["core/repo/workflows", ".gitleaks.toml"];
+const assets = ["core/tasks/repo/workflows", ".gitleaks.toml"];
 
 const read = (file: string) => JSON.parse(readFileSync(join(root, file), "utf8"));
 const { dependencies } = read("package.json");

@@ -14,8 +14,8 @@ if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
 fi
 # npx runs a package's own command only where it is linked, and npm links those of dependencies alone.
 ln -sf ../../bin/clawdlets.mjs node_modules/.bin/clawdlets
-if [ ! -f core/hetzner/_generated/api.d.ts ] || [ emulator/openapi/openapi.json -nt core/hetzner/_generated/api.d.ts ]; then
-  mkdir -p core/hetzner/_generated
-  node_modules/.bin/openapi-typescript emulator/openapi/openapi.json -o core/hetzner/_generated/api.d.ts >/dev/null
+if [ ! -f core/base/hetzner/_generated/api.d.ts ] || [ emulator/openapi/openapi.json -nt core/base/hetzner/_generated/api.d.ts ]; then
+  mkdir -p core/base/hetzner/_generated
+  node_modules/.bin/openapi-typescript emulator/openapi/openapi.json -o core/base/hetzner/_generated/api.d.ts >/dev/null
 fi
 node_modules/.bin/tsx toolchain/main.ts >/dev/null

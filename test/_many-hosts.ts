@@ -2,15 +2,15 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa, type Options } from "execa";
-import { programFiles } from "../cli/_demo/prepare.ts";
-import { pointAt } from "../cli/_emulator-env.ts";
-import { initSecrets } from "../core/init.ts";
-import { git } from "../core/local/git.ts";
-import { type Layout, layoutOf } from "../core/local/layout.ts";
-import { makePrivateFolder, writePrivateFile } from "../core/local/private-files.ts";
-import { ensureSshKey } from "../core/local/ssh-keys.ts";
-import { openSecrets } from "../core/secrets/open.ts";
-import { addToStackFile } from "../core/settings/stack-file.ts";
+import { programFiles } from "../cli/demo/prepare.ts";
+import { pointAt } from "../cli/shared/emulator-env.ts";
+import { git } from "../core/base/machine/git.ts";
+import { makePrivateFolder, writePrivateFile } from "../core/base/machine/private-files.ts";
+import { ensureSshKey } from "../core/base/machine/ssh-keys.ts";
+import { type Layout, layoutOf } from "../core/project/layout.ts";
+import { openSecrets } from "../core/project/secrets/open.ts";
+import { addToStackFile } from "../core/project/settings/stack-file.ts";
+import { initSecrets } from "../core/tasks/init.ts";
 import { type Emulator, type EmulatorOptions, startEmulator } from "../emulator/index.ts";
 import { findEngine } from "../toolchain/index.ts";
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "vitest";
-import { type Layout, layoutOf } from "../core/local/layout.ts";
+import { type Layout, layoutOf } from "../core/project/layout.ts";
 
 const folders: string[] = [];
 afterEach(() => {

@@ -70,7 +70,7 @@ const parts = {
   // Many, as each command loads what it needs.
   cli: { entryPoints: { main: "cli/main.ts" }, splitting: true },
   // Started several times an installation, each time waited for.
-  guard: { entryPoints: { "guard-main": "core/bootstrap/guard-main.ts" } },
+  guard: { entryPoints: { "guard-main": "core/host/window/guard-main.ts" } },
   anywhere: { entryPoints: { main: "emulator/stand-ins/anywhere/main.ts" } },
   tailnet: { entryPoints: { main: "emulator/stand-ins/tailnet/main.ts" } },
 };

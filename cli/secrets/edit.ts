@@ -1,9 +1,9 @@
 import { text } from "node:stream/consumers";
 import { Command } from "commander";
-import { editSecret } from "../../core/secrets/edit.ts";
-import { askSecret, canAsk } from "../_ask.ts";
-import { editText } from "../_editor.ts";
-import { forHost, hostOption, jsonOption, print } from "../_secrets.ts";
+import { editSecret } from "../../core/tasks/secrets/edit.ts";
+import { askSecret, canAsk } from "../shared/ask.ts";
+import { editText } from "../shared/editor.ts";
+import { forHost, hostOption, jsonOption, print } from "../shared/secrets.ts";
 
 interface Options {
   host?: string;

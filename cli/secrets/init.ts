@@ -1,15 +1,15 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
-import { type InitPlan, initSecrets, planSecrets } from "../../core/init.ts";
-import type { Layout } from "../../core/local/layout.ts";
-import { readFolder } from "../../core/local/private-files.ts";
-import { readProjectFile } from "../../core/local/project-file.ts";
-import { secretFile } from "../../core/secrets/store.ts";
-import { askSecret, canAsk } from "../_ask.ts";
-import { engineOrSetUp } from "../_engine.ts";
-import { forHost, hostOption, jsonOption, print, type SecretsCommand } from "../_secrets.ts";
-import { readValues } from "../_values.ts";
+import { readFolder } from "../../core/base/machine/private-files.ts";
+import type { Layout } from "../../core/project/layout.ts";
+import { secretFile } from "../../core/project/secrets/store.ts";
+import { readProjectFile } from "../../core/project/state/project-file.ts";
+import { type InitPlan, initSecrets, planSecrets } from "../../core/tasks/init.ts";
+import { engineOrSetUp } from "../../engine/environment.ts";
+import { askSecret, canAsk } from "../shared/ask.ts";
+import { forHost, hostOption, jsonOption, print, type SecretsCommand } from "../shared/secrets.ts";
+import { readValues } from "../shared/values.ts";
 
 interface Options {
   host?: string;
@@ -75,7 +75,7 @@ async function makeStack({ layout, host, progress }: SecretsCommand): Promise<vo
   const stacks = join(layout.state, ".pulumi", "stacks");
   if (readFolder(stacks).some((project) => existsSync(join(stacks, project, `${host}.json`)))) return;
   // Loaded only here: the engine's library takes longer to load than all the rest to run.
-  const { openStack } = await import("../_stack.ts");
+  const { openStack } = await import("../../engine/stack.ts");
   await openStack(layout, host, await engineOrSetUp(progress));
 }
 

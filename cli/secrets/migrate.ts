@@ -1,11 +1,11 @@
 import { Command } from "commander";
-import { findLayout } from "../../core/local/layout.ts";
-import { migrateSecrets } from "../../core/secrets/migrate.ts";
-import { operatorIdentityFile } from "../../core/secrets/operators.ts";
-import { readEnvFile } from "../../core/settings/env-file.ts";
-import { engineOrSetUp } from "../_engine.ts";
-import { startProgress } from "../_progress.ts";
-import { jsonOption, print } from "../_secrets.ts";
+import { findLayout } from "../../core/project/layout.ts";
+import { operatorIdentityFile } from "../../core/project/secrets/keys/operators.ts";
+import { readEnvFile } from "../../core/project/settings/env-file.ts";
+import { migrateSecrets } from "../../core/tasks/secrets/migrate.ts";
+import { engineOrSetUp } from "../../engine/environment.ts";
+import { startProgress } from "../../engine/progress.ts";
+import { jsonOption, print } from "../shared/secrets.ts";
 
 interface Options {
   host?: string;

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { forHost, hostOption, jsonOption, print } from "../_secrets.ts";
+import { forHost, hostOption, jsonOption, print } from "../shared/secrets.ts";
 
 /** `clawdlets secrets path`: where one host's secrets are, here and there. */
 export function pathCommand(): Command {

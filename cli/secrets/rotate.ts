@@ -1,12 +1,12 @@
 import { Command } from "commander";
-import { isInstalled, routeToHost } from "../../core/bootstrap/admin-route.ts";
-import { deliverOver } from "../../core/bootstrap/send-secrets.ts";
-import type { Layout } from "../../core/local/layout.ts";
-import type { Deliver } from "../../core/secrets/deliver.ts";
-import { rotateIdentity } from "../../core/secrets/rotate.ts";
-import { loadHost } from "../../core/settings/host.ts";
-import { forHost, hostOption, jsonOption, print } from "../_secrets.ts";
-import { stopSignal } from "../_signals.ts";
+import { deliverOver } from "../../core/host/delivery/send-secrets.ts";
+import { isInstalled, routeToHost } from "../../core/host/reach/admin-route.ts";
+import type { Layout } from "../../core/project/layout.ts";
+import type { Deliver } from "../../core/project/secrets/deliver.ts";
+import { loadHost } from "../../core/project/settings/host.ts";
+import { rotateIdentity } from "../../core/tasks/secrets/rotate.ts";
+import { stopSignal } from "../../engine/signals.ts";
+import { forHost, hostOption, jsonOption, print } from "../shared/secrets.ts";
 
 interface Options {
   host?: string;

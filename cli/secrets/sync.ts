@@ -1,13 +1,13 @@
 import { Command } from "commander";
-import { routeToHost } from "../../core/bootstrap/admin-route.ts";
-import { deliverOver } from "../../core/bootstrap/send-secrets.ts";
-import { SettingsError } from "../../core/errors.ts";
-import { checkLocalFolder } from "../../core/local/hygiene.ts";
-import { checkHostSecrets } from "../../core/secrets/check.ts";
-import { ciphertextOf } from "../../core/secrets/ciphertext.ts";
-import { loadHost } from "../../core/settings/host.ts";
-import { forHost, hostOption, jsonOption, print } from "../_secrets.ts";
-import { stopSignal } from "../_signals.ts";
+import { SettingsError } from "../../core/base/errors.ts";
+import { deliverOver } from "../../core/host/delivery/send-secrets.ts";
+import { routeToHost } from "../../core/host/reach/admin-route.ts";
+import { checkLocalFolder } from "../../core/project/hygiene.ts";
+import { checkHostSecrets } from "../../core/project/secrets/check.ts";
+import { ciphertextOf } from "../../core/project/secrets/ciphertext.ts";
+import { loadHost } from "../../core/project/settings/host.ts";
+import { stopSignal } from "../../engine/signals.ts";
+import { forHost, hostOption, jsonOption, print } from "../shared/secrets.ts";
 
 interface Options {
   host?: string;

@@ -1,10 +1,10 @@
 import { Command } from "commander";
-import { exitCodes } from "../../core/exit-codes.ts";
-import { checkLocalFolder } from "../../core/local/hygiene.ts";
-import { checkHostIdentity, checkSecrets } from "../../core/secrets/check.ts";
-import { recipientsKnown } from "../../core/secrets/identity.ts";
-import { readRotation } from "../../core/secrets/rotation.ts";
-import { forHost, hostOption, jsonOption, print } from "../_secrets.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+import { checkLocalFolder } from "../../core/project/hygiene.ts";
+import { checkHostIdentity, checkSecrets } from "../../core/project/secrets/check.ts";
+import { recipientsKnown } from "../../core/project/secrets/identity.ts";
+import { readRotation } from "../../core/project/secrets/rotation.ts";
+import { forHost, hostOption, jsonOption, print } from "../shared/secrets.ts";
 
 /** `clawdlets secrets verify`: whether the host and this operator can read every secret the host needs. */
 export function verifyCommand(): Command {

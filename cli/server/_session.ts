@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
-import { anyRoute } from "../../core/activation/rebuild.ts";
-import { type SshRoute, ssh, strictOptions } from "../../core/bootstrap/ssh.ts";
-import { UserError } from "../../core/errors.ts";
-import { findLayout, type Layout } from "../../core/local/layout.ts";
-import { cleanEnvironment } from "../../core/local/run.ts";
-import { type HostSettings, type LocalSettings, loadHost } from "../../core/settings/host.ts";
-import { behindWindow } from "../_behind-window.ts";
-import { chooseHost } from "../_choose.ts";
-import { stopSignal } from "../_signals.ts";
+import { UserError } from "../../core/base/errors.ts";
+import { cleanEnvironment } from "../../core/base/machine/run.ts";
+import { anyRoute } from "../../core/host/activation/rebuild.ts";
+import { type SshRoute, ssh, strictOptions } from "../../core/host/reach/ssh.ts";
+import { findLayout, type Layout } from "../../core/project/layout.ts";
+import { type HostSettings, type LocalSettings, loadHost } from "../../core/project/settings/host.ts";
+import { stopSignal } from "../../engine/signals.ts";
+import { behindWindow } from "../shared/behind-window.ts";
+import { chooseHost } from "../shared/choose.ts";
 
 export interface ServerOptions {
   host?: string;

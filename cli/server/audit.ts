@@ -1,12 +1,12 @@
 import { Command } from "commander";
-import { readJournal } from "../../core/bootstrap/journal.ts";
-import { exitCodes } from "../../core/exit-codes.ts";
-import { hostLayoutOf } from "../../core/local/layout.ts";
-import { requiredSecrets } from "../../core/secrets/plan.ts";
-import { auditFindings } from "../../core/server/audit.ts";
-import { readFacts } from "../../core/server/facts.ts";
-import { windowOption } from "../_behind-window.ts";
-import { printable } from "../_progress.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+import { auditFindings } from "../../core/host/facts/audit.ts";
+import { readFacts } from "../../core/host/facts/server-facts.ts";
+import { readJournal } from "../../core/host/journal.ts";
+import { hostLayoutOf } from "../../core/project/layout.ts";
+import { requiredSecrets } from "../../core/project/secrets/plan.ts";
+import { printable } from "../../engine/progress.ts";
+import { windowOption } from "../shared/behind-window.ts";
 import { hostOption, jsonOption, type ServerOptions, type Session, withSession } from "./_session.ts";
 
 export function auditCommand(): Command {

@@ -1,13 +1,13 @@
 import { Command } from "commander";
-import { rebuild } from "../../core/activation/rebuild.ts";
-import { UserError } from "../../core/errors.ts";
-import { findLayout } from "../../core/local/layout.ts";
-import { loadHost } from "../../core/settings/host.ts";
-import { windowOption } from "../_behind-window.ts";
-import { chooseHost } from "../_choose.ts";
-import { startProgress } from "../_progress.ts";
-import { stopSignal } from "../_signals.ts";
+import { UserError } from "../../core/base/errors.ts";
+import { rebuild } from "../../core/host/activation/rebuild.ts";
+import { findLayout } from "../../core/project/layout.ts";
+import { loadHost } from "../../core/project/settings/host.ts";
+import { startProgress } from "../../engine/progress.ts";
+import { stopSignal } from "../../engine/signals.ts";
 import { seconds } from "../rebuild.ts";
+import { windowOption } from "../shared/behind-window.ts";
+import { chooseHost } from "../shared/choose.ts";
 import { hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
 
 const list = "sudo -n /run/current-system/sw/bin/nix-env --list-generations --profile /nix/var/nix/profiles/system";

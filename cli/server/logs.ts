@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import { UserError } from "../../core/errors.ts";
-import { exitCodes } from "../../core/exit-codes.ts";
-import { windowOption } from "../_behind-window.ts";
-import { printable } from "../_progress.ts";
+import { UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+import { printable } from "../../engine/progress.ts";
+import { windowOption } from "../shared/behind-window.ts";
 import { attach, hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
 
 interface Options extends ServerOptions {

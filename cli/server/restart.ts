@@ -1,6 +1,6 @@
 import { Command } from "commander";
-import { UserError } from "../../core/errors.ts";
-import { windowOption } from "../_behind-window.ts";
+import { UserError } from "../../core/base/errors.ts";
+import { windowOption } from "../shared/behind-window.ts";
 import { hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
 import { unitOf } from "./logs.ts";
 

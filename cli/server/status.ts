@@ -1,7 +1,7 @@
 import { Command } from "commander";
-import { readFacts } from "../../core/server/facts.ts";
-import { windowOption } from "../_behind-window.ts";
-import { printable } from "../_progress.ts";
+import { readFacts } from "../../core/host/facts/server-facts.ts";
+import { printable } from "../../engine/progress.ts";
+import { windowOption } from "../shared/behind-window.ts";
 import { hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
 
 export function statusCommand(): Command {

@@ -1,4 +1,4 @@
-# A host boots in a virtual machine with what the installation delivers (core/bootstrap/extra-files.ts): age identity, sops
+# A host boots in a virtual machine with what the installation delivers (core/host/delivery/extra-files.ts): age identity, sops
 # files, ssh host key and install id, each with owner and mode. Then it is looked at from inside and from another machine.
 { self, pkgs }:
 let

@@ -1,7 +1,7 @@
-# Which secrets a host needs, from the list that the operator's side reads too (core/secrets/plan.json).
+# Which secrets a host needs, from the list that the operator's side reads too (core/project/secrets/plan.json).
 let
   text = import ./text.nix;
-  planned = (builtins.fromJSON (builtins.readFile ../../core/secrets/plan.json)).secrets;
+  planned = (builtins.fromJSON (builtins.readFile ../../core/project/secrets/plan.json)).secrets;
 in
 # tailnet: "tailscale" or "none" · bots: names · secrets: further names. Returns names, each once, in the plan's order.
 {
@@ -18,6 +18,6 @@ let
       "for each bot" = map (bot: builtins.replaceStrings [ "{bot}" ] [ bot ] name) bots;
     }
     .${needed}
-      or (throw ''core/secrets/plan.json: "${name}" is needed "${needed}", which nix/lib/plan.nix does not know. Teach both sides.'');
+      or (throw ''core/project/secrets/plan.json: "${name}" is needed "${needed}", which nix/lib/plan.nix does not know. Teach both sides.'');
 in
 text.unique (builtins.concatLists (map namesOf planned) ++ secrets)

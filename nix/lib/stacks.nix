@@ -49,7 +49,7 @@ rec {
         else
           throw "${where}: clawdlets:${key} is no list of texts.";
       # A map that was set by path comes as JSON text too. The disk stands there alone: nixos-anywhere looks for it before it
-      # is wiped (core/bootstrap/disk.ts), and this is what wipes it.
+      # is wiped (core/host/install/disk.ts), and this is what wipes it.
       install =
         let
           value = get "install" { };

@@ -1,4 +1,4 @@
-# Reads the YAML of a stack file, as core/settings/stack-file.ts and Pulumi write it: mappings, lists of scalars, and scalars
+# Reads the YAML of a stack file, as core/project/settings/stack-file.ts and Pulumi write it: mappings, lists of scalars, and scalars
 # that stand on one line. Nix has no YAML reader, and one that is built first would need import-from-derivation. Whatever is
 # beyond this subset is refused with its line, never guessed at: test/nix/yaml.test.ts holds it to the yaml library.
 #

@@ -72,7 +72,7 @@ in
       example = [ "openai_api_key" ];
       description = ''
         Further secrets of the host, as `clawdlets:secrets` in the stack file lists them. Those of the plan
-        (core/secrets/plan.json) and those that bots name are there without it.
+        (core/project/secrets/plan.json) and those that bots name are there without it.
       '';
     };
   };

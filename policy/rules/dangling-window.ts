@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { windowLabel } from "../../core/bootstrap/window.ts";
+import { windowLabel } from "../../core/host/window/window.ts";
 import { isFirewall, isServer } from "../firewalls.ts";
 import { listOf, recordOf, rule, textOf } from "../rule.ts";
 

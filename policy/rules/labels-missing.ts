@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { labelsOf } from "../../core/hetzner/labels.ts";
+import { labelsOf } from "../../core/base/hetzner/labels.ts";
 import { recordOf, rule, unknown } from "../rule.ts";
 
 /** Everything at Hetzner that carries labels and can outlive the state. */
@@ -12,7 +12,7 @@ export const labelsMissing = rule({
   description: "Everything that is made at Hetzner says by its labels which host it belongs to.",
   reason:
     "What has lost its state is found again by its labels alone, to be adopted or deleted; else it goes on costing money.",
-  mend: "Add labels: labelsOf(host) (core/hetzner/labels.ts).",
+  mend: "Add labels: labelsOf(host) (core/base/hetzner/labels.ts).",
   settings: z.object({
     required: z
       .array(z.string())

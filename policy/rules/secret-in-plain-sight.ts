@@ -1,6 +1,6 @@
 import { parse } from "yaml";
 import { z } from "zod";
-import { type SecretSearch, secretKindsIn } from "../../core/secrets/token-shapes.ts";
+import { type SecretSearch, secretKindsIn } from "../../core/project/secrets/token-shapes.ts";
 import { isServer } from "../firewalls.ts";
 import { type Finding, type PlannedResource, recordOf, rule, textOf, textsIn, types } from "../rule.ts";
 
@@ -75,7 +75,7 @@ function find({ urn }: PlannedResource, property: string, value: unknown, search
 
 /**
  * The user_data without the one private key that has to be there: the host key that is worthless once NixOS is installed
- * (core/bootstrap/user-data.ts). Only where cloud-init's own place for it is used, and for one ed25519 key.
+ * (core/host/install/user-data.ts). Only where cloud-init's own place for it is used, and for one ed25519 key.
  */
 function withoutOneTimeKeys({ props }: PlannedResource): unknown {
   const text = textOf(props["userData"]);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { opensSsh } from "../../core/bootstrap/opens-ssh.ts";
+import { opensSsh } from "../../core/project/firewall/opens-ssh.ts";
 import { isFirewall, rulesOf } from "../firewalls.ts";
 import { rule } from "../rule.ts";
 

@@ -1,10 +1,10 @@
 import { z } from "zod";
-import { opensSsh, opensSshToTheWorld } from "../../core/bootstrap/opens-ssh.ts";
+import { opensSsh, opensSshToTheWorld } from "../../core/project/firewall/opens-ssh.ts";
 import { firewallsOf, isFirewall, isServer, rulesOf } from "../firewalls.ts";
 import { rule } from "../rule.ts";
 
 const reason =
-  "What the whole internet may reach is tried within minutes. Rules add up, within a firewall and between the firewalls of a server, so two halves (0.0.0.0/1 and 128.0.0.0/1), ::/0 or a port range 1-1024 open as much as 0.0.0.0/0 on port 22. More than a /8 of IPv4 or a /19 of IPv6 in all counts as the world (core/settings/address-set.ts).";
+  "What the whole internet may reach is tried within minutes. Rules add up, within a firewall and between the firewalls of a server, so two halves (0.0.0.0/1 and 128.0.0.0/1), ::/0 or a port range 1-1024 open as much as 0.0.0.0/0 on port 22. More than a /8 of IPv4 or a /19 of IPv6 in all counts as the world (core/project/firewall/address-set.ts).";
 const mend = "Name your own network in sourceIps, e.g. 203.0.113.7/32, or leave the rule out and use the tailnet.";
 
 const networks = (rules: Parameters<typeof opensSshToTheWorld>[0]) =>

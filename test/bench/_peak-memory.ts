@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { hasCode } from "../../core/errors.ts";
+import { hasCode } from "../../core/base/errors.ts";
 
 /** Looks once a second at the memory of a process and all below it, shared pages counted by share (PSS; Linux). */
 export class PeakMemory {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bootstrapUserData } from "../../core/bootstrap/user-data.ts";
+import { bootstrapUserData } from "../../core/host/install/user-data.ts";
 import { newKeyPair } from "../../emulator/machine/key-pair.ts";
 import type { Engine, Tofu } from "../../toolchain/index.ts";
 import { type Contestant, ourContestant, type Step, steps, tofuContestant } from "./_contestants.ts";

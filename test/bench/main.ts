@@ -5,7 +5,7 @@
 import { cpus, loadavg } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { engineOrSetUp } from "../../cli/_engine.ts";
+import { engineOrSetUp } from "../../engine/environment.ts";
 import { ensureTofu } from "../../toolchain/index.ts";
 import { tableOf } from "./_table.ts";
 import { compare, type Row } from "./compare.ts";

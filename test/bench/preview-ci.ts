@@ -5,7 +5,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Clone } from "../cli/preview-ci/_clone.ts";
+import { Clone } from "../engine/preview/_clone.ts";
 
 const counts = process.argv.slice(2).map(Number);
 

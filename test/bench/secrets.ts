@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { execa } from "execa";
-import { makeProject, openHost, valuesFor } from "../core/secrets/_lab.ts";
+import { makeProject, openHost, valuesFor } from "../core/project/secrets/_lab.ts";
 
 const { values: options } = parseArgs({
   options: { bots: { type: "string", default: "50" }, runs: { type: "string", default: "5" } },

@@ -1,12 +1,12 @@
 import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { isChosen } from "../../cli/_chosen-stack.ts";
-import { engineEnvironment, prepareState } from "../../cli/_engine.ts";
-import { openStack } from "../../cli/_stack.ts";
 import { preview } from "../../cli/preview.ts";
-import { writePrivateFile } from "../../core/local/private-files.ts";
-import { run } from "../../core/local/run.ts";
+import { writePrivateFile } from "../../core/base/machine/private-files.ts";
+import { run } from "../../core/base/machine/run.ts";
+import { isChosen } from "../../engine/chosen-stack.ts";
+import { engineEnvironment, prepareState } from "../../engine/environment.ts";
+import { openStack } from "../../engine/stack.ts";
 import { type Engine, findEngine } from "../../toolchain/index.ts";
 import { project, temporaryFolder } from "../_project.ts";
 

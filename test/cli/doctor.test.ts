@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { hostLayoutOf, type Layout } from "../../core/local/layout.ts";
+import { hostLayoutOf, type Layout } from "../../core/project/layout.ts";
 import { project, token } from "../_project.ts";
 
 /** As a person or CI runs it: a process of its own, without network (nobody listens at port 9 of this machine). */

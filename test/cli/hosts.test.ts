@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { worstOf } from "../../cli/_hosts.ts";
-import { exitCodes } from "../../core/exit-codes.ts";
+import { worstOf } from "../../cli/shared/hosts.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
 
 const { ok, failed, returned, unseen, open, api, settings } = exitCodes;
 

@@ -2,9 +2,9 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { hostLayoutOf, type Layout } from "../../core/local/layout.ts";
+import { hostLayoutOf, type Layout } from "../../core/project/layout.ts";
 import { project, stackFile, upstreamStack } from "../_project.ts";
-import { admin, LockdownLab, ping, ssh, windowOf } from "../core/lockdown/_lab.ts";
+import { admin, LockdownLab, ping, ssh, windowOf } from "../core/host/lockdown/_lab.ts";
 
 /** The commands as a person or cron runs them, each a process of its own, on a project that has neither engine nor keys. */
 let world: LockdownLab;

@@ -2,8 +2,8 @@ import { appendFileSync, mkdirSync, rmSync, utimesSync, writeFileSync } from "no
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { JournalWriter } from "../../core/bootstrap/journal.ts";
-import { type HostLayout, hostLayoutOf, type Layout } from "../../core/local/layout.ts";
+import { JournalWriter } from "../../core/host/journal.ts";
+import { type HostLayout, hostLayoutOf, type Layout } from "../../core/project/layout.ts";
 import { project } from "../_project.ts";
 
 const entry = join(process.cwd(), "bin", "clawdlets.mjs");

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { programFor } from "../../cli/_program.ts";
+import { programFor } from "../../cli/program.ts";
 import { repository } from "../_repository.ts";
 
 const clawdlets = (...args: string[]) => execa(join(repository, "bin", "clawdlets"), args, { reject: false });

@@ -14,10 +14,10 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { verify } from "unixcrypt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { layoutOf } from "../../core/local/layout.ts";
-import { readSecret } from "../../core/secrets/store.ts";
+import { layoutOf } from "../../core/project/layout.ts";
+import { readSecret } from "../../core/project/secrets/store.ts";
 import { temporaryFolder } from "../_project.ts";
-import { filesIn, openHost, passwordHash } from "../core/secrets/_lab.ts";
+import { filesIn, openHost, passwordHash } from "../core/project/secrets/_lab.ts";
 import { onTerminal } from "./_terminal.ts";
 
 const entry = join(process.cwd(), "bin", "clawdlets.mjs");

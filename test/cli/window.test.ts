@@ -2,8 +2,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { labelsOf } from "../../core/hetzner/labels.ts";
-import { hostLayoutOf, type Layout } from "../../core/local/layout.ts";
+import { labelsOf } from "../../core/base/hetzner/labels.ts";
+import { hostLayoutOf, type Layout } from "../../core/project/layout.ts";
 import { project, token } from "../_project.ts";
 import { type Lab, newServer, startLab } from "../emulator/_lab.ts";
 

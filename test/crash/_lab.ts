@@ -3,15 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
-import { type Demo, prepareDemo } from "../../cli/_demo/prepare.ts";
-import { engineEnvironment } from "../../cli/_engine.ts";
-import { readBootstrapKeys } from "../../core/bootstrap/bootstrap-keys.ts";
-import { installIdOf } from "../../core/bootstrap/install-id.ts";
-import { readJournal } from "../../core/bootstrap/journal.ts";
-import { probePort } from "../../core/bootstrap/probe.ts";
-import { bootstrapUserData } from "../../core/bootstrap/user-data.ts";
-import { hostLayoutOf } from "../../core/local/layout.ts";
+import { type Demo, prepareDemo } from "../../cli/demo/prepare.ts";
+import { readBootstrapKeys } from "../../core/host/install/bootstrap-keys.ts";
+import { installIdOf } from "../../core/host/install/install-id.ts";
+import { bootstrapUserData } from "../../core/host/install/user-data.ts";
+import { readJournal } from "../../core/host/journal.ts";
+import { probePort } from "../../core/host/reach/probe.ts";
+import { hostLayoutOf } from "../../core/project/layout.ts";
 import type { ServerReport } from "../../emulator/report.ts";
+import { engineEnvironment } from "../../engine/environment.ts";
 import { findEngine } from "../../toolchain/index.ts";
 
 export interface CrashServer {

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { readJournal } from "../../core/bootstrap/journal.ts";
-import { hostLayoutOf } from "../../core/local/layout.ts";
-import { addToStackFile } from "../../core/settings/stack-file.ts";
+import { readJournal } from "../../core/host/journal.ts";
+import { hostLayoutOf } from "../../core/project/layout.ts";
+import { addToStackFile } from "../../core/project/settings/stack-file.ts";
 import type { ServerReport } from "../../emulator/index.ts";
 import type { CrashLab, Run } from "./_lab.ts";
 import { type Call, type Disturbance, hasStruck, kill, planted } from "./disturbances.ts";

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { isClosed, probePort } from "../../core/bootstrap/probe.ts";
+import { isClosed, probePort } from "../../core/host/reach/probe.ts";
 
 /** Looks at TCP/22 of a server from the admin's address, all the time, as somebody outside would. */
 export class PortWatch {

@@ -1,5 +1,5 @@
 import { type Command, CommanderError } from "commander";
-import { programFor, withChildren } from "../../cli/_program.ts";
+import { programFor, withChildren } from "../../cli/program.ts";
 
 /**
  * Whether the real program takes a command line: its commands, options, their values and arguments, and which exclude each other.

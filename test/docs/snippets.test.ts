@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { messageOf } from "../../core/errors.ts";
+import { messageOf } from "../../core/base/errors.ts";
 import { describeWith } from "../_needs.ts";
 import { evaluate } from "../nix/_nix.ts";
 import { helpExamples, isName, refusalOf } from "./_clawdlets.ts";

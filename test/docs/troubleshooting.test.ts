@@ -11,7 +11,17 @@ const hole = "…";
 
 /** Every text of the sources that can be printed: strings, templates with their parts that differ as a hole, texts that are added up. */
 async function textsOfCode(): Promise<string[]> {
-  const asked = ["ls-files", "--cached", "--others", "--exclude-standard", "cli", "components", "core", "toolchain"];
+  const asked = [
+    "ls-files",
+    "--cached",
+    "--others",
+    "--exclude-standard",
+    "cli",
+    "components",
+    "core",
+    "engine",
+    "toolchain",
+  ];
   const { stdout } = await execa("git", asked, { cwd: repository });
   return stdout
     .split("\n")

@@ -4,7 +4,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { parseEnvFile } from "../../core/settings/env-file.ts";
+import { parseEnvFile } from "../../core/project/settings/env-file.ts";
 import { temporaryFolder } from "../_project.ts";
 
 // The command by itself: what the whole command line makes of it is tested with the command line.

@@ -2,8 +2,8 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFi
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, vi } from "vitest";
-import { readJournal } from "../../core/bootstrap/journal.ts";
-import { hostLayoutOf } from "../../core/local/layout.ts";
+import { readJournal } from "../../core/host/journal.ts";
+import { hostLayoutOf } from "../../core/project/layout.ts";
 import type { Report } from "../../emulator/index.ts";
 import { ensureTofu, type Tofu } from "../../toolchain/index.ts";
 import { ManyHosts } from "../_many-hosts.ts";

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { fingerprintOf } from "../../core/bootstrap/host-key.ts";
-import { addToStackFile } from "../../core/settings/stack-file.ts";
+import { fingerprintOf } from "../../core/host/reach/host-key.ts";
+import { addToStackFile } from "../../core/project/settings/stack-file.ts";
 import { describeWith } from "../_needs.ts";
 import { repository } from "../_repository.ts";
 import { onTerminal } from "../cli/_terminal.ts";

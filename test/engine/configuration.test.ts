@@ -2,12 +2,12 @@ import { appendFileSync, chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { probePort } from "../../core/bootstrap/probe.ts";
-import { git } from "../../core/local/git.ts";
-import { readState } from "../../core/local/state.ts";
-import { openSecrets } from "../../core/secrets/open.ts";
-import { writeSecret } from "../../core/secrets/store.ts";
-import { addToStackFile } from "../../core/settings/stack-file.ts";
+import { git } from "../../core/base/machine/git.ts";
+import { probePort } from "../../core/host/reach/probe.ts";
+import { openSecrets } from "../../core/project/secrets/open.ts";
+import { writeSecret } from "../../core/project/secrets/store.ts";
+import { addToStackFile } from "../../core/project/settings/stack-file.ts";
+import { readState } from "../../core/project/state/state.ts";
 import { findEngine } from "../../toolchain/index.ts";
 import { ManyHosts } from "../_many-hosts.ts";
 

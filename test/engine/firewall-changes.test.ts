@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openWindow } from "../../core/bootstrap/open-window.ts";
-import { closeWindowsOf, newRun } from "../../core/bootstrap/window.ts";
-import { createHetzner } from "../../core/hetzner/client.ts";
+import { createHetzner } from "../../core/base/hetzner/client.ts";
+import { openWindow } from "../../core/host/window/open-window.ts";
+import { closeWindowsOf, newRun } from "../../core/host/window/window.ts";
 import { type Lab, newKey, startLab } from "../emulator/_lab.ts";
 import { repository, Stack } from "../toolchain/_stack.ts";
 

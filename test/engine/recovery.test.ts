@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { type Demo, prepareDemo } from "../../cli/_demo/prepare.ts";
-import { runDemo } from "../../cli/_demo/run.ts";
-import { git } from "../../core/local/git.ts";
-import { hostLayoutOf } from "../../core/local/layout.ts";
-import { writePrivateFile } from "../../core/local/private-files.ts";
-import { readEnvFile } from "../../core/settings/env-file.ts";
+import { type Demo, prepareDemo } from "../../cli/demo/prepare.ts";
+import { runDemo } from "../../cli/demo/run.ts";
+import { git } from "../../core/base/machine/git.ts";
+import { writePrivateFile } from "../../core/base/machine/private-files.ts";
+import { hostLayoutOf } from "../../core/project/layout.ts";
+import { readEnvFile } from "../../core/project/settings/env-file.ts";
 import { repository } from "../_repository.ts";
 
 /** docs/recovery.md, done step by step to one host: what is lost is really deleted, and the commands are the page's. */

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Demo, prepareDemo } from "../../cli/_demo/prepare.ts";
-import { engineEnvironment } from "../../cli/_engine.ts";
-import { hostLayoutOf } from "../../core/local/layout.ts";
-import { addToStackFile } from "../../core/settings/stack-file.ts";
+import { type Demo, prepareDemo } from "../../cli/demo/prepare.ts";
+import { hostLayoutOf } from "../../core/project/layout.ts";
+import { addToStackFile } from "../../core/project/settings/stack-file.ts";
+import { engineEnvironment } from "../../engine/environment.ts";
 import { findEngine } from "../../toolchain/index.ts";
 
 /** Plain `pulumi up`, the way a person would by hand, on a project that has one thing wrong. */

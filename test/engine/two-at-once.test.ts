@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Demo, prepareDemo } from "../../cli/_demo/prepare.ts";
-import { engineEnvironment } from "../../cli/_engine.ts";
+import { type Demo, prepareDemo } from "../../cli/demo/prepare.ts";
+import { engineEnvironment } from "../../engine/environment.ts";
 import { findEngine } from "../../toolchain/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-two-"));

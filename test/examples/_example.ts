@@ -1,7 +1,7 @@
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa, type Options } from "execa";
-import { ensureSshKey } from "../../core/local/ssh-keys.ts";
+import { ensureSshKey } from "../../core/base/machine/ssh-keys.ts";
 import { type Emulator, startEmulator } from "../../emulator/index.ts";
 import { repository } from "../_repository.ts";
 import { installPacked } from "../package/_tarball.ts";

@@ -2,16 +2,16 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { execa } from "execa";
-import { type Demo, prepareDemo } from "../../cli/_demo/prepare.ts";
-import { engineEnvironment, packageRoot } from "../../cli/_engine.ts";
-import { readBootstrapKeys } from "../../core/bootstrap/bootstrap-keys.ts";
-import { waitUntil } from "../../core/bootstrap/deadline.ts";
-import { installIdOf } from "../../core/bootstrap/install-id.ts";
-import { type Journal, readJournal } from "../../core/bootstrap/journal.ts";
-import { bootstrapUserData } from "../../core/bootstrap/user-data.ts";
-import { type HostLayout, hostLayoutOf } from "../../core/local/layout.ts";
-import { writePrivateFile } from "../../core/local/private-files.ts";
+import { type Demo, prepareDemo } from "../../cli/demo/prepare.ts";
+import { writePrivateFile } from "../../core/base/machine/private-files.ts";
+import { waitUntil } from "../../core/base/wait-until.ts";
+import { readBootstrapKeys } from "../../core/host/install/bootstrap-keys.ts";
+import { installIdOf } from "../../core/host/install/install-id.ts";
+import { bootstrapUserData } from "../../core/host/install/user-data.ts";
+import { type Journal, readJournal } from "../../core/host/journal.ts";
+import { type HostLayout, hostLayoutOf } from "../../core/project/layout.ts";
 import type { ServerReport } from "../../emulator/report.ts";
+import { engineEnvironment, packageRoot } from "../../engine/environment.ts";
 import { findEngine } from "../../toolchain/index.ts";
 import { type Call, Recorders } from "./_recorders.ts";
 

@@ -1,7 +1,7 @@
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import type { SshRoute } from "../../core/bootstrap/ssh.ts";
+import type { SshRoute } from "../../core/host/reach/ssh.ts";
 import { ActivatingScript, script } from "./_activating-script.ts";
 import { enough, host as evaluatedHost } from "./_host.ts";
 import { evaluate } from "./_nix.ts";

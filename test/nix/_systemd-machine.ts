@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { execa } from "execa";
-import { hasCode } from "../../core/errors.ts";
+import { hasCode } from "../../core/base/errors.ts";
 import { cgroupRoot } from "../_needs.ts";
 
 /** Of Debian's units, those that a manager cannot do without. All others would change this machine: sysctl, modprobe, udev. */

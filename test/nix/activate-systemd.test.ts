@@ -1,9 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
-import { type Activated, activate } from "../../core/activation/activate.ts";
-import { giveOrder, lookAtActivation } from "../../core/activation/orders.ts";
-import { ssh } from "../../core/bootstrap/ssh.ts";
-import { UserError } from "../../core/errors.ts";
-import { exitCodes } from "../../core/exit-codes.ts";
+import { UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+import { type Activated, activate } from "../../core/host/activation/activate.ts";
+import { giveOrder, lookAtActivation } from "../../core/host/activation/orders.ts";
+import { ssh } from "../../core/host/reach/ssh.ts";
 import { describeWith } from "../_needs.ts";
 import { token, tokenSum } from "./_activating-host.ts";
 import { type Break, SystemdHost } from "./_systemd-host.ts";

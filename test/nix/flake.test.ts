@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { layoutOf } from "../../core/local/layout.ts";
-import { addToStackFile } from "../../core/settings/stack-file.ts";
+import { layoutOf } from "../../core/project/layout.ts";
+import { addToStackFile } from "../../core/project/settings/stack-file.ts";
 import { describeWith } from "../_needs.ts";
 import { repository } from "../_repository.ts";
 import { FlakeProject } from "./_flake.ts";

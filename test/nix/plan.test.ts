@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { requiredSecrets } from "../../core/secrets/plan.ts";
+import { requiredSecrets } from "../../core/project/secrets/plan.ts";
 import { describeWith } from "../_needs.ts";
 import { evaluate } from "./_nix.ts";
 

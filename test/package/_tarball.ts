@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
-import { withFileLock } from "../../core/local/file-lock.ts";
+import { withFileLock } from "../../core/base/machine/file-lock.ts";
 import { repository } from "../_repository.ts";
 
 export interface Tarball {
@@ -17,6 +17,7 @@ const sources = [
   "components",
   "core",
   "emulator",
+  "engine",
   "policy",
   "scripts",
   "toolchain",

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { parse, parseDocument, visit } from "yaml";
 import { checkTool, repository } from "../_check-tools.ts";
 
-const folders = [".github/workflows", "core/repo/workflows"];
+const folders = [".github/workflows", "core/tasks/repo/workflows"];
 const files = folders.flatMap((folder) =>
   readdirSync(join(repository, folder)).flatMap((name) => (name === "dependabot.yml" ? [] : [`${folder}/${name}`])),
 );

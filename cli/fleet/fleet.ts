@@ -1,0 +1,139 @@
+import { budgetOf } from "../../core/base/hetzner/budget.ts";
+import { createHetzner } from "../../core/base/hetzner/client.ts";
+import type { Layout } from "../../core/project/layout.ts";
+import { readAccess } from "../../core/project/settings/access.ts";
+import { admission } from "../../core/tasks/fleet/admission.ts";
+import { FleetRecord } from "../../core/tasks/fleet/journal.ts";
+import { type FleetTask, type Outcome, runFleet } from "../../core/tasks/fleet/run.ts";
+import { stopSignal } from "../../engine/signals.ts";
+import { worstOf } from "../shared/hosts.ts";
+import type { Chosen } from "./choose.ts";
+import { defaultParallel, type FleetOptions } from "./options.ts";
+import { plainView } from "./plain.ts";
+import { summaryLines } from "./summary.ts";
+import { tableView } from "./table.ts";
+
+export interface FleetCommand<R> {
+  layout: Layout;
+  /** As it is typed: `up`. */
+  command: string;
+  chosen: Chosen;
+  options: FleetOptions & { json?: boolean };
+  afterFailure: "fail-fast" | "keep-going";
+  /** What is asked beyond the hosts, kept for `--resume`. */
+  asked?: Record<string, string>;
+  /** Once, before the first host, e.g. setting up the engine. */
+  prepare?: (tell: (text: string) => void) => Promise<unknown>;
+  /** The most requests a host may need of Hetzner. */
+  requestsOf: (host: string) => number;
+  task: (signal: AbortSignal) => FleetTask<R>;
+}
+
+/**
+ * Runs a command on many hosts in this one process: a table on a terminal, lines elsewhere, a summary, JSON, exit code.
+ * The exit code is that of the worst failure; 125 when it was stopped.
+ */
+export async function runFleetCommand<R>(command: FleetCommand<R>): Promise<void> {
+  const { layout, chosen, options, afterFailure, asked = {}, requestsOf } = command;
+  const { hosts, canary, former } = chosen;
+  if (hosts.length === 0) {
+    process.stderr.write(`${command.command}: nothing is left of the last run; every host ended well\n`);
+    if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, hosts: [], seconds: 0 })}\n`);
+    return;
+  }
+  const startedAt = Date.now();
+  const secondsSoFar = () => (Date.now() - startedAt) / 1000;
+  const isTerminal = process.stderr.isTTY === true && process.env["TERM"] !== "dumb";
+  const write = (text: string) => void process.stderr.write(text);
+  const view = isTerminal ? tableView(hosts, process.stderr) : plainView(hosts, write, secondsSoFar);
+  const signal = stopSignal();
+  // Each engine at work listens for Ctrl-C by itself.
+  process.setMaxListeners(0);
+  signal.addEventListener("abort", () => view.note("stopping: no further host is begun; those at work end in order"));
+  const states = former?.hosts ?? Object.fromEntries(hosts.map((host) => [host, "waiting" as const]));
+  const record = new FleetRecord(layout, {
+    command: command.command,
+    startedAt: new Date(startedAt).toISOString(),
+    asked,
+    hosts: states,
+  });
+  let outcomes: Outcome<R>[];
+  try {
+    await record.begin();
+    await command.prepare?.(view.note);
+    outcomes = await runFleet({
+      hosts,
+      canary,
+      task: command.task(signal),
+      parallel: options.parallel ?? defaultParallel,
+      keepGoing: options.keepGoing ?? (options.failFast ? false : afterFailure === "keep-going"),
+      signal,
+      admission: admissionOf(layout, hosts, requestsOf),
+      watch: {
+        started: view.started,
+        told: view.told,
+        async ended(outcome) {
+          view.ended(outcome);
+          await record.ended(outcome.host, outcome.state);
+        },
+      },
+    });
+  } finally {
+    view.close();
+  }
+  const before = Object.keys(states).length - hosts.length;
+  for (const line of summaryLines(command.command, outcomes, secondsSoFar(), before)) write(`${line}\n`);
+  if (options.json) process.stdout.write(`${JSON.stringify(jsonOf(outcomes, secondsSoFar()))}\n`);
+  process.exitCode = signal.aborted ? 125 : exitCodeOf(outcomes);
+}
+
+/** `2 to create, 1 to update`, or undefined when nothing changes. @param changes resources by operation */
+export function changedText(changes: Readonly<Record<string, number>>, before = "to "): string | undefined {
+  const changed = Object.entries(changes).filter(([op]) => op !== "same");
+  return changed.length === 0 ? undefined : changed.map(([op, count]) => `${count} ${before}${op}`).join(", ");
+}
+
+/** `done: 12 created`, or that there was nothing to do. */
+export function doneText(changes: Readonly<Record<string, number>>): string {
+  const past: Record<string, number> = {};
+  for (const [op, count] of Object.entries(changes)) past[op === "same" ? op : op.replace(/e?$/, "ed")] = count;
+  const changed = changedText(past, "");
+  return changed === undefined ? "nothing to do, everything is as declared" : `done: ${changed}`;
+}
+
+/** Hosts that were left are no failure of their own; what left them is. */
+const exitCodeOf = (outcomes: readonly Outcome<unknown>[]) => worstOf(outcomes.map(({ exitCode }) => exitCode));
+
+function jsonOf<R>(outcomes: readonly Outcome<R>[], seconds: number) {
+  const hosts = outcomes.map(({ result, details, summary, ...outcome }) => ({
+    ...result,
+    ...outcome,
+    ok: outcome.state === "ok",
+    summary,
+    ...(outcome.state !== "ok" && { details }),
+  }));
+  return { ok: hosts.every(({ ok }) => ok), hosts, seconds };
+}
+
+/** All hosts of a project share its token, and so its limit. Without a token each host says so itself. */
+function admissionOf(layout: Layout, hosts: readonly string[], requestsOf: (host: string) => number) {
+  let access: ReturnType<typeof readAccess>;
+  try {
+    access = readAccess(layout, hosts[0] ?? "", process.env);
+  } catch {
+    return undefined; // Without a token each host says so itself, with where it was looked for.
+  }
+  const { endpoint, token } = access;
+  return admission(requestsOf, async (signal) => {
+    const limits = { attempts: 2, maxWaitSeconds: 5 };
+    const hetzner = createHetzner({ endpoint, token, limits, signal, tell: () => undefined });
+    try {
+      await hetzner.GET("/locations", { params: { query: { per_page: 1 } } });
+    } catch {
+      signal.throwIfAborted();
+      return undefined; // Hetzner does not answer: the host itself will say so.
+    }
+    const { limit, remaining } = budgetOf(endpoint, token);
+    return limit === undefined || remaining === undefined ? undefined : { limit, remaining: Math.floor(remaining) };
+  });
+}

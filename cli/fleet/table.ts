@@ -1,0 +1,98 @@
+import { createLogUpdate } from "log-update";
+import pc from "picocolors";
+import { printable } from "../../engine/progress.ts";
+import { type FleetView, secondsText, stateWords, withoutHost } from "./view.ts";
+
+interface Row {
+  host: string;
+  state: "waiting" | "running" | "ok" | "failed" | "stopped" | "not started";
+  phase: string;
+  startedAt: number | undefined;
+  seconds: number;
+}
+
+/** The order of the rows: what a person has to act on, then what goes on, then what is over. */
+const order: readonly Row["state"][] = ["failed", "stopped", "running", "waiting", "ok", "not started"];
+
+/** Redrawn at most so often, and once a second for the clock. */
+const redrawMs = 100;
+
+/** One table that is redrawn in place. It never grows past the screen: counts stand for the hosts that do not fit. */
+export function tableView(hosts: readonly string[], stream: NodeJS.WriteStream): FleetView {
+  const draw = createLogUpdate(stream, { showCursor: true });
+  const rows = new Map<string, Row>(
+    hosts.map((host) => [host, { host, state: "waiting", phase: "", startedAt: undefined, seconds: 0 }]),
+  );
+  const notes: string[] = [];
+  const beganAt = Date.now();
+  let next: NodeJS.Timeout | undefined;
+  const render = () =>
+    draw(tableText([...rows.values()], notes.slice(-2), stream, (Date.now() - beganAt) / 1000).join("\n"));
+  const soon = () => {
+    next ??= setTimeout(() => {
+      next = undefined;
+      render();
+    }, redrawMs);
+  };
+  const clock = setInterval(soon, 1000);
+  const change = (host: string, what: Partial<Row>) => {
+    const row = rows.get(host);
+    if (row) Object.assign(row, what);
+    soon();
+  };
+  return {
+    note(text) {
+      notes.push(text);
+      soon();
+    },
+    started: (host) => change(host, { state: "running", phase: "begun", startedAt: Date.now() }),
+    told: (host, text) => change(host, { phase: withoutHost(host, text) }),
+    ended: ({ host, state, seconds, summary }) => change(host, { state, seconds, phase: summary }),
+    close() {
+      clearInterval(clock);
+      clearTimeout(next);
+      render();
+      draw.done();
+    },
+  };
+}
+
+export function tableText(
+  rows: readonly Row[],
+  notes: readonly string[],
+  { columns = 80, rows: height = 24 }: { columns?: number; rows?: number },
+  seconds: number,
+): string[] {
+  const count = (state: Row["state"]) => rows.filter((row) => row.state === state).length;
+  const counts = order
+    .filter((state) => count(state) > 0)
+    .map((state) => `${count(state)} ${state}`)
+    .join(", ");
+  const head = pc.bold(cut(`${secondsText(seconds).padStart(8)}  ${rows.length} hosts: ${counts}`, columns));
+  const sorted = [...rows].sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
+  const space = Math.max(1, height - 3 - notes.length);
+  const shown = sorted.length > space ? sorted.slice(0, space - 1) : sorted;
+  const left = sorted.length - shown.length;
+  const width = Math.min(Math.max(...rows.map(({ host }) => host.length)), Math.floor(columns / 3));
+  const lines = shown.map((row) => colour(row.state, cut(rowText(row, width), columns)));
+  const tail = left > 0 ? [pc.dim(cut(`          and ${left} more`, columns))] : [];
+  return [head, ...lines, ...tail, ...notes.map((note) => cut(`          ${printable(note)}`, columns))];
+}
+
+function rowText({ host, state, phase, startedAt, seconds }: Row, width: number): string {
+  const running = startedAt === undefined ? "" : secondsText((Date.now() - startedAt) / 1000);
+  const time =
+    state === "running" ? running : state === "waiting" || state === "not started" ? "" : secondsText(seconds);
+  const word = state === "running" || state === "waiting" ? state : stateWords[state];
+  return `${time.padStart(8)}  ${cut(host, width).padEnd(width)}  ${word.padEnd(7)}  ${printable(phase).split("\n")[0]}`;
+}
+
+function colour(state: Row["state"], text: string): string {
+  if (state === "failed" || state === "stopped") return pc.red(text);
+  if (state === "ok") return pc.green(text);
+  return state === "running" ? text : pc.dim(text);
+}
+
+/** One line stays one line: a table that wraps cannot be redrawn in its place. */
+const cut = (text: string, columns: number): string =>
+  text.length <= columns ? text : `${text.slice(0, Math.max(0, columns - 1))}…`;

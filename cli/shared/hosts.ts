@@ -1,0 +1,48 @@
+import { UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+import type { Layout } from "../../core/project/layout.ts";
+import { hostNamePattern } from "../../core/project/settings/names.ts";
+import { listStackFiles } from "../../core/project/settings/stack-file.ts";
+import { readProjectFile } from "../../core/project/state/project-file.ts";
+import { listStates } from "../../core/project/state/state.ts";
+import { chooseFrom } from "./choose.ts";
+
+export const allOption = ["--all", "every host that has a stack file or a state here"] as const;
+
+/**
+ * Hosts that have a stack file or a state here, by their names alone: no file of theirs is opened. In a program of a team's own a
+ * stack is no host, and its state says nothing of their names.
+ */
+export const knownHosts = (layout: Layout): string[] => {
+  const states = readProjectFile(layout).stacksAreHosts ? listStates(layout) : [];
+  return [...new Set([...listStackFiles(layout), ...states])].sort();
+};
+
+/**
+ * The hosts a command is for, by their names alone: no file is opened, so that a broken one stands in nobody's way.
+ * @throws UserError (usage) when none is meant, or a name is none
+ */
+export function chooseHosts(layout: Layout, { host, all }: { host?: string; all?: boolean }): string[] {
+  const known = knownHosts(layout);
+  if (all && host !== undefined) {
+    throw new UserError("--host and --all exclude each other: name one host, or mean every one.", {
+      exitCode: exitCodes.usage,
+    });
+  }
+  if (all) return known;
+  const chosen = chooseFrom(known, host, layout.stacks);
+  // It goes into a label selector: nothing but a name may.
+  if (!hostNamePattern.test(chosen)) {
+    throw new UserError(
+      `--host: "${chosen}" is no host name; allowed: a small letter, then up to 62 of a-z, 0-9 and "-".`,
+      { exitCode: exitCodes.usage },
+    );
+  }
+  return [chosen];
+}
+
+/** The exit code that says most: a port that is open before anything else, then what could not be asked. */
+export function worstOf(codes: readonly number[]): number {
+  const order: readonly number[] = [exitCodes.open, exitCodes.unseen, exitCodes.api, exitCodes.settings];
+  return order.find((code) => codes.includes(code)) ?? codes.find((code) => code !== exitCodes.ok) ?? exitCodes.ok;
+}

@@ -1,0 +1,55 @@
+import { readFileSync } from "node:fs";
+import { text } from "node:stream/consumers";
+import { z } from "zod";
+import { messageOf, SettingsError, UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+
+const allowed =
+  'Allowed: one object {"secret_name": "value", …}, or upstream\'s {"adminPasswordHash": "…", "tailscaleAuthKey": "…", "discordTokens": {"bot": "…"}}.';
+
+/** Upstream's names of what `secrets init` reads, by ours. @see regenrek/clawdlets b49d4af, secrets-init.ts */
+const upstreamNames: Record<string, string> = {
+  adminPasswordHash: "admin_password_hash",
+  tailscaleAuthKey: "tailscale_auth_key",
+  zAiApiKey: "z_ai_api_key",
+};
+
+const shape = z.record(z.string(), z.unknown());
+const tokens = z.record(z.string(), z.string());
+
+/**
+ * Secrets in plain text by name, from a file or, as `-`, from standard input.
+ * @throws UserError (usage) when it is no JSON of that shape. What stands in it is never quoted.
+ */
+export async function readValues(source: string): Promise<Record<string, string>> {
+  const refuse = (why: string) =>
+    new UserError(`--from-json ${source}: ${why}. ${allowed}`, { exitCode: exitCodes.usage });
+  let content: unknown;
+  try {
+    content = JSON.parse(source === "-" ? await text(process.stdin) : readFileSync(source, "utf8"));
+  } catch (error) {
+    // A parser's message quotes the text, which here is secrets.
+    throw refuse(error instanceof SyntaxError ? "it is not JSON" : messageOf(error));
+  }
+  return valuesOf(content, source);
+}
+
+/** @throws SettingsError that names each key whose value is no text */
+export function valuesOf(content: unknown, source: string): Record<string, string> {
+  const parsed = shape.safeParse(content);
+  if (!parsed.success) {
+    throw new UserError(`--from-json ${source}: it is no object. ${allowed}`, { exitCode: exitCodes.usage });
+  }
+  const values: Record<string, string> = {};
+  const wrong: string[] = [];
+  for (const [key, value] of Object.entries(parsed.data)) {
+    const bots = key === "discordTokens" ? tokens.safeParse(value) : undefined;
+    if (bots?.success) for (const [bot, token] of Object.entries(bots.data)) values[`discord_token_${bot}`] = token;
+    else if (typeof value === "string") values[upstreamNames[key] ?? key] = value;
+    else wrong.push(key);
+  }
+  if (wrong.length === 0) return values;
+  throw new SettingsError(
+    wrong.map((setting) => ({ where: "--from-json", setting, message: 'has to be text, as in {"name": "value"}.' })),
+  );
+}

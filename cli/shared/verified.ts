@@ -1,0 +1,42 @@
+import pc from "picocolors";
+import { UserError } from "../../core/base/errors.ts";
+import { inOneLine } from "../../core/host/lockdown/prove.ts";
+import { type Verified, verifyHost } from "../../core/host/lockdown/verify.ts";
+import type { Layout } from "../../core/project/layout.ts";
+import { printable } from "../../engine/progress.ts";
+
+/** What was found of one host, as lines for a person on standard error. */
+export function showVerified({ host, ok, seen, wrong, warnings, expectedFrom }: Verified): void {
+  const tell = (text: string) => process.stderr.write(`${printable(text)}\n`);
+  const head = ok ? pc.green("locked down") : pc.red("NOT LOCKED DOWN");
+  const what = seen && ok ? `: ${inOneLine(seen)} (expected by the ${expectedFrom})` : "";
+  process.stderr.write(`${host}: ${seen === undefined && ok ? "nothing to look at" : head}${printable(what)}\n`);
+  for (const text of wrong) tell(`  wrong    ${text}`);
+  for (const text of warnings) tell(`  warning  ${text}`);
+}
+
+/** The same in one line, for where many hosts are listed. */
+export function verdictOf({ ok, seen, expectedFrom, warnings }: Verified): string {
+  if (!ok) return "NOT LOCKED DOWN";
+  if (seen === undefined) return "nothing to look at";
+  const warned = warnings.length > 0 ? `; ${warnings.join("; ")}` : "";
+  return `locked down: ${inOneLine(seen)} (expected by the ${expectedFrom})${warned}`;
+}
+
+/**
+ * The stack proves a lockdown when its declaration has changed. What was mended without such a change, as a rule that somebody had
+ * added in the console, is looked at here. Two requests, and only when something was updated.
+ * @throws UserError with what is not as declared
+ */
+export async function proveMended(
+  layout: Layout,
+  host: string,
+  changes: Readonly<Record<string, number>>,
+  tell: (text: string) => void,
+): Promise<void> {
+  if ((changes["update"] ?? 0) + (changes["replace"] ?? 0) === 0) return;
+  const signal = new AbortController().signal;
+  const { ok, wrong, exitCode } = await verifyHost({ layout, host, environment: process.env, signal });
+  if (!ok) throw new UserError(`${host}: not as declared after the update.`, { exitCode, details: wrong });
+  tell(`${host}: seen as declared after the update`);
+}

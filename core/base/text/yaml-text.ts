@@ -1,0 +1,43 @@
+import { type Document, Lexer, LineCounter, parseDocument } from "yaml";
+import type { Problem } from "../errors.ts";
+import { shown } from "../wording.ts";
+import { maxSettingsLength, tooLarge } from "./read-text.ts";
+
+/**
+ * Parses one YAML document, keeping comments and positions. Aliases are not followed here.
+ * @returns no document where something is wrong, and then one problem with line and column; no line is quoted
+ */
+export function parseYamlText(text: string, where: string): { document?: Document.Parsed; problems: Problem[] } {
+  const problem = (message: string) => ({ problems: [{ where, setting: "(the whole file)", message }] });
+  if (text.length > maxSettingsLength) return problem(tooLarge(text.length));
+  if (isTooDeep(text)) return problem("is nested too deeply for settings. Is it the right file?");
+  const lineCounter = new LineCounter();
+  // Below "warn" it would print on its own about keys that are lists.
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: "error" });
+  const broken = document.errors[0];
+  if (!broken) return { document, problems: [] };
+  const { line, col } = lineCounter.linePos(broken.pos[0]);
+  return problem(`not YAML: line ${line}, column ${col}: ${shown(broken.message)}`);
+}
+
+/** Far above what people write. The sum of all three stays below the depth at which the parser runs out of stack. */
+const limits = { flow: 40, indicatorsInLine: 40, columns: 120 };
+
+/**
+ * The parser is recursive, and running out of stack in it can end the process: V8 aborts when a regular expression is
+ * compiled there ("RegExpCompiler Allocation failed", seen with Node 20.20 and 20,000 brackets). So the depth is
+ * bounded first, by the lexer, which is not recursive.
+ */
+function isTooDeep(text: string): boolean {
+  for (const line of text.split("\n")) {
+    if (line.search(/[^ \t]/) > limits.columns && !/^[ \t]*#/.test(line)) return true;
+    if ((line.match(/[-?:](?=[ \t])/g)?.length ?? 0) > limits.indicatorsInLine) return true;
+  }
+  let depth = 0;
+  for (const token of new Lexer().lex(text)) {
+    if (token === "[" || token === "{") depth++;
+    else if (token === "]" || token === "}") depth = Math.max(0, depth - 1);
+    if (depth > limits.flow) return true;
+  }
+  return false;
+}

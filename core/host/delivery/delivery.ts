@@ -1,0 +1,54 @@
+import { join, relative } from "node:path";
+import { SettingsError } from "../../base/errors.ts";
+import { readPrivateFile } from "../../base/machine/private-files.ts";
+import { publicKeyOf } from "../../base/machine/ssh-keys.ts";
+import type { HostLayout, Layout } from "../../project/layout.ts";
+import { identityFileText, readIdentityFile } from "../../project/secrets/keys/age.ts";
+import { requiredSecrets } from "../../project/secrets/plan.ts";
+import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
+import type { Delivery } from "./extra-files.ts";
+import { readSecretSources } from "./upstream-secrets.ts";
+
+/**
+ * Collects what a host is handed: its age identity, its final ssh key, the ciphertext of its secrets, its marker, and
+ * the operator's own files.
+ * @throws SettingsError with everything that is missing or cannot be sent
+ */
+export async function readDelivery(
+  host: HostLayout,
+  {
+    layout,
+    settings,
+    local,
+    installId,
+  }: { layout: Layout; settings: HostSettings; local: LocalSettings; installId: string },
+): Promise<Delivery> {
+  const pair = await readIdentityFile(host.identity);
+  const sources = readSecretSources(layout, host, local, requiredSecrets(settings));
+  const files = [
+    ...sources.local.map(({ name }) => ({ name, file: join(local.secretsDir, `${name}.yaml`) })),
+    ...sources.both.filter(({ isRequired }) => !isRequired).map(({ name, localFile: file }) => ({ name, file })),
+    ...sources.fromTree,
+  ];
+  const secrets = files.map(({ name, file }) => ({ name, file, text: readPrivateFile(file) }));
+  const missing = secrets.filter(({ text }) => text === undefined).map(({ file }) => file);
+  const hostPrivateKey = readPrivateFile(host.hostKey);
+  if (!pair) missing.push(host.identity);
+  if (hostPrivateKey === undefined) missing.push(host.hostKey);
+  const message = `there is no such file. Make it: clawdlets init --host ${settings.host}`;
+  const problems = [
+    ...missing.map((file) => ({ where: relative(layout.root, file), setting: "delivery", message })),
+    ...sources.tree.problems,
+  ];
+  if (!pair || hostPrivateKey === undefined || problems.length > 0) throw new SettingsError(problems);
+  return {
+    host: settings.host,
+    installId,
+    identityFileText: identityFileText(pair),
+    hostPrivateKey,
+    hostPublicKey: publicKeyOf(host.hostKey),
+    remoteSecretsDir: sources.remoteSecretsDir,
+    secrets: Object.fromEntries(secrets.map(({ name, text }) => [name, text ?? ""])),
+    added: [...sources.tree.entries.values()],
+  };
+}

@@ -1,0 +1,40 @@
+import { UserError } from "../../base/errors.ts";
+import { findOnPath } from "../../base/machine/on-path.ts";
+import { cleanEnvironment, run } from "../../base/machine/run.ts";
+import { shown } from "../../base/wording.ts";
+import type { LocalSettings } from "../../project/settings/host.ts";
+
+/** Seconds. The first evaluation fetches nixpkgs. */
+const limitSeconds = 300;
+
+/**
+ * The system that a flake's host would be, evaluated and not built. Nothing of the flake is trusted by it: evaluation is pure,
+ * and builds nothing (`allow-import-from-derivation`).
+ * @param flake pinned, with attribute, as `resolveFlake` gives it
+ * @returns its store path; undefined where there is no nix on this machine
+ * @throws UserError with nix's own reason when it does not evaluate
+ */
+export async function evaluateSystem(
+  flake: string,
+  { nix, githubToken }: Pick<LocalSettings, "nix" | "githubToken">,
+): Promise<string | undefined> {
+  if (findOnPath(nix) === undefined) return undefined;
+  const [uri = "", host = ""] = flake.split("#");
+  const attribute = `${uri}#nixosConfigurations."${host}".config.system.build.toplevel.outPath`;
+  const options = ["--extra-experimental-features", "nix-command flakes", "--no-allow-import-from-derivation"];
+  const { exitCode, stdout, stderr, timedOut } = await run(
+    nix,
+    [...options, "eval", "--raw", "--no-write-lock-file", attribute],
+    {
+      env: cleanEnvironment(
+        githubToken === undefined ? {} : { NIX_CONFIG: `access-tokens = github.com=${githubToken}` },
+      ),
+      timeoutSeconds: limitSeconds,
+    },
+  );
+  const path = stdout.trim();
+  if (exitCode === 0 && /^\/nix\/store\/[0-9a-z]{32}-[\w.+?=-]+$/.test(path)) return path;
+  const said = stderr.split("\n").filter((line) => line.trim() !== "");
+  const why = timedOut ? `nix took more than ${limitSeconds} s` : shown(said.slice(-4).join("; ") || path, 600);
+  throw new UserError(`${flake} does not evaluate here: ${why}`);
+}

@@ -1,0 +1,163 @@
+import { join, relative } from "node:path";
+import { UserError } from "../../base/errors.ts";
+import { exitCodes } from "../../base/exit-codes.ts";
+import { makePrivateFolder } from "../../base/machine/private-files.ts";
+import { ciphertextDigest } from "../../project/secrets/ciphertext.ts";
+import { readDelivery } from "../delivery/delivery.ts";
+import { extraFilesOf, stageExtraFiles } from "../delivery/extra-files.ts";
+import type { HostSeen } from "../facts/verify.ts";
+import { probePort } from "../reach/probe.ts";
+import type { Installation } from "../request.ts";
+import type { Step } from "../steps.ts";
+import type { Guard } from "../window/guard.ts";
+import { bootstrapRoute, replaceBootstrapKeys } from "./bootstrap-keys.ts";
+import { cleanStart, type Start } from "./clean-start.ts";
+import { confirmHost, confirmTailnet, type Installed, installedSystem } from "./confirm.ts";
+import { checkDisk } from "./disk.ts";
+import { firstContact, logInAsRoot, lookBefore } from "./first-contact.ts";
+import { type Installer, type InstallerSetup, runPhases } from "./installer.ts";
+
+export interface InstallPlan {
+  installer: Installer;
+  /** Pinned flake with attribute. */
+  flake: string;
+}
+
+/** Seconds. */
+const limits = { comesUp: 60 };
+
+/** What happens between opening and closing. @returns what the host that is there now says of itself */
+export async function installBehindWindow(
+  installation: Installation,
+  guard: Guard,
+  plan: InstallPlan,
+): Promise<{ seen: HostSeen; fresh: boolean }> {
+  const { settings, facts, local, host, journal, step } = installation;
+  await step("connect", "waiting for ssh with the pinned key");
+  const start = await cleanStart(installation);
+  await journal.saw("during", await probePort(facts.address, local.sshPort, { timeoutMs: 5000 }));
+  const fresh = start !== "nothing";
+  const installed = fresh ? await installOver(installation, guard, { ...plan, start }) : undefined;
+
+  await step(
+    "confirm",
+    fresh ? "waiting for the host with its final key" : "the host already answers with its final key",
+  );
+  const seen = await confirmHost(installation, installed);
+  await replaceBootstrapKeys(host, settings.host);
+  if (settings.tailnet === "tailscale") {
+    await step("tailnet", "waiting for an ssh session over the tailnet");
+    await confirmTailnet(installation);
+  }
+  return { seen, fresh };
+}
+
+/**
+ * The three phases, each a run of its own: a deadline each, and we look at the host in between.
+ * @returns what was installed, and from where
+ */
+async function installOver(
+  installation: Installation,
+  guard: Guard,
+  { installer, flake, start }: InstallPlan & { start: Start },
+): Promise<Installed> {
+  const { layout, settings, local, facts, host, journal, step, report, signal } = installation;
+  const log = join(host.logs, `install-${journal.journal.startedAt.replaceAll(/[:.]/g, "-")}.log`);
+  const shownLog = relative(layout.root, log);
+  makePrivateFolder(host.logs);
+  let current: Step = "kexec";
+  const setup: InstallerSetup = {
+    installer,
+    logFile: log,
+    route: await bootstrapRoute(host, settings.host, { address: facts.address, port: local.sshPort }),
+    githubToken: local.githubToken,
+    onProcessGroup: (id) => guard.watch(id),
+    onLine: (text) => report(current, text),
+    signal,
+  };
+  const advice = `Look at ${shownLog} and at the server's console; running clawdlets up again goes on from a clean state.`;
+  const phase = { flake, install: settings.install, advice };
+  const deadlines = settings.install.deadlines;
+
+  if (start === "install") {
+    const delivery = await readDelivery(host, { layout, settings, local, installId: facts.installId });
+    const files = extraFilesOf(delivery);
+    await journal.installs(flake, ciphertextDigest(delivery.secrets));
+    await step("kexec", `${forDisplay(flake)}; installer from ${installer.found}, output in ${shownLog}`);
+    await intoInstaller(installation, () => {
+      return runPhases(setup, { ...phase, phases: "kexec", deadlineSeconds: deadlines.kexec * 60 });
+    });
+    await checkDisk(installation);
+    current = "install";
+    await step("install", `partitioning, and installing ${settings.flakeHost}`);
+    const unstage = stageExtraFiles(host.staging, files);
+    let begun = Promise.resolve();
+    const onLine = (milestone: string) => {
+      if (milestone.startsWith("Formatting")) begun = journal.diskIs("begun");
+      setup.onLine(milestone);
+    };
+    try {
+      const deadlineSeconds = deadlines.install * 60;
+      await runPhases(
+        { ...setup, onLine },
+        { ...phase, extraFiles: host.staging, phases: "disko,install", deadlineSeconds },
+      );
+    } finally {
+      await begun;
+      unstage();
+    }
+  }
+  const installed = await installedSystem(installation);
+  await journal.diskIs("installed");
+
+  current = "reboot";
+  await step("reboot", "into the installed system");
+  try {
+    await runPhases(setup, { ...phase, phases: "reboot", deadlineSeconds: deadlines.reboot * 60 });
+  } catch (error) {
+    // A killed run may have told it to reboot already. What counts is who answers afterwards.
+    signal.throwIfAborted();
+    report("reboot", "the installer's last run failed; looking whether the new system comes up all the same");
+    if ((await firstContact(installation, limits.comesUp)) !== "final") throw error;
+  }
+  return installed;
+}
+
+/** Without the paths of this machine: what is shown ends in the engine's state. The journal has it whole. */
+function forDisplay(flake: string): string {
+  if (!/^(?:git\+file|path):/.test(flake)) return flake;
+  const rev = /[?&]rev=([0-9a-f]{12})/.exec(flake)?.[1];
+  return rev === undefined ? "a folder outside git" : `the repository on this machine at ${rev}`;
+}
+
+/** Times kexec is tried: on Hetzner it sometimes comes back to the old system (nix-community/nixos-images#342). */
+const kexecTries = 3;
+
+async function intoInstaller(installation: Installation, kexec: () => Promise<void>): Promise<void> {
+  for (let tried = 1; ; tried++) {
+    let failure: unknown;
+    try {
+      await kexec();
+    } catch (error) {
+      if (!isFailedKexec(error)) throw error;
+      failure = error;
+    }
+    await logInAsRoot(installation);
+    if ((await lookBefore(installation)) !== "image") return;
+    if (tried === kexecTries) throw failure ?? stillTheImage(installation);
+    installation.report(
+      "kexec",
+      `the server came back as ${installation.settings.image}; trying again, ${tried} of ${kexecTries} done`,
+    );
+  }
+}
+
+const isFailedKexec = (error: unknown) =>
+  error instanceof UserError && "kind" in error && error.kind === "kexec-failed";
+
+function stillTheImage({ settings }: Installation): UserError {
+  return new UserError(
+    `${settings.host}: after ${kexecTries} tries the server still runs ${settings.image}, not the NixOS installer. Its console shows what kexec said; a server type with more memory helps where that was short. Then: clawdlets up --host ${settings.host}`,
+    { exitCode: exitCodes.install },
+  );
+}

@@ -1,0 +1,42 @@
+import { existsSync, readFileSync } from "node:fs";
+import { writePrivateFile } from "../../base/machine/private-files.ts";
+import { ensureSshKey, publicKeyOf, replaceSshKey } from "../../base/machine/ssh-keys.ts";
+import type { HostLayout } from "../../project/layout.ts";
+import { knownHostsLine } from "../reach/known-hosts.ts";
+import type { SshRoute } from "../reach/ssh.ts";
+import type { BootstrapKeys } from "./user-data.ts";
+
+/** Makes the one-time keys of a host that has none. */
+export async function ensureBootstrapKeys(host: HostLayout, name: string): Promise<boolean> {
+  const client = await ensureSshKey(host.bootstrapClientKey, `${name} bootstrap client, one time`);
+  const server = await ensureSshKey(host.bootstrapHostKey, `${name} bootstrap host, one time`);
+  return client.created || server.created;
+}
+
+/** New one-time keys once the old ones were used: each server of this name gets its own. */
+export async function replaceBootstrapKeys(host: HostLayout, name: string): Promise<void> {
+  await replaceSshKey(host.bootstrapClientKey, `${name} bootstrap client, one time`);
+  await replaceSshKey(host.bootstrapHostKey, `${name} bootstrap host, one time`);
+}
+
+/** @returns undefined on machines that have no `.clawdlets`, such as CI */
+export function readBootstrapKeys(host: HostLayout): BootstrapKeys | undefined {
+  const files = [host.bootstrapClientKey, host.bootstrapHostKey];
+  if (!files.every((file) => existsSync(file) && existsSync(`${file}.pub`))) return undefined;
+  return {
+    hostPrivateKey: readFileSync(host.bootstrapHostKey, "utf8"),
+    hostPublicKey: publicKeyOf(host.bootstrapHostKey),
+    clientPublicKey: publicKeyOf(host.bootstrapClientKey),
+  };
+}
+
+/** The way in before NixOS: root, with the one-time keys on both sides. */
+export async function bootstrapRoute(
+  host: HostLayout,
+  name: string,
+  { address, port }: { address: string; port: number },
+): Promise<SshRoute> {
+  const knownHosts = `${host.bootstrapHostKey}.known_hosts`;
+  await writePrivateFile(knownHosts, knownHostsLine([name], publicKeyOf(host.bootstrapHostKey)));
+  return { address, port, user: "root", alias: name, knownHosts, identity: host.bootstrapClientKey };
+}

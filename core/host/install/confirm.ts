@@ -1,0 +1,147 @@
+import { UserError } from "../../base/errors.ts";
+import { exitCodes } from "../../base/exit-codes.ts";
+import { waitUntil } from "../../base/wait-until.ts";
+import type { Layout } from "../../project/layout.ts";
+import { requiredSecrets } from "../../project/secrets/plan.ts";
+import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
+import { readDelivery } from "../delivery/delivery.ts";
+import { extraFilesOf } from "../delivery/extra-files.ts";
+import { lookByAnyWay } from "../facts/installed-host.ts";
+import { checkDelivered, type HostSeen } from "../facts/verify.ts";
+import { adminRoute } from "../reach/admin-route.ts";
+import { namesOf, pinHostKey } from "../reach/known-hosts.ts";
+import { type SshRoute, ssh } from "../reach/ssh.ts";
+import { tailnetAddress } from "../reach/tailnet.ts";
+import type { Installation, InstallRequest } from "../request.ts";
+import { bootstrapRoute } from "./bootstrap-keys.ts";
+
+/** Seconds. */
+const limits = { finalKey: 600, tailnet: 300, secrets: 60 };
+
+/** What has to be seen of the host after the reboot, besides its key and installation id. */
+export interface Installed {
+  /** Store path of the system that was installed. */
+  systemPath: string;
+  /** Of the installer: that of the new system has to be another one. */
+  bootId: string;
+}
+
+/**
+ * The system that waits on the disk for the reboot, as the installer sees it: what is compared with what runs afterwards.
+ * @throws UserError when there is none, whatever the installer's exit code was
+ */
+export async function installedSystem({ settings, local, facts, host, signal }: Installation): Promise<Installed> {
+  const route = await bootstrapRoute(host, settings.host, { address: facts.address, port: local.sshPort });
+  // Two links, and not readlink -f: the second leads to a path that only the new system has at its place.
+  const command = 'cat /proc/sys/kernel/random/boot_id; cd /mnt/nix/var/nix/profiles && readlink "$(readlink system)"';
+  const { stdout, exitCode } = await ssh(route, command, { timeoutSeconds: 20, signal });
+  const [bootId = "", systemPath = ""] = stdout.trim().split("\n");
+  if (exitCode === 255) {
+    throw new UserError(
+      `${settings.host}: the session as root broke off. Run clawdlets up --host ${settings.host} again.`,
+      {
+        exitCode: exitCodes.install,
+      },
+    );
+  }
+  if (/^\/nix\/store\/[^/]+$/.test(systemPath)) return { systemPath, bootId };
+  throw new UserError(
+    `${settings.host}: the installer ended, and there is no system on the disk. Its log shows why; then: clawdlets up --host ${settings.host}`,
+    { exitCode: exitCodes.install },
+  );
+}
+
+/**
+ * Success is what is seen: the host shows its final key, runs this installation and the very system that was installed, has
+ * everything as it was sent, and has decrypted every secret it needs. Pins the key by name and address first, in place of
+ * whatever that address answered with before.
+ * @param installed what was installed just now; left out where nothing was
+ */
+export async function confirmHost(installation: Installation, installed?: Installed): Promise<HostSeen> {
+  const { layout, settings, local, facts, host, signal, report } = installation;
+  await pinHostKey(layout.knownHosts, namesOf(settings.host, facts.address, local.sshPort), settings.sshHostKey);
+  const where = settings.tailnet === "tailscale" ? `over the tailnet or at ${facts.address}` : `at ${facts.address}`;
+  const { route, seen } = await waitUntil(() => lookByAnyWay(installation), {
+    seconds: limits.finalKey,
+    pauseMs: 500,
+    waitedFor: `${settings.host}: no login as admin under the final host key ${where}`,
+    advice: `The server's console shows whether NixOS booted${settings.tailnet === "tailscale" ? ' and joined the tailnet (is this machine in it? "tailscale status")' : ""}; the key tried is ${local.sshPubkeyFile}.`,
+    signal,
+  });
+  if (seen.installId !== facts.installId) throw otherInstallation(installation, seen);
+  if (installed?.bootId === seen.bootId) {
+    throw new UserError(
+      `${settings.host}: the host has not booted since it was installed. Reboot it, then run clawdlets up again.`,
+      {
+        exitCode: exitCodes.install,
+      },
+    );
+  }
+  if (installed && seen.systemPath !== installed.systemPath) {
+    throw new UserError(
+      `${settings.host}: the host runs ${seen.systemPath}, but ${installed.systemPath} was installed. Did it fall back to another generation? Its console shows the boot.`,
+      { exitCode: exitCodes.install },
+    );
+  }
+  const delivery = await readDelivery(host, { layout, settings, local, installId: facts.installId });
+  const unseen = await checkDelivered(route, settings.host, extraFilesOf(delivery), signal);
+  if (unseen.length > 0) report("confirm", `sent, but not looked at, as only root enters there: ${unseen.join(", ")}`);
+  await confirmSecrets(installation, route);
+  return seen;
+}
+
+/** Every secret the host needs has its plain text below /run, which only root and its services can read. */
+async function confirmSecrets({ settings, signal }: Installation, route: SshRoute): Promise<void> {
+  const names = requiredSecrets(settings).map(({ name }) => name);
+  // sops-nix puts what users need before they exist, such as password hashes, into a folder of its own.
+  const test = (name: string) => `[ -e /run/secrets/${name} ] || [ -e /run/secrets-for-users/${name} ] || echo ${name}`;
+  const look = async () => {
+    const { exitCode, stdout } = await ssh(route, names.map(test).join("; "), { timeoutSeconds: 20, signal });
+    if (exitCode === 255) return undefined;
+    return stdout.trim() === "" ? true : undefined;
+  };
+  await waitUntil(look, {
+    seconds: limits.secrets,
+    pauseMs: 500,
+    waitedFor: `${settings.host}: not every secret appeared below /run/secrets`,
+    advice: `On the host: systemctl status sops-install-secrets. Its flake has to name each of: ${names.join(", ")}.`,
+    signal,
+  });
+}
+
+/** What it takes to reach a host over the tailnet. */
+export interface TailnetReach {
+  layout: Pick<Layout, "knownHosts">;
+  settings: Pick<HostSettings, "host">;
+  local: Pick<LocalSettings, "tailscale" | "endpoint" | "token" | "sshPort" | "sshPubkeyFile">;
+  signal: AbortSignal;
+}
+
+/** Waits for a session over the tailnet under the same pinned key: the way in that stays. */
+export async function confirmTailnet(reach: TailnetReach, seconds: number = limits.tailnet): Promise<string> {
+  const { settings, local, signal } = reach;
+  return waitUntil(
+    async () => {
+      const address = await tailnetAddress(local, settings.host, signal);
+      if (address === undefined) return undefined;
+      const { exitCode } = await ssh(adminRoute(reach, address), "true", { timeoutSeconds: 20, signal });
+      return exitCode === 0 ? address : undefined;
+    },
+    {
+      seconds,
+      pauseMs: 500,
+      waitedFor: `${settings.host}: no ssh session over the tailnet`,
+      advice:
+        'Is this machine in the tailnet ("tailscale status")? Was the auth key still valid? On the host\'s console: journalctl -u tailscaled. No port is opened for this.',
+      signal,
+    },
+  );
+}
+
+/** The host runs another installation than the one that was asked for. It was left as it is. */
+export function otherInstallation({ settings, facts }: InstallRequest, seen: HostSeen): UserError {
+  return new UserError(
+    `${settings.host}: the host runs the installation "${seen.installId}", not ${facts.installId}. It was left as it is. To wipe it and install anew, raise clawdlets:reinstall in stacks/Pulumi.${settings.host}.yaml.`,
+    { exitCode: exitCodes.install },
+  );
+}

@@ -1,0 +1,92 @@
+import { UserError } from "../../base/errors.ts";
+import { exitCodes } from "../../base/exit-codes.ts";
+import { publicKeyOf } from "../../base/machine/ssh-keys.ts";
+import { waitUntil } from "../../base/wait-until.ts";
+import { answersOverTailnet } from "../facts/installed-host.ts";
+import { type Answer, askHostKey } from "../reach/host-key.ts";
+import { ssh } from "../reach/ssh.ts";
+import type { Installation } from "../request.ts";
+import { bootstrapRoute } from "./bootstrap-keys.ts";
+
+/** A Hetzner server boots in well under a minute; cloud-init on a busy one takes longer. Seconds. */
+export const bootSeconds = 300;
+
+/**
+ * Waits for an ssh server that shows a key we made, and logs in under it when it is the one-time key. Looks at the server's
+ * address, and in the tailnet where an installed host has joined one.
+ * @returns which key it was; undefined when nothing answered within `seconds`
+ * @throws UserError on any other key: before anything was sent
+ */
+export async function firstContact(
+  installation: Installation,
+  seconds = bootSeconds,
+): Promise<"bootstrap" | "final" | undefined> {
+  const { settings, local, facts, host, signal } = installation;
+  const known = { bootstrap: publicKeyOf(host.bootstrapHostKey), final: settings.sshHostKey };
+  const target = { address: facts.address, port: local.sshPort };
+  const deadline = Date.now() + seconds * 1000;
+  const answer = await waitUntil<Answer>(
+    async () => {
+      const seen = await askHostKey(target, known, signal);
+      if (seen.kind === "none" && (await answersOverTailnet(installation))) return { kind: "final" };
+      return seen.kind === "none" && Date.now() < deadline ? undefined : seen;
+    },
+    { seconds: seconds + 60, pauseMs: 300, waitedFor: `${settings.host}: no SSH`, advice: "", signal },
+  );
+  if (answer.kind === "none") return undefined;
+  if (answer.kind === "other") throw unknownKey(installation, answer.fingerprint);
+  if (answer.kind === "bootstrap") await logInAsRoot(installation);
+  return answer.kind;
+}
+
+/** Nothing answered, and nothing was done about it. */
+export function noContact({ settings, local, facts }: Installation): UserError {
+  return new UserError(
+    `${settings.host}: no SSH on ${facts.address}:${local.sshPort} within ${bootSeconds} s. Is your address still within ${local.adminCidrs.join(", ")} (hosts.${settings.host}.opentofu.adminCidr in .clawdlets/stack.json)? The server's console shows whether it booted. Then: clawdlets up --host ${settings.host}`,
+    { exitCode: exitCodes.install },
+  );
+}
+
+/** Waits for a session as root under the one-time keys. */
+export async function logInAsRoot({ settings, facts, local, host, signal }: Installation): Promise<void> {
+  const route = await bootstrapRoute(host, settings.host, { address: facts.address, port: local.sshPort });
+  await waitUntil(
+    async () => ((await ssh(route, "true", { timeoutSeconds: 20, signal })).exitCode === 0 ? true : undefined),
+    {
+      seconds: bootSeconds,
+      pauseMs: 500,
+      waitedFor: `${settings.host}: no login as root with the one-time key`,
+      advice: "cloud-init may have failed: the server's console shows its log.",
+      signal,
+    },
+  );
+}
+
+/** What runs behind the one-time keys: the image, the installer as it came up, or one that has begun with the disk. */
+export type Before = "image" | "installer" | "installer with a disk";
+
+/** @throws UserError when it cannot be asked */
+export async function lookBefore({ settings, facts, local, host, signal }: Installation): Promise<Before> {
+  const route = await bootstrapRoute(host, settings.host, { address: facts.address, port: local.sshPort });
+  const command = "grep -c VARIANT_ID=installer /etc/os-release; grep -c ' /mnt' /proc/mounts";
+  const { stdout } = await ssh(route, command, { timeoutSeconds: 20, signal });
+  const [isInstaller, hasDisk] =
+    /^(\d+)\n(\d+)\n$/
+      .exec(stdout)
+      ?.slice(1)
+      .map((count) => count !== "0") ?? [];
+  if (isInstaller === undefined) {
+    throw new UserError(`${settings.host}: the session as root broke off. Run clawdlets up again.`, {
+      exitCode: exitCodes.install,
+    });
+  }
+  if (!isInstaller) return "image";
+  return hasDisk ? "installer with a disk" : "installer";
+}
+
+function unknownKey({ settings, facts, local }: Installation, fingerprint: string): UserError {
+  return new UserError(
+    `${settings.host}: ${facts.address}:${local.sshPort} answers with the host key ${fingerprint}, which is none that was made for it. Nothing was sent. Somebody may be in between, or the server was made without this project's user_data: compare with the server's console; to start over, delete the server there and run clawdlets up again.`,
+    { exitCode: exitCodes.install },
+  );
+}

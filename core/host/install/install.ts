@@ -1,0 +1,97 @@
+import { messageOf } from "../../base/errors.ts";
+import { createHetzner } from "../../base/hetzner/client.ts";
+import { takeHostLock } from "../../base/machine/file-lock.ts";
+import { hostLayoutOf } from "../../project/layout.ts";
+import { sweepStaging } from "../delivery/extra-files.ts";
+import type { HostSeen } from "../facts/verify.ts";
+import { resolveFlake } from "../flake/flake.ts";
+import { JournalWriter, readJournal } from "../journal.ts";
+import { fingerprintOf } from "../reach/host-key.ts";
+import { probePort } from "../reach/probe.ts";
+import type { Installation, InstallRequest } from "../request.ts";
+import { withWindow } from "../window/with-window.ts";
+import { installBehindWindow } from "./behind-window.ts";
+import { endLeftInstallers, findInstaller } from "./installer.ts";
+
+export interface InstallResult {
+  host: string;
+  installId: string;
+  /** False when the host already ran this installation and nothing on it was touched. */
+  installed: boolean;
+  systemPath: string;
+  /** Fingerprint of the key the host answers with, `SHA256:…`. */
+  hostKey: string;
+}
+
+/**
+ * Installs NixOS on one server, once: opens the window, checks who answers, runs the installer phase by phase, hands over
+ * key and secrets outside the Nix store, waits for the host that was asked for, and closes the window whatever happens.
+ *
+ * A host that already runs this installation is left alone. A host that answers with its final key and another
+ * installation's id is never touched: that takes `clawdlets:reinstall`. WIPES THE DISK of every other.
+ * @throws UserError with what was seen and what to do
+ */
+export async function install(request: InstallRequest): Promise<InstallResult> {
+  const { layout, settings, facts } = request;
+  const host = hostLayoutOf(layout, settings.host);
+  const done = readJournal(host.journal);
+  if (done?.state === "done" && done.installId === facts.installId && done.serverId === facts.serverId) {
+    return resultOf(request, false, done.systemPath ?? "");
+  }
+  const lost = new AbortController();
+  const release = await takeHostLock(host.lock, settings.host, (error) => lost.abort(error));
+  try {
+    const { seen, fresh } = await installUnderLock({
+      ...request,
+      signal: AbortSignal.any([request.signal, lost.signal]),
+    });
+    return resultOf(request, fresh, seen.systemPath);
+  } finally {
+    await release();
+  }
+}
+
+async function installUnderLock(request: InstallRequest): Promise<{ seen: HostSeen; fresh: boolean }> {
+  const { layout, settings, local, facts } = request;
+  const host = hostLayoutOf(layout, settings.host);
+  const journal = new JournalWriter(host.journal, facts, readJournal(host.journal));
+  const installation: Installation = {
+    ...request,
+    host,
+    journal,
+    hetzner: createHetzner({ endpoint: local.endpoint, token: local.token }),
+    async step(step, text) {
+      await journal.step(step, text);
+      request.report(step, text);
+    },
+  };
+  // What a killed run had staged; before anything else, since some of it is in the clear.
+  sweepStaging(host.staging);
+  await endLeftInstallers(host.bootstrapClientKey);
+  await installation.step("check", `${settings.host}: installation ${facts.installId} on ${facts.address}`);
+  const plan = {
+    installer: findInstaller(local.nixosAnywhere, local.nix),
+    flake: await resolveFlake(layout, settings, local),
+  };
+  await journal.saw("before", await probePort(facts.address, local.sshPort, { timeoutMs: 2000 }));
+  try {
+    const result = await withWindow(installation, (timed, guard) => installBehindWindow(timed, guard, plan));
+    await journal.end("done", result.seen.systemPath);
+    return result;
+  } catch (error) {
+    await journal.end("failed").catch((unwritten: unknown) => {
+      request.report("close", `the journal could not be written: ${messageOf(unwritten)}`);
+    });
+    throw error;
+  }
+}
+
+function resultOf({ settings, facts }: InstallRequest, installed: boolean, systemPath: string): InstallResult {
+  return {
+    host: settings.host,
+    installId: facts.installId,
+    installed,
+    systemPath,
+    hostKey: fingerprintOf(settings.sshHostKey),
+  };
+}

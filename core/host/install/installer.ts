@@ -1,0 +1,279 @@
+import { createHash } from "node:crypto";
+import { appendFileSync, chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { execa } from "execa";
+import { hasCode, UserError } from "../../base/errors.ts";
+import { exitCodes } from "../../base/exit-codes.ts";
+import { findOnPath, isExecutable } from "../../base/machine/on-path.ts";
+import { endGroup, groupsWith } from "../../base/machine/process-group.ts";
+import { cleanEnvironment } from "../../base/machine/run.ts";
+import type { InstallSettings } from "../../project/settings/stack-config.ts";
+import { type SshRoute, writeSshWrappers } from "../reach/ssh.ts";
+import { type Ending, explainFailure, type FailureKind, milestoneOf } from "./failure.ts";
+import { installerArguments } from "./installer-arguments.ts";
+
+/** The revision that is run where none is installed. @see nix-community/nixos-anywhere, 2026-07-22 */
+export const nixosAnywhereRev = "91fc9b70fc295258c366cce8627efb6f185fd9fb";
+
+/** The command that starts nixos-anywhere, and where it was found. */
+export interface Installer {
+  command: string;
+  args: string[];
+  found: "CLAWDLETS_NIXOS_ANYWHERE" | "PATH" | "nix run";
+}
+
+/** Finds nixos-anywhere: the one that was named, then PATH, then the pinned revision by nix. */
+export function findInstaller(named: string | undefined, nix: string): Installer {
+  if (named !== undefined) {
+    if (isExecutable(named)) return { command: named, args: [], found: "CLAWDLETS_NIXOS_ANYWHERE" };
+    throw new UserError(`CLAWDLETS_NIXOS_ANYWHERE is "${named}", which is no executable file. Mend or remove it.`, {
+      exitCode: exitCodes.settings,
+    });
+  }
+  const onPath = findOnPath("nixos-anywhere");
+  if (onPath) return { command: onPath, args: [], found: "PATH" };
+  const nixPath = findOnPath(nix);
+  if (nixPath) {
+    const flake = `github:nix-community/nixos-anywhere/${nixosAnywhereRev}`;
+    const args = ["--extra-experimental-features", "nix-command flakes", "run", flake, "--"];
+    return { command: nixPath, args, found: "nix run" };
+  }
+  throw new UserError(
+    "No installer: CLAWDLETS_NIXOS_ANYWHERE is not set, and neither nixos-anywhere nor nix is on PATH. Install nix 2.16 or newer (https://nixos.org/download), or name a nixos-anywhere in CLAWDLETS_NIXOS_ANYWHERE.",
+    { exitCode: exitCodes.settings },
+  );
+}
+
+export interface PhaseRun {
+  /** Of nixos-anywhere: `kexec`, `disko,install`, `reboot`. */
+  phases: string;
+  /** Pinned flake with attribute. */
+  flake: string;
+  extraFiles?: string;
+  install: InstallSettings;
+  deadlineSeconds: number;
+  /** What to do where what failed says nothing of it, a sentence. */
+  advice: string;
+}
+
+export interface InstallerSetup {
+  installer: Installer;
+  route: SshRoute;
+  logFile: string;
+  /** Fetches a private flake; goes by environment only. */
+  githubToken: string | undefined;
+  /** Told of the process group of each run, for whoever has to end it. */
+  onProcessGroup: (id: number) => void;
+  /** Each `### … ###` line of the installer. */
+  onLine: (text: string) => void;
+  signal: AbortSignal;
+  /** @default {@link installerLimits} */
+  limits?: Partial<InstallerLimits>;
+}
+
+/**
+ * Seconds from a milestone of nixos-anywhere to its next. Only those behind which it waits without end or does little; what
+ * takes as long as it takes (building, copying, disko) has the phase's deadline alone.
+ */
+export interface InstallerLimits {
+  /** ssh-copy-id again and again (nix-community/nixos-anywhere#186). */
+  "Uploading install SSH keys": number;
+  /** With two evaluations of the flake behind it that have no milestone; and, where disko follows, all of the build. */
+  "Gathering machine facts": number;
+  /** From fetching the installer to its first answer (nix-community/nixos-anywhere#337). */
+  "Switching system into kexec": number;
+  Rebooting: number;
+  "Waiting for the machine to become unreachable due to reboot": number;
+  /** From SIGTERM to SIGKILL. */
+  grace: number;
+}
+
+export const installerLimits: Readonly<InstallerLimits> = {
+  "Uploading install SSH keys": 120,
+  "Gathering machine facts": 600,
+  "Switching system into kexec": 600,
+  Rebooting: 120,
+  "Waiting for the machine to become unreachable due to reboot": 180,
+  grace: 10,
+};
+
+/** A run of nixos-anywhere that ended badly, in words of its own for each way there is. */
+export class InstallerError extends UserError {
+  override readonly name = "InstallerError";
+  readonly kind: FailureKind;
+  /** Of nixos-anywhere: `kexec`, `disko,install`, `reboot`. */
+  readonly phase: string;
+
+  /** @param more for a failure that we know nothing of */
+  constructor(ending: Ending, more: string, details: readonly string[]) {
+    const { kind, message, advice } = explainFailure(ending);
+    super(`${message} ${kind === "other" ? more : advice}`, { exitCode: exitCodes.install, details });
+    this.kind = kind;
+    this.phase = ending.phase;
+  }
+}
+
+/**
+ * Runs nixos-anywhere for some of its phases, one process group each, under a deadline: it has endless waits of its own
+ * (nix-community/nixos-anywhere#186, #337). Its output goes to the log file alone: it may quote what it was given.
+ * Exit 0 proves nothing beyond ssh having stopped answering; the caller looks for itself.
+ * @throws InstallerError, or the signal's reason; either way nothing of it runs any more
+ */
+export async function runPhases(setup: InstallerSetup, phase: PhaseRun): Promise<void> {
+  setup.signal.throwIfAborted();
+  const parent = sweepRunFolder(setup.route.alias, dirname(setup.logFile));
+  mkdirSync(parent, { mode: 0o700 });
+  const folder = mkdtempSync(join(parent, "run-"));
+  try {
+    writeSshWrappers(folder, setup.route);
+    await runOnce(setup, phase, folder);
+  } finally {
+    rmSync(parent, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Ends what a run that was killed together with its guard left running. Its leader is known by the one-time key that it was
+ * given, which is this host's in this project alone. For who holds the host's lock.
+ */
+export async function endLeftInstallers(identity: string): Promise<void> {
+  const left = await groupsWith(["--phases", "-i", identity]);
+  await Promise.all(left.map((group) => endGroup(group, installerLimits.grace)));
+}
+
+/**
+ * Removes what a killed run left: its folder is also the TMPDIR of nixos-anywhere, which copies the one-time key there.
+ * For who holds the host's lock. Always the same folder for one host of one project, so that the next run finds it; its path
+ * has no spaces, since nixos-anywhere joins ssh options by them: hence not below the project.
+ * @param logs the host's folder of logs, which tells projects apart
+ * @returns the folder, which is not there now
+ * @throws UserError when it, or the folder above it, is not ours: somebody else could have put an `ssh` there
+ */
+export function sweepRunFolder(host: string, logs: string): string {
+  const base = /\s/.test(tmpdir()) ? "/tmp" : tmpdir();
+  const ours = join(base, `clawdlets-${process.getuid?.() ?? "user"}`);
+  try {
+    mkdirSync(ours, { mode: 0o700 });
+  } catch (error) {
+    if (!hasCode(error, "EEXIST")) throw error;
+  }
+  checkOurs(ours);
+  chmodSync(ours, 0o700);
+  // Short: ssh and nix put sockets below it, whose paths may have 104 characters.
+  const hash = createHash("sha256").update(logs).digest("hex").slice(0, 12);
+  const folder = join(ours, `${host.slice(0, 20)}-${hash}`);
+  if (lstatSync(folder, { throwIfNoEntry: false })) checkOurs(folder);
+  rmSync(folder, { recursive: true, force: true });
+  return folder;
+}
+
+function checkOurs(folder: string): void {
+  const stat = lstatSync(folder);
+  const uid = process.getuid?.() ?? stat.uid;
+  if (stat.isDirectory() && stat.uid === uid) return;
+  const what = stat.isDirectory() ? `belongs to user ${stat.uid}, not to you (${uid})` : "is a link or a file";
+  throw new UserError(
+    `${folder} ${what}, so clawdlets did not make it. Find out who did and remove it, or set TMPDIR to a folder of your own.`,
+    { exitCode: exitCodes.settings },
+  );
+}
+
+const drainMs = 500;
+
+async function runOnce(setup: InstallerSetup, phase: PhaseRun, folder: string): Promise<void> {
+  const { installer, route, logFile, signal } = setup;
+  const limits = { ...installerLimits, ...setup.limits };
+  const args = installerArguments({ ...phase, address: route.address, identity: route.identity });
+  const child = execa(installer.command, [...installer.args, ...args], {
+    env: cleanEnvironment({
+      PATH: `${folder}${delimiter}${process.env["PATH"] ?? ""}`,
+      TMPDIR: folder,
+      ...(setup.githubToken !== undefined && { NIX_CONFIG: `access-tokens = github.com=${setup.githubToken}` }),
+    }),
+    extendEnv: false,
+    detached: true, // A process group of its own, so that ending it ends everything it started.
+    reject: false,
+    buffer: false,
+    all: true,
+    stdin: "ignore",
+  });
+  const { pid } = child;
+  if (pid === undefined) {
+    await child;
+    throw new UserError(`${installer.command} could not be started. Mend it, or remove CLAWDLETS_NIXOS_ANYWHERE.`, {
+      exitCode: exitCodes.settings,
+    });
+  }
+  const output = new Tail();
+  let late: Ending["late"];
+  let milestoneTimer: NodeJS.Timeout | undefined;
+  let ended: Promise<void> | undefined;
+  const lines = createInterface({ input: child.all });
+  const stop = () => {
+    ended ??= endGroup(pid, limits.grace).then(() => {
+      // Whoever left the group may hold the pipes open; after a moment for what is still in them, nobody waits for that.
+      setTimeout(() => {
+        lines.close();
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, drainMs).unref();
+    });
+  };
+  const stopLate = (which: NonNullable<Ending["late"]>) => {
+    late ??= which;
+    stop();
+  };
+  const deadline = setTimeout(() => stopLate({ seconds: phase.deadlineSeconds }), phase.deadlineSeconds * 1000);
+  signal.addEventListener("abort", stop, { once: true });
+  child.once("exit", stop);
+  try {
+    setup.onProcessGroup(pid);
+    for await (const line of lines) {
+      appendFileSync(logFile, `${line}\n`, { mode: 0o600 });
+      output.add(line);
+      const milestone = milestoneOf(line);
+      if (milestone === undefined) continue;
+      clearTimeout(milestoneTimer);
+      const seconds = limitOf(limits, milestone, phase);
+      if (seconds !== undefined) milestoneTimer = setTimeout(() => stopLate({ milestone, seconds }), seconds * 1000);
+      setup.onLine(milestone);
+    }
+    const result = await child;
+    signal.throwIfAborted();
+    if (result.exitCode === 0 && !late) return;
+    const context = { host: route.alias, address: route.address };
+    const { exitCode, signal: endedBy } = result;
+    throw new InstallerError(
+      { phase: phase.phases, exitCode, signal: endedBy, late, output: output.lines, context },
+      phase.advice,
+      [`Its output: clawdlets logs --host ${route.alias}, or ${logFile}`],
+    );
+  } finally {
+    clearTimeout(deadline);
+    clearTimeout(milestoneTimer);
+    signal.removeEventListener("abort", stop);
+    stop(); // Whatever happened, nothing of its group goes on.
+    await ended;
+  }
+}
+
+function limitOf(limits: InstallerLimits, milestone: string, { phases }: PhaseRun): number | undefined {
+  // Building and copying follow, without a milestone of their own.
+  if (milestone === "Gathering machine facts" && phases.includes("disko")) return undefined;
+  return Object.entries(limits).find(([name]) => name === milestone && name !== "grace")?.[1];
+}
+
+/** The last lines of an output, as many as may decide what went wrong and no more. */
+class Tail {
+  readonly lines: string[] = [];
+  #characters = 0;
+
+  add(line: string): void {
+    const kept = line.slice(0, 4096);
+    this.lines.push(kept);
+    this.#characters += kept.length;
+    while (this.lines.length > 200 || this.#characters > 65_536) this.#characters -= this.lines.shift()?.length ?? 0;
+  }
+}

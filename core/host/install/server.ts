@@ -1,0 +1,57 @@
+import { relative } from "node:path";
+import { SettingsError } from "../../base/errors.ts";
+import { waitForActions } from "../../base/hetzner/actions.ts";
+import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
+import type { Installation } from "../request.ts";
+import { readBootstrapKeys } from "./bootstrap-keys.ts";
+import { bootstrapUserData } from "./user-data.ts";
+
+/** Seconds. A rebuild copies an image to the disk: about half a minute at Hetzner. */
+const limits = { powerOn: 120, rebuild: 600, protection: 60 };
+
+/** Turns a server on that is off, e.g. after a power cut. @returns whether it was off */
+export async function ensureRunning({ hetzner, facts, signal }: Installation): Promise<boolean> {
+  const path = { id: facts.serverId };
+  const { server } = await answerOf("look at the server", hetzner.GET("/servers/{id}", { params: { path } }));
+  if (server?.status !== "off") return false;
+  const what = "turn the server on";
+  const { action } = await answerOf(what, hetzner.POST("/servers/{id}/actions/poweron", { params: { path } }));
+  await waitForActions(hetzner, [action], { what, timeoutSeconds: limits.powerOn, signal });
+  return true;
+}
+
+/**
+ * Puts the stack's image on the server's disk again, with the one-time keys that are here now. WIPES THE DISK; the server
+ * keeps its id, addresses and firewalls. Protection against just this is lifted for it and put back whatever happens.
+ * @see Hetzner Cloud API, `POST /servers/{id}/actions/rebuild`, `user_data` since 2026-01-16
+ */
+export async function rebuildServer(installation: Installation): Promise<void> {
+  const { hetzner, facts, settings, host, layout, signal } = installation;
+  const keys = readBootstrapKeys(host);
+  if (!keys) {
+    const message = `missing. Make them: clawdlets secrets init --host ${settings.host}`;
+    const where = relative(layout.root, host.bootstrapClientKey);
+    throw new SettingsError([{ where, setting: "one-time keys", message }]);
+  }
+  const path = { id: facts.serverId };
+  const { server } = await answerOf("look at the server", hetzner.GET("/servers/{id}", { params: { path } }));
+  const isProtected = server?.protection.rebuild === true;
+  if (isProtected) await protect(hetzner, facts.serverId, false);
+  try {
+    const what = "rebuild the server";
+    const body = { image: settings.image, user_data: bootstrapUserData(keys) };
+    const { action } = await answerOf(what, hetzner.POST("/servers/{id}/actions/rebuild", { params: { path }, body }));
+    await waitForActions(hetzner, action ? [action] : [], { what, timeoutSeconds: limits.rebuild, signal });
+  } finally {
+    if (isProtected) await protect(hetzner, facts.serverId, true);
+  }
+}
+
+/** Hetzner wants both to be the same. Not stopped by Ctrl-C: a server is not left unprotected. */
+async function protect(hetzner: Hetzner, id: number, on: boolean): Promise<void> {
+  const what = on ? "protect the server again" : "lift the server's protection";
+  const body = { delete: on, rebuild: on };
+  const call = hetzner.POST("/servers/{id}/actions/change_protection", { params: { path: { id } }, body });
+  const { action } = await answerOf(what, call);
+  await waitForActions(hetzner, action ? [action] : [], { what, timeoutSeconds: limits.protection });
+}

@@ -1,0 +1,93 @@
+import { z } from "zod";
+import { readPrivateFile, writePrivateFile } from "../base/machine/private-files.ts";
+import { type Step, steps } from "./steps.ts";
+
+const journal = z.object({
+  version: z.literal(1),
+  installId: z.string(),
+  serverId: z.number(),
+  address: z.string(),
+  state: z.enum(["running", "done", "failed"]),
+  /** ISO 8601, UTC. */
+  startedAt: z.string(),
+  /** When each step began. */
+  steps: z.array(z.object({ step: z.enum(steps), at: z.string(), text: z.string() })),
+  endedAt: z.string().optional(),
+  /** What TCP/22 looked like from here, before the window, in it, and after it. */
+  seen: z.object({ before: z.string().optional(), during: z.string().optional(), after: z.string().optional() }),
+  /** What was installed, pinned: the flake with its attribute. */
+  flake: z.string().optional(),
+  /** Of the secrets that were sent. @see ciphertextDigest */
+  ciphertext: z.string().optional(),
+  systemPath: z.string().optional(),
+  /**
+   * What this installation has done to the disk so far, over all its runs: nothing, disko was started, or everything was
+   * installed and only the reboot is left.
+   */
+  disk: z.enum(["untouched", "begun", "installed"]).default("untouched"),
+});
+
+/** What is known on this machine of a host's last installation: `.clawdlets/hosts/<host>/install.json`. */
+export type Journal = z.infer<typeof journal>;
+
+/** @returns undefined where there is none or an unreadable one: the host itself is then asked */
+export function readJournal(path: string): Journal | undefined {
+  const text = readPrivateFile(path);
+  if (text === undefined) return undefined;
+  try {
+    return journal.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined; // Half a file cannot come from us (writes are atomic); the host's own marker decides instead.
+  }
+}
+
+/** Writes the journal whole at every step, so that a killed run leaves what it had reached. */
+export class JournalWriter {
+  readonly #path: string;
+  /** No run before this one, of whichever installation on this server, was begun from this machine. */
+  readonly isFirstRun: boolean;
+  #journal: Journal;
+
+  /** @param previous the last run's; what it did to the disk still holds if it was of the same installation */
+  constructor(path: string, start: Pick<Journal, "installId" | "serverId" | "address">, previous?: Journal) {
+    this.#path = path;
+    this.isFirstRun = previous?.serverId !== start.serverId;
+    const isSame = previous?.installId === start.installId && previous.serverId === start.serverId;
+    const disk = isSame ? previous.disk : "untouched";
+    const { flake, ciphertext } = isSame ? previous : {};
+    const sent = { ...(flake !== undefined && { flake }), ...(ciphertext !== undefined && { ciphertext }) };
+    this.#journal = { version: 1, ...start, state: "running", startedAt: now(), steps: [], seen: {}, disk, ...sent };
+  }
+
+  get journal(): Journal {
+    return this.#journal;
+  }
+
+  async step(step: Step, text: string): Promise<void> {
+    await this.#write({ steps: [...this.#journal.steps, { step, at: now(), text }] });
+  }
+
+  async saw(moment: keyof Journal["seen"], what: string): Promise<void> {
+    await this.#write({ seen: { ...this.#journal.seen, [moment]: what } });
+  }
+
+  /** @param ciphertext digest of what is sent along */
+  async installs(flake: string, ciphertext: string): Promise<void> {
+    await this.#write({ flake, ciphertext });
+  }
+
+  async diskIs(disk: Journal["disk"]): Promise<void> {
+    await this.#write({ disk });
+  }
+
+  async end(state: "done" | "failed", systemPath?: string): Promise<void> {
+    await this.#write({ state, endedAt: now(), ...(systemPath !== undefined && { systemPath }) });
+  }
+
+  async #write(change: Partial<Journal>): Promise<void> {
+    this.#journal = { ...this.#journal, ...change };
+    await writePrivateFile(this.#path, `${JSON.stringify(this.#journal, null, 2)}\n`);
+  }
+}
+
+const now = () => new Date().toISOString();

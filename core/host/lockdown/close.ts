@@ -1,0 +1,57 @@
+import { waitForActions } from "../../base/hetzner/actions.ts";
+import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
+import { selectorOf } from "../../base/hetzner/labels.ts";
+import { allFirewalls } from "../../base/hetzner/pages.ts";
+import { opensSsh } from "../../project/firewall/opens-ssh.ts";
+import { closeWindowsOf } from "../window/window.ts";
+import type { Expected } from "./facts.ts";
+import { inWords, plain } from "./firewalls.ts";
+
+export interface Closed {
+  /** Windows that were open. */
+  windows: number;
+  /** Rules that opened TCP/22 and were taken away, in words. */
+  rules: string[];
+}
+
+/**
+ * Closes what opens TCP/22 of a host and is ours: first every window, then every rule in its firewalls that nothing declares.
+ * Needs the API alone: no ssh, no engine, no lock on the state, no stack file.
+ * @param expectation what is declared; where it could not be read, no rule is
+ */
+export async function closeHost(
+  hetzner: Hetzner,
+  host: string,
+  expectation: () => Promise<Expected | undefined>,
+): Promise<Closed> {
+  let failure: unknown;
+  const windows = await closeWindowsOf(hetzner, host).catch((error: unknown) => {
+    failure = error; // What else is open is closed all the same.
+    return 0;
+  });
+  const expected = await expectation().catch((error: unknown) => {
+    failure ??= error;
+    return undefined;
+  });
+  const rules = await closeRules(hetzner, host, expected);
+  if (failure !== undefined) throw failure;
+  return { windows, rules };
+}
+
+async function closeRules(hetzner: Hetzner, host: string, expected: Expected | undefined): Promise<string[]> {
+  const declared = new Set((expected?.rules ?? []).map(inWords));
+  const taken: string[] = [];
+  for (const { id, rules } of await allFirewalls(hetzner, `list the firewalls of ${host}`, selectorOf(host))) {
+    const gone = rules.filter((rule) => opensSsh(rule) && !declared.has(inWords(plain(rule))));
+    if (gone.length === 0) continue;
+    const kept = rules.filter((rule) => !gone.includes(rule));
+    const what = `close TCP/22 in the firewall ${id} of ${host}`;
+    const { actions } = await answerOf(
+      what,
+      hetzner.POST("/firewalls/{id}/actions/set_rules", { params: { path: { id } }, body: { rules: kept } }),
+    );
+    await waitForActions(hetzner, actions, { what, timeoutSeconds: 120 });
+    taken.push(...gone.map((rule) => inWords(plain(rule))));
+  }
+  return taken;
+}

@@ -1,0 +1,114 @@
+import { type Problem, UserError } from "../../base/errors.ts";
+import { exitCodes } from "../../base/exit-codes.ts";
+import type { Hetzner } from "../../base/hetzner/client.ts";
+import { selectorOf } from "../../base/hetzner/labels.ts";
+import { allFirewalls, allServers } from "../../base/hetzner/pages.ts";
+import type { Layout } from "../../project/layout.ts";
+import type { Access } from "../../project/settings/access.ts";
+import { declaredRules } from "../../project/settings/declared-rules.ts";
+import { readStackFile } from "../../project/settings/stack-file.ts";
+import { readHostState, type StackState } from "../../project/state/state.ts";
+import { type Expected, lockdownFacts } from "./facts.ts";
+
+export interface Expectation {
+  expected: Expected;
+  /** `state`: what the last `up` declared. `stack file`: what the next one would. `labels`: neither could be read. */
+  from: "state" | "stack file" | "labels";
+  /** A sentence each: what was not known, and where files and state disagree. */
+  notes: string[];
+}
+
+/**
+ * What has to be so of a host, from the best that can be had: what the last `up` declared, then the stack file, and without
+ * both that no firewall of ours opens TCP/22.
+ * @returns undefined when Hetzner has no server of this host
+ * @throws UserError when Hetzner cannot be asked
+ */
+export async function expectationOf(
+  hetzner: Hetzner,
+  { layout, host, access }: { layout: Layout; host: string; access: Access },
+): Promise<Expectation | undefined> {
+  const stack = readStackFile(layout, host);
+  const state = readHostState(layout, host);
+  const notes = [...stack.problems, ...state.problems, ...access.problems].map(inOneLine);
+  const facts = state.value && declaredIn(state.value);
+  if (facts) {
+    const now = stack.value?.sshExposure;
+    if (now !== undefined && now !== facts.sshExposure) {
+      notes.push(
+        `sshExposure is "${now}" in the stack file, and "${facts.sshExposure}" since the last up: clawdlets up --host ${host}`,
+      );
+    }
+    return { expected: facts, from: "state", notes };
+  }
+  const made = await madeOf(hetzner, host, state.value);
+  if (!made) return undefined;
+  const base = { serverId: made.serverId, sshExposure: stack.value?.sshExposure ?? "tailnet" } as const;
+  if (!stack.value || (stack.value.sshExposure === "public" && access.adminCidrs === undefined)) {
+    return { expected: { ...base, ...(stack.value && { tailnet: stack.value.tailnet }) }, from: "labels", notes };
+  }
+  const { sshExposure, firewallRules, tailnet } = stack.value;
+  const declared = declaredRules({ sshExposure, adminCidrs: access.adminCidrs ?? [], rules: firewallRules });
+  const firewallId = await made.firewallId();
+  return {
+    expected: {
+      ...base,
+      rules: declared.map(({ rule }) => rule),
+      tailnet,
+      ...(firewallId !== undefined && { firewallId }),
+    },
+    from: "stack file",
+    notes,
+  };
+}
+
+interface Made {
+  serverId: number;
+  firewallId: () => Promise<number | undefined>;
+}
+
+/**
+ * By the state's ids, else by our labels. A host that `adopt` has put into the stack has no labels before its first `up`, and would
+ * be taken for one that is not there, with whatever is open on it.
+ */
+async function madeOf(hetzner: Hetzner, host: string, state: StackState | undefined): Promise<Made | undefined> {
+  const idIn = (type: string) => {
+    const id = Number(state?.resources.find((each) => each.type === type)?.id);
+    return Number.isInteger(id) ? id : undefined;
+  };
+  const [serverId, firewallId] = [idIn("hcloud:index/server:Server"), idIn("hcloud:index/firewall:Firewall")];
+  if (serverId !== undefined && firewallId !== undefined) return { serverId, firewallId: async () => firewallId };
+  const [server, ...more] = await allServers(hetzner, `look for the server of ${host}`, selectorOf(host));
+  if (!server) return undefined;
+  if (more.length > 0) {
+    throw new UserError(
+      `${host}: Hetzner has ${more.length + 1} servers with this host's labels (${[server, ...more].map(({ id }) => id).join(", ")}), and no state here says which one it is. Look at them in the console.`,
+      { exitCode: exitCodes.failed },
+    );
+  }
+  return {
+    serverId: server.id,
+    async firewallId() {
+      const firewalls = await allFirewalls(hetzner, `look for the firewall of ${host}`, selectorOf(host));
+      return (firewalls.find(({ name }) => name === `${host}-fw`) ?? firewalls[0])?.id;
+    },
+  };
+}
+
+/** The facts of the stack's Lockdown, as they stand in the state: an input without secrets. */
+function declaredIn({ resources }: StackState): Expected | undefined {
+  const lockdown = resources.find(({ type }) => type.endsWith("clawdlets:index:Lockdown"));
+  const proof = resources.find(
+    ({ type, parent }) => type === "command:local:Command" && parent === lockdown?.urn && lockdown !== undefined,
+  );
+  const environment = proof?.inputs["environment"];
+  const text = typeof environment === "object" && environment !== null && Reflect.get(environment, "CLAWDLETS_FACTS");
+  if (typeof text !== "string") return undefined;
+  try {
+    return lockdownFacts.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined; // Not written by us; the stack file then says what is declared.
+  }
+}
+
+const inOneLine = ({ where, setting, message }: Problem) => `${where}: ${setting}: ${message}`;

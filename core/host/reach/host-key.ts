@@ -1,0 +1,42 @@
+import { createHash } from "node:crypto";
+import { run } from "../../base/machine/run.ts";
+import { withoutComment } from "../../base/machine/ssh-keys.ts";
+
+/** Which of the keys we know an address answers with. */
+export type Answer =
+  | { kind: "none" }
+  | { kind: "bootstrap" }
+  | { kind: "final" }
+  | { kind: "other"; fingerprint: string };
+
+/** The ed25519 host key an address shows, without logging in. Proves nothing by itself: what follows connects under the pinned key. */
+export async function askHostKey(
+  { address, port }: { address: string; port: number },
+  known: { bootstrap?: string; final: string },
+  signal: AbortSignal,
+): Promise<Answer> {
+  const key = await shownHostKey({ address, port }, signal);
+  if (key === undefined) return { kind: "none" };
+  if (key === withoutComment(known.final)) return { kind: "final" };
+  if (known.bootstrap !== undefined && key === withoutComment(known.bootstrap)) return { kind: "bootstrap" };
+  return { kind: "other", fingerprint: fingerprintOf(key) };
+}
+
+/** The ed25519 host key an address shows, as `ssh-ed25519 AAAA…`. @returns undefined where none answers */
+export async function shownHostKey(
+  { address, port }: { address: string; port: number },
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { stdout } = await run("ssh-keyscan", ["-t", "ed25519", "-T", "5", "-p", String(port), address], {
+    timeoutSeconds: 10,
+    signal,
+  });
+  const line = stdout.split("\n").find((each) => each.includes(" ssh-ed25519 "));
+  return line && withoutComment(line.slice(line.indexOf("ssh-ed25519")));
+}
+
+/** `SHA256:…` as ssh shows it. */
+export function fingerprintOf(publicKey: string): string {
+  const blob = Buffer.from(publicKey.split(" ")[1] ?? "", "base64");
+  return `SHA256:${createHash("sha256").update(blob).digest("base64").replace(/=+$/, "")}`;
+}

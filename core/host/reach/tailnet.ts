@@ -1,0 +1,32 @@
+import { z } from "zod";
+import { cleanEnvironment, run } from "../../base/machine/run.ts";
+import { hetznerEndpoint, type LocalSettings } from "../../project/settings/host.ts";
+
+const peer = z.object({
+  HostName: z.string(),
+  DNSName: z.string().default(""),
+  TailscaleIPs: z.array(z.string()).nullish(),
+  Online: z.boolean().default(false),
+});
+
+const status = z.object({ Peer: z.record(z.string(), peer).nullish() });
+
+/**
+ * The tailnet address of a host, as this machine's tailscale knows it. The name must fit exactly: a machine that was made
+ * anew becomes `name-1` beside its dead predecessor (tailscale/tailscale#18921).
+ * @returns undefined while the host has not joined
+ */
+export async function tailnetAddress(
+  local: Pick<LocalSettings, "tailscale" | "endpoint" | "token">,
+  host: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  // The emulator's stand-in for tailscale has to ask the emulator; the real one is told nothing of Hetzner.
+  const standIn = local.endpoint !== hetznerEndpoint;
+  const env = cleanEnvironment(standIn ? { HCLOUD_ENDPOINT: local.endpoint, HCLOUD_TOKEN: local.token } : {});
+  const { exitCode, stdout } = await run(local.tailscale, ["status", "--json"], { timeoutSeconds: 20, signal, env });
+  if (exitCode !== 0) return undefined;
+  const parsed = status.safeParse(JSON.parse(stdout));
+  const peers = Object.values(parsed.data?.Peer ?? {}).filter(({ Online, HostName }) => Online && HostName === host);
+  return peers[0]?.TailscaleIPs?.[0];
+}

@@ -1,0 +1,29 @@
+import type { Hetzner } from "../base/hetzner/client.ts";
+import type { HostLayout, Layout } from "../project/layout.ts";
+import type { HostSettings, LocalSettings } from "../project/settings/host.ts";
+import type { JournalWriter } from "./journal.ts";
+import type { Signals, Step } from "./steps.ts";
+
+/** Which server becomes which installation of a host. */
+export interface InstallFacts {
+  serverId: number;
+  /** IPv4 address of the server. */
+  address: string;
+  /** Names one installation on one server; on the host it stands in `/var/lib/clawdlets/install-id`. */
+  installId: string;
+}
+
+export interface InstallRequest extends Signals {
+  layout: Layout;
+  settings: HostSettings;
+  local: LocalSettings;
+  facts: InstallFacts;
+}
+
+/** One run of an installation, under the host's lock. */
+export interface Installation extends InstallRequest {
+  host: HostLayout;
+  hetzner: Hetzner;
+  journal: JournalWriter;
+  step: (step: Step, text: string) => Promise<void>;
+}

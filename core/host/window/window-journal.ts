@@ -1,0 +1,52 @@
+import { appendFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { z } from "zod";
+import { messageOf } from "../../base/errors.ts";
+import { makePrivateFolder, readPrivateFile } from "../../base/machine/private-files.ts";
+
+const entry = z.object({
+  /** ISO 8601, UTC. */
+  at: z.string(),
+  /** `opening` is written before Hetzner is asked: a killed run leaves at least that. */
+  event: z.enum(["opening", "open", "closed", "kept"]),
+  /** Which window: the run that opened it; none where every window of the host was closed. */
+  run: z.string().optional(),
+  by: z.enum(["install", "window", "guard", "lockdown", "up"]),
+  /** Networks that may come in. */
+  cidrs: z.array(z.string()).optional(),
+  /** When it has to be closed. ISO 8601, UTC. */
+  until: z.string().optional(),
+  why: z.string().optional(),
+});
+
+/** One thing that happened to a window, as this machine saw it: `.clawdlets/hosts/<host>/windows.jsonl`. */
+export type WindowEntry = z.infer<typeof entry>;
+
+/**
+ * Adds a line. Several processes may: a short append is whole. What cannot be written is said and closes no port later:
+ * the journal is for people, the API decides.
+ */
+export function noteWindow(path: string, what: Omit<WindowEntry, "at">): void {
+  try {
+    makePrivateFolder(dirname(path));
+    appendFileSync(path, `${JSON.stringify({ at: new Date().toISOString(), ...what })}\n`, { mode: 0o600 });
+  } catch (error) {
+    process.stderr.write(`the journal of windows could not be written: ${messageOf(error)}\n`);
+  }
+}
+
+/** Oldest first. A line that a power cut left half-written is left out. */
+export function readWindowJournal(path: string): WindowEntry[] {
+  return (readPrivateFile(path) ?? "").split("\n").flatMap((line) => {
+    const parsed = entry.safeParse(parseJson(line));
+    return parsed.success ? [parsed.data] : [];
+  });
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined; // The schema then refuses it.
+  }
+}

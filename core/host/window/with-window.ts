@@ -1,0 +1,172 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { messageOf, UserError } from "../../base/errors.ts";
+import { exitCodes } from "../../base/exit-codes.ts";
+import { waitUntil } from "../../base/wait-until.ts";
+import { keepsWindow } from "../../project/settings/host.ts";
+import type { JournalWriter } from "../journal.ts";
+import { isClosed, probePort } from "../reach/probe.ts";
+import type { Installation } from "../request.ts";
+import { type Guard, startGuard } from "./guard.ts";
+import { type Opening, openOnlyWindow } from "./open-window.ts";
+import { closeWindow, closeWindowsOf, newRun, type Window } from "./window.ts";
+import { noteWindow } from "./window-journal.ts";
+
+/**
+ * Seconds: within which a new server's port is expected to be seen open, and a window has to be seen closed; and by which we
+ * are earlier than the guard, to end in order.
+ */
+const limits = { open: 20, close: 60, aheadOfGuard: 10 };
+
+/**
+ * Does `work` while TCP/22 of the server is open to the admin networks, and closes it whatever happens: at the end, on
+ * failure, on Ctrl-C, when `install.deadlines.window` is over; and by the guard when this process dies. The guard goes only
+ * after the port was seen closed. With `sshExposure: "bootstrap"` a window whose work went well stays, on purpose.
+ * @param work told with a signal that also ends it when the window's time is over
+ */
+export async function withWindow<T>(
+  installation: Installation,
+  work: (installation: Installation, guard: Guard) => Promise<T>,
+): Promise<T> {
+  const { settings, local, facts, host, hetzner, journal, step } = installation;
+  const run = newRun();
+  const deadlineSeconds = settings.install.deadlines.window * 60;
+  const order = { host: settings.host, run, endpoint: local.endpoint, deadlineSeconds, journal: host.windows };
+  const guard = await startGuard(order, local.token, host.logs);
+  const timed = withDeadline(installation, deadlineSeconds - limits.aheadOfGuard);
+  const { signal } = timed.installation;
+  let ending: Ending = { failure: undefined };
+  try {
+    const cidrs = local.adminCidrs;
+    await step("open", `opening TCP/22 to ${cidrs.join(", ")} alone`);
+    // One that a killed run left: there is never more than one. A server of this very run has none yet.
+    if (!journal.isFirstRun) await closeWindowsOf(hetzner, settings.host);
+    const until = new Date(Date.now() + deadlineSeconds * 1000);
+    noteWindow(host.windows, { event: "opening", run, by: "install", cidrs, until: until.toISOString() });
+    const deadline = keepsWindow(settings) ? {} : { until };
+    const request = { host: settings.host, run, ...facts, ...deadline, adminCidrs: cidrs, signal };
+    const opening = await openOnlyWindow(hetzner, request);
+    ending = { ...ending, window: opening.window };
+    await isInForce(timed.installation, opening);
+    noteWindow(host.windows, { event: "open", run, by: "install" });
+    const result = await work(timed.installation, guard);
+    ending = { ...ending, isKept: keepsWindow(settings) };
+    return result;
+  } catch (error) {
+    // What was waiting only says that it was aborted; the signal knows why.
+    const failure: unknown = signal.aborted ? signal.reason : error;
+    ending = { ...ending, failure };
+    throw failure;
+  } finally {
+    timed.clear();
+    if (ending.isKept) await keep(installation, guard, run);
+    else await close(installation, guard, ending, run);
+  }
+}
+
+/**
+ * A new server's port that is seen open shows the rule in force, and costs no request; Hetzner is asked where it is not. One
+ * that has been there may be switched off, or listen in its tailnet alone: nothing is waited for then.
+ */
+async function isInForce({ facts, local, journal, signal }: Installation, { inForce }: Opening): Promise<void> {
+  const deadline = Date.now() + limits.open * 1000;
+  while (journal.isFirstRun && Date.now() < deadline) {
+    signal.throwIfAborted();
+    if ((await probePort(facts.address, local.sshPort, { timeoutMs: 2000 })) === "open") return;
+    await sleep(300, undefined, { signal });
+  }
+  await inForce();
+}
+
+interface Ending {
+  window?: Window;
+  failure: unknown;
+  isKept?: boolean;
+}
+
+function withDeadline(installation: Installation, seconds: number) {
+  const { settings, signal } = installation;
+  const over = new AbortController();
+  const timer = setTimeout(() => {
+    const { window } = settings.install.deadlines;
+    over.abort(
+      new UserError(
+        `${settings.host}: the installation did not end within the ${window} minutes that its window may be open, so it was stopped and the port closed. The installer's log shows where the time went; raise clawdlets:install.deadlines.window, and run clawdlets up --host ${settings.host} again.`,
+        { exitCode: exitCodes.install },
+      ),
+    );
+  }, seconds * 1000);
+  return {
+    installation: { ...installation, signal: AbortSignal.any([signal, over.signal]) },
+    clear: () => clearTimeout(timer),
+  };
+}
+
+async function keep(installation: Installation, guard: Guard, run: string): Promise<void> {
+  const { settings, host, report } = installation;
+  await guard.dismiss();
+  const text = `TCP/22 STAYS OPEN to the admin networks, as sshExposure "bootstrap" asks. Close it: clawdlets lockdown --host ${settings.host}`;
+  report("close", text);
+  noteWindow(host.windows, { event: "kept", run, by: "install", why: 'sshExposure is "bootstrap"' });
+  await record(installation, (journal) => journal.step("close", text));
+}
+
+/**
+ * Closes the window and checks that the port is closed. Bookkeeping comes after that: a full disk must not keep a port open.
+ * Where closing fails the guard takes over at once, and this process is free to end.
+ */
+async function close(installation: Installation, guard: Guard, ending: Ending, run: string): Promise<void> {
+  const { settings, hetzner, host, report } = installation;
+  const { window, failure } = ending;
+  let closed: string | undefined;
+  try {
+    report("close", "closing TCP/22");
+    // Without a window in hand, one may have come about all the same: then every one of this host is looked for.
+    await (window ? closeWindow(hetzner, window) : closeWindowsOf(hetzner, settings.host));
+    closed = await checkClosed(installation);
+    await guard.dismiss();
+  } catch (error) {
+    guard.takeOver();
+    throw new UserError(
+      `${messageOf(error)} The guard keeps trying to close it: see guard.log beside the installer's log. Check from another place: clawdlets window list --host ${settings.host}`,
+      {
+        exitCode: exitCodes.open,
+        details: failure === undefined ? [] : [`Before that: ${messageOf(failure)}`],
+        cause: failure ?? error,
+      },
+    );
+  }
+  noteWindow(host.windows, { event: "closed", run, by: "install" });
+  await record(installation, async (journal) => {
+    await journal.step("close", "closing TCP/22");
+    if (closed !== undefined) await journal.saw("after", closed);
+  });
+}
+
+/** Writes to the journal. A failure is reported; it never hides the installation's own result or error. */
+async function record({ journal, report }: Installation, write: (journal: JournalWriter) => Promise<void>) {
+  try {
+    await write(journal);
+  } catch (error) {
+    report("close", `the journal could not be written: ${messageOf(error)}`);
+  }
+}
+
+/** @returns what the connection attempt showed, or undefined where the port is open by declaration */
+async function checkClosed({ settings, facts, local, report }: Installation): Promise<string | undefined> {
+  if (settings.sshExposure === "public") return undefined; // Open to the admin networks: Lockdown compares the rules.
+  const closed = await waitUntil(
+    async () => {
+      const seen = await probePort(facts.address, local.sshPort, { timeoutMs: 2000 });
+      return isClosed(seen) ? seen : undefined;
+    },
+    {
+      seconds: limits.close,
+      pauseMs: 250,
+      waitedFor: `${settings.host}: TCP/22 of ${facts.address} was not seen closed`,
+      advice: "Look at the server's firewalls in the Hetzner console now: one that allows TCP/22 has to go.",
+      signal: new AbortController().signal, // Ctrl-C ends the installation, never the closing.
+    },
+  );
+  report("close", `TCP/22 is ${closed}`);
+  return closed;
+}

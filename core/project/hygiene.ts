@@ -1,0 +1,103 @@
+import { existsSync, lstatSync, readdirSync, realpathSync, type Stats } from "node:fs";
+import { join, relative, sep } from "node:path";
+import { hasCode, type Problem } from "../base/errors.ts";
+import { run } from "../base/machine/run.ts";
+import type { Layout } from "./layout.ts";
+
+/**
+ * Whether `.clawdlets` is still a place for secrets: not tracked by git and ignored by it, closed to others, and with no link
+ * that leads out of it. Reads names and modes only.
+ * @returns every problem, each with the command that mends it
+ */
+export async function checkLocalFolder(layout: Layout): Promise<Problem[]> {
+  if (!entryOf(layout.dir)) return [];
+  return [...checkFolder(layout), ...(await checkGit(layout))];
+}
+
+function checkFolder(layout: Layout): Problem[] {
+  const where = relative(layout.root, layout.dir);
+  const top = lstatSync(layout.dir);
+  if (!top.isDirectory()) {
+    const message = `is no folder of this project. Mend: mv the folder it leads to here, to '${layout.dir}'.`;
+    return [{ where, setting: "the folder itself", message }];
+  }
+  const problems: Problem[] = [];
+  const wide = (top.mode & 0o077) === 0 ? [] : [where];
+  const inside = `${realpathSync(layout.dir)}${sep}`;
+  for (const path of walk(layout.dir, [layout.state, join(layout.dir, "extra-files")])) {
+    const stat = entryOf(path);
+    const shown = relative(layout.root, path);
+    if (stat?.isSymbolicLink() && !targetOf(path)?.startsWith(inside)) {
+      const message = `is a link that leads out of ${where}. Mend: put the file itself there, or rm '${path}'`;
+      problems.push({ where: shown, setting: "link", message });
+    } else if (stat?.isFile() && isPrivate(path) && (stat.mode & 0o077) !== 0) wide.push(shown);
+  }
+  if (wide.length > 0) {
+    const more = wide.length > 3 ? ` and ${wide.length - 3} more` : "";
+    const message = `others on this machine may read ${wide.slice(0, 3).join(", ")}${more}. Mend: find '${layout.dir}' -path '*/extra-files' -prune -o ! -type l -exec chmod go= {} +`;
+    problems.push({ where, setting: "mode", message });
+  }
+  return problems;
+}
+
+/** Public halves, rules and schemas may have any mode; extra-files and staging have the modes they are to have on the host. */
+function isPrivate(path: string): boolean {
+  return !/(\.pub|known_hosts|stack\.json|\.sops\.yaml|\.schema\.json|\.yaml\.bak)$/.test(path);
+}
+
+function* walk(folder: string, leftOut: readonly string[]): Generator<string> {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    yield path;
+    const isOpen = !leftOut.includes(path) && entry.name !== "staging";
+    if (entry.isDirectory() && isOpen) yield* walk(path, leftOut);
+  }
+}
+
+async function checkGit(layout: Layout): Promise<Problem[]> {
+  const where = relative(layout.root, layout.dir);
+  if (!isInRepository(layout.root)) return [];
+  const tracked = await git(layout, ["ls-files", "--", where]);
+  if (tracked.exitCode !== 0) {
+    const message = `git could not say whether it is tracked: ${tracked.stderr.trim().split("\n")[0]}`;
+    return [{ where, setting: "git", message }];
+  }
+  const files = tracked.stdout.split("\n").filter((line) => line !== "");
+  const problems: Problem[] = [];
+  if (files.length > 0) {
+    const message = `git tracks ${files.slice(0, 3).join(", ")}${files.length > 3 ? ` and ${files.length - 3} more` : ""}: what it holds is in every clone and in the history. Mend: git rm -r --cached '${where}' && git commit, then replace every secret that was ever committed (clawdlets secrets rotate, and new tokens).`;
+    problems.push({ where, setting: "git", message });
+  }
+  // A path below it, since "x/" in .gitignore matches folders only, and an exception may let single files back in.
+  const ignored = await git(layout, ["check-ignore", "--quiet", "--no-index", `${where}/secrets/probe`]);
+  if (ignored.exitCode !== 0) {
+    const message = `git does not ignore it, so "git add" would take your keys. Mend: echo '${where}/' >> .gitignore`;
+    problems.push({ where, setting: "git", message });
+  }
+  return problems;
+}
+
+const git = (layout: Layout, args: string[]) => run("git", args, { cwd: layout.root, timeoutSeconds: 30 });
+
+function isInRepository(folder: string): boolean {
+  const parts = folder.split(sep);
+  return parts.some((_, index) => existsSync(join(parts.slice(0, index + 1).join(sep) || sep, ".git")));
+}
+
+function entryOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw error;
+  }
+}
+
+function targetOf(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ELOOP")) return undefined;
+    throw error;
+  }
+}

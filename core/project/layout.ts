@@ -1,0 +1,99 @@
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { UserError } from "../base/errors.ts";
+import { exitCodes } from "../base/exit-codes.ts";
+
+/** Where things are in one project. Every path is absolute; nothing is created here. */
+export interface Layout {
+  /** The folder with Pulumi.yaml. The engine always runs from here: its backend URL is relative. */
+  root: string;
+  /** `.clawdlets`: local, ignored by git, 0700. */
+  dir: string;
+  stackJson: string;
+  /** The engine's file backend. */
+  state: string;
+  /** The state's passphrase, made once. */
+  passphrase: string;
+  knownHosts: string;
+  secrets: string;
+  sopsConfig: string;
+  operators: string;
+  /** The committed stack files: nothing secret in them. */
+  stacks: string;
+}
+
+/** The files of one host below `.clawdlets/`. */
+export interface HostLayout {
+  dir: string;
+  stackFile: string;
+  identity: string;
+  recipient: string;
+  secrets: string;
+  /** One-time keys for the installation, replaced after each. */
+  bootstrapClientKey: string;
+  bootstrapHostKey: string;
+  /** The key the installed host will answer with. */
+  hostKey: string;
+  journal: string;
+  /** What was opened and closed from this machine, a JSON line each. */
+  windows: string;
+  lock: string;
+  logs: string;
+  /** A tree as on the host, which upstream sends as it stands; read where it is there. */
+  extraFiles: string;
+  /** Plaintext lives here only while an installer runs; swept by the next run if that one was killed. */
+  staging: string;
+}
+
+const projectFile = "Pulumi.yaml";
+
+/** Finds the project that `from` lies in: the nearest folder upwards with a Pulumi.yaml. */
+export function findLayout(from: string): Layout {
+  const start = resolve(from);
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, projectFile))) return layoutOf(folder);
+    if (dirname(folder) === folder) {
+      throw new UserError(
+        `No ${projectFile} in ${start} or any folder above it: run clawdlets in your clone of the project.`,
+        { exitCode: exitCodes.settings },
+      );
+    }
+  }
+}
+
+export function layoutOf(root: string): Layout {
+  const dir = join(root, ".clawdlets");
+  const secrets = join(dir, "secrets");
+  return {
+    root,
+    dir,
+    stackJson: join(dir, "stack.json"),
+    state: join(dir, "state"),
+    passphrase: join(dir, "passphrase"),
+    knownHosts: join(dir, "known_hosts"),
+    secrets,
+    sopsConfig: join(secrets, ".sops.yaml"),
+    operators: join(secrets, "operators"),
+    stacks: join(root, "stacks"),
+  };
+}
+
+export function hostLayoutOf(layout: Layout, host: string): HostLayout {
+  const dir = join(layout.dir, "hosts", host);
+  return {
+    dir,
+    stackFile: join(layout.stacks, `Pulumi.${host}.yaml`),
+    identity: join(layout.secrets, "hosts", `${host}.agekey`),
+    recipient: join(layout.secrets, "hosts", `${host}.age.pub`),
+    secrets: join(layout.secrets, "hosts", host),
+    bootstrapClientKey: join(dir, "ssh", "bootstrap_client_ed25519"),
+    bootstrapHostKey: join(dir, "ssh", "bootstrap_host_ed25519"),
+    hostKey: join(dir, "ssh", "ssh_host_ed25519_key"),
+    journal: join(dir, "install.json"),
+    windows: join(dir, "windows.jsonl"),
+    lock: join(dir, "lock"),
+    logs: join(dir, "logs"),
+    extraFiles: join(layout.dir, "extra-files", host),
+    staging: join(dir, "staging"),
+  };
+}

@@ -1,0 +1,34 @@
+import { join } from "node:path";
+import { withFileLock } from "../base/machine/file-lock.ts";
+import { readFolder, sweepLeftovers } from "../base/machine/private-files.ts";
+import type { Layout } from "./layout.ts";
+
+/**
+ * Runs `work` as the only one who changes keys, secrets and settings of this project: two terminals wait for each other.
+ * What a killed one left half-written is swept first.
+ * @throws UserError (busy) when another one still works after a minute
+ */
+export async function asOnlyWriter<T>(layout: Layout, work: () => Promise<T>): Promise<T> {
+  return withFileLock(
+    join(layout.dir, "init"),
+    async () => {
+      for (const folder of writtenFolders(layout)) await sweepLeftovers(folder);
+      return work();
+    },
+    "It changes keys or secrets of this project: wait for it to end, then run this again.",
+  );
+}
+
+function writtenFolders(layout: Layout): string[] {
+  const perHost = join(layout.secrets, "hosts");
+  const hosts = join(layout.dir, "hosts");
+  return [
+    layout.dir,
+    layout.secrets,
+    layout.operators,
+    perHost,
+    layout.stacks,
+    ...readFolder(perHost).map((name) => join(perHost, name)),
+    ...readFolder(hosts).map((name) => join(hosts, name, "ssh")),
+  ];
+}

@@ -1,0 +1,121 @@
+import { join, relative } from "node:path";
+import pMap from "p-map";
+import { messageOf, type Problem } from "../../base/errors.ts";
+import { readPrivateFile } from "../../base/machine/private-files.ts";
+import type { HostLayout, Layout } from "../layout.ts";
+import { checkIdentity } from "./identity.ts";
+import { readIdentityFile } from "./keys/age.ts";
+import { type RequiredSecret, valueProblem } from "./plan.ts";
+import { decryptSecret, recipientsOf } from "./sops/sops.ts";
+import { sopsAtOnce } from "./store.ts";
+
+export interface SecretsToCheck {
+  layout: Layout;
+  host: HostLayout;
+  hostName: string;
+  /** The recipient the stack file promises. */
+  recipient: string;
+  secretsDir: string;
+  required: readonly RequiredSecret[];
+  /** `sops`, or its path. */
+  sops: string;
+  /** Identities beside the host's own that have to open every secret, e.g. the operator's. @default none */
+  alsoBy?: readonly string[];
+}
+
+/** What was found of one required secret. */
+export interface SecretFinding {
+  name: string;
+  /** Relative to the project. */
+  file: string;
+  status: "ok" | "missing" | "wrong";
+  /** What is wrong and what to do. */
+  message?: string;
+}
+
+/**
+ * Proves that the installed host will be able to read every secret it needs: the private half is there, is private, belongs
+ * to the recipient in the stack file, and opens each file, which holds a value of the right shape under the right key.
+ * Decrypted text is dropped at once.
+ * @returns every problem, not the first
+ */
+export async function checkHostSecrets(check: SecretsToCheck): Promise<Problem[]> {
+  const identity = await checkHostIdentity(check);
+  if (identity.length > 0) return identity;
+  const found = await checkSecrets(check);
+  return found.flatMap(({ name, file, message }) =>
+    message === undefined ? [] : [{ where: file, setting: name, message }],
+  );
+}
+
+/** The identity half of {@link checkHostSecrets}. */
+export async function checkHostIdentity(check: SecretsToCheck): Promise<Problem[]> {
+  const { layout, host, hostName, recipient } = check;
+  const where = relative(layout.root, host.identity);
+  const problems = await checkIdentity({ layout, host: hostName, files: host });
+  if (problems.length > 0) return problems;
+  const pair = await readIdentityFile(host.identity);
+  if (!pair) {
+    const message = `there is no such file. Make what is missing: clawdlets secrets init --host ${hostName}`;
+    return [{ where, setting: "age identity", message }];
+  }
+  if (pair.recipient === recipient) return [];
+  const message = `is the private half of ${pair.recipient}, but the stack's recipient is ${recipient}. Put the right key file back, or mend the stack file.`;
+  return [{ where, setting: "age identity", message }];
+}
+
+/** The secrets half of {@link checkHostSecrets}: one finding for each required secret, in their order. */
+export async function checkSecrets(check: SecretsToCheck): Promise<SecretFinding[]> {
+  return pMap(check.required, (secret) => checkSecret(check, secret), sopsAtOnce);
+}
+
+/**
+ * What can be said without any private key: each file is there and is encrypted to the recipient of the stack file. For
+ * previews, which have to be quick and must not need a key.
+ */
+export function checkRecipients(check: Omit<SecretsToCheck, "sops" | "alsoBy">): Problem[] {
+  return check.required.flatMap((secret) => {
+    const { file, status, message } = readCiphertext(check, secret);
+    return status === "ok" || message === undefined ? [] : [{ where: file, setting: secret.name, message }];
+  });
+}
+
+async function checkSecret(check: SecretsToCheck, secret: RequiredSecret): Promise<SecretFinding> {
+  const finding = readCiphertext(check, secret);
+  if (finding.status !== "ok") return finding;
+  const file = join(check.secretsDir, `${secret.name}.yaml`);
+  try {
+    for (const identityFile of [check.host.identity, ...(check.alsoBy ?? [])]) {
+      const value = await decryptSecret(check.sops, { file, name: secret.name, identityFile });
+      const problem = valueProblem(secret, value);
+      if (problem !== undefined)
+        return { ...finding, status: "wrong", message: `${problem} ${editWith(check, secret)}` };
+    }
+    return finding;
+  } catch (error) {
+    return { ...finding, status: "wrong", message: messageOf(error) };
+  }
+}
+
+function readCiphertext(
+  { layout, hostName, recipient, secretsDir }: Omit<SecretsToCheck, "sops">,
+  secret: RequiredSecret,
+): SecretFinding {
+  const path = join(secretsDir, `${secret.name}.yaml`);
+  const finding = { name: secret.name, file: relative(layout.root, path) };
+  const make = `Make it: clawdlets secrets init --host ${hostName}`;
+  try {
+    const text = readPrivateFile(path);
+    if (text === undefined) return { ...finding, status: "missing", message: `missing: ${secret.purpose}. ${make}` };
+    const found = recipientsOf(text);
+    if (found.includes(recipient)) return { ...finding, status: "ok" };
+    const who = found.join(", ") || "nobody: it is no sops file";
+    const message = `not encrypted to this host's recipient ${recipient}, but to ${who}. Encrypt it anew: clawdlets secrets init --host ${hostName}`;
+    return { ...finding, status: "wrong", message };
+  } catch (error) {
+    return { ...finding, status: "wrong", message: messageOf(error) };
+  }
+}
+
+const editWith = ({ hostName }: SecretsToCheck, { name }: RequiredSecret) =>
+  `Change it: clawdlets secrets edit ${name} --host ${hostName}`;

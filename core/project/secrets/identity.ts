@@ -1,0 +1,54 @@
+import { relative } from "node:path";
+import { messageOf, type Problem } from "../../base/errors.ts";
+import { readPublicFile } from "../../base/machine/private-files.ts";
+import { readRawStackFile } from "../settings/stack-file.ts";
+import { readIdentityFile } from "./keys/age.ts";
+import type { SecretStore } from "./store.ts";
+
+/**
+ * Whether the three places that speak of a host's age key agree: the identity itself, the recipient beside it, and
+ * `clawdlets:ageRecipient` in the stack file. A missing identity is a problem only where one of the others shows that there
+ * was one: a new key in its place could not read what was encrypted to the old.
+ */
+export async function checkIdentity(store: Pick<SecretStore, "layout" | "host" | "files">): Promise<Problem[]> {
+  const { layout, host, files } = store;
+  const where = relative(layout.root, files.identity);
+  const problem = (message: string): Problem[] => [{ where, setting: "age identity", message }];
+  try {
+    const pair = await readIdentityFile(files.identity);
+    const { beside, promised } = recipientsKnown(store);
+    if (!pair) {
+      const known = promised ?? beside;
+      if (known === undefined) return [];
+      return problem(
+        `there is no such file, but ${known} is this host's recipient. Put a backup of it back, or give the host a new identity: clawdlets secrets rotate --host ${host}`,
+      );
+    }
+    if (promised !== undefined && promised !== pair.recipient) {
+      return problem(
+        `is the private half of ${pair.recipient}, but clawdlets:ageRecipient in ${relative(layout.root, files.stackFile)} is ${promised}. Put the right key file back, or mend the stack file.`,
+      );
+    }
+    if (beside !== undefined && beside !== pair.recipient) {
+      const file = relative(layout.root, files.recipient);
+      return problem(
+        `is the private half of ${pair.recipient}, but ${file} says ${beside}. If the key file is the right one: rm '${files.recipient}', then clawdlets secrets init --host ${host}`,
+      );
+    }
+    return [];
+  } catch (error) {
+    return problem(messageOf(error));
+  }
+}
+
+/** The host's recipient as its public places say, without any private key. */
+export function recipientsKnown({ layout, host, files }: Pick<SecretStore, "layout" | "host" | "files">): {
+  beside: string | undefined;
+  promised: string | undefined;
+} {
+  const promised = readRawStackFile(layout, host)["ageRecipient"];
+  return {
+    beside: readPublicFile(files.recipient)?.trim() || undefined,
+    promised: typeof promised === "string" ? promised : undefined,
+  };
+}

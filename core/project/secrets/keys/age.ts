@@ -1,0 +1,63 @@
+import { armor, Encrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
+import { UserError } from "../../../base/errors.ts";
+import { exitCodes } from "../../../base/exit-codes.ts";
+import { readPrivateFile, writePrivateFile } from "../../../base/machine/private-files.ts";
+
+/** An age X25519 key pair: the identity is the private half (`AGE-SECRET-KEY-1…`), the recipient the public one (`age1…`). */
+export interface AgeKeyPair {
+  identity: string;
+  recipient: string;
+}
+
+export async function createAgeKeyPair(): Promise<AgeKeyPair> {
+  const identity = await generateX25519Identity();
+  return { identity, recipient: await identityToRecipient(identity) };
+}
+
+/**
+ * Reads an identity file as `age-keygen` writes it.
+ * @returns undefined when there is no file
+ * @throws UserError when the file holds no identity, or others can read it. The content is never shown.
+ */
+export async function readIdentityFile(path: string): Promise<AgeKeyPair | undefined> {
+  const text = readPrivateFile(path);
+  if (text === undefined) return undefined;
+  const lines = text.split(/\r?\n/).filter((line) => line.startsWith("AGE-SECRET-KEY-1"));
+  const identity = lines[0]?.trim();
+  if (!identity || lines.length > 1) {
+    throw new UserError(
+      `${path} holds ${lines.length} age identities; exactly one is needed. Put a backup of the file back, or rotate the host's key.`,
+      { exitCode: exitCodes.settings },
+    );
+  }
+  try {
+    return { identity, recipient: await identityToRecipient(identity) };
+  } catch {
+    // The library's own error is not kept as a cause: it could quote the key.
+    throw new UserError(
+      `${path} holds a damaged age identity (its checksum is wrong). Put a backup of the file back.`,
+      { exitCode: exitCodes.settings },
+    );
+  }
+}
+
+/** The text of an identity file, byte for byte as `age-keygen` lays it out, but without the date. */
+export function identityFileText({ identity, recipient }: AgeKeyPair): string {
+  return `# public key: ${recipient}\n${identity}\n`;
+}
+
+/** Makes the key pair in `path` if there is none yet; an existing one is never overwritten. */
+export async function ensureIdentityFile(path: string): Promise<AgeKeyPair & { created: boolean }> {
+  const existing = await readIdentityFile(path);
+  if (existing) return { ...existing, created: false };
+  const pair = await createAgeKeyPair();
+  await writePrivateFile(path, identityFileText(pair));
+  return { ...pair, created: true };
+}
+
+/** Encrypts a small text to some recipients, any of whom can read it, as `age --armor` does. */
+export async function encryptTo(recipients: readonly string[], text: string): Promise<string> {
+  const encrypter = new Encrypter();
+  for (const recipient of recipients) encrypter.addRecipient(recipient);
+  return armor.encode(await encrypter.encrypt(text));
+}

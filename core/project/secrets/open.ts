@@ -1,0 +1,69 @@
+import { relative, resolve } from "node:path";
+import { z } from "zod";
+import { type Problem, SettingsError } from "../../base/errors.ts";
+import { didYouMean } from "../../base/nearest.ts";
+import type { Layout } from "../layout.ts";
+import { readEnvFile } from "../settings/env-file.ts";
+import { expandHome } from "../settings/host.ts";
+import { readPublicKeyFile } from "../settings/public-key-file.ts";
+import { stackConfig } from "../settings/stack-config.ts";
+import { readRawStackFile } from "../settings/stack-file.ts";
+import { hostEntry, readStackJson, type StackHost } from "../settings/stack-json.ts";
+import { operatorIdentityFile } from "./keys/operators.ts";
+import { type RequiredSecret, requiredSecrets } from "./plan.ts";
+import { openStore, type SecretStore } from "./store.ts";
+
+export interface SecretsOfHost {
+  entry: StackHost;
+  store: SecretStore;
+  required: RequiredSecret[];
+  /** What stack.json says that belongs into the stack file as well. */
+  facts: { serverType: string; flakeHost: string; adminSshKeys?: string[] };
+}
+
+/**
+ * Everything about one host's secrets that the files say, before it has all of its settings: `secrets init` is what
+ * completes them.
+ * @throws SettingsError when stack.json has no such host, or says something wrong
+ */
+export function openSecrets(
+  layout: Layout,
+  host: string,
+  { environment, sops }: { environment: Readonly<Record<string, string | undefined>>; sops: string },
+): SecretsOfHost {
+  const stack = readStackJson(layout);
+  const where = relative(layout.root, layout.stackJson);
+  const entry = stack.value && hostEntry(stack.value, host);
+  const problems: Problem[] = [...stack.problems];
+  if (!entry && problems.length === 0) {
+    const hosts = Object.keys(stack.value?.hosts ?? {});
+    const message = `there is no such host${didYouMean(host, hosts)}. Add it: clawdlets init --host ${host}`;
+    problems.push({ where, setting: `hosts.${host}`, message });
+  }
+  const planned = planSettings.safeParse(readRawStackFile(layout, host));
+  if (!planned.success) {
+    problems.push(
+      ...planned.error.issues.map(({ path, message }) => {
+        return { where: `stacks/Pulumi.${host}.yaml`, setting: `clawdlets:${path.join(".")}`, message: `${message}.` };
+      }),
+    );
+  }
+  if (problems.length > 0 || !entry || !planned.success) throw new SettingsError(problems);
+  const env = readEnvFile(layout, environment, stack.value?.envFile);
+  const operatorFile = operatorIdentityFile(layout, env.value.SOPS_AGE_KEY_FILE);
+  const folder = resolve(layout.dir, entry.secrets.localDir);
+  const operatorKey = readPublicKeyFile(resolve(layout.root, expandHome(entry.opentofu.sshPubkeyFile, environment)));
+  return {
+    entry,
+    store: openStore(layout, { host, folder, operatorFile, sops }),
+    required: requiredSecrets(planned.data),
+    facts: {
+      serverType: entry.hetzner.serverType,
+      flakeHost: entry.flakeHost,
+      ...(operatorKey.value !== undefined && { adminSshKeys: [operatorKey.value] }),
+    },
+  };
+}
+
+/** The settings that decide which secrets are needed; the others may still be missing. */
+const planSettings = z.object(stackConfig.shape).pick({ tailnet: true, bots: true, secrets: true });

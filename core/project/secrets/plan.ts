@@ -1,0 +1,97 @@
+import { z } from "zod";
+import { didYouMean } from "../../base/nearest.ts";
+import type { StackConfig } from "../settings/stack-config.ts";
+import data from "./plan.json" with { type: "json" };
+
+const kind = z.enum(["password-hash", "tailscale-auth-key", "token", "text"]);
+
+/** One secret a host needs before it can be installed. */
+export interface RequiredSecret {
+  /** File name without `.yaml`, and the key inside the file. */
+  name: string;
+  kind: z.infer<typeof kind>;
+  /** What it is for, for prompts and errors. */
+  purpose: string;
+  /** What it looks like and where it comes from. */
+  example: string;
+}
+
+const plan = z
+  .array(
+    z.object({
+      name: z.string(),
+      kind,
+      needed: z.enum(["always", "with tailnet tailscale", "for each bot"]),
+      purpose: z.string(),
+      example: z.string(),
+    }),
+  )
+  .parse(data.secrets);
+
+/** What of a host's settings decides which secrets it needs. */
+export type PlanSettings = Pick<StackConfig, "tailnet" | "bots" | "secrets">;
+
+/** Every secret a host needs, in one place: for `init`, `verify`, the checks before a server is bought, and the Nix modules. */
+export function requiredSecrets(settings: PlanSettings): RequiredSecret[] {
+  const planned = plan.flatMap(({ needed, ...secret }) => {
+    if (needed === "for each bot") return settings.bots.map((bot) => forBot(secret, bot));
+    return needed === "always" || settings.tailnet === "tailscale" ? [secret] : [];
+  });
+  const named = settings.secrets.map((name): RequiredSecret => {
+    return { name, kind: "text", purpose: "named under clawdlets:secrets in the stack file", example: "any text" };
+  });
+  return [...planned, ...named.filter(({ name }) => planned.every((secret) => secret.name !== name))];
+}
+
+function forBot(secret: RequiredSecret, bot: string): RequiredSecret {
+  return {
+    ...secret,
+    name: secret.name.replace("{bot}", () => bot),
+    purpose: secret.purpose.replace("{bot}", () => bot),
+  };
+}
+
+/** Whether a value is what upstream's `secrets init` writes where one is still to come, such as `<FILL_ME>`. */
+export function isPlaceholder(value: string): boolean {
+  return /^<[A-Z_]+>$/.test(value.trim());
+}
+
+/** sops keeps the value in its own metadata, a MAC over all values; a secret larger than this is a file, not a secret. */
+const maxBytes = 64 * 1024;
+
+const kinds: Record<RequiredSecret["kind"], { shape: RegExp; allowed: string }> = {
+  // crypt(5): yescrypt and SHA-512; whoever holds a weaker hash of the one sudo password holds the password soon after.
+  "password-hash": {
+    shape:
+      /^(\$y\$[./A-Za-z0-9]+\$[./A-Za-z0-9]{1,86}\$[./A-Za-z0-9]{43}|\$6\$(rounds=[0-9]+\$)?[^$:\n]{1,16}\$[./A-Za-z0-9]{86})$/,
+    allowed:
+      "a crypt(3) hash, yescrypt ($y$…) or SHA-512 ($6$…). Make one: mkpasswd -m yescrypt, or type the password at the prompt",
+  },
+  "tailscale-auth-key": {
+    shape: /^tskey-(auth|client)-\S+$/,
+    allowed: "a Tailscale auth key, tskey-auth-…. Make one in the admin console, Settings, Keys",
+  },
+  token: { shape: /^\S+$/, allowed: "one word without spaces or line ends, as it was copied" },
+  text: { shape: /./s, allowed: "any text but none" },
+};
+
+/**
+ * What is wrong with a value as this secret, as the end of a sentence; nothing when it is fine. Never quotes the value.
+ * @param value plaintext
+ */
+export function valueProblem(secret: Pick<RequiredSecret, "kind">, value: string): string | undefined {
+  const { shape, allowed } = kinds[secret.kind];
+  if (value === "") return `is empty; allowed: ${allowed}.`;
+  if (isPlaceholder(value)) return `is still the placeholder ${value.trim()}; allowed: ${allowed}.`;
+  const bytes = Buffer.byteLength(value);
+  if (bytes > maxBytes) return `has ${bytes} bytes; allowed: up to ${maxBytes}.`;
+  // Half a surrogate pair has no UTF-8 form: it would come back as another character.
+  if (!value.isWellFormed()) return "is no valid Unicode text; encode it first, e.g. by base64.";
+  return shape.test(value) ? undefined : `has not the shape of one; allowed: ${allowed}.`;
+}
+
+/** What is wrong with a name that is not among the required ones. */
+export function unknownSecret(name: string, required: readonly RequiredSecret[]): string {
+  const names = required.map((secret) => secret.name);
+  return `is no secret of this host${didYouMean(name, names)}; it needs ${names.join(", ")}. Another one: add it to clawdlets:secrets (or its bot to clawdlets:bots) in the stack file.`;
+}

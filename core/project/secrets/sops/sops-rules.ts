@@ -1,0 +1,131 @@
+import { type Document, isAlias, isMap, isPair, isScalar, isSeq, type Node, visit, type YAMLMap } from "yaml";
+import { SettingsError } from "../../../base/errors.ts";
+import { parseYamlText } from "../../../base/text/yaml-text.ts";
+import { shown } from "../../../base/wording.ts";
+
+/** How messages call the file. */
+export const sopsConfigName = ".clawdlets/secrets/.sops.yaml";
+
+/** What a `.sops.yaml` says, as nodes with their places in the text. */
+export interface SopsRules {
+  text: string;
+  document: Document;
+  /** The whole file; nothing where it holds comments alone. */
+  root: YAMLMap | undefined;
+  /** The value of `creation_rules`, if the key is there. */
+  list: Node | undefined;
+  /** Each a mapping, or an alias, which stays one: what it stands for belongs to somebody else. */
+  rules: Node[];
+  /** What aliases stand for. */
+  anchors: ReadonlyMap<string, Node>;
+}
+
+/** @throws SettingsError when it is no YAML, or no list of rules */
+export function readSopsRules(text: string): SopsRules {
+  const { document, problems } = parseYamlText(text, sopsConfigName);
+  if (!document) throw new SettingsError(problems);
+  const contents: unknown = document.contents;
+  const root = isMap(contents) ? contents : undefined;
+  if (contents !== null && !root && !isNothing(contents)) {
+    throw refused("(the whole file)", "is no mapping; allowed: creation_rules: with a list of rules");
+  }
+  const list = root?.get("creation_rules", true) as Node | undefined;
+  if (list !== undefined && !isSeq(list) && !isNothing(list)) {
+    throw refused("creation_rules", "is no list; allowed: one rule after another, each beginning with -");
+  }
+  const rules = isSeq(list) ? (list.items as Node[]) : [];
+  for (const [index, rule] of rules.entries()) {
+    if (!isMap(rule) && !isAlias(rule)) {
+      throw refused(`creation_rules.${index}`, "is no mapping; allowed: path_regex with the keys for it");
+    }
+  }
+  const anchors = new Map<string, Node>();
+  visit(document, {
+    Value: (_, node) => {
+      if (node.anchor) anchors.set(node.anchor, node);
+    },
+  });
+  return { text, document, root, list, rules, anchors };
+}
+
+const isNothing = (node: unknown) => isScalar(node) && node.value === null;
+
+/** The rule with exactly this regex; where there are two, sops takes the first. */
+export function ruleOf({ rules }: SopsRules, pathRegex: string): YAMLMap | undefined {
+  return rules.find((rule): rule is YAMLMap => isMap(rule) && rule.get("path_regex") === pathRegex);
+}
+
+/** The groups of a rule, with those that are merged into others. */
+function groupsIn(list: unknown): YAMLMap[] {
+  const maps = isSeq(list) ? list.items.filter((group) => isMap(group)) : [];
+  return maps.flatMap((group) => [group, ...groupsIn(group.get("merge", true))]);
+}
+
+/** Where sops reads keys from: as tried, `age` of the rule itself counts only where there are no groups. */
+export function keyHolders(rule: YAMLMap): YAMLMap[] {
+  const groups = groupsIn(rule.get("key_groups", true));
+  return groups.length > 0 ? groups : [rule];
+}
+
+export function recipientsIn(config: SopsRules, rule: YAMLMap): string[] {
+  return [...new Set(keyHolders(rule).flatMap((holder) => listOf(config, holder.get("age", true))))];
+}
+
+/** Recipients as a list or as text with commas, by alias too; followed one step, so that aliases cannot multiply. */
+export function listOf(config: SopsRules, node: unknown): string[] {
+  const target = isAlias(node) ? config.anchors.get(node.source) : node;
+  if (isSeq(target)) return target.items.flatMap((item) => textOf(config, item) ?? []);
+  const text = textOf(config, target);
+  return text === undefined ? [] : text.split(",").flatMap((each) => each.trim() || []);
+}
+
+export function textOf({ anchors }: SopsRules, node: unknown): string | undefined {
+  const target = isAlias(node) ? anchors.get(node.source) : node;
+  return isScalar(target) && typeof target.value === "string" ? target.value.trim() : undefined;
+}
+
+/** An anchor on the whole list: every change of a rule would be one of something else, too. */
+export function anchorAround({ document, list }: SopsRules): string | undefined {
+  const anchor = [document.contents, list].flatMap((node) => (isAlias(node) ? [] : (node?.anchor ?? [])))[0];
+  return anchor === undefined ? undefined : anchorName(anchor);
+}
+
+const anchorName = (anchor: string) => `the anchor &${shown(anchor, 80)}`;
+
+/** What makes a rule share its parts with others, so that it cannot be changed alone. */
+export function obstacleIn(rule: YAMLMap): string | undefined {
+  let found: string | undefined;
+  visit(rule, {
+    Value: (_, node) => {
+      if (node.anchor) found ??= anchorName(node.anchor);
+    },
+    Pair: (_, pair) => {
+      if (keyOf(pair) === "<<") found ??= "a merge key (<<)";
+    },
+    Alias: (_, node, path) => {
+      const key = keyOf(path.findLast((parent) => isPair(parent)));
+      if (key === "key_groups" || key === "merge") found ??= `the alias *${shown(node.source, 80)}`;
+    },
+  });
+  return found;
+}
+
+const keyOf = (pair: unknown) => (isPair(pair) && isScalar(pair.key) ? pair.key.value : undefined);
+
+/**
+ * Whether sops may take this rule for `sample`: it takes the first whose regex matches, and one without a regex matches
+ * all. Its regexes are Go's. With the flag "u" JavaScript refuses what means something else in Go, such as [[:alpha:]]
+ * or \A; lookaheads and references back it takes, but sops stops there. Whatever is not certain counts as matching.
+ */
+export function mayMatch(rule: Node, sample: string): boolean {
+  const regex = isMap(rule) ? rule.get("path_regex") : undefined;
+  if (regex === undefined || regex === null || isAlias(regex) || /\(\?[=!<]|\\[1-9k]/.test(String(regex))) return true;
+  try {
+    return new RegExp(String(regex), "u").test(sample);
+  } catch {
+    return true;
+  }
+}
+
+export const refused = (setting: string, message: string) =>
+  new SettingsError([{ where: sopsConfigName, setting, message: `${message}. Mend it by hand.` }]);

@@ -1,0 +1,63 @@
+import { resolve } from "node:path";
+import { messageOf, type Problem, SettingsError } from "../../base/errors.ts";
+import type { Layout } from "../layout.ts";
+import { type LocalEnv, readEnvFile, tokenProblem } from "./env-file.ts";
+import { expandHome, hetznerEndpoint, type LocalSettings } from "./host.ts";
+import { hostEntry, readStackJson } from "./stack-json.ts";
+
+/**
+ * What it takes to close a port and to look at it: the way to Hetzner and, where stack.json can be read, to the host.
+ * Needs no stack file, and nothing but a token that is right.
+ */
+export interface Access extends Pick<LocalSettings, "token" | "endpoint" | "sshPort" | "tailscale"> {
+  /** Undefined where stack.json does not say. */
+  adminCidrs: string[] | undefined;
+  sshPubkeyFile: string | undefined;
+  /** What was wrong on the way and did not matter. */
+  problems: Problem[];
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** @throws SettingsError only when there is no token to ask Hetzner with */
+export function readAccess(layout: Layout, host: string, environment: Environment): Access {
+  const stackJson = tried(() => readStackJson(layout));
+  const env = tried(() => readEnvFile(layout, environment, stackJson.value?.value?.envFile));
+  // A .env that cannot be used leaves the environment.
+  const value: LocalEnv = env.value?.value ?? fromEnvironment(environment);
+  const token = tokenProblem(value.HCLOUD_TOKEN, env.value?.where ?? ".clawdlets/.env");
+  const problems = [...stackJson.problems, ...(stackJson.value?.problems ?? [])];
+  problems.push(...env.problems, ...(env.value?.problems ?? []));
+  if (token) throw new SettingsError([token, ...problems]);
+  const entry = stackJson.value?.value && hostEntry(stackJson.value.value, host);
+  const port = /^[0-9]{1,5}$/.test(value.CLAWDLETS_SSH_PORT ?? "") ? Number(value.CLAWDLETS_SSH_PORT) : 22;
+  return {
+    token: value.HCLOUD_TOKEN ?? "",
+    endpoint: value.HCLOUD_ENDPOINT ?? hetznerEndpoint,
+    sshPort: port,
+    tailscale: value.CLAWDLETS_TAILSCALE ?? "tailscale",
+    adminCidrs: entry && [entry.opentofu.adminCidr],
+    sshPubkeyFile: entry && resolve(layout.root, expandHome(entry.opentofu.sshPubkeyFile, environment)),
+    problems,
+  };
+}
+
+/** The same from settings that were read whole. */
+export function accessOf(local: LocalSettings): Access {
+  const { token, endpoint, sshPort, tailscale, adminCidrs, sshPubkeyFile } = local;
+  return { token, endpoint, sshPort, tailscale, adminCidrs, sshPubkeyFile, problems: [] };
+}
+
+function tried<T>(read: () => T): { value?: T; problems: Problem[] } {
+  try {
+    return { value: read(), problems: [] };
+  } catch (error) {
+    return { problems: [{ where: ".clawdlets", setting: "(the whole file)", message: messageOf(error) }] };
+  }
+}
+
+function fromEnvironment(environment: Environment): LocalEnv {
+  const keys = ["HCLOUD_TOKEN", "HCLOUD_ENDPOINT", "CLAWDLETS_SSH_PORT", "CLAWDLETS_TAILSCALE"] as const;
+  const found = keys.flatMap((key) => (environment[key] ? [[key, environment[key]] as const] : []));
+  return Object.fromEntries(found);
+}

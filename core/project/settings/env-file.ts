@@ -1,0 +1,143 @@
+import { relative, resolve } from "node:path";
+import type { Problem } from "../../base/errors.ts";
+import { readPrivateFile } from "../../base/machine/private-files.ts";
+import { didYouMean } from "../../base/nearest.ts";
+import { settingOf } from "../../base/problems.ts";
+import type { Layout } from "../layout.ts";
+
+/**
+ * What `.clawdlets/.env` may say. The first three are upstream's; the others point at stand-ins for the real
+ * Hetzner, installer and tailnet, and are left out where the real ones are meant.
+ */
+export const envKeys = [
+  "HCLOUD_TOKEN",
+  "GITHUB_TOKEN",
+  "NIX_BIN",
+  "HCLOUD_ENDPOINT",
+  "CLAWDLETS_SSH_PORT",
+  "CLAWDLETS_NIXOS_ANYWHERE",
+  "CLAWDLETS_TAILSCALE",
+] as const;
+
+/**
+ * What is taken from the file alone. `SOPS_AGE_KEY_FILE` is the path of the operator's age identity, as upstream's
+ * `secrets init` leaves it there. In the environment it belongs to other projects, as every SOPS_AGE_* does.
+ */
+export const fileOnlyKeys = ["SOPS_AGE_KEY_FILE"] as const;
+
+export type LocalEnv = Partial<Record<(typeof envKeys)[number] | (typeof fileOnlyKeys)[number], string>>;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const allKeys = [...envKeys, ...fileOnlyKeys] as const;
+
+/**
+ * The tokens: the process's own environment first, then the file, as upstream does.
+ * @param environment usually `process.env`
+ * @throws UserError when the file is readable by others
+ */
+export function readEnvFile(
+  layout: Layout,
+  environment: Environment,
+  envFile = ".env",
+): { value: LocalEnv; where: string; problems: Problem[] } {
+  const path = resolve(layout.dir, envFile);
+  const where = relative(layout.root, path);
+  return { where, ...parseEnvFile(readPrivateFile(path) ?? "", where, environment) };
+}
+
+/**
+ * The same from the file's text. No value and no line is ever quoted: it may be a token.
+ * @param where the file's name, for the messages
+ */
+export function parseEnvFile(
+  text: string,
+  where: string,
+  environment: Environment = {},
+): { value: LocalEnv; problems: Problem[] } {
+  const { values, problems } = readLines(text, where);
+  const value: LocalEnv = {};
+  for (const key of allKeys) {
+    const given = envKeys.some((each) => each === key) ? environment[key] : undefined;
+    const found = (given ?? values.get(key))?.trim();
+    if (!found) continue;
+    if (!/\p{Cc}/u.test(found)) value[key] = found;
+    else {
+      const message = "has a control character in it, such as a tab or the end of a line. Type it anew.";
+      problems.push({ where: given === undefined ? where : "the environment", setting: key, message });
+    }
+  }
+  return { value, problems };
+}
+
+function readLines(text: string, where: string): { values: Map<string, string>; problems: Problem[] } {
+  const values = new Map<string, string>();
+  const problems: Problem[] = [];
+  for (const [index, line] of text
+    .replace(/^\uFEFF/, "")
+    .split(/\r?\n/)
+    .entries()) {
+    if (/^\s*(#|$)/.test(line)) continue;
+    const entry = parseLine(line);
+    if (!entry) {
+      const message = 'is no NAME=value; allowed: NAME=value or NAME="value", and lines that begin with "#".';
+      problems.push({ where, setting: `line ${index + 1}`, message });
+    } else if (allKeys.some((each) => each === entry.key)) {
+      values.set(entry.key, entry.value);
+    } else {
+      const message = `unknown variable${didYouMean(entry.key, allKeys)}. Remove it or mend its name.`;
+      problems.push({ where, setting: settingOf([entry.key]), message });
+    }
+  }
+  return { values, problems };
+}
+
+/**
+ * One line as dotenv and Node's util.parseEnv read it. Those two take what they cannot read for a part of the next line
+ * or of nothing, so that one stray word above a token makes the token "missing".
+ */
+function parseLine(line: string): { key: string; value: string } | undefined {
+  const equals = line.indexOf("=");
+  const key = line
+    .slice(0, Math.max(0, equals))
+    .trim()
+    .replace(/^export\s+/, "");
+  if (!/^[\w.-]+$/.test(key)) return undefined;
+  const rest = line.slice(equals + 1).trim();
+  const quote = rest.charAt(0);
+  if (!["'", '"', "`"].includes(quote)) return { key, value: rest.replace(/#[\s\S]*$/, "").trim() };
+  const end = rest.indexOf(quote, 1);
+  if (end < 0 || !/^\s*(#|$)/.test(rest.slice(end + 1))) return undefined;
+  const value = rest.slice(1, end);
+  return { key, value: quote === '"' ? value.replaceAll("\\n", "\n") : value };
+}
+
+/** The `.env` that `clawdlets init` writes, with mode 0600: every variable with the way to it, and none set. */
+export function envFileTemplate(): string {
+  return `# Tokens of this machine. Never in git, and readable by you alone (mode 0600), or it is refused.
+# A variable of the same name in the environment wins over a line here.
+
+# Hetzner Cloud, read and write, 64 characters: https://console.hetzner.cloud, your project, Security, API tokens.
+# Needed to change something, not to preview.
+# HCLOUD_TOKEN=
+
+# Only for a private flake: a fine-grained token for that one repository, with the permission "Contents: read-only".
+# https://github.com/settings/personal-access-tokens/new
+# GITHUB_TOKEN=
+
+# Only for a nix that is not on PATH, e.g. /nix/var/nix/profiles/default/bin/nix.
+# NIX_BIN=
+`;
+}
+
+/** Hetzner's tokens have 64 characters; the provider refuses any other length (seen in kube-hetzner PR 2127). */
+export function tokenProblem(token: string | undefined, where: string): Problem | undefined {
+  const setting = "HCLOUD_TOKEN";
+  const next = "Make one with read and write access in the Hetzner console (project, Security, API tokens)";
+  if (!token) return { where, setting, message: `missing, in the environment too. ${next} and put it there.` };
+  if (!/^[A-Za-z0-9]{64}$/.test(token)) {
+    // The value itself is not shown: a mistyped token is still most of a token.
+    return { where, setting, message: `has ${token.length} characters; allowed: 64 letters and digits. ${next}.` };
+  }
+  return undefined;
+}

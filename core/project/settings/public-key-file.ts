@@ -1,0 +1,49 @@
+import { readFileSync, statSync } from "node:fs";
+import { hasCode, messageOf, type Problem } from "../../base/errors.ts";
+import { isPublicKeyLine } from "../../base/public-key.ts";
+import { shellQuoted } from "../../base/wording.ts";
+
+/** Larger than any public key, and small enough to read when it is none. */
+const maxBytes = 64 * 1024;
+
+/**
+ * Reads an OpenSSH public key file as ssh-keygen writes it: one key, beside empty lines and comments.
+ * @param setting what named the path, for the messages, e.g. `hosts.web-1.opentofu.sshPubkeyFile`
+ * @returns the one line with its comment, or what is wrong; the content is never quoted
+ */
+export function readPublicKeyFile(path: string, setting = "sshPubkeyFile"): { value?: string; problems: Problem[] } {
+  const problem = (message: string) => ({ problems: [{ where: path, setting, message }] });
+  let text: string;
+  try {
+    const stat = statSync(path);
+    if (!stat.isFile())
+      return problem("is not a plain file. Name the public key file itself, e.g. ~/.ssh/id_ed25519.pub.");
+    if (stat.size > maxBytes) return problem(notOne);
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (!hasCode(error, "ENOENT", "ENOTDIR")) return problem(`cannot be read: ${messageOf(error)}`);
+    const pair = shellQuoted(path.replace(/\.pub$/, ""));
+    return problem(`there is no such file. Name another, or make a key pair: ssh-keygen -t ed25519 -f ${pair}`);
+  }
+  if (/-----BEGIN (?!PUBLIC KEY|RSA PUBLIC KEY)|PuTTY-User-Key-File/.test(text)) {
+    const publicHalf = shellQuoted(`${path}.pub`);
+    return problem(
+      `is a private key, which is never used here. Name its public half, ${path}.pub; ` +
+        `if that is missing: ssh-keygen -y -f ${shellQuoted(path)} > ${publicHalf}`,
+    );
+  }
+  const lines = text
+    .replace(/^\uFEFF/, "")
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("#"));
+  const [line = ""] = lines;
+  if (lines.length === 0) return problem(`is empty. ${allowed}`);
+  if (!lines.every(isPublicKeyLine)) return problem(notOne);
+  if (lines.length > 1)
+    return problem(`holds ${lines.length} keys, and one is meant. Put that one into a file of its own.`);
+  return { value: line, problems: [] };
+}
+
+const allowed = 'Allowed: one OpenSSH public key line, e.g. "ssh-ed25519 AAAA… you@laptop".';
+const notOne = `is not an OpenSSH public key. ${allowed} Other formats: ssh-keygen -i -f FILE > FILE.pub`;

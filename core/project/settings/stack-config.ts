@@ -1,0 +1,312 @@
+import { z } from "zod";
+import type { Problem } from "../../base/errors.ts";
+import { didYouMean } from "../../base/nearest.ts";
+import { problemsOf } from "../../base/problems.ts";
+import { inboundRules } from "../firewall/firewall-rules.ts";
+import { opensSsh } from "../firewall/opens-ssh.ts";
+import { ageRecipient, hostNamePattern, matching, secretName, sshPublicKey, tagName } from "./names.ts";
+
+/** The namespace of our settings in a stack file: the project's name. */
+export const configNamespace = "clawdlets";
+
+/** Hetzner has had it since 2023; only another one is looked up before a server is bought. */
+export const defaultImage = "debian-12";
+
+const publicList = <T extends z.ZodType>(item: T, what: string) =>
+  z.preprocess(
+    (value) => (typeof value === "string" ? parseList(value) : value),
+    z.array(item, `allowed: a list of ${what}`),
+  );
+
+/** A name that stands twice would be made, delivered and counted twice. */
+const nameList = (what: string) =>
+  publicList(secretName, what).refine((names) => new Set(names).size === names.length, "allowed: each name once");
+
+/** @see stackConfig `tags` */
+export const tagList = publicList(tagName, "tags").refine(
+  (tags) => new Set(tags).size === tags.length,
+  "allowed: each tag once",
+);
+
+const countAllowed = "allowed: 0, 1, 2, …";
+
+/**
+ * The engine gives a number as text. Taken is only what was typed as one: Number() would make a 1 of `true`, and that
+ * would wipe a disk.
+ */
+const count = z.preprocess(
+  (value) => (typeof value === "string" && /^(0|[1-9][0-9]{0,8})$/.test(value) ? Number(value) : value),
+  z.number(countAllowed).int(countAllowed).min(0, countAllowed),
+);
+
+const flag = z.preprocess(
+  (value) => (value === "true" ? true : value === "false" ? false : value),
+  z.boolean("allowed: true or false"),
+);
+
+const minutesAllowed = "allowed: whole minutes, 1 to 240";
+const minutes = z.preprocess(
+  (value) => (typeof value === "string" && /^[1-9][0-9]{0,2}$/.test(value) ? Number(value) : value),
+  z.number(minutesAllowed).int(minutesAllowed).min(1, minutesAllowed).max(240, minutesAllowed),
+);
+
+/**
+ * Goes into a command line and into a script on the server: no user, password or query, which could be secret (or, in a
+ * substituter, `?trusted=1`), and nothing that a shell reads as more than text.
+ */
+const plainHttpsUrl = String.raw`https:\/\/[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?`;
+const urlPath = String.raw`(?:\/[\w.~%+,=@:-]+)`;
+
+const kexecTarball = matching(
+  new RegExp(String.raw`^(?:${plainHttpsUrl})?${urlPath}+\.tar(?:\.gz|\.xz|\.zst)?$`),
+  "allowed: an https URL without user, password or query, or an absolute path, of a .tar, .tar.gz, .tar.xz or .tar.zst",
+);
+
+const substituter = matching(
+  new RegExp(`^${plainHttpsUrl}${urlPath}*\\/?$`),
+  "allowed: an https URL without user, password or query, e.g. https://nix-community.cachix.org",
+);
+
+/** An Ed25519 public key has 32 bytes. */
+const nixPublicKey = /^[\w.@+-]{1,100}:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
+
+/** On the list as a whole, since its items are not shown: nix writes a secret key alike, only longer. */
+const nixPublicKeys = publicList(z.string("allowed: a nix public key, name:base64="), "nix public keys").superRefine(
+  (keys, context) => {
+    const wrong = keys.findIndex((key) => !nixPublicKey.test(key));
+    if (wrong < 0) return;
+    const message = `number ${wrong + 1} in it is no nix public key (not shown, it may be a secret one); allowed: name:, 43 characters of base64 and "="`;
+    context.addIssue({ code: "custom", message });
+  },
+);
+
+/** What may be given to nixos-anywhere beyond what we give it: only what changes how it builds and what it prints. */
+export const installerOptions = [
+  "--print-build-logs",
+  "--show-trace",
+  "--no-substitute-on-destination",
+  "--no-use-machine-substituters",
+] as const;
+
+/** Why some that nixos-anywhere knows are not among them. */
+const refusedOptions: Readonly<Record<string, string>> = {
+  "--debug": "it prints every ssh command",
+  "--ssh-option": "it could turn off the check of the host's key",
+  "-i": "the one-time key is given already, and is replaced after the installation",
+  "-p": "nixos-anywhere changes it after kexec; CLAWDLETS_SSH_PORT is the port",
+  "--ssh-port": "nixos-anywhere changes it after kexec; CLAWDLETS_SSH_PORT is the port",
+  "--copy-host-keys": "the installed host has a key of its own, clawdlets:sshHostKey",
+  "--extra-files": "they are the host's secrets; yours go to .clawdlets/extra-files/<host>",
+  "--phases": "each phase is a run of its own, so that the host is looked at in between",
+  "--env-password": "there is no password: the server is reached by a one-time key",
+  "--target-host": "the server is the one that the stack made",
+  "--flake": "clawdlets:flake and clawdlets:flakeHost say it",
+  "-f": "clawdlets:flake and clawdlets:flakeHost say it",
+};
+
+const installerOption = z.enum(installerOptions, {
+  error({ input }) {
+    const given = typeof input === "string" ? (input.split(/[ =]/)[0] ?? "") : "";
+    const why = Object.hasOwn(refusedOptions, given) ? refusedOptions[given] : undefined;
+    const hint = why === undefined ? didYouMean(given, installerOptions) : ` (not ${given}: ${why})`;
+    return `allowed: ${installerOptions.join(", ")}${hint}; others could change whom and what an installation trusts`;
+  },
+});
+
+/** Longest run of each phase, and of the window around them, in minutes: 1 to 240. */
+const deadlines = z.strictObject(
+  {
+    /** Into the installer, up to three times. @default `15` */
+    kexec: minutes.default(15),
+    /** Building, partitioning and copying the system. @default `60` */
+    install: minutes.default(60),
+    /** Until the server goes down for its first boot. @default `10` */
+    reboot: minutes.default(10),
+    /** How long TCP/22 may be open in all; then the installation is stopped and the port closed. @default `60` */
+    window: minutes.default(60),
+  },
+  "allowed: an object with kexec, install, reboot and window, in minutes",
+);
+
+/** Goes into a command on the server as it is. */
+const diskDevice = matching(
+  /^\/dev\/(?:[a-z][a-z0-9]{1,31}|disk\/by-(?:id|path)\/[\w.:+-]{1,120})$/,
+  "allowed: a whole disk, e.g. /dev/sda or /dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_1",
+);
+
+/** @see stackConfig `sshExposure` */
+export const sshExposures = ["tailnet", "public", "bootstrap"] as const;
+export type SshExposure = (typeof sshExposures)[number];
+
+const withoutSsh = inboundRules.superRefine((rules, context) => {
+  for (const [index, { sourceIps, ...rule }] of rules.entries()) {
+    if (!opensSsh({ direction: "in", ...rule, source_ips: sourceIps })) continue;
+    const message =
+      'it opens TCP/22; allowed: ports without 22. sshExposure: "public" opens it to the admin networks of .clawdlets/stack.json, which do not belong into this public file';
+    context.addIssue({ code: "custom", message, path: [index] });
+  }
+});
+
+/** How nixos-anywhere is run. Which disk is wiped is not among it: the flake says that. */
+export const installSettings = z.strictObject(
+  {
+    /**
+     * The disk that the flake has disko wipe. nixos-anywhere takes no such option, so this changes nothing by itself: it is
+     * looked for on the server before anything is erased. Hetzner's CX, CPX and CCX all have `/dev/sda`. @default `/dev/sda`
+     */
+    disk: diskDevice.default("/dev/sda"),
+    /**
+     * Where the system is built. `local` needs a nix here that builds x86_64-linux; `remote` needs the server's RAM, from which
+     * the installer runs while it builds; `auto` takes `local` where it can. @default `auto`
+     */
+    buildOn: z.enum(["auto", "local", "remote"], 'allowed: "auto", "local" or "remote"').default("auto"),
+    /** The installer's tarball, by https URL or absolute path on this machine. @default nixos-anywhere's own */
+    kexec: kexecTarball.optional(),
+    /** Further binary caches for the build; each needs its key among `trustedPublicKeys`. @default `[]` */
+    substituters: publicList(substituter, "https URLs").default([]),
+    /** Whoever holds their secret halves decides what is installed. @default `[]` */
+    trustedPublicKeys: nixPublicKeys.default([]),
+    /** Further options of nixos-anywhere, of {@link installerOptions}. @default `[]` */
+    options: publicList(installerOption, "options of nixos-anywhere")
+      .refine((options) => new Set(options).size === options.length, "allowed: each option once")
+      .default([]),
+    deadlines: deadlines.prefault({}),
+  },
+  "allowed: an object with disk, buildOn, kexec, substituters, trustedPublicKeys, options and deadlines",
+);
+
+export type InstallSettings = z.infer<typeof installSettings>;
+
+const secondsAllowed = "allowed: whole seconds, 10 to 3600";
+
+/** @see stackConfig `rebuild` */
+export const rebuildSettings = z.strictObject(
+  {
+    /**
+     * What `up` does with a host that runs. `pinned` brings it to the commit that `clawdlets:flake` names, and brings it the
+     * secrets that are here; a flake that names none it leaves alone. `newest` brings it to what the flake's branch is at, or
+     * the repository's own commit. `never` leaves it to `clawdlets rebuild`. @default `pinned`
+     */
+    onUp: z.enum(["pinned", "newest", "never"], 'allowed: "pinned", "newest" or "never"').default("pinned"),
+    /** Within how many seconds of its switch a host has to be reached, before it goes back: 10 to 3600. @default `120` */
+    deadline: z
+      .preprocess(
+        (value) => (typeof value === "string" && /^[1-9][0-9]{1,3}$/.test(value) ? Number(value) : value),
+        z.number(secondsAllowed).int(secondsAllowed).min(10, secondsAllowed).max(3600, secondsAllowed),
+      )
+      .default(120),
+  },
+  "allowed: an object with onUp and deadline",
+);
+
+/**
+ * What `stacks/Pulumi.<host>.yaml` says of one host. Committed and public: keys and recipients are public halves, and no
+ * address or id of a living machine stands here (those are in `.clawdlets/stack.json` and the state).
+ */
+export const stackConfig = z.strictObject({
+  /**
+   * Hetzner server type, x86 only.
+   * @see Hetzner Cloud API, Server Types, `name`
+   */
+  serverType: matching(/^[a-z][a-z0-9]{1,30}$/, "allowed: a Hetzner server type, e.g. cx43").refine(
+    (type) => !type.startsWith("cax"),
+    "CAX types are ARM, and the host's flake builds x86_64-linux; allowed: a CX, CPX or CCX type, e.g. cx43",
+  ),
+  /** @default `nbg1`, as upstream */
+  location: matching(/^[a-z]{3}[0-9]{0,2}$/, "allowed: a Hetzner location, e.g. nbg1, fsn1 or hel1").default("nbg1"),
+  /** What the server boots before NixOS replaces it. Changed after creation it changes nothing. @default `debian-12` */
+  image: matching(/^[a-z][a-z0-9.-]{1,62}$/, "allowed: a Hetzner system image by name, e.g. debian-12").default(
+    defaultImage,
+  ),
+  /**
+   * Flake URI without attribute: `github:`, `git+https:`, `git+ssh:`, `git+file:` or a folder. `?rev=` names a commit,
+   * `?ref=` a branch or tag, resolved when an installation begins. @default `base.flake` of stack.json, then our own origin
+   */
+  flake: matching(/^(?!-)\P{Cc}+$/u, "allowed: a flake URI, e.g. github:you/hosts").optional(),
+  /** The nixosConfigurations attribute. @default the stack's name */
+  flakeHost: matching(hostNamePattern, "allowed: a nixosConfigurations attribute such as web-1").optional(),
+  /**
+   * Who may reach TCP/22 at rest: nobody (`tailnet`), or the admin CIDRs of stack.json (`public`). `bootstrap` leaves the
+   * window of the installation open for them until `clawdlets lockdown`, with a warning at every run. @default `tailnet`
+   */
+  sshExposure: z.enum(sshExposures, 'allowed: "tailnet", "public" or "bootstrap"').default("tailnet"),
+  /**
+   * Further inbound rules, e.g. for a web server. None of them may open TCP/22: `sshExposure` does, to networks that stay out
+   * of this public file. OPENS PORTS. @default `[]`
+   */
+  firewallRules: z
+    .preprocess((value) => (typeof value === "string" ? parseList(value) : value), withoutSsh)
+    .default([]),
+  /** The host's way in once the port is closed. With `none` only the console is left. @default `tailscale` */
+  tailnet: z.enum(["tailscale", "none"], 'allowed: "tailscale" or "none"').default("tailscale"),
+  /** The host's age recipient. */
+  ageRecipient,
+  /** The public key the installed host will answer with. */
+  sshHostKey: sshPublicKey,
+  /** Who may log in as `admin`. */
+  adminSshKeys: publicList(sshPublicKey, "OpenSSH public keys").refine(
+    (keys) => keys.length > 0,
+    "allowed: at least one key",
+  ),
+  /** @default `[]` */
+  bots: nameList("bot names").default([]),
+  /** Further secrets that must be there before a server is bought. @default `[]` */
+  secrets: nameList("secret names").default([]),
+  /** Groups the host is in, for `--tag` of commands for many hosts. Nothing on the server depends on them. @default `[]` */
+  tags: tagList.default([]),
+  /** Counts up to ask for a reinstallation, which WIPES THE DISK. @default `0` */
+  reinstall: count.default(0),
+  /** Whether the engine and Hetzner refuse to delete or rebuild the server. @default `true` */
+  protect: flag.default(true),
+  /** How nixos-anywhere is run. A change alone installs nothing. */
+  install: z
+    .preprocess((value) => (typeof value === "string" ? parseList(value) : value), installSettings)
+    .prefault({}),
+  /** How a running host is changed. */
+  rebuild: z
+    .preprocess((value) => (typeof value === "string" ? parseList(value) : value), rebuildSettings)
+    .prefault({}),
+});
+
+export type StackConfig = z.infer<typeof stackConfig>;
+
+/** A structured value arrives as JSON text from the engine and as a list from the file. */
+function parseList(value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}
+
+/**
+ * Checks the settings of one stack.
+ * @param raw keys without namespace, values as the engine gives them (text, lists as JSON text) or as the file has them
+ * @param where the file's name, for the messages
+ */
+export function checkStackConfig(
+  raw: Readonly<Record<string, unknown>>,
+  where: string,
+): { value?: StackConfig; problems: Problem[] } {
+  const parsed = stackConfig.safeParse(raw);
+  if (parsed.success) return { value: parsed.data, problems: [] };
+  // What came as JSON text is shown by its parts, as they were checked.
+  const parts = Object.fromEntries(
+    Object.entries(raw).map(([key, value]) => [
+      key,
+      typeof value === "string" && /^\s*[[{]/.test(value) ? parseList(value) : value,
+    ]),
+  );
+  const problems = parsed.error.issues.flatMap((issue) =>
+    problemsOf(new z.ZodError([issue]), parts, { where, prefix: `${configNamespace}:`, known: knownAt(issue.path) }),
+  );
+  return { problems };
+}
+
+/** The keys of the object at a path: only they are worth suggesting there. */
+function knownAt([first, second]: readonly PropertyKey[]): string[] {
+  if (first === "firewallRules") return ["protocol", "port", "sourceIps", "description"];
+  if (first === "rebuild") return Object.keys(rebuildSettings.shape);
+  if (first !== "install") return Object.keys(stackConfig.shape);
+  return Object.keys(second === "deadlines" ? deadlines.shape : installSettings.shape);
+}

@@ -1,0 +1,133 @@
+import { relative } from "node:path";
+import { type Document, isMap } from "yaml";
+import { messageOf, type Problem, SettingsError } from "../../base/errors.ts";
+import { readFolder, writePublicFile } from "../../base/machine/private-files.ts";
+import { readText } from "../../base/text/read-text.ts";
+import { parseYamlText } from "../../base/text/yaml-text.ts";
+import { shown } from "../../base/wording.ts";
+import { hostLayoutOf, type Layout } from "../layout.ts";
+import { hostNamePattern } from "./names.ts";
+import { checkStackConfig, configNamespace, type StackConfig } from "./stack-config.ts";
+
+/** The hosts that have a stack file, sorted. */
+export function listStackFiles(layout: Layout): string[] {
+  return readFolder(layout.stacks)
+    .flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? [])
+    .sort();
+}
+
+/** Reads one stack file without the engine. */
+export function readStackFile(layout: Layout, host: string): { value?: StackConfig; problems: Problem[] } {
+  const file = hostLayoutOf(layout, host).stackFile;
+  const where = relative(layout.root, file);
+  if (!hostNamePattern.test(host)) {
+    const message = `"${host}" is no host name; allowed: a small letter, then up to 62 of a-z, 0-9 and "-"`;
+    return { problems: [{ where, setting: "(the stack's name)", message }] };
+  }
+  const { text, problems } = readText(file, where);
+  if (problems.length > 0) return { problems };
+  if (text === undefined) {
+    const message = `there is no such file. Make it: clawdlets init --host ${host}`;
+    return { problems: [{ where, setting: "(the whole file)", message }] };
+  }
+  const config = parseConfig(text, where);
+  return config.value ? checkStackConfig(config.value, where) : { problems: config.problems };
+}
+
+/**
+ * The settings of a stack file that stand there by now, unchecked; before `secrets init` the public facts are missing.
+ * @throws SettingsError when it cannot be read
+ */
+export function readRawStackFile(layout: Layout, host: string): Record<string, unknown> {
+  const file = hostLayoutOf(layout, host).stackFile;
+  const where = relative(layout.root, file);
+  const { text = "", problems } = readText(file, where);
+  const config = parseConfig(text, where);
+  const all = [...problems, ...config.problems];
+  if (all.length > 0 || !config.value) throw new SettingsError(all);
+  return config.value;
+}
+
+/**
+ * Whether the engine has noted there which passphrase the stack's secrets are encrypted with.
+ * @throws SettingsError when it cannot be read
+ */
+export function hasSalt(layout: Layout, host: string): boolean {
+  const file = hostLayoutOf(layout, host).stackFile;
+  const where = relative(layout.root, file);
+  const { text = "", problems } = readText(file, where);
+  const parsed = parseYamlText(text, where);
+  const all = [...problems, ...parsed.problems];
+  if (all.length > 0 || !parsed.document) throw new SettingsError(all);
+  return parsed.document.get("encryptionsalt") !== undefined;
+}
+
+function parseConfig(text: string, where: string): { value?: Record<string, unknown>; problems: Problem[] } {
+  const { document, problems } = parseYamlText(text, where);
+  if (!document) return { problems };
+  try {
+    return { value: configOf(document), problems };
+  } catch (error) {
+    // An alias of nothing, or aliases of aliases that stand for millions of values.
+    const message = `an alias in it cannot be followed: ${shown(messageOf(error))}. Write the value out.`;
+    return { problems: [{ where, setting: "(the whole file)", message }] };
+  }
+}
+
+function configOf(document: Document): Record<string, unknown> {
+  const content: unknown = document.toJS();
+  const config = typeof content === "object" && content !== null && "config" in content ? content.config : {};
+  const entries = typeof config === "object" && config !== null ? Object.entries(config) : [];
+  const prefix = `${configNamespace}:`;
+  return Object.fromEntries(
+    entries.filter(([key]) => key.startsWith(prefix)).map(([key, value]) => [key.slice(prefix.length), value]),
+  );
+}
+
+/**
+ * Adds public facts to a stack file and keeps everything else in it: other settings, comments, the engine's salt.
+ * A value that already stands there stays, unless `overwrite` names its key.
+ * @throws SettingsError when the file has no room for settings: it is no YAML, or `config` is no mapping
+ */
+export async function addToStackFile(
+  layout: Layout,
+  host: string,
+  facts: Partial<Record<keyof StackConfig, unknown>>,
+  overwrite: readonly (keyof StackConfig)[] = [],
+): Promise<string[]> {
+  const file = hostLayoutOf(layout, host).stackFile;
+  const document = openForSettings(layout, host, file);
+  const changed: string[] = [];
+  for (const [key, value] of Object.entries(facts)) {
+    const path = ["config", `${configNamespace}:${key}`];
+    const replace = overwrite.some((each) => each === key);
+    if (value === undefined || (document.hasIn(path) && !replace)) continue;
+    if (JSON.stringify(document.getIn(path)) === JSON.stringify(value)) continue;
+    document.setIn(path, document.createNode(value));
+    changed.push(key);
+  }
+  if (changed.length > 0) await writePublicFile(file, document.toString({ lineWidth: 0 }));
+  return changed;
+}
+
+function openForSettings(layout: Layout, host: string, file: string): Document {
+  const where = relative(layout.root, file);
+  const read = readText(file, where);
+  const parsed = parseYamlText(read.text ?? heading(host), where);
+  const document: Document | undefined = parsed.document;
+  const problems = [...read.problems, ...parsed.problems];
+  if (problems.length > 0 || !document) throw new SettingsError(problems);
+  if (document.contents === null) document.contents = document.createNode({});
+  const config = isMap(document.contents) ? document.contents.get("config") : "";
+  if (config === undefined) document.set("config", document.createNode({}));
+  else if (!isMap(config)) {
+    const message = "is no mapping; allowed: config: with one setting a line below it";
+    throw new SettingsError([{ where, setting: "config", message }]);
+  }
+  return document;
+}
+
+const heading = (host: string) => `# Settings of the host ${host}. Committed and public: nothing secret belongs here.
+# Every setting, its default and what it may be: docs/settings.md
+
+`;

@@ -1,0 +1,63 @@
+import { relative } from "node:path";
+import type { Problem } from "../../base/errors.ts";
+import { problemsOf } from "../../base/problems.ts";
+import { parseJsonText } from "../../base/text/json-text.ts";
+import { readText } from "../../base/text/read-text.ts";
+import type { Layout } from "../layout.ts";
+import { knownKeys, type StackHost, type StackJson, stackJson } from "./stack-json-schema.ts";
+
+export { type StackHost, type StackJson, stackJsonSchema } from "./stack-json-schema.ts";
+
+/** Checks the content of a stack.json. @param where the file's name, for the messages */
+export function checkStackJson(input: unknown, where: string): { value?: StackJson; problems: Problem[] } {
+  const old = otherVersion(input);
+  if (old) return { problems: [{ where, setting: "schemaVersion", message: old }] };
+  const parsed = stackJson.safeParse(input);
+  const problems = parsed.success ? [] : problemsOf(parsed.error, input, { where, known: knownKeys });
+  // Zod leaves this one name out of a record without a word.
+  if (hasHostCalledProto(input)) {
+    const message = 'allowed: a small letter, then up to 62 of a-z, 0-9 and "-", e.g. web-1. Rename it.';
+    problems.push({ where, setting: "hosts.__proto__", message });
+  }
+  return parsed.success && problems.length === 0 ? { value: parsed.data, problems } : { problems };
+}
+
+/** One sentence instead of dozens: nearly every key of another version is unknown here. */
+function otherVersion(input: unknown): string | undefined {
+  const version = isRecord(input) ? input["schemaVersion"] : undefined;
+  if (!Number.isSafeInteger(version) || version === 3) return undefined;
+  const next =
+    version === 1 || version === 2
+      ? "This is an older clawdlets file; bring it up to date: clawdlets secrets migrate"
+      : "This file is of a newer clawdlets, or the number is mistyped.";
+  return `is ${version}; allowed: 3. ${next}`;
+}
+
+function hasHostCalledProto(input: unknown): boolean {
+  return isRecord(input) && isRecord(input["hosts"]) && Object.hasOwn(input["hosts"], "__proto__");
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The content of a stack.json from its text. @param where the file's name, for the messages */
+export function parseStackJson(text: string, where: string): { value?: StackJson; problems: Problem[] } {
+  const { value, problems } = parseJsonText(text, where);
+  return problems.length > 0 ? { problems } : checkStackJson(value, where);
+}
+
+/**
+ * Reads the file; `undefined` with no problem when there is none (CI has none). It is no secret, and upstream writes it
+ * 0644; but a link out of .clawdlets would take settings from a place that others may write to.
+ */
+export function readStackJson(layout: Layout): { value?: StackJson; problems: Problem[] } {
+  const where = relative(layout.root, layout.stackJson);
+  const { text, problems } = readText(layout.stackJson, where, layout.dir);
+  return text === undefined ? { problems } : parseStackJson(text, where);
+}
+
+/** The entry of one host: "constructor" is a host name too, and every object has one by nature. */
+export function hostEntry(stack: StackJson, host: string): StackHost | undefined {
+  return Object.hasOwn(stack.hosts, host) ? stack.hosts[host] : undefined;
+}

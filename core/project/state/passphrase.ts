@@ -1,0 +1,31 @@
+import { relative } from "node:path";
+import type { Problem } from "../../base/errors.ts";
+import { readPrivateFile } from "../../base/machine/private-files.ts";
+import type { Layout } from "../layout.ts";
+import { hasSalt } from "../settings/stack-file.ts";
+import { listStates } from "./state.ts";
+
+/** Several steps, with what each loses. */
+const recovery = 'Put a backup of it back. If there is none: docs/recovery.md, "The passphrase is lost"';
+
+/**
+ * A missing passphrase where something was encrypted with it already. A new one in its place would read none of that, so it is
+ * never made silently.
+ * @returns undefined where it is there, or nothing needs it yet
+ */
+export function lostPassphrase(layout: Layout, host: string): Problem | undefined {
+  if (readPrivateFile(layout.passphrase) !== undefined) return undefined;
+  const where = relative(layout.root, layout.passphrase);
+  const problem = (needs: string) => {
+    return { where, setting: "passphrase", message: `there is no such file, but ${needs}. ${recovery}.` };
+  };
+  const states = listStates(layout);
+  if (states.length > 0) return problem(`the state of ${states.join(", ")} is encrypted with it`);
+  return hasSalt(layout, host) ? problem(`"encryptionsalt" in stacks/Pulumi.${host}.yaml was made with it`) : undefined;
+}
+
+/** The engine says no more than "incorrect passphrase". @returns undefined for any other failure */
+export function wrongPassphrase(host: string, engineSaid: string): string | undefined {
+  if (!engineSaid.includes("incorrect passphrase")) return undefined;
+  return `.clawdlets/passphrase is not the passphrase that the state, and "encryptionsalt" in stacks/Pulumi.${host}.yaml, were made with. ${recovery}.`;
+}

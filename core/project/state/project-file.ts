@@ -1,0 +1,24 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import type { Layout } from "../layout.ts";
+import { configNamespace } from "../settings/stack-config.ts";
+
+/** What of Pulumi.yaml decides where the engine keeps what. */
+export interface ProjectFile {
+  name: string;
+  /** Whether a stack is a host, as in a clone: then its stack file is the host's settings. */
+  stacksAreHosts: boolean;
+  /** Whether the engine's state is below `.clawdlets/`. */
+  hasLocalState: boolean;
+}
+
+/** Reads the project's Pulumi.yaml; what is not said there is as the engine takes it. */
+export function readProjectFile({ root }: Pick<Layout, "root">): ProjectFile {
+  const { name, stackConfigDir, backend } = parse(readFileSync(join(root, "Pulumi.yaml"), "utf8")) ?? {};
+  return {
+    name: typeof name === "string" ? name : configNamespace,
+    stacksAreHosts: stackConfigDir === "stacks",
+    hasLocalState: backend?.url === "file://.clawdlets/state",
+  };
+}

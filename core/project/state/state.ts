@@ -1,0 +1,118 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { hasCode, messageOf, type Problem } from "../../base/errors.ts";
+import { readFolder } from "../../base/machine/private-files.ts";
+import type { Layout } from "../layout.ts";
+import { configNamespace } from "../settings/stack-config.ts";
+import { readProjectFile } from "./project-file.ts";
+
+/** One resource as the engine's file backend keeps it; secrets in it stay encrypted. */
+const resource = z.looseObject({
+  urn: z.string(),
+  type: z.string(),
+  id: z.string().optional(),
+  inputs: z.record(z.string(), z.unknown()).default({}),
+  outputs: z.record(z.string(), z.unknown()).default({}),
+});
+
+/** What the engine had begun and not written the end of: it was killed meanwhile. */
+const pendingOperation = z.looseObject({ type: z.string(), resource });
+
+const file = z.object({
+  checkpoint: z.object({
+    latest: z
+      .looseObject({
+        resources: z.array(resource).default([]),
+        pending_operations: z.array(pendingOperation).nullish(),
+      })
+      .nullish(),
+  }),
+});
+
+export type StateResource = z.infer<typeof resource>;
+
+export interface StackState {
+  resources: StateResource[];
+  /** What a run was doing when it was killed: `type` is `creating`, `updating`, `deleting` and so on. */
+  pending: { type: string; resource: StateResource }[];
+}
+
+const folderOf = (layout: Layout) => join(layout.state, ".pulumi", "stacks", projectName(layout));
+
+/** Without a Pulumi.yaml, as in a test of one folder, it is our own. */
+const projectName = (layout: Layout) =>
+  existsSync(join(layout.root, "Pulumi.yaml")) ? readProjectFile(layout).name : configNamespace;
+
+/** The stacks whose state is on this machine. */
+export function listStates(layout: Layout): string[] {
+  return readFolder(folderOf(layout)).flatMap((name) => /^([^.]+)\.json$/.exec(name)?.[1] ?? []);
+}
+
+/**
+ * What the engine knows of one host, read from its file: no engine, no lock, no passphrase.
+ * @returns nothing where the host has no state here
+ */
+export function readState(layout: Layout, host: string): { value?: StackState; problems: Problem[] } {
+  const where = `.clawdlets/state/.pulumi/stacks/${projectName(layout)}/${host}.json`;
+  let text: string;
+  try {
+    text = readFileSync(join(folderOf(layout), `${host}.json`), "utf8");
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) return { problems: [] };
+    throw error;
+  }
+  const parsed = file.safeParse(parseJson(text));
+  if (!parsed.success) {
+    const message = `is not as Pulumi writes it (${z.prettifyError(parsed.error)}). Put back the .bak beside it.`;
+    return { problems: [{ where, setting: "(the whole file)", message }] };
+  }
+  const { latest } = parsed.data.checkpoint;
+  return {
+    value: { resources: latest?.resources ?? [], pending: latest?.pending_operations ?? [] },
+    problems: [],
+  };
+}
+
+/** What our components make for a host, by their names; `-` and the name of another host may follow as well. */
+const ownNames = ["", "-server", "-bootstrap-key", "-firewall", "-install", "-proof"];
+
+/**
+ * The same of one host alone, whichever stack it is in: a team's program may make many hosts in one stack.
+ * @returns nothing where no state here has the host
+ */
+export function readHostState(layout: Layout, host: string): { value?: StackState; problems: Problem[] } {
+  const own = readState(layout, host);
+  if (own.value?.resources.length || own.problems.length > 0) return own;
+  const urnsEnd = ownNames.map((end) => `::${host}${end}`);
+  for (const stack of listStates(layout)) {
+    const { value } = readState(layout, stack);
+    const resources = (value?.resources ?? []).filter(({ urn }) => urnsEnd.some((end) => urn.endsWith(end)));
+    // A server of our own, or a team's that was installed.
+    if (value && resources.some(({ type }) => type === "clawdlets:index:NixosInstall"))
+      return { value: { ...value, resources }, problems: [] };
+  }
+  return own;
+}
+
+/** The ids of everything of one of the engine's types, over every state on this machine. */
+export function idsInStates(layout: Layout): { ids: Map<string, Set<string>>; problems: Problem[] } {
+  const ids = new Map<string, Set<string>>();
+  const problems: Problem[] = [];
+  for (const host of listStates(layout)) {
+    const state = readState(layout, host);
+    problems.push(...state.problems);
+    for (const { type, id } of state.value?.resources ?? []) {
+      if (id !== undefined) ids.set(type, (ids.get(type) ?? new Set()).add(id));
+    }
+  }
+  return { ids, problems };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    return messageOf(error); // Said by the schema, which wants an object.
+  }
+}

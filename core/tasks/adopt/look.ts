@@ -1,0 +1,170 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Problem, SettingsError, UserError } from "../../base/errors.ts";
+import { exitCodes } from "../../base/exit-codes.ts";
+import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
+import { HetznerApiError } from "../../base/hetzner/errors.ts";
+import { lookAtHost } from "../../host/facts/verify.ts";
+import { inWords, plain } from "../../host/lockdown/firewalls.ts";
+import { adminRoute } from "../../host/reach/admin-route.ts";
+import { shownHostKey } from "../../host/reach/host-key.ts";
+import { knownHostsLine } from "../../host/reach/known-hosts.ts";
+import { tailnetAddress } from "../../host/reach/tailnet.ts";
+import type { Layout } from "../../project/layout.ts";
+import { declaredRules } from "../../project/settings/declared-rules.ts";
+import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
+import type { MadeByTofu } from "./tofu-state.ts";
+
+export interface AdoptRequest {
+  layout: Layout;
+  settings: HostSettings;
+  local: LocalSettings;
+  signal: AbortSignal;
+}
+
+/** A running host that may be taken over. */
+export interface Adoptable extends MadeByTofu {
+  /** Public IPv4 address. */
+  address: string;
+  firewallName: string;
+  /** Inbound rules in force that the stack does not declare: the next `up` takes them away. */
+  undeclared: string[];
+}
+
+/**
+ * Asks Hetzner for what the state names, and holds it against the stack file: a difference would change the server at the next `up`.
+ * @throws SettingsError with every difference, before anything is written
+ */
+export async function lookAtMade(hetzner: Hetzner, request: AdoptRequest, ids: MadeByTofu): Promise<Adoptable> {
+  const { settings } = request;
+  const { host } = settings;
+  const at = (id: number) => ({ params: { path: { id } } });
+  const [server, firewall] = await Promise.all([
+    thereOrNot(
+      answerOf(`look at the server ${ids.serverId}`, hetzner.GET("/servers/{id}", at(ids.serverId))).then(
+        (answer) => answer.server,
+      ),
+    ),
+    thereOrNot(
+      answerOf(`look at the firewall ${ids.firewallId}`, hetzner.GET("/firewalls/{id}", at(ids.firewallId))).then(
+        (answer) => answer.firewall,
+      ),
+    ),
+  ]);
+  if (!server || !firewall) throw new SettingsError(goneProblems(ids, { server, firewall }));
+  const address = server.public_net.ipv4?.ip;
+  if (address === undefined) {
+    throw new UserError(
+      `${host}: the server ${ids.serverId} has no public IPv4 address; such a host cannot be taken over.`,
+    );
+  }
+  const differences = [
+    ["serverType", server.server_type.name, settings.serverType],
+    ["location", server.location.name, settings.location],
+    ["(the stack's name)", server.name, host],
+    ["(the firewall's name)", firewall.name, `${host}-fw`],
+  ] as const;
+  const problems = differences
+    .filter(([, there, declared]) => there !== declared)
+    .map(([setting, there, declared]) => ({
+      where: `stacks/Pulumi.${host}.yaml`,
+      setting,
+      message: `is "${declared}", but Hetzner has "${there}". Write what is there.`,
+    }));
+  if (problems.length > 0) throw new SettingsError(problems);
+  return { ...ids, address, firewallName: firewall.name, undeclared: undeclaredRules(request, firewall.rules) };
+}
+
+/** @returns undefined where Hetzner has none of this id, or not in this project */
+async function thereOrNot<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof HetznerApiError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+function goneProblems(ids: MadeByTofu, seen: { server: unknown; firewall: unknown }): Problem[] {
+  const named = [
+    { type: "hcloud_server", what: "server", id: ids.serverId, isGone: !seen.server },
+    { type: "hcloud_firewall", what: "firewall", id: ids.firewallId, isGone: !seen.firewall },
+  ];
+  return named
+    .filter(({ isGone }) => isGone)
+    .map(({ type, what, id }) => ({
+      where: ids.where,
+      setting: type,
+      message: `names the ${what} ${id}, which Hetzner does not have. Is HCLOUD_TOKEN of the project that it is in? Otherwise it was deleted, and there is nothing to take over: clawdlets up makes a host anew.`,
+    }));
+}
+
+/**
+ * What is open at Hetzner and not declared here, in words. OpenTofu's state is no help: with hcloud 1.68.0 it says that a rule is
+ * gone that is still in force (hetznercloud/terraform-provider-hcloud#1482), which is how upstream's lockdown ends.
+ */
+function undeclaredRules({ settings, local }: AdoptRequest, rules: Parameters<typeof plain>[0][]): string[] {
+  const { sshExposure, firewallRules } = settings;
+  const declared = declaredRules({ sshExposure, adminCidrs: local.adminCidrs, rules: firewallRules });
+  const wanted = new Set(declared.map(({ rule }) => inWords(rule)));
+  return rules
+    .filter(({ direction }) => direction === "in")
+    .map((rule) => inWords(plain(rule)))
+    .filter((rule) => !wanted.has(rule));
+}
+
+/**
+ * Where the host answers, and with which key: over the tailnet where that is its way in, else at its public address.
+ * @throws UserError where nothing answers, or only by a way that the next `up` closes
+ */
+export async function runningKey(
+  { settings, local, signal }: AdoptRequest,
+  { address }: Adoptable,
+): Promise<{ address: string; key: string }> {
+  const { host } = settings;
+  const tailnet = settings.tailnet === "tailscale" ? await tailnetAddress(local, host, signal) : undefined;
+  const staysOpen = settings.sshExposure === "public";
+  const tried = [tailnet, address].filter((each) => each !== undefined);
+  for (const each of tried) {
+    const key = await shownHostKey({ address: each, port: local.sshPort }, signal);
+    if (key === undefined) continue;
+    if (each === tailnet || staysOpen) return { address: each, key };
+    throw new UserError(
+      `${host}: answers at ${each} only, and not in the tailnet, which is its one way in once the next up has closed its firewall (sshExposure is "${settings.sshExposure}"). Bring the host or this machine into the tailnet ("tailscale status"), or set clawdlets:sshExposure to "public". Nothing was changed.`,
+      { exitCode: exitCodes.install },
+    );
+  }
+  throw new UserError(
+    `${host}: no ssh server answers at ${tried.join(" or ")}. Is this machine in the host's tailnet ("tailscale status")? Nothing was changed.`,
+    { exitCode: exitCodes.install },
+  );
+}
+
+/**
+ * Logs in under the key that was just agreed on, which is pinned for this alone: nothing is kept of a host that is not taken over.
+ * @returns the store path that it runs
+ * @throws UserError when that is not possible, or it is no NixOS
+ */
+export async function logIn(
+  request: AdoptRequest,
+  { address, key }: { address: string; key: string },
+): Promise<string> {
+  const { settings, local, signal } = request;
+  const { host } = settings;
+  const folder = mkdtempSync(join(tmpdir(), "clawdlets-adopt-"));
+  try {
+    const knownHosts = join(folder, "known_hosts");
+    writeFileSync(knownHosts, knownHostsLine([host], key));
+    const seen = await lookAtHost(adminRoute({ layout: { knownHosts }, settings, local }, address), signal);
+    if (seen && /^\/nix\/store\/[^/]+$/.test(seen.systemPath)) return seen.systemPath;
+    throw new UserError(
+      seen
+        ? `${host}: what runs at ${address} is no NixOS. Nothing was changed.`
+        : `${host}: no login as admin at ${address} with ${local.sshPubkeyFile}. Nothing was changed.`,
+      { exitCode: exitCodes.install },
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

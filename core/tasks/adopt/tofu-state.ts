@@ -1,0 +1,161 @@
+import { relative } from "node:path";
+import { z } from "zod";
+import { type Problem, SettingsError } from "../../base/errors.ts";
+import { readPublicFile } from "../../base/machine/private-files.ts";
+import { parseJsonText } from "../../base/text/json-text.ts";
+import type { Layout } from "../../project/layout.ts";
+
+/** As OpenTofu writes it; version 4 since Terraform 0.12. Only what is looked at. */
+const state = z.looseObject({
+  version: z.literal(4),
+  resources: z.array(
+    z.looseObject({
+      module: z.string().optional(),
+      mode: z.string(),
+      type: z.string(),
+      name: z.string(),
+      instances: z
+        .array(
+          z.looseObject({
+            index_key: z.union([z.string(), z.number()]).optional(),
+            /** Another object that a replacement left behind, under the same address. */
+            deposed: z.string().optional(),
+            attributes: z.looseObject({}).default({}),
+          }),
+        )
+        .default([]),
+    }),
+  ),
+});
+
+const made = z.looseObject({ id: z.string().regex(/^[1-9][0-9]*$/), name: z.string() });
+const madeServer = made.extend({ firewall_ids: z.array(z.number()).nullish() });
+
+/** One object of the state, under the address that OpenTofu itself shows. */
+interface Instance {
+  address: string;
+  type: string;
+  attributes: Record<string, unknown>;
+}
+
+/** What upstream's OpenTofu module made of one host: `hcloud_server.vm` and `hcloud_firewall.fw`. */
+export interface MadeByTofu {
+  serverId: number;
+  firewallId: number;
+  /** Where the state was, relative to the project. */
+  where: string;
+  /** Addresses of both in the state, for whoever takes them out of it. */
+  addresses: string[];
+  /** All else that the state manages, other hosts included, e.g. `hcloud_volume.data (data, 4711)`. */
+  others: string[];
+}
+
+/** Where upstream keeps it, b49d4af: infra/opentofu/README.md. */
+export const tofuStateFile = "infra/opentofu/terraform.tfstate";
+
+/** Writes a state in the clear, wherever OpenTofu keeps it and however. */
+const pull =
+  "tofu -chdir=infra/opentofu state pull > .clawdlets/plain.tfstate, then --tfstate .clawdlets/plain.tfstate";
+
+/**
+ * The server and the firewall of one host in an OpenTofu state. Nothing but ids and names is taken from it: what they are,
+ * Hetzner says.
+ * @param file absolute path
+ * @throws SettingsError where the file, the server or its firewall is not there, or there are several
+ */
+export function readTofuState(layout: Layout, host: string, file: string): MadeByTofu {
+  const where = relative(layout.root, file);
+  const refuse = (setting: string, message: string) => new SettingsError([{ where, setting, message }]);
+  const instances = instancesOf(contentOf(file, where), where);
+  const servers = found(instances, "hcloud_server", madeServer);
+  const [server, another] = servers.filter(({ name }) => name === host);
+  if (!server) {
+    const names = servers.map(({ name }) => name).join(", ");
+    throw refuse(
+      "hcloud_server",
+      `has no server "${host}"; it has ${names || "none"}. Was it destroyed, or is the host called otherwise?`,
+    );
+  }
+  if (another) throw refuse("hcloud_server", `has two servers "${host}" (${server.id}, ${another.id}).`);
+  const firewalls = found(instances, "hcloud_firewall", made).filter(({ id }) =>
+    server.firewall_ids?.includes(Number(id)),
+  );
+  const [firewall, second] = firewalls;
+  if (!firewall || second) {
+    const names = firewalls.map(({ name, id }) => `${name} (${id})`).join(", ") || "none";
+    throw refuse("hcloud_firewall", `server "${host}" has to be behind one firewall of this state; it has ${names}.`);
+  }
+  const taken = [server.instance, firewall.instance];
+  return {
+    serverId: Number(server.id),
+    firewallId: Number(firewall.id),
+    where,
+    addresses: taken.map(({ address }) => address),
+    others: instances.filter((each) => !taken.includes(each)).map(inWords),
+  };
+}
+
+function contentOf(file: string, where: string): unknown {
+  const refuse = (message: string) => new SettingsError([{ where, setting: "(the whole file)", message }]);
+  const text = readPublicFile(file);
+  if (text === undefined) {
+    throw refuse(`there is no such file. Upstream keeps it at ${tofuStateFile}; name another with --tfstate.`);
+  }
+  if (text.trim() === "") {
+    throw refuse(`is empty, as OpenTofu leaves it where the state was moved to a backend. Fetch it: ${pull}.`);
+  }
+  const { value, problems } = parseJsonText(text, where);
+  if (problems.length > 0) throw new SettingsError(problems as Problem[]);
+  const reason = unreadable(value);
+  if (reason !== undefined) throw refuse(reason);
+  return value;
+}
+
+/** What OpenTofu writes beside a plain state, b49d4af's or later: told by its keys. */
+function unreadable(value: unknown): string | undefined {
+  const keys: Record<string, unknown> = typeof value === "object" && value !== null ? { ...value } : {};
+  if ("encrypted_data" in keys) {
+    return `is encrypted, and OpenTofu alone can read it. Where its key is set, write it in the clear: ${pull}. Delete that file afterwards.`;
+  }
+  if ("backend" in keys) return `says only which backend the state is in. Fetch it: ${pull}.`;
+  const { version } = keys;
+  if (typeof version !== "number" || version === 4) return undefined;
+  const next =
+    version > 4
+      ? "It was written by a newer OpenTofu than this clawdlets knows; take a newer clawdlets."
+      : 'Have OpenTofu write it anew: "tofu apply -refresh-only" changes nothing but the state.';
+  return `is a state of version ${version}; allowed: 4. ${next}`;
+}
+
+/** Everything that is managed, under its address. What is only read (`data`) is nobody's to take over. */
+function instancesOf(content: unknown, where: string): Instance[] {
+  const parsed = state.safeParse(content);
+  if (!parsed.success) {
+    const [reason] = z.prettifyError(parsed.error).split("\n");
+    const message = `is no state of OpenTofu's (${reason}); allowed: version 4.`;
+    throw new SettingsError([{ where, setting: "(the whole file)", message }]);
+  }
+  return parsed.data.resources
+    .filter(({ mode }) => mode === "managed")
+    .flatMap(({ module, type, name, instances }) =>
+      instances.map(({ index_key: key, deposed, attributes }) => {
+        const index = key === undefined ? "" : `[${JSON.stringify(key)}]`;
+        const left = deposed === undefined ? "" : ` (deposed ${deposed})`;
+        return { address: `${module ? `${module}.` : ""}${type}.${name}${index}${left}`, type, attributes };
+      }),
+    );
+}
+
+function found<T extends z.ZodType>(instances: Instance[], type: string, shape: T) {
+  return instances
+    .filter((each) => each.type === type)
+    .flatMap((instance) => {
+      const { data } = shape.safeParse(instance.attributes);
+      return data === undefined ? [] : [{ ...data, instance }];
+    });
+}
+
+function inWords({ address, attributes: { name, id } }: Instance): string {
+  const words = [name, id].filter((each) => typeof each === "string" || typeof each === "number");
+  return words.length === 0 ? address : `${address} (${words.join(", ")})`;
+}

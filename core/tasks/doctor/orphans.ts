@@ -1,0 +1,90 @@
+import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
+import { ourSelector } from "../../base/hetzner/labels.ts";
+import { allFirewalls, allServers, allSshKeys } from "../../base/hetzner/pages.ts";
+import { windowLabel } from "../../host/window/window.ts";
+import type { Layout } from "../../project/layout.ts";
+import { idsInStates } from "../../project/state/state.ts";
+import { type Finding, type Looked, ok, warning } from "./finding.ts";
+
+const types = {
+  server: "hcloud:index/server:Server",
+  key: "hcloud:index/sshKey:SshKey",
+  firewall: "hcloud:index/firewall:Firewall",
+} as const;
+
+/** Something at Hetzner with our labels that no state on this machine knows. */
+export interface Orphan {
+  kind: keyof typeof types;
+  id: number;
+  name: string;
+  host: string | undefined;
+  /** With VAT, as the API gives it for this type and location; 0 for what is free. Without the IPv4 address and traffic. */
+  monthlyGross: number;
+}
+
+/** @throws UserError when Hetzner cannot be asked */
+export async function findOrphans(hetzner: Hetzner, layout: Layout): Promise<Orphan[]> {
+  const { ids } = idsInStates(layout);
+  const isKnown = (kind: keyof typeof types, id: number) => ids.get(types[kind])?.has(String(id)) === true;
+  const [servers, keys, firewalls] = await Promise.all([
+    allServers(hetzner, "list our servers", ourSelector),
+    allSshKeys(hetzner, "list our ssh keys", ourSelector),
+    allFirewalls(hetzner, "list our firewalls", ourSelector),
+  ]);
+  const orphan = (kind: keyof typeof types, monthlyGross: number, { id, name, labels }: Labelled): Orphan[] =>
+    isKnown(kind, id) ? [] : [{ kind, id, name, host: labels?.["clawdlets-host"], monthlyGross }];
+  return [
+    ...servers.flatMap((server) => {
+      const prices = server.server_type.prices;
+      const price = prices.find(({ location }) => location === server.location.name) ?? prices[0];
+      return orphan("server", Number(price?.price_monthly.gross ?? 0), server);
+    }),
+    ...keys.flatMap((key) => orphan("key", 0, key)),
+    ...firewalls.flatMap((firewall) => orphan("firewall", 0, firewall)),
+  ];
+}
+
+interface Labelled {
+  id: number;
+  name: string;
+  labels?: Record<string, string> | undefined;
+}
+
+/** What costs money, or stands in the way of the next host of that name, and belongs to no state here. */
+export async function checkOrphans(hetzner: Hetzner, layout: Layout): Promise<Finding[]> {
+  const looked: Looked = {
+    scope: "deploy",
+    check: "orphans",
+    looked: "servers, ssh keys and firewalls at Hetzner with our labels, against the states in .clawdlets/state",
+  };
+  const orphans = await findOrphans(hetzner, layout);
+  if (orphans.length === 0) return [ok(looked, "each is in a state")];
+  const currency = orphans.some(({ monthlyGross }) => monthlyGross > 0) ? await currencyOf(hetzner) : "";
+  return orphans.map(({ kind, id, name, host, monthlyGross }) => {
+    const cost =
+      monthlyGross > 0 ? `${monthlyGross.toFixed(2)} ${currency} a month with VAT, without its IPv4` : "costs nothing";
+    const mine = `If no colleague has it in their state: delete it in the console, or hcloud ${kind === "key" ? "ssh-key" : kind} delete ${id}`;
+    const found = `the ${kind} "${name}" (${id}) is in no state on this machine; ${cost}`;
+    return warning({ ...looked, ...(host !== undefined && { host }) }, found, mine);
+  });
+}
+
+async function currencyOf(hetzner: Hetzner): Promise<string> {
+  return (await answerOf("look up the currency", hetzner.GET("/pricing"))).pricing.currency;
+}
+
+/** Windows of any host that are there though nothing is being installed. Not an open one on purpose: `verify` says that. */
+export async function checkWindows(hetzner: Hetzner): Promise<Finding[]> {
+  const looked: Looked = { scope: "deploy", check: "windows", looked: "firewalls with the window's label" };
+  const windows = await allFirewalls(hetzner, "list the bootstrap windows", windowLabel);
+  if (windows.length === 0) return [ok(looked, "none, open or left over")];
+  return windows.map(({ id, name, labels, rules, applied_to }) => {
+    const host = labels?.[windowLabel];
+    const at = { ...looked, ...(host !== undefined && { host }) };
+    const mend = `clawdlets lockdown --host ${host}, unless it is being installed right now`;
+    const isOpen = rules.some(({ direction }) => direction === "in");
+    if (!isOpen) return warning(at, `the emptied window "${name}" (${id}) was not tidied up; it opens nothing`, mend);
+    if (applied_to.length === 0) return warning(at, `the window "${name}" (${id}) has rules and is on no server`, mend);
+    return warning(at, `the window "${name}" (${id}) is open on a server`, mend);
+  });
+}

@@ -1,0 +1,91 @@
+import { existsSync } from "node:fs";
+import { isIP } from "node:net";
+import { join, relative } from "node:path";
+import { messageOf, SettingsError, UserError } from "../../base/errors.ts";
+import { run } from "../../base/machine/run.ts";
+import { checkLocalFolder } from "../../project/hygiene.ts";
+import { hostLayoutOf } from "../../project/layout.ts";
+import { listStackFiles, readRawStackFile } from "../../project/settings/stack-file.ts";
+import type { DoctorContext } from "./context.ts";
+import { attempt, type Finding, fromProblems, type Looked, notLookedAt, ok, problem, warning } from "./finding.ts";
+
+/** What a clone of the repository would give away, and what a preview of it would need. */
+export async function checkRepo(context: DoctorContext): Promise<Finding[]> {
+  const groups = await Promise.all([checkFolder(context), checkTracked(context), checkSecretScan(context)]);
+  return [...groups.flat(), ...checkStackFiles(context), ...(await checkFlakeLock(context))];
+}
+
+function checkFolder({ layout }: DoctorContext): Promise<Finding[]> {
+  const looked: Looked = { scope: "repo", check: "local folder", looked: ".clawdlets: modes, links, git" };
+  return attempt(looked, async () => {
+    if (!existsSync(layout.dir)) return [ok(looked, "there is none, as in a fresh clone")];
+    return fromProblems(looked, await checkLocalFolder(layout), "private, ignored by git, and none of it tracked");
+  });
+}
+
+/** Names that only private things have: upstream's own places, and ours. */
+const privateNames =
+  /(^|\/)(\.env(\.[^/]*)?|[^/]*\.agekey|passphrase|ssh_host_[a-z0-9]+_key|id_(rsa|ed25519|ecdsa))$|^infra\/secrets\//;
+
+async function checkTracked({ layout }: DoctorContext): Promise<Finding[]> {
+  const looked: Looked = { scope: "repo", check: "tracked files", looked: "names of what git tracks" };
+  return attempt(looked, async () => {
+    const { exitCode, stdout } = await run("git", ["ls-files", "-z"], { cwd: layout.root, timeoutSeconds: 30 });
+    if (exitCode !== 0) return [notLookedAt(looked, "git does not know this folder")];
+    const files = stdout.split("\0").filter((file) => file !== "");
+    const found = files.filter((file) => privateNames.test(file) && !file.endsWith(".env.example"));
+    if (found.length === 0) return [ok(looked, `${files.length} files, none named as a key or a token file is`)];
+    const mend = `git rm --cached '${found[0]}', commit, and replace what it holds: it stays in the history`;
+    return [problem(looked, `git tracks ${found.slice(0, 5).join(", ")}${found.length > 5 ? " and more" : ""}`, mend)];
+  });
+}
+
+function checkSecretScan({ layout, scanSecrets }: DoctorContext): Promise<Finding[]> {
+  const looked: Looked = { scope: "repo", check: "secret scan", looked: "contents of what git tracks" };
+  return attempt(looked, async () => {
+    if (!scanSecrets) return [notLookedAt(looked, "no scanner is at hand")];
+    const leaks = await scanSecrets(layout.root).catch((error: unknown) => {
+      if (!(error instanceof UserError)) throw error;
+      return messageOf(error); // No repository, or a scanner that does not work: neither is a secret found.
+    });
+    if (typeof leaks === "string") return [notLookedAt(looked, leaks)];
+    if (leaks.length === 0) return [ok(looked, "nothing that looks like a secret")];
+    const mend = "replace the secret where it was made: it stays in the history. Then take it out of the file";
+    return leaks.map(({ file, line, rule }) =>
+      problem({ ...looked, looked: `${file}:${line}` }, `looks like a secret (${rule})`, mend),
+    );
+  });
+}
+
+/** A public file names no living machine: addresses and admin networks stay in stack.json and the state. */
+function checkStackFiles({ layout }: DoctorContext): Finding[] {
+  return listStackFiles(layout).flatMap((host) => {
+    const file = relative(layout.root, hostLayoutOf(layout, host).stackFile);
+    const looked: Looked = { scope: "repo", host, check: "public stack file", looked: file };
+    try {
+      const { firewallRules: _, ...config } = readRawStackFile(layout, host);
+      const named = Object.entries(config).flatMap(([key, value]) => {
+        const texts = JSON.stringify(value).split(/[^0-9A-Fa-f:.]+/);
+        return texts.some((text) => isIP(text) !== 0 && text !== "::") ? [`clawdlets:${key}`] : [];
+      });
+      if (named.length === 0) return [ok(looked, "names no address")];
+      const mend = "addresses belong into .clawdlets/stack.json; take them out here";
+      return [problem(looked, `an address stands in ${named.join(", ")}`, mend)];
+    } catch (error) {
+      if (!(error instanceof SettingsError)) throw error;
+      return [notLookedAt(looked, "it cannot be read; the scope stack says why")];
+    }
+  });
+}
+
+/** Without it two installations of one commit are two systems. */
+async function checkFlakeLock({ layout }: DoctorContext): Promise<Finding[]> {
+  const looked: Looked = { scope: "repo", check: "flake.lock", looked: "flake.nix and flake.lock" };
+  if (!existsSync(join(layout.root, "flake.nix"))) return [ok(looked, "no flake here; the hosts' is elsewhere")];
+  return attempt(looked, async () => {
+    const { stdout } = await run("git", ["ls-files", "flake.lock"], { cwd: layout.root, timeoutSeconds: 30 });
+    if (stdout.trim() === "flake.lock") return [ok(looked, "tracked")];
+    const mend = "nix flake lock && git add flake.lock";
+    return [warning(looked, "flake.nix is here, and git tracks no flake.lock: inputs are not pinned", mend)];
+  });
+}

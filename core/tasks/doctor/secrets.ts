@@ -1,0 +1,114 @@
+import { relative, resolve } from "node:path";
+import { readSecretSources } from "../../host/delivery/upstream-secrets.ts";
+import { readBootstrapKeys } from "../../host/install/bootstrap-keys.ts";
+import { checkKeys } from "../../host/install/preflight.ts";
+import { hostLayoutOf, type Layout } from "../../project/layout.ts";
+import { checkHostIdentity, checkRecipients, checkSecrets } from "../../project/secrets/check.ts";
+import { readIdentityFile } from "../../project/secrets/keys/age.ts";
+import { operatorIdentityFile } from "../../project/secrets/keys/operators.ts";
+import { requiredSecrets } from "../../project/secrets/plan.ts";
+import { readRotation } from "../../project/secrets/rotation.ts";
+import { openStore, ruleRecipients } from "../../project/secrets/store.ts";
+import { readEnvFile } from "../../project/settings/env-file.ts";
+import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
+import { readStackJson } from "../../project/settings/stack-json.ts";
+import type { DoctorContext } from "./context.ts";
+import {
+  attempt,
+  type Finding,
+  fromProblems,
+  type Looked,
+  notLookedAt,
+  ok,
+  problem,
+  told,
+  warning,
+} from "./finding.ts";
+
+/** The keys and sops files of one host, whose settings say which they are. */
+export async function checkKeysAndSecrets(
+  context: DoctorContext,
+  settings: HostSettings,
+  local: LocalSettings,
+): Promise<Finding[]> {
+  const { layout, environment, sops } = context;
+  const { host } = settings;
+  const files = hostLayoutOf(layout, host);
+  const at = (check: string, looked: string): Looked => ({ scope: "stack", host, check, looked });
+  const keys = at("ssh keys", `${relative(layout.root, files.dir)}/ssh and ${local.sshPubkeyFile}`);
+  const identity = at("age identity", relative(layout.root, files.identity));
+  const identityOfOperator = operatorFile(layout, environment);
+  const operator = at("operator's identity", relative(layout.root, identityOfOperator));
+  const rotation = at("rotation", `.clawdlets/secrets/hosts/${host}.rotation.json`);
+  const rules = at("sops rules", relative(layout.root, layout.sopsConfig));
+  const check = { layout, host: files, hostName: host, recipient: settings.ageRecipient, secretsDir: local.secretsDir };
+  return [
+    ...(await attempt(keys, () => {
+      const fine = readBootstrapKeys(files) ? "one-time keys, host key and operator's key are there and fit" : "";
+      return fromProblems(keys, checkKeys({ layout, settings, local }), fine);
+    })),
+    ...(await attempt(identity, async () =>
+      fromProblems(
+        identity,
+        await checkHostIdentity({ ...check, required: [], sops: sops ?? "" }),
+        "there, private, and of the recipient",
+      ),
+    )),
+    ...(await attempt(operator, async () => {
+      if (await readIdentityFile(identityOfOperator)) return [ok(operator, "there, and private")];
+      const mend = `clawdlets secrets init --host ${host}`;
+      return [warning(operator, "there is none, so you could not edit secrets without the host's own", mend)];
+    })),
+    ...(await attempt(rotation, () => {
+      const under = readRotation({ layout, host });
+      if (!under) return [ok(rotation, "none under way")];
+      return [
+        problem(rotation, `one begun at ${under.startedAt} is not finished`, `clawdlets secrets rotate --host ${host}`),
+      ];
+    })),
+    ...(await attempt(rules, () => {
+      const store = openStore(layout, { host, folder: local.secretsDir, operatorFile: identityOfOperator, sops: "" });
+      const found = ruleRecipients(store);
+      if (found.includes(settings.ageRecipient)) return [ok(rules, "there is one for this host, with its recipient")];
+      return [warning(rules, "no rule encrypts to this host", `clawdlets secrets init --host ${host}`)];
+    })),
+    ...(await checkSecretFiles(context, settings, local)),
+  ];
+}
+
+/** Each required secret: there, for the host's recipient, and decrypted where sops is at hand. */
+async function checkSecretFiles(
+  { layout, sops }: DoctorContext,
+  settings: HostSettings,
+  local: LocalSettings,
+): Promise<Finding[]> {
+  const { host } = settings;
+  const files = hostLayoutOf(layout, host);
+  const looked: Looked = { scope: "stack", host, check: "secrets", looked: relative(layout.root, local.secretsDir) };
+  return attempt(looked, async () => {
+    const all = requiredSecrets(settings);
+    const required = readSecretSources(layout, files, local, all).local;
+    const check = {
+      layout,
+      host: files,
+      hostName: host,
+      recipient: settings.ageRecipient,
+      secretsDir: local.secretsDir,
+      required,
+    };
+    if (sops === undefined) {
+      const found = fromProblems(looked, checkRecipients(check), `all ${all.length} are there and for this host`);
+      return [...found, notLookedAt(looked, "whether they decrypt: no sops at hand", "npm start sets the tools up")];
+    }
+    const found = await checkSecrets({ ...check, sops });
+    const wrong = found.filter(({ status }) => status !== "ok");
+    if (wrong.length === 0)
+      return [ok(looked, `all ${all.length} are there, decrypt for this host, and have their shape`)];
+    return wrong.map(({ name, file, message }) => told({ ...looked, looked: file }, `${name}: ${message}`));
+  });
+}
+
+function operatorFile(layout: Layout, environment: DoctorContext["environment"]): string {
+  const named = readEnvFile(layout, environment, readStackJson(layout).value?.envFile).value.SOPS_AGE_KEY_FILE;
+  return resolve(layout.root, operatorIdentityFile(layout, named));
+}

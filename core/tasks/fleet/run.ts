@@ -1,0 +1,123 @@
+import pMap from "p-map";
+import { messageOf, UserError } from "../../base/errors.ts";
+import { type ExitCode, exitCodes } from "../../base/exit-codes.ts";
+import type { Admission } from "./admission.ts";
+
+/** What a task says of its host when it ended without throwing. */
+export interface Done<R> {
+  ok: boolean;
+  exitCode: ExitCode;
+  /** One line for the summary, e.g. `4 to create`. */
+  summary: string;
+  /** Lines below it: what is wrong, each a sentence. */
+  details?: readonly string[];
+  /** For `--json`. */
+  result: R;
+}
+
+/** The work on one host. What it tells is shown as it comes; the last line is the phase it is in. */
+export type FleetTask<R> = (host: string, tell: (text: string) => void) => Promise<Done<R>>;
+
+export type HostState = "waiting" | "running" | "ok" | "failed" | "stopped" | "not started";
+
+export interface Outcome<R> {
+  host: string;
+  state: Exclude<HostState, "waiting" | "running">;
+  exitCode: ExitCode | 125;
+  seconds: number;
+  summary: string;
+  details: readonly string[];
+  result?: R;
+}
+
+/** Is told what happens, in order. */
+export interface FleetWatch<R> {
+  started: (host: string) => void;
+  told: (host: string, text: string) => void;
+  ended: (outcome: Outcome<R>) => Promise<void> | void;
+}
+
+export interface FleetRun<R> {
+  hosts: readonly string[];
+  task: FleetTask<R>;
+  /** Hosts at a time, 1 or more. */
+  parallel: number;
+  /** Whether the other hosts are begun after one has failed. Those at work end in order either way. */
+  keepGoing: boolean;
+  /** Goes first and alone; when it fails, no other host is begun. */
+  canary?: string | undefined;
+  /** Aborted: no further host is begun. Those at work hear of it by themselves. */
+  signal: AbortSignal;
+  admission?: Admission | undefined;
+  watch: FleetWatch<R>;
+}
+
+/** Runs one task on many hosts. Never throws for a host: what went wrong is in its outcome. @returns one each, in the order given */
+export async function runFleet<R>(run: FleetRun<R>): Promise<Outcome<R>[]> {
+  const { hosts, canary, parallel } = run;
+  const outcomes = new Map<string, Outcome<R>>();
+  /** Why no further host is begun. */
+  let stopped: string | undefined;
+  const one = async (host: string): Promise<void> => {
+    if (run.signal.aborted) stopped ??= "the run was stopped";
+    const outcome = stopped === undefined ? await runHost(run, host) : notStarted<R>(host, stopped);
+    outcomes.set(host, outcome);
+    if (outcome.state === "failed") {
+      if (host === canary) stopped ??= `the canary ${host} failed`;
+      else if (!run.keepGoing) stopped ??= `${host} failed before (--fail-fast)`;
+    }
+    await run.watch.ended(outcome);
+  };
+  if (canary !== undefined) await one(canary);
+  await pMap(
+    hosts.filter((host) => host !== canary),
+    one,
+    { concurrency: parallel, stopOnError: false },
+  );
+  return hosts.flatMap((host) => outcomes.get(host) ?? []);
+}
+
+const notStarted = <R>(host: string, why: string): Outcome<R> => ({
+  host,
+  state: "not started",
+  exitCode: exitCodes.ok,
+  seconds: 0,
+  summary: `not started: ${why}`,
+  details: [],
+});
+
+async function runHost<R>({ task, signal, admission, watch }: FleetRun<R>, host: string): Promise<Outcome<R>> {
+  const tell = (text: string) => watch.told(host, text);
+  let startedAt: number | undefined;
+  let release: (() => void) | undefined;
+  const seconds = () => (startedAt === undefined ? 0 : (Date.now() - startedAt) / 1000);
+  try {
+    release = await admission?.admit(host, tell, signal);
+    signal.throwIfAborted();
+    startedAt = Date.now();
+    watch.started(host);
+    const { ok, exitCode, summary, details = [], result } = await task(host, tell);
+    return { host, state: ok ? "ok" : "failed", exitCode, seconds: seconds(), summary, details, result };
+  } catch (error) {
+    if (startedAt === undefined && signal.aborted) return notStarted(host, "the run was stopped");
+    const outcome = { host, seconds: seconds(), ...wordsOf(host, error) };
+    return signal.aborted ? { ...outcome, state: "stopped", exitCode: 125 } : { ...outcome, state: "failed" };
+  } finally {
+    release?.();
+  }
+}
+
+/** A bug in one host's task is no reason to leave the others half-way. */
+function wordsOf(host: string, error: unknown): { exitCode: ExitCode; summary: string; details: readonly string[] } {
+  if (!(error instanceof UserError)) {
+    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { exitCode: exitCodes.failed, summary: "a bug, please report it", details: stack.split("\n") };
+  }
+  const [first = "", ...rest] = messageOf(error).split("\n");
+  const summary = first.replace(`${host}: `, "");
+  // What stands above such an error on one host's terminal would stand among other hosts' lines here.
+  if (error.reasons.length > 0) {
+    return { exitCode: error.exitCode, summary: summary.split(". ")[0] ?? "", details: error.reasons };
+  }
+  return { exitCode: error.exitCode, summary, details: rest.map((line) => line.trim()) };
+}

@@ -1,0 +1,162 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { relative } from "node:path";
+import pMap from "p-map";
+import { messageOf, type Problem, SettingsError } from "../base/errors.ts";
+import { makePrivateFolder, readPublicFile, writePrivateFile } from "../base/machine/private-files.ts";
+import { ensureSshKey, publicKeyOf } from "../base/machine/ssh-keys.ts";
+import { ensureBootstrapKeys } from "../host/install/bootstrap-keys.ts";
+import { checkLocalFolder } from "../project/hygiene.ts";
+import type { Layout } from "../project/layout.ts";
+import { asOnlyWriter } from "../project/project-lock.ts";
+import { checkIdentity } from "../project/secrets/identity.ts";
+import { ensureIdentityFile } from "../project/secrets/keys/age.ts";
+import { ensureOperator } from "../project/secrets/keys/operators.ts";
+import { type RequiredSecret, unknownSecret, valueProblem } from "../project/secrets/plan.ts";
+import { readRotation } from "../project/secrets/rotation.ts";
+import {
+  readSecret,
+  reencryptSecrets,
+  type SecretStore,
+  secretFile,
+  sopsAtOnce,
+  wantedRecipients,
+  writeRule,
+  writeSecret,
+} from "../project/secrets/store.ts";
+import type { StackConfig } from "../project/settings/stack-config.ts";
+import { addToStackFile } from "../project/settings/stack-file.ts";
+import { lostPassphrase } from "../project/state/passphrase.ts";
+
+export interface InitRequest {
+  store: SecretStore;
+  required: readonly RequiredSecret[];
+  /** Plaintext by secret name, from a prompt or standard input; encrypted at once and kept nowhere. */
+  values: Readonly<Record<string, string>>;
+  /** Whether a value given here takes the place of another one that is there. */
+  overwrite: boolean;
+  /** Settings for a stack file that does not have them yet. */
+  settings: Partial<Record<keyof StackConfig, unknown>>;
+}
+
+/** What is made or changed, by path relative to the project. */
+export interface InitPlan {
+  make: string[];
+  change: string[];
+}
+
+/**
+ * What {@link initSecrets} would do. Changes nothing.
+ * @throws SettingsError with everything that stands in the way
+ */
+export async function planSecrets(request: InitRequest): Promise<InitPlan> {
+  const { store, required, values } = request;
+  const lost = lostPassphrase(store.layout, store.host);
+  const problems = [
+    ...(await checkLocalFolder(store.layout)),
+    ...(lost ? [lost] : []),
+    ...(await checkIdentity(store)),
+    ...checkValues(request),
+  ];
+  if (readRotation(store)) {
+    const message = `a rotation is not finished. Finish it first: clawdlets secrets rotate --host ${store.host}`;
+    problems.push({ where: shown(store, store.files.identity), setting: "age identity", message });
+  }
+  const change: string[] = [];
+  for (const name of Object.keys(values).filter((each) => existsSync(secretFile(store, each)))) {
+    const file = shown(store, secretFile(store, name));
+    const same = await isSame(store, name, values[name] ?? "");
+    if (same === true) continue;
+    if (same === false && !request.overwrite) {
+      const message = "has another value by now. Say --yes to replace it, or change this one: clawdlets secrets edit";
+      problems.push({ where: file, setting: name, message });
+    } else if (same !== false && !request.overwrite) {
+      problems.push({ where: file, setting: name, message: `${same} To replace it: --yes.` });
+    } else change.push(file);
+  }
+  if (problems.length > 0) throw new SettingsError(problems);
+  const files = [
+    store.layout.passphrase,
+    store.operatorFile,
+    store.files.identity,
+    store.files.recipient,
+    store.files.hostKey,
+    store.files.bootstrapClientKey,
+    store.layout.sopsConfig,
+    ...required.map(({ name }) => secretFile(store, name)),
+    store.files.stackFile,
+  ];
+  return { make: files.filter((file) => !existsSync(file)).map((file) => shown(store, file)), change };
+}
+
+/**
+ * Makes whatever one host still lacks: keys, passphrase, encrypted secrets, and the public facts in its stack file. What is
+ * there stays as it is, so it can be run as often as one likes, and after being killed at any step.
+ * @returns what was made and what was changed
+ * @throws SettingsError with everything that is missing or wrong, before anything is written
+ */
+export async function initSecrets(request: InitRequest): Promise<InitPlan> {
+  const { store } = request;
+  makePrivateFolder(store.layout.dir);
+  return asOnlyWriter(store.layout, async () => {
+    const plan = await planSecrets(request);
+    const { layout, files, host } = store;
+    makePrivateFolder(layout.state);
+    await ensurePassphrase(layout);
+    await ensureOperator(layout, store.operatorFile);
+    const identity = await ensureIdentityFile(files.identity);
+    if (readPublicFile(files.recipient) === undefined)
+      await writePrivateFile(files.recipient, `${identity.recipient}\n`);
+    await ensureSshKey(files.hostKey, host);
+    await ensureBootstrapKeys(files, host);
+    await writeRule(store, wantedRecipients(store, { hosts: [identity.recipient] }));
+    await writeValues(request, plan);
+    // A new operator, or a recipient that a person has added, is to read the secrets that were there before, too.
+    const reencrypted = await reencryptSecrets(store);
+    const facts = { ageRecipient: identity.recipient, sshHostKey: publicKeyOf(files.hostKey), ...request.settings };
+    const changed = await addToStackFile(layout, host, facts);
+    const stackFile = shown(store, files.stackFile);
+    const isChanged = changed.length > 0 && !plan.make.includes(stackFile);
+    const change = [...plan.change, ...reencrypted.map((name) => shown(store, secretFile(store, name)))];
+    return { make: plan.make, change: [...change, ...(isChanged ? [stackFile] : [])] };
+  });
+}
+
+async function writeValues({ store, values }: InitRequest, plan: InitPlan): Promise<void> {
+  const given = Object.entries(values).filter(([name]) => {
+    const file = secretFile(store, name);
+    return !existsSync(file) || plan.change.includes(shown(store, file));
+  });
+  await pMap(given, ([name, value]) => writeSecret(store, name, value), sopsAtOnce);
+}
+
+function checkValues({ store, required, values }: InitRequest): Problem[] {
+  const problems: Problem[] = [];
+  for (const [name, value] of Object.entries(values)) {
+    const secret = required.find((each) => each.name === name);
+    const message = secret ? valueProblem(secret, value) : unknownSecret(name, required);
+    if (message !== undefined) problems.push({ where: "the values given", setting: name, message });
+  }
+  for (const { name, purpose, example } of required) {
+    if (values[name] !== undefined || existsSync(secretFile(store, name))) continue;
+    const message = `missing: ${purpose} (${example}). Give it with --from-json, or run this on a terminal to be asked.`;
+    problems.push({ where: shown(store, secretFile(store, name)), setting: name, message });
+  }
+  return problems;
+}
+
+/** Whether the secret that is there has this value; the reason where it cannot be read. */
+async function isSame(store: SecretStore, name: string, value: string): Promise<boolean | string> {
+  try {
+    return (await readSecret(store, name)) === value;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+async function ensurePassphrase(layout: Layout): Promise<void> {
+  if (existsSync(layout.passphrase)) return;
+  await writePrivateFile(layout.passphrase, `${randomBytes(32).toString("base64url")}\n`);
+}
+
+const shown = ({ layout }: SecretStore, file: string) => relative(layout.root, file);

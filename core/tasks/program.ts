@@ -1,0 +1,122 @@
+import { existsSync } from "node:fs";
+import { relative } from "node:path";
+import { SettingsError } from "../base/errors.ts";
+import { type Adoption, adoptionKey, readAdoption } from "../base/hetzner/adopt.ts";
+import { isAtHetzner } from "../base/hetzner/existing.ts";
+import { type WantedConfiguration, wantedConfiguration } from "../host/activation/wanted.ts";
+import { readSecretSources } from "../host/delivery/upstream-secrets.ts";
+import { readBootstrapKeys } from "../host/install/bootstrap-keys.ts";
+import { installIdOf } from "../host/install/install-id.ts";
+import { preflight } from "../host/install/preflight.ts";
+import type { BootstrapKeys } from "../host/install/user-data.ts";
+import { type Journal, readJournal } from "../host/journal.ts";
+import { findLayout, hostLayoutOf, type Layout } from "../project/layout.ts";
+import { checkRecipients } from "../project/secrets/check.ts";
+import { requiredSecrets } from "../project/secrets/plan.ts";
+import { completeSettings, type HostSettings, readLocal } from "../project/settings/host.ts";
+import { checkStackConfig, configNamespace } from "../project/settings/stack-config.ts";
+import { readStackFile } from "../project/settings/stack-file.ts";
+import { readState } from "../project/state/state.ts";
+
+/** What a Pulumi program has at hand; given, not read, so that tests can give something else. */
+export interface ProgramContext {
+  /** The stack's name, which is the host's. */
+  stack: string;
+  /** Every configuration value of the stack, keys with namespace; left out: those of `stacks/Pulumi.<stack>.yaml`. */
+  config?: Readonly<Record<string, string>>;
+  folder: string;
+  environment: Readonly<Record<string, string | undefined>>;
+  /** True in a preview, which has to work without anything that is not in git. */
+  dryRun: boolean;
+}
+
+/** What the program hands to `Host`. */
+export interface Program {
+  settings: HostSettings;
+  adminCidrs?: string[];
+  bootstrapKeys?: BootstrapKeys;
+  beforeCreate: () => Promise<void>;
+  /** What the stack brings the running host to; left out where it leaves that alone. */
+  configuration?: WantedConfiguration;
+  /** What is at Hetzner already and is taken over in this run. */
+  adopt: Adoption;
+  /** What a person should know before they say yes, a sentence each. */
+  warnings: string[];
+}
+
+/**
+ * The settings of the stack that runs, whole and checked, from the stack file and, where it is there, `.clawdlets/`. What is
+ * public of the secrets is compared as well: that each is there and for the recipient of the stack file.
+ * @throws SettingsError with everything that is wrong at once, before anything is registered
+ */
+export async function loadProgram({ stack, config, folder, environment, dryRun }: ProgramContext): Promise<Program> {
+  const layout = findLayout(folder);
+  const host = hostLayoutOf(layout, stack);
+  const checked = config
+    ? checkStackConfig(ownKeys(config), relative(layout.root, host.stackFile))
+    : readStackFile(layout, stack);
+  // A token is needed to change something, not to preview it.
+  const needs = { token: !dryRun };
+  const local =
+    existsSync(layout.dir) || !dryRun ? readLocal(layout, stack, environment, checked.value, needs) : { problems: [] };
+  const problems = [...checked.problems, ...local.problems];
+  if (checked.value && local.value) {
+    const { secretsDir } = local.value;
+    const required = readSecretSources(layout, host, local.value, requiredSecrets(checked.value)).local;
+    const recipient = checked.value.ageRecipient;
+    problems.push(...checkRecipients({ layout, host, hostName: stack, recipient, secretsDir, required }));
+  }
+  if (problems.length > 0 || !checked.value) throw new SettingsError(problems);
+
+  const settings = completeSettings(stack, checked.value);
+  const configuration = await wantedConfiguration(layout, settings, local.value);
+  const interrupted = halfMade(layout, stack);
+  const bootstrapKeys = readBootstrapKeys(host);
+  // Who the admins are is local; where that is not there, as in CI, a network for documentation (RFC 5737) stands for them,
+  // so that a preview against another revision sees which rule is new. HostFirewall alone would leave its rules out.
+  const isUnknown = dryRun && !local.value && settings.sshExposure === "public";
+  const adminCidrs = local.value?.adminCidrs ?? (isUnknown ? ["192.0.2.0/24"] : undefined);
+  return {
+    settings,
+    warnings: [...wipes(readJournal(host.journal), settings), ...(interrupted ? [interrupted] : [])],
+    ...(adminCidrs && { adminCidrs }),
+    ...(bootstrapKeys && { bootstrapKeys }),
+    ...(configuration && { configuration }),
+    adopt: readAdoption(environment[adoptionKey]),
+    async beforeCreate() {
+      const found = local.value
+        ? await preflight({ layout, settings, local: local.value, sops: "sops" })
+        : local.problems;
+      if (found.length > 0) throw new SettingsError(found);
+    },
+  };
+}
+
+/** Whether the stack asks for another installation than the one this machine knows to be on the server. */
+function wipes(journal: Journal | undefined, { host, reinstall }: HostSettings): string[] {
+  if (journal?.state !== "done") return [];
+  const { serverId, installId } = journal;
+  if (installIdOf({ host, serverId, reinstall }) === installId) return [];
+  return [
+    `${host}: clawdlets:reinstall is ${reinstall}, which is another installation than the ${installId} that is there: "up" WIPES THE DISK of this server and installs NixOS anew, with the same addresses.`,
+  ];
+}
+
+/**
+ * What a killed run had asked Hetzner for and never heard of. The engine would ask for it again: a name that is taken, in the
+ * best case. `clawdlets up` takes over what is there before it lets the engine begin. Seen in a preview only: an update
+ * refreshes first, which forgets it; then the failure itself says what to do (components/_host-hooks.ts).
+ */
+function halfMade(layout: Layout, host: string): string | undefined {
+  const { pending = [] } = readState(layout, host).value ?? {};
+  const made = pending.filter(({ type, resource }) => type === "creating" && isAtHetzner(resource.type));
+  if (made.length === 0) return undefined;
+  const names = made.map(({ resource }) => resource.urn.split("::").at(-1)).join(", ");
+  return `${host}: the last run was killed while it created ${names}, and may have done so. Run "clawdlets up --host ${host}": it takes over what is there instead of making it twice.`;
+}
+
+function ownKeys(config: Readonly<Record<string, string>>): Record<string, string> {
+  const prefix = `${configNamespace}:`;
+  const own = Object.entries(config).filter(([key]) => key.startsWith(prefix));
+  return Object.fromEntries(own.map(([key, value]) => [key.slice(prefix.length), value]));
+}

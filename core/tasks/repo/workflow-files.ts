@@ -1,0 +1,30 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** A file for an operator's own repository. */
+export interface RepositoryFile {
+  /** Relative to the repository. */
+  path: string;
+  text: string;
+}
+
+const here = dirname(fileURLToPath(import.meta.url));
+const from = (path: string, source: string): RepositoryFile => ({ path, text: readFileSync(source, "utf8") });
+
+/** What checks a repository of hosts in CI: previews, a search for secrets and its rules, updates. */
+export function workflowFiles(): RepositoryFile[] {
+  const template = (name: string) => join(here, "workflows", name);
+  return [
+    from(".github/workflows/preview.yml", template("preview.yml")),
+    from(".github/workflows/secret-scan.yml", template("secret-scan.yml")),
+    from(".github/dependabot.yml", template("dependabot.yml")),
+    from(".gitleaks.toml", resolve(here, "../../../.gitleaks.toml")),
+  ];
+}
+
+/** Those that a repository does not have yet. Without git there is nothing for CI to run on. */
+export function missingWorkflowFiles(root: string): RepositoryFile[] {
+  if (!existsSync(join(root, ".git"))) return [];
+  return workflowFiles().filter(({ path }) => !existsSync(join(root, path)));
+}

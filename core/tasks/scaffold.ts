@@ -1,0 +1,139 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { type Problem, SettingsError } from "../base/errors.ts";
+import { makePrivateFolder, readPublicFile, writePrivateFile, writePublicFile } from "../base/machine/private-files.ts";
+import type { Layout } from "../project/layout.ts";
+import { asOnlyWriter } from "../project/project-lock.ts";
+import { envFileTemplate } from "../project/settings/env-file.ts";
+import { hostName } from "../project/settings/names.ts";
+import { checkStackConfig, type StackConfig } from "../project/settings/stack-config.ts";
+import { addToStackFile } from "../project/settings/stack-file.ts";
+import {
+  hostEntry,
+  parseStackJson,
+  readStackJson,
+  type StackHost,
+  type StackJson,
+  stackJsonSchema,
+} from "../project/settings/stack-json.ts";
+import { missingWorkflowFiles } from "./repo/workflow-files.ts";
+
+export interface ScaffoldRequest {
+  layout: Layout;
+  host: string;
+  /** What stack.json is to say of a host that it does not have yet. */
+  entry: { adminCidr?: string | undefined; sshPubkeyFile?: string | undefined; serverType?: string | undefined };
+  /** Flake URI for `base.flake`. */
+  flake?: string | undefined;
+  /** For a stack file that does not have them yet. */
+  settings: Partial<Record<keyof StackConfig, unknown>>;
+  dryRun: boolean;
+}
+
+const ignoreLine = ".clawdlets/";
+
+/**
+ * Makes the files of a project and one host's place in them: `.gitignore`, `.clawdlets` with stack.json, `.env` and the
+ * editor's schema, the stack file, and in a git repository workflows for CI. What is there stays.
+ * @returns what was made or added to, relative to the project
+ * @throws SettingsError before anything is written
+ */
+export async function scaffold(request: ScaffoldRequest): Promise<string[]> {
+  const { layout, host, settings, dryRun } = request;
+  const stack = nextStackJson(request);
+  const found = checkStackConfig(withoutUndefined(settings), `stacks/Pulumi.${host}.yaml`);
+  // Keys and recipients come later, from secrets init.
+  const problems = found.problems.filter(({ message }) => !message.startsWith("missing"));
+  if (problems.length > 0) throw new SettingsError(problems);
+  const steps: [string, boolean, () => Promise<unknown>][] = [
+    [join(layout.root, ".gitignore"), !isIgnored(layout), () => addIgnoreLine(layout)],
+    [layout.stackJson, stack !== undefined, () => writePrivateFile(layout.stackJson, json(stack))],
+    [envFile(layout), !existsSync(envFile(layout)), () => writePrivateFile(envFile(layout), envFileTemplate())],
+    [schemaFile(layout), isStale(layout), () => writePrivateFile(schemaFile(layout), json(stackJsonSchema()))],
+    ...missingWorkflowFiles(layout.root).map(({ path, text }): [string, boolean, () => Promise<unknown>] => [
+      join(layout.root, path),
+      true,
+      () => writePublicFile(join(layout.root, path), text),
+    ]),
+  ];
+  const due = steps.filter(([, isDue]) => isDue);
+  const files = due.map(([file]) => relative(layout.root, file));
+  if (dryRun) return [...files, `stacks/Pulumi.${host}.yaml`];
+  // First of all: from here on git would take what comes.
+  if (!isIgnored(layout)) await addIgnoreLine(layout);
+  makePrivateFolder(layout.dir);
+  return asOnlyWriter(layout, async () => {
+    for (const [file, , work] of due) if (file !== join(layout.root, ".gitignore")) await work();
+    const added = await addToStackFile(layout, host, withoutUndefined(settings));
+    return added.length > 0 ? [...files, `stacks/Pulumi.${host}.yaml`] : files;
+  });
+}
+
+/** stack.json with the host in it. @returns undefined when it is there already @throws SettingsError when facts are missing */
+function nextStackJson({ layout, host, entry, flake }: ScaffoldRequest): StackJson | undefined {
+  const { value, problems } = readStackJson(layout);
+  if (problems.length > 0) throw new SettingsError(problems);
+  if (value && hostEntry(value, host)) return undefined;
+  const next = {
+    ...(value ?? { $schema: "./dist/stack.schema.json", schemaVersion: 3, envFile: ".env" }),
+    ...(flake !== undefined && !value?.base && { base: { flake } }),
+    hosts: { ...value?.hosts, [host]: newEntry(host, entry) },
+  };
+  const checked = checkEntry(next, host, entry);
+  if (checked.length > 0) throw new SettingsError(checked);
+  return next as StackJson;
+}
+
+function newEntry(
+  host: string,
+  { adminCidr, sshPubkeyFile, serverType }: ScaffoldRequest["entry"],
+): Partial<StackHost> {
+  return {
+    flakeHost: host,
+    hetzner: { serverType: serverType ?? "" },
+    opentofu: { adminCidr: adminCidr ?? "", sshPubkeyFile: sshPubkeyFile ?? "" },
+    secrets: { localDir: `secrets/hosts/${host}`, remoteDir: `/var/lib/clawdlets/secrets/hosts/${host}` },
+  };
+}
+
+function checkEntry(next: unknown, host: string, entry: ScaffoldRequest["entry"]): Problem[] {
+  const name = hostName.safeParse(host);
+  if (!name.success) {
+    const allowed = name.error.issues.map(({ message }) => message).join("; ");
+    return [{ where: "--host", setting: "host", message: `"${host}" is no host name; ${allowed}.` }];
+  }
+  const options = { adminCidr: "--admin-cidr", sshPubkeyFile: "--ssh-pubkey", serverType: "--server-type" } as const;
+  const problems = parseStackJson(JSON.stringify(next), "stack.json").problems;
+  return problems.map((problem) => {
+    const key = problem.setting.split(".").at(-1) as keyof typeof options;
+    const isMissing = key in options && entry[key] === undefined;
+    if (!(key in options)) return problem;
+    const message = isMissing ? problem.message.replace(/^is ""/, "missing") : problem.message;
+    return { where: "the command line", setting: options[key], message };
+  });
+}
+
+/** Without git: whether a line says so. With it, `checkLocalFolder` asks git itself before anything secret is written. */
+function isIgnored(layout: Layout): boolean {
+  const file = join(layout.root, ".gitignore");
+  const lines = existsSync(file) ? readFileSync(file, "utf8").split(/\r?\n/) : [];
+  return lines.some((line) => /^\/?\.clawdlets\/?\s*$/.test(line));
+}
+
+async function addIgnoreLine(layout: Layout): Promise<void> {
+  const file = join(layout.root, ".gitignore");
+  const before = existsSync(file) ? readFileSync(file, "utf8") : "";
+  const gap = before === "" || before.endsWith("\n") ? "" : "\n";
+  // A project that has none yet would also have git take its packages, and the engine, which is over a GB.
+  const more = before === "" ? "\nnode_modules/\n.toolchain/\n" : "";
+  await writePublicFile(file, `${before}${gap}# Local state and secrets: never in git\n${ignoreLine}\n${more}`);
+}
+
+const envFile = (layout: Layout) => join(layout.dir, readStackJson(layout).value?.envFile ?? ".env");
+const schemaFile = (layout: Layout) => join(layout.dir, "dist", "stack.schema.json");
+const isStale = (layout: Layout) => readPublicFile(schemaFile(layout)) !== json(stackJsonSchema());
+const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+
+function withoutUndefined<T extends object>(value: T): Partial<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as Partial<T>;
+}

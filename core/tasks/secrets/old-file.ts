@@ -1,0 +1,74 @@
+import { existsSync } from "node:fs";
+import { relative } from "node:path";
+import { isMap, isScalar, parseDocument } from "yaml";
+import { messageOf, type Problem } from "../../base/errors.ts";
+import { readIdentityFile } from "../../project/secrets/keys/age.ts";
+import { isPlaceholder } from "../../project/secrets/plan.ts";
+import { decryptYaml } from "../../project/secrets/sops/sops.ts";
+import { readSecret, type SecretStore, secretFile } from "../../project/secrets/store.ts";
+import { secretName } from "../../project/settings/names.ts";
+
+/** One host's old single file, read. */
+export interface OldFile {
+  store: SecretStore;
+  file: string;
+  values: Record<string, string>;
+  skipped: string[];
+}
+
+/** Upstream's single file stood beside the folder that takes its place: `<folder>.yaml` or `.yml`. */
+export async function readOldFile(
+  store: SecretStore,
+  overwrite: boolean,
+): Promise<{ value?: OldFile; problems: Problem[] }> {
+  const file = [`${store.folder}.yaml`, `${store.folder}.yml`].find((path) => existsSync(path));
+  if (file === undefined) return { problems: [] };
+  const where = relative(store.layout.root, file);
+  const identities = [store.operatorFile, store.files.identity].filter((path) => existsSync(path));
+  const pair = await readIdentityFile(store.files.identity);
+  if (!pair) {
+    const message = `${relative(store.layout.root, store.files.identity)} is missing, so nothing could be encrypted to the host. Put a backup of it back, or make a new one: clawdlets secrets init --host ${store.host}`;
+    return { problems: [{ where, setting: "age identity", message }] };
+  }
+  try {
+    const { values, skipped, problems } = scalarsOf(await decryptYaml(store.sops, { file, identities }), where);
+    for (const [name, value] of Object.entries(values)) {
+      const there = await readSecret(store, name);
+      if (there === undefined || there === value || overwrite) continue;
+      const shown = relative(store.layout.root, secretFile(store, name));
+      const message = `has another value than ${where}. Say --yes to take the one of ${where}.`;
+      problems.push({ where: shown, setting: name, message });
+    }
+    return problems.length > 0 ? { problems } : { value: { store, file, values, skipped }, problems };
+  } catch (error) {
+    return { problems: [{ where, setting: "(the whole file)", message: messageOf(error) }] };
+  }
+}
+
+/** Text as sops gives it: a Discord id without quotes is a number there, and would lose digits as one of JavaScript's. */
+function scalarsOf(
+  text: string,
+  where: string,
+): { values: Record<string, string>; skipped: string[]; problems: Problem[] } {
+  const values: Record<string, string> = {};
+  const skipped: string[] = [];
+  const problems: Problem[] = [];
+  const { contents } = parseDocument(text);
+  for (const { key, value } of isMap(contents) ? contents.items : []) {
+    const name = isScalar(key) ? String(key.value) : "?";
+    const typed = isScalar(value) ? (typeof value.value === "string" ? value.value : (value.source ?? "")) : undefined;
+    const checked = secretName.safeParse(name);
+    if (typed === "" || (typed !== undefined && isPlaceholder(typed))) skipped.push(name);
+    else if (typed === undefined)
+      problems.push({ where, setting: name, message: "is a list or a mapping; a secret is one text." });
+    else if (!checked.success) {
+      const allowed = checked.error.issues.map(({ message }) => message).join("; ");
+      problems.push({
+        where,
+        setting: name,
+        message: `is no name of a secret; ${allowed}. Rename it in the old file.`,
+      });
+    } else values[name] = typed;
+  }
+  return { values, skipped, problems };
+}

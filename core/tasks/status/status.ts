@@ -1,0 +1,148 @@
+import { messageOf, UserError } from "../../base/errors.ts";
+import { answerOf, createHetzner, type Hetzner } from "../../base/hetzner/client.ts";
+import { selectorOf } from "../../base/hetzner/labels.ts";
+import { allServers } from "../../base/hetzner/pages.ts";
+import { lookByAnyWay } from "../../host/facts/installed-host.ts";
+import { readJournal } from "../../host/journal.ts";
+import { verifyHost } from "../../host/lockdown/verify.ts";
+import { hostLayoutOf, type Layout } from "../../project/layout.ts";
+import { loadHost } from "../../project/settings/host.ts";
+import { readHostState } from "../../project/state/state.ts";
+import { type Cost, costOf, readPrices } from "./cost.ts";
+import { type SecretsAge, secretsAge } from "./secrets-age.ts";
+
+/** One host at a glance. What could not be found out is left out, and `problems` says why. */
+export interface HostStatus {
+  host: string;
+  /** Whether the server is there, installed, closed as declared and as the stack says. */
+  ok: boolean;
+  server?: { id: number; type: string; location: string; state: string };
+  ipv4?: string;
+  ipv6?: string;
+  /** TCP/22 as connecting from here showed it: `closed`, `open`, or `open as declared`. */
+  ssh?: "closed" | "open" | "open as declared" | "not tried";
+  tailnet?: string;
+  /** As the host itself says; else as this machine's journal has it. */
+  installId?: string;
+  systemPath?: string;
+  /** Where the two were read. */
+  seenOn?: "host" | "journal";
+  secrets?: SecretsAge;
+  /** What the next `up` would do, by operation; none: `{}`. */
+  drift?: Record<string, number>;
+  cost?: Cost;
+  problems: string[];
+}
+
+export interface StatusRequest {
+  layout: Layout;
+  host: string;
+  environment: Readonly<Record<string, string | undefined>>;
+  now: Date;
+  signal: AbortSignal;
+  /** What `up` would do, by operation; left out: not asked. */
+  preview?: (host: string) => Promise<Record<string, number>>;
+}
+
+/** Looks at one host from every side. Changes nothing; what goes wrong on the way is in the result. */
+export async function hostStatus(request: StatusRequest): Promise<HostStatus> {
+  const { host } = request;
+  const problems: string[] = [];
+  const tried = async <T>(what: string, look: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await look();
+    } catch (error) {
+      request.signal.throwIfAborted();
+      if (!(error instanceof UserError)) throw error;
+      problems.push(`${what}: ${messageOf(error).split("\n").join(" ")}`);
+      return undefined;
+    }
+  };
+  const loaded = await tried("settings", async () => loadHost(request.layout, host, request.environment));
+  if (!loaded) return { host, ok: false, problems };
+  const hetzner = createHetzner({ ...loaded.local, signal: request.signal });
+  const [server, exposure, installed, drift] = await Promise.all([
+    tried("server", () => lookAtServer(hetzner, request)),
+    tried("ssh", () => lookAtExposure(request)),
+    tried("installation", () => lookAtInstallation(request, loaded)),
+    request.preview && tried("drift", () => request.preview?.(host) ?? Promise.resolve({})),
+  ]);
+  if (server && !("server" in server)) problems.push(`Hetzner has no server of this host: clawdlets up --host ${host}`);
+  problems.push(...(exposure?.wrong ?? []));
+  const secrets = secretsAge(loaded.local.secretsDir, request.now);
+  const { wrong: _, ...seen } = exposure ?? {};
+  return {
+    host,
+    ok: problems.length === 0 && installed?.installId !== undefined,
+    ...server,
+    ...seen,
+    ...installed,
+    ...(secrets && { secrets }),
+    ...(drift && { drift: changesIn(drift) }),
+    problems,
+  };
+}
+
+const changesIn = (operations: Record<string, number>) =>
+  Object.fromEntries(Object.entries(operations).filter(([operation]) => operation !== "same"));
+
+/** By the state's id, else by our labels. */
+async function lookAtServer(hetzner: Hetzner, { layout, host }: StatusRequest) {
+  const known = readHostState(layout, host).value?.resources.find(
+    ({ type }) => type === "hcloud:index/server:Server",
+  )?.id;
+  const servers = await allServers(hetzner, `look for the server of ${host}`, selectorOf(host));
+  const found = servers.find(({ id }) => String(id) === known) ?? servers[0] ?? (await byId(hetzner, known));
+  if (!found) return {};
+  const volumes = await Promise.all(found.volumes?.map((id) => volumeGb(hetzner, id)) ?? []);
+  const [ipv4, ipv6] = [found.public_net.ipv4?.ip, found.public_net.ipv6?.ip];
+  // The API names the place in `location` since it did away with data centres.
+  const location = found.location.name;
+  const cost = costOf(await readPrices(hetzner), {
+    serverType: found.server_type.name,
+    location,
+    hasIpv4: ipv4 !== undefined,
+    hasBackups: found.backup_window !== null && found.backup_window !== undefined,
+    volumeGb: volumes.reduce((sum, size) => sum + size, 0),
+  });
+  return {
+    server: { id: found.id, type: found.server_type.name, location, state: found.status },
+    ...(ipv4 !== undefined && { ipv4 }),
+    ...(ipv6 !== undefined && { ipv6 }),
+    ...(cost && { cost }),
+  };
+}
+
+async function byId(hetzner: Hetzner, id: string | undefined) {
+  if (id === undefined) return undefined;
+  const path = { id: Number(id) };
+  return (await answerOf("look at the server", hetzner.GET("/servers/{id}", { params: { path } }))).server;
+}
+
+async function volumeGb(hetzner: Hetzner, id: number): Promise<number> {
+  const { volume } = await answerOf("look at the volume", hetzner.GET("/volumes/{id}", { params: { path: { id } } }));
+  return volume.size;
+}
+
+async function lookAtExposure({ layout, host, environment, signal }: StatusRequest) {
+  const { seen, wrong } = await verifyHost({ layout, host, environment, signal });
+  if (!seen) return { wrong };
+  const tried = seen.ports.filter(({ notTried }) => notTried === undefined);
+  const isOpen = tried.some(({ closed }) => !closed);
+  const ssh = tried.length === 0 ? "not tried" : !isOpen ? "closed" : seen.ok ? "open as declared" : "open";
+  return { ssh, tailnet: seen.tailnet, wrong } as const;
+}
+
+/** The host itself is asked, under its pinned key; where it does not answer, the journal is what is known. */
+async function lookAtInstallation({ layout, host, signal }: StatusRequest, loaded: ReturnType<typeof loadHost>) {
+  const journal = readJournal(hostLayoutOf(layout, host).journal);
+  if (!journal) return {};
+  const { serverId, address, installId } = journal;
+  const found = await lookByAnyWay({ layout, ...loaded, facts: { serverId, address, installId }, signal });
+  if (found) {
+    const { installId: seenId, systemPath } = found.seen;
+    return { installId: seenId === "" ? installId : seenId, systemPath, seenOn: "host" } as const;
+  }
+  const { systemPath } = journal;
+  return { installId, ...(systemPath !== undefined && { systemPath }), seenOn: "journal" } as const;
+}

@@ -1,0 +1,103 @@
+import { type FirewallRule, opensSsh } from "../../../core/project/firewall/opens-ssh.ts";
+import { hasUnknown, type Plan, type Step, type Values } from "./plan.ts";
+
+/** What would happen to one resource, in a few words. */
+export interface Change {
+  op: string;
+  resource: string;
+  /** e.g. `Server`, `Firewall`, `Command` */
+  kind: string;
+  /** Input properties that differ. */
+  properties: string[];
+}
+
+/** Something that cannot be taken back, or that opens a port. */
+export interface Danger {
+  kind: "replacement" | "opening" | "destruction";
+  resource: string;
+  message: string;
+}
+
+const kindOf = ({ type }: Step) => type.split(":").at(-1) ?? type;
+
+/** What a plan changes. Components are left out: what they hold says it. */
+export function changesOf({ steps }: Plan): Change[] {
+  return steps
+    .filter(
+      ({ op, custom, type }) => custom && !["same", "read", "refresh"].includes(op) && !type.startsWith("pulumi:"),
+    )
+    .map((step) => ({
+      op: step.op,
+      resource: step.name,
+      kind: kindOf(step),
+      properties: [...new Set(Object.keys(step.diff).map((path) => path.split(/[.[]/)[0] ?? path))].sort(),
+    }));
+}
+
+/** What has to be seen by a person before it is done. */
+export function dangersOf({ steps }: Plan): Danger[] {
+  return steps.flatMap((step) => [...replacements(step), ...destructions(step), ...openings(step)]);
+}
+
+const installs = /clawdlets install|nixos-anywhere|nixos-install|kexec|disko|installimage/;
+const isCommand = ({ type }: Step) => type === "command:local:Command" || type === "command:remote:Command";
+const isInstall = ({ after, before }: Step) =>
+  installs.test(`${String(after?.["create"])}\n${String(before?.["create"])}`);
+/** Whose end loses data, an address, or the protection of a server. */
+const keepsSomething = /^hcloud:index\/(server|volume|primaryIp|floatingIp|snapshot|firewall|network|storageBox):/;
+
+function replacements(step: Step): Danger[] {
+  if (step.op !== "replace") return [];
+  const by = Object.entries(step.diff)
+    .filter(([, { replaces }]) => replaces)
+    .map(([path]) => path.split(/[.[]/)[0] ?? path);
+  const because = by.length > 0 ? ` (${[...new Set(by)].join(", ")} changed)` : "";
+  if (isCommand(step)) {
+    if (!isInstall(step)) return [];
+    const message = `would be run again${because}: another installation, which WIPES THE DISK`;
+    return [{ kind: "replacement", resource: step.name, message }];
+  }
+  if (!keepsSomething.test(step.type)) return [];
+  return [
+    {
+      kind: "replacement",
+      resource: step.name,
+      message: `would be deleted and made anew${because}, with all that is on it`,
+    },
+  ];
+}
+
+function destructions(step: Step): Danger[] {
+  if (step.op !== "delete" || !keepsSomething.test(step.type)) return [];
+  return [
+    { kind: "destruction", resource: step.name, message: `${kindOf(step)} would be deleted, with all that is on it` },
+  ];
+}
+
+function openings(step: Step): Danger[] {
+  if (!step.type.startsWith("hcloud:index/firewall:") || step.op === "delete" || step.op === "same") return [];
+  const before = rulesOf(step.before).map(told);
+  const opened = rulesOf(step.after).filter(
+    (rule) => rule.direction === "in" && rule.protocol !== "icmp" && !before.includes(told(rule)),
+  );
+  return opened.map((rule) => ({
+    kind: "opening",
+    resource: step.name,
+    message: `${told(rule)} would be let in${opensSsh(rule) ? ": ssh, for as long as the rule stays" : ""}`,
+  }));
+}
+
+const told = ({ protocol, port, source_ips = [] }: FirewallRule) =>
+  `${protocol}${port ? `/${port}` : ""} from ${[...source_ips].sort().join(", ") || "networks not known yet"}`;
+
+/** The rules of a planned firewall in the shape of the API. */
+export function rulesOf(values: Values | undefined): FirewallRule[] {
+  const rules = values?.["rules"];
+  if (!Array.isArray(rules)) return [];
+  return rules.map((rule) => ({
+    direction: rule.direction === "out" ? "out" : "in",
+    protocol: rule.protocol,
+    port: rule.port ?? null,
+    source_ips: Array.isArray(rule.sourceIps) && !hasUnknown(rule.sourceIps) ? rule.sourceIps : [],
+  }));
+}

@@ -1,0 +1,21 @@
+import { opensSsh } from "../../../core/project/firewall/opens-ssh.ts";
+import { rulesOf } from "./changes.ts";
+import type { Plan } from "./plan.ts";
+
+/** What would be there, on one line: `cx43 in nbg1, debian-12; TCP/22 closed`. */
+export function summaryOf({ steps }: Plan): string {
+  const there = steps.filter(({ op }) => op !== "delete");
+  const servers = there.flatMap(({ type, after }) => {
+    if (type !== "hcloud:index/server:Server" || !after) return [];
+    return `${String(after["serverType"])} in ${String(after["location"] ?? "any location")}, ${String(after["image"] ?? "no image")}`;
+  });
+  if (servers.length === 0) return there.length > 0 ? "no server" : "";
+  const ssh = there.flatMap(({ type, after }) =>
+    type.startsWith("hcloud:index/firewall:")
+      ? rulesOf(after)
+          .filter(opensSsh)
+          .flatMap(({ source_ips = [] }) => source_ips)
+      : [],
+  );
+  return `${servers.join("; ")}; TCP/22 ${ssh.length > 0 ? `open to ${[...new Set(ssh)].sort().join(", ")}` : "closed"}`;
+}

@@ -1,0 +1,90 @@
+import { shown } from "../../../core/base/wording.ts";
+import type { HostReport, PreviewReport } from "./report.ts";
+
+/** How a report is written: for a terminal, a pull request, or a program. */
+export const formats = ["text", "markdown", "json"] as const;
+export type Format = (typeof formats)[number];
+
+export function formatReport(report: PreviewReport, format: Format): string {
+  if (format === "json") return `${JSON.stringify({ ok: report.verdict !== "invalid", ...report })}\n`;
+  return format === "markdown" ? markdown(report) : plain(report);
+}
+
+const heading = ({ comparedWith, verdict, hosts }: PreviewReport) =>
+  `${hosts.length} ${hosts.length === 1 ? "host" : "hosts"}, ${verdict}; compared with ${comparedWith}`;
+
+/** Everything that can be said of a host beside its row, each as one sentence that begins with its kind. */
+function remarks(host: HostReport): string[] {
+  return [
+    ...host.problems.map(({ where, line, setting, message }) => `invalid: ${where}:${line}: ${setting}: ${message}`),
+    ...host.dangers.map(({ kind, resource, message }) => `${kind}: ${resource} ${message}`),
+    ...host.violations.map(
+      ({ rule, resource, message, mandatory }) =>
+        `${mandatory ? "refused" : "advice"} (${rule}): ${resource} ${message}`,
+    ),
+    ...host.notes.map((note) => `note: ${note}`),
+  ].map((text) => shown(text.replace(/\s*\n\s*/g, " ")));
+}
+
+function changesText({ changes, verdict }: HostReport, comparedWith: string): string {
+  if (verdict === "invalid") return "not previewed";
+  if (comparedWith === "nothing") return "";
+  if (changes.length === 0) return "none";
+  return changes
+    .map(({ op, kind, properties }) => `${op} ${kind}${properties.length > 0 ? ` (${properties.join(", ")})` : ""}`)
+    .join("; ");
+}
+
+function dangerText({ dangers, violations }: HostReport): string {
+  const kinds = dangers.map(({ kind }) => kind);
+  const refused = violations.filter(({ mandatory }) => mandatory).map(({ rule }) => rule);
+  return [...new Set([...kinds, ...refused])].join(", ");
+}
+
+function markdown(report: PreviewReport): string {
+  const rows = report.hosts.map((host) =>
+    [mark[host.verdict], code(host.host), host.exists, changesText(host, report.comparedWith), dangerText(host)]
+      .map(cell)
+      .join(" | "),
+  );
+  const details = report.hosts.flatMap((host) => {
+    const lines = remarks(host);
+    return lines.length === 0 ? [] : [`\n#### ${code(host.host)}\n`, ...lines.map((line) => `- ${escaped(line)}`)];
+  });
+  return [
+    `### clawdlets preview: ${escaped(heading(report))}\n`,
+    "| | host | would exist | changes | dangerous |\n| --- | --- | --- | --- | --- |",
+    ...rows.map((row) => `| ${row} |`),
+    ...details,
+    ...report.notes.map((note) => `\n_${escaped(note)}_`),
+    "",
+  ].join("\n");
+}
+
+const mark = {
+  clean: "✅ clean",
+  changes: "🔷 changes",
+  dangerous: "⛔ **dangerous**",
+  invalid: "❌ **invalid**",
+} as const;
+const code = (text: string) => `\`${text.replaceAll("`", "'")}\``;
+const cell = (text: string) =>
+  text.startsWith("`") || /^[✅🔷⛔❌]/u.test(text) ? text.replaceAll("|", "\\|") : escaped(text);
+
+/** Text of a pull request's author, who must not be able to write links, mentions or rows of his own with it. */
+function escaped(text: string): string {
+  return shown(text)
+    .replace(/[\\`*_{}[\]<>()#+!|~]/g, "\\$&")
+    .replace(/\bhttps?:/g, "$&\u200b")
+    .replaceAll("@", "@\u200b");
+}
+
+function plain(report: PreviewReport): string {
+  const width = Math.max(4, ...report.hosts.map(({ host }) => host.length));
+  const rows = report.hosts.flatMap((host) => {
+    const changes = changesText(host, report.comparedWith);
+    const parts = [host.verdict.padEnd(9), host.host.padEnd(width), host.exists, changes, dangerText(host)];
+    return [shown(parts.filter((part) => part !== "").join("  ")), ...remarks(host).map((line) => `    ${line}`)];
+  });
+  return [heading(report), ...rows, ...report.notes.map((note) => `note: ${note}`), ""].join("\n");
+}

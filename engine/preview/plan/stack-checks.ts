@@ -1,0 +1,143 @@
+import { existsSync, lstatSync } from "node:fs";
+import { relative } from "node:path";
+import type { Problem } from "../../../core/base/errors.ts";
+import { readFolder } from "../../../core/base/machine/private-files.ts";
+import { readText } from "../../../core/base/text/read-text.ts";
+import { readSecretSources } from "../../../core/host/delivery/upstream-secrets.ts";
+import { hostLayoutOf, type Layout } from "../../../core/project/layout.ts";
+import { checkRecipients } from "../../../core/project/secrets/check.ts";
+import { requiredSecrets } from "../../../core/project/secrets/plan.ts";
+import { secretKindsIn } from "../../../core/project/secrets/token-shapes.ts";
+import { readLocal } from "../../../core/project/settings/host.ts";
+import type { StackConfig } from "../../../core/project/settings/stack-config.ts";
+import { readStackFile } from "../../../core/project/settings/stack-file.ts";
+import { lineOf } from "./locate.ts";
+
+/** A problem and the line it is on. */
+export interface LocatedProblem extends Problem {
+  /** From 1. */
+  line: number;
+}
+
+/** What the files say of one host, before the engine is asked. */
+export interface CheckedStack {
+  host: string;
+  /** Relative to the project. */
+  file: string;
+  value?: StackConfig;
+  problems: LocatedProblem[];
+}
+
+/** Every stack there is a file for; two files may be for one. Sorted. */
+export function stacksIn(layout: Layout): string[] {
+  const names = readFolder(layout.stacks).flatMap((file) => stackNameOf(file) ?? []);
+  return [...new Set(names)].sort();
+}
+
+const stackNameOf = (file: string) => /^Pulumi\.(.+)\.(?:ya?ml|json)$/.exec(file)?.[1];
+
+/** Checks every stack by itself and against the others. Reads public facts only; nothing is run, and no key is needed. */
+export function checkStacks(layout: Layout, hosts: readonly string[]): CheckedStack[] {
+  const checked = stacksIn(layout).map((host) => checkOne(layout, host));
+  for (const stack of checked) stack.problems.push(...doubles(layout, stack, checked));
+  const missing = hosts.filter((host) => !checked.some((each) => each.host === host));
+  return [...checked.filter(({ host }) => hosts.includes(host)), ...missing.map((host) => checkOne(layout, host))];
+}
+
+function checkOne(layout: Layout, host: string): CheckedStack {
+  const path = hostLayoutOf(layout, host).stackFile;
+  const file = relative(layout.root, path);
+  // What a stranger's branch links to, say /proc/self/environ, must not end up in a message.
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    const message = "is a link. Put the file itself there.";
+    return { host, file, problems: [{ where: file, setting: "(the whole file)", message, line: 1 }] };
+  }
+  const { text = "" } = readText(hostLayoutOf(layout, host).stackFile, file);
+  const { value, problems } = readStackFile(layout, host);
+  const all: (Problem & { line?: number })[] = [
+    ...problems,
+    ...tokensIn(text, file),
+    ...(value ? recipientProblems(layout, host, value) : []),
+  ];
+  const located = all.map((problem) => ({
+    ...problem,
+    line: problem.line ?? (problem.where === file ? (lineIn(problem) ?? lineOf(text, problem.setting)) : 1),
+  }));
+  return { host, file, ...(value && { value }), problems: located };
+}
+
+/** A YAML error says its own line. */
+const lineIn = ({ message }: Problem) => {
+  const line = /^not YAML: line (\d+),/.exec(message)?.[1];
+  return line === undefined ? undefined : Number(line);
+};
+
+/** Line by line, since whatever stands there is public: comments and other projects' settings, too. */
+function tokensIn(text: string, file: string): (Problem & { line: number })[] {
+  return text.split("\n").flatMap((line, index) => {
+    // Encrypted by the engine, or its salt.
+    if (/^\s*(secure|encryptionsalt|encryptedkey):/.test(line)) return [];
+    return secretKindsIn(line).map((kind) => ({
+      where: file,
+      setting: `(line ${index + 1})`,
+      message: `holds ${kind}, and this file is public. Take it out, also of git's history, and replace it: it has to count as known.`,
+      line: index + 1,
+    }));
+  });
+}
+
+/** Only where `.clawdlets` is there, which it is not in CI. Of ciphertexts, whom they are for. */
+function recipientProblems(layout: Layout, host: string, value: StackConfig): Problem[] {
+  if (!existsSync(layout.dir)) return [];
+  const local = readLocal(layout, host, {}, value, { token: false });
+  // What is wrong with the local half itself is no matter of the repository's.
+  if (!local.value) return [];
+  const files = hostLayoutOf(layout, host);
+  const required = readSecretSources(layout, files, local.value, requiredSecrets(value)).local;
+  return checkRecipients({
+    layout,
+    host: files,
+    hostName: host,
+    recipient: value.ageRecipient,
+    secretsDir: local.value.secretsDir,
+    required,
+  });
+}
+
+/** What no two hosts may share: their name, however it is spelt, their place in the flake, and their keys. */
+function doubles(layout: Layout, stack: CheckedStack, all: readonly CheckedStack[]): LocatedProblem[] {
+  const problems: LocatedProblem[] = [];
+  const files = readFolder(layout.stacks).filter(
+    (each) => stackNameOf(each)?.toLowerCase() === stack.host.toLowerCase(),
+  );
+  const say = (setting: string, message: string) => {
+    const { text = "" } = readText(hostLayoutOf(layout, stack.host).stackFile, stack.file);
+    problems.push({ where: stack.file, setting, message, line: lineOf(text, setting) });
+  };
+  if (files.length > 1)
+    say("(the stack's name)", `two hosts with one name: ${files.sort().join(" and ")}. Rename one, or remove it.`);
+  const others = all.filter(({ host }) => host !== stack.host);
+  const own = stack.value;
+  if (!own) return problems;
+  const same = (pick: (value: StackConfig, host: string) => string) =>
+    others.filter(({ host, value }) => value && pick(value, host) === pick(own, stack.host)).map(({ host }) => host);
+  const flakeHost = same((value, host) => `${value.flake ?? ""}#${value.flakeHost ?? host}`);
+  if (flakeHost.length > 0)
+    say(
+      "clawdlets:flakeHost",
+      `two hosts with one name: ${flakeHost.join(", ")} would be installed as "${own.flakeHost ?? stack.host}" as well. Give each its own.`,
+    );
+  const recipient = same((value) => value.ageRecipient);
+  if (recipient.length > 0)
+    say(
+      "clawdlets:ageRecipient",
+      `is that of ${recipient.join(", ")} as well: each could read the other's secrets. Make one for this host: clawdlets secrets init --host ${stack.host}`,
+    );
+  const hostKey = same((value) => value.sshHostKey.split(" ")[1] ?? "");
+  if (hostKey.length > 0)
+    say(
+      "clawdlets:sshHostKey",
+      `is that of ${hostKey.join(", ")} as well: each could pass for the other. Make one for this host: clawdlets secrets init --host ${stack.host}`,
+    );
+  return problems;
+}

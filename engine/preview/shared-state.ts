@@ -1,0 +1,128 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pMap from "p-map";
+import { UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+import type { Engine } from "../../toolchain/index.ts";
+import { engineEnvironment, packageRoot } from "../environment.ts";
+import { bareEnvironment } from "./backend.ts";
+import { runPreview } from "./engine-run.ts";
+import { programProblem } from "./host.ts";
+import { changesOf, dangersOf } from "./plan/changes.ts";
+import { summaryOf } from "./plan/exists.ts";
+import { type HostReport, type PreviewReport, verdictOf, worstOf } from "./plan/report.ts";
+import { type CheckedStack, checkStacks } from "./plan/stack-checks.ts";
+import { packSettings, type ThrowawayRequest } from "./throwaway.ts";
+
+export interface StateRequest extends Omit<ThrowawayRequest, "base"> {
+  /** Whether Hetzner is asked first; left out: as Pulumi.yaml says. */
+  refresh: false | undefined;
+}
+
+/**
+ * Previews the real change, against the state and with the credentials that are there. RUNS THE CHECKOUT'S PROGRAM WITH THEM
+ * IN REACH: only for branches whose authors may have them.
+ * @throws UserError in a pull request from a fork, and where credentials are missing
+ */
+export async function previewState(request: StateRequest): Promise<PreviewReport> {
+  const { layout, hosts, tell, signal, refresh, engine } = request;
+  refuseForks(process.env);
+  const environment = credentials(request);
+  const folder = mkdtempSync(join(tmpdir(), "clawdlets-preview-"));
+  const settings = join(layout.root, packSettings);
+  const pack = { folder: join(packageRoot, "policy"), settings: existsSync(settings) ? settings : undefined };
+  const one = async (checked: CheckedStack): Promise<HostReport> => {
+    const startedAt = performance.now();
+    const { host: stack, file, problems } = checked;
+    const events = join(folder, `${stack}.events`);
+    const plan =
+      problems.length > 0
+        ? undefined
+        : await runPreview({
+            engine,
+            stack,
+            folder: layout.root,
+            environment,
+            events,
+            pack,
+            signal,
+            ...(refresh === false && { refresh }),
+          });
+    const protectedOnes = plan?.errors.filter((error) => /marked for protection/.test(error)) ?? [];
+    const errors = plan?.errors.filter((error) => !protectedOnes.includes(error)) ?? [];
+    const report: HostReport = {
+      host: stack,
+      file,
+      verdict: "invalid",
+      exists: plan ? summaryOf(plan) : "",
+      changes: plan ? changesOf(plan) : [],
+      dangers: [
+        ...(plan ? dangersOf(plan) : []),
+        ...protectedOnes.map((message) => ({ kind: "destruction" as const, resource: stack, message })),
+      ],
+      violations: plan?.violations ?? [],
+      problems: [...problems, ...errors.map((message) => programProblem(file, message))],
+      notes: [],
+      seconds: Math.round(performance.now() - startedAt) / 1000,
+    };
+    tell(`${stack}: done after ${report.seconds} s`);
+    return { ...report, verdict: verdictOf(report) };
+  };
+  try {
+    // Two at a time: each asks Hetzner, whose quota is a project's.
+    const all = await pMap(checkStacks(layout, hosts), one, { concurrency: 2 });
+    return { comparedWith: "the state", verdict: worstOf(all), hosts: all, notes: [] };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** GitHub gives a fork's pull request no secrets; this is for whoever has made it give some. */
+export function refuseForks(environment: Readonly<Record<string, string | undefined>>): void {
+  const { GITHUB_EVENT_NAME: name = "", GITHUB_EVENT_PATH: path } = environment;
+  if (!name.startsWith("pull_request") && name !== "workflow_run") return;
+  const isOwn = name.startsWith("pull_request") && path !== undefined && existsSync(path) && comesFromHere(path);
+  if (isOwn) return;
+  throw new UserError(
+    `--state runs the checkout's program with credentials in reach, and this ${name} is not shown to come from this repository itself. Leave --state out: without it nothing secret is needed.`,
+    { exitCode: exitCodes.usage },
+  );
+}
+
+function comesFromHere(eventFile: string): boolean {
+  const event: {
+    pull_request?: { head?: { repo?: { full_name?: string } }; base?: { repo?: { full_name?: string } } };
+  } = JSON.parse(readFileSync(eventFile, "utf8"));
+  const { head, base } = event.pull_request ?? {};
+  return head?.repo?.full_name !== undefined && head.repo.full_name === base?.repo?.full_name;
+}
+
+const needed = ["PULUMI_BACKEND_URL", "HCLOUD_TOKEN"] as const;
+const passphrases = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"] as const;
+
+function credentials({ layout, engine }: { layout: StateRequest["layout"]; engine: Engine }): Record<string, string> {
+  if (existsSync(layout.passphrase)) return { ...inherited(), ...engineEnvironment(layout, engine) };
+  const missing = [
+    ...needed.filter((key) => !process.env[key]),
+    ...(passphrases.some((key) => process.env[key] !== undefined) ? [] : [passphrases.join(" or ")]),
+  ];
+  if (missing.length > 0) {
+    throw new UserError(
+      `--state needs the state and its credentials: there is no ${layout.passphrase}, and the environment lacks ${missing.join(", ")}. Leave --state out to preview without.`,
+      { exitCode: exitCodes.settings },
+    );
+  }
+  const given = [...needed, ...passphrases].flatMap((key) => {
+    const value = process.env[key];
+    return value === undefined ? [] : [[key, value] as const];
+  });
+  const { HCLOUD_ENDPOINT: _, NODE_OPTIONS: __, ...bare } = bareEnvironment(engine, process.env["HOME"] ?? layout.root);
+  return { ...bare, ...inherited(/^(AWS|AZURE|GOOGLE)_/), ...Object.fromEntries(given) };
+}
+
+/** Of this shell: everything, or what opens a backend in a bucket. */
+function inherited(pattern = /./): Record<string, string> {
+  const kept = Object.entries(process.env).filter(([key]) => pattern.test(key));
+  return Object.fromEntries(kept.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
+}

@@ -1,0 +1,133 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import pMap from "p-map";
+import { type Layout, layoutOf } from "../../core/project/layout.ts";
+import type { Engine } from "../../toolchain/index.ts";
+import { engineRoot, packageRoot } from "../environment.ts";
+import { makeBackend } from "./backend.ts";
+import { bundlePack, bundleProgram, projectName } from "./bundle.ts";
+import { type Lab, previewHost } from "./host.ts";
+import { type HostReport, type PreviewReport, worstOf } from "./plan/report.ts";
+import { checkStacks, stacksIn } from "./plan/stack-checks.ts";
+import { copyTree, exportRevision } from "./tree.ts";
+
+/** Settings of the policy pack, committed beside Pulumi.yaml. */
+export const packSettings = "clawdlets-policy.json";
+
+export interface ThrowawayRequest {
+  layout: Layout;
+  engine: Engine;
+  hosts: readonly string[];
+  /** Another revision to compare with. */
+  base: string | undefined;
+  tell: (text: string) => void;
+  signal: AbortSignal;
+}
+
+/** Previews hosts without token, passphrase, `.clawdlets` or state, in a folder that is gone afterwards. */
+export async function previewThrowaway({
+  layout,
+  engine,
+  hosts,
+  base,
+  tell,
+  signal,
+}: ThrowawayRequest): Promise<PreviewReport> {
+  const folder = mkdtempSync(join(tmpdir(), "clawdlets-preview-"));
+  try {
+    const lab = await setUp(folder, layout, engine, base, signal);
+    const checked = checkStacks(layout, hosts);
+    let done = 0;
+    // One more than cores: an engine waits for its plugins part of the time.
+    const reports = await pMap(
+      checked,
+      async (stack) => {
+        const report = await previewHost(lab, stack);
+        done++;
+        tell(`${report.host}: ${report.verdict} after ${report.seconds} s (${done} of ${checked.length})`);
+        return report;
+      },
+      { concurrency: availableParallelism() + 1 },
+    );
+    const gone = lab.base ? goneFrom(lab.base, layout, hosts) : [];
+    const all = [...reports, ...gone];
+    return { comparedWith: lab.base?.name ?? "nothing", verdict: worstOf(all), hosts: all, notes: [] };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function setUp(
+  folder: string,
+  layout: Layout,
+  engine: Engine,
+  base: string | undefined,
+  signal: AbortSignal,
+): Promise<Lab> {
+  const head = join(folder, "head");
+  await copyTree(layout.root, head);
+  const scratch = join(folder, "scratch");
+  mkdirSync(scratch);
+  const settings = join(head, packSettings);
+  const compared = base === undefined ? undefined : await baseTree(layout, head, base, join(folder, "base"));
+  await bundleProgram(head);
+  return {
+    engine,
+    backend: await makeBackend(engine, join(folder, "backend"), projectName(head)),
+    scratch,
+    head,
+    base: compared,
+    pack: {
+      folder: await bundlePack(join(packageRoot, "policy"), join(engineRoot, "node_modules"), join(folder, "pack")),
+      settings: existsSync(settings) ? settings : undefined,
+    },
+    signal,
+  };
+}
+
+async function baseTree(layout: Layout, head: string, revision: string, tree: string): Promise<Lab["base"]> {
+  const commit = await exportRevision(layout.root, revision, tree);
+  const sameProgram = digestOf(tree) === digestOf(head);
+  await bundleProgram(tree);
+  return { tree, name: revision === commit ? commit : `${revision} (${commit})`, sameProgram };
+}
+
+/** Over all files of a tree but stack files, by name and content. */
+function digestOf(tree: string): string {
+  const hash = createHash("sha256");
+  const entries = readdirSync(tree, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((each) => each.isFile())
+    .map(({ parentPath, name }) => join(parentPath, name).slice(tree.length));
+  for (const file of files.filter((each) => !each.startsWith("/stacks/")).sort())
+    hash.update(`${file}\0`).update(readFileSync(join(tree, file)));
+  return hash.digest("hex");
+}
+
+/** Hosts that the other revision has and this one has not. */
+function goneFrom({ tree, name }: NonNullable<Lab["base"]>, layout: Layout, hosts: readonly string[]): HostReport[] {
+  const here = stacksIn(layout);
+  const all = hosts.length === here.length || hosts.length === 0;
+  return stacksIn(layoutOf(tree))
+    .filter((host) => !here.includes(host) && (all || hosts.includes(host)))
+    .map((host) => ({
+      host,
+      file: `stacks/Pulumi.${host}.yaml`,
+      verdict: "dangerous" as const,
+      exists: "nothing",
+      changes: [],
+      dangers: [
+        {
+          kind: "destruction" as const,
+          resource: host,
+          message: `its stack file is gone since ${name}: the server would be nobody's, and go on costing money. Take it down first (clawdlets destroy --host ${host}), or put the file back.`,
+        },
+      ],
+      violations: [],
+      problems: [],
+      notes: [],
+      seconds: 0,
+    }));
+}

@@ -1,0 +1,82 @@
+import { cpSync, existsSync, lstatSync, mkdirSync, symlinkSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+import { run } from "../../core/base/machine/run.ts";
+
+/** What is never taken along: secrets, state, and what is built or large. */
+const leftOut = new Set([".clawdlets", ".git", ".toolchain", ".demo", "node_modules"]);
+
+/**
+ * A copy of the working tree to run the engine in: what git tracks or would take, or without git everything, but never
+ * `.clawdlets`. Nothing is written to the original.
+ */
+export async function copyTree(root: string, into: string): Promise<void> {
+  mkdirSync(into, { recursive: true });
+  const listed = await run("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: root });
+  const files =
+    listed.exitCode === 0
+      ? String(listed.stdout)
+          .split("\0")
+          .filter((file) => file !== "")
+      : undefined;
+  if (files) {
+    for (const file of files) {
+      if (file.split("/").some((part) => leftOut.has(part)) || !isFile(join(root, file))) continue;
+      mkdirSync(dirname(join(into, file)), { recursive: true });
+      cpSync(join(root, file), join(into, file), { verbatimSymlinks: true });
+    }
+  } else {
+    const filter = (source: string) => source === root || !leftOut.has(basename(source));
+    cpSync(root, into, { recursive: true, verbatimSymlinks: true, filter });
+  }
+  linkPackages(root, into);
+}
+
+/**
+ * The project as it was at another revision, with the packages of this one.
+ * @returns the commit's short id
+ * @throws UserError when there is no such revision
+ */
+export async function exportRevision(root: string, revision: string, into: string): Promise<string> {
+  const found = await run("git", ["rev-parse", "--verify", "--short", "--end-of-options", `${revision}^{commit}`], {
+    cwd: root,
+  });
+  if (found.exitCode !== 0) {
+    throw new UserError(
+      `--base ${revision} is no revision of ${root}. In CI, fetch it first (actions/checkout: fetch-depth: 0), or give a branch, tag or commit that "git log" knows.`,
+      { exitCode: exitCodes.usage },
+    );
+  }
+  const commit = String(found.stdout).trim();
+  mkdirSync(into, { recursive: true });
+  const archive = `${into}.tar`;
+  for (const [command, args] of [
+    ["git", ["archive", "--format=tar", `--output=${archive}`, commit, "."]],
+    ["tar", ["-xf", archive, "-C", into]],
+  ] as const) {
+    const { exitCode, stderr } = await run(command, args, { cwd: root });
+    if (exitCode !== 0) throw new UserError(`${command} could not export ${revision}: ${String(stderr).trim()}`);
+  }
+  linkPackages(root, into);
+  return commit;
+}
+
+/** Or a link; not a submodule, and not what is deleted but still in the index. */
+function isFile(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat !== undefined && !stat.isDirectory();
+}
+
+/** Packages are those that are installed; nothing is fetched. */
+function linkPackages(root: string, into: string): void {
+  for (let folder = root; ; folder = dirname(folder)) {
+    const packages = join(folder, "node_modules");
+    if (existsSync(packages)) {
+      if (!existsSync(join(into, "node_modules"))) symlinkSync(packages, join(into, "node_modules"));
+      return;
+    }
+    if (folder === dirname(folder))
+      throw new UserError(`There is no node_modules in ${root} or above it: run npm ci there.`);
+  }
+}

@@ -1,0 +1,85 @@
+import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import { z } from "zod";
+import { UserError } from "../core/base/errors.ts";
+import { exitCodes } from "../core/base/exit-codes.ts";
+import { createHetzner, type Hetzner } from "../core/base/hetzner/client.ts";
+import { findExisting, isAtHetzner } from "../core/base/hetzner/existing.ts";
+import { closeWindow, findWindows } from "../core/host/window/window.ts";
+import { noteWindow } from "../core/host/window/window-journal.ts";
+import { hostLayoutOf, type Layout } from "../core/project/layout.ts";
+import { type HostSettings, keepsWindow, type LocalSettings } from "../core/project/settings/host.ts";
+import { readState } from "../core/project/state/state.ts";
+import { clearDeadLocks } from "./stack-locks.ts";
+
+const resource = z.looseObject({
+  urn: z.string(),
+  type: z.string(),
+  inputs: z.record(z.string(), z.unknown()).optional(),
+});
+const deployment = z.looseObject({
+  resources: z.array(resource).optional(),
+  pending_operations: z.array(z.looseObject({ type: z.string(), resource })).optional(),
+});
+
+export interface Recovery {
+  layout: Layout;
+  host: string;
+  settings: HostSettings;
+  local: Pick<LocalSettings, "endpoint" | "token">;
+  tell: (text: string) => void;
+}
+
+/**
+ * Makes a stack that a killed run left ready for the next one: its dead locks go, and what was being created is looked for
+ * at Hetzner by name and labels. What is there is taken into the state under its id, so that it is not created, and paid for,
+ * twice; the rest is forgotten, and created again. Windows that were left are closed.
+ * @throws UserError (busy) when somebody is at work on it
+ */
+export async function recover(stack: Stack, recovery: Recovery): Promise<void> {
+  const { layout, host, local, tell } = recovery;
+  await clearDeadLocks(layout, host, tell);
+  // Read from the file, which takes no time; asking the engine takes a second.
+  const state = readState(layout, host).value;
+  if (!state) return;
+  const hetzner = createHetzner({ ...local, tell: (text) => tell(`${host}: ${text}`) });
+  if (state.resources.some(({ type }) => type === "hcloud:index/server:Server")) {
+    await closeLeftWindows(hetzner, recovery);
+  }
+  if (state.pending.length === 0) return;
+  const exported = await stack.exportStack();
+  const parsed = deployment.safeParse(exported.deployment);
+  if (!parsed.success) {
+    throw new UserError(`${host}: the state is not as Pulumi writes it (${z.prettifyError(parsed.error)}).`, {
+      exitCode: exitCodes.engine,
+    });
+  }
+  const { resources = [], pending_operations: pending = [], ...rest } = parsed.data;
+  const adopted: z.infer<typeof resource>[] = [];
+  for (const { type, resource: interrupted } of pending) {
+    if (type !== "creating" || !isAtHetzner(interrupted.type)) continue;
+    const name = interrupted.inputs?.["name"];
+    const id = typeof name === "string" ? await findExisting(hetzner, host, interrupted.type, name) : undefined;
+    if (id === undefined || resources.some(({ urn }) => urn === interrupted.urn)) continue;
+    adopted.push({ ...interrupted, id: String(id) });
+    tell(
+      `${host}: ${interrupted.urn.split("::").at(-1)} was being created when the last run was killed; it is there, as ${id}`,
+    );
+  }
+  // The next run's refresh reads the rest of it.
+  await stack.importStack({ ...exported, deployment: { ...rest, resources: [...resources, ...adopted] } });
+}
+
+/**
+ * A window that a run left whose machine is gone, or that is past its deadline. The engine is about to hold the stack's lock, so
+ * no other run needs it. A host that was never made has none, and is not asked for.
+ */
+async function closeLeftWindows(hetzner: Hetzner, { layout, host, settings, tell }: Recovery): Promise<void> {
+  const windows = await findWindows(hetzner, host);
+  for (const window of windows) {
+    if (keepsWindow(settings) && window.until === undefined) continue;
+    await closeWindow(hetzner, window);
+    if (!window.open) continue;
+    noteWindow(hostLayoutOf(layout, host).windows, { event: "closed", by: "up" });
+    tell(`${host}: a bootstrap window that was left open to ${window.cidrs.join(", ")} is closed`);
+  }
+}

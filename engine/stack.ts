@@ -1,0 +1,52 @@
+import { LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation/index.js";
+import { SemVer } from "semver";
+import { messageOf, UserError } from "../core/base/errors.ts";
+import { exitCodes } from "../core/base/exit-codes.ts";
+import type { Layout } from "../core/project/layout.ts";
+import { wrongPassphrase } from "../core/project/state/passphrase.ts";
+import { readProjectFile } from "../core/project/state/project-file.ts";
+import { type Engine, pins } from "../toolchain/index.ts";
+import { isChosen } from "./chosen-stack.ts";
+import { engineEnvironment, prepareState } from "./environment.ts";
+
+/**
+ * The host's stack in the engine, made if it is not there yet.
+ * @throws UserError where stacks are no hosts: a stack of this name would make the program's every host once more
+ */
+export async function openStack(
+  layout: Layout,
+  host: string,
+  engine: Engine,
+  extra: Readonly<Record<string, string>> = {},
+): Promise<Stack> {
+  if (!readProjectFile(layout).stacksAreHosts) {
+    throw new UserError(
+      `${host}: this project's stacks are not hosts (Pulumi.yaml has no "stackConfigDir: stacks"), so its own program decides. Use the engine itself: eval "$(npx clawdlets env)" && pulumi up`,
+      { exitCode: exitCodes.usage },
+    );
+  }
+  prepareState(layout, host);
+  const workspace = await LocalWorkspace.create({
+    workDir: layout.root,
+    pulumiHome: engine.pulumiHome,
+    pulumiCommand: pinnedCommand(engine),
+    envVars: { ...engineEnvironment(layout, engine), ...extra },
+  });
+  if (isChosen(layout, host, engine)) workspace.selectStack = async () => undefined;
+  return Stack.createOrSelect(host, workspace).catch((error: unknown) => {
+    // The library repeats the command line, and the reason several times; e.g. a bucket that lets nobody in.
+    const [reason] = /(?<=^error: ).+$/m.exec(messageOf(error)) ?? [];
+    if (reason === undefined) throw error;
+    const said = wrongPassphrase(host, reason) ?? reason;
+    throw new UserError(`${host}: the engine could not open the stack: ${said}`, { exitCode: exitCodes.engine });
+  });
+}
+
+/**
+ * The library's own way to make one runs `pulumi version`, which takes 0.12 s of each command, and would make a ~/.pulumi; the
+ * version is pinned, and was asked when the engine was set up.
+ */
+function pinnedCommand({ pulumi }: Engine): PulumiCommand {
+  const command: PulumiCommand = Object.create(PulumiCommand.prototype);
+  return Object.assign(command, { command: pulumi, version: new SemVer(pins.pulumi) });
+}

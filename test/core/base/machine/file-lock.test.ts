@@ -1,0 +1,47 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { lock } from "proper-lockfile";
+import { afterAll, describe, expect, it } from "vitest";
+import { takeHostLock, withFileLock } from "../../../../core/base/machine/file-lock.ts";
+import { writePrivateFile } from "../../../../core/base/machine/private-files.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "clawdlets-lock-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+// At once: each waits twelve seconds for a lock that it does not get.
+describe.concurrent("a host's lock", () => {
+  it("names who has it, since when, and what to do", async ({ expect }) => {
+    const path = join(folder, "named");
+    const release = await takeHostLock(path, "web-1", () => undefined);
+    await expect(takeHostLock(path, "web-1", () => undefined)).rejects.toThrow(
+      new RegExp(`^clawdlets .*\\(process ${process.pid}, since 20.*\\) is at work.*on web-1: wait for it to end`),
+    );
+    await release();
+    expect(existsSync(`${path}.holder`)).toBe(false);
+    await (await takeHostLock(path, "web-1", () => undefined))();
+  }, 30_000);
+
+  it("says as much as it can where the holder has not said who it is, or not legibly", async ({ expect }) => {
+    const path = join(folder, "unnamed");
+    const release = await lock(path, { realpath: false });
+    await writePrivateFile(`${path}.holder`, "{half");
+    await expect(takeHostLock(path, "web-1", () => undefined)).rejects.toThrow(/^another clawdlets is at work/);
+    await release();
+  }, 30_000);
+});
+
+describe("a file's lock", () => {
+  it("lets one in at a time, in whatever order, and is free when the work fails", async () => {
+    const path = join(folder, "file");
+    let inside = 0;
+    const work = async () => {
+      expect(++inside).toBe(1);
+      await new Promise((resolve) => setImmediate(resolve));
+      inside--;
+    };
+    await Promise.all(Array.from({ length: 5 }, () => withFileLock(path, work)));
+    await expect(withFileLock(path, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    await withFileLock(path, work);
+  });
+});

@@ -1,0 +1,412 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { UserError } from "../../../../../core/base/errors.ts";
+import { cleanEnvironment, run } from "../../../../../core/base/machine/run.ts";
+import {
+  hostRuleRegex,
+  recipientsOfHostRule,
+  upsertHostRule,
+} from "../../../../../core/project/secrets/sops/sops-config.ts";
+import { temporaryFolder } from "../../../../_project.ts";
+
+const sops = join(process.cwd(), ".toolchain", "bin", "sops");
+const sample = "hosts/web-1/x.yaml";
+const pathRegex = hostRuleRegex("hosts/web-1");
+
+/** Recipients: two that are wanted, one that was, one of another rule. */
+let [a, b, old, other] = ["", "", "", ""];
+const fresh = async () => identityToRecipient(await generateX25519Identity());
+beforeAll(async () => {
+  [a, b, old, other] = await Promise.all([fresh(), fresh(), fresh(), fresh()]);
+});
+
+const upsert = (text: string | undefined, recipients = [a, b]) =>
+  upsertHostRule(text, { pathRegex, sample, recipients });
+
+let runs = 0;
+afterAll(() => console.log(`real sops: ${runs} encryptions`));
+
+/** Whom the real sops encrypts `name` to with this config; none where it refuses. */
+async function encryptedTo(config: string, name = sample): Promise<string[]> {
+  runs++;
+  const cwd = temporaryFolder();
+  writeFileSync(join(cwd, ".sops.yaml"), config);
+  const types = ["--input-type", "json", "--output-type", "yaml"];
+  const args = ["--config", ".sops.yaml", "encrypt", ...types, "--filename-override", name];
+  const result = await run(sops, args, { input: '{"x":"y"}', cwd, env: cleanEnvironment(), timeoutSeconds: 60 });
+  // Not by place: with several groups each has its own list.
+  return result.exitCode === 0 ? [...result.stdout.matchAll(/recipient: (age1\w+)/g)].map(([, each = ""]) => each) : [];
+}
+
+/** The keys by which the configs of the tests name recipients. */
+const named = (config: string) =>
+  config.replaceAll("OLD", old).replaceAll("OTHER", other).replaceAll("WANTED1", a).replaceAll("WANTED2", b);
+
+describe("hostRuleRegex", () => {
+  it.each([
+    ["hosts/web-1", String.raw`(^|/)hosts/web-1/[^/]+\.yaml$`],
+    ["hosts/web-1/", String.raw`(^|/)hosts/web-1/[^/]+\.yaml$`],
+    ["./hosts/web-1", String.raw`(^|/)hosts/web-1/[^/]+\.yaml$`],
+    ["../mine/web-1", String.raw`(^|/)mine/web-1/[^/]+\.yaml$`],
+    ["h.o+s*t?s/(a)[b]{c}^$|\\", String.raw`(^|/)h\.o\+s\*t\?s/\(a\)\[b\]\{c\}\^\$\|\\/[^/]+\.yaml$`],
+  ])("of %j is %s", (folder, regex) => expect(hostRuleRegex(folder)).toBe(regex));
+
+  it.each([
+    "hosts/web-1",
+    "h.o+s*t?s/(a)[b]{c}^$|",
+    "a b/#c: d",
+    "ä/ü",
+    "'q'/\"q\"",
+    "- x",
+    "{x}",
+    "*x/&y",
+    "!x",
+    "%x",
+  ])("is found by the real sops for the folder %j, and only there", async (folder) => {
+    const rule = { pathRegex: hostRuleRegex(folder), sample: `${folder}/x.yaml`, recipients: [a, b] };
+    const config = upsertHostRule(undefined, rule);
+    expect(recipientsOfHostRule(config, rule.pathRegex)).toEqual([a, b]);
+    expect(await encryptedTo(config, `${folder}/x.yaml`)).toEqual([a, b]);
+    expect(await encryptedTo(config, `${folder}2/x.yaml`)).toEqual([]);
+    expect(await encryptedTo(config, `${folder}/y/x.yaml`)).toEqual([]);
+    expect(await encryptedTo(config, `${folder}/x.yml`)).toEqual([]);
+  });
+});
+
+describe("upsertHostRule", () => {
+  it.each([[undefined], [""], [" \n"]])("makes a whole file of %j", async (text) => {
+    const config = upsert(text);
+    expect(
+      config,
+    ).toBe(`# Whom sops encrypts the secrets in this folder to, for clawdlets and by hand alike. Written by clawdlets, one rule a
+# host; other rules, keys and comments stay as they are. sops takes the first rule that matches.
+creation_rules:
+  - path_regex: (^|/)hosts/web-1/[^/]+\\.yaml$
+    key_groups:
+      - age:
+          - ${a}
+          - ${b}
+`);
+    expect(await encryptedTo(config)).toEqual([a, b]);
+    expect(upsert(config)).toBe(config);
+  });
+
+  it("takes each recipient once", () => {
+    expect(recipientsOfHostRule(upsert(undefined, [a, b, a]), pathRegex)).toEqual([a, b]);
+  });
+
+  it.each<[string, string, "before" | "after" | "as if new"]>([
+    ["a catch-all alone", "creation_rules:\n  - age: OTHER\n", "before"],
+    ["a catch-all with an empty regex", "creation_rules:\n  - path_regex: ''\n    age: OTHER\n", "before"],
+    ["a catch-all with a regex of nothing", "creation_rules:\n  - path_regex:\n    age: OTHER\n", "before"],
+    ["a rule for all hosts", "creation_rules:\n  - path_regex: ^hosts/\n    age: OTHER\n", "before"],
+    ["a rule for another folder", "creation_rules:\n  - path_regex: ^notes/\n    age: OTHER\n", "after"],
+    ["a rule for another host", "creation_rules:\n  - path_regex: (^|/)hosts/web-12/\n    age: OTHER\n", "after"],
+    [
+      "upstream's rule",
+      "creation_rules:\n  - path_regex: (^|.*[\\\\/])secrets[\\\\/]hosts[\\\\/]web-1\n    age: OTHER\n",
+      "after",
+    ],
+    ["a regex with a flag", "creation_rules:\n  - path_regex: (?i)^HOSTS/\n    age: OTHER\n", "before"],
+    ["a regex with a POSIX class", "creation_rules:\n  - path_regex: ^[[:alpha:]]+/web\n    age: OTHER\n", "before"],
+    ["a regex with Go's ends", "creation_rules:\n  - path_regex: '\\Ahosts/.*\\z'\n    age: OTHER\n", "before"],
+    ["a regex in Go's quotes", "creation_rules:\n  - path_regex: '^\\Qhosts/web-1\\E'\n    age: OTHER\n", "before"],
+    ["a regex with a Unicode class", "creation_rules:\n  - path_regex: '^\\pL+/'\n    age: OTHER\n", "before"],
+    ["a regex that sops cannot read", "creation_rules:\n  - path_regex: (?=x)\n    age: OTHER\n", "before"],
+    ["a regex that nobody can read", "creation_rules:\n  - path_regex: '['\n    age: OTHER\n", "before"],
+    ["a number", "creation_rules:\n  - path_regex: 5\n    age: OTHER\n", "after"],
+    ["a rule that is an alias", "x: &r\n  age: OTHER\ncreation_rules:\n  - *r\n", "before"],
+    ["a regex that is an alias", "x: &r ^hosts/\ncreation_rules:\n  - path_regex: *r\n    age: OTHER\n", "before"],
+    ["a merged regex", "x: &r {path_regex: ^hosts/}\ncreation_rules:\n  - <<: *r\n    age: OTHER\n", "before"],
+    ["a list at the key's own column", "creation_rules:\n- age: OTHER\n", "before"],
+    ["a wide list", "creation_rules:\n     -    age: OTHER\n          unencrypted_suffix: _x\n", "before"],
+    ["a list in brackets", "creation_rules: [{path_regex: ^x, age: OTHER}, {age: OTHER}]\n", "before"],
+    ["JSON", '{\n  "creation_rules": [\n    {"age": "OTHER"}\n  ]\n}\n', "before"],
+    ["a comment in a rule", "creation_rules:\n  - # all else\n    age: OTHER\n", "before"],
+    ["no end of line", "creation_rules:\n  - path_regex: ^x\n    age: OTHER", "after"],
+    ["a folded regex at the end", "creation_rules:\n  - age: OTHER\n    path_regex: >-\n      ^x", "after"],
+    [
+      "other keys after the rules",
+      "creation_rules:\n  - path_regex: ^x\n    age: OTHER\nstores:\n  yaml:\n    indent: 2\n",
+      "after",
+    ],
+    ["CRLF", "creation_rules:\r\n  - path_regex: ^x\r\n    age: OTHER\r\n  - age: OTHER\r\n", "before"],
+    ["a byte order mark", "\uFEFFcreation_rules:\n  - age: OTHER\n", "before"],
+    ["an empty list", "# mine\ncreation_rules: []\n", "as if new"],
+    ["rules of nothing", "# mine\ncreation_rules:\n", "as if new"],
+    [
+      "rules of nothing before other keys",
+      "creation_rules: # none yet\nstores:\n  yaml:\n    indent: 2\n",
+      "as if new",
+    ],
+    ["no rules", "stores: {yaml: {indent: 2}}\n", "as if new"],
+    ["no rules and no end of line", "stores: {yaml: {indent: 2}}", "as if new"],
+    ["comments alone", "# mine\n", "as if new"],
+    ["the beginning of a document", "---\n# mine\n", "as if new"],
+    ["an empty mapping", "{}\n", "as if new"],
+    ["a mapping in braces", "{stores: {yaml: {indent: 2}}}\n", "as if new"],
+  ])("adds a rule that the real sops finds, and keeps the rest: %s", async (_, template, place) => {
+    const text = named(template);
+    const config = upsert(text);
+    expect(await encryptedTo(config)).toEqual([a, b]);
+    expect(recipientsOfHostRule(config, pathRegex)).toEqual([a, b]);
+    expect(upsert(config)).toBe(config);
+    const rules: { path_regex?: string }[] = parse(config).creation_rules;
+    const position = rules.findIndex(({ path_regex }) => path_regex === pathRegex);
+    const wanted = { before: rules.length - 2, after: rules.length - 1, "as if new": 0 };
+    expect(position).toBe(wanted[place]);
+    if (place !== "as if new") expect(withoutOurs(text, config)).toBe(text);
+    if (place === "as if new") {
+      for (const line of text.split("\n")) expect(config).toContain(line.replace(/ \[\]$|^\{/, ""));
+    }
+    if (template.includes("\r\n")) expect(config).not.toMatch(/[^\r]\n/);
+  });
+
+  it("leaves comments with the rule they stand above, and blank lines as they are", () => {
+    const text = named(`# heading
+
+creation_rules:
+
+  # notes, mine
+  - path_regex: ^notes/
+    age: OTHER   # me
+
+
+  # everything else
+  # and more
+  - age: 'OTHER'
+    shamir_threshold: 1
+
+
+# the end
+`);
+    const rule = named(`  - path_regex: (^|/)hosts/web-1/[^/]+\\.yaml$
+    key_groups:
+      - age:
+          - WANTED1
+          - WANTED2
+`);
+    expect(upsert(text)).toBe(text.replace("  # everything else\n", (line) => `${rule}${line}`));
+  });
+
+  const head = String.raw`creation_rules:
+  - path_regex: (^|/)hosts/web-1/[^/]+\.yaml$`;
+
+  it.each<[string, string, string]>([
+    ["comma text", "\n    age: OLD,WANTED2\n", "\n    age: WANTED1,WANTED2\n"],
+    ["quoted comma text", '\n    age: "OLD, OTHER" # who\n', '\n    age: "WANTED1,WANTED2" # who\n'],
+    ["one recipient", "\n    age: OLD", "\n    age: WANTED1,WANTED2"],
+    ["folded text", "\n    age: >-\n      OLD,\n      OTHER\n    x: 1\n", "\n    age: WANTED1,WANTED2\n    x: 1\n"],
+    ["a list in brackets", "\n    age: [OLD,OTHER]\n", "\n    age: [WANTED1, WANTED2]\n"],
+    ["nothing", "\n    age:\n", "\n    age: WANTED1,WANTED2\n"],
+    ["null", "\n    age: ~ # x\n", "\n    age: WANTED1,WANTED2 # x\n"],
+    [
+      "a list with comments",
+      "\n    age:\n      # host\n      - WANTED1 # new\n      # gone\n      - OLD # too\n      - OTHER\n    x: 1\n",
+      "\n    age:\n      # host\n      - WANTED1 # new\n      - WANTED2\n    x: 1\n",
+    ],
+    [
+      "a list whose first goes",
+      "\n    age:\n      # gone\n      - OLD\n      # kept\n      - WANTED2",
+      "\n    age:\n      # kept\n      - WANTED2\n      - WANTED1\n",
+    ],
+    [
+      "key groups",
+      "\n    key_groups:\n      - age:\n        - OLD\n        pgp:\n          - 85D7754\n",
+      "\n    key_groups:\n      - age:\n        - WANTED1\n        - WANTED2\n        pgp:\n          - 85D7754\n",
+    ],
+    [
+      "key groups without age",
+      "\n    key_groups:\n      - pgp: [85D7754]\n",
+      "\n    key_groups:\n      - age: [WANTED1, WANTED2]\n        pgp: [85D7754]\n",
+    ],
+    ["key groups in braces", "\n    key_groups: [{age: [OLD]}]\n", "\n    key_groups: [{age: [WANTED1, WANTED2]}]\n"],
+    ["an empty key group", "\n    key_groups: [{}]\n", "\n    key_groups: [{age: [WANTED1, WANTED2]}]\n"],
+    [
+      "comma text in a group, which sops refuses",
+      "\n    key_groups:\n      - age: OLD\n",
+      "\n    key_groups:\n      - age: [WANTED1, WANTED2]\n",
+    ],
+    [
+      "two groups",
+      "\n    shamir_threshold: 2\n    key_groups:\n      - age: [OLD]\n      - age: [OTHER]\n",
+      "\n    shamir_threshold: 2\n    key_groups:\n      - age: [WANTED1, WANTED2]\n      - age: [WANTED1, WANTED2]\n",
+    ],
+    [
+      "merged groups",
+      "\n    key_groups:\n      - merge:\n        - age: [OLD]\n        age: [OTHER]\n",
+      "\n    key_groups:\n      - merge:\n        - age: [WANTED1, WANTED2]\n        age: [WANTED1, WANTED2]\n",
+    ],
+    [
+      "both forms, of which sops reads the groups",
+      "\n    age: OLD\n    key_groups:\n      - age: [OTHER]\n",
+      "\n    age: WANTED1,WANTED2\n    key_groups:\n      - age: [WANTED1, WANTED2]\n",
+    ],
+    ["empty groups", "\n    age: OLD\n    key_groups: []\n", "\n    age: WANTED1,WANTED2\n    key_groups: []\n"],
+    [
+      "CRLF",
+      "\r\n    age:\r\n      - OLD\r\n    x: 1\r\n",
+      "\r\n    age:\r\n      - WANTED1\r\n      - WANTED2\r\n    x: 1\r\n",
+    ],
+  ])("replaces the recipients of our rule, and nothing else: %s", async (_, before, after) => {
+    // Another rule behind it, which stays byte for byte.
+    const rest = before.endsWith("\n") ? "  # mine\n  - path_regex:   ^notes/\n    age: 'OTHER'\n" : "";
+    const config = upsert(named(head + before + rest));
+    expect(config).toBe(named(head + after + rest));
+    expect([...recipientsOfHostRule(config, pathRegex)].sort()).toEqual([a, b].sort());
+    expect(upsert(config)).toBe(config);
+    // gpg is not here.
+    if (!before.includes("pgp")) expect([...new Set(await encryptedTo(config))].sort()).toEqual([a, b].sort());
+  });
+
+  it("gives keys to a rule that lost them", async () => {
+    for (const rest of ["\n", "\n    unencrypted_suffix: _x\n  - age: OTHER\n"]) {
+      const config = upsert(named(head + rest));
+      expect(config).toBe(named(head.replace("- path", '- age: "WANTED1,WANTED2"\n    path') + rest));
+      expect(await encryptedTo(config)).toEqual([a, b]);
+    }
+    const inFlow = named(`creation_rules: [{path_regex: ${JSON.stringify(pathRegex)}}]`);
+    expect(upsert(inFlow)).toBe(inFlow.replace("{path", named('{age: "WANTED1,WANTED2", path')));
+    expect(await encryptedTo(upsert(inFlow))).toEqual([a, b]);
+  });
+
+  it("keeps aliases of recipients that stay, and writes out one that stood for the list", async () => {
+    const keys = "keys:\n  - &host WANTED1\n  - &gone OLD\n  - &all [OLD]\n";
+    const list = `${keys}${head}\n    key_groups:\n      - age:\n          - *host\n          - *gone\n  - age: *all\n`;
+    expect(recipientsOfHostRule(named(list), pathRegex)).toEqual([a, old]);
+    const config = upsert(named(list));
+    expect(config).toBe(named(list.replace("- *gone", "- WANTED2")));
+    expect(await encryptedTo(config)).toEqual([a, b]);
+    const whole = upsert(named(`${keys}${head}\n    key_groups:\n      - age: *all\n`));
+    expect(whole).toBe(named(`${keys}${head}\n    key_groups:\n      - age: [WANTED1, WANTED2]\n`));
+  });
+
+  it("leaves a text alone that says what is wanted, in whatever order and form", () => {
+    for (const age of ["age: WANTED2,WANTED1", "key_groups: [{age: [ WANTED2, WANTED1 ], pgp: []}]"]) {
+      const text = named(`${head}\n    ${age}   # mine`);
+      expect(upsert(text)).toBe(text);
+    }
+  });
+
+  it.each<[string, string, string]>([
+    ["text that is no YAML", "creation_rules: [", "not YAML: line 1, column 18"],
+    ["two documents", "creation_rules: []\n---\ncreation_rules: []\n", "not YAML: line 2"],
+    ["a key that stands twice", "creation_rules: []\ncreation_rules: []\n", "not YAML: line 2, column 1"],
+    ["a list", "- a\n", "(the whole file): is no mapping"],
+    ["text", "hello\n", "(the whole file): is no mapping"],
+    ["rules that are a mapping", "creation_rules: {age: x}\n", "creation_rules: is no list"],
+    ["rules that are text", "creation_rules: x\n", "creation_rules: is no list"],
+    ["rules that are an alias", "x: &x []\ncreation_rules: *x\n", "creation_rules: is no list"],
+    ["a rule that is text", "creation_rules:\n  - age: x\n  - y\n", "creation_rules.1: is no mapping"],
+    ["a rule of nothing", "creation_rules:\n  -\n", "creation_rules.0: is no mapping"],
+    ["a rule that is a list", "creation_rules:\n  - - age: x\n", "creation_rules.0: is no mapping"],
+    ["depth", `creation_rules: ${"[".repeat(3000)}`, "nested too deeply"],
+    ["an anchor in our rule", `${head}\n    age: &x [OLD]\n  - age: *x\n`, "creation_rules.0: has the anchor &x"],
+    [
+      "an anchor on our rule",
+      head.replace("- path", "- &x\n    path").concat("\n    age: OLD\n  - *x\n"),
+      "has the anchor &x",
+    ],
+    [
+      "rules that others are made of",
+      "creation_rules: &x\n  - age: OLD\nmore: *x\n",
+      "creation_rules: has the anchor &x",
+    ],
+    ["an alias in our rule", `x: &x [{age: [OLD]}]\n${head}\n    key_groups: *x\n`, "has the alias *x"],
+    ["a merge in our rule", `x: &x {age: [OLD]}\n${head}\n    <<: *x\n`, "has a merge key (<<)"],
+  ])("refuses %s, changes nothing and quotes nothing", (_, template, message) => {
+    const refused = catching(() => upsert(named(template)));
+    expect(refused).toBeInstanceOf(UserError);
+    expect(refused?.message).toContain(".clawdlets/secrets/.sops.yaml: ");
+    expect(refused?.message).toContain(message);
+    expect(refused?.message).not.toContain(old);
+  });
+
+  it("refuses recipients that are none", () => {
+    for (const recipients of [[], [""], ["age1x\n  - age1y"], ["AGE-SECRET-KEY-1QQ"], [`${a},${b}`]]) {
+      const refused = catching(() => upsert(undefined, recipients));
+      expect(refused).toBeInstanceOf(UserError);
+      expect(refused?.message).not.toContain("SECRET-KEY");
+    }
+  });
+
+  it("knows no recipients where there is no rule", () => {
+    for (const text of [undefined, "", "creation_rules: []", "stores: {}", "creation_rules:\n  - age: x\n"]) {
+      expect(recipientsOfHostRule(text, pathRegex)).toEqual([]);
+    }
+  });
+
+  it("puts a rule where the real sops finds it, whatever rules there are", async () => {
+    const regex = fc.constantFrom(
+      ...[
+        "",
+        "^hosts/",
+        "web-1",
+        String.raw`\.yaml$`,
+        "^notes/",
+        ".*",
+        "^x$",
+        "hosts/web-[0-9]+/",
+        "(?i)WEB",
+        "^/",
+        "s/w",
+      ],
+      ...[
+        "[[:lower:]]+-",
+        String.raw`^\w+/\w+-\d`,
+        String.raw`\x68osts`,
+        "(a|h)osts",
+        "^hosts/web-2/",
+        "[^/]+/[^/]+$",
+        "(?s).x",
+      ],
+    );
+    const layout = fc.record({
+      indent: fc.constantFrom("", "  ", "    "),
+      gap: fc.constantFrom("", "\n", "# x\n"),
+      eol: fc.constantFrom("\n", "\r\n"),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.option(regex), { maxLength: 5 }), layout, async (regexes, { indent, gap, eol }) => {
+        const rule = (each: string | null) => {
+          const key = each === null ? "age: OTHER" : `path_regex: '${each}'\n${indent}  age: OTHER`;
+          return `${gap}${indent}- ${key}\n`;
+        };
+        const text = named(`creation_rules:\n${regexes.map(rule).join("")}`).replaceAll("\n", eol);
+        const config = upsert(text);
+        expect(await encryptedTo(config)).toEqual([a, b]);
+        expect(withoutOurs(text, config)).toBe(text);
+        // What the other rules were for they still are, unless it was this host.
+        if (regexes.length > 0)
+          expect(await encryptedTo(config, "notes/x.txt")).toEqual(await encryptedTo(text, "notes/x.txt"));
+      }),
+      { numRuns: 60, endOnFailure: true },
+    );
+  }, 120_000);
+});
+
+/** `config` without the one piece that `text` does not have. */
+function withoutOurs(text: string, config: string): string {
+  let start = 0;
+  while (start < text.length && text[start] === config[start]) start++;
+  const added = config.length - text.length;
+  // The piece may begin with what follows it, so that where it starts is not quite certain.
+  for (let at = start; at >= 0; at--) {
+    const rest = config.slice(0, at) + config.slice(at + added);
+    if (rest === text) return rest;
+  }
+  return `${config}\n(has more than one piece that is not in the text)`;
+}
+
+function catching(work: () => unknown): Error | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}

@@ -1,0 +1,183 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { execa } from "execa";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  createAgeKeyPair,
+  encryptTo,
+  ensureIdentityFile,
+  readIdentityFile,
+} from "../../../../../core/project/secrets/keys/age.ts";
+import { decryptSecret, recipientsOf } from "../../../../../core/project/secrets/sops/sops.ts";
+import { readSecret, secretFile, writeRule, writeSecret } from "../../../../../core/project/secrets/store.ts";
+import { temporaryFolder } from "../../../../_project.ts";
+import { ageTool, makeProject, openHost, sops } from "../_lab.ts";
+
+async function hostWithKey() {
+  const layout = makeProject(temporaryFolder(), [{ name: "web-1", secrets: ["value"] }]);
+  const { store } = openHost(layout, "web-1");
+  const pair = await ensureIdentityFile(store.files.identity);
+  await writeRule(store, [pair.recipient]);
+  return { layout, store, pair };
+}
+
+describe("decrypting undoes encrypting, byte for byte", () => {
+  const lookAlikes = [
+    ..."no yes on off true null ~ 0x1F 0o17 017 1_000 1e3 .inf 12:30:45 2001-01-01 1.10 = <<".split(" "),
+    "- a",
+    "a: b",
+    "# not a comment",
+    "{}",
+    "[1]",
+    "&anchor",
+    "*alias",
+    "!!binary aGk=",
+    "|",
+    ">-",
+    "'",
+    '"',
+    "%TAG",
+    "@x",
+    "`x`",
+    "?",
+    "---",
+    "...",
+    "\n",
+    "\r\n",
+    "a\n",
+    "a\n\n",
+    "\na",
+    " a ",
+    "\ta\t",
+    "a\r\nb\rc\nd",
+    "\u0000\u0001\u001b[31m",
+    "\u0085\u2028\u2029\ufeff",
+    "é\u0301👩‍💻\u{10ffff}",
+    "ENC[AES256_GCM,data:AA==,iv:AA==,tag:AA==,type:str]",
+    "x".repeat(64 * 1024),
+    "👩".repeat(16 * 1024),
+  ];
+
+  it("for YAML look-alikes, line ends, control characters and 64 KiB", async () => {
+    const { store } = await hostWithKey();
+    for (const value of lookAlikes) {
+      await writeSecret(store, "value", value);
+      expect(readFileSync(secretFile(store, "value"), "utf8")).toMatch(/^value: ENC\[/);
+      expect(await readSecret(store, "value")).toBe(value);
+    }
+  }, 60_000);
+
+  it("for any text", async () => {
+    const { store } = await hostWithKey();
+    const text = fc.oneof(fc.string({ unit: "binary", minLength: 1 }), fc.string({ unit: "grapheme", minLength: 1 }));
+    await fc.assert(
+      fc.asyncProperty(text, async (value) => {
+        await writeSecret(store, "value", value);
+        expect(await readSecret(store, "value")).toBe(value);
+      }),
+      { numRuns: 100 },
+    );
+  }, 60_000);
+});
+
+describe("what we write, the real tools read", () => {
+  it("age-keygen reads our identity file", async () => {
+    const { store, pair } = await hostWithKey();
+    const { stdout } = await execa(ageTool("age-keygen"), ["-y", store.files.identity]);
+    expect(stdout.trim()).toBe(pair.recipient);
+  });
+
+  it("age decrypts what is encrypted to two recipients, with either identity", async () => {
+    const [one, two] = [await createAgeKeyPair(), await createAgeKeyPair()];
+    const text = await encryptTo([one.recipient, two.recipient], "hello\n");
+    for (const { identity } of [one, two]) {
+      const file = join(temporaryFolder(), "key");
+      writeFileSync(file, `${identity}\n`);
+      const { stdout } = await execa(ageTool("age"), ["-d", "-i", file], { input: text, stripFinalNewline: false });
+      expect(stdout).toBe("hello\n");
+    }
+  });
+
+  it("plain sops decrypts our file to exactly the value", async () => {
+    const { store } = await hostWithKey();
+    await writeSecret(store, "value", "0x1F\n");
+    const { stdout } = await execa(sops, ["decrypt", "--extract", '["value"]', secretFile(store, "value")], {
+      env: { SOPS_AGE_KEY_FILE: store.files.identity },
+      stripFinalNewline: false,
+    });
+    expect(stdout).toBe("0x1F\n");
+  });
+});
+
+describe("what the real tools write, we read", () => {
+  it("an identity of age-keygen", async () => {
+    const file = join(temporaryFolder(), "key");
+    const { stderr } = await execa(ageTool("age-keygen"), ["-o", file]);
+    expect((await readIdentityFile(file))?.recipient).toBe(/age1\w+/.exec(stderr)?.[0]);
+  });
+
+  it("a file that plain sops encrypted under the .sops.yaml that we keep", async () => {
+    const { store, pair } = await hostWithKey();
+    await writeSecret(store, "value", "old");
+    const file = secretFile(store, "value");
+    writeFileSync(file, "value: by hand\n");
+    await execa(sops, ["--config", store.layout.sopsConfig, "encrypt", "--in-place", file], { cwd: store.layout.root });
+    expect(recipientsOf(readFileSync(file, "utf8"))).toEqual([pair.recipient]);
+    expect(await decryptSecret(sops, { file, name: "value", identityFile: store.files.identity })).toBe("by hand");
+  });
+});
+
+describe("refuses", () => {
+  it("a value that sops would leave readable, before anything is written", async () => {
+    const { store } = await hostWithKey();
+    await expect(writeSecret(store, "token_unencrypted", "plain")).rejects.toThrow(/left token_unencrypted readable/);
+    expect(() => readFileSync(secretFile(store, "token_unencrypted"))).toThrow(/ENOENT/);
+  });
+
+  it("to write what another rule keeps from the host, since sops takes the first that matches", async () => {
+    const { store } = await hostWithKey();
+    const { recipient } = await createAgeKeyPair();
+    const { sopsConfig } = store.layout;
+    const rules = readFileSync(sopsConfig, "utf8");
+    const first = `creation_rules:\n  - path_regex: .*\n    age: ${recipient}\n`;
+    writeFileSync(sopsConfig, rules.replace("creation_rules:\n", first), { mode: 0o600 });
+    await expect(writeSecret(store, "value", "x")).rejects.toThrow(
+      /took another rule .* move the rule of web-1 to the top/,
+    );
+    expect(() => readFileSync(secretFile(store, "value"))).toThrow(/ENOENT/);
+  });
+
+  it("a file whose key is not its name, and names the keys but not the values", async () => {
+    const { store } = await hostWithKey();
+    await writeSecret(store, "value", "canary-value");
+    const { files } = store;
+    await expect(
+      decryptSecret(sops, { file: secretFile(store, "value"), name: "other", identityFile: files.identity }),
+    ).rejects.toThrow(/holds "value" instead of the one key "other"/);
+  });
+
+  it("the operator's own keys: SOPS_AGE_KEY in the environment opens nothing", async () => {
+    const { store, pair } = await hostWithKey();
+    await writeSecret(store, "value", "x");
+    const other = join(temporaryFolder(), "other");
+    await ensureIdentityFile(other);
+    process.env["SOPS_AGE_KEY"] = pair.identity;
+    process.env["SOPS_AGE_KEY_FILE"] = store.files.identity;
+    try {
+      const decrypt = decryptSecret(sops, { file: secretFile(store, "value"), name: "value", identityFile: other });
+      await expect(decrypt).rejects.toThrow(/the key is none of its recipients/);
+    } finally {
+      delete process.env["SOPS_AGE_KEY"];
+      delete process.env["SOPS_AGE_KEY_FILE"];
+    }
+  });
+
+  it("a tampered value", async () => {
+    const { store } = await hostWithKey();
+    await writeSecret(store, "value", "a longer value");
+    const file = secretFile(store, "value");
+    writeFileSync(file, readFileSync(file, "utf8").replace(/data:[A-Za-z0-9+/]{4}/, "data:AAAA"), { mode: 0o600 });
+    await expect(readSecret(store, "value")).rejects.toThrow(/sops could not decrypt/);
+  });
+});
