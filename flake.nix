@@ -87,7 +87,7 @@
       templates.default = {
         path = ./nix/template;
         description = "A repository of an operator's own: stack files, and Nix for what they do not say";
-        welcomeText = "Set inputs.clawdlets.url in flake.nix, then: npx clawdlets init";
+        welcomeText = "Set inputs.clawdlets.url in flake.nix, then: npx --no-install clawdlets init";
       };
     };
 }

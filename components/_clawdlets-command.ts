@@ -3,7 +3,7 @@
  * no path, nothing read from the environment. `clawdlets env` and every `clawdlets` that runs the engine put themselves on PATH.
  */
 export function clawdletsCommand(args: string): string {
-  const missing = `clawdlets is not on PATH; run: eval \\"\\$(npx clawdlets env)\\" and then this again`;
+  const missing = `clawdlets is not on PATH. Run this first, then try again: eval \\"\\$(npx --no-install clawdlets env)\\"`;
   return `command -v clawdlets >/dev/null || { echo "${missing}" >&2; exit 127; }; exec clawdlets ${args}`;
 }
 

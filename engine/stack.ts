@@ -21,7 +21,7 @@ export async function openStack(
 ): Promise<Stack> {
   if (!readProjectFile(layout).stacksAreHosts) {
     throw new UserError(
-      `${host}: this project's stacks are not hosts (Pulumi.yaml has no "stackConfigDir: stacks"), so its own program decides. Use the engine itself: eval "$(npx clawdlets env)" && pulumi up`,
+      `${host}: this project's stacks are not hosts (Pulumi.yaml has no "stackConfigDir: stacks"), so its own program decides. Use the engine itself: eval "$(npx --no-install clawdlets env)" && pulumi up`,
       { exitCode: exitCodes.usage },
     );
   }

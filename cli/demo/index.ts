@@ -46,6 +46,6 @@ function summarize(
     `TCP/22 seen from the admin address: before ${ssh.beforeInstall}, during ${ssh.duringInstall}, after ${ssh.afterInstall}; from elsewhere during: ${sshFromElsewhere}`,
   );
   progress(
-    'By hand: cd .demo, start "npx clawdlets emulator --data emulator &", then eval "$(npx clawdlets env)" && pulumi preview',
+    'By hand: cd .demo, start "npx --no-install clawdlets emulator --data emulator &", then eval "$(npx --no-install clawdlets env)" && pulumi preview',
   );
 }

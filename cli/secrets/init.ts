@@ -63,7 +63,7 @@ export async function makeSecrets(
 const upOf = (layout: Layout, host: string): string =>
   readProjectFile(layout).stacksAreHosts
     ? `clawdlets up --host ${host}`
-    : 'eval "$(npx clawdlets env)" && pulumi stack init NAME && pulumi up';
+    : 'eval "$(npx --no-install clawdlets env)" && pulumi stack init NAME && pulumi up';
 
 /**
  * The engine's own record of the host, so that plain `pulumi up` finds its stack; it adds its salt to the stack file. Only where a

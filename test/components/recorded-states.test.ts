@@ -35,7 +35,13 @@ const pulumi = (args: string[], input = "") =>
     reject: false,
   });
 
-/** Operations by the resource's type, of everything but the stack. */
+interface Step {
+  op: string;
+  urn: string;
+  detailedDiff?: Record<string, unknown> | null;
+}
+
+/** What the engine would do to each resource by its type and name, with the properties that differ. */
 async function previewOf(state: string): Promise<Record<string, string>> {
   // Its secrets are in the clear; they are encrypted anew, with this stack's passphrase.
   const { deployment, ...rest } = JSON.parse(state);
@@ -44,17 +50,25 @@ async function previewOf(state: string): Promise<Record<string, string>> {
   const imported = await pulumi(["stack", "import"], JSON.stringify(adopted));
   expect(imported.exitCode, imported.stderr).toBe(0);
   const { stdout, stderr } = await pulumi(["preview", "--json", "--show-sames"]);
-  const { steps = [] } = JSON.parse(stdout || "{}") as { steps?: { op: string; urn: string }[] };
+  const { steps = [] } = JSON.parse(stdout || "{}") as { steps?: Step[] };
   expect(steps.length, stderr).toBeGreaterThan(10);
-  return Object.fromEntries(steps.map(({ op, urn }) => [urn.split("::").slice(2).join("::"), op]));
+  const change = ({ op, detailedDiff }: Step) => [op, ...Object.keys(detailedDiff ?? {}).sort()].join(" ");
+  return Object.fromEntries(steps.map((step) => [step.urn.split("::").slice(2).join("::"), change(step)]));
 }
+
+/** A Command's text may change: what it runs on update does nothing, and `create` runs again for a new installation alone. */
+const differences: Readonly<Record<string, string[]>> = {
+  "0.1.0.json": ["same", "update create"],
+};
 
 describe("the state of", () => {
   it.each(readdirSync(states))(
-    "%s has nothing to change",
+    "%s has nothing to change but the text of its commands",
     async (file) => {
       const seen = await previewOf(readFileSync(join(states, file), "utf8"));
-      expect([...new Set(Object.values(seen))], JSON.stringify(seen)).toEqual(["same"]);
+      expect([...new Set(Object.values(seen))].sort(), JSON.stringify(seen)).toEqual(differences[file] ?? ["same"]);
+      const updated = Object.keys(seen).filter((urn) => seen[urn] !== "same");
+      expect(updated.filter((urn) => !urn.includes("command:local:Command"))).toEqual([]);
     },
     60_000,
   );

@@ -27,7 +27,7 @@ export async function refusalOf(args: readonly string[]): Promise<string | undef
 
 /** Whether a text names a command, or a group of them, and says nothing of how it is run: "`clawdlets window` opens …". */
 export async function isName(text: string): Promise<boolean> {
-  const [, ...words] = text.replace(/^npx /, "").split(" ");
+  const [, ...words] = text.replace(/^npx --no-install /, "").split(" ");
   let command: Command | undefined = await programFor("");
   for (const word of words) command = command?.commands.find((each) => each.name() === word) as Command | undefined;
   return command !== undefined;

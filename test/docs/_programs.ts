@@ -47,10 +47,11 @@ const existing = (file: string | undefined) =>
 
 const checks: Readonly<Record<string, Check>> = {
   clawdlets: (args) => refusalOf(args),
-  npx: ([program, ...args]) => {
+  npx: ([flag, program = "", ...args]) => {
+    if (flag !== "--no-install") return "use --no-install, so that nothing is downloaded";
     if (program === "clawdlets") return refusalOf(args);
     if (program === "tsx") return existing(args[0]);
-    return program === "vitest" ? testsOf(args) : `npx ${program} is not known`;
+    return program === "vitest" ? testsOf(args) : `npx --no-install ${program} is not known`;
   },
   npm: ([verb = "", ...args]) => {
     const script = verb === "run" ? (args[0] ?? "") : verb;

@@ -64,7 +64,7 @@ describe("every snippet of every page", () => {
   }, 120_000);
 
   it("within a sentence or a table, where it begins like a command of ours, is one or is the name of one", async () => {
-    const ours = /^(npx )?clawdlets [a-z]|^npm (run|test|start)/;
+    const ours = /^(npx (--no-install )?)?clawdlets [a-z]|^npm (run|test|start)/;
     const spans = pages.flatMap((page) => page.spans).filter(({ text }) => ours.test(text));
     expect(spans.length).toBeGreaterThan(120);
     const check = async (span: Snippet) => ((await isName(span.text)) ? [] : problemsOf(span));
@@ -111,7 +111,11 @@ describe("the check itself refuses", () => {
     ["a choice that there is not", "clawdlets doctor --scope all", /Allowed choices are repo, stack, deploy/],
     ["options that exclude each other", "clawdlets up --rev 0123 --ref main", /cannot be used with option '--ref/],
     ["an argument that is missing", "clawdlets secrets edit", /missing required argument 'name'/],
-    ["the same within a pipe, a list and $(…)", 'cd x && eval "$(npx clawdlets envs)" | cat', /unknown command 'envs'/],
+    [
+      "the same within a pipe, a list and $(…)",
+      'cd x && eval "$(npx --no-install clawdlets envs)" | cat',
+      /unknown command 'envs'/,
+    ],
     ["an option that npm start does not have", "npm start -- --destroys", /unknown option '--destroys'/],
     ["a script that there is not", "npm run benchmark", /package\.json has no script "benchmark"/],
     ["a file that there is not", "sh scripts/set-up.sh", /there is no scripts\/set-up\.sh/],

@@ -15,7 +15,7 @@ export const examples = readdirSync(examplesFolder, { withFileTypes: true })
 export interface Example {
   folder: string;
   emulator: Emulator;
-  /** A command line as a person would type it there, after `eval "$(npx clawdlets env)"`. */
+  /** A command line as a person would type it there, after `eval "$(npx --no-install clawdlets env)"`. */
   shell: (line: string, options?: Options) => Promise<{ exitCode?: number | undefined; all: string; stdout: string }>;
   close: () => Promise<void>;
 }

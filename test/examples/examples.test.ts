@@ -194,7 +194,7 @@ const then: Record<string, (example: Example) => Promise<void>> = {
     const { stdout } = await shell(withEngine("pulumi stack output ipv4 --stack prod"));
     expect(stdout.trim()).toBe(emulator.report().servers[0]?.ipv4);
     const before = stdout.trim();
-    await must(shell(withEngine("npx clawdlets verify --host web-1 --json")));
+    await must(shell(withEngine("npx --no-install clawdlets verify --host web-1 --json")));
     const { primary_ips: addresses } = await ask(emulator, "primary_ips");
     expect(addresses).toContainEqual(expect.objectContaining({ ip: before, auto_delete: false, name: "web-1-ipv4" }));
     const { servers } = await ask(emulator, "servers");

@@ -59,5 +59,5 @@ function installHint(command: string): string {
     tar: "tar",
   };
   const found = packages[name];
-  return found ? `On Debian: apt-get install ${found}` : 'Set up the tools: "npx clawdlets toolchain"';
+  return found ? `On Debian: apt-get install ${found}` : "Install it, then run the same command again.";
 }

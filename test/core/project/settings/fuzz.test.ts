@@ -14,7 +14,7 @@ import { parseStackJson } from "../../../../core/project/settings/stack-json.ts"
 import { migrateStackJson } from "../../../../core/project/settings/stack-json-migrate.ts";
 import { publicKey, recipient, upstreamStack } from "../../../_project.ts";
 
-/** A longer search: FUZZ_FACTOR=10 npx vitest run test/core/project/settings/fuzz.test.ts */
+/** A longer search: FUZZ_FACTOR=10 npx --no-install vitest run test/core/project/settings/fuzz.test.ts */
 const factor = Number(process.env["FUZZ_FACTOR"] ?? 1);
 
 /** How many texts each reader gets; together more than 100,000. */
