@@ -3,7 +3,8 @@ import * as hcloud from "@pulumi/hcloud";
 
 const host = "web-1";
 const { settings, bootstrapKeys, beforeCreate } = await loadHost(host);
-if (bootstrapKeys === undefined) throw new Error(`no one-time keys here: npx --no-install clawdlets init --host ${host}`);
+if (bootstrapKeys === undefined)
+  throw new Error(`no one-time keys here: npx --no-install clawdlets init --host ${host}`);
 
 const firewall = new hcloud.Firewall("web", {
   name: "web",
