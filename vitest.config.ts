@@ -1,13 +1,21 @@
 import { defineConfig } from "vitest/config";
+import { testProjects } from "./test/projects.ts";
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    globalSetup: ["test/_debian.ts", "test/_left-guards.ts"],
+    globalSetup: ["test/_debian.ts", "test/_left-behind.ts"],
+    reporters: ["default", "./test/_timings.ts"],
     // Three workers on the two cores that the machines have which run this: tests wait for half of their time, for emulated
     // machines to boot and windows to close.
     maxWorkers: 3,
-    testTimeout: 30_000,
-    hookTimeout: 120_000,
+    projects: testProjects.map(({ name, folders }) => ({
+      test: {
+        name,
+        include: folders.map((folder) => `${folder}/**/*.test.ts`),
+        testTimeout: 30_000,
+        hookTimeout: 120_000,
+        ...(name === "unit" && { isolate: false, pool: "threads" as const, setupFiles: ["test/unit/_alone.ts"] }),
+      },
+    })),
   },
 });

@@ -1,18 +1,30 @@
 /**
- * `npm test`: every check, all at once, since tests wait much of their time. Each is shown by itself and told as it ends, in this
+ * `npm test`: every check, all at once, since tests wait much of their time. Each is shown by itself and reported as it ends, in this
  * order; a failure ends none of the others, so that one run shows all of them.
+ *
+ * `npm run check` (`--quick`): lint, types, and the tests that need no engine. `npm test -- PATH…` or `-- --project NAME`: those
+ * tests alone; what follows `--` goes to vitest.
  */
 import { execa } from "execa";
 
-const checks: [string, string, string[]][] = [
+type Check = [name: string, command: string, args: string[]];
+
+const asked = process.argv.slice(2);
+const sources: Check[] = [
   ["lint and format", "biome", ["check", "--diagnostic-level=error"]],
   ["types", "tsc", []],
-  ["tests", "vitest", ["run", ...process.argv.slice(2)]],
 ];
+const checks = checksFor(asked);
 const env: Record<string, string> = process.stdout.isTTY ? { FORCE_COLOR: "1" } : {};
 
-/** Starts one. What it says is held back until it is shown. */
-function start([name, command, args]: (typeof checks)[number]) {
+function checksFor(args: string[]): Check[] {
+  const tests = (...more: string[]): Check => ["tests", "vitest", ["run", ...more]];
+  if (args[0] === "--quick") return [...sources, tests("--project", "unit", "--project", "docs", ...args.slice(1))];
+  return args.length > 0 ? [tests(...args)] : [...sources, tests()];
+}
+
+/** Starts one. Its output is held back until it is shown. */
+function start([name, command, args]: Check) {
   const startedAt = Date.now();
   const child = execa(command, args, {
     preferLocal: true,

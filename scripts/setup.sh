@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sets up what the scripts in package.json need: packages, the types of Hetzner's API, and the engine.
-# Quick when nothing is missing. Not a postinstall script: npm runs none here (.npmrc).
+# Quick when nothing is missing. Not a postinstall script: npm runs none here (.npmrc). `setup.sh packages`: all but the engine.
 set -eu
 cd "$(dirname "$0")/.."
 node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' || {
@@ -18,4 +18,4 @@ if [ ! -f core/base/hetzner/_generated/api.d.ts ] || [ emulator/openapi/openapi.
   mkdir -p core/base/hetzner/_generated
   node_modules/.bin/openapi-typescript emulator/openapi/openapi.json -o core/base/hetzner/_generated/api.d.ts >/dev/null
 fi
-node_modules/.bin/tsx toolchain/main.ts >/dev/null
+[ "${1:-}" = packages ] || node_modules/.bin/tsx toolchain/main.ts >/dev/null

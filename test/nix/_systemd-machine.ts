@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { execa } from "execa";
 import { hasCode } from "../../core/base/errors.ts";
 import { cgroupRoot } from "../_needs.ts";
@@ -26,7 +26,7 @@ export class SystemdMachine {
   constructor(folder: string, steps = "") {
     this.#folder = folder;
     this.#steps = steps;
-    this.#cgroup = join(cgroupRoot() ?? "", basename(folder));
+    this.#cgroup = join(cgroupRoot() ?? "", `${basename(dirname(folder))}-${basename(folder)}`);
     for (const name of ["etc", "var", "root"]) mkdirSync(join(folder, name), { recursive: true });
   }
 

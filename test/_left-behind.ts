@@ -1,0 +1,114 @@
+/**
+ * vitest's globalSetup: nothing of a test run outlives it. Each run has a temporary folder of its own, whose name holds the run's
+ * process id. After the last test, processes that work in that folder, mounts below it, control groups of the run, network
+ * namespaces of ended workers, and files left in the folder are cleared away and fail the run. What a killed run left is cleared away by the next.
+ */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { execaSync } from "execa";
+import { cgroupRoot } from "./_needs.ts";
+import { repository } from "./_repository.ts";
+
+const prefix = "clt-";
+let folder: string;
+
+export function setup(): void {
+  for (const dead of deadRuns()) clear(dead);
+  folder = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`));
+  process.env["TMPDIR"] = folder;
+}
+
+/** @throws Error naming everything that a test left behind; it is gone by then */
+export function teardown(): void {
+  endOrphanedGuards();
+  const left = clear(folder);
+  if (left.length === 0) return;
+  process.exitCode = 1; // vitest prints the error of a teardown and exits with 0 all the same.
+  throw new Error(`Tests left this behind (now cleared away):\n  ${left.join("\n  ")}`);
+}
+
+/** Folders of runs that were killed. */
+function deadRuns(): string[] {
+  const isDead = (name: string) => !existsSync(`/proc/${name.split("-")[1]}`);
+  const names = readdirSync(tmpdir()).filter((name) => name.startsWith(prefix));
+  return process.platform === "linux" ? names.filter(isDead).map((name) => join(tmpdir(), name)) : [];
+}
+
+/** Clears away all that belongs to a run. @returns a line for each thing found */
+function clear(run: string): string[] {
+  const found =
+    process.platform === "linux" ? [...processes(run), ...mounts(run), ...controlGroups(run), ...namespaces()] : [];
+  const files = readdirSync(run).map((name) => `file: ${name}`);
+  rmSync(run, { recursive: true, force: true });
+  return [...found, ...files];
+}
+
+/** Processes whose command line or working folder is in the run's folder, ended at once. */
+function processes(run: string): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .flatMap((pid) => {
+      try {
+        const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+        const isOfRun = line.includes(run) || readlinkSync(`/proc/${pid}/cwd`).startsWith(run);
+        if (!isOfRun) return [];
+        process.kill(Number(pid), "SIGKILL");
+        return [`process ${pid}: ${line.slice(0, 200)}`];
+      } catch {
+        return []; // It ended meanwhile, or belongs to another user.
+      }
+    });
+}
+
+function mounts(run: string): string[] {
+  const points = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "")
+    .filter((point) => point.startsWith(`${run}/`))
+    .sort((a, b) => b.length - a.length); // The innermost first.
+  for (const point of points) execaSync("umount", ["--lazy", point], { reject: false });
+  return points.map((point) => `mount: ${point}`);
+}
+
+/** Control groups named after the run's folder (test/nix/_systemd-machine.ts). */
+function controlGroups(run: string): string[] {
+  const root = cgroupRoot();
+  if (root === undefined) return [];
+  const groups = readdirSync(root).filter((name) => name.startsWith(basename(run)));
+  for (const group of groups) {
+    try {
+      rmdirSync(join(root, group));
+    } catch {
+      // A process is still in it, which the list of processes names.
+    }
+  }
+  return groups.map((group) => `control group: ${group}`);
+}
+
+/** Network namespaces of workers that have ended (test/nix/egress/_netns.ts). */
+function namespaces(): string[] {
+  const folder = "/run/netns";
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const left = names.filter((name) => /^cle-\d+-/.test(name) && !existsSync(`/proc/${name.split("-")[1]}`));
+  for (const name of left) execaSync("ip", ["netns", "delete", name], { reject: false });
+  return left.map((name) => `network namespace: ${name}`);
+}
+
+/**
+ * A guard never gives up, so one whose Hetzner was an emulator that is gone, together with its project, would stay for ever. Those
+ * are ended, and no others: a guard of this checkout at real work has its log where it was.
+ */
+function endOrphanedGuards(): void {
+  if (process.platform !== "linux") return;
+  const program = join(repository, "bin", "guard.mjs");
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+      const isOrphan = words.includes(program) && readlinkSync(`/proc/${pid}/fd/2`).endsWith(" (deleted)");
+      if (isOrphan) process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // It ended meanwhile, or belongs to another user.
+    }
+  }
+}

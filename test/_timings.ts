@@ -1,0 +1,63 @@
+/**
+ * A vitest reporter: the time of each project and the slowest tests, printed after the run and kept in `test-timings.json`, which
+ * CI uploads. Times of tests that run at the same time add up to more than the run took.
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Reporter, TestModule } from "vitest/node";
+import { repository } from "./_repository.ts";
+
+const slowest = 20;
+
+interface Timing {
+  project: string;
+  file: string;
+  test: string;
+  seconds: number;
+}
+
+interface ProjectTiming {
+  tests: number;
+  files: number;
+  /** Of its tests and their hooks, added up. */
+  seconds: number;
+}
+
+export default class Timings implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const tests = modules.flatMap(timingsOf);
+    if (tests.length < slowest) return;
+    const projects: Record<string, ProjectTiming> = {};
+    for (const module of modules) {
+      const sum = projects[module.project.name] ?? { tests: 0, files: 0, seconds: 0 };
+      projects[module.project.name] = sum;
+      sum.files += 1;
+      sum.tests += timingsOf(module).length;
+      sum.seconds += module.diagnostic().duration / 1000;
+    }
+    tests.sort((a, b) => b.seconds - a.seconds);
+    const report = { projects, slowest: tests.slice(0, slowest) };
+    writeFileSync(join(repository, "test-timings.json"), `${JSON.stringify(report, null, 2)}\n`);
+    process.stdout.write(`${render(report)}\n`);
+  }
+}
+
+function timingsOf(module: TestModule): Timing[] {
+  const place = { project: module.project.name, file: module.relativeModuleId };
+  return [...module.children.allTests()].map((test) => ({
+    ...place,
+    test: test.fullName,
+    seconds: (test.diagnostic()?.duration ?? 0) / 1000,
+  }));
+}
+
+function render(report: { projects: Record<string, ProjectTiming>; slowest: Timing[] }): string {
+  const projects = Object.entries(report.projects).map(
+    ([name, { tests, files, seconds }]) =>
+      `  ${name.padEnd(10)}${seconds.toFixed(1).padStart(8)} s  ${tests} tests in ${files} files`,
+  );
+  const tests = report.slowest.map(
+    ({ seconds, file, test }) => `  ${seconds.toFixed(1).padStart(8)} s  ${file} > ${test}`,
+  );
+  return ["", "Time of each project, its tests added up:", ...projects, "", "The slowest tests:", ...tests].join("\n");
+}

@@ -1,0 +1,81 @@
+import { describe, expect, it } from "vitest";
+import { checkStackConfig } from "../../../../../core/project/settings/stack-config.ts";
+import { publicKey, recipient, token } from "../../../../_project.ts";
+
+const least = { serverType: "cx43", ageRecipient: recipient, sshHostKey: publicKey, adminSshKeys: [publicKey] };
+const check = (change: object) => checkStackConfig({ ...least, ...change }, "stacks/Pulumi.web-1.yaml");
+const said = (change: object) => check(change).problems.map(({ setting, message }) => `${setting}: ${message}`);
+
+describe("the settings of a stack file", () => {
+  // A number that is not 0 WIPES THE DISK: `true`, `[1]` and "0x1" would all have become one.
+  it.each([
+    true,
+    false,
+    null,
+    "",
+    " ",
+    "0x1",
+    "1e0",
+    "1.0",
+    "01",
+    "-1",
+    "+1",
+    -1,
+    1.5,
+    1e300,
+    [[1]],
+    [[]],
+    {},
+    "a",
+    Number.NaN,
+  ])("takes no %j for a count of reinstallations", (reinstall) =>
+    expect(said({ reinstall }).join()).toContain("clawdlets:reinstall: "),
+  );
+
+  it.each([
+    [undefined, 0],
+    [0, 0],
+    [2, 2],
+    ["0", 0],
+    ["12", 12],
+  ])("reads %j as %i reinstallations, from the engine as text too", (reinstall, count) => {
+    expect(check({ reinstall }).value?.reinstall).toBe(count);
+  });
+
+  it.each([
+    [{ serverType: 5 }, "clawdlets:serverType: is 5; allowed: a Hetzner server type"],
+    [{ location: 5 }, "clawdlets:location: is 5; allowed: a Hetzner location"],
+    [{ image: true }, "clawdlets:image: is true; allowed: a Hetzner system image by name"],
+    [{ flake: {} }, "clawdlets:flake: is an object; allowed: a flake URI"],
+    [{ flakeHost: null }, "clawdlets:flakeHost: is null; allowed: a nixosConfigurations attribute"],
+    [{ ageRecipient: 7 }, "clawdlets:ageRecipient: is 7; allowed: an age X25519 recipient"],
+    [{ sshHostKey: ["k"] }, "clawdlets:sshHostKey: is a list; allowed: one OpenSSH public key line"],
+    [{ bots: [1] }, "clawdlets:bots.0: is 1; allowed: a small letter"],
+    [{ bots: "[1" }, 'clawdlets:bots: is "[1"; allowed: a list of bot names'],
+    [{ secrets: { a: 1 } }, "clawdlets:secrets: is an object; allowed: a list of secret names"],
+    [{ secrets: ["sops"] }, 'clawdlets:secrets.0: is "sops"; allowed: a small letter'],
+    [{ secrets: ["key_unencrypted"] }, 'clawdlets:secrets.0: is "key_unencrypted"; allowed: a small letter'],
+    [{ bots: ["a_unencrypted"] }, 'clawdlets:bots.0: is "a_unencrypted"; allowed: a small letter'],
+    [{ bots: ["a", "a"] }, "clawdlets:bots: is a list; allowed: each name once"],
+    [{ secrets: ["x", "y", "x"] }, "clawdlets:secrets: is a list; allowed: each name once"],
+    [{ flake: "--impure" }, 'clawdlets:flake: is "--impure"; allowed: a flake URI'],
+    [{ flake: "github:a/b\n" }, 'clawdlets:flake: is "github:a/b\\n"; allowed: a flake URI'],
+    [{ sshHostKey: `${publicKey}\u001b[2J` }, "clawdlets:sshHostKey: is "],
+    [{ constructor: 1 }, "clawdlets:constructor: unknown setting"],
+    [{ protect: "no" }, 'clawdlets:protect: is "no"; allowed: true or false'],
+  ])("refuses %j in words of its own", (change, message) => {
+    const found = said(change).join("\n");
+    expect(found).toContain(message);
+    expect(found).not.toContain("Invalid input");
+    expect(found).not.toMatch(/[^\P{Cc}\n]/u);
+  });
+
+  it("shows no token that strayed into it", () => {
+    expect(said({ flakeHost: token, [token]: 1 }).join()).not.toContain(token);
+  });
+
+  it("quotes a wrong public key and a wrong recipient, which anybody may know", () => {
+    expect(said({ ageRecipient: publicKey }).join()).toContain(publicKey);
+    expect(said({ sshHostKey: recipient }).join()).toContain(recipient);
+  });
+});

@@ -1,0 +1,81 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { costOf } from "../../../../../core/tasks/status/cost.ts";
+import { pageOf } from "../../../../../core/tasks/status/page.ts";
+import { secretsAge } from "../../../../../core/tasks/status/secrets-age.ts";
+import type { HostStatus } from "../../../../../core/tasks/status/status.ts";
+import { tableOf } from "../../../../../core/tasks/status/table.ts";
+import { temporaryFolder } from "../../../../_project.ts";
+
+const at = (net: string) => [
+  { location: "nbg1", price_hourly: { net: "0", gross: "0" }, price_monthly: { net, gross: net } },
+];
+const prices = {
+  currency: "EUR",
+  server_types: [{ id: 1, name: "cx43", prices: at("10.00") }],
+  primary_ips: [{ type: "ipv4", prices: at("0.50") }],
+  server_backup: { percentage: "20.0000" },
+  volume: { price_per_gb_month: { net: "0.0440", gross: "0.05" } },
+} as unknown as Parameters<typeof costOf>[0];
+const paid = { serverType: "cx43", location: "nbg1", hasIpv4: true, hasBackups: false, volumeGb: 0 };
+
+describe("what a host costs a month", () => {
+  it.each<[string, Partial<typeof paid>, number | undefined]>([
+    ["server and address", {}, 10.5],
+    ["no address", { hasIpv4: false }, 10],
+    ["a fifth of the server for backups", { hasBackups: true }, 12.5],
+    ["volumes by the GB", { volumeGb: 50 }, 12.7],
+    ["unknown where it is not sold", { location: "ash" }, undefined],
+  ])("%s", (_, change, sum) => expect(costOf(prices, { ...paid, ...change })?.monthlyNet).toBe(sum));
+});
+
+describe("the age of secrets", () => {
+  it("is that of the one left alone the longest, by sops' own date", () => {
+    const folder = temporaryFolder();
+    const write = (name: string, date: string) =>
+      writeFileSync(join(folder, name), `${name}: ENC[x]\nsops:\n    lastmodified: "${date}"\n    version: 3.12.1\n`);
+    write("new.yaml", "2026-03-01T00:00:00Z");
+    write("old.yaml", "2026-01-01T12:00:00Z");
+    writeFileSync(join(folder, "notes.txt"), "");
+    expect(secretsAge(folder, new Date("2026-03-11T00:00:00Z"))).toEqual({ count: 2, oldestDays: 68, oldest: "old" });
+  });
+
+  it("is unknown where there are none", () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, "empty"));
+    expect(secretsAge(join(folder, "empty"), new Date())).toBeUndefined();
+    expect(secretsAge(join(folder, "nowhere"), new Date())).toBeUndefined();
+  });
+});
+
+const host: HostStatus = {
+  host: "web-1",
+  ok: false,
+  server: { id: 7, type: "cx43", location: "nbg1", state: "running" },
+  ipv4: "203.0.113.7",
+  ssh: "open",
+  systemPath: "/nix/store/0123456789abcdef0123456789abcdef-nixos-system-web-1-26.05",
+  seenOn: "host",
+  drift: { update: 1 },
+  cost: { monthlyNet: 10.5, currency: "EUR" },
+  problems: ["TCP/22 of 203.0.113.7 is <open> from here"],
+};
+
+describe("shown", () => {
+  it("as a table with what is wrong below it, or as blocks where that is too wide", () => {
+    const wide = tableOf([host, { ...host, host: "web-2" }], 400);
+    expect(wide).toMatch(/^host +state +server/);
+    expect(wide).toContain("web-1: TCP/22 of 203.0.113.7 is <open> from here");
+    expect(wide).toContain("in all 21.00 EUR a month, net");
+    const narrow = tableOf([host], 80);
+    expect(narrow).toMatch(/^host {10}web-1\nstate {9}look\n/);
+    expect(Math.max(...narrow.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+  });
+
+  it("as a page that loads nothing, runs nothing, and takes no text for markup", () => {
+    const page = pageOf([host], new Date("2026-03-11T00:00:00Z"));
+    expect(page).toContain("is &lt;open&gt; from here");
+    expect(page).not.toMatch(/<script|src=|href=|url\(|@import/i);
+  });
+});

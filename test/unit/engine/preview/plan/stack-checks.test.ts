@@ -1,0 +1,61 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { lineOf } from "../../../../../engine/preview/plan/locate.ts";
+import { checkStacks } from "../../../../../engine/preview/plan/stack-checks.ts";
+import { project, recipient, stackFile } from "../../../../_project.ts";
+
+const host = "clawdbot-fleet-host";
+const other = "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg";
+
+describe("the files of a stack, before the engine is asked", () => {
+  const withSecret = (to: string) => {
+    const layout = project({ stackFile: `${stackFile}  clawdlets:tailnet: none\n` });
+    const folder = join(layout.secrets, "hosts", host);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const text = `admin_password_hash: ENC[AES256_GCM,data:x,type:str]\nsops:\n  age:\n    - recipient: ${to}\n      enc: x\n`;
+    writeFileSync(join(folder, "admin_password_hash.yaml"), text, { mode: 0o600 });
+    return layout;
+  };
+
+  test("a host whose recipient is not in its secrets' files is told, where they are there", () => {
+    const [checked] = checkStacks(withSecret(other), [host]);
+    expect(checked?.problems).toEqual([
+      expect.objectContaining({ setting: "admin_password_hash", message: expect.stringContaining(`but to ${other}`) }),
+    ]);
+    expect(checkStacks(withSecret(recipient), [host])[0]?.problems).toEqual([]);
+  });
+
+  test("a project without .clawdlets, or with one that is not finished, is none the worse", () => {
+    expect(checkStacks(project({ stack: null }), [host])[0]?.problems).toEqual([]);
+  });
+
+  test("a host that is asked for and has no file is told", () => {
+    const [checked] = checkStacks(project({ stackFile: null }), [host]);
+    expect(checked?.problems).toEqual([
+      expect.objectContaining({ line: 1, message: expect.stringContaining("no such file") }),
+    ]);
+  });
+});
+
+describe("the line of a setting", () => {
+  const text =
+    "# a comment\nconfig:\n  clawdlets:bots:\n    - maren\n    - lotte\n  clawdlets:install:\n    deadlines:\n      kexec: 15\n";
+  test.each([
+    ["clawdlets:bots", 3],
+    ["clawdlets:bots.1", 5],
+    ["clawdlets:install.deadlines.kexec", 8],
+    ["clawdlets:install.deadlines.unheard", 7],
+    ["clawdlets:serverType", 2],
+    ["(the whole file)", 1],
+  ])("%s is on line %d", (setting, line) => expect(lineOf(text, setting)).toBe(line));
+
+  test.each([
+    ["", 1],
+    ["just text", 1],
+    ["a: 1\nconfig: [\n", 3],
+    [`config: ${"[".repeat(100_000)}`, 1],
+  ])("of a broken file is where it breaks, or the first (%#)", (broken, line) =>
+    expect(lineOf(broken, "clawdlets:serverType")).toBe(line),
+  );
+});
