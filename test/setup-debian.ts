@@ -2,7 +2,7 @@
  * `npm run setup:debian`: installs the Debian packages whose real programs the tests run (test/debian-packages.json), as root on
  * Debian or Ubuntu. Without them those tests are left out, which CI does not accept.
  */
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { execa } from "execa";
 import { isRoot, missingPackages } from "./_debian.ts";
 
@@ -12,6 +12,7 @@ else if (!isDebian()) fail(`this is not Debian or Ubuntu. Install what provides:
 else if (!isRoot) fail("apt-get needs root. Run: sudo npm run setup:debian");
 else {
   process.stderr.write(`setup:debian: installing ${missing.join(" ")}\n`);
+  if (missing.includes("cloud-init")) disableCloudInit();
   await withoutStartingServices(async () => {
     await apt("update", "--quiet");
     await apt("install", "--yes", "--quiet", "--no-install-recommends", ...missing);
@@ -37,6 +38,12 @@ async function apt(...args: string[]): Promise<void> {
     reject: false,
   });
   if (failed) throw new Error(`apt-get ${args.join(" ")} failed:\n${all}`);
+}
+
+/** Once installed, it would set this machine up at its next boot as if it were new. See cloud-init's "How to disable cloud-init". */
+function disableCloudInit(): void {
+  mkdirSync("/etc/cloud", { recursive: true });
+  writeFileSync("/etc/cloud/cloud-init.disabled", "Installed for the tests of clawdlets only.\n");
 }
 
 /** A server's package starts the server. A test run must not leave an sshd behind on this machine. */

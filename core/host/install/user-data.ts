@@ -15,12 +15,12 @@ export interface BootstrapKeys {
  *
  * Any process on the server can read user_data from the metadata service for the server's whole life (shared fact: no header
  * or token needed), so nothing that outlives the installation may stand in it.
+ * With `ssh_keys` cloud-init generates no others, so `ssh_genkeytypes` is not needed; an empty list of it is invalid.
  * @see cloud-init, module ssh: `ssh_keys`, `ssh_deletekeys`, `disable_root`
  */
 export function bootstrapUserData({ hostPrivateKey, hostPublicKey, clientPublicKey }: BootstrapKeys): string {
   const config = {
     ssh_deletekeys: true,
-    ssh_genkeytypes: [],
     ssh_keys: { ed25519_private: hostPrivateKey, ed25519_public: hostPublicKey },
     disable_root: false,
     ssh_pwauth: false,
