@@ -4,6 +4,7 @@ import { z } from "zod";
 const cloudConfig = z.object({
   ssh_keys: z.object({ ed25519_private: z.string().optional(), ed25519_public: z.string().optional() }).optional(),
   ssh_authorized_keys: z.array(z.string()).optional(),
+  ssh_pwauth: z.union([z.boolean(), z.string()]).optional(),
   users: z
     .array(
       z.union([
@@ -18,18 +19,24 @@ export interface FirstBoot {
   /** An OpenSSH private key, or null where the machine makes its own. */
   hostKey: string | null;
   authorizedKeys: string[];
+  /** Whether `ssh_pwauth` is given, for which cloud-init writes sshd's configuration and restarts it. */
+  setsPasswordAuthentication: boolean;
 }
 
 /** What cloud-init takes from user_data, as far as it matters here. Text that is no cloud-config is ignored, as there. */
 export function readUserData(userData: string | null): FirstBoot {
-  const nothing: FirstBoot = { hostKey: null, authorizedKeys: [] };
+  const nothing: FirstBoot = { hostKey: null, authorizedKeys: [], setsPasswordAuthentication: false };
   if (userData === null || !userData.startsWith("#cloud-config")) return nothing;
   const result = cloudConfig.safeParse(parseYaml(userData));
   if (!result.success) return nothing;
-  const { ssh_keys, ssh_authorized_keys, users } = result.data;
+  const { ssh_keys, ssh_authorized_keys, ssh_pwauth, users } = result.data;
   const root = (users ?? []).filter((user) => typeof user === "object" && user.name === "root");
   const ofRoot = root.flatMap((user) => (typeof user === "object" ? (user.ssh_authorized_keys ?? []) : []));
-  return { hostKey: ssh_keys?.ed25519_private ?? null, authorizedKeys: [...(ssh_authorized_keys ?? []), ...ofRoot] };
+  return {
+    hostKey: ssh_keys?.ed25519_private ?? null,
+    authorizedKeys: [...(ssh_authorized_keys ?? []), ...ofRoot],
+    setsPasswordAuthentication: ssh_pwauth !== undefined && ssh_pwauth !== "unchanged",
+  };
 }
 
 function parseYaml(text: string): unknown {

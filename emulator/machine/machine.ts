@@ -20,6 +20,9 @@ const GOING_DOWN_MS = 500;
  */
 const DOWN_MS = 500;
 
+/** How long sshd takes connections from nobody while it is restarted. */
+const SSHD_RESTART_MS = 50;
+
 const hostKeyPath = "/etc/ssh/ssh_host_ed25519_key";
 
 export interface MachineOptions {
@@ -52,6 +55,8 @@ export class Machine implements Host {
   #sessions = 0;
   #connections = 0;
   #goingDown: (() => void) | null = null;
+  #isFirstBoot = false;
+  #cloudInit: { ended: Promise<void>; end: () => void } | null = null;
 
   constructor(server: ServerRecord, options: MachineOptions) {
     this.server = server;
@@ -79,6 +84,10 @@ export class Machine implements Host {
   get answersInPublic(): boolean {
     return this.isAnswering && (this.publicSshUp || this.os !== "nixos" || hasPublicSsh(this.tree));
   }
+  /** While cloud-init is still at work: resolves when it ends, or the machine goes down. */
+  get cloudInit(): Promise<void> | null {
+    return this.#cloudInit?.ended ?? null;
+  }
   get isOnTailnet(): boolean {
     const isUp = this.isAnswering && this.tailnetUp && this.os === "nixos";
     return isUp && !this.#breaks("tailnet") && hasTailscaleKey(this.tree);
@@ -101,6 +110,7 @@ export class Machine implements Host {
     machine.mounted = false;
     const first = await this.#options.readFirstBoot(this.server);
     if (generation !== this.#generation) return;
+    this.#isFirstBoot = true;
     this.#disk.wipe();
     const tree = new FileTree(this.#disk);
     layDebian(tree, this.server.name);
@@ -287,14 +297,44 @@ export class Machine implements Host {
 
   #startAnswering(tree: FileTree): void {
     this.#isAnswering = true;
+    if (this.os === "debian" && this.#isFirstBoot) this.#runCloudInit();
     this.#options.onChange();
     if (this.os === "nixos") void import("./switching.ts").then(({ watch }) => watch(this, tree));
+  }
+
+  /** Its last stages run when sshd answers already, and `ssh_pwauth` restarts that. @see cloud-init, cc_set_passwords */
+  #runCloudInit(): void {
+    this.#isFirstBoot = false;
+    let resolve: () => void;
+    const ended = new Promise<void>((resolved) => {
+      resolve = resolved;
+    });
+    const end = () => {
+      this.#cloudInit = null;
+      resolve();
+    };
+    this.#cloudInit = { ended, end };
+    const answer = (isAnswering: boolean) => {
+      this.#isAnswering = isAnswering;
+      this.#options.onChange();
+    };
+    this.later(this.#options.bootMs, async () => {
+      const { readUserData } = await import("./cloud-init.ts");
+      if (this.#cloudInit?.end !== end) return; // It went down meanwhile.
+      if (!readUserData(this.server.userData).setsPasswordAuthentication) return end();
+      answer(false);
+      this.later(SSHD_RESTART_MS, () => {
+        answer(true);
+        end();
+      });
+    });
   }
 
   #stop(): number {
     this.#isAnswering = false;
     this.#generation += 1;
     this.#goingDown = null;
+    this.#cloudInit?.end();
     this.#options.onDown();
     this.#options.onChange();
     return this.#generation;

@@ -8,7 +8,7 @@ import { installCommands, storeScript } from "./commands/install.ts";
 import { operateCommands } from "./commands/operate.ts";
 import { permissionCommands } from "./commands/permissions.ts";
 import { secretCommands } from "./commands/secrets.ts";
-import { systemCommands } from "./commands/system.ts";
+import { cloudInit, systemCommands } from "./commands/system.ts";
 import { tarCommands } from "./commands/tar.ts";
 import { ROOT } from "./inode.ts";
 import { SessionFs } from "./session-fs.ts";
@@ -203,7 +203,7 @@ function commandsOf(host: Host): CommandTable {
   const { kexec, disko, "nixos-install": nixosInstall, ...installed } = installCommands;
   const installing: Record<string, CommandTable[string] | undefined> =
     host.os === "debian"
-      ? { kexec }
+      ? { kexec, "cloud-init": cloudInit }
       : host.os === "installer"
         ? { kexec, disko, "nixos-install": nixosInstall, ...installed }
         : { ...installed, ...secretCommands, ...activateCommands, ...operateCommands };

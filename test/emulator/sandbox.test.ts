@@ -38,6 +38,7 @@ const host: Host = {
   hostname: "box",
   architecture: "x86",
   normalUsers: ["admin"],
+  cloudInit: null,
   isMounted: () => false,
   kexec: () => undefined,
   reboot: () => undefined,

@@ -15,6 +15,7 @@ export const nixos: Host = {
   hostname: "web-1",
   architecture: "x86",
   normalUsers: ["admin"],
+  cloudInit: null,
   isMounted: () => false,
   kexec: nothing,
   reboot: nothing,

@@ -4,7 +4,7 @@ import { publicKeyOf } from "../../base/machine/ssh-keys.ts";
 import { waitUntil } from "../../base/wait-until.ts";
 import { answersOverTailnet } from "../facts/installed-host.ts";
 import { type Answer, askHostKey } from "../reach/host-key.ts";
-import { ssh } from "../reach/ssh.ts";
+import { type SshRoute, ssh } from "../reach/ssh.ts";
 import type { Installation } from "../request.ts";
 import { bootstrapRoute } from "./bootstrap-keys.ts";
 
@@ -20,6 +20,7 @@ export const bootSeconds = 300;
 export async function firstContact(
   installation: Installation,
   seconds = bootSeconds,
+  loginSeconds = bootSeconds,
 ): Promise<"bootstrap" | "final" | undefined> {
   const { settings, local, facts, host, signal } = installation;
   const known = { bootstrap: publicKeyOf(host.bootstrapHostKey), final: settings.sshHostKey };
@@ -35,7 +36,7 @@ export async function firstContact(
   );
   if (answer.kind === "none") return undefined;
   if (answer.kind === "other") throw unknownKey(installation, answer.fingerprint);
-  if (answer.kind === "bootstrap") await logInAsRoot(installation);
+  if (answer.kind === "bootstrap") await logInAsRoot(installation, loginSeconds);
   return answer.kind;
 }
 
@@ -47,16 +48,37 @@ export function noContact({ settings, local, facts }: Installation): UserError {
   );
 }
 
-/** Waits for a session as root under the one-time keys. */
-export async function logInAsRoot({ settings, facts, local, host, signal }: Installation): Promise<void> {
+/** Waits for a session as root under the one-time keys, and for cloud-init to leave sshd alone. */
+export async function logInAsRoot(installation: Installation, seconds = bootSeconds): Promise<void> {
+  const { settings, facts, local, host, signal } = installation;
   const route = await bootstrapRoute(host, settings.host, { address: facts.address, port: local.sshPort });
   await waitUntil(
     async () => ((await ssh(route, "true", { timeoutSeconds: 20, signal })).exitCode === 0 ? true : undefined),
     {
-      seconds: bootSeconds,
+      seconds,
       pauseMs: 500,
       waitedFor: `${settings.host}: no login as root with the one-time key`,
       advice: "cloud-init may have failed: the server's console shows its log.",
+      signal,
+    },
+  );
+  await waitForCloudInit(installation, route, seconds);
+}
+
+/**
+ * Waits until cloud-init has ended, where there is one. `ssh_pwauth` has it restart sshd some seconds after the first login is
+ * possible, and whoever connects just then is refused. Whether it ended well does not matter: root got in.
+ * @see cloud-init, `cc_set_passwords`; `cloud-init status --wait` exits with 0, 1 or 2
+ */
+async function waitForCloudInit({ settings, signal }: Installation, route: SshRoute, seconds: number): Promise<void> {
+  const command = "command -v cloud-init >/dev/null || exit 0; cloud-init status --wait";
+  await waitUntil(
+    async () => ((await ssh(route, command, { timeoutSeconds: seconds, signal })).exitCode === 255 ? undefined : true),
+    {
+      seconds,
+      pauseMs: 500,
+      waitedFor: `${settings.host}: cloud-init has not ended`,
+      advice: `The server's console shows what it is doing. Then: clawdlets up --host ${settings.host}`,
       signal,
     },
   );

@@ -11,6 +11,8 @@ export interface Host {
   readonly hostname: string;
   readonly architecture: "x86" | "arm";
   readonly normalUsers: readonly string[];
+  /** While cloud-init is still at work: resolves when it ends, or the machine goes down. */
+  readonly cloudInit: Promise<void> | null;
   isMounted(): boolean;
   /** Boots the installer without the firmware: memory is new, the disk stays. Takes effect a little later. */
   kexec(): void;

@@ -91,6 +91,13 @@ function powerOffNow(host: Session["host"], user: Session["user"]): ExecResult {
   return ok();
 }
 
+/** `cloud-init status [--wait]`, on an image that has it. */
+export const cloudInit: CommandTable[string] = async (args, _context, { host }) => {
+  if (args[0] !== "status") return failed(`cloud-init: '${args.join(" ")}' is not emulated`);
+  if (args.includes("--wait")) await host.cloudInit;
+  return ok(`status: ${host.cloudInit === null ? "done" : "running"}\n`);
+};
+
 /** The one archive there is to fetch: an installer to kexec into. Nothing is really downloaded. */
 async function download(url: string): Promise<ExecResult> {
   if (!/\.tar(\.gz|\.xz|\.zst)?$/.test(url)) return failed(`${url}: there is no network in the emulator`, 4);
