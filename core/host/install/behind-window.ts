@@ -1,6 +1,4 @@
 import { join, relative } from "node:path";
-import { UserError } from "../../base/errors.ts";
-import { exitCodes } from "../../base/exit-codes.ts";
 import { makePrivateFolder } from "../../base/machine/private-files.ts";
 import { ciphertextDigest } from "../../project/secrets/ciphertext.ts";
 import { readDelivery } from "../delivery/delivery.ts";
@@ -14,8 +12,9 @@ import { bootstrapRoute, replaceBootstrapKeys } from "./bootstrap-keys.ts";
 import { cleanStart, type Start } from "./clean-start.ts";
 import { confirmHost, confirmTailnet, type Installed, installedSystem } from "./confirm.ts";
 import { checkDisk } from "./disk.ts";
-import { firstContact, logInAsRoot, lookBefore } from "./first-contact.ts";
+import { firstContact } from "./first-contact.ts";
 import { type Installer, type InstallerSetup, runPhases } from "./installer.ts";
+import { intoInstaller } from "./into-installer.ts";
 
 export interface InstallPlan {
   installer: Installer;
@@ -128,36 +127,4 @@ function forDisplay(flake: string): string {
   if (!/^(?:git\+file|path):/.test(flake)) return flake;
   const rev = /[?&]rev=([0-9a-f]{12})/.exec(flake)?.[1];
   return rev === undefined ? "a folder outside git" : `the repository on this machine at ${rev}`;
-}
-
-/** Times kexec is tried: on Hetzner it sometimes comes back to the old system (nix-community/nixos-images#342). */
-const kexecTries = 3;
-
-async function intoInstaller(installation: Installation, kexec: () => Promise<void>): Promise<void> {
-  for (let tried = 1; ; tried++) {
-    let failure: unknown;
-    try {
-      await kexec();
-    } catch (error) {
-      if (!isFailedKexec(error)) throw error;
-      failure = error;
-    }
-    await logInAsRoot(installation);
-    if ((await lookBefore(installation)) !== "image") return;
-    if (tried === kexecTries) throw failure ?? stillTheImage(installation);
-    installation.report(
-      "kexec",
-      `the server came back as ${installation.settings.image}; trying again, ${tried} of ${kexecTries} done`,
-    );
-  }
-}
-
-const isFailedKexec = (error: unknown) =>
-  error instanceof UserError && "kind" in error && error.kind === "kexec-failed";
-
-function stillTheImage({ settings }: Installation): UserError {
-  return new UserError(
-    `${settings.host}: after ${kexecTries} tries the server still runs ${settings.image}, not the NixOS installer. Its console shows what kexec said; a server type with more memory helps where that was short. Then: clawdlets up --host ${settings.host}`,
-    { exitCode: exitCodes.install },
-  );
 }

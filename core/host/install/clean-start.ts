@@ -42,7 +42,7 @@ export async function cleanStart(installation: Installation): Promise<Start> {
     if (disk === "begun") return rebuild(installation, "nothing answers, and the last run left a half-written disk");
     throw noContact(installation);
   }
-  const before = await lookBefore(installation);
+  const { runs: before } = await lookBefore(installation);
   if (before === "installer with a disk" && disk === "installed") return "reboot";
   // Begun and not mounted: disko may still be at work there, though nobody listens to it any more.
   if (before === "installer with a disk" || (before === "installer" && disk !== "untouched")) {

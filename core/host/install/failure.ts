@@ -202,8 +202,8 @@ const rules: readonly Rule[] = [
     kind: "kexec-failed",
     found: says(/Failed to kexec into NixOS installer/),
     say: () => [
-      "the server came back as Debian again instead of the installer.",
-      `This happens now and then (nixos-images#342), so run clawdlets up again; if it comes back a second time, ${lower(biggerServer)}`,
+      "the server runs Debian after kexec, not the installer.",
+      `This happens now and then (nixos-images#342), so run clawdlets up again; if it happens a second time, ${lower(biggerServer)}`,
     ],
   },
   {

@@ -84,26 +84,28 @@ async function waitForCloudInit({ settings, signal }: Installation, route: SshRo
   );
 }
 
-/** What runs behind the one-time keys: the image, the installer as it came up, or one that has begun with the disk. */
-export type Before = "image" | "installer" | "installer with a disk";
+/** What answers behind the one-time keys. */
+export interface Before {
+  /** The image, the installer as it came up, or one that has begun with the disk. */
+  runs: "image" | "installer" | "installer with a disk";
+  /** Another one after each boot, kexec included. */
+  bootId: string;
+}
 
 /** @throws UserError when it cannot be asked */
 export async function lookBefore({ settings, facts, local, host, signal }: Installation): Promise<Before> {
   const route = await bootstrapRoute(host, settings.host, { address: facts.address, port: local.sshPort });
-  const command = "grep -c VARIANT_ID=installer /etc/os-release; grep -c ' /mnt' /proc/mounts";
+  const command =
+    "grep -c VARIANT_ID=installer /etc/os-release; grep -c ' /mnt' /proc/mounts; cat /proc/sys/kernel/random/boot_id";
   const { stdout } = await ssh(route, command, { timeoutSeconds: 20, signal });
-  const [isInstaller, hasDisk] =
-    /^(\d+)\n(\d+)\n$/
-      .exec(stdout)
-      ?.slice(1)
-      .map((count) => count !== "0") ?? [];
-  if (isInstaller === undefined) {
+  const [, installer, disk, bootId] = /^(\d+)\n(\d+)\n(\S+)\n$/.exec(stdout) ?? [];
+  if (bootId === undefined) {
     throw new UserError(`${settings.host}: the session as root broke off. Run clawdlets up again.`, {
       exitCode: exitCodes.install,
     });
   }
-  if (!isInstaller) return "image";
-  return hasDisk ? "installer with a disk" : "installer";
+  if (installer === "0") return { runs: "image", bootId };
+  return { runs: disk === "0" ? "installer" : "installer with a disk", bootId };
 }
 
 function unknownKey({ settings, facts, local }: Installation, fingerprint: string): UserError {

@@ -208,7 +208,7 @@ describe("the stand-in, on a server of the emulator", () => {
     await fault("kexec-boot", 1, "");
     expect(await run({})).toMatchObject({
       kind: "kexec-failed",
-      message: expect.stringMatching(/Debian again/),
+      message: expect.stringMatching(/runs Debian after kexec/),
       survivors: 0,
     });
     expect(reportOf(lab, id)).toMatchObject({ os: "debian", diskWipes: 0 });

@@ -1,16 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  bootstrapRoute,
-  ensureBootstrapKeys,
-  readBootstrapKeys,
-} from "../../../../core/host/install/bootstrap-keys.ts";
+import { bootstrapRoute } from "../../../../core/host/install/bootstrap-keys.ts";
 import { firstContact } from "../../../../core/host/install/first-contact.ts";
-import { bootstrapUserData } from "../../../../core/host/install/user-data.ts";
 import { ssh } from "../../../../core/host/reach/ssh.ts";
 import type { Installation } from "../../../../core/host/request.ts";
-import { hostLayoutOf } from "../../../../core/project/layout.ts";
-import { project } from "../../../_project.ts";
-import { done, type Lab, newServer, startLab } from "../../../emulator/_lab.ts";
+import { done, type Lab, startLab } from "../../../emulator/_lab.ts";
+import { host, newInstallation } from "./_new-server.ts";
 
 /** On a server of the emulator whose cloud-init is at work for a while after sshd answers, and then restarts sshd. */
 let lab: Lab;
@@ -19,26 +13,6 @@ beforeAll(async () => {
 });
 afterAll(() => lab.stop());
 
-const host = hostLayoutOf(project(), "web-1");
-let servers = 0;
-
-async function newInstallation(): Promise<{ installation: Installation; id: number }> {
-  await ensureBootstrapKeys(host, "web-1");
-  const keys = readBootstrapKeys(host);
-  if (!keys) throw new Error("no one-time keys");
-  servers += 1;
-  const { id, ipv4 } = await newServer(lab, `web-${servers}`, { user_data: bootstrapUserData(keys) });
-  const installation: Partial<Record<keyof Installation, unknown>> = {
-    host,
-    settings: { host: "web-1", sshHostKey: "ssh-ed25519 AAAA", tailnet: "none" },
-    local: { sshPort: lab.emulator.sshPort },
-    facts: { address: ipv4 },
-    signal: new AbortController().signal,
-    report: () => undefined,
-  };
-  return { installation: installation as unknown as Installation, id };
-}
-
 async function cloudInitStatus({ facts, local }: Installation): Promise<string> {
   const route = await bootstrapRoute(host, "web-1", { address: facts.address, port: local.sshPort });
   return (await ssh(route, "cloud-init status", { timeoutSeconds: 10 })).stdout;
@@ -46,13 +20,13 @@ async function cloudInitStatus({ facts, local }: Installation): Promise<string> 
 
 describe("the first contact with a new server", () => {
   it("is over only when cloud-init has restarted sshd and ended", async () => {
-    const { installation } = await newInstallation();
+    const { installation } = await newInstallation(lab);
     expect(await firstContact(installation)).toBe("bootstrap");
     expect(await cloudInitStatus(installation)).toBe("status: done\n");
   });
 
   it("ends with what it waited for where cloud-init does not end", async () => {
-    const { installation, id } = await newInstallation();
+    const { installation, id } = await newInstallation(lab);
     await done(lab, "POST", `/_emulator/servers/${id}/command-faults`, [
       { command: "cloud-init", exitCode: 1, stderr: "", hangs: true, times: 100 },
     ]);
@@ -64,7 +38,7 @@ describe("the first contact with a new server", () => {
     ["recovered from errors", 2],
     ["is not there", 127],
   ])("goes on where cloud-init %s: what counts is that root gets in", async (_, exitCode) => {
-    const { installation, id } = await newInstallation();
+    const { installation, id } = await newInstallation(lab);
     await done(lab, "POST", `/_emulator/servers/${id}/command-faults`, [
       { command: "cloud-init", exitCode, stderr: "" },
     ]);

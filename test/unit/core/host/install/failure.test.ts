@@ -170,7 +170,7 @@ const cases: [FailureKind, string, Partial<Ending>, RegExp][] = [
     "kexec-failed",
     "Debian again (nixos-images#342)",
     { phase: "kexec", output: [kexec, facts, "aborted: Failed to kexec into NixOS installer"] },
-    /Debian again/,
+    /runs Debian after kexec/,
   ],
   ["connection-lost", "while the kexec script is sent", { phase: "kexec", exitCode: 255, output: [kexec] }, /lost at/],
   [
