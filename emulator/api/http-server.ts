@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Cloud } from "../cloud/cloud.ts";
 import type { FaultInjector } from "../faults/injector.ts";
 import type { FaultEffect } from "../faults/schema.ts";
+import { renderAction } from "./actions.ts";
 import type { Counters } from "./counters.ts";
 import { ApiError } from "./errors.ts";
 import type { RateLimit } from "./rate-limit.ts";
@@ -127,6 +128,7 @@ function answer(
   if (passage.token !== "ok") throw new ApiError(401, "unauthorized", "unable to authenticate");
   if (match === null) throw new ApiError(404, "not_found", `${passage.method} ${passage.url.pathname} is not emulated`);
   passage.body = parseJson(raw);
+  if (fault?.lie) return lie(parts.cloud, passage);
   return match.route.handle({
     cloud: parts.cloud,
     method: passage.method,
@@ -139,8 +141,21 @@ function answer(
         : {
             ...(fault.action.error === undefined ? {} : { error: fault.action.error }),
             ...(fault.action.durationMs === undefined ? {} : { durationMs: fault.action.durationMs }),
+            ...(fault.action.withoutEffect === undefined ? {} : { withoutEffect: true }),
           },
   });
+}
+
+/** Success, and nothing done. */
+function lie(cloud: Cloud, { method, template }: Passage): Reply {
+  if (method === "DELETE") return { status: 204 };
+  const command = /^\/[a-z_]+\/\{id\}\/actions\/([a-z_]+)$/.exec(template)?.[1];
+  if (method !== "POST" || command === undefined) {
+    throw new Error(`a fault lies about ${method} ${template}; it can about a DELETE and a POST on …/actions/…`);
+  }
+  const action = renderAction(cloud, cloud.startAction({ command, resources: [], durationMs: 0 }));
+  // Firewalls answer with a list, everything else with one.
+  return { status: 201, body: template.startsWith("/firewalls/") ? { actions: [action] } : { action } };
 }
 
 async function serveControl(

@@ -112,7 +112,7 @@ export class Cloud {
       durationMs: given.fault?.durationMs ?? given.durationMs ?? this.actionMs,
       resources: given.resources,
       error: null,
-      effect: given.effect ?? null,
+      effect: given.fault?.withoutEffect ? null : (given.effect ?? null),
       willFail: given.fault?.error ?? null,
     };
     this.actions.set(action.id, action);
@@ -224,4 +224,6 @@ export class Cloud {
 export interface ActionFault {
   error?: Failure;
   durationMs?: number;
+  /** Succeed without doing anything. */
+  withoutEffect?: boolean;
 }

@@ -28,11 +28,15 @@ const effect = z
     connection: z.enum(["reset", "reset-after", "hang"]).optional(),
     /** Answer so much later. */
     delayMs: z.number().int().nonnegative().optional(),
+    /** Answer success and do nothing: a DELETE, or a POST on `…/actions/…`. The actions it names have ended well. */
+    lie: z.literal(true).optional(),
     /** What becomes of the actions that the request starts. */
     action: z
       .strictObject({
         error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
         durationMs: z.number().int().nonnegative().optional(),
+        /** End well without the effect: the records say so, and the network goes on as before. */
+        withoutEffect: z.literal(true).optional(),
       })
       .optional(),
   })

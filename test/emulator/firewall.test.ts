@@ -145,3 +145,41 @@ test("a server that is off answers nobody", async () => {
   await done(lab, "POST", `/servers/${server.id}/actions/poweroff`);
   expect(await knock(server.ipv4, port)).toBe("refused");
 });
+
+describe("an API that lies", () => {
+  let firewall: { id: number };
+  let server: { ipv4: string };
+  beforeAll(async () => {
+    firewall = (await done(lab, "POST", "/firewalls", { name: "lied-about" })).body.firewall;
+    server = await newServer(lab, "lied-about", { firewalls: [{ firewall: firewall.id }] });
+  });
+  const rulesOf = async () => (await lab.api("GET", `/firewalls/${firewall.id}`)).body.firewall.rules;
+  const faults = (list: unknown) => lab.api("POST", "/_emulator/faults", list);
+  const set = { method: "POST", path: "/firewalls/{id}/actions/set_rules" };
+
+  test("answers success and does nothing, to new rules and to a deletion", async () => {
+    await setRules(firewall.id, [rule()]);
+    await faults([
+      { match: set, fault: { lie: true } },
+      { match: { method: "DELETE" }, fault: { lie: true } },
+    ]);
+    const { status, body } = await lab.api("POST", `/firewalls/${firewall.id}/actions/set_rules`, { rules: [] });
+    expect([status, body.actions[0].status]).toEqual([201, "success"]);
+    expect((await lab.api("GET", `/actions?id=${body.actions[0].id}`)).body.actions[0].status).toBe("success");
+    expect((await lab.api("DELETE", `/firewalls/${firewall.id}`)).status).toBe(204);
+    await faults([]);
+    expect(await rulesOf()).toHaveLength(1);
+    expect(await knock(server.ipv4, port)).toBe("open");
+  });
+
+  test("or keeps the rules that its records say are gone", async () => {
+    await setRules(firewall.id, [rule()]);
+    await faults([{ match: set, fault: { action: { withoutEffect: true } } }]);
+    await setRules(firewall.id, []);
+    await faults([]);
+    expect(await rulesOf()).toEqual([]);
+    expect(await knock(server.ipv4, port)).toBe("open");
+    await setRules(firewall.id, []);
+    expect(await knock(server.ipv4, port)).toBe("refused");
+  });
+});
