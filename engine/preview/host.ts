@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { shown } from "../../core/base/wording.ts";
+import type { Difference } from "../../core/project/trust/difference.ts";
+import { changedSettings } from "../../core/project/trust/settings.ts";
 import type { Engine } from "../../toolchain/index.ts";
 import { type Backend, writeStack, writeStackFile } from "./backend.ts";
 import { type EngineRun, runPreview } from "./engine-run.ts";
@@ -20,7 +22,14 @@ export interface Lab {
   head: string;
   /** The other revision; left out: nothing to compare with. */
   base?:
-    | { tree: string; name: string /** Whether everything but stack files is the same. */; sameProgram: boolean }
+    | {
+        tree: string;
+        name: string;
+        /** Whether everything but stack files is the same. */
+        sameProgram: boolean;
+        /** What all other files say differently. */
+        differences: readonly Difference[];
+      }
     | undefined;
   pack: NonNullable<EngineRun["pack"]>;
   signal: AbortSignal;
@@ -36,6 +45,7 @@ export async function previewHost(lab: Lab, checked: CheckedStack): Promise<Host
     exists: "",
     changes: [],
     dangers: [],
+    differences: [],
     violations: [],
     problems: checked.problems,
     notes: [],
@@ -47,6 +57,7 @@ export async function previewHost(lab: Lab, checked: CheckedStack): Promise<Host
 
 async function engineSays(lab: Lab, { host, file }: CheckedStack, report: HostReport): Promise<void> {
   const text = readFileSync(join(lab.head, file), "utf8");
+  if (lab.base) report.differences = differencesOf(lab.base, host, file, text);
   const { comparison, resources } = await earlierState(lab, host, file, text, report.notes);
   writeStack(lab.backend, host, resources);
   const stackFile = stackFileOf(lab, host, "head");
@@ -60,6 +71,14 @@ async function engineSays(lab: Lab, { host, file }: CheckedStack, report: HostRe
   report.changes = comparison === "same" ? [] : changesOf(plan);
   report.dangers = comparison === "same" ? [] : dangersOf(plan);
 }
+
+function differencesOf({ tree, differences }: NonNullable<Lab["base"]>, host: string, file: string, text: string) {
+  const own = differences.filter((each) => hostOfFile(each.file) === host);
+  return [...changedSettings(host, file, textAt(join(tree, file)), text), ...own];
+}
+
+/** The host that a file in `hosts/` is for. */
+export const hostOfFile = (file: string) => /^hosts\/([^/]+?)(?:\.nix$|\/)/.exec(file)?.[1];
 
 interface Earlier {
   /** `none`: no revision was named. `same`: nothing differs that this host is made of. */

@@ -61,6 +61,7 @@ export async function previewState(request: StateRequest): Promise<PreviewReport
         ...(plan ? dangersOf(plan) : []),
         ...protectedOnes.map((message) => ({ kind: "destruction" as const, resource: stack, message })),
       ],
+      differences: [],
       violations: plan?.violations ?? [],
       problems: [...problems, ...errors.map((message) => programProblem(file, message))],
       notes: [],
@@ -72,7 +73,7 @@ export async function previewState(request: StateRequest): Promise<PreviewReport
   try {
     // Two at a time: each asks Hetzner, whose quota is a project's.
     const all = await pMap(checkStacks(layout, hosts), one, { concurrency: 2 });
-    return { comparedWith: "the state", verdict: worstOf(all), hosts: all, notes: [] };
+    return { comparedWith: "the state", verdict: worstOf(all), hosts: all, differences: [], notes: [] };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

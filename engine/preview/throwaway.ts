@@ -1,17 +1,18 @@
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import pMap from "p-map";
 import { type Layout, layoutOf } from "../../core/project/layout.ts";
+import type { Difference } from "../../core/project/trust/difference.ts";
+import { changedFiles, fileDifferences } from "../../core/project/trust/files.ts";
 import type { Engine } from "../../toolchain/index.ts";
 import { engineRoot, packageRoot } from "../environment.ts";
 import { makeBackend } from "./backend.ts";
 import { bundlePack, bundleProgram, projectName } from "./bundle.ts";
-import { type Lab, previewHost } from "./host.ts";
+import { hostOfFile, type Lab, previewHost } from "./host.ts";
 import { type HostReport, type PreviewReport, worstOf } from "./plan/report.ts";
 import { checkStacks, stacksIn } from "./plan/stack-checks.ts";
-import { copyTree, exportRevision } from "./tree.ts";
+import { copyTree, exportRevision, trackedButLeftOut } from "./tree.ts";
 
 /** Settings of the policy pack, committed beside Pulumi.yaml. */
 export const packSettings = "clawdlets-policy.json";
@@ -53,7 +54,14 @@ export async function previewThrowaway({
     );
     const gone = lab.base ? goneFrom(lab.base, layout, hosts) : [];
     const all = [...reports, ...gone];
-    return { comparedWith: lab.base?.name ?? "nothing", verdict: worstOf(all), hosts: all, notes: [] };
+    const differences = (lab.base?.differences ?? []).filter(({ file }) => !isOfOneHost(file, layout));
+    return {
+      comparedWith: lab.base?.name ?? "nothing",
+      verdict: worstOf(all, differences),
+      hosts: all,
+      differences,
+      notes: [],
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -89,21 +97,23 @@ async function setUp(
 
 async function baseTree(layout: Layout, head: string, revision: string, tree: string): Promise<Lab["base"]> {
   const commit = await exportRevision(layout.root, revision, tree);
-  const sameProgram = digestOf(tree) === digestOf(head);
+  // Before the program is bundled: that writes to the tree.
+  const changed = changedFiles(tree, head).filter((file) => !isStackFile(file));
+  const tracked = (await trackedButLeftOut(layout.root)).map(
+    (file): Difference => ({ file, dangerous: true, why: "git tracks it, and it must not" }),
+  );
+  const differences = [...tracked, ...fileDifferences(tree, head, changed)];
   await bundleProgram(tree);
-  return { tree, name: revision === commit ? commit : `${revision} (${commit})`, sameProgram };
+  const name = revision === commit ? commit : `${revision} (${commit})`;
+  return { tree, name, sameProgram: changed.length === 0, differences };
 }
 
-/** Over all files of a tree but stack files, by name and content. */
-function digestOf(tree: string): string {
-  const hash = createHash("sha256");
-  const entries = readdirSync(tree, { recursive: true, withFileTypes: true });
-  const files = entries
-    .filter((each) => each.isFile())
-    .map(({ parentPath, name }) => join(parentPath, name).slice(tree.length));
-  for (const file of files.filter((each) => !each.startsWith("/stacks/")).sort())
-    hash.update(`${file}\0`).update(readFileSync(join(tree, file)));
-  return hash.digest("hex");
+/** Compared setting by setting, with its host. */
+const isStackFile = (file: string) => /^stacks\/Pulumi\.[^/]+\.yaml$/.test(file);
+
+function isOfOneHost(file: string, layout: Layout): boolean {
+  const host = hostOfFile(file);
+  return host !== undefined && stacksIn(layout).includes(host);
 }
 
 /** Hosts that the other revision has and this one has not. */
@@ -125,6 +135,7 @@ function goneFrom({ tree, name }: NonNullable<Lab["base"]>, layout: Layout, host
           message: `its stack file is gone since ${name}: the server would be nobody's, and go on costing money. Take it down first (clawdlets destroy --host ${host}), or put the file back.`,
         },
       ],
+      differences: [],
       violations: [],
       problems: [],
       notes: [],

@@ -7,6 +7,18 @@ import { run } from "../../core/base/machine/run.ts";
 /** What is never taken along: secrets, state, and what is built or large. */
 const leftOut = new Set([".clawdlets", ".git", ".toolchain", ".demo", "node_modules"]);
 
+const isLeftOut = (file: string) => file.split("/").some((part) => leftOut.has(part));
+
+/** Files that git tracks although they are never taken along: local state, or packages that nobody fetched. */
+export async function trackedButLeftOut(root: string): Promise<string[]> {
+  const { exitCode, stdout } = await run("git", ["ls-files", "-z", "--cached"], { cwd: root });
+  return exitCode === 0
+    ? String(stdout)
+        .split("\0")
+        .filter((file) => file !== "" && isLeftOut(file))
+    : [];
+}
+
 /**
  * A copy of the working tree to run the engine in: what git tracks or would take, or without git everything, but never
  * `.clawdlets`. Nothing is written to the original.
@@ -22,7 +34,7 @@ export async function copyTree(root: string, into: string): Promise<void> {
       : undefined;
   if (files) {
     for (const file of files) {
-      if (file.split("/").some((part) => leftOut.has(part)) || !isFile(join(root, file))) continue;
+      if (isLeftOut(file) || !isFile(join(root, file))) continue;
       mkdirSync(dirname(join(into, file)), { recursive: true });
       cpSync(join(root, file), join(into, file), { verbatimSymlinks: true });
     }

@@ -30,7 +30,7 @@ export function readStackFile(layout: Layout, host: string): { value?: StackConf
     const message = `there is no such file. Make it: clawdlets init --host ${host}`;
     return { problems: [{ where, setting: "(the whole file)", message }] };
   }
-  const config = parseConfig(text, where);
+  const config = stackTextSettings(text, where);
   return config.value ? checkStackConfig(config.value, where) : { problems: config.problems };
 }
 
@@ -42,7 +42,7 @@ export function readRawStackFile(layout: Layout, host: string): Record<string, u
   const file = hostLayoutOf(layout, host).stackFile;
   const where = relative(layout.root, file);
   const { text = "", problems } = readText(file, where);
-  const config = parseConfig(text, where);
+  const config = stackTextSettings(text, where);
   const all = [...problems, ...config.problems];
   if (all.length > 0 || !config.value) throw new SettingsError(all);
   return config.value;
@@ -62,7 +62,11 @@ export function hasSalt(layout: Layout, host: string): boolean {
   return parsed.document.get("encryptionsalt") !== undefined;
 }
 
-function parseConfig(text: string, where: string): { value?: Record<string, unknown>; problems: Problem[] } {
+/** Our settings from a stack file's text, unchecked and without their prefix. @param where the file's name, for the messages */
+export function stackTextSettings(
+  text: string,
+  where: string,
+): { value?: Record<string, unknown>; problems: Problem[] } {
   const { document, problems } = parseYamlText(text, where);
   if (!document) return { problems };
   try {

@@ -1,4 +1,5 @@
 import { shown } from "../../../core/base/wording.ts";
+import type { Difference } from "../../../core/project/trust/difference.ts";
 import type { HostReport, PreviewReport } from "./report.ts";
 
 /** How a report is written: for a terminal, a pull request, or a program. */
@@ -18,6 +19,7 @@ function remarks(host: HostReport): string[] {
   return [
     ...host.problems.map(({ where, line, setting, message }) => `invalid: ${where}:${line}: ${setting}: ${message}`),
     ...host.dangers.map(({ kind, resource, message }) => `${kind}: ${resource} ${message}`),
+    ...differenceLines(host.differences),
     ...host.violations.map(
       ({ rule, resource, message, mandatory }) =>
         `${mandatory ? "refused" : "advice"} (${rule}): ${resource} ${message}`,
@@ -26,17 +28,44 @@ function remarks(host: HostReport): string[] {
   ].map((text) => shown(text.replace(/\s*\n\s*/g, " ")));
 }
 
-function changesText({ changes, verdict }: HostReport, comparedWith: string): string {
-  if (verdict === "invalid") return "not previewed";
-  if (comparedWith === "nothing") return "";
-  if (changes.length === 0) return "none";
-  return changes
-    .map(({ op, kind, properties }) => `${op} ${kind}${properties.length > 0 ? ` (${properties.join(", ")})` : ""}`)
-    .join("; ");
+/** Harmless ones are counted beyond this: a branch may change hundreds of files. */
+const maxHarmless = 20;
+
+/** `trust: flake.lock nodes.nixpkgs.locked.owner: "NixOS" → "them"` */
+function differenceLines(differences: readonly Difference[]): string[] {
+  const lineOf = ({ file, setting, before, after, why }: Difference) => {
+    const name = setting === undefined ? file : file.startsWith("stacks/") ? setting : `${file} ${setting}`;
+    const values =
+      before === undefined && after === undefined ? undefined : `${before ?? "(none)"} → ${after ?? "(none)"}`;
+    return [name, why, values].filter((part) => part !== undefined).join(": ");
+  };
+  const harmless = differences.filter(({ dangerous }) => !dangerous);
+  const more = harmless.length - maxHarmless;
+  return [
+    ...differences.filter(({ dangerous }) => dangerous).map((each) => `trust: ${lineOf(each)}`),
+    ...harmless.slice(0, maxHarmless).map((each) => `changed: ${lineOf(each)}`),
+    ...(more > 0 ? [`changed: ${more} more, all of them in --format json`] : []),
+  ];
 }
 
-function dangerText({ dangers, violations }: HostReport): string {
-  const kinds = dangers.map(({ kind }) => kind);
+function changesText({ changes, differences, verdict }: HostReport, comparedWith: string): string {
+  if (verdict === "invalid") return "not previewed";
+  if (comparedWith === "nothing") return "";
+  const settings = differences.map(({ file, setting }) => setting?.replace(/^clawdlets:/, "") ?? file);
+  const all = [
+    ...changes.map(
+      ({ op, kind, properties }) => `${op} ${kind}${properties.length > 0 ? ` (${properties.join(", ")})` : ""}`,
+    ),
+    ...(settings.length > 0 ? [`set ${[...new Set(settings)].join(", ")}`] : []),
+  ];
+  return all.length > 0 ? all.join("; ") : "none";
+}
+
+function dangerText({ dangers, differences, violations }: HostReport): string {
+  const kinds = [
+    ...dangers.map(({ kind }) => kind),
+    ...(differences.some(({ dangerous }) => dangerous) ? ["trust"] : []),
+  ];
   const refused = violations.filter(({ mandatory }) => mandatory).map(({ rule }) => rule);
   return [...new Set([...kinds, ...refused])].join(", ");
 }
@@ -51,11 +80,13 @@ function markdown(report: PreviewReport): string {
     const lines = remarks(host);
     return lines.length === 0 ? [] : [`\n#### ${code(host.host)}\n`, ...lines.map((line) => `- ${escaped(line)}`)];
   });
+  const shared = differenceLines(report.differences);
   return [
     `### clawdlets preview: ${escaped(heading(report))}\n`,
     "| | host | would exist | changes | dangerous |\n| --- | --- | --- | --- | --- |",
     ...rows.map((row) => `| ${row} |`),
     ...details,
+    ...(shared.length === 0 ? [] : ["\n#### Files of every host\n", ...shared.map((line) => `- ${escaped(line)}`)]),
     ...report.notes.map((note) => `\n_${escaped(note)}_`),
     "",
   ].join("\n");
@@ -86,5 +117,6 @@ function plain(report: PreviewReport): string {
     const parts = [host.verdict.padEnd(9), host.host.padEnd(width), host.exists, changes, dangerText(host)];
     return [shown(parts.filter((part) => part !== "").join("  ")), ...remarks(host).map((line) => `    ${line}`)];
   });
-  return [heading(report), ...rows, ...report.notes.map((note) => `note: ${note}`), ""].join("\n");
+  const shared = differenceLines(report.differences).map((line) => shown(line));
+  return [heading(report), ...rows, ...shared, ...report.notes.map((note) => `note: ${note}`), ""].join("\n");
 }

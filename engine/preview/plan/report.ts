@@ -1,4 +1,5 @@
 import { type ExitCode, exitCodes } from "../../../core/base/exit-codes.ts";
+import type { Difference } from "../../../core/project/trust/difference.ts";
 import type { Change, Danger } from "./changes.ts";
 import type { Violation } from "./plan.ts";
 import type { LocatedProblem } from "./stack-checks.ts";
@@ -17,6 +18,8 @@ export interface HostReport {
   /** Against what it was compared with; empty where it was not. */
   changes: Change[];
   dangers: Danger[];
+  /** What its stack file, and other files of its own, say differently from what it was compared with. */
+  differences: Difference[];
   violations: Violation[];
   problems: LocatedProblem[];
   notes: string[];
@@ -28,6 +31,8 @@ export interface PreviewReport {
   comparedWith: string;
   verdict: Verdict;
   hosts: HostReport[];
+  /** Files that are no single host's. */
+  differences: Difference[];
   /** Of the run as a whole. */
   notes: string[];
 }
@@ -35,18 +40,30 @@ export interface PreviewReport {
 const order: readonly Verdict[] = ["clean", "changes", "dangerous", "invalid"];
 
 /** A refusal of the policy is dangerous: the host can be previewed, and must not be made like this. */
-export function verdictOf(host: Pick<HostReport, "changes" | "dangers" | "violations" | "problems">): Verdict {
-  if (host.problems.length > 0) return "invalid";
-  if (host.dangers.length > 0 || host.violations.some(({ mandatory }) => mandatory)) return "dangerous";
-  return host.changes.length > 0 ? "changes" : "clean";
+export function verdictOf({
+  changes,
+  dangers,
+  differences,
+  violations,
+  problems,
+}: Pick<HostReport, "changes" | "dangers" | "differences" | "violations" | "problems">): Verdict {
+  if (problems.length > 0) return "invalid";
+  if (dangers.length > 0 || violations.some(({ mandatory }) => mandatory)) return "dangerous";
+  return worst([changes.length > 0 ? "changes" : "clean", ofDifferences(differences)]);
 }
 
-export function worstOf(hosts: readonly HostReport[]): Verdict {
-  return hosts.reduce<Verdict>(
-    (worst, { verdict }) => (order.indexOf(verdict) > order.indexOf(worst) ? verdict : worst),
-    "clean",
-  );
+/** The verdict on a whole run. */
+export function worstOf(hosts: readonly HostReport[], differences: readonly Difference[] = []): Verdict {
+  return worst([...hosts.map(({ verdict }) => verdict), ofDifferences(differences)]);
 }
+
+function ofDifferences(differences: readonly Difference[]): Verdict {
+  if (differences.some(({ dangerous }) => dangerous)) return "dangerous";
+  return differences.length > 0 ? "changes" : "clean";
+}
+
+const worst = (verdicts: readonly Verdict[]): Verdict =>
+  verdicts.reduce<Verdict>((found, each) => (order.indexOf(each) > order.indexOf(found) ? each : found), "clean");
 
 export function exitCodeOf(verdict: Verdict): ExitCode {
   const codes = {

@@ -27,9 +27,9 @@ describe("clawdlets preview --ci, in a clone without .clawdlets, token, passphra
   test("previews every host, leaves the clone as it was, and leaves nothing else behind", async () => {
     const before = readdirSync(clone.root, { recursive: true }).filter((each) => !String(each).startsWith(".git"));
     const file = readFileSync(clone.file("web-1"), "utf8");
-    const left = () => readdirSync(tmpdir()).filter((name) => name.startsWith("clawdlets-preview-"));
-    const leftBefore = left();
-    const { exitCode, stdout, stderr } = await clone.preview(["--all", "--format", "markdown"]);
+    const temporary = join(folder, "tmp");
+    mkdirSync(temporary);
+    const { exitCode, stdout, stderr } = await clone.preview(["--all", "--format", "markdown"], { TMPDIR: temporary });
     expect(exitCode, stdout + stderr).toBe(exitCodes.ok);
     expect(stdout).toBe(`### clawdlets preview: 3 hosts, clean; compared with nothing
 
@@ -42,7 +42,7 @@ describe("clawdlets preview --ci, in a clone without .clawdlets, token, passphra
       before,
     );
     expect(readFileSync(clone.file("web-1"), "utf8"), "the salt is the operator's").toBe(file);
-    expect(left()).toEqual(leftBefore);
+    expect(readdirSync(temporary)).toEqual([]);
   }, 120_000);
 
   test("the program sees nothing of this shell: no token, no home, no .clawdlets", async () => {

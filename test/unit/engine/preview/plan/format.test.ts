@@ -16,6 +16,7 @@ const host = (more: Partial<HostReport> = {}): HostReport => ({
   exists: "cx43 in nbg1, debian-12; TCP/22 closed",
   changes: [],
   dangers: [],
+  differences: [],
   violations: [],
   problems: [],
   notes: [],
@@ -26,6 +27,7 @@ const report = (hosts: HostReport[]): PreviewReport => ({
   comparedWith: "main",
   verdict: worstOf(hosts),
   hosts,
+  differences: [],
   notes: [],
 });
 const change = { op: "update", resource: "s", kind: "Server", properties: ["serverType"] };

@@ -1,0 +1,39 @@
+import { shown } from "../../base/wording.ts";
+
+/** One thing that a change to the repository changes: a setting, a value in a file, or a file as a whole. */
+export interface Difference {
+  /** Relative to the project. */
+  file: string;
+  /** Left out: the file as a whole. */
+  setting?: string;
+  /** Left out: it was not there. */
+  before?: string;
+  /** Left out: it is gone. */
+  after?: string;
+  /** Whether it changes who is trusted or what is reachable, so that a person has to agree to it. */
+  dangerous: boolean;
+  /** What it is about, where file and setting do not say. */
+  why?: string;
+}
+
+const maxLength = 300;
+
+/**
+ * A value for a message. Commits and hashes are shortened first: at full length they look like tokens, which are never shown,
+ * and then the old and the new one would read the same.
+ */
+export function spelled(value: unknown): string {
+  if (Array.isArray(value)) {
+    const plain = value.every((each) => typeof each !== "object" || each === null);
+    return value.length > 0 && plain ? shown(value.map(short).join(", "), maxLength) : short(JSON.stringify(value));
+  }
+  return short(typeof value === "object" && value !== null ? JSON.stringify(value) : String(value));
+}
+
+function short(value: unknown): string {
+  const text = String(value)
+    .replace(/(?<![0-9A-Za-z])([0-9a-f]{12})[0-9a-f]{28}(?:[0-9a-f]{24})?(?![0-9A-Za-z])/g, "$1…")
+    .replace(/(?<![A-Za-z0-9+/])([A-Za-z0-9+/]{12})[A-Za-z0-9+/]{31}=/g, "$1…")
+    .replace(/(sha(?:1|256|384|512)-[A-Za-z0-9+/]{12})[A-Za-z0-9+/]*={0,2}/g, "$1…");
+  return shown(text, maxLength);
+}
