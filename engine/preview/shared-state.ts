@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pMap from "p-map";
@@ -7,6 +7,7 @@ import { exitCodes } from "../../core/base/exit-codes.ts";
 import type { Engine } from "../../toolchain/index.ts";
 import { engineEnvironment, packageRoot } from "../environment.ts";
 import { bareEnvironment } from "./backend.ts";
+import { refuseForeignCode } from "./ci-event.ts";
 import { runPreview } from "./engine-run.ts";
 import { programProblem } from "./host.ts";
 import { changesOf, dangersOf } from "./plan/changes.ts";
@@ -27,7 +28,7 @@ export interface StateRequest extends Omit<ThrowawayRequest, "base"> {
  */
 export async function previewState(request: StateRequest): Promise<PreviewReport> {
   const { layout, hosts, tell, signal, refresh, engine } = request;
-  refuseForks(process.env);
+  refuseForeignCode(process.env);
   const environment = credentials(request);
   const folder = mkdtempSync(join(tmpdir(), "clawdlets-preview-"));
   const settings = join(layout.root, packSettings);
@@ -77,26 +78,6 @@ export async function previewState(request: StateRequest): Promise<PreviewReport
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** GitHub gives a fork's pull request no secrets; this is for whoever has made it give some. */
-export function refuseForks(environment: Readonly<Record<string, string | undefined>>): void {
-  const { GITHUB_EVENT_NAME: name = "", GITHUB_EVENT_PATH: path } = environment;
-  if (!name.startsWith("pull_request") && name !== "workflow_run") return;
-  const isOwn = name.startsWith("pull_request") && path !== undefined && existsSync(path) && comesFromHere(path);
-  if (isOwn) return;
-  throw new UserError(
-    `--state runs the checkout's program with credentials in reach, and this ${name} is not shown to come from this repository itself. Leave --state out: without it nothing secret is needed.`,
-    { exitCode: exitCodes.usage },
-  );
-}
-
-function comesFromHere(eventFile: string): boolean {
-  const event: {
-    pull_request?: { head?: { repo?: { full_name?: string } }; base?: { repo?: { full_name?: string } } };
-  } = JSON.parse(readFileSync(eventFile, "utf8"));
-  const { head, base } = event.pull_request ?? {};
-  return head?.repo?.full_name !== undefined && head.repo.full_name === base?.repo?.full_name;
 }
 
 const needed = ["PULUMI_BACKEND_URL", "HCLOUD_TOKEN"] as const;

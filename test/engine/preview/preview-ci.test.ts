@@ -203,11 +203,13 @@ describe("what is wrong is said of all hosts at once, with file and line, and hi
       );
     from("them/hosts");
     expect((await clone.preview(["--all", "--state"], environment)).stderr).toContain(
-      "is not shown to come from this repository",
+      "is not shown to come from a branch of this repository",
     );
-    expect((await clone.preview(["--all", "--state"], { GITHUB_EVENT_NAME: "workflow_run" })).stderr).toContain(
-      "is not shown to come",
-    );
+    for (const event of ["workflow_run", "issue_comment", "repository_dispatch"]) {
+      const { stderr, exitCode } = await clone.preview(["--all", "--state"], { GITHUB_EVENT_NAME: event });
+      expect(stderr).toContain(`GITHUB_EVENT_NAME is "${event}"`);
+      expect(exitCode).toBe(exitCodes.usage);
+    }
     from("us/hosts");
     expect((await clone.preview(["--all", "--state"], environment)).stderr).toContain("the environment lacks");
   });
