@@ -1,3 +1,4 @@
+import { withCredentialsHidden } from "./credentials.ts";
 import { isPublicKey } from "./public-key.ts";
 
 /**
@@ -20,7 +21,7 @@ const tokenLike = new RegExp(
 );
 
 function withoutTokens(text: string): string {
-  return text.replace(tokenLike, (match, type: string | undefined, blob: string | undefined) => {
+  return withCredentialsHidden(text).replace(tokenLike, (match, type: string | undefined, blob: string | undefined) => {
     if (type !== undefined && blob !== undefined) return isPublicKey(type, blob) ? match : `${type} ${hidden(blob)}`;
     return /^age1[02-9ac-hj-np-z]{58}$/.test(match) ? match : hidden(match);
   });

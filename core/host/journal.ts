@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { withCredentialsHidden, withoutCredentials } from "../base/credentials.ts";
 import { readPrivateFile, writePrivateFile } from "../base/machine/private-files.ts";
 import { type Step, steps } from "./steps.ts";
 
@@ -16,7 +17,7 @@ const journal = z.object({
   /** What TCP/22 looked like from here, before the window, in it, and after it. */
   seen: z.object({ before: z.string().optional(), during: z.string().optional(), after: z.string().optional() }),
   /** What was installed, pinned: the flake with its attribute. */
-  flake: z.string().optional(),
+  flake: z.string().transform(withoutCredentials).optional(),
   /** Of the secrets that were sent. @see ciphertextDigest */
   ciphertext: z.string().optional(),
   systemPath: z.string().optional(),
@@ -64,7 +65,7 @@ export class JournalWriter {
   }
 
   async step(step: Step, text: string): Promise<void> {
-    await this.#write({ steps: [...this.#journal.steps, { step, at: now(), text }] });
+    await this.#write({ steps: [...this.#journal.steps, { step, at: now(), text: withCredentialsHidden(text) }] });
   }
 
   async saw(moment: keyof Journal["seen"], what: string): Promise<void> {
@@ -73,7 +74,7 @@ export class JournalWriter {
 
   /** @param ciphertext digest of what is sent along */
   async installs(flake: string, ciphertext: string): Promise<void> {
-    await this.#write({ flake, ciphertext });
+    await this.#write({ flake: withoutCredentials(flake), ciphertext });
   }
 
   async diskIs(disk: Journal["disk"]): Promise<void> {

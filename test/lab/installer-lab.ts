@@ -111,6 +111,12 @@ export class InstallerLab {
     });
   }
 
+  /** Any other command, in the project. */
+  clawdlets(...args: string[]) {
+    const options = { cwd: this.demo.layout.root, env: this.#environment, reject: false, all: true } as const;
+    return execa(join(packageRoot, "bin", "clawdlets"), args, options);
+  }
+
   async report({ id }: LabServer): Promise<ServerReport> {
     const found = (await this.demo.report()).servers.find((each) => each.id === id);
     return found ?? Promise.reject(new Error(`the emulator has no server ${id}`));

@@ -1,5 +1,6 @@
 import { type Dirent, lstatSync, readdirSync, realpathSync } from "node:fs";
 import { join, relative, resolve, sep } from "node:path";
+import { credentialProblem, withoutCredentials } from "../../base/credentials.ts";
 import { hasCode, messageOf, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { git } from "../../base/machine/git.ts";
@@ -35,6 +36,7 @@ export async function resolveFlake(
   checkRevision(wanted);
   const request = { layout, settings, local, wanted };
   const named = settings.flake ?? local.flake;
+  if (named !== undefined) refuseCredentials(named);
   if (named === undefined) return `${await pinOwn(request)}#${settings.flakeHost}`;
   const [uri = "", attribute = settings.flakeHost] = named.split("#");
   if (attribute !== settings.flakeHost) {
@@ -45,9 +47,13 @@ export async function resolveFlake(
   return `${await pinNamed(request, uri)}#${settings.flakeHost}`;
 }
 
-/** `github:owner/repo` for a GitHub origin, whichever way it is spelt; other hosts by git. */
-export function flakeOfOrigin(origin: string | undefined): string | undefined {
-  if (origin === undefined || origin === "") return undefined;
+/**
+ * `github:owner/repo` for a GitHub origin, whichever way it is spelt; other hosts by git. CI checkouts write a token into the
+ * origin: credentials are left out, and nix needs its own way to read a private repository (GITHUB_TOKEN for GitHub).
+ */
+export function flakeOfOrigin(given: string | undefined): string | undefined {
+  const origin = withoutCredentials(given?.trim() ?? "").replace(/[?#].*$/, "");
+  if (origin === "") return undefined;
   const github = /^(?:https:\/\/|ssh:\/\/git@|git@)github\.com[/:]([^/]+)\/(.+?)(?:\.git)?\/?$/.exec(origin);
   if (github) return `github:${github[1]}/${github[2]}`;
   if (/^(https|ssh):\/\//.test(origin)) return `git+${origin}`;
@@ -82,7 +88,6 @@ async function checkCommitted(layout: Layout, host: string, rev: string): Promis
 }
 
 async function pinNamed(request: FlakeRequest, named: string): Promise<string> {
-  refuseCredentials(named);
   const { layout, settings, wanted } = request;
   const folder = folderOf(named, layout.root);
   const repository = folder && !named.startsWith("path:") ? await repositoryOf(folder, named) : undefined;
@@ -105,12 +110,12 @@ async function pinNamed(request: FlakeRequest, named: string): Promise<string> {
 const nameable =
   "Name it as github:owner/repo, git+https://…, git+ssh://…, git+file:///… or the folder of a git repository.";
 
-/** It would stand in the journal, in the stack file, and on command lines that everybody on this machine sees. */
+/** It would end up in the journal, in the stack file, and on command lines that every user of this machine sees. */
 function refuseCredentials(uri: string): void {
-  const [, scheme = "", user] = /^([\w+.-]+):\/\/(?:([^/?]*)@)?/.exec(uri) ?? [];
-  if (user === undefined || (scheme === "git+ssh" && !user.includes(":"))) return;
+  const problem = credentialProblem(uri);
+  if (problem === undefined) return;
   throw refuse(
-    `The flake (${scheme}://…) has a user or password in it, which everybody could read. Take it out; for GitHub, name it as github:owner/repo and put GITHUB_TOKEN in .clawdlets/.env.`,
+    `The flake ${problem}. For GitHub, name it as github:owner/repo and put GITHUB_TOKEN in .clawdlets/.env.`,
   );
 }
 

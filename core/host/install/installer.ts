@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { execa } from "execa";
+import { withCredentialsHidden } from "../../base/credentials.ts";
 import { hasCode, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { findOnPath, isExecutable } from "../../base/machine/on-path.ts";
@@ -230,7 +231,9 @@ async function runOnce(setup: InstallerSetup, phase: PhaseRun, folder: string): 
   child.once("exit", stop);
   try {
     setup.onProcessGroup(pid);
-    for await (const line of lines) {
+    for await (const said of lines) {
+      // Such as a git remote that the operator's own git configuration rewrites to one with a token.
+      const line = withCredentialsHidden(said);
       appendFileSync(logFile, `${line}\n`, { mode: 0o600 });
       output.add(line);
       const milestone = milestoneOf(line);

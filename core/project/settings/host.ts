@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { relative, resolve } from "node:path";
+import { credentialProblem } from "../../base/credentials.ts";
 import { type Problem, SettingsError } from "../../base/errors.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import { quoted } from "../../base/wording.ts";
@@ -169,9 +170,11 @@ function disagreements(host: string, entry: StackHost, config: StackConfig, wher
 }
 
 function endpointProblems(endpoint: string | undefined, where: string): Problem[] {
-  if (endpoint === undefined || (URL.canParse(endpoint) && /^https?:$/.test(new URL(endpoint).protocol))) return [];
-  const message = `is ${quoted(endpoint)}; allowed: an http or https URL. Remove it to use ${hetznerEndpoint}.`;
-  return [{ where, setting: "HCLOUD_ENDPOINT", message }];
+  if (endpoint === undefined) return [];
+  const credentials = credentialProblem(endpoint);
+  if (credentials === undefined && URL.canParse(endpoint) && /^https?:$/.test(new URL(endpoint).protocol)) return [];
+  const what = credentials ?? `is ${quoted(endpoint)}; allowed: an http or https URL`;
+  return [{ where, setting: "HCLOUD_ENDPOINT", message: `${what}. Remove it to use ${hetznerEndpoint}.` }];
 }
 
 /** Number() would take 0x16, 2.2e1 and 22.0 too. */

@@ -1,7 +1,15 @@
 import { z } from "zod";
+import { credentialProblem } from "../../base/credentials.ts";
 
 /** A text with one pattern, and one message for whatever is not that. */
 export const matching = (pattern: RegExp, allowed: string) => z.string(allowed).regex(pattern, allowed);
+
+/** An address that goes onto command lines and into files that others read. */
+export const withoutLogin = <T extends z.ZodString>(address: T): T =>
+  address.superRefine((value, context) => {
+    const message = credentialProblem(value);
+    if (message !== undefined) context.addIssue({ code: "custom", message });
+  });
 
 /** Hetzner server names, nixosConfigurations attributes, stack names and file names at once: the intersection of their rules. */
 export const hostNamePattern = /^[a-z][a-z0-9-]{0,62}$/;

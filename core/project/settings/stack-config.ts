@@ -4,7 +4,7 @@ import { didYouMean } from "../../base/nearest.ts";
 import { problemsOf } from "../../base/problems.ts";
 import { inboundRules } from "../firewall/firewall-rules.ts";
 import { opensSsh } from "../firewall/opens-ssh.ts";
-import { ageRecipient, hostNamePattern, matching, secretName, sshPublicKey, tagName } from "./names.ts";
+import { ageRecipient, hostNamePattern, matching, secretName, sshPublicKey, tagName, withoutLogin } from "./names.ts";
 
 /** The namespace of our settings in a stack file: the project's name. */
 export const configNamespace = "clawdlets";
@@ -57,14 +57,18 @@ const minutes = z.preprocess(
 const plainHttpsUrl = String.raw`https:\/\/[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?`;
 const urlPath = String.raw`(?:\/[\w.~%+,=@:-]+)`;
 
-const kexecTarball = matching(
-  new RegExp(String.raw`^(?:${plainHttpsUrl})?${urlPath}+\.tar(?:\.gz|\.xz|\.zst)?$`),
-  "allowed: an https URL without user, password or query, or an absolute path, of a .tar, .tar.gz, .tar.xz or .tar.zst",
+const kexecTarball = withoutLogin(
+  matching(
+    new RegExp(String.raw`^(?:${plainHttpsUrl})?${urlPath}+\.tar(?:\.gz|\.xz|\.zst)?$`),
+    "allowed: an https URL without user, password or query, or an absolute path, of a .tar, .tar.gz, .tar.xz or .tar.zst",
+  ),
 );
 
-const substituter = matching(
-  new RegExp(`^${plainHttpsUrl}${urlPath}*\\/?$`),
-  "allowed: an https URL without user, password or query, e.g. https://nix-community.cachix.org",
+const substituter = withoutLogin(
+  matching(
+    new RegExp(`^${plainHttpsUrl}${urlPath}*\\/?$`),
+    "allowed: an https URL without user, password or query, e.g. https://nix-community.cachix.org",
+  ),
 );
 
 /** An Ed25519 public key has 32 bytes. */
@@ -222,7 +226,7 @@ export const stackConfig = z.strictObject({
    * Flake URI without attribute: `github:`, `git+https:`, `git+ssh:`, `git+file:` or a folder. `?rev=` names a commit,
    * `?ref=` a branch or tag, resolved when an installation begins. @default `base.flake` of stack.json, then our own origin
    */
-  flake: matching(/^(?!-)\P{Cc}+$/u, "allowed: a flake URI, e.g. github:you/hosts").optional(),
+  flake: withoutLogin(matching(/^(?!-)\P{Cc}+$/u, "allowed: a flake URI, e.g. github:you/hosts")).optional(),
   /** The nixosConfigurations attribute. @default the stack's name */
   flakeHost: matching(hostNamePattern, "allowed: a nixosConfigurations attribute such as web-1").optional(),
   /**

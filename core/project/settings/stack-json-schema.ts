@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { credentialProblem } from "../../base/credentials.ts";
 import { isBelow } from "../../base/text/inside.ts";
 import { worldOpenReason } from "../firewall/address-set.ts";
 import { cidrProblem } from "../firewall/cidr.ts";
@@ -24,7 +25,9 @@ function text(allowed: string, problemOf: (value: string) => string | undefined 
 }
 
 function patterned(pattern: RegExp, allowed: string) {
-  return text(allowed, (value) => (pattern.test(value) ? undefined : `allowed: ${allowed}`), pattern.source);
+  const problemOf = (value: string) =>
+    credentialProblem(value) ?? (pattern.test(value) ? undefined : `allowed: ${allowed}`);
+  return text(allowed, problemOf, pattern.source);
 }
 
 /** Text that reaches a command line, where a leading "-" would be taken for an option. */

@@ -1,8 +1,10 @@
 import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import { join, relative } from "node:path";
+import { hasCredentials } from "../../base/credentials.ts";
 import { messageOf, SettingsError, UserError } from "../../base/errors.ts";
 import { run } from "../../base/machine/run.ts";
+import { readText } from "../../base/text/read-text.ts";
 import { checkLocalFolder } from "../../project/hygiene.ts";
 import { hostLayoutOf } from "../../project/layout.ts";
 import { listStackFiles, readRawStackFile } from "../../project/settings/stack-file.ts";
@@ -78,14 +80,25 @@ function checkStackFiles({ layout }: DoctorContext): Finding[] {
   });
 }
 
-/** Without it two installations of one commit are two systems. */
+/** Without it two installations of one commit are two systems; and whoever clones reads the addresses in it. */
 async function checkFlakeLock({ layout }: DoctorContext): Promise<Finding[]> {
   const looked: Looked = { scope: "repo", check: "flake.lock", looked: "flake.nix and flake.lock" };
   if (!existsSync(join(layout.root, "flake.nix"))) return [ok(looked, "no flake here; the hosts' is elsewhere")];
   return attempt(looked, async () => {
+    const leaking = ["flake.nix", "flake.lock"].filter((name) => quotesCredentials(join(layout.root, name)));
+    if (leaking.length > 0) {
+      const found = `${leaking.join(" and ")} has an input with a user, password or token in its address`;
+      const mend = "name the input without it, run nix flake lock, and replace the credential: it stays in the history";
+      return [problem(looked, found, mend)];
+    }
     const { stdout } = await run("git", ["ls-files", "flake.lock"], { cwd: layout.root, timeoutSeconds: 30 });
     if (stdout.trim() === "flake.lock") return [ok(looked, "tracked")];
     const mend = "nix flake lock && git add flake.lock";
     return [warning(looked, "flake.nix is here, and git tracks no flake.lock: inputs are not pinned", mend)];
   });
+}
+
+function quotesCredentials(path: string): boolean {
+  const { text = "" } = readText(path, path);
+  return text.split(/["\s;]/).some((word) => word.includes(":") && hasCredentials(word));
 }

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { flakeOfOrigin, resolveFlake } from "../../../../core/host/flake/flake.ts";
 import type { Layout } from "../../../../core/project/layout.ts";
 import { loadHost, type WantedRevision } from "../../../../core/project/settings/host.ts";
-import { project, stackFile, temporaryFolder } from "../../../_project.ts";
+import { project, stackFile, temporaryFolder, upstreamStack } from "../../../_project.ts";
 
 const host = "clawdbot-fleet-host";
 const someRev = "0123456789abcdef0123456789abcdef01234567";
@@ -68,6 +68,12 @@ describe("the flake of an origin", () => {
     ["ssh://git@github.com/you/hosts.git", "github:you/hosts"],
     ["https://git.example.com/you/hosts.git", "git+https://git.example.com/you/hosts.git"],
     ["git@git.example.com:you/hosts.git", "git+ssh://git@git.example.com/you/hosts.git"],
+    ["https://x-access-token:secret@github.com/you/hosts.git", "github:you/hosts"],
+    ["https://secret@github.com/you/hosts", "github:you/hosts"],
+    ["https://oauth2:secret@git.example.com/you/hosts.git", "git+https://git.example.com/you/hosts.git"],
+    ["https://git.example.com/you/hosts.git?private_token=secret", "git+https://git.example.com/you/hosts.git"],
+    ["ssh://git:secret@git.example.com/you/hosts.git", "git+ssh://git.example.com/you/hosts.git"],
+    ["git:secret@git.example.com:you/hosts.git", undefined],
     ["/srv/git/hosts.git", undefined],
     ["", undefined],
   ])("%s is %s", (origin, flake) => expect(flakeOfOrigin(origin)).toBe(flake));
@@ -255,9 +261,24 @@ describe("a named flake", () => {
   it.each([["git+https://me:s3cret@example.org/x"], ["git+https://s3cret@example.org/x"], ["git+ssh://me:s3cret@h/x"]])(
     "has no password in it: %s",
     async (uri) => {
-      const message = await refusal(uri);
-      expect(message).toContain("has a user or password in it");
-      expect(message).not.toContain("s3cret");
+      // By the settings, wherever they come from, and by whoever resolves a flake that came another way.
+      const fromStackFile = () => pinned(uri);
+      const fromStackJson = () => resolved(project({ stack: { ...upstreamStack, base: { flake: uri } } }));
+      const fromCaller = async () => {
+        const layout = project();
+        const { settings, local } = loadHost(layout, host, {});
+        return resolveFlake(layout, { ...settings, flake: uri }, local);
+      };
+      for (const taken of [fromStackFile, fromStackJson, fromCaller]) {
+        const message = await Promise.resolve()
+          .then(taken)
+          .then(
+            (flake) => `taken: ${flake}`,
+            (error: Error) => error.message,
+          );
+        expect(message).toContain("has a user, password or token in it");
+        expect(message).not.toContain("s3cret");
+      }
     },
   );
 });
