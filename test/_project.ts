@@ -1,13 +1,14 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach } from "vitest";
 import { type Layout, layoutOf } from "../core/project/layout.ts";
 
 const folders: string[] = [];
-afterEach(() => {
+
+/** Called after each test by the set-up of every project: files that share a process would register a hook here only once. */
+export function removeTemporaryFolders(): void {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
-});
+}
 
 /** A folder that is gone after the test. */
 export function temporaryFolder(): string {
