@@ -29,7 +29,10 @@ allowed=${PASSWORD_MARKER:-/run/clawdlets-password-may-change}
 state="nothing changed" failure=1
 
 # Freed when the last child has ended, so what a killed run has left at work is over before the next one begins.
-exec 9>>"${LOCK_FILE:-/run/lock/clawdlets-secrets.lock}"
+# In a folder of root's alone: whoever may open a lock file can hold the lock.
+lock=${LOCK_FILE:-/run/clawdlets-locks/secrets.lock}
+install --directory --mode=0700 -- "${lock%/*}"
+exec 9>>"$lock"
 flock --wait 30 9 || refuse "another run is at work, waited 30 s for it"
 trap 'rm -rf -- "$work" "$new_key"' EXIT
 trap 'fail "line $LINENO failed ($BASH_COMMAND); $state" "$failure"' ERR
@@ -47,19 +50,30 @@ size=$(stat --format=%s "$work/tar")
 listing=$(tar --list --verbose --numeric-owner --file=- <"$work/tar" 2>/dev/null) || refuse "not a tar"
 [[ -n $listing ]] || refuse "no <name>.yaml in the tar"
 declare -A seen=()
+# Every column has letters of its own, so that no two can be taken for one: of a time that is no date tar shows the number
+# alone, and a pattern of "no spaces" then takes the name's first word for the time of day.
+columns='^(.)[-rwxsStT]{9} +[0-9]+/[0-9]+ +([0-9]+|[0-9]+,[0-9]+) [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2} (.+)$'
 while IFS= read -r line; do
-  [[ $line =~ ^(.)[^\ ]+\ +[^\ ]+\ +([0-9,]+)\ [^\ ]+\ [^\ ]+\ (.+)$ ]] || refuse "$line: not a plain file"
-  member=${BASH_REMATCH[3]}
+  [[ $line =~ $columns ]] || refuse "an entry whose owner, size or time is out of range"
+  member=${BASH_REMATCH[3]} size=${BASH_REMATCH[2]}
   [[ ${BASH_REMATCH[1]} == - ]] || refuse "$member: not a plain file"
-  size=${BASH_REMATCH[2]}
   [[ $member =~ ^([a-z][a-z0-9_-]{0,62}\.yaml|identity\.age)$ ]] ||
     refuse "$member: neither identity.age nor <name>.yaml with a name of ^[a-z][a-z0-9_-]{0,62}\$"
   [[ -z ${seen[$member]-} ]] || refuse "$member: twice in the tar"
-  ((size <= 256 * 1024)) || refuse "$member: larger than 256 KiB"
+  # By its digits first: bash's numbers begin again after 2^63.
+  ((${#size} <= 6 && size <= 256 * 1024)) || refuse "$member: larger than 256 KiB"
   seen[$member]=1
   ((${#seen[@]} <= 1000)) || refuse "more than 1000 files"
 done <<<"$listing"
 tar --extract --file=- --directory="$work/files" --no-same-owner --touch <"$work/tar"
+# What is there is what was listed, whatever tar made of it.
+shopt -s dotglob
+for entry in "$work/files/"*; do
+  member=${entry##*/}
+  [[ -n ${seen[$member]-} && -f $entry && ! -L $entry && $(stat --format=%h -- "$entry") == 1 ]] ||
+    refuse "$member: not what the tar lists"
+done
+shopt -u dotglob
 chmod 0400 "$work/files/"*
 rotates=${seen[identity.age]-}
 [[ -z $rotates ]] || mv -- "$work/files/identity.age" "$work/identity.age"
@@ -138,7 +152,7 @@ fi
 for action in "restart sops-install-secrets.service" "try-restart clawdlets-secrets.target"; do
   # Both words, so unquoted.
   # shellcheck disable=SC2086
-  systemctl $action >&2 || fail "$state, but systemctl $action failed" 2
+  timeout --kill-after=10 120 systemctl $action >&2 || fail "$state, but systemctl $action failed" 2
 done
 rm -f -- "$untold" "$allowed"
 answer true

@@ -33,7 +33,7 @@ export class ScriptHost implements ReceivingHost {
       PATH: [this.bin, engine.binDir, process.env["PATH"] ?? ""].join(delimiter),
       SECRETS_DIR: this.secretsDir,
       AGE_KEY_FILE: this.keyFile,
-      LOCK_FILE: join(this.folder, "lock"),
+      LOCK_FILE: join(this.folder, "locks/lock"),
       HOME: this.folder,
       ...this.more,
     };

@@ -88,3 +88,15 @@ export async function tarOf(members: Record<string, Buffer> | Member[]): Promise
   });
   return Buffer.from(await packTar(entries));
 }
+
+/** The same tar, with another time of its first member: any number of 64 bits, as base 256 has it. */
+export function withTime(tar: Buffer, seconds: bigint): Buffer {
+  const changed = Buffer.from(tar);
+  changed.fill(seconds < 0n ? 0xff : 0, 136, 148);
+  changed[136] = seconds < 0n ? 0xff : 0x80;
+  changed.writeBigInt64BE(seconds, 140);
+  changed.fill(" ", 148, 156);
+  const sum = changed.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+  changed.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  return changed;
+}

@@ -2,7 +2,7 @@ import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, test } from "vitest";
 import { bothHosts } from "./_both-hosts.ts";
 import { type ReceivingHost, refusal } from "./_receiving-host.ts";
-import { encrypted, type Identity, newIdentity, sealed, secretFiles, tarOf, withValue } from "./_sets.ts";
+import { encrypted, type Identity, newIdentity, sealed, secretFiles, tarOf, withTime, withValue } from "./_sets.ts";
 
 let present: Identity;
 let next: Identity;
@@ -51,6 +51,9 @@ async function olderValue(): Promise<Buffer> {
   return tarOf([["alpha.yaml", String(newer).replace(value, value.exec(String(older))?.[0] ?? "")]]);
 }
 
+const outOfRange = "an entry whose owner, size or time is out of range";
+const year10000 = 253_402_300_800n;
+
 type Case = [fact: string, tar: () => Promise<Buffer>, why: string];
 
 const cases: Case[] = [
@@ -83,6 +86,29 @@ const cases: Case[] = [
     async () => tarOf([...Object.entries(alpha), ...Object.entries(alpha)]),
     "alpha.yaml: twice in the tar",
   ],
+  ...(
+    [
+      ["alpha.yaml", 2n ** 61n],
+      ["Evil; alpha.yaml", 2n ** 61n],
+      ["12:00 alpha.yaml", 2n ** 61n],
+      ["alpha.yaml", -(2n ** 61n)],
+      ["Evil; alpha.yaml", -(2n ** 61n)],
+      ["alpha.yaml", year10000],
+    ] as const
+  ).map(
+    ([file, seconds]): Case => [
+      `${JSON.stringify(file)} of a time that is no date, ${seconds}`,
+      async () => withTime(await tarOf([[file, alpha["alpha.yaml"] ?? ""]]), seconds),
+      outOfRange,
+    ],
+  ),
+  ...["Evil; alpha.yaml", "12:00 alpha.yaml", "0 2026-01-01 00:00 alpha.yaml"].map(
+    (file): Case => [
+      `${JSON.stringify(file)}, of the last minute that is a date`,
+      async () => withTime(await tarOf([[file, alpha["alpha.yaml"] ?? ""]]), year10000 - 86_400n),
+      foreign(file),
+    ],
+  ),
   ["a byte over 256 KiB", async () => tarOf([["a.yaml", Buffer.alloc(262_145)]]), "a.yaml: larger than 256 KiB"],
   ["file 1001", async () => emptyFiles(1001), "more than 1000 files"],
   ["a bad file among 1000", async () => emptyFiles(1000), unfit("a0")],

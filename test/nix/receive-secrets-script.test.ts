@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, statSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { beforeAll, expect, test } from "vitest";
@@ -44,6 +44,24 @@ test("reads no more than 256 MiB", async () => {
   expect([exitCode, stderr]).toEqual([1, refusal("more than 256 MiB").stderr.trim()]);
 });
 
+test("refuses what tar puts there beside what it listed", async () => {
+  const host = await newHost();
+  const tar = (await execa("sh", ["-c", "command -v tar"])).stdout;
+  const place = `ln -s /etc/shadow '${host.folder}/hosts/.web-1.new/files/x.yaml'`;
+  host.program("tar", `case " $* " in *" --extract "*) ${place} ;; esac\nexec ${tar} "$@"`);
+  const files = await host.files();
+  expect(await host.send(rotation)).toEqual(refusal("x.yaml: not what the tar lists"));
+  expect(await host.files()).toEqual(files);
+});
+
+test("keeps its lock where only root can open it", async () => {
+  const host = await newHost();
+  host.more = { LOCK_FILE: join(host.folder, "locks/secrets.lock") };
+  expect((await host.send(rotation)).status).toBe(0);
+  expect(statSync(join(host.folder, "locks")).mode & 0o777).toBe(0o700);
+  expect(statSync(join(host.folder, "locks/secrets.lock")).mode & 0o777).toBe(0o600);
+});
+
 test("refuses where another run does not end, and leaves that one's files alone", async () => {
   const host = await newHost();
   await host.plant("hosts/.web-1.new/tar", "of the other run");
@@ -51,7 +69,8 @@ test("refuses where another run does not end, and leaves that one's files alone"
   const lock = await execa("sh", ["-c", "command -v flock"]);
   // Half a second for its 30, so that the test ends.
   host.program("flock", `shift 2; exec ${lock.stdout} --wait 0.5 "$@"`);
-  const other = execa(lock.stdout, [join(host.folder, "lock"), "cat"]);
+  await host.plant("locks/lock", "");
+  const other = execa(lock.stdout, [join(host.folder, "locks/lock"), "cat"]);
   other.stdin.write("taken\n");
   await other.iterable().next();
   expect(await host.send(rotation)).toEqual(refusal("another run is at work, waited 30 s for it"));

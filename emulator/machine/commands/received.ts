@@ -16,6 +16,7 @@ const INPUT_MAX = 256 * 1024 * 1024;
 const FILE_MAX = 256 * 1024;
 const FILES_MAX = 1000;
 const END = 1024;
+const outOfRange = "an entry whose owner, size or time is out of range";
 
 /** Takes the tar apart as nix/host/receive-secrets.sh does. @throws Refusal */
 export async function readReceived(tar: Buffer): Promise<Received> {
@@ -37,12 +38,16 @@ export async function readReceived(tar: Buffer): Promise<Received> {
 
 async function membersOf(tar: Buffer): Promise<Map<string, Buffer>> {
   const entries = await unpackTar(new Uint8Array(tar), { strict: true }).catch(() => {
-    throw new Refusal("not a tar");
+    // modern-tar reads no number in base 256; GNU tar does, and then lists a time that is no date.
+    throw new Refusal(((tar[136] ?? 0) & 0x80) === 0 ? "not a tar" : outOfRange);
   });
   const files = new Map<string, Buffer>();
   for (const { header, data } of entries) {
     const name = shown(header.name);
-    const { type = "file", linkname = "" } = header;
+    const { type = "file", linkname = "", mtime } = header;
+    if (mtime !== undefined && !isListedAsDate(mtime)) {
+      throw new Refusal(outOfRange);
+    }
     const towards =
       type === "symlink" ? ` -> ${shown(linkname)}` : type === "link" ? ` link to ${shown(linkname)}` : "";
     if (type !== "file") throw new Refusal(`${name}${towards}: not a plain file`);
@@ -66,6 +71,12 @@ export function holdsOneEncryptedValue(name: string, content: Buffer): boolean {
   const [value = "", end] = lines;
   const isValue = value.replace(/^"?([^":]*)"?: (ENC\[AES256_GCM,).*/, "$1: $2") === `${name}: ENC[AES256_GCM,`;
   return isValue && end === "sops:" && lines.length === 2;
+}
+
+/** Of other times tar's listing shows the number alone, or a year of five digits. */
+function isListedAsDate(time: Date): boolean {
+  const year = time.getUTCFullYear(); // NaN where Date cannot hold it either.
+  return year >= 0 && year <= 9999;
 }
 
 /** As tar's listing shows a name: one line, whatever is in it. */
