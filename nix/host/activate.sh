@@ -27,9 +27,14 @@ running() { readlink -f "$CURRENT_SYSTEM"; }
 CURRENT_SYSTEM=${CURRENT_SYSTEM:-/run/current-system}
 BOOTED_SYSTEM=${BOOTED_SYSTEM:-/run/booted-system}
 BOOT_ID=${BOOT_ID:-/proc/sys/kernel/random/boot_id}
-LOCKS=${LOCKS:-/run/lock}
+LOCKS=${LOCKS:-/run/clawdlets-locks}
+SWITCH_LOCK=${SWITCH_LOCK:-/run/nixos/switch-to-configuration.lock}
+UPTIME=${UPTIME:-/proc/uptime}
 unit=clawdlets-activation.service
 kept=${SECRETS_DIR%/*}/.${SECRETS_DIR##*/}.kept # A name with a dot is no host's.
+# flock(2) takes a descriptor that was opened for reading only, so whoever may read a lock file can hold the lock for ever.
+# Nobody but root gets as far as these.
+install --directory --mode=0700 -- "$LOCKS"
 fields=(id phase result rev from to deadline seconds token bootId why)
 mkdir -p -- "$STATE_DIR"
 
@@ -57,12 +62,15 @@ save() {
   sync -- "$STATE_DIR"
 }
 phase() { s_phase=$1 && save; }
+# limited SECONDS COMMAND...: nothing that is waited for here may take for ever.
+limited() { timeout --kill-after=10 "$@"; }
 under_way() { [[ -n $s_phase && $s_phase != "done" ]]; }
 
-# Who decides (a confirmation, the deadline, a cancellation) holds this lock: exactly one of them wins.
+# Whoever decides (a confirmation, the deadline, a cancellation) holds this lock: exactly one of them wins. Fails when another
+# run has been deciding for a minute.
 decide() {
-  exec 8>>"$LOCKS/clawdlets-activation-decision.lock"
-  flock 8
+  exec 8>>"$LOCKS/activation-decision.lock"
+  flock --wait 60 8 || return
   load
 }
 decided() { exec 8>&-; }
@@ -95,9 +103,20 @@ return_secrets() {
     mv --exchange --no-target-directory -- "$kept" "$SECRETS_DIR"
     sync
   fi
-  systemctl restart sops-install-secrets.service >&2 || say "sops-install-secrets.service did not start"
-  systemctl try-restart clawdlets-secrets.target >&2 || say "clawdlets-secrets.target did not start"
+  limited 120 systemctl restart sops-install-secrets.service >&2 || say "sops-install-secrets.service did not start"
+  limited 120 systemctl try-restart clawdlets-secrets.target >&2 || say "clawdlets-secrets.target did not start"
   rm -rf -- "$kept"
+}
+
+# switch_to SECONDS SYSTEM boot|switch. switch-to-configuration gives up when its own lock is held, and makes a lock file that
+# everybody may read: a bot that has opened it could forbid every switch, the way back too. So the file is ours, and new.
+switch_to() {
+  install --directory --mode=0755 -- "${SWITCH_LOCK%/*}"
+  if [[ $(stat --format='%u %a %h %F' -- "$SWITCH_LOCK" 2>/dev/null) != "$EUID 600 1 regular"*file ]]; then
+    rm -f -- "$SWITCH_LOCK"
+    (umask 077 && : >"$SWITCH_LOCK")
+  fi
+  limited "$1" "$2/bin/switch-to-configuration" "$3" >&2
 }
 
 # By its own generation: what was taken back is none, so that `previous` never means it.
@@ -108,14 +127,14 @@ choose_former() {
     [[ $(readlink -f "$link") != "$s_from" ]] || ((number <= found)) || found=$number
   done
   if ((found == 0)); then
-    nix-env --profile "$PROFILE" --set "$s_from" >&2
+    limited 120 nix-env --profile "$PROFILE" --set "$s_from" >&2
     return
   fi
-  nix-env --profile "$PROFILE" --switch-generation "$found" >&2 || return
+  limited 120 nix-env --profile "$PROFILE" --switch-generation "$found" >&2 || return
   for link in "$PROFILE"-*-link; do
     number=$(number_of "$link")
     if ((number > found)) && [[ $(readlink -f "$link") == "$s_to" ]]; then
-      nix-env --profile "$PROFILE" --delete-generations "$number" >&2 || say "the generation $number stays"
+      limited 120 nix-env --profile "$PROFILE" --delete-generations "$number" >&2 || say "the generation $number stays"
     fi
   done
 }
@@ -137,17 +156,17 @@ go_back() {
   return_secrets
   if [[ -n $s_to ]]; then
     choose_former || say "the profile could not be set back"
-    "$s_from/bin/switch-to-configuration" boot >&2 || say "the boot loader could not be set back"
-    systemctl reset-failed >&2 || true # Nothing had failed, or it is told below.
+    switch_to 600 "$s_from" boot || say "the boot loader could not be set back"
+    limited 60 systemctl reset-failed >&2 || true # Nothing had failed, or it is told below.
     # It also ends with a failure when one unit did not start, so what counts is which system runs.
-    timeout --kill-after=10 600 "$s_from/bin/switch-to-configuration" switch >&2 || say "not every unit of the former system started"
+    switch_to 600 "$s_from" switch || say "not every unit of the former system started"
     # What the way in needs, also where switching saw no difference and so left a broken one alone.
     for each in $VITAL_UNITS; do
-      systemctl is-active --quiet "$each" || systemctl restart "$each" >&2 || say "$each does not start"
+      limited 60 systemctl is-active --quiet "$each" || limited 120 systemctl restart "$each" >&2 || say "$each does not start"
     done
     if [[ $(running) != "$s_from" ]]; then
       say "the former system does not run; it is chosen for the next boot, which is now"
-      systemctl reboot
+      limited 60 systemctl reboot
       exit 0
     fi
   fi
@@ -163,7 +182,7 @@ fetch() {
   local branch=refs/heads/$REF
   commit=$s_rev
   [[ -d $CACHE/objects ]] || git init --quiet --bare "$CACHE"
-  git -C "$CACHE" fetch --quiet --no-tags --force "$REPOSITORY" "$branch:$branch" ||
+  limited 600 git -C "$CACHE" fetch --quiet --no-tags --force "$REPOSITORY" "$branch:$branch" ||
     { s_why="$REPOSITORY has no branch $REF that can be fetched" && return 1; }
   if [[ $s_rev == newest ]]; then
     commit=$(git -C "$CACHE" rev-parse "$branch")
@@ -175,7 +194,7 @@ fetch() {
 
 build() {
   local flake="git+file://$CACHE?ref=refs/heads/$REF&rev=$commit#nixosConfigurations.\"$HOST\".config.system.build.toplevel"
-  timeout --kill-after=10 "$BUILD_SECONDS" nix build --no-write-lock-file --out-link "$STATE_DIR/wanted" "$flake" >&2 ||
+  limited "$BUILD_SECONDS" nix build --no-write-lock-file --out-link "$STATE_DIR/wanted" "$flake" >&2 ||
     { s_why="the build of $commit failed or took more than $BUILD_SECONDS s; see journalctl --unit=$unit" && return 1; }
   take "$(readlink -f "$STATE_DIR/wanted")"
 }
@@ -189,7 +208,7 @@ previous() {
     ((number >= present || number <= found)) || found=$number
   done
   ((found > 0)) || { s_why="there is no earlier generation" && return 1; }
-  nix-store --add-root "$STATE_DIR/wanted" --realise "$(readlink -f "$PROFILE-$found-link")" >/dev/null ||
+  limited 120 nix-store --add-root "$STATE_DIR/wanted" --realise "$(readlink -f "$PROFILE-$found-link")" >/dev/null ||
     { s_why="no root for the generation $found" && return 1; }
   take "$(readlink -f "$PROFILE-$found-link")"
 }
@@ -202,18 +221,30 @@ take() {
   [[ -e $built/etc/systemd/system/clawdlets-activation-watch.service ]] ||
     { s_why="the wanted system has no clawdlets-activation-watch.service, so it could not go back by itself" && return 1; }
   # A root of the garbage collector's: the former system has to stay.
-  nix-store --add-root "$STATE_DIR/former" --realise "$s_from" >/dev/null || { s_why="no root for $s_from" && return 1; }
+  limited 120 nix-store --add-root "$STATE_DIR/former" --realise "$s_from" >/dev/null || { s_why="no root for $s_from" && return 1; }
   wanted=$built
 }
 
 # Those of the wanted system: what it runs is what has to be healthy.
 healthy() {
-  local command commands=$s_to/etc/clawdlets/health-commands
+  local command limit commands=$s_to/etc/clawdlets/health-commands
   [[ -e $commands ]] || return 0
   while IFS= read -r command || [[ -n $command ]]; do
-    [[ -z $command ]] || timeout --kill-after=10 60 bash -c "$command" >&2 </dev/null || { s_why="a health command fails: ${command//[^A-Za-z0-9 ._\/:-]/?}" && return 1; }
+    limit=$((s_deadline - $(now)))
+    ((limit < 60)) || limit=60
+    ((limit > 0)) || limit=1
+    [[ -z $command ]] || limited "$limit" bash -c "$command" >&2 </dev/null || { s_why="a health command fails: ${command//[^A-Za-z0-9 ._\/:-]/?}" && return 1; }
   done <"$commands"
 }
+
+# A wait ends by the clock, and by the time that has passed since it began: a clock that is set back must not keep a system
+# that nobody confirmed.
+uptime() {
+  local seconds
+  IFS=. read -r seconds _ <"$UPTIME"
+  printf '%s' "$seconds"
+}
+is_over() { (($(now) >= s_deadline || $(uptime) >= $1)); }
 
 kernel_changed() {
   local part
@@ -228,8 +259,10 @@ await_confirmation() {
   # shellcheck disable=SC2034
   s_bootId=$(cat "$BOOT_ID")
   phase waiting
-  while [[ ! -e $STATE_DIR/confirmed ]] && (($(now) < s_deadline)); do sleep 1; done
-  decide
+  local until=$(($(uptime) + s_seconds))
+  while [[ ! -e $STATE_DIR/confirmed ]] && ! is_over "$until"; do sleep 1; done
+  # Going back comes before knowing who else decides.
+  decide || { say "another run has been deciding for a minute" && load; }
   if [[ $s_phase == waiting && -e $STATE_DIR/confirmed ]]; then
     # The mark has decided: whoever goes on after this comes to the same end.
     rm -rf -- "$kept"
@@ -246,7 +279,7 @@ await_confirmation() {
 }
 
 run() {
-  exec 9>>"$LOCKS/clawdlets-activation.lock"
+  exec 9>>"$LOCKS/activation.lock"
   flock --wait 30 9 || refuse "another run is at work" # A watch that only looks has it for a moment.
   load
   [[ $s_phase == building ]] || refuse "there is nothing to switch to"
@@ -257,7 +290,10 @@ run() {
     go_back "$s_why"
     return
   fi
-  decide
+  decide || {
+    go_back "another run was deciding for a minute"
+    return
+  }
   if [[ $s_phase != building ]]; then # Cancelled meanwhile.
     decided
     go_back "$s_why"
@@ -266,19 +302,20 @@ run() {
   s_to=$wanted s_rev=${commit:-$s_rev} s_deadline=$(($(now) + s_seconds))
   phase switching
   decided
-  if ! { nix-env --profile "$PROFILE" --set "$s_to" && "$s_to/bin/switch-to-configuration" boot; } >&2; then
+  if ! { limited 120 nix-env --profile "$PROFILE" --set "$s_to" && switch_to 600 "$s_to" boot; } >&2; then
     go_back "it could not be chosen for the next boot"
     return
   fi
   local status=0
-  timeout --kill-after=10 "$s_seconds" "$s_to/bin/switch-to-configuration" switch >&2 || status=$?
+  switch_to "$s_seconds" "$s_to" switch || status=$?
   if ((status != 0)); then
     go_back "switching to it ended with status $status; see journalctl --unit=$unit"
     return
   fi
   phase checking
+  local until=$(($(uptime) + s_seconds))
   until healthy; do
-    if (($(now) >= s_deadline)); then
+    if is_over "$until"; then
       go_back "$s_why"
       return
     fi
@@ -287,7 +324,7 @@ run() {
   if [[ $REBOOT == 1 ]] && kernel_changed; then
     say "the kernel has changed: rebooting"
     phase rebooting
-    systemctl reboot
+    limited 60 systemctl reboot
     return
   fi
   await_confirmation
@@ -295,14 +332,15 @@ run() {
 
 # At boot, and each minute: for a run that was killed, and for a host that booted in the middle of one.
 watch() {
-  exec 9>>"$LOCKS/clawdlets-activation.lock"
+  exec 9>>"$LOCKS/activation.lock"
   flock --nonblock 9 || return 0 # It is at work.
-  decide # Not in the middle of an order, nor may one come in between.
+  decide || return 0 # Not in the middle of an order, nor may one come in between.
   if [[ $s_phase == prepared ]] && (($(now) >= s_deadline)); then s_why="nothing came after prepare" && phase returning; fi
   decided
   under_way || return 0
   case $s_phase in
-    building | switching | checking) ! systemctl is-active --quiet "$unit" || return 0 ;; # It is about to take the lock.
+    # It is about to take the lock, or has the one of the version before this one.
+    building | switching | checking | waiting | returning) ! limited 60 systemctl is-active --quiet "$unit" || return 0 ;;
   esac
   case $s_phase in
     prepared) ;;
@@ -322,9 +360,9 @@ if (($# > 0)); then
 fi
 
 IFS= read -r -t 30 -n 400 order || [[ -n ${order-} ]] || refuse "no order on standard input"
-exec 7>>"$LOCKS/clawdlets-activation-order.lock"
+exec 7>>"$LOCKS/activation-order.lock"
 flock --wait 10 7 || refuse "another order is at work"
-decide
+decide || refuse "another run has been deciding for a minute"
 case $order in
   prepare\ *)
     [[ $order =~ ^prepare\ ([0-9a-f]{16})\ ([0-9a-f]{64})\ ([1-9][0-9]{1,3})$ ]] || refuse "allowed: prepare, 16 hex digits, 64 hex digits, 10 to 3600"
@@ -344,15 +382,13 @@ case $order in
     s_rev=${BASH_REMATCH[2]}
     phase building
     # Not of this session: it lives on when the connection that it changes is cut. The unit of the one before may still be ending.
-    started=0
     for _ in {1..10}; do
-      if systemd-run --quiet --collect --unit="$unit" --property=Type=exec --property=KillMode=mixed "$SELF" run 7>&- 8>&- >&2; then
-        started=1
-        break
-      fi
+      status=0
+      limited 60 systemd-run --quiet --collect --unit="$unit" --property=Type=exec --property=KillMode=mixed "$SELF" run 7>&- 8>&- >&2 || status=$?
+      ((status != 0 && status != 124)) || break # 124: too long.
       sleep 1
     done
-    if ((started == 0)); then
+    if ((status != 0)); then
       s_why="its unit did not start"
       phase returning
       decided

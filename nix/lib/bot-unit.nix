@@ -24,7 +24,16 @@ rec {
       # "jit" or "jitless": a just-in-time compiler, V8's for one, needs memory that is written and then run.
       nodeExecMem ? "jit",
     }:
-    {
+    import ./sandbox.nix {
+      writable = [ (names.botStateDir name) ];
+      # Keys and secrets, and what the host knows of its own changes. /run is hidden as it is.
+      hidden = [
+        "/var/lib/clawdlets"
+        "/var/lib/sops-nix"
+      ];
+      mayCompile = nodeExecMem == "jit";
+    }
+    // {
       Type = "exec";
       User = names.botUser name;
       Group = names.botUser name;
@@ -35,66 +44,6 @@ rec {
 
       LoadCredential = map (secret: "${secret}:/run/secrets/${secret}") secrets;
       EnvironmentFile = environmentFiles;
-
-      # Of the file system it may write to one folder. Sockets and keys of the host are not even seen.
-      ProtectSystem = "strict";
-      ReadWritePaths = [ (names.botStateDir name) ];
-      ProtectHome = true;
-      PrivateTmp = true;
-      UMask = "0077";
-      InaccessiblePaths = [
-        "-/run/secrets"
-        "-/run/secrets.d"
-        "-/run/secrets-for-users"
-        "-/run/secrets-for-users.d"
-        "-/var/lib/sops-nix"
-        "-/var/lib/clawdlets/secrets"
-        "-/boot"
-        # Whoever talks to the Nix daemon can have it fetch from anywhere, past the egress policy.
-        "-/nix/var/nix/daemon-socket"
-        "-/run/dbus"
-        "-/run/systemd/private"
-        "-/run/tailscale"
-      ];
-
-      PrivateDevices = true;
-      DevicePolicy = "closed";
-      PrivateUsers = true;
-      PrivateIPC = true;
-      PrivateMounts = true;
-      ProtectProc = "invisible";
-      ProtectClock = true;
-      ProtectControlGroups = true;
-      ProtectHostname = true;
-      ProtectKernelLogs = true;
-      ProtectKernelModules = true;
-      ProtectKernelTunables = true;
-      KeyringMode = "private";
-      RemoveIPC = true;
-
-      NoNewPrivileges = true;
-      CapabilityBoundingSet = "";
-      AmbientCapabilities = "";
-      RestrictSUIDSGID = true;
-      RestrictNamespaces = true;
-      RestrictRealtime = true;
-      LockPersonality = true;
-      MemoryDenyWriteExecute = nodeExecMem == "jitless";
-      SystemCallArchitectures = "native";
-      SystemCallFilter = [
-        "@system-service"
-        "~@privileged @resources"
-      ];
-      SystemCallErrorNumber = "EPERM";
-      # AF_NETLINK: getifaddrs(3), which Node uses.
-      RestrictAddressFamilies = [
-        "AF_INET"
-        "AF_INET6"
-        "AF_NETLINK"
-        "AF_UNIX"
-      ];
-
-      LimitCORE = 0;
     }
     // optional (memoryMax != null) {
       MemoryMax = memoryMax;

@@ -39,7 +39,15 @@ in
   # 127.0.0.1, the resolvers have to be reached. Ports are nftables' matter.
   proxy =
     { resolvers }:
-    {
+    import ./sandbox.nix {
+      hidden = [
+        "/etc/ssh"
+        "/srv"
+        "/var/lib"
+      ];
+    }
+    // {
+      ProcSubset = "pid";
       IPAddressDeny =
         ranges.notPublic4
         ++ ranges.notPublic6
@@ -51,57 +59,6 @@ in
         ];
       IPAddressAllow = [ "127.0.0.1" ] ++ resolvers;
 
-      ProtectSystem = "strict";
-      ProtectHome = true;
-      PrivateTmp = true;
-      UMask = "0077";
-      InaccessiblePaths = [
-        "-/run/secrets"
-        "-/var/lib"
-        "-/srv"
-        "-/etc/ssh"
-        "-/boot"
-        "-/nix/var/nix/daemon-socket"
-        "-/run/dbus"
-        "-/run/tailscale"
-      ];
-      PrivateDevices = true;
-      DevicePolicy = "closed";
-      PrivateUsers = true;
-      PrivateIPC = true;
-      ProtectProc = "invisible";
-      ProcSubset = "pid";
-      ProtectClock = true;
-      ProtectControlGroups = true;
-      ProtectHostname = true;
-      ProtectKernelLogs = true;
-      ProtectKernelModules = true;
-      ProtectKernelTunables = true;
-      KeyringMode = "private";
-      RemoveIPC = true;
-
-      NoNewPrivileges = true;
-      CapabilityBoundingSet = "";
-      AmbientCapabilities = "";
-      RestrictSUIDSGID = true;
-      RestrictNamespaces = true;
-      RestrictRealtime = true;
-      LockPersonality = true;
-      MemoryDenyWriteExecute = true;
-      SystemCallArchitectures = "native";
-      SystemCallFilter = [
-        "@system-service"
-        "~@privileged @resources"
-      ];
-      SystemCallErrorNumber = "EPERM";
-      # AF_UNIX: glibc asks the name service cache. AF_NETLINK: it asks which addresses the host has (AI_ADDRCONFIG).
-      RestrictAddressFamilies = [
-        "AF_INET"
-        "AF_INET6"
-        "AF_NETLINK"
-        "AF_UNIX"
-      ];
-      LimitCORE = 0;
       MemoryMax = "512M";
       MemorySwapMax = 0;
       TasksMax = 512;

@@ -67,12 +67,13 @@ export class ActivatingScript implements ActivatingHost {
   }
 
   private constructor() {
-    for (const name of ["bin", "store", "run", "hosts/web-1", "locks"]) {
+    for (const name of ["bin", "store", "run", "hosts/web-1"]) {
       mkdirSync(join(this.folder, name), { recursive: true });
     }
     this.write("key", "AGE-SECRET-KEY-1X\n");
     this.write("hosts/web-1/alpha.yaml", "old\n");
     this.write("boot_id", "boot-1\n");
+    this.write("uptime", "100.00 90.00\n");
     this.system("former", {});
     symlinkSync(this.former, join(this.folder, "run/current-system"));
     symlinkSync(this.former, join(this.folder, "run/booted-system"));
@@ -98,7 +99,9 @@ export class ActivatingScript implements ActivatingHost {
       CURRENT_SYSTEM: at("run/current-system"),
       BOOTED_SYSTEM: at("run/booted-system"),
       BOOT_ID: at("boot_id"),
+      UPTIME: at("uptime"),
       LOCKS: at("locks"),
+      SWITCH_LOCK: at("nixos/switch-to-configuration.lock"),
       REBOOT: "1",
       BUILD_SECONDS: "3600",
       VITAL_UNITS: "sshd.service nftables.service",

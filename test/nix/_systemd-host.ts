@@ -87,6 +87,8 @@ export class SystemdHost {
       `#!/bin/sh
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 echo "${name} $1" >>'${folder}/log'
+mkdir -p /run/nixos && chmod 755 /run/nixos && exec 5>>/run/nixos/switch-to-configuration.lock
+flock --nonblock 5 || { echo "Could not acquire lock" >&2; exit 1; }
 [ "$1" = switch ] || exit 0
 systemctl stop sshd.service tailscaled.service
 ${lines}
@@ -175,14 +177,15 @@ systemctl start tailscaled.service sshd.service || exit 4
   #wrap(): void {
     for (const name of ["systemctl", "systemd-run", "date", "sleep", "timeout"]) this.script.withoutStandIn(name);
     const vital = "sshd.service nftables.service tailscaled.service";
-    const env = { ...this.script.env, SELF: `${sw}/clawdlets-activate`, VITAL_UNITS: vital, LOCKS: "/run/lock" };
+    const { LOCKS: _locks, SWITCH_LOCK: _switchLock, ...told } = this.script.env; // The machine's own.
+    const env = { ...told, SELF: `${sw}/clawdlets-activate`, VITAL_UNITS: vital };
     const exports = Object.entries(env).map(([key, value]) => `export ${key}=${quoted(value)}\n`);
     const keep = `case "$*" in run|watch) exec >>'${this.script.folder}/journal' 2>&1 ;; esac`;
     const file = join(this.script.folder, "self");
     copyFileSync(script, join(this.script.folder, "activate.sh"));
     writeFileSync(
       file,
-      `#!/bin/bash\n${exports.join("")}mkdir -p /run/lock\n${keep}\nexec bash '${this.script.folder}/activate.sh' "$@"\n`,
+      `#!/bin/bash\n${exports.join("")}${keep}\nexec bash '${this.script.folder}/activate.sh' "$@"\n`,
     );
     chmodSync(file, 0o755);
     mkdirSync(join(this.script.folder, "var/lib/clawdlets"), { recursive: true });

@@ -1,3 +1,4 @@
+import { execa } from "execa";
 import { expect, it } from "vitest";
 import { describeWith } from "../_needs.ts";
 import { token, tokenSum } from "./_activating-host.ts";
@@ -10,8 +11,9 @@ const within = { timeout: 25_000, interval: 20 };
 const comesTo = (host: ActivatingScript, phase: string) => expect.poll(() => host.state().phase, within).toBe(phase);
 
 /** A host that was told to switch to a system with these lines in its `switch-to-configuration`. */
-async function switching(lines = "") {
+async function switching(lines = "", prepare: (host: ActivatingScript) => void = () => undefined) {
   const host = await ActivatingScript.open();
+  prepare(host);
   host.system("next", { lines });
   const rev = await host.commitOf("next");
   expect(await host.order(`prepare ${id} ${tokenSum} 600\n`)).toMatchObject({ exitCode: 0, stderr: "" });
@@ -97,6 +99,57 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
     again.follow(program, "");
     await again.watch();
     expectFormer(again);
+  });
+
+  it.each([
+    ["nix-env", "--set", "it could not be chosen for the next boot"],
+    ["nix-store", "--realise", "no root for"],
+  ])("rolls back by itself when %s hangs", async (program, word, why) => {
+    const host = await ActivatingScript.open();
+    host.system("next", {});
+    const rev = await host.commitOf("next");
+    await host.order(`prepare ${id} ${tokenSum} 600\n`);
+    host.changeSecret("new\n");
+    host.precede(
+      program,
+      `[ ! -e '${host.folder}/hung' ] || exec '${host.folder}/inner-${program}' "$@"
+case "$*" in *${word}*) touch '${host.folder}/hung'; exec sleep 72000 ;; esac`,
+    );
+    await host.order(`switch ${id} ${rev}\n`);
+    await comesTo(host, "done");
+    expectFormer(host);
+    expect(host.state().why).toContain(why);
+  });
+
+  it("rolls back although its services hang while they take the former secrets", async () => {
+    const host = await switching('[ "$1" != switch ] || exit 4');
+    host.precede("systemctl", `case "$*" in *"sops-install-secrets"*) exec sleep 72000 ;; esac`);
+    await comesTo(host, "done");
+    expectFormer(host);
+  });
+
+  it("rolls back when its time is over although the clock was set back", async () => {
+    const host = await switching();
+    await comesTo(host, "waiting");
+    host.write("uptime", "1000.00 900.00\n"); // The wait began at 100 and was to last 600.
+    host.program("date", "echo 1000");
+    await comesTo(host, "done");
+    expectFormer(host);
+  });
+
+  it("rolls back although another run goes on deciding", async () => {
+    const host = await switching("", (each) => {
+      each.precede("flock", `case "$*" in "--wait 60 8") set -- --wait 1 8 ;; esac`); // The same, sooner.
+    });
+    await comesTo(host, "waiting");
+    const other = execa("flock", ["--no-fork", `${host.folder}/locks/activation-decision.lock`, "sleep", "1000"], {
+      reject: false,
+    });
+    host.write("uptime", "1000.00 900.00\n");
+    await comesTo(host, "done");
+    expectFormer(host);
+    other.kill("SIGKILL");
+    await other;
   });
 
   it("leaves a run that is at work alone", async () => {

@@ -39,7 +39,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
       https_proxy: "http://127.0.0.1:8888",
     });
     expect(bot.serviceConfig).toMatchObject({ IPAddressDeny: "any", IPAddressAllow: "localhost" });
-    expect(bot.serviceConfig.InaccessiblePaths).toEqual(expect.arrayContaining(["-/run/nscd", "-/run/secrets"]));
+    expect(bot.serviceConfig.InaccessiblePaths).toEqual(expect.arrayContaining(["-/run/nscd", "-/var/lib/sops-nix"]));
     expect(bot.requires).toContain("clawdlets-egress-proxy.service");
     expect(Object.keys(config.systemd.services)).not.toContain("clawdbot-idle");
   });

@@ -1,0 +1,73 @@
+# The systemd sandbox of a unit whose program is not trusted: bots, and the proxy that reads what they send.
+{
+  # Absolute paths that it may write to.
+  writable ? [ ],
+  # Absolute paths that it does not see, beside those below.
+  hidden ? [ ],
+  # Memory that is written and then run, which a just-in-time compiler needs.
+  mayCompile ? false,
+}:
+{
+  ProtectSystem = "strict";
+  ReadWritePaths = writable;
+  ProtectHome = true;
+  PrivateTmp = true;
+  UMask = "0077";
+  # Of /run it sees these alone. Whatever it can open there it could also lock (flock takes a descriptor that is only read
+  # from), and mount, switch-to-configuration and login wait for locks in /run, or give up.
+  TemporaryFileSystem = [ "/run:ro" ];
+  BindReadOnlyPaths = map (path: "-${path}") [
+    "/run/current-system"
+    "/run/nscd"
+    "/run/systemd/journal"
+    "/run/systemd/resolve"
+  ];
+  # "-": not every host has all of them.
+  InaccessiblePaths = map (path: "-${path}") (
+    [
+      "/boot"
+      # The daemon's socket: it fetches from anywhere, past the egress policy. The database: who reads it can lock it.
+      "/nix/var"
+      "/var/log"
+    ]
+    ++ hidden
+  );
+
+  PrivateDevices = true;
+  DevicePolicy = "closed";
+  PrivateUsers = true;
+  PrivateIPC = true;
+  PrivateMounts = true;
+  ProtectProc = "invisible";
+  ProtectClock = true;
+  ProtectControlGroups = true;
+  ProtectHostname = true;
+  ProtectKernelLogs = true;
+  ProtectKernelModules = true;
+  ProtectKernelTunables = true;
+  KeyringMode = "private";
+  RemoveIPC = true;
+
+  NoNewPrivileges = true;
+  CapabilityBoundingSet = "";
+  AmbientCapabilities = "";
+  RestrictSUIDSGID = true;
+  RestrictNamespaces = true;
+  RestrictRealtime = true;
+  LockPersonality = true;
+  MemoryDenyWriteExecute = !mayCompile;
+  SystemCallArchitectures = "native";
+  SystemCallFilter = [
+    "@system-service"
+    "~@privileged @resources"
+  ];
+  SystemCallErrorNumber = "EPERM";
+  # AF_UNIX: glibc asks the name service cache. AF_NETLINK: it asks which addresses the host has (getifaddrs, AI_ADDRCONFIG).
+  RestrictAddressFamilies = [
+    "AF_INET"
+    "AF_INET6"
+    "AF_NETLINK"
+    "AF_UNIX"
+  ];
+  LimitCORE = 0;
+}
