@@ -3,11 +3,18 @@ import type { Problem } from "../errors.ts";
 import { shown } from "../wording.ts";
 import { maxSettingsLength, tooLarge } from "./read-text.ts";
 
+export interface ParsedYaml {
+  document?: Document.Parsed;
+  problems: Problem[];
+  /** `line 3, column 5` of an offset, from 1. */
+  placeOf?: (offset: number) => string;
+}
+
 /**
  * Parses one YAML document, keeping comments and positions. Aliases are not followed here.
  * @returns no document where something is wrong, and then one problem with line and column; no line is quoted
  */
-export function parseYamlText(text: string, where: string): { document?: Document.Parsed; problems: Problem[] } {
+export function parseYamlText(text: string, where: string): ParsedYaml {
   const problem = (message: string) => ({ problems: [{ where, setting: "(the whole file)", message }] });
   if (text.length > maxSettingsLength) return problem(tooLarge(text.length));
   if (isTooDeep(text)) return problem("is nested too deeply for settings. Is it the right file?");
@@ -15,9 +22,12 @@ export function parseYamlText(text: string, where: string): { document?: Documen
   // Below "warn" it would print on its own about keys that are lists.
   const document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: "error" });
   const broken = document.errors[0];
-  if (!broken) return { document, problems: [] };
-  const { line, col } = lineCounter.linePos(broken.pos[0]);
-  return problem(`not YAML: line ${line}, column ${col}: ${shown(broken.message)}`);
+  const placeOf = (offset: number) => {
+    const { line, col } = lineCounter.linePos(offset);
+    return `line ${line}, column ${col}`;
+  };
+  if (!broken) return { document, problems: [], placeOf };
+  return problem(`not YAML: ${placeOf(broken.pos[0])}: ${shown(broken.message)}`);
 }
 
 /** Far above what people write. The sum of all three stays below the depth at which the parser runs out of stack. */

@@ -1,9 +1,9 @@
-import { relative } from "node:path";
+import { join, relative } from "node:path";
 import { type Document, isMap } from "yaml";
-import { messageOf, type Problem, SettingsError } from "../../base/errors.ts";
+import { type Problem, SettingsError } from "../../base/errors.ts";
 import { readFolder, writePublicFile } from "../../base/machine/private-files.ts";
+import { parsePlainYaml } from "../../base/text/plain-yaml.ts";
 import { readText } from "../../base/text/read-text.ts";
-import { parseYamlText } from "../../base/text/yaml-text.ts";
 import { shown } from "../../base/wording.ts";
 import { hostLayoutOf, type Layout } from "../layout.ts";
 import { hostNamePattern } from "./names.ts";
@@ -31,7 +31,8 @@ export function readStackFile(layout: Layout, host: string): { value?: StackConf
     return { problems: [{ where, setting: "(the whole file)", message }] };
   }
   const config = stackTextSettings(text, where);
-  return config.value ? checkStackConfig(config.value, where) : { problems: config.problems };
+  const all = [...projectDefaults(layout), ...config.problems];
+  return config.value && all.length === 0 ? checkStackConfig(config.value, where) : { problems: all };
 }
 
 /**
@@ -56,7 +57,7 @@ export function hasSalt(layout: Layout, host: string): boolean {
   const file = hostLayoutOf(layout, host).stackFile;
   const where = relative(layout.root, file);
   const { text = "", problems } = readText(file, where);
-  const parsed = parseYamlText(text, where);
+  const parsed = parsePlainYaml(text, where);
   const all = [...problems, ...parsed.problems];
   if (all.length > 0 || !parsed.document) throw new SettingsError(all);
   return parsed.document.get("encryptionsalt") !== undefined;
@@ -67,25 +68,48 @@ export function stackTextSettings(
   text: string,
   where: string,
 ): { value?: Record<string, unknown>; problems: Problem[] } {
-  const { document, problems } = parseYamlText(text, where);
+  const { document, problems } = parsePlainYaml(text, where);
   if (!document) return { problems };
-  try {
-    return { value: configOf(document), problems };
-  } catch (error) {
-    // An alias of nothing, or aliases of aliases that stand for millions of values.
-    const message = `an alias in it cannot be followed: ${shown(messageOf(error))}. Write the value out.`;
-    return { problems: [{ where, setting: "(the whole file)", message }] };
-  }
+  const config = configOf(document);
+  const hidden = Object.keys(config).flatMap((key) => hiddenSetting(key, where) ?? []);
+  if (hidden.length > 0) return { problems: hidden };
+  const prefix = `${configNamespace}:`;
+  const own = Object.entries(config).filter(([key]) => key.startsWith(prefix));
+  return { value: Object.fromEntries(own.map(([key, value]) => [key.slice(prefix.length), value])), problems };
 }
 
 function configOf(document: Document): Record<string, unknown> {
   const content: unknown = document.toJS();
   const config = typeof content === "object" && content !== null && "config" in content ? content.config : {};
-  const entries = typeof config === "object" && config !== null ? Object.entries(config) : [];
-  const prefix = `${configNamespace}:`;
-  return Object.fromEntries(
-    entries.filter(([key]) => key.startsWith(prefix)).map(([key, value]) => [key.slice(prefix.length), value]),
-  );
+  return typeof config === "object" && config !== null ? { ...config } : {};
+}
+
+/**
+ * A setting of ours under a name that only the engine knows: without a namespace it takes the project's, and
+ * `clawdlets:config:flake` is its old spelling of `clawdlets:flake`. @see pulumi, sdk/go/common/resource/config ParseKey
+ */
+function hiddenSetting(key: string, where: string): Problem | undefined {
+  const name = key.includes(":") ? /^[^:]*:config:(.*)$/.exec(key)?.[1] : key;
+  if (name === undefined) return undefined;
+  const meant = `${configNamespace}:${name}`;
+  return { where, setting: key, message: `is ${meant} for the engine and nothing for us. Write ${shown(meant)}.` };
+}
+
+/** Pulumi.yaml may have defaults for every stack, which the engine adds to what the stack file says. */
+function projectDefaults(layout: Layout): Problem[] {
+  const where = "Pulumi.yaml";
+  const { text, problems } = readText(join(layout.root, where), where);
+  const parsed = text === undefined ? undefined : parsePlainYaml(text, where);
+  if (!parsed?.document) return [...problems, ...(parsed?.problems ?? [])];
+  const content: { name?: unknown } | null = parsed.document.toJS();
+  const keys = Object.keys(configOf(parsed.document));
+  return keys
+    .filter((key) => key.startsWith(`${configNamespace}:`) || (content?.name === configNamespace && !key.includes(":")))
+    .map((key) => ({
+      where,
+      setting: `config.${key}`,
+      message: "is not read here. Settings of a host belong into its stack file.",
+    }));
 }
 
 /**
@@ -117,7 +141,7 @@ export async function addToStackFile(
 function openForSettings(layout: Layout, host: string, file: string): Document {
   const where = relative(layout.root, file);
   const read = readText(file, where);
-  const parsed = parseYamlText(read.text ?? heading(host), where);
+  const parsed = parsePlainYaml(read.text ?? heading(host), where);
   const document: Document | undefined = parsed.document;
   const problems = [...read.problems, ...parsed.problems];
   if (problems.length > 0 || !document) throw new SettingsError(problems);

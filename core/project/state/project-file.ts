@@ -1,6 +1,7 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parse } from "yaml";
+import { SettingsError } from "../../base/errors.ts";
+import { parsePlainYaml } from "../../base/text/plain-yaml.ts";
+import { readText } from "../../base/text/read-text.ts";
 import type { Layout } from "../layout.ts";
 import { configNamespace } from "../settings/stack-config.ts";
 
@@ -15,7 +16,11 @@ export interface ProjectFile {
 
 /** Reads the project's Pulumi.yaml; what is not said there is as the engine takes it. */
 export function readProjectFile({ root }: Pick<Layout, "root">): ProjectFile {
-  const { name, stackConfigDir, backend } = parse(readFileSync(join(root, "Pulumi.yaml"), "utf8")) ?? {};
+  const where = "Pulumi.yaml";
+  const { text = "", problems } = readText(join(root, where), where);
+  const parsed = parsePlainYaml(text, where);
+  if (!parsed.document || problems.length > 0) throw new SettingsError([...problems, ...parsed.problems]);
+  const { name, stackConfigDir, backend } = parsed.document.toJS() ?? {};
   return {
     name: typeof name === "string" ? name : configNamespace,
     stacksAreHosts: stackConfigDir === "stacks",

@@ -1,5 +1,5 @@
 import { isMap, isScalar, isSeq, type Node } from "yaml";
-import { parseYamlText } from "../../../core/base/text/yaml-text.ts";
+import { parsePlainYaml } from "../../../core/base/text/plain-yaml.ts";
 
 /**
  * The line of a setting in a stack file: of the key itself, else of the nearest that is there (`config:`, or the first line).
@@ -7,8 +7,8 @@ import { parseYamlText } from "../../../core/base/text/yaml-text.ts";
  * @returns a line from 1
  */
 export function lineOf(text: string, setting: string): number {
-  const { document, problems } = parseYamlText(text, "");
-  const said = /^not YAML: line (\d+),/.exec(problems[0]?.message ?? "")?.[1];
+  const { document, problems } = parsePlainYaml(text, "");
+  const said = /^not (?:plain )?YAML: line (\d+),/.exec(problems[0]?.message ?? "")?.[1];
   if (said !== undefined) return Number(said);
   // (the whole file), (the stack's name)
   if (setting.startsWith("(")) return 1;

@@ -68,7 +68,7 @@ function checkOne(layout: Layout, host: string): CheckedStack {
 
 /** A YAML error says its own line. */
 const lineIn = ({ message }: Problem) => {
-  const line = /^not YAML: line (\d+),/.exec(message)?.[1];
+  const line = /^not (?:plain )?YAML: line (\d+),/.exec(message)?.[1];
   return line === undefined ? undefined : Number(line);
 };
 

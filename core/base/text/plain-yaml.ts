@@ -1,0 +1,73 @@
+import { isAlias, isNode, isPair, isScalar, type Node, type Scalar, visit } from "yaml";
+import type { Problem } from "../errors.ts";
+import { quoted } from "../wording.ts";
+import { type ParsedYaml, parseYamlText } from "./yaml-text.ts";
+
+/**
+ * Parses YAML that every program reads alike: Pulumi's engine reads the same files with Go's yaml.v3, and what only one of the two
+ * sees is a setting that nobody has checked.
+ * @returns no document where something is wrong, and then one problem with line and column
+ * @see gopkg.in/yaml.v3 resolve.go, which follows merges and takes 010, 0b11, 1_000 and dates for what YAML 1.1 says
+ */
+export function parsePlainYaml(text: string, where: string): ParsedYaml {
+  const parsed = parseYamlText(text, where);
+  if (!parsed.document || !parsed.placeOf) return parsed;
+  const found = oddCharacter(text) ?? oddNode(parsed.document);
+  if (!found) return parsed;
+  const message = `not plain YAML: ${parsed.placeOf(found.at)}: ${found.message}`;
+  return { problems: [{ where, setting: "(the whole file)", message } satisfies Problem] };
+}
+
+interface Oddity {
+  at: number;
+  message: string;
+}
+
+function oddCharacter(text: string): Oddity | undefined {
+  const directive = text.search(/^%/m);
+  if (directive >= 0) return { at: directive, message: "a directive. Remove the line." };
+  const lineEnd = text.search(/[\u0085\u2028\u2029]|\r(?!\n)/);
+  return lineEnd < 0
+    ? undefined
+    : { at: lineEnd, message: "a character that only some programs take for the end of a line. Remove it." };
+}
+
+function oddNode(document: NonNullable<ParsedYaml["document"]>): Oddity | undefined {
+  let found: Oddity | undefined;
+  const stop = (node: Node, message: string) => {
+    found = { at: node.range?.[0] ?? 0, message };
+    return visit.BREAK;
+  };
+  visit(document, (_key, node) => {
+    if (isPair(node)) {
+      if (!isScalar(node.key)) return stop(node.key as Node, "a key that is not a plain text. Write it out.");
+      if (node.key.value === "<<" || node.key.source === "<<")
+        return stop(node.key, 'a merge ("<<"), which only some programs follow. Write its settings out.');
+      return undefined;
+    }
+    if (isAlias(node)) return stop(node, `an alias (*${node.source}). Write the value out.`);
+    if (!isNode(node)) return undefined;
+    if ("anchor" in node && node.anchor) return stop(node, `an anchor (&${node.anchor}). Remove it.`);
+    if (node.tag !== undefined) return stop(node, "a tag. Remove it, and put text in quotes.");
+    if (isScalar(node) && isReadDifferently(node))
+      return stop(node, `${quoted(node.source)}, which some programs read as another value. Put it in quotes.`);
+    return undefined;
+  });
+  return found;
+}
+
+/** Numbers of YAML 1.1 and dates, by their text: yaml 1.2 takes them for text, or for another number. */
+function isReadDifferently({ type, source = "" }: Scalar): boolean {
+  if (type !== "PLAIN") return false;
+  // Go takes the underscores out of whatever begins like a number.
+  const bare = source.replaceAll("_", "");
+  return (
+    (/^[-+.0-9].*_/.test(source) && /^[-+]?[0-9.][\da-fxo.+-]*$/i.test(bare)) ||
+    /^[-+]?0[0-9]/.test(source) ||
+    /^[-+]?0[bBXO]/.test(source) ||
+    /^[-+]0[xo]/.test(source) ||
+    /^[-+]?[0-9]{16}/.test(source) ||
+    /^[-+]?\.(inf|nan)$/i.test(source) ||
+    /^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}/.test(source)
+  );
+}
