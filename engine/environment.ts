@@ -51,13 +51,15 @@ export function engineEnvironment(layout: Layout, engine: Engine): Record<string
   };
 }
 
-/** Without the path of the operator's age identity: nothing that the engine starts has business with it. */
+/**
+ * Without the path of the operator's age identity: nothing that the engine starts has business with it.
+ * @throws SettingsError for what must not be used: the engine sends the token wherever HCLOUD_ENDPOINT says
+ */
 function tokensOf(layout: Layout): Omit<LocalEnv, "SOPS_AGE_KEY_FILE"> {
-  const { SOPS_AGE_KEY_FILE: _, ...tokens } = readEnvFile(
-    layout,
-    process.env,
-    readStackJson(layout).value?.envFile,
-  ).value;
+  const stackJson = readStackJson(layout);
+  const { value, problems } = readEnvFile(layout, process.env, stackJson.value?.envFile);
+  if (problems.length > 0) throw new SettingsError(problems);
+  const { SOPS_AGE_KEY_FILE: _, ...tokens } = value;
   return tokens;
 }
 

@@ -3,6 +3,7 @@ import { join, relative, sep } from "node:path";
 import { hasCode, type Problem } from "../base/errors.ts";
 import { run } from "../base/machine/run.ts";
 import type { Layout } from "./layout.ts";
+import { ownFolderProblem } from "./own-folder.ts";
 
 /**
  * Whether `.clawdlets` is still a place for secrets: not tracked by git and ignored by it, closed to others, and with no link
@@ -11,18 +12,16 @@ import type { Layout } from "./layout.ts";
  */
 export async function checkLocalFolder(layout: Layout): Promise<Problem[]> {
   if (!entryOf(layout.dir)) return [];
-  return [...checkFolder(layout), ...(await checkGit(layout))];
+  const own = ownFolderProblem(layout);
+  const folder = own ? [{ where: own.where, setting: own.setting, message: own.message }] : [];
+  if (own?.setting === "the folder itself") return folder;
+  return [...folder, ...checkFiles(layout), ...(await checkGit(layout))];
 }
 
-function checkFolder(layout: Layout): Problem[] {
+function checkFiles(layout: Layout): Problem[] {
   const where = relative(layout.root, layout.dir);
-  const top = lstatSync(layout.dir);
-  if (!top.isDirectory()) {
-    const message = `is no folder of this project. Mend: mv the folder it leads to here, to '${layout.dir}'.`;
-    return [{ where, setting: "the folder itself", message }];
-  }
   const problems: Problem[] = [];
-  const wide = (top.mode & 0o077) === 0 ? [] : [where];
+  const wide: string[] = [];
   const inside = `${realpathSync(layout.dir)}${sep}`;
   for (const path of walk(layout.dir, [layout.state, join(layout.dir, "extra-files")])) {
     const stat = entryOf(path);
@@ -57,17 +56,7 @@ function* walk(folder: string, leftOut: readonly string[]): Generator<string> {
 async function checkGit(layout: Layout): Promise<Problem[]> {
   const where = relative(layout.root, layout.dir);
   if (!isInRepository(layout.root)) return [];
-  const tracked = await git(layout, ["ls-files", "--", where]);
-  if (tracked.exitCode !== 0) {
-    const message = `git could not say whether it is tracked: ${tracked.stderr.trim().split("\n")[0]}`;
-    return [{ where, setting: "git", message }];
-  }
-  const files = tracked.stdout.split("\n").filter((line) => line !== "");
   const problems: Problem[] = [];
-  if (files.length > 0) {
-    const message = `git tracks ${files.slice(0, 3).join(", ")}${files.length > 3 ? ` and ${files.length - 3} more` : ""}: what it holds is in every clone and in the history. Mend: git rm -r --cached '${where}' && git commit, then replace every secret that was ever committed (clawdlets secrets rotate, and new tokens).`;
-    problems.push({ where, setting: "git", message });
-  }
   // A path below it, since "x/" in .gitignore matches folders only, and an exception may let single files back in.
   const ignored = await git(layout, ["check-ignore", "--quiet", "--no-index", `${where}/secrets/probe`]);
   if (ignored.exitCode !== 0) {

@@ -3,6 +3,7 @@ import { messageOf, UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { paths } from "./_generated/api.d.ts";
 import { budgetOf, type TellWait } from "./budget.ts";
+import { endpointWarning } from "./endpoint.ts";
 import { HetznerApiError } from "./errors.ts";
 import { type RetryLimits, retryingFetch } from "./retrying-fetch.ts";
 
@@ -22,6 +23,7 @@ export interface HetznerOptions {
 }
 
 export function createHetzner({ endpoint, token, limits, signal, tell }: HetznerOptions): Hetzner {
+  warnOnce(endpoint);
   return createClient<paths>({
     baseUrl: endpoint.replace(/\/+$/, ""),
     headers: { authorization: `Bearer ${token}`, "user-agent": "clawdlets" },
@@ -32,6 +34,15 @@ export function createHetzner({ endpoint, token, limits, signal, tell }: Hetzner
       signal,
     }),
   });
+}
+
+const warned = new Set<string>();
+
+/** On standard error whatever `tell` is: a token that goes to a stranger is nothing for a progress bar to hide. */
+function warnOnce(endpoint: string): void {
+  const warning = warned.has(endpoint) ? undefined : endpointWarning(endpoint);
+  warned.add(endpoint);
+  if (warning !== undefined) process.stderr.write(`warning: ${warning}\n`);
 }
 
 interface Answer<T> {

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { isOnThisMachine } from "../../base/hetzner/endpoint.ts";
 import { cleanEnvironment, run } from "../../base/machine/run.ts";
-import { hetznerEndpoint, type LocalSettings } from "../../project/settings/host.ts";
+import type { LocalSettings } from "../../project/settings/host.ts";
 
 const peer = z.object({
   HostName: z.string(),
@@ -22,7 +23,7 @@ export async function tailnetAddress(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   // The emulator's stand-in for tailscale has to ask the emulator; the real one is told nothing of Hetzner.
-  const standIn = local.endpoint !== hetznerEndpoint;
+  const standIn = isOnThisMachine(local.endpoint);
   const env = cleanEnvironment(standIn ? { HCLOUD_ENDPOINT: local.endpoint, HCLOUD_TOKEN: local.token } : {});
   const { exitCode, stdout } = await run(local.tailscale, ["status", "--json"], { timeoutSeconds: 20, signal, env });
   if (exitCode !== 0) return undefined;

@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import { messageOf, type Problem, SettingsError } from "../../base/errors.ts";
 import type { Layout } from "../layout.ts";
-import { type LocalEnv, readEnvFile, tokenProblem } from "./env-file.ts";
+import { refuseForeignFolder } from "../own-folder.ts";
+import { type LocalEnv, parseEnvFile, readEnvFile, tokenProblem } from "./env-file.ts";
 import { expandHome, hetznerEndpoint, type LocalSettings } from "./host.ts";
 import { hostEntry, readStackJson } from "./stack-json.ts";
 
@@ -19,12 +20,13 @@ export interface Access extends Pick<LocalSettings, "token" | "endpoint" | "sshP
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** @throws SettingsError only when there is no token to ask Hetzner with */
+/** @throws UserError only when there is no token to ask Hetzner with, or `.clawdlets` is somebody else's */
 export function readAccess(layout: Layout, host: string, environment: Environment): Access {
+  refuseForeignFolder(layout);
   const stackJson = tried(() => readStackJson(layout));
   const env = tried(() => readEnvFile(layout, environment, stackJson.value?.value?.envFile));
   // A .env that cannot be used leaves the environment.
-  const value: LocalEnv = env.value?.value ?? fromEnvironment(environment);
+  const value: LocalEnv = env.value?.value ?? parseEnvFile("", "the environment", environment).value;
   const token = tokenProblem(value.HCLOUD_TOKEN, env.value?.where ?? ".clawdlets/.env");
   const problems = [...stackJson.problems, ...(stackJson.value?.problems ?? [])];
   problems.push(...env.problems, ...(env.value?.problems ?? []));
@@ -54,10 +56,4 @@ function tried<T>(read: () => T): { value?: T; problems: Problem[] } {
   } catch (error) {
     return { problems: [{ where: ".clawdlets", setting: "(the whole file)", message: messageOf(error) }] };
   }
-}
-
-function fromEnvironment(environment: Environment): LocalEnv {
-  const keys = ["HCLOUD_TOKEN", "HCLOUD_ENDPOINT", "CLAWDLETS_SSH_PORT", "CLAWDLETS_TAILSCALE"] as const;
-  const found = keys.flatMap((key) => (environment[key] ? [[key, environment[key]] as const] : []));
-  return Object.fromEntries(found);
 }

@@ -1,9 +1,14 @@
-import { relative, resolve } from "node:path";
+import { existsSync, realpathSync } from "node:fs";
+import { dirname, relative, resolve } from "node:path";
 import type { Problem } from "../../base/errors.ts";
+import { endpointProblem } from "../../base/hetzner/endpoint.ts";
 import { readPrivateFile } from "../../base/machine/private-files.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import { settingOf } from "../../base/problems.ts";
+import { leadsOut } from "../../base/text/inside.ts";
 import type { Layout } from "../layout.ts";
+import { ownFolderProblem } from "../own-folder.ts";
+import { programKeys, programProblem } from "./programs.ts";
 
 /**
  * What `.clawdlets/.env` may say. The first three are upstream's; the others point at stand-ins for the real
@@ -32,7 +37,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const allKeys = [...envKeys, ...fileOnlyKeys] as const;
 
 /**
- * The tokens: the process's own environment first, then the file, as upstream does.
+ * The tokens: the process's own environment first, then the file, as upstream does. Nothing is taken from a `.clawdlets` that is
+ * somebody else's, and no program that somebody else could have put there or can change.
  * @param environment usually `process.env`
  * @throws UserError when the file is readable by others
  */
@@ -43,7 +49,25 @@ export function readEnvFile(
 ): { value: LocalEnv; where: string; problems: Problem[] } {
   const path = resolve(layout.dir, envFile);
   const where = relative(layout.root, path);
-  return { where, ...parseEnvFile(readPrivateFile(path) ?? "", where, environment) };
+  const folder = ownFolderProblem(layout) ?? linkProblem(layout, path);
+  const text = folder ? "" : (readPrivateFile(path) ?? "");
+  const { value, problems } = parseEnvFile(text, where, environment);
+  if (folder) problems.unshift({ where: folder.where, setting: folder.setting, message: folder.message });
+  for (const key of Object.keys(programKeys) as (keyof typeof programKeys)[]) {
+    const named = value[key];
+    const message = named === undefined ? undefined : programProblem(layout, key, named);
+    if (message === undefined) continue;
+    delete value[key];
+    problems.push({ where: environment[key]?.trim() ? "the environment" : where, setting: key, message });
+  }
+  return { value, where, problems };
+}
+
+/** A folder on the way to the file may be a link, which hygiene finds too, later. */
+function linkProblem(layout: Layout, path: string): Problem | undefined {
+  if (!existsSync(path) || !leadsOut(relative(realpathSync(layout.dir), realpathSync(dirname(path))))) return undefined;
+  const message = `is behind a link that leads out of ${relative(layout.root, layout.dir)}. Put the file itself there.`;
+  return { where: relative(layout.root, path), setting: "link", message };
 }
 
 /**
@@ -61,13 +85,16 @@ export function parseEnvFile(
     const given = envKeys.some((each) => each === key) ? environment[key] : undefined;
     const found = (given ?? values.get(key))?.trim();
     if (!found) continue;
-    if (!/\p{Cc}/u.test(found)) value[key] = found;
-    else {
-      const message = "has a control character in it, such as a tab or the end of a line. Type it anew.";
-      problems.push({ where: given === undefined ? where : "the environment", setting: key, message });
-    }
+    const message = valueProblem(key, found);
+    if (message === undefined) value[key] = found;
+    else problems.push({ where: given === undefined ? where : "the environment", setting: key, message });
   }
   return { value, problems };
+}
+
+function valueProblem(key: (typeof allKeys)[number], value: string): string | undefined {
+  if (/\p{Cc}/u.test(value)) return "has a control character in it, such as a tab or the end of a line. Type it anew.";
+  return key === "HCLOUD_ENDPOINT" ? endpointProblem(value) : undefined;
 }
 
 function readLines(text: string, where: string): { values: Map<string, string>; problems: Problem[] } {

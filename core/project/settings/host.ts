@@ -1,10 +1,11 @@
 import { homedir } from "node:os";
 import { relative, resolve } from "node:path";
-import { credentialProblem } from "../../base/credentials.ts";
 import { type Problem, SettingsError } from "../../base/errors.ts";
+import { hetznerEndpoint } from "../../base/hetzner/endpoint.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import { quoted } from "../../base/wording.ts";
 import type { Layout } from "../layout.ts";
+import { ownFolderProblem } from "../own-folder.ts";
 import { readEnvFile, tokenProblem } from "./env-file.ts";
 import type { StackConfig } from "./stack-config.ts";
 import { readStackFile } from "./stack-file.ts";
@@ -61,7 +62,7 @@ export function wantedEnvironment({ rev, ref }: WantedRevision): Record<string, 
   };
 }
 
-export const hetznerEndpoint = "https://api.hetzner.cloud/v1";
+export { hetznerEndpoint } from "../../base/hetzner/endpoint.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -108,14 +109,15 @@ export function readLocal(
   const stackJson = readStackJson(layout);
   const env = readEnvFile(layout, environment, stackJson.value?.envFile);
   const sshPort = portOf(env.value.CLAWDLETS_SSH_PORT ?? "22");
+  const folderRefused = ownFolderProblem(layout) !== undefined;
   const token = needs.token ? tokenProblem(env.value.HCLOUD_TOKEN, env.where) : undefined;
   const entry = stackJson.value
     ? entryOf(stackJson.value, host, where)
     : { value: undefined, problems: missingOr(stackJson.problems, host, where) };
   const problems = [
-    ...env.problems,
-    ...(token ? [token] : []),
-    ...endpointProblems(env.value.HCLOUD_ENDPOINT, env.where),
+    // A refused folder is said once, by stack.json's reader.
+    ...env.problems.filter(({ message }) => !stackJson.problems.some((each) => each.message === message)),
+    ...(token && !folderRefused ? [token] : []),
     ...portProblems(sshPort, env.value.CLAWDLETS_SSH_PORT, env.where),
     ...entry.problems,
     ...(entry.value && config ? disagreements(host, entry.value, config, where) : []),
@@ -167,14 +169,6 @@ function disagreements(host: string, entry: StackHost, config: StackConfig, wher
       setting: `hosts.${host}.${setting}`,
       message: `is "${local}", but clawdlets:${key} in stacks/Pulumi.${host}.yaml is "${shared}". Make them the same.`,
     }));
-}
-
-function endpointProblems(endpoint: string | undefined, where: string): Problem[] {
-  if (endpoint === undefined) return [];
-  const credentials = credentialProblem(endpoint);
-  if (credentials === undefined && URL.canParse(endpoint) && /^https?:$/.test(new URL(endpoint).protocol)) return [];
-  const what = credentials ?? `is ${quoted(endpoint)}; allowed: an http or https URL`;
-  return [{ where, setting: "HCLOUD_ENDPOINT", message: `${what}. Remove it to use ${hetznerEndpoint}.` }];
 }
 
 /** Number() would take 0x16, 2.2e1 and 22.0 too. */

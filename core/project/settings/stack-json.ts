@@ -4,6 +4,7 @@ import { problemsOf } from "../../base/problems.ts";
 import { parseJsonText } from "../../base/text/json-text.ts";
 import { readText } from "../../base/text/read-text.ts";
 import type { Layout } from "../layout.ts";
+import { ownFolderProblem } from "../own-folder.ts";
 import { knownKeys, type StackHost, type StackJson, stackJson } from "./stack-json-schema.ts";
 
 export { type StackHost, type StackJson, stackJsonSchema } from "./stack-json-schema.ts";
@@ -49,9 +50,12 @@ export function parseStackJson(text: string, where: string): { value?: StackJson
 
 /**
  * Reads the file; `undefined` with no problem when there is none (CI has none). It is no secret, and upstream writes it
- * 0644; but a link out of .clawdlets would take settings from a place that others may write to.
+ * 0644; but a link out of .clawdlets would take settings from a place that others may write to, and a `.clawdlets` that came
+ * with the repository would open TCP/22 to a stranger's network.
  */
 export function readStackJson(layout: Layout): { value?: StackJson; problems: Problem[] } {
+  const folder = ownFolderProblem(layout);
+  if (folder) return { problems: [{ where: folder.where, setting: folder.setting, message: folder.message }] };
   const where = relative(layout.root, layout.stackJson);
   const { text, problems } = readText(layout.stackJson, where, layout.dir);
   return text === undefined ? { problems } : parseStackJson(text, where);

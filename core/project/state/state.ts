@@ -4,6 +4,7 @@ import { z } from "zod";
 import { hasCode, messageOf, type Problem } from "../../base/errors.ts";
 import { readFolder } from "../../base/machine/private-files.ts";
 import type { Layout } from "../layout.ts";
+import { ownFolderProblem } from "../own-folder.ts";
 import { configNamespace } from "../settings/stack-config.ts";
 import { readProjectFile } from "./project-file.ts";
 
@@ -54,6 +55,8 @@ export function listStates(layout: Layout): string[] {
  * @returns nothing where the host has no state here
  */
 export function readState(layout: Layout, host: string): { value?: StackState; problems: Problem[] } {
+  const folder = ownFolderProblem(layout);
+  if (folder?.isForeign) return { problems: [folder] };
   const where = `.clawdlets/state/.pulumi/stacks/${projectName(layout)}/${host}.json`;
   let text: string;
   try {

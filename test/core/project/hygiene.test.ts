@@ -22,7 +22,7 @@ async function repository(ignored = ".clawdlets/\n"): Promise<Layout> {
 
 /** Does what the error tells a person to do. */
 const mend = (layout: Layout, message: string) => {
-  const command = /Mend: (.+?)(, then|$)/.exec(message)?.[1] ?? "exit 1";
+  const command = /(?:Mend|Fix): (.+?)(, then|$)/.exec(message)?.[1] ?? "exit 1";
   return execa("sh", ["-c", command.replace("git commit", "true")], { cwd: layout.root });
 };
 
@@ -47,7 +47,7 @@ describe("a .clawdlets that is as it should be", () => {
 
 describe("refuses, with a command that mends it", () => {
   const cases: [string, (layout: Layout) => unknown, RegExp][] = [
-    ["a folder others may enter", (l) => chmodSync(l.dir, 0o750), /others on this machine may read \.clawdlets\. Mend/],
+    ["a folder others may enter", (l) => chmodSync(l.dir, 0o750), /others on this machine may read it\. Fix/],
     [
       "an identity others may read",
       (l) => chmodSync(join(l.secrets, "hosts", "web-1.agekey"), 0o640),
@@ -95,7 +95,7 @@ describe("refuses, with a command that mends it", () => {
     const elsewhere = join(temporaryFolder(), "elsewhere");
     renameSync(layout.dir, elsewhere);
     symlinkSync(elsewhere, layout.dir);
-    expect((await checkLocalFolder(layout))[0]?.message).toMatch(/is no folder of this project/);
+    expect((await checkLocalFolder(layout))[0]?.message).toMatch(/is not a folder of this project/);
   });
 
   it("to write through a link, whatever stands behind it", async () => {

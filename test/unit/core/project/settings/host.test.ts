@@ -103,7 +103,7 @@ describe("the settings of a host", () => {
     [
       "an endpoint that is none",
       { env: `HCLOUD_TOKEN=${token}\nHCLOUD_ENDPOINT=localhost` },
-      "allowed: an http or https URL",
+      "allowed: an https URL without query, or http on this machine",
     ],
     [
       "no stack file",

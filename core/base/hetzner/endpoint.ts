@@ -1,0 +1,30 @@
+import { credentialProblem } from "../credentials.ts";
+import { quoted } from "../wording.ts";
+
+export const hetznerEndpoint = "https://api.hetzner.cloud/v1";
+
+/** Whoever is asked gets the token: http is refused for every other machine, where anybody on the way could read it. */
+export function endpointProblem(endpoint: string): string | undefined {
+  const credentials = credentialProblem(endpoint);
+  if (credentials !== undefined) return `${credentials}. Remove it to use ${hetznerEndpoint}.`;
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  const isSafe = url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url));
+  if (isSafe && url.search === "" && url.hash === "") return undefined;
+  return `is ${quoted(endpoint)}; allowed: an https URL without query, or http on this machine (127.0.0.1, [::1] or localhost). Remove it to use ${hetznerEndpoint}.`;
+}
+
+/** True for an emulator on this machine. */
+export function isOnThisMachine(endpoint: string): boolean {
+  return URL.canParse(endpoint) && isLoopback(new URL(endpoint));
+}
+
+/** The parser has written every spelling of an IPv4 address as four decimal numbers. */
+const isLoopback = ({ hostname }: URL) => /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname);
+
+/** What a person should know before the token goes there; undefined for Hetzner and for this machine. */
+export function endpointWarning(endpoint: string): string | undefined {
+  if (isOnThisMachine(endpoint)) return undefined;
+  if (URL.canParse(endpoint) && new URL(endpoint).host === new URL(hetznerEndpoint).host) return undefined;
+  const host = URL.canParse(endpoint) ? new URL(endpoint).host : "an unknown host";
+  return `HCLOUD_ENDPOINT sends your token to ${host}, which is not Hetzner. Unset it unless that is meant.`;
+}

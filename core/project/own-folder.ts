@@ -1,0 +1,121 @@
+import { existsSync, lstatSync, readFileSync, type Stats, statSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { hasCode, type Problem, UserError } from "../base/errors.ts";
+import { exitCodes } from "../base/exit-codes.ts";
+import { gitAnswer } from "../base/machine/git.ts";
+import { shown } from "../base/wording.ts";
+import type { Layout } from "./layout.ts";
+
+/** What is wrong with `.clawdlets` as a whole. */
+export interface FolderProblem extends Problem {
+  /** Somebody else may have written what is in it, as opposed to: somebody else may have read it. */
+  isForeign: boolean;
+}
+
+/**
+ * Whether what is in `.clawdlets` is the operator's own. A stranger's repository can bring one along, whose settings would send
+ * the token to another endpoint and name the programs that we start. Asked by whoever loads something from it.
+ * @returns undefined where the folder may be used, or there is none
+ */
+export function ownFolderProblem(layout: Layout): FolderProblem | undefined {
+  const where = relative(layout.root, layout.dir);
+  const stat = lstatSync(layout.dir, { throwIfNoEntry: false });
+  if (!stat) return undefined;
+  const foreign = (setting: string, message: string) => ({ where, setting, message, isForeign: true });
+  if (!stat.isDirectory()) {
+    const message = `is not a folder of this project, and nothing in it is used. Fix: move the folder that it leads to here, to '${layout.dir}'`;
+    return foreign("the folder itself", message);
+  }
+  const uid = process.getuid?.() ?? stat.uid;
+  if (stat.uid !== uid) {
+    const message = `belongs to user ${stat.uid}, not to you (${uid}), and nothing in it is used. Run clawdlets as its owner; or, if every file in it is yours: sudo chown -R ${uid} '${layout.dir}'`;
+    return foreign("owner", message);
+  }
+  if ((stat.mode & 0o022) !== 0) return foreign("mode", `others on this machine may write to it. ${closing(layout)}`);
+  const git = gitProblem(layout);
+  if (git) return foreign("git", git);
+  if ((stat.mode & 0o055) === 0) return undefined;
+  return {
+    where,
+    setting: "mode",
+    message: `others on this machine may read it. ${closing(layout)}`,
+    isForeign: false,
+  };
+}
+
+const closing = ({ dir }: Layout) =>
+  `Fix: find '${dir}' -path '*/extra-files' -prune -o ! -type l -exec chmod go= {} +`;
+
+/** @throws UserError where {@link ownFolderProblem} says that the folder is somebody else's */
+export function refuseForeignFolder(layout: Layout): void {
+  const problem = ownFolderProblem(layout);
+  if (!problem?.isForeign) return;
+  throw new UserError(`${problem.where}: ${problem.setting}: ${problem.message}`, { exitCode: exitCodes.settings });
+}
+
+const seen = new Map<string, { index: string; problem: string | undefined }>();
+
+function gitProblem(layout: Layout): string | undefined {
+  if (existsSync(join(layout.dir, ".git"))) {
+    return `is a git repository of its own, so its files may come from somebody else, and nothing in it is used. Fix: if it is yours, rm -r '${join(layout.dir, ".git")}'`;
+  }
+  const index = indexOf(layout.root);
+  if (index === undefined) return undefined;
+  const before = seen.get(layout.dir);
+  if (before?.index === index) return before.problem;
+  const problem = trackedProblem(layout);
+  seen.set(layout.dir, { index, problem });
+  return problem;
+}
+
+/** What git tracks now, or in the commit that is checked out: both came with the repository. */
+function trackedProblem(layout: Layout): string | undefined {
+  const where = relative(layout.root, layout.dir);
+  // On a file system that ignores case, .Clawdlets is the same folder.
+  const path = `:(icase)${where}`;
+  const withHead = gitAnswer(layout.root, ["ls-files", "-z", "--with-tree=HEAD", "--", path]);
+  // There is no HEAD before the first commit.
+  const answer = withHead.exitCode === 0 ? withHead : gitAnswer(layout.root, ["ls-files", "-z", "--", path]);
+  if (answer.exitCode !== 0) {
+    return `git could not say whether it is tracked: ${shown(answer.stderr.trim().split("\n")[0] ?? "", 300)}`;
+  }
+  const files = [...new Set(answer.stdout.split("\0"))].filter((file) => file !== "");
+  if (files.length === 0) return undefined;
+  const named = files.slice(0, 3).map((file) => shown(file, 200));
+  return `git tracks ${named.join(", ")}${files.length > 3 ? ` and ${files.length - 3} more` : ""}: it came with the repository, and nothing in it is used. If it is somebody else's branch, switch back: git switch -. If you committed it yourself, it is in every clone and in the history. Fix: git rm -r --cached '${where}' && git commit, then replace every secret that was ever committed (clawdlets secrets rotate, and new tokens).`;
+}
+
+/** Changes whenever the index or HEAD does, so that git is asked again; undefined outside of a repository. */
+function indexOf(root: string): string | undefined {
+  const found = repositoryAbove(root);
+  if (found === undefined) return undefined;
+  const names = ["index", "HEAD", join("logs", "HEAD")].map((name) => join(found, name));
+  return names.map((file) => marksOf(statSync(file, { throwIfNoEntry: false }))).join(" ") + found;
+}
+
+const marksOf = (stat: Stats | undefined) => `${stat?.ino}:${stat?.size}:${stat?.mtimeMs}:${stat?.ctimeMs}`;
+
+function repositoryAbove(folder: string): string | undefined {
+  const parts = resolve(folder).split(sep);
+  for (let count = parts.length; count > 0; count--) {
+    const git = join(parts.slice(0, count).join(sep) || sep, ".git");
+    const stat = statSync(git, { throwIfNoEntry: false });
+    if (stat?.isDirectory()) return git;
+    if (stat?.isFile()) return resolve(dirname(git), gitFolderIn(git)); // A worktree, or a submodule.
+  }
+  return undefined;
+}
+
+function gitFolderIn(file: string): string {
+  try {
+    return /^gitdir: (.+)$/m.exec(readFileSync(file, "utf8"))?.[1] ?? "";
+  } catch (error) {
+    if (hasCode(error, "EACCES")) return ""; // Git says so itself.
+    throw error;
+  }
+}
+
+/** True for a file that git tracks. @param path relative to the project */
+export function isTracked(layout: Layout, path: string): boolean {
+  return gitAnswer(layout.root, ["ls-files", "--error-unmatch", "--", `:(literal)${path}`]).exitCode === 0;
+}
