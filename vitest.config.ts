@@ -12,6 +12,8 @@ export default defineConfig({
       test: {
         name,
         include: folders.map((folder) => `${folder}/**/*.test.ts`),
+        // Tests start programs by tsx, whose cache in /tmp another user may have prepared (bin/compiled/tsx.cjs).
+        env: { TSX_DISABLE_CACHE: "1", NODE_DISABLE_COMPILE_CACHE: "1" },
         testTimeout: 30_000,
         hookTimeout: 120_000,
         setupFiles: ["test/_each-file.ts", ...(name === "unit" ? ["test/unit/_alone.ts"] : [])],

@@ -7,13 +7,15 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, root } from "./compiled/fresh.mjs";
 import { mapStacksOf } from "./compiled/late-modules.cjs";
+import "./compiled/own-user.cjs";
+import { withNothingShared } from "./compiled/tsx.cjs";
 
 const asked = resolve("index.ts");
 const own = join(root, "index.ts");
 const isOwn = existsSync(asked) && realpathSync(asked) === own;
 const folder = isOwn ? await built() : undefined;
 if (folder === undefined) {
-  await import("tsx");
+  await withNothingShared(() => import("tsx"));
 } else {
   const file = join(folder, "program.mjs");
   mapStacksOf(pathToFileURL(own).href, `${file}.map`);

@@ -38,6 +38,9 @@ export async function engineOrSetUp(tell: (text: string) => void): Promise<Engin
   }
 }
 
+/** For programs of others, by tsx: no cache in /tmp, where another user may have made it (bin/compiled/tsx.cjs). */
+export const nothingShared = { TSX_DISABLE_CACHE: "1", NODE_DISABLE_COMPILE_CACHE: "1" };
+
 /** What the engine, its plugins and our own commands inside it need to find each other; tokens included. */
 export function engineEnvironment(layout: Layout, engine: Engine): Record<string, string> {
   const path = [join(packageRoot, "bin"), engine.binDir, process.env["PATH"] ?? ""].join(delimiter);
@@ -46,6 +49,7 @@ export function engineEnvironment(layout: Layout, engine: Engine): Record<string
     PULUMI_HOME: engine.pulumiHome,
     PULUMI_CONFIG_PASSPHRASE_FILE: layout.passphrase,
     PULUMI_SKIP_UPDATE_CHECK: "true",
+    ...nothingShared,
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: engine.origin === "built" ? "true" : "false",
     ...tokensOf(layout),
   };

@@ -2,7 +2,9 @@
 const { existsSync } = require("node:fs");
 const { join } = require("node:path");
 
+require("../bin/compiled/own-user.cjs").guard();
+
 if (existsSync(join(__dirname, "pack.ts"))) {
-  require("tsx/cjs");
+  require("../bin/compiled/tsx.cjs").withNothingShared(() => require("tsx/cjs"));
   require("./pack.ts");
 } else require("../dist/cjs/policy/pack.js");

@@ -1,4 +1,4 @@
-/** `tsx scripts/release-notes.ts v1.2.3`: the changelog's section of a version. No section, no release. */
+/** `node --import ./bin/typescript.mjs scripts/release-notes.ts v1.2.3`: the changelog's section of a version. No section, no release. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 

@@ -2,6 +2,8 @@
 # Sets up what the scripts in package.json need: packages, the types of Hetzner's API, and the engine.
 # Quick when nothing is missing. Not a postinstall script: npm runs none here (.npmrc). `setup.sh packages`: all but the engine.
 set -eu
+# Node 22 and tsx keep caches in folders of /tmp that another user of the machine may have made.
+export NODE_DISABLE_COMPILE_CACHE=1 TSX_DISABLE_CACHE=1
 cd "$(dirname "$0")/.."
 node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' || {
   echo "clawdlets needs Node 20 or newer; this is $(node --version). On Debian: see https://nodejs.org/en/download" >&2
@@ -18,4 +20,4 @@ if [ ! -f core/base/hetzner/_generated/api.d.ts ] || [ emulator/openapi/openapi.
   mkdir -p core/base/hetzner/_generated
   node_modules/.bin/openapi-typescript emulator/openapi/openapi.json -o core/base/hetzner/_generated/api.d.ts >/dev/null
 fi
-[ "${1:-}" = packages ] || node_modules/.bin/tsx toolchain/main.ts >/dev/null
+[ "${1:-}" = packages ] || node --import ./bin/typescript.mjs toolchain/main.ts >/dev/null

@@ -45,7 +45,7 @@ export function whyNot({ programs, root = false, tofu = false, cgroup = false }:
   if (root && !isRoot) return "it takes root";
   if (cgroup && !canMakeControlGroup()) return noControlGroups;
   if (!tofu || isCi() || isTofuBuilt({ root: repository, sources: join(repository, "toolchain") })) return undefined;
-  return "OpenTofu is not built here, which takes some minutes once: npx --no-install tsx toolchain/main.ts --tofu";
+  return "OpenTofu is not built here, which takes some minutes once: npm run toolchain -- --tofu";
 }
 
 const noControlGroups = "no cgroup2 hierarchy that can be written is mounted";

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type GoBuild, goBuild, runTool } from "./go.ts";
+import { modfileWithOwnUser, ownUserHash } from "./own-user.ts";
 import { pluginBinary, type ToolchainPaths } from "./paths.ts";
 import { pins } from "./pins.ts";
 
@@ -26,23 +27,38 @@ const versionFlag = `-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Versio
  */
 export function componentsOf(paths: ToolchainPaths, sources: string): Component[] {
   const bridge = join(sources, "bridge");
-  const own = (name: string, target: string, pkg: string, folders: string[]) =>
-    moduleComponent(sources, { name, target, pkg, folders });
+  const own = (name: string, target: string, pkg: string, folders: string[]): Component => ({
+    name,
+    target,
+    stamp: hashOf(sources, folders, pkg + versionFlag + ownUserHash(sources)),
+    build: async (output, go) => {
+      const modfile = await modfileWithOwnUser(go, { paths, sources, module: sources });
+      await goBuild(go, { module: sources, pkg, output, ldflags: versionFlag, modfile });
+    },
+  });
   const bridged = (name: "hcloud" | "random"): Component => ({
     name,
     target: pluginBinary(paths, name),
-    stamp: hashOf(bridge, [name, "ids", "tfgen", `plugin/${name}`], pins[name]),
-    build: (output, go) => buildBridged(go, { paths, module: bridge, name, output }),
+    stamp: hashOf(bridge, [name, "ids", "tfgen", `plugin/${name}`], pins[name] + ownUserHash(sources)),
+    build: (output, go) => buildBridged(go, { paths, sources, module: bridge, name, output }),
   });
   return [
     own("pulumi", join(paths.bin, "pulumi"), "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", []),
     own("language-nodejs", join(paths.bin, "pulumi-language-nodejs"), "./nodejs", ["nodejs"]),
     own("command", pluginBinary(paths, "command"), "./command", ["command"]),
-    own("sops", join(paths.bin, "sops"), "github.com/getsops/sops/v3/cmd/sops", []),
+    sopsOf(paths, sources),
     bridged("hcloud"),
     bridged("random"),
   ];
 }
+
+const sopsOf = (paths: ToolchainPaths, sources: string): Component =>
+  moduleComponent(sources, {
+    name: "sops",
+    target: join(paths.bin, "sops"),
+    pkg: "github.com/getsops/sops/v3/cmd/sops",
+    folders: [],
+  });
 
 /** The real age, with which tests hold what a host does to its secrets; nothing that ships runs it here. */
 export function testToolsOf(paths: ToolchainPaths, sources: string): Component[] {
@@ -71,6 +87,7 @@ export function moduleComponent(module: string, { name, target, pkg, folders }: 
 
 interface Bridged {
   paths: ToolchainPaths;
+  sources: string;
   module: string;
   name: "hcloud" | "random";
   output: string;
@@ -80,7 +97,7 @@ interface Bridged {
  * Builds a bridged provider: tfgen first writes its schema and metadata, which are then embedded. They go in by
  * `go build -overlay`, so that nothing generated lies between the sources.
  */
-async function buildBridged(go: GoBuild, { paths, module, name, output }: Bridged): Promise<void> {
+async function buildBridged(go: GoBuild, { paths, sources, module, name, output }: Bridged): Promise<void> {
   const tfgen = join(paths.work, "tfgen");
   await goBuild(go, { module, pkg: "./tfgen", output: tfgen, ldflags: "" });
   const generated = join(paths.work, `${name}-schema`);
@@ -94,7 +111,8 @@ async function buildBridged(go: GoBuild, { paths, module, name, output }: Bridge
   const embedded = files.map((file) => [join(module, "plugin", name, file), join(generated, file)]);
   const overlay = join(paths.work, `${name}-overlay.json`);
   writeFileSync(overlay, JSON.stringify({ Replace: Object.fromEntries(embedded) }));
-  await goBuild(go, { module, pkg: `./plugin/${name}`, output, ldflags: "", overlay });
+  const modfile = await modfileWithOwnUser(go, { paths, sources, module });
+  await goBuild(go, { module, pkg: `./plugin/${name}`, output, ldflags: "", overlay, modfile });
 }
 
 /** Over the module's pins and the Go files of some of its folders. */

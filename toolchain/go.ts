@@ -86,14 +86,20 @@ export interface GoTarget {
   output: string;
   ldflags: string;
   overlay?: string;
+  /** A go.mod to take in place of the module's own. */
+  modfile?: string;
 }
 
-export async function goBuild(go: GoBuild, { module, pkg, output, ldflags, overlay }: GoTarget): Promise<void> {
+export async function goBuild(
+  go: GoBuild,
+  { module, pkg, output, ldflags, overlay, modfile }: GoTarget,
+): Promise<void> {
   const args = [
     "build",
     "-ldflags",
     `-s -w ${ldflags}`.trim(),
     ...(overlay === undefined ? [] : ["-overlay", overlay]),
+    ...(modfile === undefined ? [] : ["-modfile", modfile]),
     "-o",
     output,
     pkg,
@@ -101,7 +107,16 @@ export async function goBuild(go: GoBuild, { module, pkg, output, ldflags, overl
   await runTool(go, go.go, args, module);
 }
 
-export async function runTool({ env, signal }: GoBuild, program: string, args: string[], cwd: string): Promise<void> {
+/** Where Go keeps a module's sources, fetched first if they are not there. */
+export async function moduleFolder(go: GoBuild, from: string, module: string): Promise<string> {
+  const { Dir: folder } = JSON.parse(await runTool(go, go.go, ["mod", "download", "-json", module], from)) as {
+    Dir: string;
+  };
+  return folder;
+}
+
+/** @returns its standard output */
+export async function runTool({ env, signal }: GoBuild, program: string, args: string[], cwd: string): Promise<string> {
   const result = await execa(program, args, {
     cwd,
     env,
@@ -113,7 +128,7 @@ export async function runTool({ env, signal }: GoBuild, program: string, args: s
     ...(signal && { cancelSignal: signal }),
   });
   if (result.isCanceled) throw new DOMException("The set-up was stopped.", "AbortError");
-  if (result.exitCode === 0) return;
+  if (result.exitCode === 0) return result.stdout;
   throw explain(result.all);
 }
 

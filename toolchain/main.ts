@@ -1,5 +1,5 @@
 /**
- * `tsx toolchain/main.ts`: sets the engine up, tells how it goes on stderr and prints where it is as JSON on stdout. With
+ * `npm run toolchain`: sets the engine up, tells how it goes on stderr and prints where it is as JSON on stdout. With
  * `--checks` the tools that look over the repository instead, with `--tofu` the OpenTofu of `npm run bench`
  * and of the tests of `clawdlets adopt`.
  */

@@ -146,7 +146,8 @@ function prune() {
   }
 }
 
-/** @param {unknown} error */
+/** On a read-only file system a recursive mkdir of Node 20 fails with ENOENT. @param {unknown} error */
 function isReadOnly(error) {
-  return error instanceof Error && "code" in error && ["EACCES", "EPERM", "EROFS"].includes(String(error.code));
+  const codes = ["EACCES", "EPERM", "EROFS", "ENOENT"];
+  return error instanceof Error && "code" in error && codes.includes(String(error.code));
 }

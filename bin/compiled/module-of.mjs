@@ -4,6 +4,8 @@ import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, root } from "./fresh.mjs";
 import { mapStacksLate } from "./late-modules.cjs";
+import "./own-user.cjs";
+import { withNothingShared } from "./tsx.cjs";
 
 /**
  * What a program of this package is loaded from. In a clone it is put together from its source (fresh.mjs), or loaded as
@@ -19,7 +21,7 @@ export async function moduleOf(part, path) {
   if (!existsSync(source)) return pathToFileURL(join(root, "dist", path, "..", `${name}.js`)).href;
   const folder = await build(part);
   if (folder === undefined) {
-    (await import("tsx/esm/api")).register();
+    await withNothingShared(async () => (await import("tsx/esm/api")).register());
     return pathToFileURL(source).href;
   }
   mapStacksLate();

@@ -7,7 +7,7 @@ import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { parseYamlText } from "../../core/base/text/yaml-text.ts";
 import type { Engine } from "../../toolchain/index.ts";
-import { packageRoot } from "../environment.ts";
+import { nothingShared, packageRoot } from "../environment.ts";
 import type { CheckpointResource } from "./plan/materialise.ts";
 
 /** A backend that is thrown away: a folder, and a passphrase that stands nowhere but in the engine's environment. */
@@ -28,7 +28,8 @@ interface Checkpoint {
   };
 }
 
-const lateModules = join(packageRoot, "bin", "compiled", "late-modules.cjs");
+/** For the program and the policy pack, which are put together without our own start (bin/program.mjs, policy/start.cjs). */
+const preloaded = ["late-modules.cjs", "own-user.cjs"].map((name) => join(packageRoot, "bin", "compiled", name));
 
 /**
  * All that the engine and the program get to see: an allow-list, so that no token of this shell or CI job can be in it.
@@ -41,8 +42,9 @@ export function bareEnvironment(engine: Engine, home: string): Record<string, st
     LANG: "C.UTF-8",
     PULUMI_HOME: engine.pulumiHome,
     PULUMI_SKIP_UPDATE_CHECK: "true",
+    ...nothingShared,
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
-    NODE_OPTIONS: `--require=${JSON.stringify(lateModules)}`,
+    NODE_OPTIONS: preloaded.map((file) => `--require=${JSON.stringify(file)}`).join(" "),
     HCLOUD_TOKEN: "x".repeat(64),
     HCLOUD_ENDPOINT: "http://127.0.0.1:9",
   };

@@ -1,5 +1,5 @@
 /**
- * `npx --no-install tsx test/bench/many-hosts.ts [--hosts 100] [--parallel 4] [--rate-limit 3600] [--refused 0.03] [--left N]`: creates many
+ * `node --import ./bin/typescript.mjs test/bench/many-hosts.ts [--hosts 100] [--parallel 4] [--rate-limit 3600] [--refused 0.03] [--left N]`: creates many
  * emulated hosts by one command while Hetzner answers 429 now and then and refuses one server for good; a second run finishes
  * the rest. `--left` uses up the limit first, but for so many requests. Takes nine to fourteen seconds a host on two cores. Exits 1 unless every host ended installed once and locked, no
  * request was sent beyond the limit, and the failure was named.

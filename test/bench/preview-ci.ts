@@ -1,5 +1,5 @@
 /**
- * `npx --no-install tsx test/bench/preview-ci.ts [COUNT…]`: how long `preview --ci --all` takes for so many stacks, with and without a
+ * `node --import ./bin/typescript.mjs test/bench/preview-ci.ts [COUNT…]`: how long `preview --ci --all` takes for so many stacks, with and without a
  * base, and how much memory its processes have at once. No test asserts a time.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";

@@ -1,5 +1,5 @@
 /**
- * `npx --no-install tsx test/bench/secrets.ts [--bots 50] [--runs 5]`: how long `clawdlets secrets init`, `verify` and `rotate` take as whole
+ * `node --import ./bin/typescript.mjs test/bench/secrets.ts [--bots 50] [--runs 5]`: how long `clawdlets secrets init`, `verify` and `rotate` take as whole
  * processes for a host with many bots, with real sops and age. The medians go to standard output as one JSON line.
  */
 import { mkdtempSync, rmSync } from "node:fs";

@@ -50,7 +50,6 @@ const checks: Readonly<Record<string, Check>> = {
   npx: ([flag, program = "", ...args]) => {
     if (flag !== "--no-install") return "use --no-install, so that nothing is downloaded";
     if (program === "clawdlets") return refusalOf(args);
-    if (program === "tsx") return existing(args[0]);
     return program === "vitest" ? testsOf(args) : `npx --no-install ${program} is not known`;
   },
   npm: ([verb = "", ...args]) => {

@@ -33,7 +33,7 @@ export async function packed(): Promise<Tarball> {
   mkdirSync(dirname(lock), { recursive: true });
   return withFileLock(lock, async () => {
     if (!existsSync(result) || statSync(result).mtimeMs < newest()) {
-      await execa("tsx", ["scripts/build.ts"], { cwd: repository, preferLocal: true });
+      await execa("node", ["--import", "./bin/typescript.mjs", "scripts/build.ts"], { cwd: repository });
       mkdirSync(folder);
       const { stdout } = await execa("npm", ["pack", "--json", "--pack-destination", folder], { cwd: repository });
       const [{ filename, size, files }] = JSON.parse(stdout);

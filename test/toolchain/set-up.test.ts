@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
@@ -48,15 +48,30 @@ function script(path: string, lines: string): void {
   writeFileSync(path, `#!/bin/sh\n${lines}\n`, { mode: 0o755 });
 }
 
+/** Of Pulumi's SDK, as far as the check for other users is put into it. */
+function fakeSdk(serve: string): void {
+  for (const [file, line] of [
+    ["rpcutil/serve.go", serve],
+    ["otelreceiver/receiver.go", "r.server.Serve(listener)"],
+    ["cmdutil/profile_unix.go", "http.Serve(listener, mux)"],
+  ]) {
+    const path = join(root, "sdk/go/common/util", file ?? "");
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, `package x\n\nimport (\n)\n\n${line}\n`);
+  }
+}
+
 /**
  * The only program on PATH. It writes what it was asked to build to `built`, and as the result a script that calls
  * itself the engine; before that it runs `first`, where $pkg is the package.
  */
-function fakeGo({ version = `go${pins.go}.0`, first = "" } = {}): void {
+function fakeGo({ version = `go${pins.go}.0`, first = "", serve = "srv.Serve(lis)" } = {}): void {
   mkdirSync(join(root, "path"), { recursive: true });
+  fakeSdk(serve);
   script(
     join(root, "path/go"),
     `if [ "$1" = env ]; then echo "${version}"; exit; fi
+    if [ "$1" = mod ]; then echo '{ "Dir": "${root}/sdk" }'; exit; fi
     while [ $# -gt 1 ]; do if [ "$1" = -o ]; then out=$2; fi; shift; done
     pkg=$1
     ${first}
@@ -117,6 +132,18 @@ describe("building from source", () => {
     expect(message, "what Go said is told too").toContain(said);
     expect(findEngine(root)).toBeUndefined();
   });
+
+  test.each(["srv.Serve(listener)", "srv.Serve(lis); srv.Serve(lis)"])(
+    "refuses a Pulumi whose servers it cannot close to other users: %s",
+    async (serve) => {
+      fakeGo({ serve });
+      const { code, message } = await refusal();
+      expect(code).toBe("build");
+      expect(message).toContain("keeps other users of this machine out of the engine could not be put in");
+      expect(findEngine(root)).toBeUndefined();
+      expect(existsSync(join(root, "built"))).toBe(false);
+    },
+  );
 
   test("keeps what is finished when a later one fails, and goes on from there", async () => {
     fakeGo({ first: 'if [ "$pkg" = ./plugin/hcloud ]; then echo "i/o timeout" >&2; exit 1; fi' });
