@@ -71,7 +71,7 @@ export async function destroy(layout: Layout, host: string, progress: Progress):
   const engine = await engineOrSetUp(progress);
   const stack = await openStack(layout, host, engine);
   const { settings, local } = loadHost(layout, host, process.env);
-  await recover(stack, { layout, host, settings, local, tell: progress });
+  await recover(stack, { layout, host, settings, local, tell: progress, removing: true });
   await liftProtection(layout, host, local);
   // The engine's own protection; both are for what happens by mistake, and this was typed out.
   const env = engineEnvironment(layout, engine);

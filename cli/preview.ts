@@ -26,7 +26,7 @@ const afterFailure = "keep-going";
 export function previewCommand(): Command {
   const command = new Command("preview").description("show what `up` would do; changes nothing");
   return addFleetOptions(command, afterFailure)
-    .option("--no-refresh", "believe the state and ask Hetzner nothing: no requests at all")
+    .option("--no-refresh", "believe the state and ask Hetzner nothing, except about a server type that changes")
     .option("--json", "one JSON object on stdout")
     .option("--ci", "preview without token, passphrase, .clawdlets or state, and judge it by the policy (docs/ci.md)")
     .option("--stack <names...>", "with --ci: these hosts; left out: all")

@@ -2,18 +2,21 @@ import * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
 import type { Adoption } from "../core/base/hetzner/adopt.ts";
 import { labelsOf } from "../core/base/hetzner/labels.ts";
+import type { ResizeGuard } from "../core/host/server/type-change.ts";
 import { adopting } from "./_adopt.ts";
 import { checked, checkedFirewalls, checkHost, shapes } from "./_checked.ts";
+import { resizeHooks, warnOfServerThatIsOff } from "./_resize-hooks.ts";
 import { serverTransformed, type TransformServer } from "./_transform-server.ts";
 import { type BootstrapKeysArgs, bootstrapUserData } from "./bootstrap-user-data.ts";
 
+export type { Resize, ResizeGuard } from "../core/host/server/type-change.ts";
 export type { TransformServer } from "./_transform-server.ts";
 
 /** One Hetzner server, created behind a firewall. COSTS MONEY by the hour from its creation, switched off too. */
 export interface HetznerServerArgs {
   /** Server name, unique in the project. */
   host: string;
-  /** e.g. `cx43`; changing it stops and resizes the server in place. */
+  /** e.g. `cx43`; changing it CUTS THE SERVER'S POWER, resizes it in place and starts it again. A bigger disk never shrinks. */
   serverType: pulumi.Input<string>;
   /** e.g. `nbg1`. Read at creation only. */
   location: pulumi.Input<string>;
@@ -55,6 +58,11 @@ export interface HetznerServerArgs {
    * @throws pulumi.InputPropertyError at `transform` if it does
    */
   transform?: TransformServer;
+  /**
+   * Asked before the server's type is changed, which cuts its power, and told when an update of it has failed. Of {@link loadHost}.
+   * @default power is cut unannounced, and a server that Hetzner refuses to change stays off
+   */
+  resizeGuard?: ResizeGuard;
 }
 
 const createOnly = ["image", "location", "sshKeys", "userData"];
@@ -119,10 +127,12 @@ export class HetznerServer extends pulumi.ComponentResource {
     };
     const server = new hcloud.Server(`${name}-server`, serverTransformed(owner, declared, args.transform), {
       ...child,
+      ...(args.resizeGuard && { hooks: resizeHooks(name, args.host, args.resizeGuard, opts.hooks) }),
       protect,
       ignoreChanges: [...createOnly, ...(args.keepsWindow ? ["firewallIds"] : []), ...Object.keys(publicNets)],
       ...adopting(args.adopt?.server),
     });
+    warnOfServerThatIsOff(args.host, server.status);
     this.serverId = server.id.apply(Number);
     this.ipv4 = server.ipv4Address;
     this.ipv6 = server.ipv6Address;

@@ -2,9 +2,10 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Adoption } from "../core/base/hetzner/adopt.ts";
 import { type HostSettings, keepsWindow } from "../core/project/settings/host.ts";
 import { type BeforeCreate, buyingHooks } from "./_host-hooks.ts";
+import { announceOnly } from "./_resize-hooks.ts";
 import { AgeKey } from "./age-key.ts";
 import type { BootstrapKeysArgs } from "./bootstrap-user-data.ts";
-import { HetznerServer, type HetznerServerArgs } from "./hetzner-server.ts";
+import { HetznerServer, type HetznerServerArgs, type ResizeGuard } from "./hetzner-server.ts";
 import { HostFirewall, type HostFirewallRule } from "./host-firewall.ts";
 import { Lockdown } from "./lockdown.ts";
 import { NixosConfiguration, type NixosConfigurationArgs } from "./nixos-configuration.ts";
@@ -22,6 +23,8 @@ export interface HostArgs {
   bootstrapKeys?: BootstrapKeysArgs;
   /** Runs once before anything is bought, and stops it by throwing. */
   beforeCreate?: BeforeCreate;
+  /** Asked before the server's type is changed, which cuts its power, and told when an update of it has failed. */
+  resizeGuard?: ResizeGuard;
   /** Ids at Hetzner of what is there already and is taken over as it is, for one run; the next applies what differs. */
   adopt?: Adoption;
   /** What the running host is brought to; left out, the stack installs it once and leaves it alone. */
@@ -75,6 +78,7 @@ export class Host extends pulumi.ComponentResource {
         protect: settings.protect,
         keepsWindow: keepsWindow(settings),
         ...(args.adopt && { adopt: args.adopt }),
+        resizeGuard: args.resizeGuard ?? announceOnly,
         ...args.server,
       },
       bought,

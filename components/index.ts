@@ -2,7 +2,13 @@ import "./_requirements.ts";
 
 export { AgeKey, type AgeKeyArgs } from "./age-key.ts";
 export { type BootstrapKeysArgs, bootstrapUserData } from "./bootstrap-user-data.ts";
-export { HetznerServer, type HetznerServerArgs, type TransformServer } from "./hetzner-server.ts";
+export {
+  HetznerServer,
+  type HetznerServerArgs,
+  type Resize,
+  type ResizeGuard,
+  type TransformServer,
+} from "./hetzner-server.ts";
 export { Host, type HostArgs, type HostSettings } from "./host.ts";
 export { type DeclaredRule, HostFirewall, type HostFirewallArgs, type HostFirewallRule } from "./host-firewall.ts";
 export { type LoadHostOptions, loadHost } from "./load-host.ts";

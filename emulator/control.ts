@@ -16,6 +16,7 @@ export interface ControlParts {
 }
 
 const onOff = z.strictObject({ on: z.boolean() });
+const soldOut = z.strictObject({ type: z.string(), location: z.string() });
 const commandFault = z.strictObject({
   command: z.string(),
   exitCode: z.number().int().min(0).max(255).default(1),
@@ -34,6 +35,11 @@ export async function control(parts: ControlParts, method: string, path: string,
   }
   if (request === "POST faults") {
     parts.faults.set(readFaults(body));
+    return { status: 204 };
+  }
+  if (request === "POST sold-out") {
+    parts.cloud.soldOut.clear();
+    for (const { type, location } of read(z.array(soldOut), body)) parts.cloud.soldOut.add(`${type} ${location}`);
     return { status: 204 };
   }
   if (request === "GET tailnet") return { status: 200, body: { peers: tailnetPeers(parts) } };

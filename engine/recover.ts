@@ -1,14 +1,17 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { z } from "zod";
-import { UserError } from "../core/base/errors.ts";
+import { SettingsError, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { createHetzner, type Hetzner } from "../core/base/hetzner/client.ts";
 import { findExisting, isAtHetzner } from "../core/base/hetzner/existing.ts";
+import { inStackFile } from "../core/host/install/preflight.ts";
+import { ensureOn, findServer } from "../core/host/server/power.ts";
+import { checkTypeChange } from "../core/host/server/type-change.ts";
 import { closeWindow, findWindows } from "../core/host/window/window.ts";
 import { noteWindow } from "../core/host/window/window-journal.ts";
 import { hostLayoutOf, type Layout } from "../core/project/layout.ts";
 import { type HostSettings, keepsWindow, type LocalSettings } from "../core/project/settings/host.ts";
-import { readState } from "../core/project/state/state.ts";
+import { readState, serverIn } from "../core/project/state/state.ts";
 import { clearDeadLocks } from "./stack-locks.ts";
 
 const resource = z.looseObject({
@@ -26,6 +29,8 @@ export interface Recovery {
   host: string;
   settings: HostSettings;
   local: Pick<LocalSettings, "endpoint" | "token">;
+  /** Whether the host is about to be destroyed: then nobody needs it switched on. */
+  removing?: boolean;
   tell: (text: string) => void;
 }
 
@@ -42,8 +47,10 @@ export async function recover(stack: Stack, recovery: Recovery): Promise<void> {
   const state = readState(layout, host).value;
   if (!state) return;
   const hetzner = createHetzner({ ...local, tell: (text) => tell(`${host}: ${text}`) });
-  if (state.resources.some(({ type }) => type === "hcloud:index/server:Server")) {
+  const known = serverIn(state);
+  if (known) {
     await closeLeftWindows(hetzner, recovery);
+    await prepareServer(hetzner, known.id, recovery);
   }
   if (state.pending.length === 0) return;
   const exported = await stack.exportStack();
@@ -67,6 +74,23 @@ export async function recover(stack: Stack, recovery: Recovery): Promise<void> {
   }
   // The next run's refresh reads the rest of it.
   await stack.importStack({ ...exported, deployment: { ...rest, resources: [...resources, ...adopted] } });
+}
+
+/**
+ * Switches the server on, which a refused change of its type or a rebuild that failed half way leaves off, and refuses a change
+ * of its type that Hetzner would refuse once the power is cut.
+ * @throws SettingsError before anything is changed
+ */
+async function prepareServer(
+  hetzner: Hetzner,
+  id: number,
+  { host, settings, tell, removing }: Recovery,
+): Promise<void> {
+  const server = removing ? undefined : await findServer(hetzner, id);
+  if (!server) return;
+  if (await ensureOn(hetzner, server)) tell(`${host}: the server was off; it is switched on`);
+  const { problems } = await checkTypeChange(hetzner, server, settings.serverType);
+  if (problems.length > 0) throw new SettingsError(inStackFile(host, problems));
 }
 
 /**

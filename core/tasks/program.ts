@@ -2,21 +2,24 @@ import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { SettingsError } from "../base/errors.ts";
 import { type Adoption, adoptionKey, readAdoption } from "../base/hetzner/adopt.ts";
+import { createHetzner } from "../base/hetzner/client.ts";
 import { isAtHetzner } from "../base/hetzner/existing.ts";
 import { type WantedConfiguration, wantedConfiguration } from "../host/activation/wanted.ts";
 import { readSecretSources } from "../host/delivery/upstream-secrets.ts";
 import { readBootstrapKeys } from "../host/install/bootstrap-keys.ts";
 import { installIdOf } from "../host/install/install-id.ts";
-import { preflight } from "../host/install/preflight.ts";
+import { inStackFile, preflight } from "../host/install/preflight.ts";
 import type { BootstrapKeys } from "../host/install/user-data.ts";
 import { type Journal, readJournal } from "../host/journal.ts";
+import { ensureOn, findServer } from "../host/server/power.ts";
+import { checkTypeChange, type ResizeGuard } from "../host/server/type-change.ts";
 import { findLayout, hostLayoutOf, type Layout } from "../project/layout.ts";
 import { checkRecipients } from "../project/secrets/check.ts";
 import { requiredSecrets } from "../project/secrets/plan.ts";
-import { completeSettings, type HostSettings, readLocal } from "../project/settings/host.ts";
+import { completeSettings, type HostSettings, type LocalSettings, readLocal } from "../project/settings/host.ts";
 import { checkStackConfig, configNamespace } from "../project/settings/stack-config.ts";
 import { readStackFile } from "../project/settings/stack-file.ts";
-import { readState } from "../project/state/state.ts";
+import { readHostState, readState, serverIn } from "../project/state/state.ts";
 
 /** What a Pulumi program has at hand; given, not read, so that tests can give something else. */
 export interface ProgramContext {
@@ -36,6 +39,8 @@ export interface Program {
   adminCidrs?: string[];
   bootstrapKeys?: BootstrapKeys;
   beforeCreate: () => Promise<void>;
+  /** For a server whose type is about to change; left out where there is no token to ask Hetzner with. */
+  resizeGuard?: ResizeGuard;
   /** What the stack brings the running host to; left out where it leaves that alone. */
   configuration?: WantedConfiguration;
   /** What is at Hetzner already and is taken over in this run. */
@@ -69,6 +74,8 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
   if (problems.length > 0 || !checked.value) throw new SettingsError(problems);
 
   const settings = completeSettings(stack, checked.value);
+  const guard = local.value?.token ? resizeGuardOf(settings, local.value) : undefined;
+  if (!dryRun && guard) await refuseResize(layout, settings, guard);
   const configuration = await wantedConfiguration(layout, settings, local.value);
   const interrupted = halfMade(layout, stack);
   const bootstrapKeys = readBootstrapKeys(host);
@@ -82,6 +89,7 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
     ...(adminCidrs && { adminCidrs }),
     ...(bootstrapKeys && { bootstrapKeys }),
     ...(configuration && { configuration }),
+    ...(guard && { resizeGuard: guard }),
     adopt: readAdoption(environment[adoptionKey]),
     async beforeCreate() {
       const found = local.value
@@ -90,6 +98,31 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
       if (found.length > 0) throw new SettingsError(found);
     },
   };
+}
+
+function resizeGuardOf({ host }: HostSettings, local: LocalSettings): ResizeGuard {
+  const hetzner = createHetzner({ endpoint: local.endpoint, token: local.token });
+  return {
+    async before({ serverId, to }) {
+      const server = await findServer(hetzner, serverId);
+      if (!server) return [];
+      const { problems, effects } = await checkTypeChange(hetzner, server, to);
+      if (problems.length > 0) throw new SettingsError(inStackFile(host, problems));
+      return effects;
+    },
+    async failed(serverId) {
+      const server = await findServer(hetzner, serverId);
+      if (!server || !(await ensureOn(hetzner, server))) return undefined;
+      return "the server was left off, and is switched on again";
+    },
+  };
+}
+
+/** Before anything is registered: the engine would only come to the server after the firewall was changed. */
+async function refuseResize(layout: Layout, { host, serverType }: HostSettings, guard: ResizeGuard): Promise<void> {
+  const known = serverIn(readHostState(layout, host).value);
+  if (known?.serverType === undefined || known.serverType === serverType) return;
+  await guard.before({ serverId: known.id, from: known.serverType, to: serverType });
 }
 
 /** Whether the stack asks for another installation than the one this machine knows to be on the server. */

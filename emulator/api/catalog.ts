@@ -23,12 +23,14 @@ export const catalogApi: Route[] = [
     if (location === undefined) throw notFound("location", id);
     return { status: 200, body: { location } };
   }),
-  get("/server_types", (call) => list(call, "server_types", serverTypes, renderServerType)),
+  get("/server_types", (call) =>
+    list(call, "server_types", serverTypes, (type) => renderServerType(type, call.cloud.soldOut)),
+  ),
   get("/server_types/{id}", (call) => {
     const id = pathId(call);
     const type = serverTypes.find((candidate) => candidate.id === id);
     if (type === undefined) throw notFound("server type", id);
-    return { status: 200, body: { server_type: renderServerType(type) } };
+    return { status: 200, body: { server_type: renderServerType(type, call.cloud.soldOut) } };
   }),
   get("/isos", (call) => {
     const architectures = call.query.getAll("architecture");

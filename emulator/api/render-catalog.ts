@@ -11,38 +11,28 @@ export function price(net: number): { net: string; gross: string } {
   return { net: net.toFixed(10), gross: (net * VAT).toFixed(10) };
 }
 
-const rendered = new Map<string, unknown>();
-
-export function renderServerType(type: ServerType): unknown {
-  let shape = rendered.get(type.name);
-  if (shape === undefined) {
-    shape = {
-      id: type.id,
-      name: type.name,
-      description: type.description,
-      category: type.category,
-      cores: type.cores,
-      memory: type.memory,
-      disk: type.disk,
-      storage_type: "local",
-      cpu_type: type.cpu_type,
-      architecture: type.architecture,
-      deprecated: type.deprecation !== null,
-      deprecation: type.deprecation,
-      prices: type.offeredIn.map((location) => ({ location, ...serverPrices(type) })),
-      locations: locations
-        .filter((location) => type.offeredIn.includes(location.name))
-        .map(({ id, name }) => ({
-          id,
-          name,
-          available: type.deprecation === null,
-          recommended: type.deprecation === null,
-          deprecation: type.deprecation,
-        })),
-    };
-    rendered.set(type.name, shape);
-  }
-  return shape;
+export function renderServerType(type: ServerType, soldOut: ReadonlySet<string>): unknown {
+  return {
+    id: type.id,
+    name: type.name,
+    description: type.description,
+    category: type.category,
+    cores: type.cores,
+    memory: type.memory,
+    disk: type.disk,
+    storage_type: "local",
+    cpu_type: type.cpu_type,
+    architecture: type.architecture,
+    deprecated: type.deprecation !== null,
+    deprecation: type.deprecation,
+    prices: type.offeredIn.map((location) => ({ location, ...serverPrices(type) })),
+    locations: locations
+      .filter((location) => type.offeredIn.includes(location.name))
+      .map(({ id, name }) => {
+        const available = type.deprecation === null && !soldOut.has(`${type.name} ${name}`);
+        return { id, name, available, recommended: available, deprecation: type.deprecation };
+      }),
+  };
 }
 
 export function serverPrices(type: ServerType): Record<string, unknown> {

@@ -24,7 +24,7 @@ export function renderServer(cloud: Cloud, server: ServerRecord): unknown {
       alias_ips: net.aliasIps,
       mac_address: net.mac,
     })),
-    server_type: type === undefined ? null : renderServerType(type),
+    server_type: type === undefined ? null : renderServerType(type, cloud.soldOut),
     location: locationByName(server.location) ?? null,
     image: server.image === null ? null : (findImage(cloud, server.image)?.rendered ?? null),
     iso: isos.find((iso) => iso.id === server.iso) ?? null,

@@ -10,7 +10,7 @@ import { found, pathServer, unlockedServer } from "./locks.ts";
 import type { Call, Route } from "./router.ts";
 import { get, post } from "./router.ts";
 import { newPassword } from "./server-machine.ts";
-import { SPREAD_GROUP_MAX } from "./servers.ts";
+import { isOrderable, SPREAD_GROUP_MAX } from "./servers.ts";
 
 export function startOnServer(call: Call, server: ServerRecord, command: string, effect?: Effect) {
   return call.cloud.startAction({
@@ -85,6 +85,12 @@ const settings: Route[] = [
     mustBeOff(server);
     if (type.name === server.serverType || type.architecture !== current?.architecture) {
       throw unprocessable("invalid_server_type", "the server type does not fit for the given server");
+    }
+    if (!isOrderable(type, server.location)) {
+      throw unprocessable("invalid_server_type", "the server type is deprecated or not available in this location");
+    }
+    if (call.cloud.soldOut.has(`${type.name} ${server.location}`)) {
+      throw new ApiError(412, "resource_unavailable", "error during placement");
     }
     if (type.disk < server.primaryDiskSize) {
       throw unprocessable("invalid_server_type", "the disk of the server type is too small for the server");

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { locations } from "../catalog/locations.ts";
-import { serverTypeByName } from "../catalog/server-types.ts";
+import { type ServerType, serverTypeByName } from "../catalog/server-types.ts";
 import { addPendingBindings } from "../cloud/firewall-bindings.ts";
 import type { ServerRecord } from "../cloud/types.ts";
 import { actionRoutes, renderAction } from "./actions.ts";
@@ -144,7 +144,7 @@ function choose(call: Call, body: CreateBody) {
   const { cloud } = call;
   const type = serverTypeByName(body.server_type);
   if (type === undefined) throw invalidInput({ server_type: `server type '${body.server_type}' not found` });
-  if (type.deprecation !== null && Date.parse(type.deprecation.unavailable_after) < Date.now()) {
+  if (isDiscontinued(type)) {
     throw invalidInput({ server_type: `server type '${type.name}' is deprecated and can no longer be ordered` });
   }
   const wanted = body.location;
@@ -158,8 +158,18 @@ function choose(call: Call, body: CreateBody) {
   if ([...cloud.servers.values()].some((server) => server.name === body.name)) {
     throw notUnique("server", "name", "server name is already used");
   }
+  if (cloud.soldOut.has(`${type.name} ${location}`)) {
+    throw new ApiError(412, "resource_unavailable", "error during placement");
+  }
   return { type, location, image: resolveImage(cloud, body.image, type.architecture) };
 }
+
+/** Whether Hetzner still gives out servers of this type there. */
+export const isOrderable = (type: ServerType, location: string) =>
+  type.offeredIn.includes(location) && !isDiscontinued(type);
+
+const isDiscontinued = ({ deprecation }: ServerType) =>
+  deprecation !== null && Date.parse(deprecation.unavailable_after) < Date.now();
 
 function locationName(wanted: string): string | undefined {
   return locations.find((location) => location.name === wanted || String(location.id) === wanted)?.name;

@@ -56,6 +56,8 @@ export class Cloud {
   readonly volumes = new Map<number, VolumeRecord>();
   readonly images = new Map<number, OwnImageRecord>();
   readonly actions = new Map<number, ActionRecord>();
+  /** `<type> <location>` of what nobody can have at the moment. */
+  readonly soldOut = new Set<string>();
   readonly addresses: Addresses = addresses;
   readonly actionMs: number;
   /** Hetzner's FAQ of 2022: 50 in all; support raises limits of accounts. */

@@ -6,7 +6,7 @@ import { changedSettings } from "../../core/project/trust/settings.ts";
 import type { Engine } from "../../toolchain/index.ts";
 import { type Backend, writeStack, writeStackFile } from "./backend.ts";
 import { type EngineRun, runPreview } from "./engine-run.ts";
-import { changesOf, dangersOf } from "./plan/changes.ts";
+import { changesOf, dangersOf, powerCutsOf } from "./plan/changes.ts";
 import { summaryOf } from "./plan/exists.ts";
 import { type CheckpointResource, materialise } from "./plan/materialise.ts";
 import type { Plan } from "./plan/plan.ts";
@@ -70,6 +70,7 @@ async function engineSays(lab: Lab, { host, file }: CheckedStack, report: HostRe
   if (comparison === "none") return;
   report.changes = comparison === "same" ? [] : changesOf(plan);
   report.dangers = comparison === "same" ? [] : dangersOf(plan);
+  report.notes.push(...powerCutsOf(plan));
 }
 
 function differencesOf({ tree, differences }: NonNullable<Lab["base"]>, host: string, file: string, text: string) {

@@ -10,7 +10,7 @@ import { bareEnvironment } from "./backend.ts";
 import { refuseForeignCode } from "./ci-event.ts";
 import { runPreview } from "./engine-run.ts";
 import { programProblem } from "./host.ts";
-import { changesOf, dangersOf } from "./plan/changes.ts";
+import { changesOf, dangersOf, powerCutsOf } from "./plan/changes.ts";
 import { summaryOf } from "./plan/exists.ts";
 import { type HostReport, type PreviewReport, verdictOf, worstOf } from "./plan/report.ts";
 import { type CheckedStack, checkStacks } from "./plan/stack-checks.ts";
@@ -65,7 +65,7 @@ export async function previewState(request: StateRequest): Promise<PreviewReport
       differences: [],
       violations: plan?.violations ?? [],
       problems: [...problems, ...errors.map((message) => programProblem(file, message))],
-      notes: [],
+      notes: plan ? powerCutsOf(plan) : [],
       seconds: Math.round(performance.now() - startedAt) / 1000,
     };
     tell(`${stack}: done after ${report.seconds} s`);

@@ -29,6 +29,15 @@ export async function allSshKeys(hetzner: Hetzner, what: string, selector: strin
   });
 }
 
+/** Everything that Hetzner sells, and where. */
+export async function allServerTypes(hetzner: Hetzner) {
+  return eachPage(async (page) => {
+    const query = { page, per_page: perPage };
+    const answer = await answerOf("list the server types", hetzner.GET("/server_types", { params: { query } }));
+    return { items: answer.server_types, meta: answer.meta };
+  });
+}
+
 interface Page<T> {
   items: T[];
   meta?: { pagination?: { next_page?: number | null } } | undefined;

@@ -1,18 +1,21 @@
 import { existsSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
 import { messageOf, type Problem } from "../../base/errors.ts";
-import { answerOf, createHetzner, type Hetzner } from "../../base/hetzner/client.ts";
+import { createHetzner } from "../../base/hetzner/client.ts";
 import { publicKeyOf, withoutComment } from "../../base/machine/ssh-keys.ts";
-import { didYouMean } from "../../base/nearest.ts";
 import { checkLocalFolder } from "../../project/hygiene.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { checkHostSecrets } from "../../project/secrets/check.ts";
 import { requiredSecrets } from "../../project/secrets/plan.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
-import { defaultImage } from "../../project/settings/stack-config.ts";
+import { configNamespace } from "../../project/settings/stack-config.ts";
+import { readHostState, serverIn } from "../../project/state/state.ts";
 import { checkSecretSources, readSecretSources } from "../delivery/upstream-secrets.ts";
 import { resolveFlake } from "../flake/flake.ts";
 import { type Journal, readJournal } from "../journal.ts";
+import { checkImage, checkNewServer, type Finding } from "../server/catalogue.ts";
+import { findServer } from "../server/power.ts";
+import { checkTypeChange } from "../server/type-change.ts";
 import { readBootstrapKeys } from "./bootstrap-keys.ts";
 import { installIdOf } from "./install-id.ts";
 import { findInstaller } from "./installer.ts";
@@ -48,7 +51,7 @@ export async function preflight(request: PreflightRequest): Promise<Problem[]> {
     checkSecretSources(sources, secrets),
     asProblem("nixos-anywhere", () => findInstaller(local.nixosAnywhere, local.nix)),
     asProblem("clawdlets:flake", () => resolveFlake(layout, settings, local)),
-    checkCatalogue(request),
+    checkServer(request),
   ]);
   return groups.flat();
 }
@@ -97,47 +100,33 @@ function operatorKey({ settings, local }: Pick<PreflightRequest, "settings" | "l
   return [];
 }
 
-async function imageExists(hetzner: Hetzner, name: string): Promise<boolean> {
-  const query = { name, architecture: "x86" as const, per_page: 50 };
-  const { images } = await answerOf("look up the image", hetzner.GET("/images", { params: { query } }));
-  return images.length > 0;
-}
-
-/** What is sold where changes; only Hetzner knows. An image is looked up for x86, which is what the flake builds. */
-export async function checkCatalogue({
+/**
+ * What Hetzner says of the server that the settings ask for: whether a new one can be had, or whether the one that is there can
+ * become it. What is sold where changes, so only Hetzner knows; a server that stays as it is may be of a type that is sold out.
+ */
+export async function checkServer({
+  layout,
   settings,
   local,
-}: Pick<PreflightRequest, "settings" | "local">): Promise<Problem[]> {
+}: Pick<PreflightRequest, "layout" | "settings" | "local">): Promise<Problem[]> {
   const hetzner = createHetzner({ endpoint: local.endpoint, token: local.token });
-  const where = `stacks/Pulumi.${settings.host}.yaml`;
-  const [{ server_types }, hasImage] = await Promise.all([
-    answerOf("list the server types", hetzner.GET("/server_types", { params: { query: { per_page: 50 } } })),
-    settings.image === defaultImage || imageExists(hetzner, settings.image),
+  const known = serverIn(readHostState(layout, settings.host).value);
+  const server = known && (await findServer(hetzner, known.id));
+  if (!server) return inStackFile(settings.host, await checkNewServer(hetzner, settings));
+  const [{ problems }, image] = await Promise.all([
+    checkTypeChange(hetzner, server, settings.serverType),
+    checkImage(hetzner, settings.image), // A reinstallation takes it.
   ]);
-  const problems: Problem[] = [];
-  const names = server_types.map(({ name }) => name);
-  const type = server_types.find(({ name }) => name === settings.serverType);
-  if (!type) {
-    const message = `"${settings.serverType}" is not sold by Hetzner${didYouMean(settings.serverType, names)}; it has ${names.join(", ")}.`;
-    problems.push({ where, setting: "clawdlets:serverType", message });
-  } else if (type.architecture !== "x86") {
-    const message = `"${type.name}" is ${type.architecture}; the host's flake builds x86_64-linux. Take a CX, CPX or CCX type.`;
-    problems.push({ where, setting: "clawdlets:serverType", message });
-  }
-  const locations = (type?.locations ?? []).map(({ name }) => name);
-  if (type && !locations.includes(settings.location)) {
-    const message = `"${settings.location}" does not have ${type.name}${didYouMean(settings.location, locations)}; it is sold in ${locations.join(", ")}.`;
-    problems.push({ where, setting: "clawdlets:location", message });
-  }
-  if (!hasImage) {
-    problems.push({
-      where,
-      setting: "clawdlets:image",
-      message: `Hetzner has no x86 image named "${settings.image}"; e.g. debian-12.`,
-    });
-  }
-  return problems;
+  return inStackFile(settings.host, [...problems, ...image]);
 }
+
+/** Findings of the catalogue as problems of the host's stack file. */
+export const inStackFile = (host: string, found: readonly Finding[]): Problem[] =>
+  found.map(({ setting, message }) => ({
+    where: `stacks/Pulumi.${host}.yaml`,
+    setting: `${configNamespace}:${setting}`,
+    message,
+  }));
 
 async function asProblem(setting: string, look: () => unknown): Promise<Problem[]> {
   try {

@@ -10,6 +10,8 @@ type Firewall = Awaited<ReturnType<typeof allFirewalls>>[number];
 
 /** What the API says of one server, compared with what is expected. */
 export interface FirewallsSeen {
+  /** Hetzner's word on the server: `running`, `off`, … */
+  status: string;
   ipv4: string | undefined;
   /** First address of the server's network. */
   ipv6: string | undefined;
@@ -48,6 +50,7 @@ export async function lookAtFirewalls(hetzner: Hetzner, look: Look): Promise<Fir
   const declared = expected.rules ?? [];
   const ipv6 = server?.public_net.ipv6?.ip;
   return {
+    status: server?.status ?? "unknown",
     ipv4: server?.public_net.ipv4?.ip,
     ipv6: ipv6 === undefined ? undefined : ipv6.replace(/(::)?\/\d+$/, "::1"),
     rules: attached.reduce((sum, { rules }) => sum + rules.filter(({ direction }) => direction === "in").length, 0),

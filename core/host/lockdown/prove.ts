@@ -4,6 +4,7 @@ import { createHetzner } from "../../base/hetzner/client.ts";
 import type { Layout } from "../../project/layout.ts";
 import type { Access } from "../../project/settings/access.ts";
 import { confirmTailnet } from "../install/confirm.ts";
+import { notRunning } from "../server/power.ts";
 import type { Report } from "../steps.ts";
 import type { Expected } from "./facts.ts";
 import { type FirewallsSeen, lookAtFirewalls } from "./firewalls.ts";
@@ -61,7 +62,8 @@ export async function lookAtLockdown(request: LockdownRequest): Promise<Lockdown
     : open.map(({ address, seen: tries }) => `TCP/22 of ${address} is ${tries.slice(-3).join(", ")} from here`);
   if (addresses.length > 0 && tried.length === 0) portsWrong.push("TCP/22 could not be tried from here at all");
   const isOpen = [...seen.wrong, ...portsWrong];
-  const wrong = [...isOpen, ...tailnet.wrong];
+  const power = seen.status === "running" ? [] : [notRunning(host, seen.status)];
+  const wrong = [...isOpen, ...power, ...tailnet.wrong];
   return {
     ok: wrong.length === 0,
     host,
@@ -75,7 +77,8 @@ export async function lookAtLockdown(request: LockdownRequest): Promise<Lockdown
       ...tailnet.warnings,
       ...ports.flatMap(({ version, notTried }) => (notTried ? [`IPv${version} was not tried: ${notTried}`] : [])),
     ],
-    exitCode: isOpen.length > 0 ? exitCodes.open : tailnet.wrong.length > 0 ? exitCodes.failed : exitCodes.ok,
+    exitCode:
+      isOpen.length > 0 ? exitCodes.open : power.length + tailnet.wrong.length > 0 ? exitCodes.failed : exitCodes.ok,
   };
 }
 

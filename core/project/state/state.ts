@@ -98,6 +98,15 @@ export function readHostState(layout: Layout, host: string): { value?: StackStat
   return own;
 }
 
+/** The server that a state knows for a host. @returns its id and the type it was last seen with */
+export function serverIn(state: StackState | undefined): { id: number; serverType: string | undefined } | undefined {
+  const server = state?.resources.find(({ type }) => type === "hcloud:index/server:Server");
+  const id = Number(server?.id);
+  if (!server || !Number.isInteger(id) || id <= 0) return undefined;
+  const serverType = server.outputs["serverType"];
+  return { id, serverType: typeof serverType === "string" ? serverType : undefined };
+}
+
 /** The ids of everything of one of the engine's types, over every state on this machine. */
 export function idsInStates(layout: Layout): { ids: Map<string, Set<string>>; problems: Problem[] } {
   const ids = new Map<string, Set<string>>();

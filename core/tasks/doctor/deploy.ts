@@ -5,7 +5,7 @@ import { HetznerApiError } from "../../base/hetzner/errors.ts";
 import { run } from "../../base/machine/run.ts";
 import { resolveFlake } from "../../host/flake/flake.ts";
 import { findInstaller } from "../../host/install/installer.ts";
-import { checkCatalogue } from "../../host/install/preflight.ts";
+import { checkServer } from "../../host/install/preflight.ts";
 import { verifyHost } from "../../host/lockdown/verify.ts";
 import type { Layout } from "../../project/layout.ts";
 import { readAccess } from "../../project/settings/access.ts";
@@ -149,7 +149,7 @@ async function checkTailscale(looked: Looked, { tailscale }: LocalSettings): Pro
   }
 }
 
-async function checkSold(_: DoctorContext, settings: HostSettings, local: LocalSettings): Promise<Finding[]> {
+async function checkSold({ layout }: DoctorContext, settings: HostSettings, local: LocalSettings): Promise<Finding[]> {
   const { host, serverType, location, image } = settings;
   const looked: Looked = {
     scope: "deploy",
@@ -160,8 +160,8 @@ async function checkSold(_: DoctorContext, settings: HostSettings, local: LocalS
   return attempt(looked, async () =>
     fromProblems(
       looked,
-      await checkCatalogue({ settings, local }),
-      `${serverType} is sold in ${location}; ${image} is there`,
+      await checkServer({ layout, settings, local }),
+      `${serverType} is available in ${location}; ${image} is there`,
     ),
   );
 }

@@ -5,6 +5,7 @@ import { allServers } from "../../base/hetzner/pages.ts";
 import { lookByAnyWay } from "../../host/facts/installed-host.ts";
 import { readJournal } from "../../host/journal.ts";
 import { verifyHost } from "../../host/lockdown/verify.ts";
+import { notRunning } from "../../host/server/power.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { loadHost } from "../../project/settings/host.ts";
 import { readHostState } from "../../project/state/state.ts";
@@ -67,8 +68,10 @@ export async function hostStatus(request: StatusRequest): Promise<HostStatus> {
     tried("installation", () => lookAtInstallation(request, loaded)),
     request.preview && tried("drift", () => request.preview?.(host) ?? Promise.resolve({})),
   ]);
-  if (server && !("server" in server)) problems.push(`Hetzner has no server of this host: clawdlets up --host ${host}`);
-  problems.push(...(exposure?.wrong ?? []));
+  if (server && !server.server) problems.push(`Hetzner has no server of this host: clawdlets up --host ${host}`);
+  const state = server?.server?.state;
+  const power = state === undefined || state === "running" ? [] : [notRunning(host, state)];
+  problems.push(...new Set([...power, ...(exposure?.wrong ?? [])]));
   const secrets = secretsAge(loaded.local.secretsDir, request.now);
   const { wrong: _, ...seen } = exposure ?? {};
   return {
@@ -87,7 +90,10 @@ const changesIn = (operations: Record<string, number>) =>
   Object.fromEntries(Object.entries(operations).filter(([operation]) => operation !== "same"));
 
 /** By the state's id, else by our labels. */
-async function lookAtServer(hetzner: Hetzner, { layout, host }: StatusRequest) {
+async function lookAtServer(
+  hetzner: Hetzner,
+  { layout, host }: StatusRequest,
+): Promise<Pick<HostStatus, "server" | "ipv4" | "ipv6" | "cost">> {
   const known = readHostState(layout, host).value?.resources.find(
     ({ type }) => type === "hcloud:index/server:Server",
   )?.id;

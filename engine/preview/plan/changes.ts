@@ -1,3 +1,4 @@
+import { powerCut } from "../../../core/host/server/type-change.ts";
 import { type FirewallRule, opensSsh } from "../../../core/project/firewall/opens-ssh.ts";
 import { hasUnknown, type Plan, type Step, type Values } from "./plan.ts";
 
@@ -37,6 +38,15 @@ export function changesOf({ steps }: Plan): Change[] {
 /** What has to be seen by a person before it is done. */
 export function dangersOf({ steps }: Plan): Danger[] {
   return steps.flatMap((step) => [...replacements(step), ...destructions(step), ...openings(step)]);
+}
+
+/** Servers whose power an update would cut, a sentence each. */
+export function powerCutsOf({ steps }: Plan): string[] {
+  return steps.flatMap(({ op, type, name, before, after }) => {
+    const [from, to] = [before?.["serverType"], after?.["serverType"]];
+    if (op !== "update" || !type.startsWith("hcloud:index/server:") || from === to) return [];
+    return [`${name}: ${powerCut(String(from), String(to))}`];
+  });
 }
 
 const installs = /clawdlets install|nixos-anywhere|nixos-install|kexec|disko|installimage/;

@@ -96,6 +96,7 @@ describe("clawdlets preview --ci, in a clone without .clawdlets, token, passphra
     expect(hosts["resized"]?.changes).toEqual([
       { op: "update", resource: "resized-server", kind: "Server", properties: ["serverType"] },
     ]);
+    expect(hosts["resized"]?.notes).toEqual([expect.stringMatching(/POWER IS CUT to change it from cx43 to cx53/)]);
     expect(hosts["added"]?.changes.map(({ op }) => op)).toEqual(Array(5).fill("create"));
     expect(hosts["opened"]?.dangers).toEqual([
       { kind: "opening", resource: "opened-firewall", message: expect.stringContaining("tcp/22 from 192.0.2.0/24") },

@@ -1,0 +1,82 @@
+import type { Problem } from "../../base/errors.ts";
+import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
+import { allServerTypes } from "../../base/hetzner/pages.ts";
+import { didYouMean } from "../../base/nearest.ts";
+import type { HostSettings } from "../../project/settings/host.ts";
+import { defaultImage } from "../../project/settings/stack-config.ts";
+
+export type ServerType = Awaited<ReturnType<typeof allServerTypes>>[number];
+
+/** Where a type is wanted, and what a finding about it is called. */
+interface Wanted {
+  type: string;
+  location: string;
+  /** Why only some types will do, beside what Hetzner sells. */
+  fits?: (type: ServerType) => boolean;
+}
+
+const x86 = ({ architecture }: ServerType) => architecture === "x86";
+
+/**
+ * What keeps Hetzner from giving us a server of this type in this location now: the type or the location does not exist, it is
+ * ARM, discontinued there, or sold out there.
+ */
+export function saleProblems(types: readonly ServerType[], { type: name, location, fits = x86 }: Wanted): Finding[] {
+  const type = types.find((each) => each.name === name);
+  if (!type) {
+    const names = types.filter(x86).map((each) => each.name);
+    const message = `"${name}" is not sold by Hetzner${didYouMean(name, names)}; it has ${names.join(", ")}.`;
+    return [{ setting: "serverType", message }];
+  }
+  if (!x86(type)) {
+    const message = `"${name}" is ${type.architecture}; the host's flake builds x86_64-linux. Choose a CX, CPX or CCX type.`;
+    return [{ setting: "serverType", message }];
+  }
+  const locations = type.locations.map((each) => each.name);
+  const here = type.locations.find((each) => each.name === location);
+  if (!here) {
+    const message = `"${location}" does not have ${name}${didYouMean(location, locations)}; it is sold in ${locations.join(", ")}.`;
+    return [{ setting: "location", message }];
+  }
+  const reason = unavailable(here);
+  if (reason === undefined) return [];
+  const elsewhere = type.locations.filter((each) => unavailable(each) === undefined).map((each) => each.name);
+  const instead = types.filter((each) => each !== type && fits(each) && isOnSale(each, location));
+  const message = `"${name}" is ${reason} in ${location}. Types that are available there: ${instead.map((each) => each.name).join(", ") || "none"}; locations that have ${name}: ${elsewhere.join(", ") || "none"}.`;
+  return [{ setting: "serverType", message }];
+}
+
+/** A problem of a setting of the stack file, without the file's name. */
+export type Finding = Pick<Problem, "message"> & { setting: "serverType" | "location" | "image" };
+
+/** Whether a new server of this type can be had in this location now. */
+export const isOnSale = ({ locations }: ServerType, location: string): boolean =>
+  locations.some((each) => each.name === location && unavailable(each) === undefined);
+
+/** `available` came on 2026-04-01, after the API description that the types are made from. */
+type Place = ServerType["locations"][number] & { available?: boolean };
+
+function unavailable({ available, deprecation }: Place): string | undefined {
+  if (deprecation && Date.parse(deprecation.unavailable_after) <= Date.now()) {
+    return `discontinued (since ${deprecation.unavailable_after.slice(0, 10)})`;
+  }
+  return available === false ? "sold out" : undefined;
+}
+
+/** What would keep a new server of these settings from being made. Only Hetzner knows; two requests at most. */
+export async function checkNewServer(
+  hetzner: Hetzner,
+  { serverType, location, image }: Pick<HostSettings, "serverType" | "location" | "image">,
+): Promise<Finding[]> {
+  const [types, imageProblems] = await Promise.all([allServerTypes(hetzner), checkImage(hetzner, image)]);
+  return [...saleProblems(types, { type: serverType, location }), ...imageProblems];
+}
+
+/** For x86, which is what the flake builds. No request for the default image. */
+export async function checkImage(hetzner: Hetzner, name: string): Promise<Finding[]> {
+  if (name === defaultImage) return [];
+  const query = { name, architecture: "x86" as const, per_page: 50 };
+  const { images } = await answerOf("look up the image", hetzner.GET("/images", { params: { query } }));
+  if (images.length > 0) return [];
+  return [{ setting: "image", message: `Hetzner has no x86 image named "${name}"; e.g. debian-12.` }];
+}

@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { UserError } from "../../base/errors.ts";
+import { exitCodes } from "../../base/exit-codes.ts";
+import { waitForActions } from "../../base/hetzner/actions.ts";
+import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
+import { HetznerApiError } from "../../base/hetzner/errors.ts";
+import type { Server } from "./type-change.ts";
+
+/** Seconds. Changing a type copies the disk; everything else is over sooner. */
+const limits = { settle: 600, powerOn: 120 };
+
+/** What a server is in the middle of. It ends on its own, and nothing else can be asked of the server before. */
+const passing: readonly string[] = ["initializing", "starting", "stopping", "migrating", "rebuilding"];
+
+/** @returns undefined where Hetzner has no such server (any more) */
+export async function findServer(hetzner: Hetzner, id: number): Promise<Server | undefined> {
+  try {
+    const params = { params: { path: { id } } };
+    return (await answerOf("look at the server", hetzner.GET("/servers/{id}", params))).server;
+  } catch (error) {
+    if (error instanceof HetznerApiError && error.code === "not_found") return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Waits for a server to finish what it is in the middle of, and switches it on if it is off then, as a refused change of its
+ * type or a rebuild that failed half way leaves it.
+ * @returns whether it was off
+ * @throws UserError (api) when it does not settle, or does not start, in time
+ */
+export async function ensureOn(hetzner: Hetzner, server: Server, signal?: AbortSignal): Promise<boolean> {
+  const settled = await settle(hetzner, server, signal);
+  if (settled?.status !== "off") return false;
+  const what = `switch the server ${server.name} on`;
+  const params = { params: { path: { id: server.id } } };
+  const { action } = await answerOf(what, hetzner.POST("/servers/{id}/actions/poweron", params));
+  await waitForActions(hetzner, [action], { what, timeoutSeconds: limits.powerOn, ...(signal && { signal }) });
+  return true;
+}
+
+async function settle(hetzner: Hetzner, server: Server, signal?: AbortSignal): Promise<Server | undefined> {
+  const deadline = Date.now() + limits.settle * 1000;
+  let seen: Server | undefined = server;
+  for (let pauseMs = 500; seen && passing.includes(seen.status); pauseMs = Math.min(pauseMs * 1.7, 5000)) {
+    if (Date.now() >= deadline) {
+      throw new UserError(
+        `The server ${server.name} is still ${seen.status} after ${limits.settle} s. Check it in the Hetzner console, then run the same command again.`,
+        { exitCode: exitCodes.api },
+      );
+    }
+    await sleep(pauseMs, undefined, signal ? { signal } : {});
+    seen = await findServer(hetzner, server.id);
+  }
+  return seen;
+}
+
+/** What is wrong with a server that does not run, as one sentence. */
+export const notRunning = (host: string, status: string): string =>
+  `the server is ${status}, not running${status === "off" ? `. Switch it on: clawdlets up --host ${host}` : ""}`;

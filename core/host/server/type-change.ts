@@ -1,0 +1,65 @@
+import type { components } from "../../base/hetzner/_generated/api.d.ts";
+import type { Hetzner } from "../../base/hetzner/client.ts";
+import { allServerTypes } from "../../base/hetzner/pages.ts";
+import { type Finding, isOnSale, type ServerType, saleProblems } from "./catalogue.ts";
+
+export type Server = components["schemas"]["server"];
+
+/** What a change of a server's type would do. */
+export interface TypeChange {
+  /** Why Hetzner would refuse it, after the provider had cut the server's power. Empty: it can be done. */
+  problems: Finding[];
+  /** What a person should know before it is done, a sentence each. */
+  effects: string[];
+}
+
+/**
+ * Whether a server that exists can become one of another type. The provider cuts power first and asks afterwards, and a refusal
+ * leaves the server off (hetznercloud/terraform-provider-hcloud#80), so this has to be known beforehand. One request, and none
+ * where the type stays.
+ */
+export async function checkTypeChange(hetzner: Hetzner, server: Server, to: string): Promise<TypeChange> {
+  const from = server.server_type;
+  if (from.name === to) return { problems: [], effects: [] };
+  const types = await allServerTypes(hetzner);
+  const location = server.location.name;
+  const disk = server.primary_disk_size;
+  const fits = (type: ServerType) => type.architecture === from.architecture && type.disk >= disk;
+  const problems = saleProblems(types, { type: to, location, fits });
+  const type = types.find(({ name }) => name === to);
+  if (type && problems.length === 0 && !fits(type)) {
+    const allowed = types.filter((each) => fits(each) && isOnSale(each, location)).map(({ name }) => name);
+    const why =
+      type.disk < disk
+        ? `has a disk of ${type.disk} GB, and the server's disk has ${disk} GB, which cannot shrink`
+        : `is ${type.architecture}, and the server is ${from.architecture}`;
+    const message = `"${to}" ${why}. Allowed for this server in ${location}: ${allowed.join(", ")}. Set it back to "${from.name}", or choose one of them.`;
+    problems.push({ setting: "serverType", message });
+  }
+  if (!type || problems.length > 0) return { problems, effects: [] };
+  const grows =
+    type.disk > disk ? ` Its disk grows from ${disk} GB to ${type.disk} GB and can never shrink again.` : "";
+  return { problems, effects: [`${powerCut(from.name, to)}${grows}`] };
+}
+
+/** Said where Hetzner is not asked, too. */
+export const powerCut = (from: string, to: string) =>
+  `the server's POWER IS CUT to change it from ${from} to ${to}; it starts again afterwards.`;
+
+/** A change of the type of a server that exists, before it is made. */
+export interface Resize {
+  /** Hetzner's server id. */
+  serverId: number;
+  /** e.g. `cx43` */
+  from: string;
+  /** e.g. `cx53` */
+  to: string;
+}
+
+/** What may be asked about a server whose power is about to be cut. */
+export interface ResizeGuard {
+  /** Throws to stop it before power is cut, in a preview too. @returns what it does to the server, a sentence each */
+  before: (resize: Resize) => Promise<string[]>;
+  /** After Hetzner or the provider has failed to update the server: switches it on again. @returns what was done */
+  failed: (serverId: number) => Promise<string | undefined>;
+}
