@@ -23,6 +23,7 @@ import { openStack } from "../engine/stack.ts";
 import { preview } from "./preview.ts";
 import { canAsk } from "./shared/ask.ts";
 import { chooseHost } from "./shared/choose.ts";
+import { printJson, resultLines } from "./shared/output.ts";
 
 interface Options {
   host?: string;
@@ -80,14 +81,15 @@ async function adopt(options: Options): Promise<void> {
     progress,
   );
   const changes = await foresee(layout, host, progress);
-  progress(`${host}: taken over; nothing was changed at Hetzner or on the host. Next: clawdlets up --host ${host}`);
+  const say = resultLines(options.json);
+  say(`${host}: taken over; nothing was changed at Hetzner or on the host. Next: clawdlets up --host ${host}`);
   const addresses = made.addresses.map((address) => `'${address}'`).join(" ");
-  progress(
+  say(
     `OpenTofu must not run on it again: tofu -chdir=infra/opentofu state rm ${addresses}, and then take it out of the .tf files.`,
   );
   const hostKey = fingerprintOf(running.key);
   const result = { ok: true, host, serverId, firewallId, hostKey, changes, closes: undeclared, leftAlone: others };
-  if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  if (options.json) printJson(result);
 }
 
 /** @throws UserError where the next up would do more than it is meant to */

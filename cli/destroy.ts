@@ -17,6 +17,7 @@ import { recover } from "../engine/recover.ts";
 import { runEngine } from "../engine/run.ts";
 import { openStack } from "../engine/stack.ts";
 import { chooseHost } from "./shared/choose.ts";
+import { printJson, resultLines } from "./shared/output.ts";
 
 /** `clawdlets destroy`: deletes the server and its disk. */
 export function destroyCommand(): Command {
@@ -31,7 +32,8 @@ export function destroyCommand(): Command {
       const host = chooseHost(layout, options.host);
       if (!options.yes) await confirm(host);
       await destroy(layout, host, startProgress());
-      if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, stack: host })}\n`);
+      resultLines(options.json)(`${host}: destroyed; its keys and secrets stay in .clawdlets`);
+      if (options.json) printJson({ ok: true, stack: host });
     });
 }
 
@@ -84,5 +86,4 @@ export async function destroy(layout: Layout, host: string, progress: Progress):
   await removeLeftovers({ layout, host, local, tell: progress });
   // What it says of an installed host is over: secrets have nowhere to be sent.
   await removePrivateFile(hostLayoutOf(layout, host).journal);
-  progress(`${host}: destroyed; its keys and secrets stay in .clawdlets`);
 }

@@ -12,11 +12,11 @@ import {
 } from "../core/tasks/doctor/index.ts";
 import { scanRepository } from "../core/tasks/repo/secret-scan.ts";
 import { engineRoot } from "../engine/environment.ts";
-import { printable } from "../engine/progress.ts";
 import { stopSignal } from "../engine/signals.ts";
 import { findEngine } from "../toolchain/index.ts";
 import { gitleaksOrSetUp } from "./shared/gitleaks.ts";
 import { chooseHosts } from "./shared/hosts.ts";
+import { printJson, type ResultLine, resultLines, tell } from "./shared/output.ts";
 
 interface Options {
   host?: string;
@@ -53,11 +53,11 @@ export function doctorCommand(): Command {
         signal: stopSignal(),
       };
       const findings = await examine(context, chosen);
-      for (const finding of findings) show(finding);
+      const say = resultLines(options.json);
+      for (const finding of findings) show(finding, say);
       const exitCode = exitCodeOf(findings, options.strict === true);
-      tell(summary(findings));
-      if (options.json)
-        process.stdout.write(`${JSON.stringify({ ok: exitCode === 0, strict: options.strict === true, findings })}\n`);
+      say(summary(findings));
+      if (options.json) printJson({ ok: exitCode === 0, strict: options.strict === true, findings });
       process.exitCode = exitCode;
     });
 }
@@ -76,17 +76,15 @@ async function scannerOrNone(): Promise<DoctorContext["scanSecrets"]> {
 
 const colours = { ok: pc.green, warning: pc.yellow, problem: pc.red, "not looked at": pc.dim } as const;
 
-function show({ scope, host, check, status, looked, found, mend }: Finding): void {
+function show({ scope, host, check, status, looked, found, mend }: Finding, say: ResultLine): void {
   const where = host === undefined ? scope : `${scope} ${host}`;
-  process.stderr.write(`${colours[status](status.padEnd(13))} ${printable(`${where}: ${check}: ${found}`)}\n`);
+  say(`${where}: ${check}: ${found}`, `${colours[status](status.padEnd(13))} `);
   if (status === "ok") return;
-  tell(`${" ".repeat(14)}looked at: ${looked}`);
-  if (mend !== undefined) tell(`${" ".repeat(14)}mend: ${mend}`);
+  say(`${" ".repeat(14)}looked at: ${looked}`);
+  if (mend !== undefined) say(`${" ".repeat(14)}mend: ${mend}`);
 }
 
 function summary(findings: readonly Finding[]): string {
   const count = (status: Finding["status"]) => findings.filter((each) => each.status === status).length;
   return `${count("ok")} ok, ${count("warning")} warnings, ${count("problem")} problems, ${count("not looked at")} not looked at`;
 }
-
-const tell = (text: string) => process.stderr.write(`${printable(text)}\n`);

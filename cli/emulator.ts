@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from "commander";
+import { printJson } from "./shared/output.ts";
 
 interface Options {
   port?: number;
@@ -13,8 +14,6 @@ interface Options {
   envFile?: string;
 }
 
-const USAGE_ERROR = 2;
-
 /** `clawdlets emulator`: Hetzner Cloud on this machine, until it is told to stop. */
 export const emulatorCommand = new Command("emulator")
   .description("run a Hetzner Cloud on this machine; prints one JSON line {endpoint, token, sshPort} when it is ready")
@@ -28,7 +27,6 @@ export const emulatorCommand = new Command("emulator")
   .option("--faults <file>", "a JSON list of faults to inject (emulator/README.md)")
   .option("--token <token>", "the API token to accept, 64 characters of [A-Za-z0-9]; left out: a new one")
   .option("--env-file <file>", "point a project at it: its .clawdlets/.env; one with a real account's token is refused")
-  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : USAGE_ERROR))
   .action(run);
 
 async function run({ envFile, ...options }: Options): Promise<void> {
@@ -38,7 +36,7 @@ async function run({ envFile, ...options }: Options): Promise<void> {
     const emulator = await startEmulator(options);
     const { endpoint, token, sshPort } = emulator;
     if (envFile !== undefined) await (await import("./shared/emulator-env.ts")).pointAt(envFile, emulator);
-    process.stdout.write(`${JSON.stringify({ endpoint, token, sshPort })}\n`);
+    printJson({ endpoint, token, sshPort });
     await askedToStop();
     const { unknownEndpoints } = emulator.report();
     await emulator.close();

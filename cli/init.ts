@@ -7,9 +7,9 @@ import { findLayout, type Layout } from "../core/project/layout.ts";
 import { hostNamePattern } from "../core/project/settings/names.ts";
 import { hostEntry, readStackJson } from "../core/project/settings/stack-json.ts";
 import { scaffold } from "../core/tasks/scaffold.ts";
-import { startProgress } from "../engine/progress.ts";
 import { makeSecrets } from "./secrets/init.ts";
 import { askText, canAsk } from "./shared/ask.ts";
+import { resultLines } from "./shared/output.ts";
 import { forHost, print } from "./shared/secrets.ts";
 
 interface Options {
@@ -54,7 +54,7 @@ export function initCommand(): Command {
     )
     .action(async (options: Options) => {
       const layout = findLayout(process.cwd());
-      const progress = startProgress();
+      const say = resultLines(options.json);
       const host = options.host ?? (await askHost(layout));
       const files = await scaffold({
         layout,
@@ -64,12 +64,12 @@ export function initCommand(): Command {
         settings: { location: options.location, tailnet: options.tailnet, bots: options.bots },
         dryRun: options.dryRun === true,
       });
-      for (const path of files) progress(options.dryRun ? `would make ${path}` : `made ${path}`);
+      for (const path of files) say(options.dryRun ? `would make ${path}` : `made ${path}`);
       // A dry run of the rest would need the files that it did not make.
       const canGoOn = !options.dryRun && (options.fromJson !== undefined || (canAsk() && !options.json));
       if (!canGoOn) {
         const next = `clawdlets secrets init --host ${host}`;
-        progress(`next: your Hetzner token into .clawdlets/.env, then ${next}`);
+        say(`next: your Hetzner token into .clawdlets/.env, then ${next}`);
         print(options.json, { ok: true, host, dryRun: options.dryRun === true, make: files, change: [], next });
         return;
       }

@@ -6,9 +6,9 @@ import { install } from "../core/host/install/install.ts";
 import { type Journal, readJournal } from "../core/host/journal.ts";
 import { findLayout, hostLayoutOf } from "../core/project/layout.ts";
 import { loadHost, type WantedRevision, wantedEnvironment } from "../core/project/settings/host.ts";
-import { printable } from "../engine/progress.ts";
 import { milestones, stopSignal } from "../engine/signals.ts";
 import { chooseHost } from "./shared/choose.ts";
+import { printJson, resultLines } from "./shared/output.ts";
 
 const installFacts = z.object({
   serverId: z.number().int().positive(),
@@ -47,8 +47,15 @@ export function installCommand(): Command {
       }
       const { settings, local } = loadHost(layout, host, { ...process.env, ...wantedEnvironment(options) });
       const facts = options.resume ? resumed(host, journal) : readFacts(installFacts);
-      const result = await install({ layout, settings, local, facts, signal: stopSignal(), report: milestones() });
-      process.stdout.write(`${JSON.stringify(result)}\n`);
+      const result = await install({
+        layout,
+        settings,
+        local,
+        facts,
+        signal: stopSignal({ forEngine: true }),
+        report: milestones(),
+      });
+      printJson(result);
     });
 }
 
@@ -64,20 +71,21 @@ function resumed(host: string, journal: Journal | undefined): z.infer<typeof ins
 }
 
 function showStatus(host: string, journal: Journal | undefined, json: boolean): void {
-  if (json) process.stdout.write(`${JSON.stringify({ ok: true, host, installation: journal ?? null })}\n`);
+  if (json) printJson({ ok: true, host, installation: journal ?? null });
+  const say = resultLines(json);
   if (!journal) {
-    process.stderr.write(`${host}: never installed from this machine\n`);
+    say(`${host}: never installed from this machine`);
     return;
   }
   const { installId, address, state, steps, startedAt, endedAt, seen, flake, systemPath, disk } = journal;
-  process.stderr.write(
-    `${host}: installation ${installId} on ${address}: ${state}, begun ${startedAt}${endedAt ? `, ended ${endedAt}` : ""}\n`,
+  say(
+    `${host}: installation ${installId} on ${address}: ${state}, begun ${startedAt}${endedAt ? `, ended ${endedAt}` : ""}`,
   );
-  for (const { step, at, text } of steps) process.stderr.write(`  ${at}  ${step.padEnd(8)} ${printable(text)}\n`);
-  if (state !== "done") process.stderr.write(`  disk: ${disk}; go on: clawdlets up --host ${host}\n`);
-  if (seen.after !== undefined) process.stderr.write(`  TCP/22 afterwards: ${seen.after}\n`);
-  if (flake !== undefined) process.stderr.write(`  flake: ${printable(flake)}\n`);
-  if (systemPath !== undefined) process.stderr.write(`  system: ${systemPath}\n`);
+  for (const { step, at, text } of steps) say(`  ${at}  ${step.padEnd(8)} ${text}`);
+  if (state !== "done") say(`  disk: ${disk}; go on: clawdlets up --host ${host}`);
+  if (seen.after !== undefined) say(`  TCP/22 afterwards: ${seen.after}`);
+  if (flake !== undefined) say(`  flake: ${flake}`);
+  if (systemPath !== undefined) say(`  system: ${systemPath}`);
 }
 
 /** What the stack says of the server, as JSON in the environment: public, and no part of a command line. */

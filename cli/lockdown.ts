@@ -1,7 +1,7 @@
 import { Command } from "commander";
-import { UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { createHetzner } from "../core/base/hetzner/client.ts";
+import { asUserError } from "../core/base/system-errors.ts";
 import { type Closed, closeHost } from "../core/host/lockdown/close.ts";
 import { type Expectation, expectationOf } from "../core/host/lockdown/expectation.ts";
 import { lockdownFacts } from "../core/host/lockdown/facts.ts";
@@ -14,6 +14,7 @@ import { milestones, stopSignal } from "../engine/signals.ts";
 import { readFacts } from "./install.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { allOption, chooseHosts, worstOf } from "./shared/hosts.ts";
+import { printJson, type ResultLine, resultLines } from "./shared/output.ts";
 import { showVerified } from "./shared/verified.ts";
 
 interface Options {
@@ -55,29 +56,36 @@ async function prove(layout: Layout, host: string): Promise<void> {
     access: accessOf(local),
     expected: readFacts(lockdownFacts),
     tailnetSeconds: tailnetSeconds.proof,
-    signal: stopSignal(),
+    signal: stopSignal({ forEngine: true }),
     report: milestones(),
   });
-  process.stdout.write(`${JSON.stringify(seen)}\n`);
+  printJson(seen);
 }
 
 async function lockdown(layout: Layout, options: Options): Promise<void> {
   const signal = stopSignal();
+  const say = resultLines(options.json);
   const results: (Verified & { closed?: Closed })[] = [];
   for (const host of chooseHosts(layout, options)) {
-    const result = await lockDownHost(layout, host, signal).catch((error: unknown): Verified => {
-      if (!(error instanceof UserError)) throw error; // One host in trouble keeps no other one open.
-      return { host, ok: false, exitCode: error.exitCode, wrong: [error.message], warnings: [] };
+    const result = await lockDownHost(layout, host, signal, say).catch((error: unknown): Verified => {
+      const known = asUserError(error);
+      if (!known) throw error; // One host in trouble keeps no other one open.
+      return { host, ok: false, exitCode: known.exitCode, wrong: [known.message], warnings: [] };
     });
-    showVerified(result);
+    showVerified(result, say);
     results.push(result);
   }
   const ok = results.every((each) => each.ok);
-  if (options.json) process.stdout.write(`${JSON.stringify({ ok, hosts: results })}\n`);
+  if (options.json) printJson({ ok, hosts: results });
   process.exitCode = worstOf(results.map(({ exitCode }) => exitCode));
 }
 
-async function lockDownHost(layout: Layout, host: string, signal: AbortSignal): Promise<Verified & { closed: Closed }> {
+async function lockDownHost(
+  layout: Layout,
+  host: string,
+  signal: AbortSignal,
+  say: ResultLine,
+): Promise<Verified & { closed: Closed }> {
   const access = readAccess(layout, host, process.env);
   // Not stopped by Ctrl-C: closing is what was asked for, and takes a moment.
   const hetzner = createHetzner({ endpoint: access.endpoint, token: access.token });
@@ -87,10 +95,9 @@ async function lockDownHost(layout: Layout, host: string, signal: AbortSignal): 
     return expectation?.expected;
   });
   const { windows, rules } = closed;
-  const tell = (text: string) => process.stderr.write(`${host}: ${text}\n`);
-  if (windows > 0) tell(`${windows} window(s) closed`);
-  for (const rule of rules) tell(`taken away: ${rule}`);
-  if (windows + rules.length === 0) tell("no window was open");
+  if (windows > 0) say(`${host}: ${windows} window(s) closed`);
+  for (const rule of rules) say(`${host}: taken away: ${rule}`);
+  if (windows + rules.length === 0) say(`${host}: no window was open`);
   if (!expectation) {
     const warnings = ["Hetzner has no server of this host, so there is nothing that could be open"];
     return { host, ok: true, exitCode: exitCodes.ok, wrong: [], warnings, closed };

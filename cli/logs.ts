@@ -13,6 +13,7 @@ import { findLayout, type HostLayout, hostLayoutOf } from "../core/project/layou
 import { hostNamePattern } from "../core/project/settings/names.ts";
 import { printable } from "../engine/progress.ts";
 import { chooseHost } from "./shared/choose.ts";
+import { printJson } from "./shared/output.ts";
 
 interface Options {
   host?: string;
@@ -39,8 +40,7 @@ export function logsCommand(): Command {
       const host = hostLayoutOf(layout, name);
       // `clawdlets logs | head`: whoever reads has had enough.
       process.stdout.on("error", (error) => {
-        if (hasCode(error, "EPIPE")) process.exit(0);
-        throw error;
+        if (hasCode(error, "EPIPE")) process.exit(exitCodes.ok);
       });
       if (options.list) return list(host, name, options.json);
       const stop = new AbortController();
@@ -61,7 +61,7 @@ export function logsCommand(): Command {
       await readLines(join(host.logs, log), take, follows, stop.signal);
       if (options.json) {
         const file = relative(layout.root, join(host.logs, log));
-        process.stdout.write(`${JSON.stringify({ ok: true, host: name, file, lines })}\n`);
+        printJson({ ok: true, host: name, file, lines });
       }
       if (options.follow && !stop.signal.aborted) {
         const state = readJournal(host.journal)?.state;
@@ -90,7 +90,7 @@ function list(host: HostLayout, name: string, json: boolean | undefined): void {
       const { size, mtime } = statSync(join(host.logs, file));
       return { name: file, bytes: size, modifiedAt: mtime.toISOString().replace(/\.\d+Z$/, "Z") };
     });
-  if (json) process.stdout.write(`${JSON.stringify({ ok: true, host: name, logs })}\n`);
+  if (json) printJson({ ok: true, host: name, logs });
   else
     for (const { name: file, bytes, modifiedAt } of logs) {
       process.stdout.write(`${String(bytes).padStart(10)}  ${modifiedAt}  ${printable(file)}\n`);

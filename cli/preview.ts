@@ -15,6 +15,7 @@ import { askedAgain, type Chosen, chooseFleet } from "./fleet/choose.ts";
 import { changedText, runFleetCommand } from "./fleet/fleet.ts";
 import { addFleetOptions, type FleetOptions, fleetOnly } from "./fleet/options.ts";
 import { chooseHost } from "./shared/choose.ts";
+import { printJson, resultLines } from "./shared/output.ts";
 import type { CiOptions } from "./shared/preview-ci.ts";
 
 type Options = CiOptions & FleetOptions & { json?: boolean };
@@ -54,8 +55,8 @@ With --ci the exit code is the verdict: ${exitCodes.ok} clean, ${exitCodes.chang
       const host = chooseHost(layout, options.host);
       const progress = startProgress();
       const changes = await preview(layout, host, options.refresh, progress);
-      progress(`${host}: ${changedText(changes) ?? nothing}`);
-      if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, stack: host, changes })}\n`);
+      resultLines(options.json)(`${host}: ${changedText(changes) ?? nothing}`);
+      if (options.json) printJson({ ok: true, stack: host, changes });
     });
 }
 

@@ -49,7 +49,7 @@ export async function programFor(asked: string): Promise<Command> {
         .map(([name, code]) => `${code} ${name}`)
         .join(
           ", ",
-        )}\n\nEach command has its own --help, with examples. Pages: ${packageRoot}/README.md and ${packageRoot}/docs.\n`,
+        )}; 130 stopped by Ctrl-C, 143 by SIGTERM.\nResults are on standard output, progress on standard error. With --json a result is one object, and a refusal\n{"ok": false, "exitCode": …, "problems": [{"message", "where"?, "setting"?}]}.\n\nEach command has its own --help, with examples. Pages: ${packageRoot}/README.md and ${packageRoot}/docs.\n`,
     )
     .version(version(), "-V, --version", "this version, and what it runs on")
     .showSuggestionAfterError();

@@ -18,6 +18,7 @@ import { addFleetOptions, type FleetOptions } from "./fleet/options.ts";
 import { readFacts } from "./install.ts";
 import { behindWindow, windowOption } from "./shared/behind-window.ts";
 import { chooseHost } from "./shared/choose.ts";
+import { printJson, resultLines } from "./shared/output.ts";
 
 interface Options extends FleetOptions, WantedRevision {
   forStack?: boolean;
@@ -83,8 +84,8 @@ async function run(options: Options): Promise<void> {
   const request = { layout, settings, local, secrets, deadlineSeconds: options.deadline, report, signal: stopSignal() };
   const work = (route?: SshRoute) => rebuild({ ...request, ...(route && { route }) });
   const result = await (options.window ? behindWindow(request, windowMinutes, work) : work());
-  progress(`${host}: ${resultText(result)}`);
-  if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, ...result })}\n`);
+  resultLines(options.json)(`${host}: ${resultText(result)}`);
+  if (options.json) printJson({ ok: true, ...result });
 }
 
 const environmentOf = (wanted: WantedRevision) => ({ ...process.env, ...wantedEnvironment(wanted) });
@@ -99,9 +100,17 @@ async function rebuildForStack(layout: Layout, host: string): Promise<void> {
   // On standard error, a line each: the engine shows them as they come.
   const report = (text: string) => void process.stderr.write(`${text}\n`);
   const ciphertext = process.env["CLAWDLETS_CIPHERTEXT"];
-  const result = await bring({ layout, settings, local, address, ciphertext, signal: stopSignal(), report });
+  const result = await bring({
+    layout,
+    settings,
+    local,
+    address,
+    ciphertext,
+    signal: stopSignal({ forEngine: true }),
+    report,
+  });
   report(resultText(result));
-  process.stdout.write(`${JSON.stringify(result)}\n`);
+  printJson(result);
 }
 
 function rebuildMany(layout: Layout, chosen: Chosen, options: Options): Promise<void> {

@@ -9,10 +9,11 @@ import { readProjectFile } from "../core/project/state/project-file.ts";
 import { pageOf } from "../core/tasks/status/page.ts";
 import { hostStatus } from "../core/tasks/status/status.ts";
 import { tableOf } from "../core/tasks/status/table.ts";
-import { printable, startProgress } from "../engine/progress.ts";
+import { printable } from "../engine/progress.ts";
 import { stopSignal } from "../engine/signals.ts";
 import { preview } from "./preview.ts";
 import { chooseHosts } from "./shared/hosts.ts";
+import { printJson, resultLines, tell } from "./shared/output.ts";
 
 interface Options {
   host?: string;
@@ -54,13 +55,12 @@ export function statusCommand(): Command {
         previewsAtOnce,
       );
       const ok = hosts.every((each) => each.ok);
-      const progress = startProgress();
-      if (hosts.length === 0) progress("there is no host yet: clawdlets init");
+      if (hosts.length === 0) resultLines(options.json)("there is no host yet: clawdlets init");
       if (options.html !== undefined) {
         await writePublicFile(resolve(options.html), pageOf(hosts, now));
-        progress(`wrote ${options.html}`);
+        tell(`wrote ${options.html}`);
       }
-      if (options.json) process.stdout.write(`${JSON.stringify({ ok, at: now.toISOString(), hosts })}\n`);
+      if (options.json) printJson({ ok, at: now.toISOString(), hosts });
       else if (hosts.length > 0) process.stdout.write(tableText(hosts));
       if (!ok) process.exitCode = exitCodes.failed;
     });

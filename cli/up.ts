@@ -17,6 +17,7 @@ import { askedAgain, type Chosen, chooseFleet } from "./fleet/choose.ts";
 import { doneText, runFleetCommand } from "./fleet/fleet.ts";
 import { addFleetOptions, defaultParallel, type FleetOptions } from "./fleet/options.ts";
 import { chooseHost } from "./shared/choose.ts";
+import { printJson, resultLines } from "./shared/output.ts";
 import { proveMended } from "./shared/verified.ts";
 
 export interface UpResult {
@@ -55,8 +56,10 @@ export function upCommand(): Command {
       const chosen = chooseFleet(layout, "up", options);
       if (chosen) return upMany(layout, chosen, options);
       const progress = startProgress();
-      const result = await up(layout, chooseHost(layout, options.host), progress, options);
-      if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+      const host = chooseHost(layout, options.host);
+      const result = await up(layout, host, progress, options);
+      resultLines(options.json)(`${host}: ${doneText(result.changes)}`);
+      if (options.json) printJson(result);
     });
 }
 
@@ -120,8 +123,6 @@ export async function up(
     Object.entries(summary.resourceChanges ?? {}).map(([op, count]) => [op, count ?? 0]),
   );
   await proveMended(layout, host, changes, progress);
-  const changed = Object.entries(changes).filter(([op]) => op !== "same");
-  progress(changed.length === 0 ? `${host}: nothing to do, everything is as declared` : `${host}: done`);
   const seconds = (Date.now() - startedAt) / 1000;
   const plain = Object.entries(outputs).map(([name, { value, secret }]) => [
     name,

@@ -7,6 +7,7 @@ import { type Chosen, chooseFleet } from "./fleet/choose.ts";
 import { runFleetCommand } from "./fleet/fleet.ts";
 import { addFleetOptions, type FleetOptions } from "./fleet/options.ts";
 import { allOption, chooseHosts, knownHosts, worstOf } from "./shared/hosts.ts";
+import { printJson, resultLines } from "./shared/output.ts";
 import { showVerified, verdictOf } from "./shared/verified.ts";
 
 /** `clawdlets verify`: whether hosts are locked down as declared. Changes nothing. */
@@ -28,11 +29,11 @@ export function verifyCommand(): Command {
       const hosts = [];
       for (const host of chooseHosts(layout, options)) {
         const verified = await verifyHost({ layout, host, environment: process.env, signal });
-        showVerified(verified);
+        showVerified(verified, resultLines(options.json));
         hosts.push(verified);
       }
       const ok = hosts.every((each) => each.ok);
-      if (options.json) process.stdout.write(`${JSON.stringify({ ok, hosts })}\n`);
+      if (options.json) printJson({ ok, hosts });
       process.exitCode = worstOf(hosts.map(({ exitCode }) => exitCode));
     });
 }

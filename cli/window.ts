@@ -1,14 +1,14 @@
 import { Command, InvalidArgumentError } from "commander";
-import { messageOf, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { createHetzner } from "../core/base/hetzner/client.ts";
+import { asUserError } from "../core/base/system-errors.ts";
 import { closeWindow, findWindows, type Window } from "../core/host/window/window.ts";
 import { openByHand } from "../core/host/window/window-by-hand.ts";
 import { noteWindow, readWindowJournal } from "../core/host/window/window-journal.ts";
 import { findLayout, hostLayoutOf } from "../core/project/layout.ts";
 import { readAccess } from "../core/project/settings/access.ts";
-import { printable } from "../engine/progress.ts";
 import { allOption, chooseHosts } from "./shared/hosts.ts";
+import { printJson, resultLines } from "./shared/output.ts";
 
 interface Options {
   host?: string;
@@ -18,7 +18,6 @@ interface Options {
 
 const hostOption = ["--host <name>", "the host; left out: the only one"] as const;
 const jsonOption = ["--json", "one JSON object on stdout"] as const;
-const tell = (text: string) => process.stderr.write(`${printable(text)}\n`);
 
 /** `clawdlets window`: TCP/22 for a while. To close needs only the API: no ssh, no stack file, no lock on the state. */
 export function windowCommand(): Command {
@@ -48,9 +47,10 @@ function openCommand(): Command {
       const hetzner = createHetzner(access);
       const { minutes, cidr: cidrs } = options;
       const window = await openByHand(hetzner, { host, files, access, minutes, cidrs });
-      tell(`${host}: TCP/22 is open to ${window.cidrs.join(", ")} until ${window.until?.toISOString()}`);
-      tell(`Close it before: clawdlets window close --host ${host}`);
-      if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, host, window: shownWindow(window) })}\n`);
+      const say = resultLines(options.json);
+      say(`${host}: TCP/22 is open to ${window.cidrs.join(", ")} until ${window.until?.toISOString()}`);
+      say(`Close it before: clawdlets window close --host ${host}`);
+      if (options.json) printJson({ ok: true, host, window: shownWindow(window) });
       process.exit(exitCodes.ok); // The guard stays; nothing here waits for it.
     });
 }
@@ -64,6 +64,7 @@ function closeCommand(): Command {
     .addHelpText("after", "\nExamples:\n  clawdlets window close --host web-1\n  clawdlets window close --all --json\n")
     .action(async (options: Options) => {
       const layout = findLayout(process.cwd());
+      const say = resultLines(options.json);
       const results: { host: string; closed: number; failed?: string }[] = [];
       for (const host of chooseHosts(layout, options)) {
         const result = { host, closed: 0 };
@@ -74,16 +75,17 @@ function closeCommand(): Command {
             if (window.open) result.closed += 1;
           }
           if (result.closed > 0) noteWindow(hostLayoutOf(layout, host).windows, { event: "closed", by: "window" });
-          tell(`${host}: ${result.closed === 0 ? "no window was open" : `${result.closed} window(s) closed`}`);
+          say(`${host}: ${result.closed === 0 ? "no window was open" : `${result.closed} window(s) closed`}`);
           results.push(result);
         } catch (error) {
-          if (!(error instanceof UserError)) throw error; // One host in trouble keeps no other one open.
-          tell(`${host}: NOT CLOSED: ${messageOf(error)}`);
-          results.push({ ...result, failed: messageOf(error) });
+          const known = asUserError(error);
+          if (!known) throw error; // One host in trouble keeps no other one open.
+          say(`${host}: NOT CLOSED: ${known.message}`);
+          results.push({ ...result, failed: known.message });
         }
       }
       const ok = results.every(({ failed }) => failed === undefined);
-      if (options.json) process.stdout.write(`${JSON.stringify({ ok, hosts: results })}\n`);
+      if (options.json) printJson({ ok, hosts: results });
       if (!ok) process.exitCode = exitCodes.open;
     });
 }
@@ -98,18 +100,19 @@ function listCommand(): Command {
     .addHelpText("after", "\nExits 8 when one is past its deadline.\n\nExamples:\n  clawdlets window list --all\n")
     .action(async (options: Options & { history?: boolean }) => {
       const layout = findLayout(process.cwd());
+      const say = resultLines(options.json);
       let overdue = false;
       const hosts = [];
       for (const host of chooseHosts(layout, options)) {
         const windows = await findWindows(createHetzner(readAccess(layout, host, process.env)), host);
         overdue ||= windows.some(isOverdue);
-        if (windows.length === 0) tell(`${host}: no window`);
-        for (const window of windows) tell(`${host}: ${inWords(window)}`);
+        if (windows.length === 0) say(`${host}: no window`);
+        for (const window of windows) say(`${host}: ${inWords(window)}`);
         const history = options.history ? readWindowJournal(hostLayoutOf(layout, host).windows) : undefined;
-        for (const { at, event, by, why } of history ?? []) tell(`  ${at}  ${event} by ${by}${why ? `: ${why}` : ""}`);
+        for (const { at, event, by, why } of history ?? []) say(`  ${at}  ${event} by ${by}${why ? `: ${why}` : ""}`);
         hosts.push({ host, windows: windows.map(shownWindow), ...(history && { history }) });
       }
-      if (options.json) process.stdout.write(`${JSON.stringify({ ok: !overdue, hosts })}\n`);
+      if (options.json) printJson({ ok: !overdue, hosts });
       if (overdue) process.exitCode = exitCodes.open;
     });
 }

@@ -1,12 +1,34 @@
+import { Stopped, type StopSignal } from "../core/base/stopped.ts";
 import type { Report } from "../core/host/steps.ts";
 
-/** Aborted by Ctrl-C, by SIGTERM (the engine stopping us), or by SIGHUP (the terminal going). A second one changes nothing: the window is being closed. */
-export function stopSignal(): AbortSignal {
+const stopSignals: readonly StopSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+
+let stopped: Stopped | undefined;
+let stopForLostEngine: (() => void) | undefined;
+
+/** The first stop that was asked for in this process, whoever noticed it. */
+export const wasStopped = (): Stopped | undefined => stopped;
+
+/** Notes a stop that need not have come as a signal: a prompt takes Ctrl-C for itself. */
+export function noteStop(signal: StopSignal): Stopped {
+  stopped ??= new Stopped(signal);
+  return stopped;
+}
+
+/**
+ * Aborted by Ctrl-C, by SIGTERM (the engine stopping us), or by SIGHUP (the terminal going). A second one changes nothing: the window is being closed.
+ * @param forEngine the engine runs this command and reads its standard error: it also stops, in order, when that reader is gone
+ */
+export function stopSignal({ forEngine = false } = {}): AbortSignal {
   const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(name, () => controller.abort(new DOMException(`stopped by ${name}`, "AbortError")));
-  }
+  for (const name of stopSignals) process.on(name, () => controller.abort(noteStop(name)));
+  if (forEngine) stopForLostEngine = () => controller.abort(noteStop("SIGHUP"));
   return controller.signal;
+}
+
+/** To be called when nobody reads standard error any more. */
+export function stopUnheard(): void {
+  stopForLostEngine?.();
 }
 
 /** Milestones on standard error, one line each: the engine shows them as they come, and keeps them in its state. */
@@ -23,10 +45,14 @@ export async function staying<T>(tell: (text: string) => void, work: (signal: Ab
   let asked = 0;
   const onInterrupt = () => {
     asked++;
+    noteStop("SIGINT");
     tell(asked === 1 ? "stopping: an open window is closed first" : "stopping the engine");
     if (asked > 1) controller.abort();
   };
-  const onTerminate = () => controller.abort();
+  const onTerminate = () => {
+    noteStop("SIGTERM");
+    controller.abort();
+  };
   process.on("SIGINT", onInterrupt);
   process.on("SIGTERM", onTerminate);
   try {

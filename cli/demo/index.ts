@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { UserError } from "../../core/base/errors.ts";
 import { startProgress } from "../../engine/progress.ts";
 import { destroy } from "../destroy.ts";
+import { printJson, type ResultLine, resultLines } from "../shared/output.ts";
 import { prepareDemo } from "./prepare.ts";
 import { type DemoResult, runDemo } from "./run.ts";
 
@@ -20,13 +21,13 @@ export function demoCommand(): Command {
       try {
         if (options.destroy) {
           await destroy(demo.layout, demo.host, progress);
-          if (options.json)
-            process.stdout.write(`${JSON.stringify({ ok: true, stack: demo.host, destroyed: true })}\n`);
+          resultLines(options.json)(`${demo.host}: destroyed`);
+          if (options.json) printJson({ ok: true, stack: demo.host, destroyed: true });
           return;
         }
         const result = await runDemo(demo, progress);
-        summarize(result, progress);
-        if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+        summarize(result, resultLines(options.json));
+        if (options.json) printJson(result);
         if (!result.ok) throw new UserError("The demo's host is not as it should be; what was seen stands above.");
       } finally {
         await demo.close();
@@ -34,18 +35,15 @@ export function demoCommand(): Command {
     });
 }
 
-function summarize(
-  { server, ssh, sshFromElsewhere, installRuns, apiRequests }: DemoResult,
-  progress: (text: string) => void,
-): void {
+function summarize({ server, ssh, sshFromElsewhere, installRuns, apiRequests }: DemoResult, say: ResultLine): void {
   const requests = Object.values(apiRequests).reduce((sum, count) => sum + count, 0);
-  progress(
+  say(
     `${server.name} at ${server.ipv4}, NixOS installed ${installRuns} time(s) by the stand-in installer, ${requests} API requests in this run`,
   );
-  progress(
+  say(
     `TCP/22 seen from the admin address: before ${ssh.beforeInstall}, during ${ssh.duringInstall}, after ${ssh.afterInstall}; from elsewhere during: ${sshFromElsewhere}`,
   );
-  progress(
+  say(
     'By hand: cd .demo, start "npx --no-install clawdlets emulator --data emulator &", then eval "$(npx --no-install clawdlets env)" && pulumi preview',
   );
 }

@@ -5,6 +5,7 @@ import { type Journal, readJournal } from "../../core/host/journal.ts";
 import { isClosed, probePort } from "../../core/host/reach/probe.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
 import type { Progress } from "../../engine/progress.ts";
+import { doneText } from "../fleet/fleet.ts";
 import { up } from "../up.ts";
 import { PortObserver } from "./observer.ts";
 import { type Demo, demoAddresses } from "./prepare.ts";
@@ -42,7 +43,8 @@ export async function runDemo(demo: Demo, progress: Progress): Promise<DemoResul
     demo.sshPort,
   );
   try {
-    await up(layout, host, progress);
+    const { changes } = await up(layout, host, progress);
+    progress(`${host}: ${doneText(changes)}`);
   } finally {
     await observer.stop();
   }

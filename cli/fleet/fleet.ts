@@ -1,5 +1,6 @@
 import { budgetOf } from "../../core/base/hetzner/budget.ts";
 import { createHetzner } from "../../core/base/hetzner/client.ts";
+import { stopCodeOf } from "../../core/base/stopped.ts";
 import type { Layout } from "../../core/project/layout.ts";
 import { readAccess } from "../../core/project/settings/access.ts";
 import { admission } from "../../core/tasks/fleet/admission.ts";
@@ -7,6 +8,7 @@ import { FleetRecord } from "../../core/tasks/fleet/journal.ts";
 import { type FleetTask, type Outcome, runFleet } from "../../core/tasks/fleet/run.ts";
 import { stopSignal } from "../../engine/signals.ts";
 import { worstOf } from "../shared/hosts.ts";
+import { printJson, resultLines } from "../shared/output.ts";
 import type { Chosen } from "./choose.ts";
 import { defaultParallel, type FleetOptions } from "./options.ts";
 import { plainView } from "./plain.ts";
@@ -31,14 +33,15 @@ export interface FleetCommand<R> {
 
 /**
  * Runs a command on many hosts in this one process: a table on a terminal, lines elsewhere, a summary, JSON, exit code.
- * The exit code is that of the worst failure; 125 when it was stopped.
+ * The exit code is that of the worst failure; 130 when it was stopped by Ctrl-C.
  */
 export async function runFleetCommand<R>(command: FleetCommand<R>): Promise<void> {
   const { layout, chosen, options, afterFailure, asked = {}, requestsOf } = command;
   const { hosts, canary, former } = chosen;
+  const say = resultLines(options.json);
   if (hosts.length === 0) {
-    process.stderr.write(`${command.command}: nothing is left of the last run; every host ended well\n`);
-    if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, hosts: [], seconds: 0 })}\n`);
+    say(`${command.command}: nothing is left of the last run; every host ended well`);
+    if (options.json) printJson({ ok: true, hosts: [], seconds: 0 });
     return;
   }
   const startedAt = Date.now();
@@ -82,9 +85,9 @@ export async function runFleetCommand<R>(command: FleetCommand<R>): Promise<void
     view.close();
   }
   const before = Object.keys(states).length - hosts.length;
-  for (const line of summaryLines(command.command, outcomes, secondsSoFar(), before)) write(`${line}\n`);
-  if (options.json) process.stdout.write(`${JSON.stringify(jsonOf(outcomes, secondsSoFar()))}\n`);
-  process.exitCode = signal.aborted ? 125 : exitCodeOf(outcomes);
+  for (const line of summaryLines(command.command, outcomes, secondsSoFar(), before)) say(line);
+  if (options.json) printJson(jsonOf(outcomes, secondsSoFar()));
+  process.exitCode = signal.aborted ? stopCodeOf(signal.reason) : exitCodeOf(outcomes);
 }
 
 /** `2 to create, 1 to update`, or undefined when nothing changes. @param changes resources by operation */

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { editSecret } from "../../core/tasks/secrets/edit.ts";
 import { askSecret, canAsk } from "../shared/ask.ts";
 import { editText } from "../shared/editor.ts";
+import { resultLines } from "../shared/output.ts";
 import { forHost, hostOption, jsonOption, print } from "../shared/secrets.ts";
 
 interface Options {
@@ -24,7 +25,7 @@ export function editCommand(): Command {
       "\nStandard input is taken as it is, but for one line end at its end.\n\nExamples:\n  clawdlets secrets edit discord_token_maren --host web-1\n  pass show tailscale | clawdlets secrets edit tailscale_auth_key --host web-1\n",
     )
     .action(async (name: string, options: Options) => {
-      const { host, store, required, progress } = await forHost(options.host);
+      const { host, store, required } = await forHost(options.host);
       const secret = required.find((each) => each.name === name);
       const isHash = secret?.kind === "password-hash";
       const change = async (old: string | undefined) => {
@@ -34,7 +35,7 @@ export function editCommand(): Command {
         return editText(old ?? "");
       };
       const changed = await editSecret({ store, required, name, change });
-      progress(
+      resultLines(options.json)(
         changed
           ? `${name}: changed here. For the running host: clawdlets secrets sync --host ${host}`
           : `${name}: has that value already`,

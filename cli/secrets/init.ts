@@ -8,6 +8,7 @@ import { readProjectFile } from "../../core/project/state/project-file.ts";
 import { type InitPlan, initSecrets, planSecrets } from "../../core/tasks/init.ts";
 import { engineOrSetUp } from "../../engine/environment.ts";
 import { askSecret, canAsk } from "../shared/ask.ts";
+import { resultLines } from "../shared/output.ts";
 import { forHost, hostOption, jsonOption, print, type SecretsCommand } from "../shared/secrets.ts";
 import { readValues } from "../shared/values.ts";
 
@@ -43,18 +44,19 @@ export async function makeSecrets(
   command: SecretsCommand,
   { fromJson, yes, dryRun, json }: Options,
 ): Promise<{ host: string; dryRun: boolean } & InitPlan> {
-  const { store, required, facts, host, layout, progress } = command;
+  const { store, required, facts, host, layout } = command;
+  const say = resultLines(json);
   const values =
     fromJson === undefined ? await ask(command, json === true || dryRun === true) : await readValues(fromJson);
   const request = { store, required, values, overwrite: yes === true, settings: facts };
   const plan = dryRun ? await planSecrets(request) : await initSecrets(request);
   if (!dryRun) await makeStack(command);
-  for (const path of plan.make) progress(dryRun ? `would make ${path}` : `made ${path}`);
-  for (const path of plan.change) progress(dryRun ? `would change ${path}` : `changed ${path}`);
-  if (plan.make.length + plan.change.length === 0) progress(`${host}: nothing was missing`);
+  for (const path of plan.make) say(dryRun ? `would make ${path}` : `made ${path}`);
+  for (const path of plan.change) say(dryRun ? `would change ${path}` : `changed ${path}`);
+  if (plan.make.length + plan.change.length === 0) say(`${host}: nothing was missing`);
   else if (!dryRun) {
-    progress(`${host}: ready. Commit stacks/Pulumi.${host}.yaml, which is public; then: ${upOf(layout, host)}`);
-    if (fromJson !== undefined && fromJson !== "-") progress(`delete ${fromJson}: it holds your secrets in plain text`);
+    say(`${host}: ready. Commit stacks/Pulumi.${host}.yaml, which is public; then: ${upOf(layout, host)}`);
+    if (fromJson !== undefined && fromJson !== "-") say(`delete ${fromJson}: it holds your secrets in plain text`);
   }
   return { host, dryRun: dryRun === true, ...plan };
 }

@@ -5,6 +5,7 @@ import { readEnvFile } from "../../core/project/settings/env-file.ts";
 import { migrateSecrets } from "../../core/tasks/secrets/migrate.ts";
 import { engineOrSetUp } from "../../engine/environment.ts";
 import { startProgress } from "../../engine/progress.ts";
+import { resultLines } from "../shared/output.ts";
 import { jsonOption, print } from "../shared/secrets.ts";
 
 interface Options {
@@ -38,15 +39,16 @@ export function migrateCommand(): Command {
         dryRun: dryRun === true,
         sops,
       });
+      const say = resultLines(json);
       const would = dryRun ? "would be " : "";
-      if (result.fromSchema !== 3) progress(`stack.json: ${would}brought from schema ${result.fromSchema} to 3`);
+      if (result.fromSchema !== 3) say(`stack.json: ${would}brought from schema ${result.fromSchema} to 3`);
       for (const [name, { moved, skipped }] of Object.entries(result.hosts)) {
-        progress(`${name}: ${moved.length} secrets ${would}given files of their own: ${moved.join(", ")}`);
-        if (skipped.length > 0) progress(`${name}: left out, since they hold no value yet: ${skipped.join(", ")}`);
+        say(`${name}: ${moved.length} secrets ${would}given files of their own: ${moved.join(", ")}`);
+        if (skipped.length > 0) say(`${name}: left out, since they hold no value yet: ${skipped.join(", ")}`);
       }
-      for (const path of result.backups) progress(`kept ${path}`);
+      for (const path of result.backups) say(`kept ${path}`);
       const isNothing = result.fromSchema === 3 && Object.keys(result.hosts).length === 0;
-      progress(isNothing ? "nothing to migrate" : "next: clawdlets secrets init, then clawdlets secrets verify");
+      say(isNothing ? "nothing to migrate" : "next: clawdlets secrets init, then clawdlets secrets verify");
       print(json, { ok: true, dryRun: dryRun === true, ...result });
     });
 }

@@ -6,6 +6,7 @@ import type { Deliver } from "../../core/project/secrets/deliver.ts";
 import { loadHost } from "../../core/project/settings/host.ts";
 import { rotateIdentity } from "../../core/tasks/secrets/rotate.ts";
 import { stopSignal } from "../../engine/signals.ts";
+import { resultLines } from "../shared/output.ts";
 import { forHost, hostOption, jsonOption, print } from "../shared/secrets.ts";
 
 interface Options {
@@ -35,10 +36,11 @@ export function rotateCommand(): Command {
       const hasHost = !options.notInstalled && isInstalled(layout, host);
       const deliver = hasHost ? await delivery(layout, host) : undefined;
       const result = await rotateIdentity({ store, required, deliver, report: progress });
-      progress(`${host}: ${result.to} has taken the place of ${result.from}${hasHost ? "" : "; no host was told"}`);
+      const say = resultLines(options.json);
+      say(`${host}: ${result.to} has taken the place of ${result.from}${hasHost ? "" : "; no host was told"}`);
       if (result.retired !== undefined)
-        progress(`the old identity is kept as ${result.retired}; delete it when no backup needs it`);
-      progress(`Commit stacks/Pulumi.${host}.yaml: it has the new recipient`);
+        say(`the old identity is kept as ${result.retired}; delete it when no backup needs it`);
+      say(`Commit stacks/Pulumi.${host}.yaml: it has the new recipient`);
       print(options.json, { ok: true, host, ...result });
     });
 }

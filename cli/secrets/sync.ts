@@ -7,6 +7,7 @@ import { checkHostSecrets } from "../../core/project/secrets/check.ts";
 import { ciphertextOf } from "../../core/project/secrets/ciphertext.ts";
 import { loadHost } from "../../core/project/settings/host.ts";
 import { stopSignal } from "../../engine/signals.ts";
+import { resultLines } from "../shared/output.ts";
 import { forHost, hostOption, jsonOption, print } from "../shared/secrets.ts";
 
 interface Options {
@@ -24,7 +25,8 @@ export function syncCommand(): Command {
     .option(...jsonOption)
     .addHelpText("after", "\nExamples:\n  clawdlets secrets sync --host web-1\n")
     .action(async (options: Options) => {
-      const { layout, host, store, required, progress } = await forHost(options.host);
+      const { layout, host, store, required } = await forHost(options.host);
+      const say = resultLines(options.json);
       const { settings, local } = loadHost(layout, host, process.env, { token: false });
       const check = {
         layout,
@@ -40,14 +42,14 @@ export function syncCommand(): Command {
       const files = ciphertextOf(store, required);
       const names = Object.keys(files);
       if (options.dryRun) {
-        progress(`${host}: would send ${names.join(", ")}`);
+        say(`${host}: would send ${names.join(", ")}`);
         print(options.json, { ok: true, host, dryRun: true, secrets: names });
         return;
       }
       const signal = stopSignal();
       const route = await routeToHost({ layout, settings, local, signal });
       const { changed, recipient } = await deliverOver(route, host, signal)({ files });
-      progress(
+      say(
         changed
           ? `${host}: has the secrets that are here; its services were told`
           : `${host}: had everything already; nothing on it was touched`,

@@ -4,6 +4,7 @@ import { checkLocalFolder } from "../../core/project/hygiene.ts";
 import { checkHostIdentity, checkSecrets } from "../../core/project/secrets/check.ts";
 import { recipientsKnown } from "../../core/project/secrets/identity.ts";
 import { readRotation } from "../../core/project/secrets/rotation.ts";
+import { resultLines } from "../shared/output.ts";
 import { forHost, hostOption, jsonOption, print } from "../shared/secrets.ts";
 
 /** `clawdlets secrets verify`: whether the host and this operator can read every secret the host needs. */
@@ -17,7 +18,8 @@ export function verifyCommand(): Command {
       "\nExits with 3 when something is wrong.\n\nExamples:\n  clawdlets secrets verify --host web-1 --json\n",
     )
     .action(async (options: { host?: string; json?: boolean }) => {
-      const { layout, host, store, required, progress } = await forHost(options.host);
+      const { layout, host, store, required } = await forHost(options.host);
+      const say = resultLines(options.json);
       const { promised, beside } = recipientsKnown(store);
       const check = {
         layout,
@@ -36,9 +38,9 @@ export function verifyCommand(): Command {
         problems.push({ where: "rotation", setting: "age identity", message });
       }
       const secrets = await checkSecrets(check);
-      for (const { where, setting, message } of problems) progress(`wrong    ${where}: ${setting}: ${message}`);
+      for (const { where, setting, message } of problems) say(`wrong    ${where}: ${setting}: ${message}`);
       for (const { name, status, message } of secrets) {
-        progress(`${status.padEnd(8)} ${name}${message === undefined ? "" : `: ${message}`}`);
+        say(`${status.padEnd(8)} ${name}${message === undefined ? "" : `: ${message}`}`);
       }
       const ok = problems.length === 0 && secrets.every(({ status }) => status === "ok");
       print(options.json, { ok, host, recipient: check.recipient, problems, secrets });

@@ -5,8 +5,8 @@ import { readFacts } from "../../core/host/facts/server-facts.ts";
 import { readJournal } from "../../core/host/journal.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
 import { requiredSecrets } from "../../core/project/secrets/plan.ts";
-import { printable } from "../../engine/progress.ts";
 import { windowOption } from "../shared/behind-window.ts";
+import { printJson, resultLines } from "../shared/output.ts";
 import { hostOption, jsonOption, type ServerOptions, type Session, withSession } from "./_session.ts";
 
 export function auditCommand(): Command {
@@ -27,11 +27,10 @@ export function auditCommand(): Command {
           installId: readJournal(hostLayoutOf(layout, host).journal)?.installId,
           missingSecrets: await notDecrypted(session),
         });
-        for (const { what, ok, found } of findings) {
-          process.stderr.write(`${ok ? "ok   " : "WRONG"} ${what.padEnd(12)} ${printable(found)}\n`);
-        }
+        const say = resultLines(options.json);
+        for (const { what, ok, found } of findings) say(`${ok ? "ok   " : "WRONG"} ${what.padEnd(12)} ${found}`);
         const ok = findings.every((each) => each.ok);
-        if (options.json) process.stdout.write(`${JSON.stringify({ ok, host, findings })}\n`);
+        if (options.json) printJson({ ok, host, findings });
         if (!ok) process.exitCode = exitCodes.failed;
       }),
     );

@@ -8,6 +8,7 @@ import { stopSignal } from "../../engine/signals.ts";
 import { seconds } from "../rebuild.ts";
 import { windowOption } from "../shared/behind-window.ts";
 import { chooseHost } from "../shared/choose.ts";
+import { printJson, resultLines } from "../shared/output.ts";
 import { hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
 
 const list = "sudo -n /run/current-system/sw/bin/nix-env --list-generations --profile /nix/var/nix/profiles/system";
@@ -24,10 +25,9 @@ export function generationsCommand(): Command {
         const { exitCode, stdout, stderr } = await run(list);
         if (exitCode !== 0) throw new UserError(`${host}: its generations could not be listed: ${stderr.trim()}`);
         const generations = parseGenerations(stdout);
-        if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, host, generations })}\n`);
-        else
-          for (const { number, at, current } of generations)
-            process.stdout.write(`${number}  ${at}${current ? "  runs at boot" : ""}\n`);
+        const say = resultLines(options.json);
+        for (const { number, at, current } of generations) say(`${number}  ${at}${current ? "  runs at boot" : ""}`);
+        if (options.json) printJson({ ok: true, host, generations });
       }),
     );
 }
@@ -60,7 +60,7 @@ export function rollbackCommand(): Command {
       const report = (text: string) => progress(`${host}: ${text}`);
       const asked = { rev: "previous", deadlineSeconds: options.deadline, signal: stopSignal(), report };
       const result = await rebuild({ ...reach, ...asked });
-      progress(`${host}: runs ${result.systemPath}`);
-      if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, ...result })}\n`);
+      resultLines(options.json)(`${host}: runs ${result.systemPath}`);
+      if (options.json) printJson({ ok: true, ...result });
     });
 }

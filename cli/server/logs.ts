@@ -3,6 +3,7 @@ import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { printable } from "../../engine/progress.ts";
 import { windowOption } from "../shared/behind-window.ts";
+import { printJson } from "../shared/output.ts";
 import { attach, hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
 
 interface Options extends ServerOptions {
@@ -48,8 +49,7 @@ export function logsCommand(): Command {
           .split("\n")
           .filter((line) => line !== "")
           .map(printable);
-        if (options.json)
-          process.stdout.write(`${JSON.stringify({ ok: true, host: session.host, unit, lines: found })}\n`);
+        if (options.json) printJson({ ok: true, host: session.host, unit, lines: found });
         else for (const line of found) process.stdout.write(`${line}\n`);
       }),
     );

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { UserError } from "../../core/base/errors.ts";
 import { windowOption } from "../shared/behind-window.ts";
+import { printJson, resultLines } from "../shared/output.ts";
 import { hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
 import { unitOf } from "./logs.ts";
 
@@ -17,8 +18,8 @@ export function restartCommand(): Command {
         const unit = unitOf(host, options.unit, settings.bots);
         const { exitCode, stderr } = await run(`sudo -n /run/current-system/sw/bin/systemctl restart ${unit}`);
         if (exitCode !== 0) throw new UserError(`${host}: ${unit} was not restarted: ${stderr.trim()}`);
-        process.stderr.write(`${host}: ${unit} was restarted\n`);
-        if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, host, unit })}\n`);
+        resultLines(options.json)(`${host}: ${unit} was restarted`);
+        if (options.json) printJson({ ok: true, host, unit });
       }),
     );
 }

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { readFacts } from "../../core/host/facts/server-facts.ts";
-import { printable } from "../../engine/progress.ts";
 import { windowOption } from "../shared/behind-window.ts";
+import { printJson, resultLines } from "../shared/output.ts";
 import { hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
 
 export function statusCommand(): Command {
@@ -15,17 +15,17 @@ export function statusCommand(): Command {
       withSession(options, async (session) => {
         const facts = await readFacts(session, session.settings.bots);
         const { activation, failed, bots } = facts;
-        const tell = (text: string) => process.stderr.write(`${printable(text)}\n`);
-        tell(
+        const say = resultLines(options.json);
+        say(
           `${session.host}: ${facts.state}, runs ${facts.systemPath} (boot ${facts.bootId}, installation ${facts.installId})`,
         );
-        for (const [bot, state] of Object.entries(bots)) tell(`  bot ${bot}: ${state}`);
-        if (failed.length > 0) tell(`  failed: ${failed.join(", ")}`);
+        for (const [bot, state] of Object.entries(bots)) say(`  bot ${bot}: ${state}`);
+        if (failed.length > 0) say(`  failed: ${failed.join(", ")}`);
         if (activation) {
           const how = activation.phase === "done" ? activation.result : activation.phase;
-          tell(`  last change: ${how}, commit ${activation.rev}${activation.why ? `: ${activation.why}` : ""}`);
+          say(`  last change: ${how}, commit ${activation.rev}${activation.why ? `: ${activation.why}` : ""}`);
         }
-        if (options.json) process.stdout.write(`${JSON.stringify({ ok: true, host: session.host, ...facts })}\n`);
+        if (options.json) printJson({ ok: true, host: session.host, ...facts });
       }),
     );
 }

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { UserError } from "../../core/base/errors.ts";
 import { cleanEnvironment } from "../../core/base/machine/run.ts";
+import type { StopSignal } from "../../core/base/stopped.ts";
+import { noteStop } from "../../engine/signals.ts";
 
 /** Memory, where there is some to mount: what is edited then never reaches a disk. */
 const memory = "/dev/shm";
@@ -17,7 +19,7 @@ export async function editText(before: string): Promise<string> {
   const folder = mkdtempSync(join(existsSync(memory) ? memory : tmpdir(), "clawdlets-"));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.once("exit", remove);
-  const stop = (name: NodeJS.Signals) => process.once(name, () => process.exit(125));
+  const stop = (name: StopSignal) => process.once(name, () => process.exit(noteStop(name).exitCode));
   for (const name of ["SIGTERM", "SIGHUP"] as const) stop(name);
   try {
     const file = join(folder, "secret");

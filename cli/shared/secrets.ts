@@ -5,6 +5,7 @@ import { readStackJson } from "../../core/project/settings/stack-json.ts";
 import { engineOrSetUp } from "../../engine/environment.ts";
 import { type Progress, startProgress } from "../../engine/progress.ts";
 import { chooseFrom } from "./choose.ts";
+import { printJson } from "./output.ts";
 
 /** What every `secrets` command has at hand. */
 export interface SecretsCommand extends SecretsOfHost {
@@ -30,7 +31,7 @@ function hostsOf(layout: Layout): string[] {
 
 /** One JSON object on standard output, for who asked for it. */
 export function print(asked: boolean | undefined, value: object): void {
-  if (asked) process.stdout.write(`${JSON.stringify(value)}\n`);
+  if (asked) printJson(value);
 }
 
 export const hostOption = ["--host <name>", "the host; left out: the only one"] as const;

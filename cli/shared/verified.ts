@@ -3,16 +3,15 @@ import { UserError } from "../../core/base/errors.ts";
 import { inOneLine } from "../../core/host/lockdown/prove.ts";
 import { type Verified, verifyHost } from "../../core/host/lockdown/verify.ts";
 import type { Layout } from "../../core/project/layout.ts";
-import { printable } from "../../engine/progress.ts";
+import type { ResultLine } from "./output.ts";
 
-/** What was found of one host, as lines for a person on standard error. */
-export function showVerified({ host, ok, seen, wrong, warnings, expectedFrom }: Verified): void {
-  const tell = (text: string) => process.stderr.write(`${printable(text)}\n`);
+/** What was found of one host, as lines of a result. */
+export function showVerified({ host, ok, seen, wrong, warnings, expectedFrom }: Verified, say: ResultLine): void {
   const head = ok ? pc.green("locked down") : pc.red("NOT LOCKED DOWN");
   const what = seen && ok ? `: ${inOneLine(seen)} (expected by the ${expectedFrom})` : "";
-  process.stderr.write(`${host}: ${seen === undefined && ok ? "nothing to look at" : head}${printable(what)}\n`);
-  for (const text of wrong) tell(`  wrong    ${text}`);
-  for (const text of warnings) tell(`  warning  ${text}`);
+  say(what, `${host}: ${seen === undefined && ok ? "nothing to look at" : head}`);
+  for (const text of wrong) say(`  wrong    ${text}`);
+  for (const text of warnings) say(`  warning  ${text}`);
 }
 
 /** The same in one line, for where many hosts are listed. */

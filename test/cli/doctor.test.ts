@@ -19,12 +19,12 @@ async function doctor(layout: Layout, ...args: string[]) {
 
 describe("clawdlets doctor", () => {
   it("says for each finding what was looked at, what was found, and how to mend it", async () => {
-    const { exitCode, stderr } = await doctor(project({ env }), "--scope", "stack");
+    const { exitCode, stdout } = await doctor(project({ env }), "--scope", "stack");
     expect(exitCode).toBe(3);
-    expect(stderr).toMatch(
+    expect(stdout).toMatch(
       /problem.* stack clawdbot-fleet-host: secrets: admin_password_hash: missing: the admin's password .*\n +looked at: \.clawdlets\/secrets\/hosts\/clawdbot-fleet-host\/admin_password_hash\.yaml\n +mend: clawdlets secrets init --host clawdbot-fleet-host\n/,
     );
-    expect(stderr).toMatch(/\n\d+ ok, \d+ warnings, \d+ problems, \d+ not looked at$/);
+    expect(stdout).toMatch(/\n\d+ ok, \d+ warnings, \d+ problems, \d+ not looked at$/);
   });
 
   it("works without network and with a broken stack file, and says what could not be looked at", async () => {
@@ -48,8 +48,8 @@ describe("clawdlets doctor", () => {
 
   it("works in a fresh clone that has nothing yet", async () => {
     const layout = project({ stack: null, env: null, stackFile: null });
-    const { exitCode, stderr } = await doctor(layout, "--scope", "repo");
-    expect([exitCode, stderr]).toEqual([0, expect.stringMatching(/0 problems/)]);
+    const { exitCode, stdout } = await doctor(layout, "--scope", "repo");
+    expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/0 problems/)]);
     const all = await doctor(layout);
     expect(all.stderr).not.toContain("a bug, please report it");
     expect(all.exitCode).toBe(3); // No token.

@@ -103,9 +103,9 @@ describe("clawdlets verify", () => {
     const layout = projectOf({ stackFile: settings("  clawdlets:sshExposure: tailnet\n") });
     writeState(layout, "public", [declaredPing, declaredSsh]);
     await world.setRules([ping, ssh(admin)]);
-    const { exitCode, stderr } = await clawdlets(layout, "verify");
+    const { exitCode, stdout } = await clawdlets(layout, "verify");
     expect(exitCode).toBe(0);
-    expect(stderr).toMatch(/warning {2}sshExposure is "tailnet" in the stack file, and "public" since the last up/);
+    expect(stdout).toMatch(/warning {2}sshExposure is "tailnet" in the stack file, and "public" since the last up/);
     rmSync(layout.state, { recursive: true });
     expect((await clawdlets(layout, "verify")).exitCode).toBe(8);
   });
@@ -113,9 +113,9 @@ describe("clawdlets verify", () => {
   it("warns of a window that is kept open on purpose", async () => {
     const layout = projectOf({ stackFile: settings("  clawdlets:sshExposure: bootstrap\n") });
     await openWindow();
-    const { exitCode, stderr } = await clawdlets(layout, "verify");
+    const { exitCode, stdout } = await clawdlets(layout, "verify");
     expect(exitCode).toBe(0);
-    expect(stderr).toMatch(/warning {2}TCP\/22 IS OPEN to 127\.0\.0\.1\/32/);
+    expect(stdout).toMatch(/warning {2}TCP\/22 IS OPEN to 127\.0\.0\.1\/32/);
   });
 
   it("looks at all hosts, and ends with what is worst", async () => {
@@ -137,16 +137,16 @@ describe("clawdlets verify", () => {
     const layout = projectOf();
     const token = `HCLOUD_TOKEN=${world.lab.emulator.token}`;
     writeFileSync(join(layout.dir, ".env"), `${[token, ...lines].join("\n")}\n`, { mode: 0o600 });
-    const { exitCode, stderr } = await clawdlets(layout, "verify");
-    expect(stderr).toMatch(text);
+    const { exitCode, stdout } = await clawdlets(layout, "verify");
+    expect(stdout).toMatch(text);
     expect(exitCode).toBe(code);
   });
 
   it("says that a server the state names is gone", async () => {
     const layout = projectOf();
     writeState(layout, "tailnet", [declaredPing], 999_999);
-    const { exitCode, stderr } = await clawdlets(layout, "verify");
-    expect(stderr).toMatch(/Hetzner has no server 999999, which the state names/);
+    const { exitCode, stdout } = await clawdlets(layout, "verify");
+    expect(stdout).toMatch(/Hetzner has no server 999999, which the state names/);
     expect(exitCode).toBe(1);
   });
 
@@ -188,18 +188,18 @@ describe("clawdlets lockdown", () => {
     spoil(layout);
     await openWindow();
     await world.setRules([ping, ssh(admin)]);
-    const { exitCode, stderr } = await clawdlets(layout, "lockdown", "--host", host);
-    expect(exitCode, stderr).toBe(0);
-    expect(stderr).toMatch(
+    const { exitCode, stdout } = await clawdlets(layout, "lockdown", "--host", host);
+    expect(exitCode, stdout).toBe(0);
+    expect(stdout).toMatch(
       /1 window\(s\) closed\n.*taken away: in tcp\/22.*\n.*locked down.*\(expected by the labels\)/,
     );
   });
 
   it("does not believe itself: with another firewall on the server it fails and says which", async () => {
     await world.addFirewall("stray", [ssh(admin)]);
-    const { exitCode, stderr } = await clawdlets(projectOf(), "lockdown");
+    const { exitCode, stdout } = await clawdlets(projectOf(), "lockdown");
     expect(exitCode).toBe(8);
-    expect(stderr).toMatch(
+    expect(stdout).toMatch(
       /NOT LOCKED DOWN.*\n.*another firewall is on the server: "stray" \(\d+\), which opens TCP\/22/,
     );
   });
@@ -207,10 +207,10 @@ describe("clawdlets lockdown", () => {
   it("leaves the declared rule of a public host, and a stack file that says bootstrap does not keep anything open", async () => {
     const layout = projectOf({ stackFile: settings("  clawdlets:sshExposure: bootstrap\n") });
     await openWindow();
-    expect((await clawdlets(layout, "lockdown")).stderr).toMatch(/1 window\(s\) closed\n.*locked down/);
+    expect((await clawdlets(layout, "lockdown")).stdout).toMatch(/1 window\(s\) closed\n.*locked down/);
     writeState(layout, "public", [declaredPing, declaredSsh]);
     await world.setRules([ping, ssh(admin)]);
-    const { exitCode, stderr } = await clawdlets(layout, "lockdown");
-    expect([exitCode, stderr]).toEqual([0, expect.stringMatching(/no window was open\n.*locked down/)]);
+    const { exitCode, stdout } = await clawdlets(layout, "lockdown");
+    expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/no window was open\n.*locked down/)]);
   });
 });

@@ -46,7 +46,7 @@ describe("clawdlets window", () => {
 
     const closed = await window(layout, "close", "--json");
     expect(closed.json()).toEqual({ ok: true, hosts: [{ host, closed: 1 }] });
-    expect((await window(layout, "list")).stderr).toContain("no window");
+    expect((await window(layout, "list")).stdout).toContain("no window");
   }, 30_000);
 
   it("closes though the stack file, stack.json and every other file are broken, and the state is locked", async () => {
@@ -56,7 +56,7 @@ describe("clawdlets window", () => {
     writeFileSync(hostLayoutOf(layout, host).stackFile, "config: [");
     const closed = await window(layout, "close", "--host", host);
     expect(closed.exitCode, closed.stderr).toBe(0);
-    expect(closed.stderr).toContain("1 window(s) closed");
+    expect(closed.stdout).toContain("1 window(s) closed");
   }, 30_000);
 
   it("says with its exit code that one is past its deadline", async () => {

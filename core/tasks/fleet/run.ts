@@ -1,6 +1,7 @@
 import pMap from "p-map";
-import { messageOf, UserError } from "../../base/errors.ts";
 import { type ExitCode, exitCodes } from "../../base/exit-codes.ts";
+import { type StopCode, stopCodeOf } from "../../base/stopped.ts";
+import { asUserError } from "../../base/system-errors.ts";
 import type { Admission } from "./admission.ts";
 
 /** What a task says of its host when it ended without throwing. */
@@ -23,7 +24,7 @@ export type HostState = "waiting" | "running" | "ok" | "failed" | "stopped" | "n
 export interface Outcome<R> {
   host: string;
   state: Exclude<HostState, "waiting" | "running">;
-  exitCode: ExitCode | 125;
+  exitCode: ExitCode | StopCode;
   seconds: number;
   summary: string;
   details: readonly string[];
@@ -101,7 +102,9 @@ async function runHost<R>({ task, signal, admission, watch }: FleetRun<R>, host:
   } catch (error) {
     if (startedAt === undefined && signal.aborted) return notStarted(host, "the run was stopped");
     const outcome = { host, seconds: seconds(), ...wordsOf(host, error) };
-    return signal.aborted ? { ...outcome, state: "stopped", exitCode: 125 } : { ...outcome, state: "failed" };
+    return signal.aborted
+      ? { ...outcome, state: "stopped", exitCode: stopCodeOf(signal.reason) }
+      : { ...outcome, state: "failed" };
   } finally {
     release?.();
   }
@@ -109,15 +112,16 @@ async function runHost<R>({ task, signal, admission, watch }: FleetRun<R>, host:
 
 /** A bug in one host's task is no reason to leave the others half-way. */
 function wordsOf(host: string, error: unknown): { exitCode: ExitCode; summary: string; details: readonly string[] } {
-  if (!(error instanceof UserError)) {
+  const known = asUserError(error);
+  if (!known) {
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { exitCode: exitCodes.failed, summary: "a bug, please report it", details: stack.split("\n") };
   }
-  const [first = "", ...rest] = messageOf(error).split("\n");
+  const [first = "", ...rest] = known.message.split("\n");
   const summary = first.replace(`${host}: `, "");
   // What stands above such an error on one host's terminal would stand among other hosts' lines here.
-  if (error.reasons.length > 0) {
-    return { exitCode: error.exitCode, summary: summary.split(". ")[0] ?? "", details: error.reasons };
+  if (known.reasons.length > 0) {
+    return { exitCode: known.exitCode, summary: summary.split(". ")[0] ?? "", details: known.reasons };
   }
-  return { exitCode: error.exitCode, summary, details: rest.map((line) => line.trim()) };
+  return { exitCode: known.exitCode, summary, details: rest.map((line) => line.trim()) };
 }

@@ -51,7 +51,7 @@ it("plain lines have the time, the host in a column, and no control characters o
 });
 
 it("the summary has failures first with their reasons, and the command for the rest", () => {
-  const stopped = outcome("web-4", { state: "stopped", exitCode: 125, summary: "up failed", details: ["cancelled"] });
+  const stopped = outcome("web-4", { state: "stopped", exitCode: 130, summary: "up failed", details: ["cancelled"] });
   const lines = summaryLines("up", [outcome("web-1"), outcome("web-2"), left, stopped, failed], 61.25, 5);
   expect(lines).toEqual([
     "FAILED   web-12  up failed",

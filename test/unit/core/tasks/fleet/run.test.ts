@@ -97,7 +97,7 @@ describe("many hosts", () => {
     };
     const started = run({ task });
     expect(await started.outcomes).toMatchObject([
-      { host: "web-1", state: "stopped", exitCode: 125, summary: "up failed", details: ["cancelled"] },
+      { host: "web-1", state: "stopped", exitCode: 130, summary: "up failed", details: ["cancelled"] },
       { state: "not started", summary: "not started: the run was stopped" },
       { state: "not started" },
       { state: "not started" },

@@ -1,0 +1,76 @@
+import { CommanderError } from "commander";
+import { SettingsError, type UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+import { asUserError } from "../../core/base/system-errors.ts";
+import { wasStopped } from "../../engine/signals.ts";
+import { hasPrintedJson, printJson, tell } from "./output.ts";
+
+/** One reason of a refusal, for `--json`; `where` and `setting` where a setting is wrong. */
+interface RefusalProblem {
+  message: string;
+  details?: readonly string[];
+  where?: string;
+  setting?: string;
+}
+
+interface Refusal {
+  exitCode: number;
+  /** For a person, on standard error; empty where it was shown already. */
+  text: string;
+  problems: readonly RefusalProblem[];
+}
+
+/**
+ * Says why a command failed: a person's error without a stack, a bug's with one, and with `--json` as the one JSON object
+ * `{ok: false, exitCode, problems}` on standard output. @returns the exit code
+ */
+export function report(error: unknown): number {
+  if (error instanceof CommanderError && error.exitCode === 0) return endOf(exitCodes.ok);
+  const { exitCode, text, problems } = refusalOf(error);
+  const code = endOf(exitCode);
+  if (text !== "") tell(text);
+  if (isJsonAsked() && !hasPrintedJson()) printJson({ ok: false, exitCode: code, problems });
+  return code;
+}
+
+/**
+ * The exit code at the end of a command. Whoever stopped it gets the shell's code for that signal, whatever the stop led to; only
+ * an open port says more.
+ */
+export function endOf(exitCode: string | number | undefined | null): number {
+  const code = Number(exitCode ?? exitCodes.ok);
+  const stopped = wasStopped();
+  return stopped && code !== exitCodes.open ? stopped.exitCode : code;
+}
+
+function refusalOf(error: unknown): Refusal {
+  if (error instanceof CommanderError) {
+    // Commander has shown it already, with its suggestion.
+    return { exitCode: exitCodes.usage, text: "", problems: [{ message: error.message.replace(/^error: /, "") }] };
+  }
+  const known = asUserError(error);
+  if (known) return { exitCode: known.exitCode, text: `clawdlets: ${known.message}`, problems: problemsOf(known) };
+  if (error instanceof Error && error.name === "AbortError") {
+    const message = wasStopped()?.message ?? error.message;
+    return { exitCode: exitCodes.failed, text: `clawdlets: ${message}`, problems: [{ message }] };
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return {
+    exitCode: exitCodes.failed,
+    text: `clawdlets: a bug, please report it: ${text}`,
+    problems: [{ message: `a bug, please report it: ${error instanceof Error ? error.message : String(error)}` }],
+  };
+}
+
+function problemsOf(error: UserError): RefusalProblem[] {
+  if (error instanceof SettingsError) return [...error.problems];
+  const details = [...error.details, ...error.reasons];
+  const [message = ""] = error.details.length > 0 ? error.message.split("\n") : [error.message];
+  return [{ message, ...(details.length > 0 && { details }) }];
+}
+
+/** What follows `--` belongs to another program. */
+function isJsonAsked(): boolean {
+  const end = process.argv.indexOf("--");
+  return (end < 0 ? process.argv : process.argv.slice(0, end)).slice(2).includes("--json");
+}

@@ -1,0 +1,21 @@
+/** What a shell reports for a program that a signal ended: 128 and the number of the signal. */
+const stopCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+
+export type StopSignal = keyof typeof stopCodes;
+export type StopCode = (typeof stopCodes)[StopSignal];
+
+/** Somebody asked us to stop: Ctrl-C, SIGTERM, or a terminal that was closed. */
+export class Stopped extends Error {
+  override readonly name = "AbortError";
+  readonly exitCode: StopCode;
+
+  constructor(signal: StopSignal, message = `stopped by ${signal === "SIGINT" ? "Ctrl-C" : signal}`) {
+    super(message);
+    this.exitCode = stopCodes[signal];
+  }
+}
+
+/** The exit code of a run that was stopped. @param reason of the AbortSignal */
+export function stopCodeOf(reason: unknown): StopCode {
+  return reason instanceof Stopped ? reason.exitCode : stopCodes.SIGINT;
+}

@@ -1,0 +1,98 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { execa } from "execa";
+import { describe, expect, it } from "vitest";
+import { programFor, withChildren } from "../../cli/program.ts";
+import { type Layout, layoutOf } from "../../core/project/layout.ts";
+import { project, stackFile, temporaryFolder } from "../_project.ts";
+import { repository } from "../_repository.ts";
+import { everyCommand } from "./_commands.ts";
+
+const host = "clawdbot-fleet-host";
+
+/** What commands require beside the host. */
+const more: Readonly<Record<string, readonly string[]>> = { "secrets edit": ["discord_token_maren"], ssh: [host] };
+
+const program = await programFor("");
+const groups = new Set(
+  withChildren(program)
+    .filter((command) => command.commands.length > 0)
+    .map((command) => command.name()),
+);
+const commands = (await everyCommand()).filter((words) => !groups.has(words.at(-1) ?? "clawdlets"));
+
+async function clawdlets(layout: Pick<Layout, "root">, args: readonly string[]) {
+  const env = { HCLOUD_TOKEN: "too-short" };
+  const run = () =>
+    execa(join(repository, "bin", "clawdlets"), args, {
+      cwd: layout.root,
+      env,
+      input: "x",
+      reject: false,
+      timeout: 60_000,
+    });
+  return run();
+}
+
+/** The same refusal with and without `--json`. */
+async function refusal(layout: Pick<Layout, "root">, words: readonly string[], args: readonly string[] = []) {
+  const all = [...words, ...(more[words.join(" ")] ?? []), ...args];
+  const [plain, json] = await Promise.all([clawdlets(layout, all), clawdlets(layout, [...all, "--json"])]);
+  return { plain, json, object: JSON.parse(json.stdout) };
+}
+
+/** Those that change something, or ask Hetzner: none of them gets beyond a setting that is wrong. */
+const wordsNeedToken = new Set([
+  "up",
+  "preview",
+  "destroy",
+  "adopt",
+  "rebuild",
+  "lockdown",
+  "window open",
+  "window list",
+]);
+
+const takesJson = new Set<string>();
+for (const words of commands) {
+  let command = program;
+  for (const word of words) command = command.commands.find((each) => each.name() === word) as typeof command;
+  if (command.options.some(({ long }) => long === "--json")) takesJson.add(words.join(" "));
+}
+
+describe.each(commands.map((words) => [words.join(" "), words] as const))("clawdlets %s --json", (name, words) => {
+  it("refuses a command line that is wrong with one JSON object and exit code 2", async () => {
+    const { plain, json, object } = await refusal({ root: temporaryFolder() }, words, ["--no-such-option"]);
+    expect([plain.exitCode, json.exitCode]).toEqual([2, 2]);
+    expect(plain.stdout).toBe("");
+    expect(object).toEqual({
+      ok: false,
+      exitCode: 2,
+      problems: [{ message: expect.stringContaining("--no-such-option") }],
+    });
+  });
+
+  if (!takesJson.has(name) || name === "demo" || name === "emulator") return;
+
+  it("refuses a folder without a project", async () => {
+    const { plain, json, object } = await refusal({ root: temporaryFolder() }, words);
+    expect(json.exitCode, json.stderr).toBe(plain.exitCode);
+    expect(json.exitCode).toBe(3);
+    expect(plain.stdout).toBe("");
+    expect(object).toMatchObject({
+      ok: false,
+      exitCode: 3,
+      problems: [{ message: expect.stringContaining("Pulumi.yaml") }],
+    });
+  });
+
+  it("says one thing of a wrong setting, and nothing else on standard output", async () => {
+    const bad = project({ stackFile: stackFile.replace("cx43", "cax11") });
+    writeFileSync(join(bad.dir, "passphrase"), "x\n", { mode: 0o600 });
+    const { plain, json, object } = await refusal(layoutOf(bad.root), words);
+    expect(json.exitCode, json.stderr).toBe(plain.exitCode);
+    expect(object.ok, json.stderr).toBe(json.exitCode === 0);
+    if (wordsNeedToken.has(name)) expect(json.exitCode, json.stderr).toBe(3);
+    expect(json.stderr).not.toContain("a bug");
+  });
+});
