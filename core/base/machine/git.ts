@@ -26,6 +26,6 @@ export function gitAnswer(
     stripFinalNewline: false,
     timeout: 30_000,
   });
-  const stderr = answer.code === "ENOENT" ? "git is not installed" : answer.stderr;
+  const stderr = answer.code === "ENOENT" ? "git is not installed" : (answer.stderr ?? "");
   return { exitCode: answer.exitCode ?? 1, stdout: answer.stdout, stderr };
 }

@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { layoutOf } from "../../../../../core/project/layout.ts";
-import { missingWorkflowFiles } from "../../../../../core/tasks/repo/workflow-files.ts";
-import { scaffold } from "../../../../../core/tasks/scaffold.ts";
-import { temporaryFolder } from "../../../../_project.ts";
+import { layoutOf } from "../../../../core/project/layout.ts";
+import { missingWorkflowFiles } from "../../../../core/tasks/repo/workflow-files.ts";
+import { scaffold } from "../../../../core/tasks/scaffold.ts";
+import { temporaryFolder } from "../../../_project.ts";
 
 const files = [
   ".github/workflows/preview.yml",
