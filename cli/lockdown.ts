@@ -1,12 +1,12 @@
 import { Command } from "commander";
 import { exitCodes } from "../core/base/exit-codes.ts";
-import { createHetzner } from "../core/base/hetzner/client.ts";
 import { asUserError } from "../core/base/system-errors.ts";
 import { type Closed, closeHost } from "../core/host/lockdown/close.ts";
 import { type Expectation, expectationOf } from "../core/host/lockdown/expectation.ts";
 import { lockdownFacts } from "../core/host/lockdown/facts.ts";
 import { proveLockdown } from "../core/host/lockdown/prove.ts";
 import { type Verified, verifyExpected } from "../core/host/lockdown/verify.ts";
+import { closingClient, closingTime } from "../core/host/window/close-and-prove.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
 import { accessOf, readAccess } from "../core/project/settings/access.ts";
 import { loadHost } from "../core/project/settings/host.ts";
@@ -87,16 +87,17 @@ async function lockDownHost(
   say: ResultLine,
 ): Promise<Verified & { closed: Closed }> {
   const access = readAccess(layout, host, process.env);
-  // Not stopped by Ctrl-C: closing is what was asked for, and takes a moment.
-  const hetzner = createHetzner({ endpoint: access.endpoint, token: access.token });
+  // Ctrl-C leaves it some seconds: closing is what was asked for.
+  const hetzner = closingClient(access, closingTime(host, signal));
   let expectation: Expectation | undefined;
   const closed = await closeHost(hetzner, host, async () => {
     expectation = await expectationOf(hetzner, { layout, host, access });
     return expectation?.expected;
   });
   const { windows, rules } = closed;
-  if (windows > 0) say(`${host}: ${windows} window(s) closed`);
-  for (const rule of rules) say(`${host}: taken away: ${rule}`);
+  // What Hetzner says; the check below tries to connect.
+  if (windows > 0) say(`${host}: Hetzner reports ${windows} ${windows === 1 ? "window" : "windows"} closed`);
+  for (const rule of rules) say(`${host}: Hetzner reports a rule removed: ${rule}`);
   if (windows + rules.length === 0) say(`${host}: no window was open`);
   if (!expectation) {
     const warnings = ["Hetzner has no server of this host, so there is nothing that could be open"];

@@ -1,14 +1,17 @@
 import { Command, InvalidArgumentError } from "commander";
+import pMap from "p-map";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { createHetzner } from "../core/base/hetzner/client.ts";
 import { asUserError } from "../core/base/system-errors.ts";
-import { closeWindow, findWindows, type Window } from "../core/host/window/window.ts";
+import type { PortTries } from "../core/host/reach/port.ts";
+import { closeAndProve, closedInWords, closingClient, closingTime } from "../core/host/window/close-and-prove.ts";
+import { findWindows, type Window } from "../core/host/window/window.ts";
 import { openByHand } from "../core/host/window/window-by-hand.ts";
 import { noteWindow, readWindowJournal } from "../core/host/window/window-journal.ts";
-import { findLayout, hostLayoutOf } from "../core/project/layout.ts";
+import { findLayout, hostLayoutOf, type Layout } from "../core/project/layout.ts";
 import { readAccess } from "../core/project/settings/access.ts";
 import { allOption, chooseHosts } from "./shared/hosts.ts";
-import { printJson, resultLines } from "./shared/output.ts";
+import { printJson, type ResultLine, resultLines } from "./shared/output.ts";
 
 interface Options {
   host?: string;
@@ -57,37 +60,59 @@ function openCommand(): Command {
 
 function closeCommand(): Command {
   return new Command("close")
-    .description("close every window of a host, whoever opened it and whatever is wrong with the files here")
+    .description(
+      "close every window of a host, whoever opened it and whatever is wrong with the files here, then try to connect",
+    )
     .option(...hostOption)
     .option(...allOption)
     .option(...jsonOption)
-    .addHelpText("after", "\nExamples:\n  clawdlets window close --host web-1\n  clawdlets window close --all --json\n")
+    .addHelpText(
+      "after",
+      "\nExits 8 when TCP/22 still answers, or could not be shown to be closed.\n\nExamples:\n  clawdlets window close --host web-1\n  clawdlets window close --all --json\n",
+    )
     .action(async (options: Options) => {
       const layout = findLayout(process.cwd());
       const say = resultLines(options.json);
-      const results: { host: string; closed: number; failed?: string }[] = [];
-      for (const host of chooseHosts(layout, options)) {
-        const result = { host, closed: 0 };
-        try {
-          const hetzner = createHetzner(readAccess(layout, host, process.env));
-          for (const window of await findWindows(hetzner, host)) {
-            await closeWindow(hetzner, window);
-            if (window.open) result.closed += 1;
-          }
-          if (result.closed > 0) noteWindow(hostLayoutOf(layout, host).windows, { event: "closed", by: "window" });
-          say(`${host}: ${result.closed === 0 ? "no window was open" : `${result.closed} window(s) closed`}`);
-          results.push(result);
-        } catch (error) {
-          const known = asUserError(error);
-          if (!known) throw error; // One host in trouble keeps no other one open.
-          say(`${host}: NOT CLOSED: ${known.message}`);
-          results.push({ ...result, failed: known.message });
-        }
-      }
+      // Side by side: one host in trouble keeps no other one open.
+      const close = (host: string) => closeHostsWindows(layout, host, say);
+      const results = await pMap(chooseHosts(layout, options), close, { concurrency: 8 });
       const ok = results.every(({ failed }) => failed === undefined);
       if (options.json) printJson({ ok, hosts: results });
       if (!ok) process.exitCode = exitCodes.open;
     });
+}
+
+interface CloseResult {
+  host: string;
+  /** Windows that were open. */
+  closed: number;
+  /** What connecting to TCP/22 showed afterwards. */
+  ports: PortTries[];
+  failed?: string;
+}
+
+async function closeHostsWindows(layout: Layout, host: string, say: ResultLine): Promise<CloseResult> {
+  try {
+    const access = readAccess(layout, host, process.env);
+    const time = closingTime(host);
+    const { sshPort } = access;
+    const closed = await closeAndProve(closingClient(access, time), { host, sshPort, time });
+    const { windows, ports, openers } = closed;
+    if (windows > 0) noteWindow(hostLayoutOf(layout, host).windows, { event: "closed", by: "window" });
+    const count = windows === 0 ? "no window was open" : `${windows} ${windows === 1 ? "window" : "windows"} closed`;
+    say(`${host}: ${count}; ${closedInWords(closed)}`);
+    const strangers = openers.filter(({ isOwn }) => !isOwn).map(({ name }) => name);
+    if (strangers.length === 0) return { host, closed: windows, ports };
+    const failed = `TCP/22 stays open: it is opened by ${strangers.join(", ")}. See: clawdlets lockdown --host ${host}`;
+    say(`${host}: ${failed}`);
+    return { host, closed: windows, ports, failed };
+  } catch (error) {
+    const known = asUserError(error);
+    if (!known) throw error;
+    const failed = known.message;
+    say(failed.startsWith(`${host}: NOT CLOSED`) ? failed : `${host}: NOT CLOSED: ${failed}`);
+    return { host, closed: 0, ports: [], failed };
+  }
 }
 
 function listCommand(): Command {

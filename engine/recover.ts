@@ -7,7 +7,8 @@ import { findExisting, isAtHetzner } from "../core/base/hetzner/existing.ts";
 import { inStackFile } from "../core/host/install/preflight.ts";
 import { ensureOn, findServer } from "../core/host/server/power.ts";
 import { checkTypeChange } from "../core/host/server/type-change.ts";
-import { closeWindow, findWindows } from "../core/host/window/window.ts";
+import { closeAndProve, closedInWords, closingClient, closingTime } from "../core/host/window/close-and-prove.ts";
+import { findWindows } from "../core/host/window/window.ts";
 import { noteWindow } from "../core/host/window/window-journal.ts";
 import { hostLayoutOf, type Layout } from "../core/project/layout.ts";
 import { type HostSettings, keepsWindow, type LocalSettings } from "../core/project/settings/host.ts";
@@ -28,7 +29,7 @@ export interface Recovery {
   layout: Layout;
   host: string;
   settings: HostSettings;
-  local: Pick<LocalSettings, "endpoint" | "token">;
+  local: Pick<LocalSettings, "endpoint" | "token" | "sshPort">;
   /** Whether the host is about to be destroyed: then nobody needs it switched on. */
   removing?: boolean;
   tell: (text: string) => void;
@@ -77,6 +78,7 @@ export async function recover(stack: Stack, recovery: Recovery): Promise<void> {
 }
 
 /**
+/**
  * Switches the server on, which a refused change of its type or a rebuild that failed half way leaves off, and refuses a change
  * of its type that Hetzner would refuse once the power is cut.
  * @throws SettingsError before anything is changed
@@ -94,16 +96,21 @@ async function prepareServer(
 }
 
 /**
- * A window that a run left whose machine is gone, or that is past its deadline. The engine is about to hold the stack's lock, so
- * no other run needs it. A host that was never made has none, and is not asked for.
+ * Closes what was left by a run whose machine is gone, or is past its deadline, and tries to connect. The engine is about to hold
+ * the stack's lock, so no other run needs it. A host that was never made has none, and is not asked for.
+ * @throws UserError (open) when TCP/22 still answers
  */
-async function closeLeftWindows(hetzner: Hetzner, { layout, host, settings, tell }: Recovery): Promise<void> {
+async function closeLeftWindows(hetzner: Hetzner, { layout, host, settings, local, tell }: Recovery): Promise<void> {
   const windows = await findWindows(hetzner, host);
-  for (const window of windows) {
-    if (keepsWindow(settings) && window.until === undefined) continue;
-    await closeWindow(hetzner, window);
-    if (!window.open) continue;
-    noteWindow(hostLayoutOf(layout, host).windows, { event: "closed", by: "up" });
-    tell(`${host}: a bootstrap window that was left open to ${window.cidrs.join(", ")} is closed`);
+  const left = windows.filter(({ until }) => !(keepsWindow(settings) && until === undefined));
+  if (left.length === 0) return;
+  const time = closingTime(host);
+  const { sshPort } = local;
+  const closed = await closeAndProve(closingClient(local, time), { host, sshPort, windows: left, time });
+  const open = left.filter((window) => window.open);
+  if (open.length === 0) return;
+  noteWindow(hostLayoutOf(layout, host).windows, { event: "closed", by: "up" });
+  for (const { cidrs } of open) {
+    tell(`${host}: a bootstrap window that was left open to ${cidrs.join(", ")} is closed; ${closedInWords(closed)}`);
   }
 }

@@ -55,8 +55,12 @@ export async function withSession<T>(options: ServerOptions, work: (session: Ses
   );
 }
 
-/** Hands this terminal to ssh: what it prints comes as it is, and Ctrl-C ends it. @returns its exit code */
-export async function attach({ route }: Session, command: readonly string[], options: string[] = []): Promise<number> {
+/** Hands this terminal to ssh: what it prints comes as it is, and Ctrl-C or SIGTERM ends it. @returns its exit code */
+export async function attach(
+  { route, signal }: Session,
+  command: readonly string[],
+  options: string[] = [],
+): Promise<number> {
   const args = [
     ...strictOptions(route),
     ...options,
@@ -67,6 +71,7 @@ export async function attach({ route }: Session, command: readonly string[], opt
   ];
   const env = cleanEnvironment(route.agent === undefined ? {} : { SSH_AUTH_SOCK: route.agent });
   const child = spawn("ssh", args, { stdio: "inherit", env });
+  signal.addEventListener("abort", () => child.kill(), { once: true });
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code) => resolve(code ?? 130));

@@ -3,12 +3,12 @@ import { createHetzner } from "../../core/base/hetzner/client.ts";
 import { readJournal } from "../../core/host/journal.ts";
 import { adminRoute } from "../../core/host/reach/admin-route.ts";
 import type { SshRoute } from "../../core/host/reach/ssh.ts";
-import { closeWindow, type Window } from "../../core/host/window/window.ts";
-import { openByHand } from "../../core/host/window/window-by-hand.ts";
-import { noteWindow } from "../../core/host/window/window-journal.ts";
+import { closedInWords } from "../../core/host/window/close-and-prove.ts";
+import { whileOpen } from "../../core/host/window/window-by-hand.ts";
 import { hostLayoutOf, type Layout } from "../../core/project/layout.ts";
 import { accessOf } from "../../core/project/settings/access.ts";
 import type { HostSettings, LocalSettings } from "../../core/project/settings/host.ts";
+import { printable } from "../../engine/progress.ts";
 
 export const windowOption = [
   "--window",
@@ -16,11 +16,17 @@ export const windowOption = [
 ] as const;
 
 /**
- * Does `work` by the host's public address, with TCP/22 open to the admin network while it lasts.
- * @param minutes after which a guard closes the window that this process could not
+ * Does `work` over the host's public address, with TCP/22 open to the admin network while it lasts.
+ * @param minutes after which a guard closes the window in any case
+ * @throws UserError (open) when TCP/22 was not seen closed afterwards
  */
 export async function behindWindow<T>(
-  { layout, settings, local }: { layout: Layout; settings: HostSettings; local: LocalSettings },
+  {
+    layout,
+    settings,
+    local,
+    signal,
+  }: { layout: Layout; settings: HostSettings; local: LocalSettings; signal: AbortSignal },
   minutes: number,
   work: (route: SshRoute) => Promise<T>,
 ): Promise<T> {
@@ -30,13 +36,12 @@ export async function behindWindow<T>(
   if (address === undefined)
     throw new UserError(`${host}: this machine does not know its address: never installed from here.`);
   const hetzner = createHetzner(local);
-  const window: Window = await openByHand(hetzner, { host, files, access: accessOf(local), minutes });
-  process.stderr.write(`${host}: TCP/22 is open to ${window.cidrs.join(", ")} for this command\n`);
-  try {
-    return await work(adminRoute({ layout, settings, local }, address));
-  } finally {
-    await closeWindow(hetzner, window);
-    noteWindow(files.windows, { event: "closed", by: "window" });
-    process.stderr.write(`${host}: TCP/22 is closed again\n`);
-  }
+  const request = { host, files, access: accessOf(local), minutes, signal };
+  const tell = (text: string) => process.stderr.write(`${printable(`${host}: ${text}`)}\n`);
+  const { result, closed } = await whileOpen(hetzner, request, async ({ cidrs }) => {
+    tell(`TCP/22 is open to ${cidrs.join(", ")} for this command`);
+    return work(adminRoute({ layout, settings, local }, address));
+  });
+  tell(`the window is closed again: ${closedInWords(closed)}`);
+  return result;
 }

@@ -165,7 +165,7 @@ describe("clawdlets lockdown", () => {
     await openWindow();
     const { exitCode, stderr, json } = await clawdlets(projectOf(), "lockdown", "--json");
     expect(exitCode, stderr).toBe(0);
-    expect(stderr).toMatch(/web-1: 1 window\(s\) closed\n.*locked down/);
+    expect(stderr).toMatch(/web-1: Hetzner reports 1 window closed\n.*locked down/);
     expect(json).toMatchObject({ ok: true, hosts: [{ closed: { windows: 1, rules: [] }, seen: { ok: true } }] });
   });
 
@@ -191,7 +191,7 @@ describe("clawdlets lockdown", () => {
     const { exitCode, stdout } = await clawdlets(layout, "lockdown", "--host", host);
     expect(exitCode, stdout).toBe(0);
     expect(stdout).toMatch(
-      /1 window\(s\) closed\n.*taken away: in tcp\/22.*\n.*locked down.*\(expected by the labels\)/,
+      /Hetzner reports 1 window closed\n.*a rule removed: in tcp\/22.*\n.*locked down.*\(expected by the labels\)/,
     );
   });
 
@@ -207,7 +207,7 @@ describe("clawdlets lockdown", () => {
   it("leaves the declared rule of a public host, and a stack file that says bootstrap does not keep anything open", async () => {
     const layout = projectOf({ stackFile: settings("  clawdlets:sshExposure: bootstrap\n") });
     await openWindow();
-    expect((await clawdlets(layout, "lockdown")).stdout).toMatch(/1 window\(s\) closed\n.*locked down/);
+    expect((await clawdlets(layout, "lockdown")).stdout).toMatch(/Hetzner reports 1 window closed\n.*locked down/);
     writeState(layout, "public", [declaredPing, declaredSsh]);
     await world.setRules([ping, ssh(admin)]);
     const { exitCode, stdout } = await clawdlets(layout, "lockdown");

@@ -5,19 +5,25 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { labelsOf } from "../../core/base/hetzner/labels.ts";
 import { hostLayoutOf, type Layout } from "../../core/project/layout.ts";
 import { project, token } from "../_project.ts";
-import { type Lab, newServer, startLab } from "../emulator/_lab.ts";
+import { done, type Lab, newServer, startLab } from "../emulator/_lab.ts";
 
 const host = "clawdbot-fleet-host";
 const clawdlets = join(process.cwd(), "bin", "clawdlets.mjs");
 let lab: Lab;
+let server: { id: number; ipv4: string };
+let declaredId = 0;
 beforeAll(async () => {
   lab = await startLab({ token });
-  await newServer(lab, host, { labels: labelsOf(host) });
+  const rules = [{ direction: "in", protocol: "icmp", source_ips: ["0.0.0.0/0"] }];
+  const firewall = { name: `${host}-fw`, labels: labelsOf(host), rules };
+  declaredId = (await done(lab, "POST", "/firewalls", firewall)).body.firewall.id;
+  const firewalls = [{ firewall: declaredId }];
+  server = await newServer(lab, host, { labels: labelsOf(host), firewalls });
 });
 afterAll(() => lab.stop());
 
 const inProject = (files: Parameters<typeof project>[0] = {}) => {
-  const env = `HCLOUD_TOKEN=${token}\nHCLOUD_ENDPOINT=${lab.emulator.endpoint}\n`;
+  const env = `HCLOUD_TOKEN=${token}\nHCLOUD_ENDPOINT=${lab.emulator.endpoint}\nCLAWDLETS_SSH_PORT=${lab.emulator.sshPort}\n`;
   return project({ env, ...files });
 };
 
@@ -45,7 +51,8 @@ describe("clawdlets window", () => {
     expect(history.map(({ event }: { event: string }) => event)).toEqual(["opening", "open"]);
 
     const closed = await window(layout, "close", "--json");
-    expect(closed.json()).toEqual({ ok: true, hosts: [{ host, closed: 1 }] });
+    const ports = [{ address: server.ipv4, closed: true, seen: ["refused", "refused", "refused"] }, { version: 6 }];
+    expect(closed.json()).toMatchObject({ ok: true, hosts: [{ host, closed: 1, ports }] });
     expect((await window(layout, "list")).stdout).toContain("no window");
   }, 30_000);
 
@@ -56,8 +63,41 @@ describe("clawdlets window", () => {
     writeFileSync(hostLayoutOf(layout, host).stackFile, "config: [");
     const closed = await window(layout, "close", "--host", host);
     expect(closed.exitCode, closed.stderr).toBe(0);
-    expect(closed.stdout).toContain("1 window(s) closed");
+    expect(closed.stdout).toContain("1 window closed; TCP/22 of ");
   }, 30_000);
+
+  describe("where TCP/22 still answers", () => {
+    const ssh = { direction: "in", protocol: "tcp", port: "22", source_ips: ["127.0.0.1/32"] };
+    const setRules = (id: number, rules: object[]) => {
+      return done(lab, "POST", `/firewalls/${id}/actions/set_rules`, { rules });
+    };
+
+    it("says that the host's own firewall opens it, which is no failure", async () => {
+      await setRules(declaredId, [ssh]);
+      const closed = await window(inProject(), "close");
+      await setRules(declaredId, []);
+      expect(closed.stdout).toMatch(/no window was open; TCP\/22 of \S+ STILL ANSWERS: open; .*-fw" \(\d+\)/);
+      expect(closed.exitCode).toBe(0);
+    });
+
+    it("fails and names another firewall that opens it", async () => {
+      const apply_to = [{ type: "server", server: { id: server.id } }];
+      const stray = { name: "stray", rules: [ssh], apply_to };
+      const { id } = (await done(lab, "POST", "/firewalls", stray)).body.firewall;
+      const closed = await window(inProject(), "close", "--json");
+      await done(lab, "POST", `/firewalls/${id}/actions/remove_from_resources`, { remove_from: apply_to });
+      expect(closed.json()).toMatchObject({ ok: false, hosts: [{ failed: expect.stringContaining('"stray"') }] });
+      expect(closed.exitCode).toBe(8);
+    });
+
+    it("fails where no firewall is on the server", async () => {
+      const target = [{ type: "server", server: { id: server.id } }];
+      await done(lab, "POST", `/firewalls/${declaredId}/actions/remove_from_resources`, { remove_from: target });
+      const closed = await window(inProject(), "close");
+      await done(lab, "POST", `/firewalls/${declaredId}/actions/apply_to_resources`, { apply_to: target });
+      expect([closed.exitCode, closed.stdout]).toEqual([8, expect.stringContaining("the lack of any firewall")]);
+    });
+  });
 
   it("says with its exit code that one is past its deadline", async () => {
     const layout = inProject();

@@ -52,10 +52,10 @@ export function clientOf(endpoint: string, token: string | null): Api {
 }
 
 /** Awaits a condition. @throws Error naming what was waited for */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 15_000;
+export async function until(what: string, holds: () => boolean | Promise<boolean>, seconds = 15): Promise<void> {
+  const deadline = Date.now() + seconds * 1000;
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`waited 15 s in vain until ${what}`);
+    if (Date.now() > deadline) throw new Error(`waited ${seconds} s in vain until ${what}`);
     await sleep(5);
   }
 }
@@ -79,7 +79,7 @@ export async function done(lab: Lab, method: string, path: string, body?: unknow
 export async function newServer(lab: Lab, name: string, more: Record<string, unknown> = {}) {
   const body = { name, server_type: "cx23", image: "debian-12", ...more };
   const { server } = (await done(lab, "POST", "/servers", body)).body;
-  await until(`${name} is up`, () => reportOf(lab, server.id).isAnswering);
+  await until(`${name} is up`, () => reportOf(lab, server.id).isAnswering, 60);
   return { id: server.id as number, ipv4: server.public_net.ipv4?.ip as string };
 }
 

@@ -197,7 +197,7 @@ describe("clawdlets rebuild --window, with the tailnet broken", () => {
       const { exitCode, stderr, json } = await lab.json(["rebuild", "--host", "web-3", "--window"]);
       expect(exitCode, stderr).toBe(0);
       expect(json).toMatchObject({ ok: true, changed: true });
-      expect(stderr).toMatch(/TCP\/22 is open to [\s\S]*TCP\/22 is closed again/);
+      expect(stderr).toMatch(/TCP\/22 is open to [\s\S]*the window is closed again: TCP\/22 of \S+ is refused/);
       expect(await probePort(ipv4 ?? "", lab.emulator.sshPort, { timeoutMs: 1000 })).not.toBe("open");
     },
     minutes(2),

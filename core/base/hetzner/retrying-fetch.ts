@@ -14,6 +14,8 @@ const retriedStatuses = [429, 502, 503, 504];
 export interface RetryLimits {
   attempts: number;
   maxWaitSeconds: number;
+  /** Seconds until a try without an answer is given up. @default 30 */
+  trySeconds?: number;
 }
 
 /** A refusal that is worth another try. */
@@ -68,7 +70,7 @@ async function once(request: Request, { limits, budget, tell, signal }: Sending)
   await budget.take(tell, signal);
   let response: Response | undefined;
   try {
-    const timeout = AbortSignal.timeout(30_000);
+    const timeout = AbortSignal.timeout((limits.trySeconds ?? 30) * 1000);
     response = await fetch(request, { signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
   } finally {
     budget.answered(response?.headers);

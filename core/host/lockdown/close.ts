@@ -1,3 +1,5 @@
+import { messageOf, UserError } from "../../base/errors.ts";
+import { exitCodes } from "../../base/exit-codes.ts";
 import { waitForActions } from "../../base/hetzner/actions.ts";
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
 import { selectorOf } from "../../base/hetzner/labels.ts";
@@ -17,7 +19,9 @@ export interface Closed {
 /**
  * Closes what opens TCP/22 of a host and is ours: first every window, then every rule in its firewalls that nothing declares.
  * Needs the API alone: no ssh, no engine, no lock on the state, no stack file.
+ * Asks Hetzner and no more: whether the port is closed is seen by connecting, which is the caller's.
  * @param expectation what is declared; where it could not be read, no rule is
+ * @throws UserError (open) when something could not be closed, once everything else was
  */
 export async function closeHost(
   hetzner: Hetzner,
@@ -33,9 +37,16 @@ export async function closeHost(
     failure ??= error;
     return undefined;
   });
-  const rules = await closeRules(hetzner, host, expected);
-  if (failure !== undefined) throw failure;
-  return { windows, rules };
+  const rules = await closeRules(hetzner, host, expected).catch((error: unknown) => {
+    failure ??= error;
+    return [];
+  });
+  if (failure === undefined) return { windows, rules };
+  if (!(failure instanceof UserError)) throw failure;
+  throw new UserError(`${host}: NOT CLOSED. ${messageOf(failure)} Run again: clawdlets lockdown --host ${host}`, {
+    exitCode: exitCodes.open,
+    cause: failure,
+  });
 }
 
 async function closeRules(hetzner: Hetzner, host: string, expected: Expected | undefined): Promise<string[]> {

@@ -1,6 +1,7 @@
 import { containsCidr, normalizeCidr } from "cidr-tools";
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
 import { allFirewalls } from "../../base/hetzner/pages.ts";
+import { addressesOf } from "../../base/hetzner/public-addresses.ts";
 import { opensSsh } from "../../project/firewall/opens-ssh.ts";
 import { windowLabel } from "../window/window.ts";
 import type { Expected, LockdownFacts } from "./facts.ts";
@@ -12,9 +13,8 @@ type Firewall = Awaited<ReturnType<typeof allFirewalls>>[number];
 export interface FirewallsSeen {
   /** Hetzner's word on the server: `running`, `off`, … */
   status: string;
-  ipv4: string | undefined;
-  /** First address of the server's network. */
-  ipv6: string | undefined;
+  /** Its public addresses. @see addressesOf */
+  addresses: string[];
   /** Inbound rules in force, over all firewalls on the server. */
   rules: number;
   /** Whether somebody may reach TCP/22, as declared or by a window that is kept open on purpose. */
@@ -48,11 +48,9 @@ export async function lookAtFirewalls(hetzner: Hetzner, look: Look): Promise<Fir
   const stray = firewalls.filter((each) => isWindowOf(look, each) && !attached.includes(each) && isOpen(each));
   const pending = bindings.some(({ status }) => status !== "applied");
   const declared = expected.rules ?? [];
-  const ipv6 = server?.public_net.ipv6?.ip;
   return {
     status: server?.status ?? "unknown",
-    ipv4: server?.public_net.ipv4?.ip,
-    ipv6: ipv6 === undefined ? undefined : ipv6.replace(/(::)?\/\d+$/, "::1"),
+    addresses: server ? addressesOf(server) : [],
     rules: attached.reduce((sum, { rules }) => sum + rules.filter(({ direction }) => direction === "in").length, 0),
     mayBeOpen: declared.some(inApiShape(opensSsh)) || judged.some(({ keptOpen }) => keptOpen),
     wrong: [

@@ -4,11 +4,11 @@ import { createHetzner } from "../../base/hetzner/client.ts";
 import type { Layout } from "../../project/layout.ts";
 import type { Access } from "../../project/settings/access.ts";
 import { confirmTailnet } from "../install/confirm.ts";
+import { type PortTries, tryPort } from "../reach/port.ts";
 import { notRunning } from "../server/power.ts";
 import type { Report } from "../steps.ts";
 import type { Expected } from "./facts.ts";
 import { type FirewallsSeen, lookAtFirewalls } from "./firewalls.ts";
-import { type PortTries, tryPort } from "./port.ts";
 
 export interface LockdownRequest {
   layout: Layout;
@@ -50,17 +50,16 @@ export async function lookAtLockdown(request: LockdownRequest): Promise<Lockdown
   const { host, access, expected } = request;
   const tailnet = await lookAtTailnet(request);
   const seen = await settled(request);
-  const addresses = [seen.ipv4, seen.ipv6].filter((each) => each !== undefined);
   const ports: PortTries[] = [];
   // A port that is open as declared is looked at once: it need not close.
   const patience = seen.mayBeOpen || seen.wrong.length > 0 ? { tries: 1, settleSeconds: 0 } : {};
-  for (const address of addresses) ports.push(await tryPort(address, access.sshPort, patience));
+  for (const address of seen.addresses) ports.push(await tryPort(address, access.sshPort, patience));
   const open = ports.filter(({ closed, notTried }) => !closed && notTried === undefined);
   const tried = ports.filter(({ notTried }) => notTried === undefined);
   const portsWrong = seen.mayBeOpen
     ? []
     : open.map(({ address, seen: tries }) => `TCP/22 of ${address} is ${tries.slice(-3).join(", ")} from here`);
-  if (addresses.length > 0 && tried.length === 0) portsWrong.push("TCP/22 could not be tried from here at all");
+  if (seen.addresses.length > 0 && tried.length === 0) portsWrong.push("TCP/22 could not be tried from here at all");
   const isOpen = [...seen.wrong, ...portsWrong];
   const power = seen.status === "running" ? [] : [notRunning(host, seen.status)];
   const wrong = [...isOpen, ...power, ...tailnet.wrong];
@@ -106,7 +105,13 @@ export function inOneLine({ rules, ports, tailnet }: LockdownSeen): string {
 }
 
 async function settled({ host, access, expected, signal }: LockdownRequest): Promise<FirewallsSeen> {
-  const hetzner = createHetzner({ endpoint: access.endpoint, token: access.token, signal });
+  const { endpoint, token } = access;
+  const hetzner = createHetzner({
+    endpoint,
+    token,
+    signal,
+    limits: { attempts: 4, maxWaitSeconds: 10, trySeconds: 10 },
+  });
   const deadline = Date.now() + settleSeconds * 1000;
   for (;;) {
     const seen = await lookAtFirewalls(hetzner, { host, expected, adminCidrs: access.adminCidrs });

@@ -5,25 +5,31 @@
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import { messageOf } from "../../base/errors.ts";
+import { messageOf, UserError } from "../../base/errors.ts";
+import { exitCodes } from "../../base/exit-codes.ts";
 import { createHetzner } from "../../base/hetzner/client.ts";
 import { endGroup } from "../../base/machine/process-group.ts";
-import { closeWindowsOf } from "./window.ts";
+import { closeAndProve, closedInWords } from "./close-and-prove.ts";
 import { noteWindow } from "./window-journal.ts";
 
 const order = z.object({
   host: z.string(),
   run: z.string(),
   endpoint: z.string(),
+  serverId: z.number(),
+  sshPort: z.number(),
   deadlineSeconds: z.number(),
   journal: z.string(),
-  outlivesParent: z.boolean().default(false),
 });
 const news = z.object({
   processGroup: z.number().int().gt(1).optional(),
   closed: z.boolean().optional(),
   close: z.boolean().optional(),
+  stay: z.boolean().optional(),
 });
+
+/** Milliseconds between two tries to close: short at first, as for a window whose creation is still on its way. */
+const pauses = { first: 2000, longest: 30_000 };
 
 // A signal to the parent's whole process group must not end the one process that is there for this case.
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
@@ -37,9 +43,7 @@ function log(text: string): void {
 }
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const { host, run, endpoint, deadlineSeconds, journal, outlivesParent } = order.parse(
-  JSON.parse(String((await lines.next()).value)),
-);
+const { deadlineSeconds, journal, endpoint, ...closing } = order.parse(JSON.parse(String((await lines.next()).value)));
 const hetzner = createHetzner({
   endpoint,
   token: process.env["HCLOUD_TOKEN"] ?? "",
@@ -48,27 +52,38 @@ const hetzner = createHetzner({
 let processGroup: number | undefined;
 process.stdout.on("error", () => undefined);
 process.stdout.write("ready\n");
-log(`watching ${host}, deadline in ${deadlineSeconds} s`);
+log(`watching ${closing.host}, deadline in ${deadlineSeconds} s`);
 
-const outcome = await Promise.race([
-  parentEnds(),
-  sleep(deadlineSeconds * 1000, "the deadline passed" as const, { ref: outlivesParent }),
-]);
-if (outcome !== undefined) {
-  log(`${outcome}: closing`);
-  await Promise.all([endInstaller(), closeForSure()]);
-}
+const why = await Promise.race([parentEnds(), sleep(deadlineSeconds * 1000, "the deadline passed")]);
+log(`${why}: closing`);
+await Promise.all([endInstaller(), closeForSure()]);
 process.exit(0);
 
-async function parentEnds(): Promise<string | undefined> {
+/** Hears what the parent has to say. Once it saw the window closed there is nothing left to do, whatever we are at. */
+async function parentEnds(): Promise<string> {
+  let stay = false;
   for await (const line of { [Symbol.asyncIterator]: () => lines }) {
-    const told = news.parse(JSON.parse(line));
-    if (told.closed) return undefined;
-    if (told.close) return "the parent could not close it";
-    processGroup = told.processGroup ?? processGroup;
+    const heard = newsIn(line);
+    if (heard.closed) process.exit(0);
+    if (heard.close) {
+      processGroup = undefined; // The parent lives and has ended its installer.
+      return "the parent could not close it";
+    }
+    stay ||= heard.stay ?? false;
+    processGroup = heard.processGroup ?? processGroup;
   }
-  if (outlivesParent) await new Promise(() => undefined); // The deadline alone counts.
-  return "the installation's process is gone";
+  if (stay) await new Promise(() => undefined); // The deadline alone counts.
+  return "the process that opened it is gone";
+}
+
+/** Half a line is what a killed parent leaves: that it is gone says the end of our input. */
+function newsIn(line: string): z.infer<typeof news> {
+  try {
+    return news.parse(JSON.parse(line));
+  } catch (error) {
+    log(`not understood: ${messageOf(error)}`);
+    return {};
+  }
 }
 
 /** An installer without its parent would go on writing to a disk that nobody watches. */
@@ -77,18 +92,30 @@ async function endInstaller(): Promise<void> {
   await endGroup(processGroup, 10).catch((error) => log(`could not end the installer: ${messageOf(error)}`));
 }
 
+/**
+ * Closes, and tries to connect, until nothing was left open twice, some seconds apart: a window whose creation was on its way
+ * when the parent died appears after the first time.
+ */
 async function closeForSure(): Promise<void> {
-  // Looks twice, some seconds apart: a window whose creation was on its way when the parent died appears after the first look.
+  let pause = pauses.first;
+  let wasOpen = false;
   for (let clean = 0; clean < 2; ) {
     try {
-      const found = await closeWindowsOf(hetzner, host, run);
-      log(found > 0 ? `closed ${found}` : "nothing left open");
-      if (found > 0) noteWindow(journal, { event: "closed", run, by: "guard", why: outcome ?? "" });
-      clean = found > 0 ? 0 : clean + 1;
+      const closed = await closeAndProve(hetzner, closing);
+      const { windows } = closed;
+      log(`${windows > 0 ? `closed ${windows}` : "nothing left open"}: ${closedInWords(closed)}`);
+      if (windows > 0 || wasOpen) noteWindow(journal, { event: "closed", run: closing.run, by: "guard", why });
+      clean = windows > 0 ? 0 : clean + 1;
+      wasOpen = false;
+      pause = pauses.first;
     } catch (error) {
       clean = 0;
-      log(`not closed yet, trying again: ${messageOf(error)}`);
+      wasOpen ||= error instanceof UserError && error.exitCode === exitCodes.open;
+      log(`not closed yet, trying again in ${pause / 1000} s: ${messageOf(error)}`);
+      await sleep(pause);
+      pause = Math.min(pause * 2, pauses.longest);
+      continue;
     }
-    if (clean < 2) await sleep(2000);
+    if (clean < 2) await sleep(pauses.first);
   }
 }

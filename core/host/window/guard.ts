@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.ts";
 import { packageRoot } from "../../base/machine/package-root.ts";
 import { makePrivateFolder } from "../../base/machine/private-files.ts";
@@ -14,24 +15,28 @@ export interface GuardOrder {
   /** Whose windows it closes: the next run's are not its business, and are guarded by another. */
   run: string;
   endpoint: string;
+  /** The server behind the window, and the port on which it answers ssh: the guard tries to connect, too. */
+  serverId: number;
+  sshPort: number;
   deadlineSeconds: number;
   /** The host's journal of windows. */
   journal: string;
-  /** True for a window that stays until its deadline though whoever opened it has ended. */
-  outlivesParent?: boolean;
 }
 
 /** The guard as its parent sees it. */
 export interface Guard {
   /** Tells it of the installer's process group, to be ended when we die. */
   watch(processGroup: number): void;
-  /** Tells it that the window was seen closed; it then goes without doing anything. */
+  /** Tells it that the window was seen closed; it then ends without doing anything. */
   dismiss(): Promise<void>;
   /** Tells it to close the window now, and lets go of it: this process could not close it, and may end. */
   takeOver(): void;
-  /** Lets go of it: it stays until its deadline, and this process may end. Only where it was told so in its order. */
+  /** Tells it that the window stays open until its deadline, and lets go of it: this process may end. */
   leave(): void;
 }
+
+/** Seconds it may take to start, and to end once it was dismissed. One that is stopped or starved must hold up nobody. */
+const limits = { start: 60, end: 10 };
 
 /**
  * Starts a process of its own session that closes the host's windows when this process dies, however it dies, or when the
@@ -54,8 +59,11 @@ export async function startGuard(order: GuardOrder, token: string, logs: string)
   stdin.on("error", () => child.unref()); // It ended before us: what it did is in its log.
   stdin.write(`${JSON.stringify(order)}\n`);
   const lines = createInterface({ input: stdout });
-  const [first] = await Promise.race([once(lines, "line"), ended.then(() => ["ended"])]);
+  const late = sleep(limits.start * 1000, ["late"], { ref: false });
+  const [first] = await Promise.race([once(lines, "line"), ended.then(() => ["ended"]), late]);
   if (first !== "ready") {
+    child.kill("SIGKILL");
+    child.unref();
     throw new UserError(`${order.host}: the guard that closes the window if we are killed did not start; see ${log}.`);
   }
   const leave = () => {
@@ -67,14 +75,16 @@ export async function startGuard(order: GuardOrder, token: string, logs: string)
     watch: (processGroup) => stdin.write(`${JSON.stringify({ processGroup })}\n`),
     async dismiss() {
       stdin.end(`${JSON.stringify({ closed: true })}\n`);
-      await ended;
+      const hasEnded = await Promise.race([ended.then(() => true), sleep(limits.end * 1000, false, { ref: false })]);
+      if (!hasEnded) child.kill("SIGKILL");
+      leave();
     },
     takeOver() {
       stdin.end(`${JSON.stringify({ close: true })}\n`);
       leave();
     },
     leave() {
-      stdin.destroy();
+      stdin.end(`${JSON.stringify({ stay: true })}\n`);
       leave();
     },
   };

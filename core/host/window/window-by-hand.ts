@@ -1,14 +1,17 @@
-import { UserError } from "../../base/errors.ts";
+import { join } from "node:path";
+import { messageOf, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
+import { HetznerApiError } from "../../base/hetzner/errors.ts";
 import { selectorOf } from "../../base/hetzner/labels.ts";
 import { cidrProblem } from "../../project/firewall/cidr.ts";
 import { worldOpenSshReason } from "../../project/firewall/opens-ssh.ts";
 import type { HostLayout } from "../../project/layout.ts";
 import type { Access } from "../../project/settings/access.ts";
-import { startGuard } from "./guard.ts";
+import { type Closed, type Closing, closeAndProve, closingClient, closingTime } from "./close-and-prove.ts";
+import { type Guard, startGuard } from "./guard.ts";
 import { openWindow } from "./open-window.ts";
-import { closeWindowsOf, newRun, type Window } from "./window.ts";
+import { newRun, type Window } from "./window.ts";
 import { noteWindow } from "./window-journal.ts";
 
 export interface HandRequest {
@@ -28,25 +31,81 @@ export interface HandRequest {
  * @throws UserError before anything is opened, for networks that are none or are the world, or where there is no server
  */
 export async function openByHand(hetzner: Hetzner, request: HandRequest): Promise<Window> {
+  const { window, guard } = await openGuarded(hetzner, request);
+  guard.leave();
+  return window;
+}
+
+/**
+ * Opens TCP/22 of a host while `work` lasts, then closes it and tries to connect. The guard closes it as soon as this process
+ * is gone, at the deadline, and where closing fails here. OPENS A PORT.
+ * @param signal aborted when this process is asked to end: closing is then given less time
+ * @throws UserError (open) when it could not be seen closed, beside whatever `work` threw
+ */
+export async function whileOpen<T>(
+  hetzner: Hetzner,
+  request: HandRequest & { signal: AbortSignal },
+  work: (window: Window) => Promise<T>,
+): Promise<{ result: T; closed: Closed }> {
+  const { files, signal } = request;
+  const { window, guard, closing } = await openGuarded(hetzner, request);
+  let ending: { result: T } | { failure: unknown };
+  try {
+    ending = { result: await work(window) };
+  } catch (failure) {
+    ending = { failure };
+  }
+  const closed = await closeOrHandOver(request, closing, guard, signal).catch((error: unknown) => {
+    throw new UserError(`${messageOf(error)} The guard keeps trying to close it: ${join(files.logs, "guard.log")}`, {
+      exitCode: exitCodes.open,
+      details: [
+        "failure" in ending ? `Before that: ${messageOf(ending.failure)}` : "What it was opened for went well.",
+      ],
+      cause: error,
+    });
+  });
+  noteWindow(files.windows, { event: "closed", run: closing.run, by: "window" });
+  if ("failure" in ending) throw ending.failure;
+  return { result: ending.result, closed };
+}
+
+async function openGuarded(hetzner: Hetzner, request: HandRequest) {
   const { host, files, access, minutes } = request;
+  const { endpoint, token, sshPort } = access;
   const cidrs = checkedCidrs(request);
   const serverId = await serverOf(hetzner, host);
-  const run = newRun();
+  const closing = { host, run: newRun(), serverId, sshPort };
   const deadlineSeconds = minutes * 60;
   const until = new Date(Date.now() + deadlineSeconds * 1000);
-  const order = { host, run, endpoint: access.endpoint, deadlineSeconds, journal: files.windows, outlivesParent: true };
-  const guard = await startGuard(order, access.token, files.logs);
+  const guard = await startGuard({ ...closing, endpoint, deadlineSeconds, journal: files.windows }, token, files.logs);
+  const { run } = closing;
   noteWindow(files.windows, { event: "opening", run, by: "window", cidrs, until: until.toISOString() });
   try {
     const window = await openWindow(hetzner, { host, serverId, installId: "none", run, until, adminCidrs: cidrs });
     noteWindow(files.windows, { event: "open", run, by: "window" });
-    guard.leave();
-    return window;
+    return { window, guard, closing };
   } catch (error) {
-    // Half opened, perhaps: closed now, or by the guard if even that fails.
-    const closed = await closeWindowsOf(hetzner, host, run).catch(() => undefined);
-    if (closed === undefined) guard.takeOver();
-    else await guard.dismiss();
+    // Half opened, perhaps. One whose creation was not answered may still come about: the guard then looks again.
+    if (!(error instanceof HetznerApiError)) guard.takeOver();
+    else await closeOrHandOver(request, closing, guard).catch(() => undefined); // The guard goes on, and says it in its log.
+    throw error;
+  }
+}
+
+/** @throws UserError when it was not seen closed in time; the guard then goes on */
+async function closeOrHandOver(
+  { host, access }: HandRequest,
+  closing: Closing,
+  guard: Guard,
+  stop?: AbortSignal,
+): Promise<Closed> {
+  const time = closingTime(host, stop);
+  try {
+    const closed = await closeAndProve(closingClient(access, time), { ...closing, time });
+    await guard.dismiss();
+    return closed;
+  } catch (error) {
+    guard.takeOver();
     throw error;
   }
 }

@@ -137,8 +137,15 @@ const pathOf = ({ firewallId }: Window) => ({ params: { path: { id: firewallId }
 /** Closes every window of one host, whoever left it, or those of one run. @returns how many had rules */
 export async function closeWindowsOf(hetzner: Hetzner, host: string, run?: string): Promise<number> {
   const windows = await findWindows(hetzner, host, run);
-  for (const window of windows) await closeWindow(hetzner, window);
+  await closeWindows(hetzner, windows);
   return windows.filter(({ open }) => open).length;
+}
+
+/** Closes them side by side: one that cannot be closed keeps no other one open. @throws the first one's reason */
+export async function closeWindows(hetzner: Hetzner, windows: readonly Window[]): Promise<void> {
+  const results = await Promise.allSettled(windows.map((window) => closeWindow(hetzner, window)));
+  const failed = results.find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") throw failed.reason;
 }
 
 function isGone(error: unknown): boolean {

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
+import { HetznerApiError } from "../../base/hetzner/errors.ts";
 import { waitUntil } from "../../base/wait-until.ts";
 import { keepsWindow } from "../../project/settings/host.ts";
 import type { JournalWriter } from "../journal.ts";
 import { isClosed, probePort } from "../reach/probe.ts";
 import type { Installation } from "../request.ts";
+import { closingClient, closingTime } from "./close-and-prove.ts";
 import { type Guard, startGuard } from "./guard.ts";
 import { type Opening, openOnlyWindow } from "./open-window.ts";
 import { closeWindow, closeWindowsOf, newRun, type Window } from "./window.ts";
@@ -15,7 +17,7 @@ import { noteWindow } from "./window-journal.ts";
  * Seconds: within which a new server's port is expected to be seen open, and a window has to be seen closed; and by which we
  * are earlier than the guard, to end in order.
  */
-const limits = { open: 20, close: 60, aheadOfGuard: 10 };
+const limits = { open: 20, close: 25, aheadOfGuard: 10 };
 
 /**
  * Does `work` while TCP/22 of the server is open to the admin networks, and closes it whatever happens: at the end, on
@@ -30,7 +32,9 @@ export async function withWindow<T>(
   const { settings, local, facts, host, hetzner, journal, step } = installation;
   const run = newRun();
   const deadlineSeconds = settings.install.deadlines.window * 60;
-  const order = { host: settings.host, run, endpoint: local.endpoint, deadlineSeconds, journal: host.windows };
+  const { endpoint, sshPort } = local;
+  const { serverId } = facts;
+  const order = { host: settings.host, run, endpoint, serverId, sshPort, deadlineSeconds, journal: host.windows };
   const guard = await startGuard(order, local.token, host.logs);
   const timed = withDeadline(installation, deadlineSeconds - limits.aheadOfGuard);
   const { signal } = timed.installation;
@@ -85,16 +89,13 @@ interface Ending {
 
 function withDeadline(installation: Installation, seconds: number) {
   const { settings, signal } = installation;
+  const { window } = settings.install.deadlines;
   const over = new AbortController();
-  const timer = setTimeout(() => {
-    const { window } = settings.install.deadlines;
-    over.abort(
-      new UserError(
-        `${settings.host}: the installation did not end within the ${window} minutes that its window may be open, so it was stopped and the port closed. The installer's log shows where the time went; raise clawdlets:install.deadlines.window, and run clawdlets up --host ${settings.host} again.`,
-        { exitCode: exitCodes.install },
-      ),
-    );
-  }, seconds * 1000);
+  const late = new UserError(
+    `${settings.host}: the installation did not end within the ${window} minutes that its window may be open, so it was stopped and the port closed. The installer's log shows where the time went; raise clawdlets:install.deadlines.window, and run clawdlets up --host ${settings.host} again.`,
+    { exitCode: exitCodes.install },
+  );
+  const timer = setTimeout(() => over.abort(late), seconds * 1000);
   return {
     installation: { ...installation, signal: AbortSignal.any([signal, over.signal]) },
     clear: () => clearTimeout(timer),
@@ -112,18 +113,22 @@ async function keep(installation: Installation, guard: Guard, run: string): Prom
 
 /**
  * Closes the window and checks that the port is closed. Bookkeeping comes after that: a full disk must not keep a port open.
- * Where closing fails the guard takes over at once, and this process is free to end.
+ * Where closing fails, or takes too long, the guard takes over at once, and this process is free to end.
  */
 async function close(installation: Installation, guard: Guard, ending: Ending, run: string): Promise<void> {
-  const { settings, hetzner, host, report } = installation;
+  const { settings, local, host, report } = installation;
   const { window, failure } = ending;
+  const time = closingTime(settings.host, installation.signal);
+  const hetzner = closingClient(local, time);
   let closed: string | undefined;
   try {
     report("close", "closing TCP/22");
     // Without a window in hand, one may have come about all the same: then every one of this host is looked for.
     await (window ? closeWindow(hetzner, window) : closeWindowsOf(hetzner, settings.host));
-    closed = await checkClosed(installation);
-    await guard.dismiss();
+    closed = await checkClosed(installation, time);
+    // One whose creation was not answered may still come about: the guard looks again.
+    if (window || failure instanceof HetznerApiError) await guard.dismiss();
+    else guard.takeOver();
   } catch (error) {
     guard.takeOver();
     throw new UserError(
@@ -152,7 +157,8 @@ async function record({ journal, report }: Installation, write: (journal: Journa
 }
 
 /** @returns what the connection attempt showed, or undefined where the port is open by declaration */
-async function checkClosed({ settings, facts, local, report }: Installation): Promise<string | undefined> {
+async function checkClosed(installation: Installation, time: AbortSignal): Promise<string | undefined> {
+  const { settings, facts, local, report } = installation;
   if (settings.sshExposure === "public") return undefined; // Open to the admin networks: Lockdown compares the rules.
   const closed = await waitUntil(
     async () => {
@@ -163,8 +169,8 @@ async function checkClosed({ settings, facts, local, report }: Installation): Pr
       seconds: limits.close,
       pauseMs: 250,
       waitedFor: `${settings.host}: TCP/22 of ${facts.address} was not seen closed`,
-      advice: "Look at the server's firewalls in the Hetzner console now: one that allows TCP/22 has to go.",
-      signal: new AbortController().signal, // Ctrl-C ends the installation, never the closing.
+      advice: "Check the server's firewalls in the Hetzner console now: one that allows TCP/22 has to go.",
+      signal: time,
     },
   );
   report("close", `TCP/22 is ${closed}`);

@@ -203,7 +203,7 @@ describe("server commands", () => {
 
   it("open a window on a host that does not answer publicly, say so, and close it", { timeout: 60_000 }, async () => {
     const { exitCode, stderr } = await lab.server("status", "--window");
-    expect(stderr).toMatch(/is open to [\s\S]*is closed again[\s\S]*no ssh session/);
+    expect(stderr).toMatch(/is open to [\s\S]*is closed again: TCP\/22 of \S+ is refused[\s\S]*no ssh session/);
     expect(exitCode).toBe(1);
     await lab.control("POST", `servers/${lab.serverId}/public-ssh`, { on: true });
     expect((await lab.server("status", "--window")).exitCode).toBe(0);

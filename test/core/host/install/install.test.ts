@@ -152,7 +152,7 @@ describe("clawdlets install", () => {
         reject: false,
         all: true,
       });
-      expect(lockdown.all).toContain("1 window(s) closed");
+      expect(lockdown.all).toContain("Hetzner reports 1 window closed");
       expect(await seen(address)).toBe("refused");
       expect(await windows()).toEqual([]);
     } finally {

@@ -28,12 +28,12 @@ const faults = (list: unknown) => lab.api("POST", "/_emulator/faults", list);
 const isDown = { match: {}, fault: { respond: { status: 503, code: "unavailable", message: "down" } } };
 const log = () => (existsSync(join(logs, "guard.log")) ? readFileSync(join(logs, "guard.log"), "utf8") : "");
 
-async function guardedWindow(deadlineSeconds: number, outlivesParent = false) {
+async function guardedWindow(deadlineSeconds: number) {
   const run = newRun();
-  const { endpoint, token } = lab.emulator;
+  const { endpoint, token, sshPort } = lab.emulator;
   const journal = join(logs, "windows.jsonl");
   const guard = await startGuard(
-    { host: "web-1", run, endpoint, deadlineSeconds, journal, outlivesParent },
+    { host: "web-1", run, endpoint, serverId, sshPort, deadlineSeconds, journal },
     token,
     logs,
   );
@@ -85,8 +85,8 @@ describe("the guard of a window", () => {
     await lab.api("POST", `/firewalls/${window?.firewallId}/actions/set_rules`, { rules: [] });
   });
 
-  it("stays until its deadline when it was told to outlive whoever opened", async () => {
-    const { guard, isOpen } = await guardedWindow(2, true);
+  it("leaves the window open until its deadline when it was told that it stays", async () => {
+    const { guard, isOpen } = await guardedWindow(2);
     guard.leave();
     expect(await isOpen()).toBe(true);
     expect(log()).not.toContain("process is gone");
@@ -94,11 +94,8 @@ describe("the guard of a window", () => {
     expect(log()).toContain("the deadline passed: closing");
   });
 
-  it.each([
-    ["of an installation", false],
-    ["opened by hand, which outlives its parent", true],
-  ])("closes at once when the parent could not, and lets it go: a window %s", async (_kind, outlivesParent) => {
-    const { guard, isOpen } = await guardedWindow(600, outlivesParent);
+  it("closes at once when the parent could not, and lets it go", async () => {
+    const { guard, isOpen } = await guardedWindow(600);
     await faults([isDown]);
     guard.takeOver();
     await until("it has tried", () => log().includes("not closed yet, trying again"));

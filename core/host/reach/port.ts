@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { overlapCidr } from "cidr-tools";
 import { hasCode, messageOf } from "../../base/errors.ts";
-import { isClosed, type PortSeen, probePort } from "../reach/probe.ts";
+import { isClosed, type PortSeen, probePort } from "./probe.ts";
 
 /** What connecting to one address of a server showed. */
 export interface PortTries {
@@ -24,6 +24,8 @@ export interface TryOptions {
   pauseMs?: number;
   /** How long a port that is still open may take to close: a rule is in force a moment after its action. @default 15 */
   settleSeconds?: number;
+  /** Ends the waiting; what was seen until then counts. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -31,17 +33,18 @@ export interface TryOptions {
  * nothing: a packet may have been lost.
  */
 export async function tryPort(address: string, port: number, options: TryOptions = {}): Promise<PortTries> {
-  const { tries = 3, timeoutMs = 2000, pauseMs = 200, settleSeconds = 15 } = options;
+  const { tries = 3, timeoutMs = 2000, pauseMs = 200, settleSeconds = 15, signal } = options;
   const version = isIP(address) === 6 ? 6 : 4;
   const reason = await noWayTo(address, version);
   if (reason !== undefined) return { address, version, seen: [], closed: false, notTried: reason };
   const seen: PortSeen[] = [];
-  const deadline = Date.now() + settleSeconds * 1000;
+  const deadline = performance.now() + settleSeconds * 1000;
   for (;;) {
     seen.push(await probePort(address, port, { timeoutMs }));
     const last = seen.slice(-tries);
     if (last.length === tries && last.every(isClosed)) return { address, version, seen, closed: true };
-    if (seen.length >= tries && Date.now() >= deadline) return { address, version, seen, closed: false };
+    const isOver = signal?.aborted || (seen.length >= tries && performance.now() >= deadline);
+    if (isOver) return { address, version, seen, closed: false };
     await sleep(pauseMs);
   }
 }

@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:net";
 import { networkInterfaces } from "node:os";
 import { execa } from "execa";
 import { afterEach, describe, expect, it } from "vitest";
-import { tryPort } from "../../../../core/host/lockdown/port.ts";
+import { tryPort } from "../../../../core/host/reach/port.ts";
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -77,7 +77,7 @@ describe("an address that cannot be tried from here", () => {
 
   it.each(["203.0.113.1", "2606:4700::1111"])("has no route to %s when the kernel says so", async (address) => {
     // A network namespace of its own has no route at all, and nothing leaves it.
-    const code = `import("./core/host/lockdown/port.ts").then(async ({ tryPort }) => console.log(JSON.stringify(await tryPort("${address}", 22))))`;
+    const code = `import("./core/host/reach/port.ts").then(async ({ tryPort }) => console.log(JSON.stringify(await tryPort("${address}", 22))))`;
     const node = [process.execPath, "--import", "tsx", "--eval", code];
     const { stdout } = await execa("unshare", ["--map-root-user", "--net", ...node]);
     expect(JSON.parse(stdout)).toMatchObject({
