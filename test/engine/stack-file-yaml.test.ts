@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { execa } from "execa";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { layoutOf } from "../../../../core/project/layout.ts";
-import { readStackFile, stackTextSettings } from "../../../../core/project/settings/stack-file.ts";
-import { type Backend, makeBackend } from "../../../../engine/preview/backend.ts";
-import { type Engine, findEngine } from "../../../../toolchain/index.ts";
-import { project, stackFile } from "../../../_project.ts";
-import { repository } from "../../../_repository.ts";
+import { layoutOf } from "../../core/project/layout.ts";
+import { readStackFile, stackTextSettings } from "../../core/project/settings/stack-file.ts";
+import { type Backend, makeBackend } from "../../engine/preview/backend.ts";
+import { type Engine, findEngine } from "../../toolchain/index.ts";
+import { project, stackFile } from "../_project.ts";
+import { repository } from "../_repository.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-yaml-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
