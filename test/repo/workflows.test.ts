@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
 import { parse, parseDocument, visit } from "yaml";
@@ -84,6 +84,42 @@ describe.each(files)("%s", (file) => {
     }
   });
 });
+
+/** Path literals of Nix: `./x`, `../x/y.sh`; those of a folder that is known only later do not begin with a dot. */
+function pathsIn(file: string): string[] {
+  const code = textOf(file).replace(/(^|\s)#.*$/gm, "");
+  return [...code.matchAll(/(?<![\w./"])\.\.?(?:\/[\w.-]+)+/g)].map(([path]) => posix.join(posix.dirname(file), path));
+}
+
+test("the flake's workflow runs for every file that the flake and its checks read", async () => {
+  const { stdout } = await execa("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
+    cwd: repository,
+  });
+  const tracked = stdout.split("\n");
+  const nixFiles = tracked.filter((file) => file.endsWith(".nix"));
+  const named = nixFiles.filter((file) => /^(nix\/|flake\.nix)/.test(file)).flatMap(pathsIn);
+  expect(named).toContain("core/project/secrets/plan.json");
+  // Formatting and linters go through the whole tree.
+  const read = tracked.filter(
+    (file) =>
+      file.endsWith(".nix") ||
+      file === "flake.lock" ||
+      named.some((path) => file === path || file.startsWith(`${path}/`)),
+  );
+  const { on } = parse(textOf(".github/workflows/nix.yml"));
+  const patterns: string[] = on.pull_request.paths;
+  const matches = (file: string) => patterns.some((pattern) => matchesGlob(file, pattern));
+  expect(read.filter((file) => !matches(file))).toEqual([]);
+  expect(patterns.filter((pattern) => !tracked.some((file) => matchesGlob(file, pattern)))).toEqual([]);
+});
+
+/** As GitHub matches paths: `*` within a folder, `**` through folders. */
+function matchesGlob(file: string, pattern: string): boolean {
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+    .replace(/\*\*\/|\*\*|\*/g, (star) => (star === "**/" ? "(?:.*/)?" : star === "**" ? ".*" : "[^/]*"));
+  return new RegExp(`^${source}$`).test(file);
+}
 
 test("every pin is a full commit with its version, and is used", () => {
   const all = files.map(textOf).join("\n");
