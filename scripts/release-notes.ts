@@ -1,4 +1,7 @@
-/** `node --import ./bin/typescript.mjs scripts/release-notes.ts v1.2.3`: the changelog's section of a version. No section, no release. */
+/**
+ * `node --import ./bin/typescript.mjs scripts/release-notes.ts v1.2.3`: the changelog's section of a version. No release without a
+ * section, or with a tag that is not package.json's version.
+ */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -12,8 +15,26 @@ export function notesOf(changelog: string, tag: string): string {
   return `${body}\n`;
 }
 
+/** npm publishes what the manifest says, whatever the tag. @param manifests texts by file name */
+export function checkVersions(manifests: Readonly<Record<string, string>>, tag: string): void {
+  for (const [file, text] of Object.entries(manifests)) {
+    const { version, packages }: { version?: unknown; packages?: { ""?: { version?: unknown } } } = JSON.parse(text);
+    for (const found of packages ? [version, packages[""]?.version] : [version]) {
+      if (`v${found}` === tag) continue;
+      throw new Error(
+        `The tag is ${tag}, but ${file} has version ${found}. Set it (npm version ${tag.replace(/^v/, "")} --no-git-tag-version), commit, and tag that commit.`,
+      );
+    }
+  }
+}
+
 const [, script, tag] = process.argv;
 if (script === fileURLToPath(import.meta.url)) {
-  const changelog = readFileSync(new URL("../CHANGELOG.md", import.meta.url), "utf8");
+  const textOf = (file: string) => readFileSync(new URL(`../${file}`, import.meta.url), "utf8");
+  checkVersions(
+    { "package.json": textOf("package.json"), "package-lock.json": textOf("package-lock.json") },
+    tag ?? "",
+  );
+  const changelog = textOf("CHANGELOG.md");
   process.stdout.write(notesOf(changelog, tag ?? ""));
 }
