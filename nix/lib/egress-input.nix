@@ -74,7 +74,7 @@ let
   defaults = {
     mode = "smtp-only";
     botUids = [ ];
-    proxyUid = (import ./names.nix).proxyUid;
+    inherit (import ./names.nix) proxyUid;
     proxyPort = 3128;
     resolvers = [ "127.0.0.53" ];
     plainHttp = false;

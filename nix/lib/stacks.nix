@@ -62,9 +62,11 @@ rec {
       bots = listAt "bots";
       secrets = listAt "secrets";
       flakeHost = get "flakeHost" null;
-      sshExposure =
-        allowedIn [ "tailnet" "public" "bootstrap" ] (get "sshExposure" "tailnet") where
-          "sshExposure";
+      sshExposure = allowedIn [
+        "tailnet"
+        "public"
+        "bootstrap"
+      ] (get "sshExposure" "tailnet") where "sshExposure";
       tailnet = allowedIn [ "tailscale" "none" ] (get "tailnet" "tailscale") where "tailnet";
     };
 

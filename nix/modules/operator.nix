@@ -169,7 +169,9 @@ in
       systemPackages = lib.optional rebuild.enable activate;
       # Read from the system that is switched to, by the one before it.
       etc = lib.mkIf rebuild.enable {
-        "clawdlets/health-commands".text = builtins.concatStringsSep "\n" (activation.healthCommands ++ [ "" ]);
+        "clawdlets/health-commands".text = builtins.concatStringsSep "\n" (
+          activation.healthCommands ++ [ "" ]
+        );
       };
     };
   };

@@ -5,5 +5,9 @@
   inputs.clawdlets.url = "github:CHANGE_ME/clawdlets";
 
   # One host a stacks/Pulumi.<host>.yaml, which `clawdlets init` writes, with hosts/<host>.nix for what it does not say.
-  outputs = { self, clawdlets }: { nixosConfigurations = clawdlets.lib.hostsFrom self; };
+  outputs =
+    { self, clawdlets }:
+    {
+      nixosConfigurations = clawdlets.lib.hostsFrom self;
+    };
 }

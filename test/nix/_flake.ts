@@ -6,7 +6,7 @@ import { temporaryFolder } from "../_project.ts";
 import { repository } from "../_repository.ts";
 
 /** What `nix` takes of this repo when it is a flake, and our own option declarations. */
-const parts = ["flake.nix", "flake.lock", "nix", "core/project/secrets/plan.json", "test/nix/eval"];
+export const parts = ["flake.nix", "flake.lock", "nix", "core/project/secrets/plan.json", "test/nix/eval"];
 
 /**
  * Flakes in place of nixpkgs, disko and sops-nix, which are not in reach here: nixpkgs' systems are evaluated with the options

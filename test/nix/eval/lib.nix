@@ -1,7 +1,7 @@
 # As much of nixpkgs' lib as the modules use, written anew, so that they can be evaluated where nixpkgs is not in reach. It
 # refuses what the real one refuses: an option that nobody declared, a value of another type, two values for one option.
 let
-  fail = message: throw message;
+  fail = throw;
   showPath = builtins.concatStringsSep ".";
   isType = type: value: builtins.isAttrs value && (value._type or null) == type;
   ordinary = 100; # Of a definition without mkDefault or mkForce, as in nixpkgs' lib/modules.nix.
@@ -32,10 +32,13 @@ let
       else
         [ ]
     else if isType "override" definition then
-      map ({ value, ... }: {
-        inherit value;
-        inherit (definition) priority;
-      }) (discharge definition.content)
+      map (
+        { value, ... }:
+        {
+          inherit value;
+          inherit (definition) priority;
+        }
+      ) (discharge definition.content)
     else
       [
         {
