@@ -1,32 +1,64 @@
-# Gives the server its IPv6 address, as Hetzner's metadata service has it: Hetzner has no DHCPv6, and its router announces no
-# prefix to make an address from. Run as root, once a boot, in the unit clawdlets-ipv6. What came from the network is taken
-# only in the one shape that it may have. NETWORK_FOLDER and METADATA are for tests.
+# Gives the server's public interface its IPv6 address: Hetzner has no DHCPv6, and its router announces no prefix to make an
+# address from. The address is ADDRESS or, without it, the one in Hetzner's metadata service. A server in a private network
+# has further interfaces (enp7s0, ens10, …), and which name the public one has depends on the server type: so it is the one
+# whose MAC address the metadata service names, and where that cannot be asked, the one of IPv4's default route.
+#
+# Run as root, once a boot, in the unit clawdlets-ipv6. What came from the network is taken only in the one shape that it may
+# have. NETWORK_FOLDER and METADATA are for tests.
 set -euo pipefail
 export LC_ALL=C
 
 metadata=${METADATA:-http://169.254.169.254/hetzner/v1/metadata/network-config}
 folder=${NETWORK_FOLDER:-/run/systemd/network}
+address=${ADDRESS:-}
 
-config=$(curl --fail --silent --show-error --max-time 20 --max-filesize 65536 --noproxy '*' "$metadata")
+if ! config=$(curl --fail --silent --show-error --max-time 20 --max-filesize 65536 --noproxy '*' "$metadata"); then
+  [[ -n $address ]] || exit 1
+  config=""
+fi
 mac=$(sed -nE "s/^[- ]*mac_address: *[\"']?([0-9a-f]{2}(:[0-9a-f]{2}){5})[\"']? *\$/\1/p" <<<"$config" | sed -n 1p)
-address=$(sed -nE "s/^[- ]*address: *[\"']?([0-9a-f:]{2,39}\/(64|128))[\"']? *\$/\1/p" <<<"$config" | sed -n 1p)
-if [[ -z $mac || -z $address ]]; then
-  echo "Hetzner's metadata has no IPv6 address for this server; it stays with IPv4" >&2
-  exit 0
+if [[ -z $address ]]; then
+  address=$(sed -nE "s/^[- ]*address: *[\"']?([0-9a-f:]{2,39}\/(64|128))[\"']? *\$/\1/p" <<<"$config" | sed -n 1p)
+  if [[ -z $mac || -z $address ]]; then
+    echo "Hetzner's metadata has no IPv6 address for this server; it stays with IPv4" >&2
+    exit 0
+  fi
+fi
+
+# Ethernet interfaces, as systemd names them: bridges, tunnels and containers have other names.
+shopt -s nullglob
+interfaces=(/sys/class/net/en*)
+public=""
+if [[ -n $mac ]]; then
+  for interface in "${interfaces[@]}"; do
+    [[ $(<"$interface/address") != "$mac" ]] || public=${interface##*/}
+  done
+fi
+[[ -n $public ]] || public=$(ip -4 route show default | sed -nE 's/^default .*dev (en[a-z0-9]+)( .*)?$/\1/p' | sed -n 1p)
+[[ -n $public || ${#interfaces[@]} != 1 ]] || public=${interfaces[0]##*/}
+if [[ -z $public ]]; then
+  echo "which of ${interfaces[*]##*/} is the public interface cannot be told yet; asked again in 30 s" >&2
+  exit 1
 fi
 
 # Sorts before 10-uplink.network, and is for this one interface: a private network's is not given a public address.
 mkdir -p "$folder"
 cat >"$folder/05-uplink-ipv6.network" <<NETWORK
 [Match]
-PermanentMACAddress=$mac
+Name=$public
 
 [Network]
 DHCP=ipv4
 IPv6AcceptRA=yes
 Address=$address
 
+[DHCPv4]
+UseDNS=no
+
+[IPv6AcceptRA]
+UseDNS=no
+
 [Route]
 Gateway=fe80::1
 NETWORK
-networkctl reload
+timeout 60 networkctl reload

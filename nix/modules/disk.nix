@@ -19,6 +19,11 @@ in
           && builtins.match ".*CHANGE_ME.*" cfg.diskDevice == null;
         message = ''clawdlets.diskDevice is "${cfg.diskDevice}"; allowed: the path of a whole disk, e.g. "/dev/sda", which the installation wipes.'';
       }
+      {
+        # disko passes the disk on to boot.loader.grub.devices, and nixpkgs refuses one that stands there twice.
+        assertion = !config.boot.loader.grub.enable || config.boot.loader.grub.device == "";
+        message = ''boot.loader.grub.device is "${config.boot.loader.grub.device}". Leave it out: GRUB goes to clawdlets.diskDevice, "${cfg.diskDevice}".'';
+      }
     ];
     # GRUB's device comes from the EF02 partition: disko sets boot.loader.grub.devices.
     disko.devices = import ../lib/disk.nix cfg.diskDevice;

@@ -18,8 +18,8 @@ in
     default = null;
     example = "2001:db8:1:2::1/64";
     description = ''
-      The host's IPv6 address with its prefix, out of the /64 that Hetzner shows for it. Without it the host takes what
-      Hetzner's metadata service says at boot. An address of a living machine is nothing for a public repository.
+      The IPv6 address of the host's public interface with its prefix, out of the /64 that Hetzner shows for it. Without it
+      the host takes what Hetzner's metadata service says at boot. An address of a living machine is nothing for a public repository.
     '';
   };
 
@@ -65,29 +65,33 @@ in
           DHCP = "ipv4";
           IPv6AcceptRA = true;
         };
-        address = lib.optional (cfg.ipv6Address != null) cfg.ipv6Address;
-        routes = lib.optional (cfg.ipv6Address != null) { Gateway = "fe80::1"; };
+        # The resolvers are clawdlets.nameservers, and nobody else's beside them.
+        dhcpV4Config.UseDNS = false;
+        ipv6AcceptRAConfig.UseDNS = false;
       };
       # A private network without DHCP would hold up everything that waits for the network.
       wait-online.anyInterface = true;
     };
 
-    # Its metadata service is asked by root, once a boot, and only for this: bots may never reach it (egress.nix).
-    systemd.services.clawdlets-ipv6 = lib.mkIf (cfg.ipv6Address == null) {
-      description = "The IPv6 address that Hetzner has given to this server";
+    # Not in 10-uplink, which is every interface's: a private network's would have the public address and its route too. The
+    # metadata service is asked by root, once a boot, and only for this: bots may never reach it (egress.nix).
+    systemd.services.clawdlets-ipv6 = {
+      description = "IPv6 address of the public interface";
       wantedBy = [ "multi-user.target" ];
       after = [ "network-online.target" ];
       wants = [ "network-online.target" ];
       path = [
         pkgs.curl
-        pkgs.iproute2
         pkgs.gnused
+        pkgs.iproute2
       ];
+      environment = lib.mkIf (cfg.ipv6Address != null) { ADDRESS = cfg.ipv6Address; };
       serviceConfig = {
         Type = "oneshot";
         RemainAfterExit = true;
         Restart = "on-failure";
         RestartSec = 30;
+        TimeoutStartSec = 120;
       };
       script = builtins.readFile ../host/hetzner-ipv6.sh;
     };

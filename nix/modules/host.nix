@@ -43,12 +43,13 @@ in
     };
 
     swap.sizeMiB = lib.mkOption {
-      type = lib.types.int;
-      default = 16384;
+      type = lib.types.nullOr lib.types.int;
+      default = null;
       example = 4096;
       description = ''
-        Size of the swap file /var/lib/swapfile in MiB, taken from the disk; 0 for none. Decrypted secrets are in ramfs,
-        which is never swapped; a bot's own memory is not either (MemorySwapMax=0), unless it has no memory limit.
+        Size of the swap file /var/lib/swapfile in MiB; 0 for none. null: as much as the memory, but no more than a tenth of the
+        disk and 16 GiB. It is made after the boot, so that nobody waits for it. Decrypted secrets are in ramfs, which is never
+        swapped; a bot's own memory is not either (MemorySwapMax=0), unless it has no memory limit.
       '';
     };
   };
@@ -68,7 +69,11 @@ in
         tailnet = cfg.tailnet.mode;
       };
       # Rules by nftables: the egress policy's tables stand beside the firewall's own, and a reload of one leaves the other.
-      nftables.enable = true;
+      nftables = {
+        enable = true;
+        # nixpkgs turns it on for whoever sets a ruleset, and a reload then takes the egress policy's tables away.
+        flushRuleset = false;
+      };
     };
 
     users = {
@@ -101,12 +106,36 @@ in
         # A pipe to a program that fails is the one pattern with which the kernel writes no file at all.
         "kernel.core_pattern" = "|${pkgs.coreutils}/bin/false";
       };
-      tmp.cleanOnBoot = true;
-      loader.grub.configurationLimit = 10;
+      initrd.systemd.suppressedUnits = [
+        "emergency.service"
+        "emergency.target"
+      ];
+      tmp.cleanOnBoot = lib.mkDefault true;
+      loader.grub.configurationLimit = lib.mkDefault 10;
     };
-    systemd.coredump.enable = false;
-    # Nobody could type at its prompt before the network is up; a boot that goes on can be reached.
-    systemd.enableEmergencyMode = false;
+    systemd = {
+      coredump.enable = false;
+      # Nobody could type at its prompt before the network is up; a boot that goes on can be reached. boot.initrd
+      # has the same for the first stage, which is systemd's too and does not follow this setting.
+      enableEmergencyMode = false;
+      services.clawdlets-swap = lib.mkIf (cfg.swap.sizeMiB != 0) {
+        description = "Swap file";
+        wantedBy = [ "multi-user.target" ];
+        after = [ "sshd.service" ];
+        path = [
+          pkgs.gnugrep
+          pkgs.gnused
+          pkgs.util-linux
+        ];
+        environment = lib.mkIf (cfg.swap.sizeMiB != null) { SIZE_MIB = toString cfg.swap.sizeMiB; };
+        serviceConfig = {
+          Type = "oneshot";
+          RemainAfterExit = true;
+          TimeoutStartSec = 600;
+        };
+        script = builtins.readFile ../host/swap.sh;
+      };
+    };
 
     # As drop-ins, since NixOS renames its options for these files now and then.
     environment.etc = {
@@ -132,22 +161,12 @@ in
       '';
     };
 
-    time.timeZone = "UTC";
+    # mkDefault: an operator's own value is no conflict where nothing depends on ours.
+    time.timeZone = lib.mkDefault "UTC";
     services = {
-      timesyncd.enable = true;
-      resolved.enable = true;
+      timesyncd.enable = lib.mkDefault true;
+      resolved.enable = lib.mkDefault true;
     };
-
-    swapDevices =
-      if cfg.swap.sizeMiB == 0 then
-        [ ]
-      else
-        [
-          {
-            device = "/var/lib/swapfile";
-            size = cfg.swap.sizeMiB;
-          }
-        ];
 
     nix = {
       settings = {
@@ -161,15 +180,15 @@ in
         # On a small machine a build must leave something to the bots.
         max-jobs = lib.mkDefault 1;
         cores = lib.mkDefault 2;
-        connect-timeout = 10;
+        connect-timeout = lib.mkDefault 10;
         # Rather no build than a full disk.
-        min-free = 1024 * 1024 * 1024;
-        max-free = 4 * 1024 * 1024 * 1024;
+        min-free = lib.mkDefault (1024 * 1024 * 1024);
+        max-free = lib.mkDefault (4 * 1024 * 1024 * 1024);
       };
       gc = {
-        automatic = true;
-        dates = "weekly";
-        options = "--delete-older-than 30d";
+        automatic = lib.mkDefault true;
+        dates = lib.mkDefault "weekly";
+        options = lib.mkDefault "--delete-older-than 30d";
       };
     };
 

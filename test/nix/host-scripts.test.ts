@@ -1,86 +1,94 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
 import { execa } from "execa";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
+import { path, whereIs } from "../_debian.ts";
+import { describeWith } from "../_needs.ts";
 import { temporaryFolder } from "../_project.ts";
 import { repository } from "../_repository.ts";
 
-/** Runs one of nix/host with programs of ours first on its PATH. */
-async function run(
-  script: string,
-  programs: Record<string, string>,
-  { args = [], env = {} }: { args?: string[]; env?: Record<string, string> } = {},
-) {
-  const bin = temporaryFolder();
-  for (const [name, text] of Object.entries(programs)) {
-    writeFileSync(join(bin, name), `#!/bin/sh\n${text}\n`);
-    chmodSync(join(bin, name), 0o755);
+/** nix/host/swap.sh in a folder of its own, with real mkswap, fallocate and df. swapon and swapoff, which are root's, only note. */
+class SwapHost {
+  readonly folder = temporaryFolder();
+  readonly file = join(this.folder, "disk/swapfile");
+
+  constructor() {
+    mkdirSync(dirname(this.file));
+    const shows = `#!/bin/sh\ncase "$*" in --show*) cat '${this.folder}/on'; exit ;; esac\n`;
+    this.#program("swapon", `${shows}echo "swapon $*" >>'${this.folder}/log'; echo "$1" >'${this.folder}/on'`);
+    this.#program("swapoff", `#!/bin/sh\necho "swapoff $*" >>'${this.folder}/log'; : >'${this.folder}/on'`);
+    writeFileSync(join(this.folder, "on"), "");
+    this.disk(40_000, 30_000);
   }
-  return await execa("bash", [join(repository, "nix/host", script), ...args], {
-    env: { PATH: [bin, process.env["PATH"]].join(delimiter), ...env },
-    extendEnv: false,
-    reject: false,
-  });
+
+  disk(size: number, free: number): void {
+    this.#program("df", `#!/bin/sh\necho ' 1M-blocks Avail'; echo ' ${size} ${free}'`);
+  }
+
+  /** @returns what it said, and the MiB of the file; undefined where there is none */
+  async run(memoryMib: number, sizeMib?: number) {
+    writeFileSync(join(this.folder, "meminfo"), `MemTotal:       ${memoryMib * 1024} kB\nMemFree: 1 kB\n`);
+    const env = {
+      PATH: [join(this.folder, "bin"), path].join(delimiter),
+      SWAP_FILE: this.file,
+      MEMINFO: join(this.folder, "meminfo"),
+      ...(sizeMib === undefined ? {} : { SIZE_MIB: String(sizeMib) }),
+    };
+    const script = join(repository, "nix/host/swap.sh");
+    const { exitCode, stderr } = await execa("bash", [script], { env, extendEnv: false, reject: false });
+    const mib = existsSync(this.file) ? statSync(this.file).size / 1024 / 1024 : undefined;
+    return { exitCode, stderr, mib };
+  }
+
+  get log(): string[] {
+    const file = join(this.folder, "log");
+    return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
+  }
+
+  #program(name: string, text: string): void {
+    mkdirSync(join(this.folder, "bin"), { recursive: true });
+    writeFileSync(join(this.folder, "bin", name), text, { mode: 0o755 });
+  }
 }
 
-/** As Hetzner's metadata service writes it (talos and cloud-init read the same); the addresses are for documentation. */
-const networkConfig = `config:
-- mac_address: 96:00:00:12:34:56
-  name: eth0
-  subnets:
-  - dns_nameservers:
-    - 2a01:4ff:ff00::add:1
-    ipv4: true
-    type: dhcp
-  - address: 2001:db8:1:2::1/64
-    dns_nameservers:
-    - 2a01:4ff:ff00::add:2
-    gateway: fe80::1
-    ipv6: true
-    type: static
-  type: physical
-version: 1
-`;
-
-describe("the unit for Hetzner's IPv6", () => {
-  async function ask(answer: string) {
-    const folder = join(temporaryFolder(), "network");
-    const file = join(temporaryFolder(), "answer");
-    writeFileSync(file, answer);
-    const log = join(folder, "..", "reloads");
-    const programs = { curl: `cat '${file}'`, networkctl: `echo "$*" >>'${log}'` };
-    const result = await run("hetzner-ipv6.sh", programs, { env: { NETWORK_FOLDER: folder } });
-    const network = join(folder, "05-uplink-ipv6.network");
-    return {
-      ...result,
-      network: existsSync(network) ? readFileSync(network, "utf8") : null,
-      reloads: existsSync(log) ? readFileSync(log, "utf8") : "",
-    };
-  }
-
-  it("gives the address to the one interface that it is for, with the gateway that Hetzner always has", async () => {
-    const { exitCode, network, reloads } = await ask(networkConfig);
-    expect(exitCode).toBe(0);
-    expect(network).toBe(
-      "[Match]\nPermanentMACAddress=96:00:00:12:34:56\n\n[Network]\nDHCP=ipv4\nIPv6AcceptRA=yes\nAddress=2001:db8:1:2::1/64\n\n[Route]\nGateway=fe80::1\n",
-    );
-    expect(reloads).toBe("reload\n");
-  });
-
+describeWith({ programs: ["mkswap", "fallocate"] }, "the unit for the swap file", () => {
   it.each([
-    ["a server without IPv6", networkConfig.replace(/ {2}- address[\s\S]*static\n/, "")],
-    ["an address that is more than one", networkConfig.replace("::1/64", "::1/64; reboot")],
-    ["an address with settings in it", networkConfig.replace("2001:db8:1:2::1/64", "2001::1/64\\nGateway=::1")],
-    ["no answer of its kind", "<html></html>"],
-    ["nothing", ""],
-  ])("leaves the network alone for %s", async (_, answer) => {
-    const { exitCode, stderr, network, reloads } = await ask(answer);
-    expect(stderr).toContain("no IPv6 address");
-    expect({ exitCode, network, reloads }).toEqual({ exitCode: 0, network: null, reloads: "" });
+    ["as much as the memory", 128, undefined, 40_000, 30_000, 128],
+    ["a tenth of a small disk", 8192, undefined, 4000, 3000, 400],
+    ["the size that is set", 8192, 96, 4000, 3000, 96],
+    ["what there is room for", 8192, 300, 4000, 200, 150],
+  ])("makes %s", async (_, memory, size, disk, free, expected) => {
+    const host = new SwapHost();
+    host.disk(disk, free);
+    expect(await host.run(memory, size)).toEqual({ exitCode: 0, stderr: "", mib: expected });
+    expect(statSync(host.file).mode & 0o777).toBe(0o600);
+    expect(readFileSync(host.file).subarray(4086, 4096).toString()).toBe("SWAPSPACE2");
+    expect(host.log).toEqual([`swapon ${host.file}`]);
   });
 
-  it("fails, to be tried again, while the metadata service does not answer", async () => {
-    const { exitCode } = await run("hetzner-ipv6.sh", { curl: "exit 28", networkctl: "exit 0" });
-    expect(exitCode).not.toBe(0);
+  it("leaves what is there alone, and makes another one for another size", async () => {
+    const host = new SwapHost();
+    await host.run(128);
+    await host.run(128);
+    expect(host.log).toEqual([`swapon ${host.file}`]);
+    expect(await host.run(128, 80)).toMatchObject({ exitCode: 0, mib: 80 });
+    expect(host.log.slice(1)).toEqual([`swapoff ${host.file}`, `swapon ${host.file}`]);
+  });
+
+  it("makes none where the disk is nearly full, and says so", async () => {
+    const host = new SwapHost();
+    host.disk(40_000, 50);
+    const { exitCode, stderr, mib } = await host.run(4096);
+    expect({ exitCode, mib }).toEqual({ exitCode: 0, mib: undefined });
+    expect(stderr).toBe("the disk has no room for swap: 50 MiB are free");
+  });
+
+  it("takes 16 GiB at most", async () => {
+    const host = new SwapHost();
+    host.disk(1_000_000, 900_000);
+    const fallocate = `#!/bin/sh\necho "$2" >'${host.folder}/asked'; exec ${whereIs("fallocate")} --length 1MiB "$3"`;
+    writeFileSync(join(host.folder, "bin/fallocate"), fallocate, { mode: 0o755 });
+    await host.run(65_536);
+    expect(readFileSync(join(host.folder, "asked"), "utf8").trim()).toBe("16384MiB");
   });
 });

@@ -127,14 +127,56 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     expect(config.networking.firewall.allowedTCPPorts).toEqual([22]);
   });
 
-  it("ask Hetzner for the IPv6 address unless it is given", async () => {
-    expect((await host(enough)).config.systemd.services["clawdlets-ipv6"].script).toContain("networkctl reload");
-    const { config } = await host(enough, clawdlets('ipv6Address = "2001:db8:1:2::1/64";'));
-    expect(config.systemd.services["clawdlets-ipv6"]).toBeUndefined();
-    expect(config.systemd.network.networks["10-uplink"]).toMatchObject({
-      address: ["2001:db8:1:2::1/64"],
-      routes: [{ Gateway: "fe80::1" }],
-    });
+  it("give the IPv6 address to no interface but the public one, which is found at boot", async () => {
+    for (const address of [undefined, "2001:db8:1:2::1/64"]) {
+      const { config } = await host(enough, clawdlets(address === undefined ? "" : `ipv6Address = "${address}";`));
+      const unit = config.systemd.services["clawdlets-ipv6"];
+      expect(unit.script).toContain("networkctl reload");
+      expect(unit.environment["ADDRESS"]).toBe(address);
+      expect(config.systemd.network.networks["10-uplink"]).toMatchObject({ address: [], routes: [] });
+    }
+  });
+
+  it("ask no resolver of the network's beside their own", async () => {
+    const { dhcpV4Config, ipv6AcceptRAConfig } = (await host(enough)).config.systemd.network.networks["10-uplink"];
+    expect([dhcpV4Config.UseDNS, ipv6AcceptRAConfig.UseDNS]).toEqual([false, false]);
+  });
+
+  it("have no emergency mode in either stage of the boot", async () => {
+    const { config } = await host(enough);
+    expect(config.systemd.enableEmergencyMode).toBe(false);
+    expect(config.boot.initrd.systemd.suppressedUnits).toEqual(["emergency.service", "emergency.target"]);
+  });
+
+  it("leave other tables of nftables alone, also where somebody sets a ruleset", async () => {
+    const { config } = await host(enough, '{ networking.nftables.ruleset = "table inet mine { }"; }');
+    expect(config.networking.nftables.flushRuleset).toBe(false);
+  });
+
+  it("make the swap file after the boot, of the size that is set", async () => {
+    const swapOf = async (...modules: string[]) =>
+      (await host(enough, ...modules)).config.systemd.services["clawdlets-swap"];
+    expect(await swapOf()).toMatchObject({ after: ["sshd.service"], environment: {} });
+    expect((await swapOf(clawdlets("swap.sizeMiB = 512;"))).environment).toEqual({ SIZE_MIB: "512" });
+    expect(await swapOf(clawdlets("swap.sizeMiB = 0;"))).toBeUndefined();
+  });
+
+  it.each([
+    ["time.timeZone", '"Europe/Berlin"'],
+    ["services.resolved.enable", "false"],
+    ["services.timesyncd.enable", "false"],
+    ["nix.gc.automatic", "false"],
+    ["nix.gc.dates", '"daily"'],
+    ["nix.gc.options", '"--delete-old"'],
+    ["nix.settings.min-free", "1"],
+    ["nix.settings.max-free", "2"],
+    ["nix.settings.connect-timeout", "3"],
+    ["boot.tmp.cleanOnBoot", "false"],
+    ["boot.loader.grub.configurationLimit", "3"],
+  ])("take an operator's own %s", async (name, value) => {
+    const { config } = await host(enough, `{ ${name} = ${value}; }`);
+    const found = name.split(".").reduce((set, key) => set[key], config);
+    expect(JSON.stringify(found)).toBe(value);
   });
 
   it("let the host rebuild itself only where that is asked for", async () => {
@@ -185,6 +227,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     ["secrets in the store", clawdlets('secrets.hostDir = "/nix/store/abc";'), "outside /nix/store"],
     ["a secret's name that is a path", clawdlets('secrets.names = [ "../x" ];'), "a secret's name is"],
     ["a disk that was never named", clawdlets('diskDevice = "/dev/disk/by-id/CHANGE_ME";'), "diskDevice is"],
+    ["a disk for GRUB that is set twice", '{ boot.loader.grub.device = "/dev/sda"; }', "Leave it out: GRUB goes to"],
     ["an address without prefix", clawdlets('ipv6Address = "2001:db8::1";'), "an IPv6 address and its prefix"],
     ["a bot's name that is too long", clawdlets(`bots.${"a".repeat(28)} = { };`), "no name for a bot"],
     [
@@ -242,8 +285,8 @@ describeWith({ programs: ["nix-instantiate"] }, "the evaluation of NixOS modules
     ["a path of Nix as a folder of secrets", clawdlets("secrets.hostDir = ./.;"), "is not of type `null or string'"],
     [
       "two values for one option",
-      '{ time.timeZone = "Europe/Berlin"; }',
-      "`time.timeZone' has conflicting definition values",
+      "{ users.mutableUsers = true; }",
+      "`users.mutableUsers' has conflicting definition values",
     ],
     [
       "a package that nixpkgs does not have",

@@ -6,7 +6,14 @@ let
   option = type: lib.mkOption { inherit type; };
   withDefault = default: type: lib.mkOption { inherit default type; };
   sub = options: types.submodule { inherit options; };
-  named = make: types.submodule ({ name, ... }: { options = make name; });
+  named =
+    make:
+    types.submodule (
+      { name, ... }:
+      {
+        options = make name;
+      }
+    );
   null' = type: withDefault null (types.nullOr type);
   flag = withDefault false types.bool;
   list = type: withDefault [ ] (types.listOf type);
@@ -79,8 +86,11 @@ in
         efiSupport = flag;
         useOSProber = flag;
         configurationLimit = withDefault 100 types.int;
+        device = withDefault "" types.str;
         devices = list types.str;
       };
+      # system/boot/systemd/initrd.nix
+      initrd.systemd.suppressedUnits = list types.str;
       # system/boot/kernel.nix, config/sysctl.nix, system/boot/tmp.nix
       initrd.availableKernelModules = list types.str;
       kernelModules = list types.str;
@@ -140,7 +150,7 @@ in
       };
       nftables = {
         enable = flag;
-        flushRuleset = flag;
+        flushRuleset = withDefault true types.bool; # As it is where somebody sets a ruleset.
         checkRuleset = withDefault true types.bool;
         ruleset = withDefault "" types.lines;
         tables = set (
@@ -349,12 +359,6 @@ in
       );
     };
 
-    # config/swap.nix
-    swapDevices = list (sub {
-      device = option types.str;
-      size = null' types.int;
-    });
-
     # misc/version.nix
     system.stateVersion = option types.str;
     system.configurationRevision = null' types.str;
@@ -381,6 +385,8 @@ in
       network.networks = set (sub {
         matchConfig = set unitOption;
         networkConfig = set unitOption;
+        dhcpV4Config = set unitOption;
+        ipv6AcceptRAConfig = set unitOption;
         linkConfig = set unitOption;
         address = list types.str;
         routes = list (types.attrsOf unitOption);
