@@ -74,7 +74,7 @@ async function adopt(options: Options): Promise<void> {
   await markInstalled(request, made, systemPath);
 
   await importHost(
-    await openStack(layout, host, await engineOrSetUp(progress)),
+    await openStack(layout, host, await engineOrSetUp(progress), { tell: progress }),
     host,
     made,
     settings.protect,

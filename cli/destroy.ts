@@ -11,6 +11,7 @@ import { findLayout, hostLayoutOf, type Layout } from "../core/project/layout.ts
 import { type LocalSettings, loadHost } from "../core/project/settings/host.ts";
 import { readState } from "../core/project/state/state.ts";
 import { engineEnvironment, engineOrSetUp } from "../engine/environment.ts";
+import { keepState } from "../engine/good-state.ts";
 import { removeLeftovers } from "../engine/leftovers.ts";
 import { type Progress, startProgress } from "../engine/progress.ts";
 import { recover } from "../engine/recover.ts";
@@ -71,7 +72,7 @@ async function liftProtection(layout: Layout, host: string, local: LocalSettings
 
 export async function destroy(layout: Layout, host: string, progress: Progress): Promise<void> {
   const engine = await engineOrSetUp(progress);
-  const stack = await openStack(layout, host, engine);
+  const stack = await openStack(layout, host, engine, { tell: progress });
   const { settings, local } = loadHost(layout, host, process.env);
   await recover(stack, { layout, host, settings, local, tell: progress, removing: true });
   await liftProtection(layout, host, local);
@@ -83,6 +84,7 @@ export async function destroy(layout: Layout, host: string, progress: Progress):
     reject: false,
   });
   await runEngine(host, "destroy", progress, (options) => stack.destroy(options));
+  await keepState(layout, host);
   await removeLeftovers({ layout, host, local, tell: progress });
   // What it says of an installed host is over: secrets have nowhere to be sent.
   await removePrivateFile(hostLayoutOf(layout, host).journal);

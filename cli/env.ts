@@ -6,7 +6,9 @@ import { shellQuoted } from "../core/base/wording.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
 import { listStackFiles } from "../core/project/settings/stack-file.ts";
 import { readProjectFile } from "../core/project/state/project-file.ts";
+import { listStates } from "../core/project/state/state.ts";
 import { engineEnvironment, engineOrSetUp } from "../engine/environment.ts";
+import { brokenState } from "../engine/good-state.ts";
 
 /**
  * The stack that `pulumi` works on, where stacks are hosts. Elsewhere it is the one that was chosen with `pulumi stack`: naming
@@ -36,6 +38,10 @@ export function envCommand(): Command {
       const engine = await engineOrSetUp((text) => process.stderr.write(`${text}\n`));
       makePrivateFolder(layout.state);
       const host = stackOf(layout, options.host);
+      for (const each of host === undefined ? listStates(layout) : [host]) {
+        const broken = brokenState(layout, each);
+        if (broken !== undefined) process.stderr.write(`clawdlets: ${broken}\n`);
+      }
       const variables = { ...engineEnvironment(layout, engine), ...(host !== undefined && { PULUMI_STACK: host }) };
       const hide = process.stdout.isTTY && !options.showSecrets;
       for (const [name, value] of Object.entries(variables)) {

@@ -6,6 +6,7 @@ import { findLayout, type Layout } from "../core/project/layout.ts";
 import { requestsOfPreview } from "../core/tasks/fleet/requests.ts";
 import { isChosen } from "../engine/chosen-stack.ts";
 import { engineOrSetUp, prepareState } from "../engine/environment.ts";
+import { brokenState } from "../engine/good-state.ts";
 import { formats } from "../engine/preview/plan/format.ts";
 import { type Progress, startProgress } from "../engine/progress.ts";
 import { type EngineOptions, runEngine } from "../engine/run.ts";
@@ -110,6 +111,8 @@ export async function preview(
 ): Promise<Record<string, number>> {
   const engine = await engineOrSetUp(progress);
   prepareState(layout, host);
+  const broken = brokenState(layout, host);
+  if (broken !== undefined) throw new UserError(broken, { exitCode: exitCodes.engine });
   const { changeSummary } = await runEngine(host, "preview", progress, async ({ onEvent, ...rest }) => {
     const both: EngineOptions["onEvent"] = (event) => {
       onEvent(event);
@@ -127,5 +130,5 @@ export async function preview(
 async function openedStack(layout: Layout, host: string, engine: Engine, refresh: boolean): Promise<Stack> {
   const { openStack } = await import("../engine/stack.ts");
   // The library passes --refresh on, but never --refresh=false; the engine reads each of its options from the environment too.
-  return openStack(layout, host, engine, refresh ? {} : { PULUMI_OPTION_REFRESH: "false" });
+  return openStack(layout, host, engine, refresh ? {} : { extra: { PULUMI_OPTION_REFRESH: "false" } });
 }

@@ -8,6 +8,7 @@ import { listStackFiles } from "../core/project/settings/stack-file.ts";
 import { firewallLimit, firewallsNeeded, ofFirewalls } from "../core/tasks/fleet/firewalls.ts";
 import { requestsOfUp } from "../core/tasks/fleet/requests.ts";
 import { engineOrSetUp } from "../engine/environment.ts";
+import { keepState } from "../engine/good-state.ts";
 import { findAdoptable } from "../engine/leftovers.ts";
 import { type Progress, startProgress } from "../engine/progress.ts";
 import { recover } from "../engine/recover.ts";
@@ -105,20 +106,26 @@ export async function up(
   const asked = wantedEnvironment(wanted);
   const { settings, local } = loadHost(layout, host, { ...process.env, ...asked });
   const engine = await engineOrSetUp(progress);
-  const stack = await openStack(layout, host, engine, asked);
+  const stack = await openStack(layout, host, engine, { extra: asked, tell: progress });
   await recover(stack, { layout, host, settings, local, tell: progress });
   const startedAt = Date.now();
   const run = () => runEngine(host, "up", progress, (options) => stack.up(options));
-  const { summary, outputs } = await run().catch(async (error: unknown) => {
-    // A name is taken, perhaps by what an earlier run made and lost. Not looked for before: it costs requests.
-    if (!isTaken(error)) throw error;
+  const takeOver = async () => {
     const adopt = await findAdoptable({ layout, host, local, tell: progress }, wanted.adopt === true);
-    if (!adopt) throw error;
-    const adopting = await openStack(layout, host, engine, { ...asked, [adoptionKey]: JSON.stringify(adopt) });
+    if (!adopt) return false;
+    const extra = { ...asked, [adoptionKey]: JSON.stringify(adopt) };
+    const adopting = await openStack(layout, host, engine, { extra, tell: progress });
     await runEngine(host, "up", progress, (options) => adopting.up(options));
     progress(`${host}: taken over; what differs from the declaration is applied`);
+    return true;
+  };
+  if (stack.isRestored) await takeOver();
+  const { summary, outputs } = await run().catch(async (error: unknown) => {
+    // A name is taken, perhaps by what an earlier run made and lost. Not looked for before: it costs requests.
+    if (!isTaken(error) || !(await takeOver())) throw error;
     return run();
   });
+  await keepState(layout, host);
   const changes = Object.fromEntries(
     Object.entries(summary.resourceChanges ?? {}).map(([op, count]) => [op, count ?? 0]),
   );

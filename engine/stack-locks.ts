@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { z } from "zod";
@@ -18,9 +18,18 @@ export async function clearDeadLocks(layout: Layout, host: string, tell: (text: 
   for (const file of locksOf(layout, host)) {
     const text = readStateFile(file);
     if (text === undefined) continue; // Its engine has just ended.
-    const lock = lockContent.safeParse(parseJson(text)).data;
     const where = relative(layout.root, file);
-    if (lock === undefined) throw busy(`${host}: ${where} is no lock that Pulumi writes; look at it, and remove it.`);
+    const content = parseJson(text);
+    if (content === undefined && isAbandoned(file)) {
+      rmSync(file, { force: true });
+      tell(`${host}: ${where} was cut off by a killed run and is removed`);
+      continue;
+    }
+    const lock = lockContent.safeParse(content).data;
+    if (lock === undefined)
+      throw busy(
+        `${host}: ${where} is not a lock that Pulumi writes. If a run is just starting, wait 10 s and run this again; otherwise remove it.`,
+      );
     const who = `an engine of ${lock.username} on ${lock.hostname} (process ${lock.pid}, since ${lock.timestamp})`;
     if (lock.hostname !== hostname()) {
       throw busy(
@@ -32,6 +41,14 @@ export async function clearDeadLocks(layout: Layout, host: string, tell: (text: 
     rmSync(file, { force: true });
     tell(`${host}: ${who} was killed; its lock on the stack is taken away`);
   }
+}
+
+/** A lock is written in one go when an engine begins, so one that is incomplete for this long is nobody's. Milliseconds. */
+const writtenWithin = 10_000;
+
+function isAbandoned(file: string): boolean {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat !== undefined && Date.now() - stat.mtimeMs > writtenWithin;
 }
 
 /** What Pulumi keeps below `.clawdlets/state` is 0644, in a folder that nobody else can enter. @returns undefined where there is none */

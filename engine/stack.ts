@@ -8,17 +8,26 @@ import { readProjectFile } from "../core/project/state/project-file.ts";
 import { type Engine, pins } from "../toolchain/index.ts";
 import { isChosen } from "./chosen-stack.ts";
 import { engineEnvironment, prepareState } from "./environment.ts";
+import { ensureGoodState } from "./good-state.ts";
+
+export interface OpenOptions {
+  /** Environment variables beside the engine's own. */
+  extra?: Readonly<Record<string, string>>;
+  /** Told what is repaired of a state that a killed run left. */
+  tell?: (text: string) => void;
+}
 
 /**
- * The host's stack in the engine, made if it is not there yet.
+ * The host's stack in the engine, made if it is not there yet. A state that a killed run left half written is restored first,
+ * and `isRestored` says so: what was made since is at Hetzner only.
  * @throws UserError where stacks are no hosts: a stack of this name would make the program's every host once more
  */
 export async function openStack(
   layout: Layout,
   host: string,
   engine: Engine,
-  extra: Readonly<Record<string, string>> = {},
-): Promise<Stack> {
+  { extra = {}, tell = () => undefined }: OpenOptions = {},
+): Promise<Stack & { isRestored: boolean }> {
   if (!readProjectFile(layout).stacksAreHosts) {
     throw new UserError(
       `${host}: this project's stacks are not hosts (Pulumi.yaml has no "stackConfigDir: stacks"), so its own program decides. Use the engine itself: eval "$(npx --no-install clawdlets env)" && pulumi up`,
@@ -26,6 +35,7 @@ export async function openStack(
     );
   }
   prepareState(layout, host);
+  const isRestored = await ensureGoodState(layout, host, tell);
   const workspace = await LocalWorkspace.create({
     workDir: layout.root,
     pulumiHome: engine.pulumiHome,
@@ -33,13 +43,14 @@ export async function openStack(
     envVars: { ...engineEnvironment(layout, engine), ...extra },
   });
   if (isChosen(layout, host, engine)) workspace.selectStack = async () => undefined;
-  return Stack.createOrSelect(host, workspace).catch((error: unknown) => {
+  const stack = await Stack.createOrSelect(host, workspace).catch((error: unknown) => {
     // The library repeats the command line, and the reason several times; e.g. a bucket that lets nobody in.
     const [reason] = /(?<=^error: ).+$/m.exec(messageOf(error)) ?? [];
     if (reason === undefined) throw error;
     const said = wrongPassphrase(host, reason) ?? reason;
     throw new UserError(`${host}: the engine could not open the stack: ${said}`, { exitCode: exitCodes.engine });
   });
+  return Object.assign(stack, { isRestored });
 }
 
 /**

@@ -78,7 +78,7 @@ async function makeStack({ layout, host, progress }: SecretsCommand): Promise<vo
   if (readFolder(stacks).some((project) => existsSync(join(stacks, project, `${host}.json`)))) return;
   // Loaded only here: the engine's library takes longer to load than all the rest to run.
   const { openStack } = await import("../../engine/stack.ts");
-  await openStack(layout, host, await engineOrSetUp(progress));
+  await openStack(layout, host, await engineOrSetUp(progress), { tell: progress });
 }
 
 /** What is missing, one question each; nothing where nobody can be asked: the check then lists it all. */

@@ -38,6 +38,10 @@ export interface HostLayout {
   /** What was opened and closed from this machine, a JSON line each. */
   windows: string;
   lock: string;
+  /** The engine's state as it was before the last operation and after it. */
+  stateCopy: string;
+  /** What a killed run left of the engine's state, kept when the copy is restored. */
+  stateBroken: string;
   logs: string;
   /** A tree as on the host, which upstream sends as it stands; read where it is there. */
   extraFiles: string;
@@ -92,6 +96,8 @@ export function hostLayoutOf(layout: Layout, host: string): HostLayout {
     journal: join(dir, "install.json"),
     windows: join(dir, "windows.jsonl"),
     lock: join(dir, "lock"),
+    stateCopy: join(dir, "state.json"),
+    stateBroken: join(dir, "state-broken.json"),
     logs: join(dir, "logs"),
     extraFiles: join(layout.dir, "extra-files", host),
     staging: join(dir, "staging"),

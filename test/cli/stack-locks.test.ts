@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
@@ -75,9 +75,24 @@ describe("a stack's lock", () => {
     expect(existsSync(file)).toBe(true);
   });
 
+  it.each(["", '{"pid": 1, "usern', "\0".repeat(100)])(
+    "that was cut off is removed once nobody can still be writing it: %j",
+    async (text) => {
+      const { file, told, clear } = locked(text);
+      await expect(clear()).rejects.toThrow(/is not a lock that Pulumi writes\. If a run is just starting, wait 10 s/);
+      expect(existsSync(file)).toBe(true);
+      const before = new Date(Date.now() - 11_000);
+      utimesSync(file, before, before);
+      await clear();
+      expect(existsSync(file)).toBe(false);
+      expect(told).toEqual([expect.stringContaining("was cut off by a killed run and is removed")]);
+    },
+  );
+
   it("that Pulumi did not write stays", async () => {
-    const { file, clear } = locked('{"pid": "1"');
-    await expect(clear()).rejects.toThrow(/is no lock that Pulumi writes; look at it, and remove it/);
+    const { file, clear } = locked('{"pid": "1"}');
+    utimesSync(file, new Date(0), new Date(0));
+    await expect(clear()).rejects.toThrow(/is not a lock that Pulumi writes/);
     expect(existsSync(file)).toBe(true);
   });
 

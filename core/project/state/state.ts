@@ -26,6 +26,7 @@ const file = z.object({
       .looseObject({
         resources: z.array(resource).default([]),
         pending_operations: z.array(pendingOperation).nullish(),
+        manifest: z.looseObject({ time: z.string().optional() }).optional(),
       })
       .nullish(),
   }),
@@ -45,6 +46,15 @@ const folderOf = (layout: Layout) => join(layout.state, ".pulumi", "stacks", pro
 const projectName = (layout: Layout) =>
   existsSync(join(layout.root, "Pulumi.yaml")) ? readProjectFile(layout).name : configNamespace;
 
+/** Where the engine's file backend keeps a host's state. */
+export const stateFileOf = (layout: Layout, host: string) => join(folderOf(layout), `${host}.json`);
+
+/** @returns undefined for what the engine did not write to its end; `writtenAt` is ISO 8601, or empty for a stack without a run */
+export function parseCheckpoint(text: string): { writtenAt: string } | undefined {
+  const { success, data } = file.safeParse(parseJson(text));
+  return success ? { writtenAt: data.checkpoint.latest?.manifest?.time ?? "" } : undefined;
+}
+
 /** The stacks whose state is on this machine. */
 export function listStates(layout: Layout): string[] {
   return readFolder(folderOf(layout)).flatMap((name) => /^([^.]+)\.json$/.exec(name)?.[1] ?? []);
@@ -60,14 +70,14 @@ export function readState(layout: Layout, host: string): { value?: StackState; p
   const where = `.clawdlets/state/.pulumi/stacks/${projectName(layout)}/${host}.json`;
   let text: string;
   try {
-    text = readFileSync(join(folderOf(layout), `${host}.json`), "utf8");
+    text = readFileSync(stateFileOf(layout, host), "utf8");
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR")) return { problems: [] };
     throw error;
   }
   const parsed = file.safeParse(parseJson(text));
   if (!parsed.success) {
-    const message = `is not as Pulumi writes it (${z.prettifyError(parsed.error)}). Put back the .bak beside it.`;
+    const message = `was cut off, as happens when a run is killed while it writes (${z.prettifyError(parsed.error)}). Restore the last good copy: clawdlets up --host ${host}`;
     return { problems: [{ where, setting: "(the whole file)", message }] };
   }
   const { latest } = parsed.data.checkpoint;

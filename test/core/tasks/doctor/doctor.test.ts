@@ -221,7 +221,7 @@ describe("the scope stack finds", () => {
     [
       "a state that is not Pulumi's",
       (layout) => writeFileSync(join(layout.state, ".pulumi/stacks/clawdlets", `${host}.json`), "{"),
-      /^problem \| state .*not as Pulumi writes it/m,
+      /^problem \| state .*was cut off/m,
     ],
   ])("%s", async (_, spoil, text) => {
     const layout = await healthy();
