@@ -81,6 +81,7 @@ export async function destroy(layout: Layout, host: string, progress: Progress):
   await execa(engine.pulumi, ["state", "unprotect", "--all", "--yes", "--stack", host], {
     cwd: layout.root,
     env,
+    extendEnv: false,
     reject: false,
   });
   await runEngine(host, "destroy", progress, (options) => stack.destroy(options));

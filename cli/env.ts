@@ -4,10 +4,11 @@ import { exitCodes } from "../core/base/exit-codes.ts";
 import { makePrivateFolder } from "../core/base/machine/private-files.ts";
 import { shellQuoted } from "../core/base/wording.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
+import { fileDecides } from "../core/project/settings/env-file.ts";
 import { listStackFiles } from "../core/project/settings/stack-file.ts";
 import { readProjectFile } from "../core/project/state/project-file.ts";
 import { listStates } from "../core/project/state/state.ts";
-import { engineEnvironment, engineOrSetUp } from "../engine/environment.ts";
+import { engineOrSetUp, foreignKeys, shellEnvironment } from "../engine/environment.ts";
 import { brokenState } from "../engine/good-state.ts";
 
 /**
@@ -42,7 +43,13 @@ export function envCommand(): Command {
         const broken = brokenState(layout, each);
         if (broken !== undefined) process.stderr.write(`clawdlets: ${broken}\n`);
       }
-      const variables = { ...engineEnvironment(layout, engine), ...(host !== undefined && { PULUMI_STACK: host }) };
+      const variables = { ...shellEnvironment(layout, engine), ...(host !== undefined && { PULUMI_STACK: host }) };
+      // The engine takes these before the file that we name, and before Pulumi.yaml.
+      const { backend } = readProjectFile(layout);
+      const foreign = [...(backend === undefined ? [] : foreignKeys), ...fileDecides].filter(
+        (key) => process.env[key] !== undefined && !Object.hasOwn(variables, key),
+      );
+      if (foreign.length > 0) process.stdout.write(`unset ${foreign.join(" ")}\n`);
       const hide = process.stdout.isTTY && !options.showSecrets;
       for (const [name, value] of Object.entries(variables)) {
         const shown = hide && name.endsWith("_TOKEN") ? "(not shown on a terminal)" : value;

@@ -1,13 +1,16 @@
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { SettingsError, UserError } from "../core/base/errors.ts";
+import { type Problem, SettingsError, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
+import { cleanEnvironment, inheritedBy } from "../core/base/machine/environment.ts";
 import { engineFolder, packageRoot } from "../core/base/machine/package-root.ts";
 import { makePrivateFolder, readPrivateFile } from "../core/base/machine/private-files.ts";
+import { quoted } from "../core/base/wording.ts";
 import type { Layout } from "../core/project/layout.ts";
 import { type LocalEnv, readEnvFile } from "../core/project/settings/env-file.ts";
 import { readStackJson } from "../core/project/settings/stack-json.ts";
 import { lostPassphrase } from "../core/project/state/passphrase.ts";
+import { readProjectFile } from "../core/project/state/project-file.ts";
 import { type Engine, ensureEngine, findEngine, ToolchainError, type ToolchainEvent } from "../toolchain/index.ts";
 
 export { packageRoot } from "../core/base/machine/package-root.ts";
@@ -41,18 +44,62 @@ export async function engineOrSetUp(tell: (text: string) => void): Promise<Engin
 /** For programs of others, by tsx: no cache in /tmp, where another user may have made it (bin/compiled/tsx.cjs). */
 export const nothingShared = { TSX_DISABLE_CACHE: "1", NODE_DISABLE_COMPILE_CACHE: "1" };
 
-/** What the engine, its plugins and our own commands inside it need to find each other; tokens included. */
+/**
+ * All that the engine, its plugins and our own commands inside it get to see; tokens included. Made from a list: another project's
+ * PULUMI_* in this shell would send it to another state, with another passphrase.
+ */
 export function engineEnvironment(layout: Layout, engine: Engine): Record<string, string> {
   const path = [join(packageRoot, "bin"), engine.binDir, process.env["PATH"] ?? ""].join(delimiter);
   return {
+    ...cleanEnvironment(),
+    ...inheritedBy((key) => handedOn.test(key) || (isOfBackend.test(key) && !readProjectFile(layout).hasLocalState)),
+    ...ofOurs(layout, engine),
     PATH: path,
-    PULUMI_HOME: engine.pulumiHome,
-    PULUMI_CONFIG_PASSPHRASE_FILE: layout.passphrase,
-    PULUMI_SKIP_UPDATE_CHECK: "true",
-    ...nothingShared,
-    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: engine.origin === "built" ? "true" : "false",
     ...tokensOf(layout),
   };
+}
+
+/** What of it a shell needs that runs `pulumi` itself, in which everything else stands already. */
+export function shellEnvironment(layout: Layout, engine: Engine): Record<string, string> {
+  const { PATH = "" } = engineEnvironment(layout, engine);
+  return { PATH, ...ofOurs(layout, engine), ...tokensOf(layout) };
+}
+
+const ofOurs = (layout: Layout, engine: Engine) => ({
+  PULUMI_HOME: engine.pulumiHome,
+  PULUMI_CONFIG_PASSPHRASE_FILE: layout.passphrase,
+  PULUMI_SKIP_UPDATE_CHECK: "true",
+  ...nothingShared,
+  PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: engine.origin === "built" ? "true" : "false",
+});
+
+/** What our own commands inside the engine ask this shell for: an operator's key may be in an agent. */
+const handedOn = /^SSH_AUTH_SOCK$/;
+
+/** How a state that is not kept here is reached. */
+const isOfBackend = /^(AWS|AZURE|ARM|GOOGLE|GCLOUD)_|^PULUMI_(BACKEND_URL|ACCESS_TOKEN)$/;
+
+/** What the engine would take from a shell before anything that this project says. */
+export const foreignKeys = [
+  "PULUMI_CONFIG_PASSPHRASE",
+  "PULUMI_BACKEND_URL",
+  "PULUMI_ACCESS_TOKEN",
+  "PULUMI_CONFIG",
+] as const;
+
+/**
+ * A backend that this shell names and Pulumi.yaml does not: the engine would take it, and find nothing where the state is
+ * somewhere else. To leave it out in silence would be wrong for whoever has set it on purpose.
+ */
+export function foreignBackend(
+  layout: Layout,
+  environment: Readonly<Record<string, string | undefined>>,
+): Problem | undefined {
+  const given = environment["PULUMI_BACKEND_URL"]?.trim();
+  const { backend } = readProjectFile(layout);
+  if (!given || backend === undefined || given === backend) return undefined;
+  const message = `is ${quoted(given)} in this shell, but Pulumi.yaml keeps this project's state in ${quoted(backend)}. Unset it: unset PULUMI_BACKEND_URL`;
+  return { where: "the environment", setting: "PULUMI_BACKEND_URL", message };
 }
 
 /**
@@ -69,6 +116,8 @@ function tokensOf(layout: Layout): Omit<LocalEnv, "SOPS_AGE_KEY_FILE"> {
 
 /** The engine's backend folder has to exist, and its passphrase too. @throws UserError that says how to make them */
 export function prepareState(layout: Layout, host: string): void {
+  const foreign = foreignBackend(layout, process.env);
+  if (foreign) throw new SettingsError([foreign]);
   const lost = lostPassphrase(layout, host);
   if (lost) throw new SettingsError([lost]);
   if (readPrivateFile(layout.passphrase) === undefined || !existsSync(layout.dir)) {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { SettingsError, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { createHetzner, type Hetzner } from "../core/base/hetzner/client.ts";
-import { findExisting, isAtHetzner } from "../core/base/hetzner/existing.ts";
+import { findExisting, isAtHetzner, isThere } from "../core/base/hetzner/existing.ts";
 import { inStackFile } from "../core/host/install/preflight.ts";
 import { ensureOn, findServer } from "../core/host/server/power.ts";
 import { checkTypeChange } from "../core/host/server/type-change.ts";
@@ -12,7 +12,7 @@ import { findWindows } from "../core/host/window/window.ts";
 import { noteWindow } from "../core/host/window/window-journal.ts";
 import { hostLayoutOf, type Layout } from "../core/project/layout.ts";
 import { type HostSettings, keepsWindow, type LocalSettings } from "../core/project/settings/host.ts";
-import { readState, serverIn } from "../core/project/state/state.ts";
+import { readState, type StackState, serverIn } from "../core/project/state/state.ts";
 import { clearDeadLocks } from "./stack-locks.ts";
 
 const resource = z.looseObject({
@@ -49,6 +49,7 @@ export async function recover(stack: Stack, recovery: Recovery): Promise<void> {
   if (!state) return;
   const hetzner = createHetzner({ ...local, tell: (text) => tell(`${host}: ${text}`) });
   const known = serverIn(state);
+  await refuseForeignProject(hetzner, state, host);
   if (known) {
     await closeLeftWindows(hetzner, recovery);
     await prepareServer(hetzner, known.id, recovery);
@@ -78,6 +79,23 @@ export async function recover(stack: Stack, recovery: Recovery): Promise<void> {
 }
 
 /**
+ * A token of another project of Hetzner's finds nothing of what the state has. The engine would take that for deleted: an `up`
+ * would buy a second server, a `destroy` would say "destroyed" while the first one runs on.
+ * @throws SettingsError where nothing of it is there; one request where the server is
+ */
+async function refuseForeignProject(hetzner: Hetzner, { resources }: StackState, host: string): Promise<void> {
+  const made = resources.flatMap(({ type, id }) =>
+    id !== undefined && isAtHetzner(type) ? [{ type, id: Number(id) }] : [],
+  );
+  const server = made.findIndex(({ type }) => type === "hcloud:index/server:Server");
+  if (server < 0) return;
+  for (const { type, id } of [...made.slice(server), ...made.slice(0, server)]) {
+    if (await isThere(hetzner, type, id)) return;
+  }
+  const message = `is of a project of Hetzner's that has neither the server nor anything else of ${host}'s state. Use the token of the host's own project. If all of it was really deleted by hand: eval "$(npx --no-install clawdlets env --host ${host})" && pulumi refresh`;
+  throw new SettingsError([{ where: `the state of ${host}`, setting: "HCLOUD_TOKEN", message }]);
+}
+
 /**
  * Switches the server on, which a refused change of its type or a rebuild that failed half way leaves off, and refuses a change
  * of its type that Hetzner would refuse once the power is cut.

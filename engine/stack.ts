@@ -2,6 +2,7 @@ import { LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation/
 import { SemVer } from "semver";
 import { messageOf, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
+import { closedEnvironment } from "../core/base/machine/environment.ts";
 import type { Layout } from "../core/project/layout.ts";
 import { wrongPassphrase } from "../core/project/state/passphrase.ts";
 import { readProjectFile } from "../core/project/state/project-file.ts";
@@ -40,7 +41,7 @@ export async function openStack(
     workDir: layout.root,
     pulumiHome: engine.pulumiHome,
     pulumiCommand: pinnedCommand(engine),
-    envVars: { ...engineEnvironment(layout, engine), ...extra },
+    envVars: closedEnvironment({ ...engineEnvironment(layout, engine), ...extra }) as Record<string, string>,
   });
   if (isChosen(layout, host, engine)) workspace.selectStack = async () => undefined;
   const stack = await Stack.createOrSelect(host, workspace).catch((error: unknown) => {

@@ -26,6 +26,7 @@ export async function streamPreview(
   const running = execa(engine.pulumi, refresh ? args : [...args, "--refresh=false"], {
     cwd: layout.root,
     env: { ...engineEnvironment(layout, engine), PULUMI_ENABLE_STREAMING_JSON_PREVIEW: "true" },
+    extendEnv: false,
     stdin: "ignore",
     buffer: { stdout: false },
     // A terminal tells the engine of Ctrl-C itself; what is asked beyond that is passed on as the library does.

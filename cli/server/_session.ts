@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { UserError } from "../../core/base/errors.ts";
-import { cleanEnvironment } from "../../core/base/machine/run.ts";
+import { cleanEnvironment } from "../../core/base/machine/environment.ts";
 import { anyRoute } from "../../core/host/activation/rebuild.ts";
 import { type SshRoute, ssh, strictOptions } from "../../core/host/reach/ssh.ts";
 import { findLayout, type Layout } from "../../core/project/layout.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { UserError } from "../../core/base/errors.ts";
-import { cleanEnvironment } from "../../core/base/machine/run.ts";
+import { cleanEnvironment } from "../../core/base/machine/environment.ts";
 import type { StopSignal } from "../../core/base/stopped.ts";
 import { noteStop } from "../../engine/signals.ts";
 

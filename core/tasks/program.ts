@@ -17,6 +17,7 @@ import { findLayout, hostLayoutOf, type Layout } from "../project/layout.ts";
 import { checkRecipients } from "../project/secrets/check.ts";
 import { requiredSecrets } from "../project/secrets/plan.ts";
 import { completeSettings, type HostSettings, type LocalSettings, readLocal } from "../project/settings/host.ts";
+import { providerProblems } from "../project/settings/provider-config.ts";
 import { checkStackConfig, configNamespace } from "../project/settings/stack-config.ts";
 import { readStackFile } from "../project/settings/stack-file.ts";
 import { readHostState, readState, serverIn } from "../project/state/state.ts";
@@ -58,7 +59,7 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
   const layout = findLayout(folder);
   const host = hostLayoutOf(layout, stack);
   const checked = config
-    ? checkStackConfig(ownKeys(config), relative(layout.root, host.stackFile))
+    ? checkedConfig(config, relative(layout.root, host.stackFile), stack)
     : readStackFile(layout, stack);
   // A token is needed to change something, not to preview it.
   const needs = { token: !dryRun };
@@ -146,6 +147,11 @@ function halfMade(layout: Layout, host: string): string | undefined {
   if (made.length === 0) return undefined;
   const names = made.map(({ resource }) => resource.urn.split("::").at(-1)).join(", ");
   return `${host}: the last run was killed while it created ${names}, and may have done so. Run "clawdlets up --host ${host}": it takes over what is there instead of making it twice.`;
+}
+
+function checkedConfig(config: Readonly<Record<string, string>>, where: string, stack: string) {
+  const checked = checkStackConfig(ownKeys(config), where);
+  return { ...checked, problems: [...checked.problems, ...providerProblems(Object.keys(config), where, stack)] };
 }
 
 function ownKeys(config: Readonly<Record<string, string>>): Record<string, string> {

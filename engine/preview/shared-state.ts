@@ -2,10 +2,11 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pMap from "p-map";
-import { UserError } from "../../core/base/errors.ts";
+import { SettingsError, UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
+import { inheritedBy } from "../../core/base/machine/environment.ts";
 import type { Engine } from "../../toolchain/index.ts";
-import { engineEnvironment, packageRoot } from "../environment.ts";
+import { engineEnvironment, foreignBackend, packageRoot } from "../environment.ts";
 import { bareEnvironment } from "./backend.ts";
 import { refuseForeignCode } from "./ci-event.ts";
 import { runPreview } from "./engine-run.ts";
@@ -29,6 +30,8 @@ export interface StateRequest extends Omit<ThrowawayRequest, "base"> {
 export async function previewState(request: StateRequest): Promise<PreviewReport> {
   const { layout, hosts, tell, signal, refresh, engine } = request;
   refuseForeignCode(process.env);
+  const foreign = existsSync(layout.passphrase) ? foreignBackend(layout, process.env) : undefined;
+  if (foreign) throw new SettingsError([foreign]);
   const environment = credentials(request);
   const folder = mkdtempSync(join(tmpdir(), "clawdlets-preview-"));
   const settings = join(layout.root, packSettings);
@@ -84,7 +87,7 @@ const needed = ["PULUMI_BACKEND_URL", "HCLOUD_TOKEN"] as const;
 const passphrases = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"] as const;
 
 function credentials({ layout, engine }: { layout: StateRequest["layout"]; engine: Engine }): Record<string, string> {
-  if (existsSync(layout.passphrase)) return { ...inherited(), ...engineEnvironment(layout, engine) };
+  if (existsSync(layout.passphrase)) return engineEnvironment(layout, engine);
   const missing = [
     ...needed.filter((key) => !process.env[key]),
     ...(passphrases.some((key) => process.env[key] !== undefined) ? [] : [passphrases.join(" or ")]),
@@ -100,11 +103,5 @@ function credentials({ layout, engine }: { layout: StateRequest["layout"]; engin
     return value === undefined ? [] : [[key, value] as const];
   });
   const { HCLOUD_ENDPOINT: _, NODE_OPTIONS: __, ...bare } = bareEnvironment(engine, process.env["HOME"] ?? layout.root);
-  return { ...bare, ...inherited(/^(AWS|AZURE|GOOGLE)_/), ...Object.fromEntries(given) };
-}
-
-/** Of this shell: everything, or what opens a backend in a bucket. */
-function inherited(pattern = /./): Record<string, string> {
-  const kept = Object.entries(process.env).filter(([key]) => pattern.test(key));
-  return Object.fromEntries(kept.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
+  return { ...bare, ...inheritedBy((key) => /^(AWS|AZURE|GOOGLE)_/.test(key)), ...Object.fromEntries(given) };
 }

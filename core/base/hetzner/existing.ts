@@ -1,6 +1,7 @@
 import { UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { answerOf, type Hetzner } from "./client.ts";
+import { HetznerApiError } from "./errors.ts";
 import { labelsOf } from "./labels.ts";
 
 interface Named {
@@ -27,6 +28,23 @@ const lookups: Readonly<Record<string, (hetzner: Hetzner, name: string) => Promi
 
 /** Whether a resource of this type of the engine's is one at Hetzner, and could have come about unnoticed. */
 export const isAtHetzner = (type: string) => Object.hasOwn(lookups, type);
+
+/** Whether Hetzner has it, in the project that the token is of. */
+export async function isThere(hetzner: Hetzner, type: string, id: number): Promise<boolean> {
+  const params = { params: { path: { id } } };
+  const calls: Readonly<Record<string, () => Promise<unknown>>> = {
+    "hcloud:index/server:Server": () => answerOf("look for the server", hetzner.GET("/servers/{id}", params)),
+    "hcloud:index/firewall:Firewall": () => answerOf("look for the firewall", hetzner.GET("/firewalls/{id}", params)),
+    "hcloud:index/sshKey:SshKey": () => answerOf("look for the ssh key", hetzner.GET("/ssh_keys/{id}", params)),
+  };
+  try {
+    await calls[type]?.();
+    return Object.hasOwn(calls, type);
+  } catch (error) {
+    if (error instanceof HetznerApiError && error.code === "not_found") return false;
+    throw error;
+  }
+}
 
 /**
  * The id of what a killed run created without writing it down.

@@ -1,5 +1,6 @@
 import { execaSync } from "execa";
-import { cleanEnvironment, run } from "./run.ts";
+import { cleanEnvironment } from "./environment.ts";
+import { run } from "./run.ts";
 
 /** What a git command printed, or nothing where it failed. */
 export async function git(folder: string, ...args: string[]): Promise<string | undefined> {

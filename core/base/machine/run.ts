@@ -1,20 +1,9 @@
 import { execa, type Options, type Result } from "execa";
 import { hasCode, UserError } from "../errors.ts";
+import { cleanEnvironment } from "./environment.ts";
 
 /** Options every child gets: text in and out, never a shell, killed with us. */
 const base = { stdin: "ignore", reject: false, stripFinalNewline: false } as const;
-
-/** What must not travel on: tokens and passphrases, and whatever points sops or ssh at keys that are not ours. */
-const withheld = /^(SOPS_|PULUMI_|HCLOUD_|SSH_AUTH_SOCK$|SSH_AGENT_PID$)|TOKEN|PASSPHRASE|PASSWORD|SECRET/;
-
-/** Our environment for a child that needs nothing secret, which is every child but the engine, the guard and nix. */
-export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const kept = Object.entries(process.env).filter(([key]) => !withheld.test(key));
-  return {
-    ...Object.fromEntries(kept.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]]))),
-    ...extra,
-  };
-}
 
 export interface RunOptions {
   input?: string | Buffer;

@@ -1,6 +1,7 @@
 import { UserError } from "../../base/errors.ts";
+import { cleanEnvironment } from "../../base/machine/environment.ts";
 import { findOnPath } from "../../base/machine/on-path.ts";
-import { cleanEnvironment, run } from "../../base/machine/run.ts";
+import { run } from "../../base/machine/run.ts";
 import { shown } from "../../base/wording.ts";
 import type { LocalSettings } from "../../project/settings/host.ts";
 

@@ -3,8 +3,9 @@ import { join, relative, resolve, sep } from "node:path";
 import { credentialProblem, withoutCredentials } from "../../base/credentials.ts";
 import { hasCode, messageOf, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
+import { cleanEnvironment } from "../../base/machine/environment.ts";
 import { git } from "../../base/machine/git.ts";
-import { cleanEnvironment, run } from "../../base/machine/run.ts";
+import { run } from "../../base/machine/run.ts";
 import { quoted, shown } from "../../base/wording.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { expandHome, type HostSettings, type LocalSettings, type WantedRevision } from "../../project/settings/host.ts";
@@ -216,14 +217,13 @@ function gitEnvironment({ named }: Remote, token: string | undefined): Record<st
     const basic = Buffer.from(`x-access-token:${token}`).toString("base64");
     settings.push(["http.https://github.com/.extraHeader", `Authorization: Basic ${basic}`]);
   }
-  const before = Number(process.env["GIT_CONFIG_COUNT"] ?? 0) || 0;
   const added = settings.flatMap(([key = "", value = ""], index) => [
-    [`GIT_CONFIG_KEY_${before + index}`, key],
-    [`GIT_CONFIG_VALUE_${before + index}`, value],
+    [`GIT_CONFIG_KEY_${index}`, key],
+    [`GIT_CONFIG_VALUE_${index}`, value],
   ]);
   return cleanEnvironment({
     ...silent,
-    GIT_CONFIG_COUNT: String(before + settings.length),
+    GIT_CONFIG_COUNT: String(settings.length),
     ...Object.fromEntries(added),
   });
 }

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { cleanEnvironment, run } from "../../base/machine/run.ts";
+import { cleanEnvironment } from "../../base/machine/environment.ts";
+import { run } from "../../base/machine/run.ts";
 
 /** One authenticated way to one host: which key it must show, which key we show. */
 export interface SshRoute {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { isOnThisMachine } from "../../base/hetzner/endpoint.ts";
-import { cleanEnvironment, run } from "../../base/machine/run.ts";
+import { cleanEnvironment } from "../../base/machine/environment.ts";
+import { run } from "../../base/machine/run.ts";
 import type { LocalSettings } from "../../project/settings/host.ts";
 
 const peer = z.object({

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.ts";
+import { cleanEnvironment } from "../../base/machine/environment.ts";
 import { packageRoot } from "../../base/machine/package-root.ts";
 import { makePrivateFolder } from "../../base/machine/private-files.ts";
-import { cleanEnvironment } from "../../base/machine/run.ts";
 
 /** What the guard is told on its standard input, before the window is opened. The token goes by environment. */
 export interface GuardOrder {

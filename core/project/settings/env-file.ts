@@ -25,6 +25,12 @@ export const envKeys = [
 ] as const;
 
 /**
+ * Stand-ins that decide what is looked at: in a shell they are left over from an emulator, and "closed" would be seen on another
+ * port, "destroyed" be said by another Hetzner. So the environment may only repeat what the file says.
+ */
+export const fileDecides = ["HCLOUD_ENDPOINT", "CLAWDLETS_SSH_PORT"] as const;
+
+/**
  * What is taken from the file alone. `SOPS_AGE_KEY_FILE` is the path of the operator's age identity, as upstream's
  * `secrets init` leaves it there. In the environment it belongs to other projects, as every SOPS_AGE_* does.
  */
@@ -82,7 +88,13 @@ export function parseEnvFile(
   const { values, problems } = readLines(text, where);
   const value: LocalEnv = {};
   for (const key of allKeys) {
-    const given = envKeys.some((each) => each === key) ? environment[key] : undefined;
+    let given = envKeys.some((each) => each === key) ? environment[key] : undefined;
+    if (fileDecides.some((each) => each === key) && given?.trim() && given.trim() !== values.get(key)?.trim()) {
+      const inFile = values.has(key) ? `has another value in ${where}` : `is not set in ${where}`;
+      const message = `is set in this shell and ${inFile}, which decides. Unset it (unset ${key}), or write it into that file.`;
+      problems.push({ where: "the environment", setting: key, message });
+      given = undefined;
+    }
     const found = (given ?? values.get(key))?.trim();
     if (!found) continue;
     const message = valueProblem(key, found);

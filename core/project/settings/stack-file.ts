@@ -7,6 +7,7 @@ import { readText } from "../../base/text/read-text.ts";
 import { shown } from "../../base/wording.ts";
 import { hostLayoutOf, type Layout } from "../layout.ts";
 import { hostNamePattern } from "./names.ts";
+import { projectConfigKeys, providerProblems } from "./provider-config.ts";
 import { checkStackConfig, configNamespace, type StackConfig } from "./stack-config.ts";
 
 /** The hosts that have a stack file, sorted. */
@@ -32,7 +33,14 @@ export function readStackFile(layout: Layout, host: string): { value?: StackConf
   }
   const config = stackTextSettings(text, where);
   const all = [...projectDefaults(layout), ...config.problems];
-  return config.value && all.length === 0 ? checkStackConfig(config.value, where) : { problems: all };
+  if (!config.value || all.length > 0) return { problems: all };
+  const checked = checkStackConfig(config.value, where);
+  const foreign = [
+    ...providerProblems(config.keys ?? [], where, host),
+    ...providerProblems(projectConfigKeys(layout), "Pulumi.yaml", host),
+  ];
+  // The settings themselves are as they are: who only looks goes on with them.
+  return { ...checked, problems: [...checked.problems, ...foreign] };
 }
 
 /**
@@ -67,15 +75,21 @@ export function hasSalt(layout: Layout, host: string): boolean {
 export function stackTextSettings(
   text: string,
   where: string,
-): { value?: Record<string, unknown>; problems: Problem[] } {
+): {
+  value?: Record<string, unknown>;
+  /** All settings of the file, those of other namespaces too. */
+  keys?: string[];
+  problems: Problem[];
+} {
   const { document, problems } = parsePlainYaml(text, where);
   if (!document) return { problems };
   const config = configOf(document);
-  const hidden = Object.keys(config).flatMap((key) => hiddenSetting(key, where) ?? []);
+  const keys = Object.keys(config);
+  const hidden = keys.flatMap((key) => hiddenSetting(key, where) ?? []);
   if (hidden.length > 0) return { problems: hidden };
   const prefix = `${configNamespace}:`;
   const own = Object.entries(config).filter(([key]) => key.startsWith(prefix));
-  return { value: Object.fromEntries(own.map(([key, value]) => [key.slice(prefix.length), value])), problems };
+  return { value: Object.fromEntries(own.map(([key, value]) => [key.slice(prefix.length), value])), keys, problems };
 }
 
 function configOf(document: Document): Record<string, unknown> {

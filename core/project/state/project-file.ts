@@ -12,6 +12,8 @@ export interface ProjectFile {
   stacksAreHosts: boolean;
   /** Whether the engine's state is below `.clawdlets/`. */
   hasLocalState: boolean;
+  /** Where the engine keeps the state; undefined where Pulumi.yaml leaves that to PULUMI_BACKEND_URL or `pulumi login`. */
+  backend: string | undefined;
 }
 
 /** Reads the project's Pulumi.yaml; what is not said there is as the engine takes it. */
@@ -25,5 +27,6 @@ export function readProjectFile({ root }: Pick<Layout, "root">): ProjectFile {
     name: typeof name === "string" ? name : configNamespace,
     stacksAreHosts: stackConfigDir === "stacks",
     hasLocalState: backend?.url === "file://.clawdlets/state",
+    backend: typeof backend?.url === "string" ? backend.url : undefined,
   };
 }

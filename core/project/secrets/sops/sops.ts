@@ -3,7 +3,8 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { UserError } from "../../../base/errors.ts";
 import { exitCodes } from "../../../base/exit-codes.ts";
-import { cleanEnvironment, run } from "../../../base/machine/run.ts";
+import { cleanEnvironment } from "../../../base/machine/environment.ts";
+import { run } from "../../../base/machine/run.ts";
 
 export interface EncryptRequest {
   /** File name without `.yaml`, and the key inside. */

@@ -5,7 +5,8 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { UserError } from "../../../../../core/base/errors.ts";
-import { cleanEnvironment, run } from "../../../../../core/base/machine/run.ts";
+import { cleanEnvironment } from "../../../../../core/base/machine/environment.ts";
+import { run } from "../../../../../core/base/machine/run.ts";
 import {
   hostRuleRegex,
   recipientsOfHostRule,
