@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import pc from "picocolors";
-import { UserError } from "../core/base/errors.ts";
+import { asUserError } from "../core/base/system-errors.ts";
 import { findLayout } from "../core/project/layout.ts";
 import {
   type DoctorContext,
@@ -68,8 +68,9 @@ async function scannerOrNone(): Promise<DoctorContext["scanSecrets"]> {
     const tools = await gitleaksOrSetUp(tell);
     return (root) => scanRepository({ root, ...tools });
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    tell(error.message);
+    const known = asUserError(error);
+    if (!known) throw error;
+    tell(known.message);
     return undefined;
   }
 }

@@ -4,6 +4,8 @@ import { endOf, report } from "./shared/ending.ts";
 import { survivePipes } from "./shared/output.ts";
 
 survivePipes(stopUnheard);
+// Beside the promise of the command, e.g. a child that could not be started.
+process.on("uncaughtException", (error) => process.exit(report(error)));
 try {
   await (await programFor(process.argv[2] ?? "")).parseAsync();
   process.exitCode = endOf(process.exitCode);

@@ -1,5 +1,5 @@
 // @ts-check
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import * as esbuild from "esbuild";
@@ -84,11 +84,6 @@ export async function rebuild(part) {
   const work = join(buildFolder, `new-${part}-${process.pid}`);
   try {
     mkdirSync(work, { recursive: true });
-  } catch (error) {
-    if (isReadOnly(error)) return undefined;
-    throw error;
-  }
-  try {
     const inputs = await bundle(part, work);
     const hash = hashOf(part, inputs);
     const folder = join(buildFolder, hash);
@@ -99,8 +94,11 @@ export async function rebuild(part) {
     renameSync(next, currentFile(part));
     prune();
     return folder;
+  } catch (error) {
+    if (isUnwritable(error)) return undefined;
+    throw error;
   } finally {
-    rmSync(work, { recursive: true, force: true });
+    if (existsSync(work)) rmSync(work, { recursive: true, force: true });
   }
 }
 
@@ -117,7 +115,12 @@ function putInPlace(work, folder) {
 /** @param {Part} part @param {string} outdir @returns {Promise<string[]>} what it was made of, relative to the package */
 async function bundle(part, outdir) {
   try {
-    const { metafile } = await esbuild.build({ ...options, ...parts[part], outdir });
+    // Written here: what esbuild says of a full disk looks like a mistake in the sources.
+    const { metafile, outputFiles } = await esbuild.build({ ...options, ...parts[part], outdir, write: false });
+    for (const { path, contents } of outputFiles ?? []) {
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, contents);
+    }
     const own = Object.keys(metafile?.inputs ?? {}).filter((input) => !input.includes("node_modules/"));
     return [...new Set([...alwaysInputs, ...own])].sort();
   } catch (error) {
@@ -147,7 +150,7 @@ function prune() {
 }
 
 /** On a read-only file system a recursive mkdir of Node 20 fails with ENOENT. @param {unknown} error */
-function isReadOnly(error) {
-  const codes = ["EACCES", "EPERM", "EROFS", "ENOENT"];
+function isUnwritable(error) {
+  const codes = ["EACCES", "EPERM", "EROFS", "ENOENT", "ENOSPC", "EDQUOT", "EMFILE", "ENOTDIR", "EIO"];
   return error instanceof Error && "code" in error && codes.includes(String(error.code));
 }

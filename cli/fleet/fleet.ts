@@ -1,6 +1,7 @@
 import { budgetOf } from "../../core/base/hetzner/budget.ts";
 import { createHetzner } from "../../core/base/hetzner/client.ts";
 import { stopCodeOf } from "../../core/base/stopped.ts";
+import { asUserError } from "../../core/base/system-errors.ts";
 import type { Layout } from "../../core/project/layout.ts";
 import { readAccess } from "../../core/project/settings/access.ts";
 import { admission } from "../../core/tasks/fleet/admission.ts";
@@ -60,9 +61,16 @@ export async function runFleetCommand<R>(command: FleetCommand<R>): Promise<void
     asked,
     hosts: states,
   });
+  // What changes hosts does not begin unrecorded; once begun, and in what only reads, the record is all that is lost.
+  const noted = async (writing: Promise<void>, isBegun = afterFailure === "keep-going") =>
+    writing.catch((error: unknown) => {
+      const known = asUserError(error);
+      if (!known || !isBegun) throw error;
+      view.note(`--resume will not know of this run. ${known.message}`);
+    });
   let outcomes: Outcome<R>[];
   try {
-    await record.begin();
+    await noted(record.begin());
     await command.prepare?.(view.note);
     outcomes = await runFleet({
       hosts,
@@ -77,7 +85,7 @@ export async function runFleetCommand<R>(command: FleetCommand<R>): Promise<void
         told: view.told,
         async ended(outcome) {
           view.ended(outcome);
-          await record.ended(outcome.host, outcome.state);
+          await noted(record.ended(outcome.host, outcome.state), true);
         },
       },
     });

@@ -11,6 +11,7 @@ const refusals: Readonly<Record<string, readonly [why: string, fix: string]>> = 
   EPERM: ["the operation is not permitted", "Check its owner and attributes (ls -ld, lsattr)"],
   EMFILE: ["this process has too many open files", "Raise the limit (ulimit -n 1024)"],
   ENFILE: ["this machine has too many open files", "Close some programs, or raise fs.file-max"],
+  EEXIST: ["something else stands there", "Move it away"],
   ENOTDIR: ["a file stands where a folder has to be", "Move that file away"],
   EISDIR: ["a folder stands where a file has to be", "Move that folder away"],
   ELOOP: ["too many symbolic links", "Replace the link with the file itself"],
@@ -67,9 +68,14 @@ function isSystemError(error: unknown): error is SystemError {
   return error instanceof Error && "code" in error && "syscall" in error && typeof error.syscall === "string";
 }
 
-/** Adds the path to an error of a call on an open file: Node names none there, as in "ENOSPC: …, write". */
+/** Names the file that was meant: a call on an open file names none ("ENOSPC: …, write"), and an atomic one its temporary file. */
 export function atPath(error: unknown, path: string): unknown {
-  return isSystemError(error) && error.path === undefined ? Object.assign(error, { path }) : error;
+  return isSystemError(error) ? Object.assign(error, { path, dest: undefined }) : error;
+}
+
+/** Throws the error of a child that could not be started, e.g. for want of file descriptors: it has no answer to judge. */
+export function throwUnlessStarted(error: unknown): void {
+  if (isSystemError(error) && error.syscall.startsWith("spawn") && error.code !== "ENOENT") throw error;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
-import { lock } from "proper-lockfile";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type LockOptions, lock } from "proper-lockfile";
 import { z } from "zod";
 import { hasCode, UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
@@ -43,13 +44,26 @@ function parseJson(text: string): unknown {
  */
 export async function withFileLock<T>(path: string, work: () => Promise<T>, busy?: string): Promise<T> {
   makePrivateFolder(dirname(path));
-  const retries = { retries: 60, factor: 1.2, minTimeout: 50, maxTimeout: 1500 };
-  const release = await taken(path, lock(path, { realpath: false, stale: staleMs, retries }), busy);
+  const pauses = Array.from({ length: 60 }, (_, n) => Math.min(50 * 1.2 ** n, 1500));
+  const release = await taken(path, lockWhenFree(path, { realpath: false, stale: staleMs }, pauses), busy);
   try {
     return await work();
   } finally {
     await release();
   }
+}
+
+/** Not by the library's own retries: they also retry a read-only or full disk, for a minute. */
+async function lockWhenFree(path: string, options: LockOptions, pauses: readonly number[]): Promise<Release> {
+  for (const pause of pauses) {
+    try {
+      return await lock(path, options);
+    } catch (error) {
+      if (!hasCode(error, "ELOCKED")) throw error;
+      await sleep(pause);
+    }
+  }
+  return lock(path, options);
 }
 
 type Release = () => Promise<void>;
@@ -81,13 +95,12 @@ export async function takeHostLock(
   onLost: (error: Error) => void,
 ): Promise<() => Promise<void>> {
   makePrivateFolder(dirname(path));
-  const locking = lock(path, {
-    realpath: false,
-    stale: staleMs,
-    update: staleMs / 4,
-    onCompromised: onLost,
-    // As long as the lock of a killed process takes to become stale, so that running the command again just works.
-    retries: { retries: 24, factor: 1, minTimeout: 500 },
-  });
+  const options = { realpath: false, stale: staleMs, update: staleMs / 4, onCompromised: onLost };
+  // As long as the lock of a killed process takes to become stale, so that running the command again just works.
+  const locking = lockWhenFree(
+    path,
+    options,
+    Array.from({ length: 24 }, () => 500),
+  );
   return taken(path, locking, `It works on ${host}: wait for it to end, then run this again.`);
 }

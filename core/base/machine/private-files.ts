@@ -1,10 +1,21 @@
 import type { Stats } from "node:fs";
-import { chmodSync, closeSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+} from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { hasCode, UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { atPath } from "../system-errors.ts";
 
 let observer: ((step: string) => void) | undefined;
 
@@ -21,9 +32,24 @@ export function writeStep(step: string): void {
   observer?.(step);
 }
 
+/**
+ * Makes a folder and those above it. Node's recursive mkdir says ENOENT on a read-only file system, and EEXIST where a file stands
+ * in the way: the first one that is missing is tried by itself, for the real reason.
+ */
+function makeFolder(path: string, mode?: number): void {
+  try {
+    mkdirSync(path, { recursive: true, mode });
+  } catch (error) {
+    if (!hasCode(error, "ENOENT", "EEXIST", "ENOTDIR")) throw error;
+    const parent = dirname(path);
+    if (parent !== path && !statSync(parent, { throwIfNoEntry: false })?.isDirectory()) makeFolder(parent, mode);
+    mkdirSync(path, { mode });
+  }
+}
+
 /** Makes a folder that only its owner can enter, with the folders above it. An existing wider one is narrowed. */
 export function makePrivateFolder(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  makeFolder(path, 0o700);
   if ((lstatSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700);
 }
 
@@ -35,17 +61,26 @@ export async function writePrivateFile(path: string, content: string | Buffer): 
   makePrivateFolder(dirname(path));
   refuseLink(path);
   writeStep(`write ${path}`);
-  await writeFileAtomic(path, content, { mode: 0o600, tmpfileCreated: (file) => writeStep(`fill ${file}`) });
+  await atomically(path, content, { mode: 0o600 });
   syncFolder(dirname(path));
   writeStep(`wrote ${path}`);
 }
 
 /** Writes a file that is committed or otherwise public, whole or not at all; its mode stays, or is as the umask says. */
 export async function writePublicFile(path: string, content: string): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   writeStep(`write ${path}`);
-  await writeFileAtomic(path, content, { tmpfileCreated: (file) => writeStep(`fill ${file}`) });
+  await atomically(path, content, {});
   writeStep(`wrote ${path}`);
+}
+
+/** @throws the system's error, which names the file that was to be written, not a temporary one or none */
+async function atomically(path: string, content: string | Buffer, options: { mode?: number }): Promise<void> {
+  try {
+    await writeFileAtomic(path, content, { ...options, tmpfileCreated: (file) => writeStep(`fill ${file}`) });
+  } catch (error) {
+    throw atPath(error, path);
+  }
 }
 
 /** Puts a file in the place of another in one step, durably. */

@@ -1,6 +1,7 @@
 import { execa, type Options, type Result } from "execa";
 import { hasCode, UserError } from "../errors.ts";
 import { cleanEnvironment } from "./environment.ts";
+import { throwUnlessStarted } from "../system-errors.ts";
 
 /** Options every child gets: text in and out, never a shell, killed with us. */
 const base = { stdin: "ignore", reject: false, stripFinalNewline: false } as const;
@@ -36,6 +37,7 @@ export async function run(
   if (result.failed && hasCode(result, "ENOENT")) {
     throw new UserError(`"${command}" is not installed or not on PATH. ${installHint(command)}`);
   }
+  throwUnlessStarted(result.cause);
   return result as Result<typeof base>;
 }
 

@@ -1,6 +1,7 @@
-import { messageOf, UserError } from "../../base/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { type ExitCode, exitCodes } from "../../base/exit-codes.ts";
 import { createHetzner } from "../../base/hetzner/client.ts";
+import { asUserError } from "../../base/system-errors.ts";
 import type { Layout } from "../../project/layout.ts";
 import type { Access } from "../../project/settings/access.ts";
 import { confirmTailnet } from "../install/confirm.ts";
@@ -142,7 +143,8 @@ async function lookAtTailnet(request: LockdownRequest): Promise<TailnetSeen> {
     return { state: "answers", wrong: [], warnings: [] };
   } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof UserError)) throw error;
-    return { state: "does not answer", wrong: [messageOf(error)], warnings: [] };
+    const known = asUserError(error);
+    if (!known) throw error;
+    return { state: "does not answer", wrong: [known.message], warnings: [] };
   }
 }

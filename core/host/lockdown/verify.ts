@@ -1,7 +1,7 @@
-import { messageOf, UserError } from "../../base/errors.ts";
 import { type ExitCode, exitCodes } from "../../base/exit-codes.ts";
 import { createHetzner } from "../../base/hetzner/client.ts";
 import { HetznerApiError } from "../../base/hetzner/errors.ts";
+import { asUserError } from "../../base/system-errors.ts";
 import type { Layout } from "../../project/layout.ts";
 import { type Access, readAccess } from "../../project/settings/access.ts";
 import { type Expectation, expectationOf } from "./expectation.ts";
@@ -41,8 +41,9 @@ export async function verifyHost(request: VerifyRequest): Promise<Verified> {
     return { host, ok: true, exitCode: exitCodes.ok, wrong: [], warnings: [note] };
   } catch (error) {
     signal.throwIfAborted();
-    if (!(error instanceof UserError)) throw error;
-    return { host, ok: false, exitCode: error.exitCode, wrong: [messageOf(error)], warnings: [] };
+    const known = asUserError(error);
+    if (!known) throw error;
+    return { host, ok: false, exitCode: known.exitCode, wrong: [known.message], warnings: [] };
   }
 }
 

@@ -1,5 +1,6 @@
-import { messageOf, type Problem, UserError } from "../../base/errors.ts";
+import type { Problem } from "../../base/errors.ts";
 import { type ExitCode, exitCodes } from "../../base/exit-codes.ts";
+import { asUserError } from "../../base/system-errors.ts";
 
 export const scopes = ["repo", "stack", "deploy"] as const;
 /** `repo`: what git and the working folder hold. `stack`: files, keys and secrets here. `deploy`: tools, Hetzner, the hosts. */
@@ -67,9 +68,10 @@ export async function attempt(looked: Looked, check: () => Promise<Finding[]> | 
   try {
     return await check();
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    if (error.exitCode === exitCodes.api) return [notLookedAt(looked, messageOf(error))];
-    return [told(looked, messageOf(error))];
+    const known = asUserError(error);
+    if (!known) throw error;
+    if (known.exitCode === exitCodes.api) return [notLookedAt(looked, known.message)];
+    return [told(looked, known.message)];
   }
 }
 

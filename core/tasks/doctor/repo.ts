@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import { join, relative } from "node:path";
 import { hasCredentials } from "../../base/credentials.ts";
-import { messageOf, SettingsError, UserError } from "../../base/errors.ts";
+import { SettingsError } from "../../base/errors.ts";
 import { run } from "../../base/machine/run.ts";
+import { asUserError } from "../../base/system-errors.ts";
 import { readText } from "../../base/text/read-text.ts";
 import { checkLocalFolder } from "../../project/hygiene.ts";
 import { hostLayoutOf } from "../../project/layout.ts";
@@ -47,8 +48,9 @@ function checkSecretScan({ layout, scanSecrets }: DoctorContext): Promise<Findin
   return attempt(looked, async () => {
     if (!scanSecrets) return [notLookedAt(looked, "no scanner is at hand")];
     const leaks = await scanSecrets(layout.root).catch((error: unknown) => {
-      if (!(error instanceof UserError)) throw error;
-      return messageOf(error); // No repository, or a scanner that does not work: neither is a secret found.
+      const known = asUserError(error);
+      if (!known) throw error;
+      return known.message; // No repository, or a scanner that does not work: neither is a secret found.
     });
     if (typeof leaks === "string") return [notLookedAt(looked, leaks)];
     if (leaks.length === 0) return [ok(looked, "nothing that looks like a secret")];

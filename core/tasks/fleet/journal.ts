@@ -55,7 +55,9 @@ export class FleetRecord {
 
   /** One after the other, so that the last one written is the newest. */
   #write(): Promise<void> {
-    this.#writing = this.#writing.then(() => writePrivateFile(this.#file, `${JSON.stringify(this.#journal)}\n`));
+    const write = () => writePrivateFile(this.#file, `${JSON.stringify(this.#journal)}\n`);
+    // Each write says for itself whether it failed: the next one may have space again.
+    this.#writing = this.#writing.then(write, write);
     return this.#writing;
   }
 }

@@ -1,7 +1,7 @@
-import { messageOf, UserError } from "../../base/errors.ts";
 import { answerOf, createHetzner, type Hetzner } from "../../base/hetzner/client.ts";
 import { selectorOf } from "../../base/hetzner/labels.ts";
 import { allServers } from "../../base/hetzner/pages.ts";
+import { asUserError } from "../../base/system-errors.ts";
 import { lookByAnyWay } from "../../host/facts/installed-host.ts";
 import { readJournal } from "../../host/journal.ts";
 import { verifyHost } from "../../host/lockdown/verify.ts";
@@ -54,8 +54,9 @@ export async function hostStatus(request: StatusRequest): Promise<HostStatus> {
       return await look();
     } catch (error) {
       request.signal.throwIfAborted();
-      if (!(error instanceof UserError)) throw error;
-      problems.push(`${what}: ${messageOf(error).split("\n").join(" ")}`);
+      const known = asUserError(error);
+      if (!known) throw error;
+      problems.push(`${what}: ${known.message.split("\n").join(" ")}`);
       return undefined;
     }
   };
