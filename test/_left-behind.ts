@@ -3,7 +3,16 @@
  * process id. After the last test, processes that work in that folder, mounts below it, control groups of the run, network
  * namespaces of ended workers, and files left in the folder are cleared away and fail the run. What a killed run left is cleared away by the next.
  */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { execaSync } from "execa";
@@ -16,6 +25,7 @@ let folder: string;
 export function setup(): void {
   for (const dead of deadRuns()) clear(dead);
   folder = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`));
+  chmodSync(folder, 0o711); // Programs that run as other users find their files below it, and list nothing.
   process.env["TMPDIR"] = folder;
 }
 
