@@ -1,5 +1,5 @@
-# What may leave the host: one nftables table, the proxy, and the units' second fence. The policy is in nix/lib/egress.nix and
-# nix/lib/proxy.nix.
+# What may leave the host: one nftables table, the proxy, and the units' second fence. The policy is in nix/lib/egress and
+# nix/lib/egress/proxy.nix.
 {
   config,
   lib,
@@ -9,15 +9,15 @@
 let
   cfg = config.clawdlets.egress;
   names = import ../lib/names.nix;
-  egress = import ../lib/egress.nix;
-  proxy = import ../lib/proxy.nix;
+  egress = import ../lib/egress;
+  proxy = import ../lib/egress/proxy.nix;
 
   inherit (config.clawdlets) bots;
   isAllowlist = cfg.mode == "proxy-allowlist";
   running = builtins.filter (name: bots.${name}.command != null) (builtins.attrNames bots);
   unknownBots = builtins.filter (name: !(bots ? ${name})) (builtins.attrNames cfg.loopbackPorts);
 
-  # A user without a number stays a name here, and nix/lib/egress-input.nix says what is missing.
+  # A user without a number stays a name here, and nix/lib/egress/input.nix says what is missing.
   uidOf =
     user:
     let

@@ -128,7 +128,7 @@ describeWith(
     });
 
     it("sees no resolver where the egress policy hides them", { timeout: 120_000 }, async ({ onTestFinished }) => {
-      const units = await evaluate(`(import ./nix/lib/egress-units.nix).bot { mode = "proxy-allowlist"; }`);
+      const units = await evaluate(`(import ./nix/lib/egress/units.nix).bot { mode = "proxy-allowlist"; }`);
       const { InaccessiblePaths } = units as { InaccessiblePaths: string[] };
       const lines = InaccessiblePaths.map((path) => `InaccessiblePaths=${path}\n`).join("");
       const { inside } = await bot(onTestFinished, `[Service]\n${lines}`);

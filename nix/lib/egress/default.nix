@@ -11,13 +11,13 @@
 #   loopbackPorts   { "<uid>" = [ port ]; }: further ports on loopback that this bot may connect to
 #   forwardFrom     interfaces whose forwarded traffic is left alone in proxy-allowlist, e.g. [ "docker0" ]
 let
-  text = import ./text.nix;
-  input = import ./egress-input.nix;
-  rules = import ./egress-rules.nix;
+  text = import ../text.nix;
+  input = import ./input.nix;
+  rules = import ./rules.nix;
 in
 rec {
   inherit (input) modes problems;
-  units = import ./egress-units.nix;
+  units = import ./units.nix;
 
   family = "inet";
   # No other table is called so; NixOS's own are nixos-fw and nixos-nat.

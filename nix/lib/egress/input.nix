@@ -1,7 +1,7 @@
 # What egress.nix is given, filled up with defaults and checked. Everything that ends up in a rule goes through here: a value
 # that is no number, no address and no interface name would otherwise be read by nft as rules.
 let
-  text = import ./text.nix;
+  text = import ../text.nix;
 
   modes = [
     "smtp-only"
@@ -74,7 +74,7 @@ let
   defaults = {
     mode = "smtp-only";
     botUids = [ ];
-    inherit (import ./names.nix) proxyUid;
+    inherit (import ../names.nix) proxyUid;
     proxyPort = 3128;
     resolvers = [ "127.0.0.53" ];
     plainHttp = false;
@@ -125,7 +125,7 @@ rec {
       found = problems given;
     in
     if unknown != [ ] then
-      throw "nix/lib/egress.nix: unknown ${show unknown}. It takes ${show (builtins.attrNames defaults)}."
+      throw "nix/lib/egress: unknown ${show unknown}. It takes ${show (builtins.attrNames defaults)}."
     else if found != [ ] then
       throw (text.lines found)
     else

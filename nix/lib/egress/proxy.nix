@@ -4,8 +4,8 @@
 # to $. So one expression holds method, host and port: a plain GET, a port, a user name, brackets, a trailing dot or an
 # address in any notation is no match, and what is no match is refused (FilterDefaultDeny) before any name is looked up.
 let
-  text = import ./text.nix;
-  domains = import ./proxy-domains.nix;
+  text = import ../text.nix;
+  domains = import ./domains.nix;
 
   lines =
     plainHttp: entry:

@@ -4,9 +4,9 @@
 # the firewalls of NixOS and Docker (priority filter), and after their address translation, so that it is the real
 # destination that is judged.
 let
-  text = import ./text.nix;
-  ranges = import ./egress-ranges.nix;
-  inherit (import ./egress-input.nix) smtpPorts isIpv4 isIpv6;
+  text = import ../text.nix;
+  ranges = import ./ranges.nix;
+  inherit (import ./input.nix) smtpPorts isIpv4 isIpv6;
 
   set = values: "{ ${builtins.concatStringsSep ", " (map toString values)} }";
   when = condition: rules: if condition then rules else [ ];

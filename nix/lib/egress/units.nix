@@ -1,7 +1,7 @@
 # The second fence, by systemd: settings of a unit (serviceConfig) that the bots module merges into its own. systemd attaches
 # them to the unit's cgroup, so that they hold for every process of the unit, of whichever user.
 let
-  ranges = import ./egress-ranges.nix;
+  ranges = import ./ranges.nix;
   metadata = ranges.metadata.v4 ++ ranges.metadata.v6;
 
   # Each of these answers on a unix socket, where no packet filter sees it, and would speak to the internet on the bot's behalf:
@@ -39,7 +39,7 @@ in
   # 127.0.0.1, the resolvers have to be reached. Ports are nftables' matter.
   proxy =
     { resolvers }:
-    import ./sandbox.nix {
+    import ../sandbox.nix {
       hidden = [
         "/etc/ssh"
         "/srv"

@@ -68,24 +68,25 @@ export class Lab {
     await this.net.run("host", "nft", ["-f", "-"], ruleset);
   }
 
-  /** The host's rules for this policy, as nix/lib/egress.nix makes them. */
+  /** The host's rules for this policy, as nix/lib/egress makes them. */
   async ruleset(policy: Record<string, unknown>): Promise<string> {
     const { bot, otherBot, proxy: proxyUid } = world.uids;
-    return await callNix("egress.nix", "ruleset", { botUids: [bot, otherBot], proxyUid, ...policy });
+    return await callNix("egress", "ruleset", { botUids: [bot, otherBot], proxyUid, ...policy });
   }
 
-  /** tinyproxy as its own user, with the files that nix/lib/proxy.nix makes, or with others instead. */
+  /** tinyproxy as its own user, with the files that nix/lib/egress/proxy.nix makes, or with others instead. */
   async startProxy(options: { plainHttp?: boolean; filter?: string; config?: (text: string) => string } = {}) {
     this.#proxy?.kill("SIGKILL");
     await this.#proxy;
     const [filterFile, configFile] = [join(this.folder, "filter"), join(this.folder, "tinyproxy.conf")];
     const { plainHttp = false, config = (text) => text } = options;
     const { allowedDomains } = world;
-    const filter = options.filter ?? (await callNix<string>("proxy.nix", "filter", { allowedDomains, plainHttp }));
+    const filter =
+      options.filter ?? (await callNix<string>("egress/proxy.nix", "filter", { allowedDomains, plainHttp }));
     writeFileSync(filterFile, filter);
     writeFileSync(
       configFile,
-      config(await callNix<string>("proxy.nix", "config", { port: world.proxyPort, filterFile })),
+      config(await callNix<string>("egress/proxy.nix", "config", { port: world.proxyPort, filterFile })),
     );
     await execa("chown", ["-R", `${world.uids.proxy}`, this.folder]);
     const { proxy: uid } = world.uids;

@@ -51,9 +51,7 @@ describeWith(needs, "proxy-allowlist, on the wire", () => {
 
   it("gives a bot the environment that the attempts were made with", async () => {
     const { mode } = policy;
-    expect(await callNix("egress.nix", "units.botEnvironment", { mode, proxyPort: world.proxyPort })).toMatchObject(
-      env,
-    );
+    expect(await callNix("egress", "units.botEnvironment", { mode, proxyPort: world.proxyPort })).toMatchObject(env);
   });
 
   it("lets a bot answer those who connect to it", async () => {

@@ -84,7 +84,8 @@ describeWith(needs, "each part of the proxy's filter matters", () => {
     await lab.load(await lab.ruleset(policy));
   });
   afterAll(() => lab?.stop());
-  const lines = async () => await callNix<string>("proxy.nix", "filter", { allowedDomains: world.allowedDomains });
+  const lines = async () =>
+    await callNix<string>("egress/proxy.nix", "filter", { allowedDomains: world.allowedDomains });
   const passes = async (target: string) =>
     await judge(lab, allowed("", "bot", through(target), `tcp ${internet.unlisted} 443`));
 

@@ -1,5 +1,5 @@
 let
-  egress = import ../../../nix/lib/egress.nix;
+  egress = import ../../../nix/lib/egress;
   inherit (egress) problems units;
   has = text: needle: builtins.length (builtins.split needle text) > 1;
   contents = map (

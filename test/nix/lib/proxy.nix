@@ -1,5 +1,5 @@
 let
-  proxy = import ../../../nix/lib/proxy.nix;
+  proxy = import ../../../nix/lib/egress/proxy.nix;
   linesOf = allowedDomains: proxy.filter { inherit allowedDomains; };
   refused = entry: proxy.problems [ entry ] != [ ];
   each = test: entries: builtins.filter (entry: !(test entry)) entries;
