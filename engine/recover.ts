@@ -51,7 +51,11 @@ export async function recover(stack: Stack, recovery: Recovery): Promise<void> {
   const known = serverIn(state);
   await refuseForeignProject(hetzner, state, host);
   if (known) {
-    await closeLeftWindows(hetzner, recovery);
+    await closeLeftWindows(hetzner, recovery).catch((error: unknown) => {
+      // The server is about to go, and its port with it.
+      if (!recovery.removing || !(error instanceof UserError)) throw error;
+      tell(`${host}: ${error.message}`);
+    });
     await prepareServer(hetzner, known.id, recovery);
   }
   if (state.pending.length === 0) return;
