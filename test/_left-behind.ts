@@ -31,8 +31,8 @@ export function setup(): void {
 
 /** @throws Error naming everything that a test left behind; it is gone by then */
 export function teardown(): void {
-  endOrphanedGuards();
-  const left = clear(folder);
+  const guards = endOrphanedGuards();
+  const left = clear(folder, guards);
   if (left.length === 0) return;
   process.exitCode = 1; // vitest prints the error of a teardown and exits with 0 all the same.
   throw new Error(`Tests left this behind (now cleared away):\n  ${left.join("\n  ")}`);
@@ -45,19 +45,25 @@ function deadRuns(): string[] {
   return process.platform === "linux" ? names.filter(isDead).map((name) => join(tmpdir(), name)) : [];
 }
 
-/** Clears away all that belongs to a run. @returns a line for each thing found */
-function clear(run: string): string[] {
+/**
+ * Clears away all that belongs to a run.
+ * @param ended processes that were killed just now, and may not be gone yet
+ * @returns a line for each thing found
+ */
+function clear(run: string, ended: readonly string[] = []): string[] {
   const found =
-    process.platform === "linux" ? [...processes(run), ...mounts(run), ...controlGroups(run), ...namespaces()] : [];
+    process.platform === "linux"
+      ? [...processes(run, ended), ...mounts(run), ...controlGroups(run), ...namespaces()]
+      : [];
   const files = readdirSync(run).map((name) => `file: ${name}`);
   rmSync(run, { recursive: true, force: true });
   return [...found, ...files];
 }
 
 /** Processes whose command line or working folder is in the run's folder, ended at once. */
-function processes(run: string): string[] {
+function processes(run: string, ended: readonly string[]): string[] {
   return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid && !ended.includes(name))
     .flatMap((pid) => {
       try {
         const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
@@ -108,17 +114,22 @@ function namespaces(): string[] {
 /**
  * A guard never gives up, so one whose Hetzner was an emulator that is gone, together with its project, would stay for ever. Those
  * are ended, and no others: a guard of this checkout at real work has its log where it was.
+ * @returns their process ids
  */
-function endOrphanedGuards(): void {
-  if (process.platform !== "linux") return;
+function endOrphanedGuards(): string[] {
+  if (process.platform !== "linux") return [];
+  const ended: string[] = [];
   const program = join(repository, "bin", "guard.mjs");
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     try {
       const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
       const isOrphan = words.includes(program) && readlinkSync(`/proc/${pid}/fd/2`).endsWith(" (deleted)");
-      if (isOrphan) process.kill(Number(pid), "SIGKILL");
+      if (!isOrphan) continue;
+      process.kill(Number(pid), "SIGKILL");
+      ended.push(pid);
     } catch {
       // It ended meanwhile, or belongs to another user.
     }
   }
+  return ended;
 }
