@@ -10,6 +10,7 @@ import { exitCodes } from "../../base/exit-codes.ts";
 import { createHetzner } from "../../base/hetzner/client.ts";
 import { endGroup } from "../../base/machine/process-group.ts";
 import { closeAndProve, closedInWords } from "./close-and-prove.ts";
+import { Deadline } from "./deadline.ts";
 import { noteWindow } from "./window-journal.ts";
 
 const order = z.object({
@@ -44,6 +45,7 @@ function log(text: string): void {
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const { deadlineSeconds, journal, endpoint, ...closing } = order.parse(JSON.parse(String((await lines.next()).value)));
+const deadline = new Deadline(deadlineSeconds);
 const hetzner = createHetzner({
   endpoint,
   token: process.env["HCLOUD_TOKEN"] ?? "",
@@ -54,7 +56,7 @@ process.stdout.on("error", () => undefined);
 process.stdout.write("ready\n");
 log(`watching ${closing.host}, deadline in ${deadlineSeconds} s`);
 
-const why = await Promise.race([parentEnds(), sleep(deadlineSeconds * 1000, "the deadline passed")]);
+const why = await Promise.race([parentEnds(), deadline.isOver().then(() => "the deadline passed")]);
 log(`${why}: closing`);
 await Promise.all([endInstaller(), closeForSure()]);
 process.exit(0);

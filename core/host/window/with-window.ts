@@ -8,6 +8,7 @@ import type { JournalWriter } from "../journal.ts";
 import { isClosed, probePort } from "../reach/probe.ts";
 import type { Installation } from "../request.ts";
 import { closingClient, closingTime } from "./close-and-prove.ts";
+import { Deadline } from "./deadline.ts";
 import { type Guard, startGuard } from "./guard.ts";
 import { type Opening, openOnlyWindow } from "./open-window.ts";
 import { closeWindow, closeWindowsOf, newRun, type Window } from "./window.ts";
@@ -91,14 +92,18 @@ function withDeadline(installation: Installation, seconds: number) {
   const { settings, signal } = installation;
   const { window } = settings.install.deadlines;
   const over = new AbortController();
+  const ended = new AbortController();
   const late = new UserError(
     `${settings.host}: the installation did not end within the ${window} minutes that its window may be open, so it was stopped and the port closed. The installer's log shows where the time went; raise clawdlets:install.deadlines.window, and run clawdlets up --host ${settings.host} again.`,
     { exitCode: exitCodes.install },
   );
-  const timer = setTimeout(() => over.abort(late), seconds * 1000);
+  new Deadline(seconds).isOver(ended.signal).then(
+    () => over.abort(late),
+    () => undefined, // It ended in time.
+  );
   return {
     installation: { ...installation, signal: AbortSignal.any([signal, over.signal]) },
-    clear: () => clearTimeout(timer),
+    clear: () => ended.abort(),
   };
 }
 
