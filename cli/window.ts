@@ -146,7 +146,7 @@ const isOverdue = ({ open, until }: Window) => open && until !== undefined && un
 
 function inWords(window: Window): string {
   const { open, cidrs, until, firewallId } = window;
-  if (!open) return `closed, its firewall ${firewallId} waits to be deleted`;
+  if (!open) return `no rules left; its firewall ${firewallId} waits to be deleted`;
   const deadline =
     until === undefined ? 'kept open on purpose (sshExposure "bootstrap")' : `until ${until.toISOString()}`;
   return `OPEN to ${cidrs.join(", ")} ${deadline}${isOverdue(window) ? ", which is OVER: clawdlets window close" : ""}`;

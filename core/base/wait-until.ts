@@ -18,12 +18,12 @@ export async function waitUntil<T>(
     signal,
   }: { seconds: number; pauseMs: number; waitedFor: string; advice: string; signal: AbortSignal },
 ): Promise<T> {
-  const deadline = Date.now() + seconds * 1000;
+  const deadline = performance.now() + seconds * 1000;
   for (;;) {
     signal.throwIfAborted();
     const seen = await look();
     if (seen !== undefined) return seen;
-    if (Date.now() >= deadline) {
+    if (performance.now() >= deadline) {
       throw new UserError(`${waitedFor} within ${seconds} s. ${advice}`, { exitCode: exitCodes.install });
     }
     await sleep(pauseMs, undefined, { signal });

@@ -20,7 +20,7 @@ export async function waitForActions(
   actions: readonly Action[],
   { what, timeoutSeconds, signal }: { what: string; timeoutSeconds: number; signal?: AbortSignal },
 ): Promise<void> {
-  const deadline = Date.now() + timeoutSeconds * 1000;
+  const deadline = performance.now() + timeoutSeconds * 1000;
   let pending = actions;
   for (let pauseMs = 400; ; pauseMs = Math.min(pauseMs * 1.7, 3000)) {
     for (const { error } of pending.filter(({ status }) => status === "error")) {
@@ -33,7 +33,7 @@ export async function waitForActions(
     }
     pending = pending.filter(({ status }) => status === "running");
     if (pending.length === 0) return;
-    if (Date.now() > deadline) {
+    if (performance.now() > deadline) {
       throw new UserError(`Hetzner did not ${what} within ${timeoutSeconds} s; run the same command again.`, {
         exitCode: exitCodes.api,
       });

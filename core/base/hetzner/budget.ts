@@ -6,6 +6,7 @@ interface Known {
   /** At `atMs`; may have a fraction. */
   remaining: number;
   perSecond: number;
+  /** By a clock that nobody sets. */
   atMs: number;
 }
 
@@ -24,7 +25,7 @@ export class RequestBudget {
   #underWay = 0;
   readonly #now: () => number;
 
-  constructor(now: () => number = Date.now) {
+  constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
 

@@ -8,8 +8,8 @@ import { run } from "./run.ts";
  */
 export async function endGroup(group: number, graceSeconds: number): Promise<void> {
   if (!signalGroup(group, "SIGTERM")) return;
-  const until = Date.now() + graceSeconds * 1000;
-  while (Date.now() < until) {
+  const until = performance.now() + graceSeconds * 1000;
+  while (performance.now() < until) {
     await sleep(20);
     if (!(await isAlive(group))) return;
   }

@@ -101,9 +101,9 @@ type Seen = Omit<Activated, "host" | "secretsChanged">;
 async function followed(activation: Activation, id: string, token: string): Promise<Seen> {
   const { signal, report, deadlineSeconds, limits = defaults } = activation;
   let told = "";
-  let patience = Date.now() + (limits.build + deadlineSeconds + limits.silence) * 1000;
+  let patience = performance.now() + (limits.build + deadlineSeconds + limits.silence) * 1000;
   let last: ActivationState | undefined;
-  while (Date.now() < patience) {
+  while (performance.now() < patience) {
     signal.throwIfAborted();
     const route = await activation.route().catch(() => undefined);
     const sight = route && (await lookAtActivation(route, signal, patienceOf(activation)));
@@ -115,7 +115,7 @@ async function followed(activation: Activation, id: string, token: string): Prom
       told = state.phase;
       // From the switch on it is the host's own deadline that counts.
       if (!/prepared|building/.test(state.phase) && /prepared|building/.test(last?.phase ?? "building")) {
-        patience = Math.min(patience, Date.now() + (deadlineSeconds + limits.silence) * 1000);
+        patience = Math.min(patience, performance.now() + (deadlineSeconds + limits.silence) * 1000);
       }
       last = state;
       if (state.phase === "prepared") await say(switchOrder(activation, id)); // It did not get there.

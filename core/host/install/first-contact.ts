@@ -25,12 +25,12 @@ export async function firstContact(
   const { settings, local, facts, host, signal } = installation;
   const known = { bootstrap: publicKeyOf(host.bootstrapHostKey), final: settings.sshHostKey };
   const target = { address: facts.address, port: local.sshPort };
-  const deadline = Date.now() + seconds * 1000;
+  const deadline = performance.now() + seconds * 1000;
   const answer = await waitUntil<Answer>(
     async () => {
       const seen = await askHostKey(target, known, signal);
       if (seen.kind === "none" && (await answersOverTailnet(installation))) return { kind: "final" };
-      return seen.kind === "none" && Date.now() < deadline ? undefined : seen;
+      return seen.kind === "none" && performance.now() < deadline ? undefined : seen;
     },
     { seconds: seconds + 60, pauseMs: 300, waitedFor: `${settings.host}: no SSH`, advice: "", signal },
   );

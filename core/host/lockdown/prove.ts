@@ -113,10 +113,10 @@ async function settled({ host, access, expected, signal }: LockdownRequest): Pro
     signal,
     limits: { attempts: 4, maxWaitSeconds: 10, trySeconds: 10 },
   });
-  const deadline = Date.now() + settleSeconds * 1000;
+  const deadline = performance.now() + settleSeconds * 1000;
   for (;;) {
     const seen = await lookAtFirewalls(hetzner, { host, expected, adminCidrs: access.adminCidrs });
-    if (!seen.pending || Date.now() >= deadline) return seen;
+    if (!seen.pending || performance.now() >= deadline) return seen;
     await new Promise((resolve) => setTimeout(resolve, 500));
     signal.throwIfAborted();
   }

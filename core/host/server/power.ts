@@ -40,10 +40,10 @@ export async function ensureOn(hetzner: Hetzner, server: Server, signal?: AbortS
 }
 
 async function settle(hetzner: Hetzner, server: Server, signal?: AbortSignal): Promise<Server | undefined> {
-  const deadline = Date.now() + limits.settle * 1000;
+  const deadline = performance.now() + limits.settle * 1000;
   let seen: Server | undefined = server;
   for (let pauseMs = 500; seen && passing.includes(seen.status); pauseMs = Math.min(pauseMs * 1.7, 5000)) {
-    if (Date.now() >= deadline) {
+    if (performance.now() >= deadline) {
       throw new UserError(
         `The server ${server.name} is still ${seen.status} after ${limits.settle} s. Check it in the Hetzner console, then run the same command again.`,
         { exitCode: exitCodes.api },

@@ -73,8 +73,8 @@ export async function withWindow<T>(
  * that has been there may be switched off, or listen in its tailnet alone: nothing is waited for then.
  */
 async function isInForce({ facts, local, journal, signal }: Installation, { inForce }: Opening): Promise<void> {
-  const deadline = Date.now() + limits.open * 1000;
-  while (journal.isFirstRun && Date.now() < deadline) {
+  const deadline = performance.now() + limits.open * 1000;
+  while (journal.isFirstRun && performance.now() < deadline) {
     signal.throwIfAborted();
     if ((await probePort(facts.address, local.sshPort, { timeoutMs: 2000 })) === "open") return;
     await sleep(300, undefined, { signal });

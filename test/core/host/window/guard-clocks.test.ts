@@ -88,6 +88,17 @@ describeWith({ programs: ["faketime", "unshare", "mount"], root: true }, "the gu
     await until("it has ended", hasEnded, 30);
   }, 120_000);
 
+  it("goes on trying to close though the wall clock was set back after Hetzner's first answer", async () => {
+    const { folder, isOpen, log, hasEnded } = await guardUnder(wallClockFrom, 5);
+    const fault = { respond: { status: 503, code: "unavailable", message: "down" } };
+    await lab.api("POST", "/_emulator/faults", [{ match: {}, fault }]);
+    await until("it has tried", () => log().includes("not closed yet"), 60);
+    setWallClock(folder, "-86400");
+    await lab.api("POST", "/_emulator/faults", []);
+    await until("the window is closed", async () => !(await isOpen()), 60);
+    await until("it has ended", hasEnded, 30);
+  }, 180_000);
+
   it("closes as soon as the machine has slept beyond the deadline", async () => {
     const { folder, isOpen, log, hasEnded } = await guardUnder(uptimeFrom, 600);
     expect(await isOpen()).toBe(true);
