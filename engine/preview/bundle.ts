@@ -1,8 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type BuildOptions, build } from "esbuild";
-import { isMap, parseDocument } from "yaml";
+import { type Document, isMap } from "yaml";
+import { SettingsError } from "../../core/base/errors.ts";
 import { inCode } from "../../core/base/machine/package-root.ts";
+import { parsePlainYaml } from "../../core/base/text/plain-yaml.ts";
+import { writeInCopy } from "./tree.ts";
 
 /**
  * Loading TypeScript takes each engine run a second of two cores, so program and policy pack are put together once, by the
@@ -24,33 +27,45 @@ const bundled = ".clawdlets-preview.mjs";
  */
 export async function bundleProgram(tree: string): Promise<void> {
   const file = join(tree, "Pulumi.yaml");
-  const project = parseDocument(readFileSync(file, "utf8"));
+  const project = projectFile(tree);
   const main = project.get("main");
   if (typeof main !== "string" || !main.endsWith(".ts") || !isMap(project.getIn(["runtime", "options"]))) return;
   // What packages in CommonJS take for granted.
   const banner = {
     js: 'import { createRequire as requireFor } from "node:module"; const require = requireFor(import.meta.url);',
   };
+  let code: Uint8Array | undefined;
   try {
-    await build({
+    const { outputFiles } = await build({
       ...options,
       absWorkingDir: tree,
       entryPoints: [join(tree, main)],
       outfile: join(tree, bundled),
       format: "esm",
       banner,
+      write: false,
     });
+    code = outputFiles[0]?.contents;
   } catch {
-    return;
+    return; // The engine runs it as it is, and says what is wrong with it.
   }
+  if (!code) return;
+  writeInCopy(join(tree, bundled), code);
   project.set("main", bundled);
   project.deleteIn(["runtime", "options", "nodeargs"]);
-  writeFileSync(file, project.toString());
+  writeInCopy(file, project.toString());
 }
 
 /** The project's name in its Pulumi.yaml, to which its stacks belong. */
 export function projectName(tree: string): string {
-  return String(parseDocument(readFileSync(join(tree, "Pulumi.yaml"), "utf8")).get("name"));
+  return String(projectFile(tree).get("name"));
+}
+
+/** @throws SettingsError where the engine would read it differently */
+function projectFile(tree: string): Document.Parsed {
+  const { document, problems } = parsePlainYaml(readFileSync(join(tree, "Pulumi.yaml"), "utf8"), "Pulumi.yaml");
+  if (!document) throw new SettingsError(problems);
+  return document;
 }
 
 /** @returns the folder to give to `--policy-pack` */

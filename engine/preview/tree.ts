@@ -1,8 +1,9 @@
-import { cpSync, existsSync, lstatSync, mkdirSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { run } from "../../core/base/machine/run.ts";
+import { shown } from "../../core/base/wording.ts";
 
 /** What is never taken along: secrets, state, and what is built or large. */
 const leftOut = new Set([".clawdlets", ".git", ".toolchain", ".demo", "node_modules"]);
@@ -42,7 +43,33 @@ export async function copyTree(root: string, into: string): Promise<void> {
     const filter = (source: string) => source === root || !leftOut.has(basename(source));
     cpSync(root, into, { recursive: true, verbatimSymlinks: true, filter });
   }
+  refuseLinks(into, "The project");
   linkPackages(root, into);
+}
+
+/** What is read or written in a copy by its name: behind a link it would be somebody else's file. */
+const byName = ["Pulumi.yaml", "package.json", "stacks", "clawdlets-policy.json", "node_modules"];
+
+/** @param tree whose copy it is, for the messages */
+function refuseLinks(copy: string, tree: string): void {
+  for (const name of byName) {
+    const stat = lstatSync(join(copy, name), { throwIfNoEntry: false });
+    if (stat?.isSymbolicLink()) {
+      const message = `${tree} has a link for ${name}, to ${shown(readlinkSync(join(copy, name)))}. Put the file or folder itself there.`;
+      throw new UserError(message, { exitCode: exitCodes.settings });
+    }
+  }
+  if (!lstatSync(join(copy, "Pulumi.yaml"), { throwIfNoEntry: false })?.isFile()) {
+    throw new UserError(`${tree} has no file Pulumi.yaml, so there is no program to preview.`, {
+      exitCode: exitCodes.settings,
+    });
+  }
+}
+
+/** Writes a file of our own into a copy: never through a link that stands in its place. */
+export function writeInCopy(file: string, content: string | Uint8Array): void {
+  rmSync(file, { force: true, recursive: true });
+  writeFileSync(file, content, { flag: "wx" });
 }
 
 /**
@@ -70,6 +97,7 @@ export async function exportRevision(root: string, revision: string, into: strin
     const { exitCode, stderr } = await run(command, args, { cwd: root });
     if (exitCode !== 0) throw new UserError(`${command} could not export ${revision}: ${String(stderr).trim()}`);
   }
+  refuseLinks(into, `--base ${revision}`);
   linkPackages(root, into);
   return commit;
 }
