@@ -1,8 +1,10 @@
+import { forbidCoreFiles } from "../core/base/machine/core-files.ts";
 import { stopUnheard } from "../engine/signals.ts";
 import { programFor } from "./program.ts";
 import { endOf, report } from "./shared/ending.ts";
 import { survivePipes } from "./shared/output.ts";
 
+forbidCoreFiles();
 survivePipes(stopUnheard);
 // Beside the promise of the command, e.g. a child that could not be started.
 process.on("uncaughtException", (error) => process.exit(report(error)));

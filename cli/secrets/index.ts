@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { sweepEdits } from "../shared/editor.ts";
 import { editCommand } from "./edit.ts";
 import { secretsInitCommand } from "./init.ts";
 import { migrateCommand } from "./migrate.ts";
@@ -22,5 +23,6 @@ export function secretsCommand(): Command {
     "keys and secrets of a host: make, check, change, deliver, rotate",
   );
   for (const command of commands) secrets.addCommand(command);
+  secrets.hook("preAction", sweepEdits);
   return secrets;
 }

@@ -120,13 +120,19 @@ function isIgnored(layout: Layout): boolean {
   return lines.some((line) => /^\/?\.clawdlets\/?\s*$/.test(line));
 }
 
+/** What a crashed process leaves; a folder called core is not meant. */
+const coreFiles = "core\n!core/\ncore.[0-9]*\n";
+
 async function addIgnoreLine(layout: Layout): Promise<void> {
   const file = join(layout.root, ".gitignore");
   const before = existsSync(file) ? readFileSync(file, "utf8") : "";
   const gap = before === "" || before.endsWith("\n") ? "" : "\n";
   // A project that has none yet would also have git take its packages, and the engine, which is over a GB.
   const more = before === "" ? "\nnode_modules/\n.toolchain/\n" : "";
-  await writePublicFile(file, `${before}${gap}# Local state and secrets: never in git\n${ignoreLine}\n${more}`);
+  await writePublicFile(
+    file,
+    `${before}${gap}# Local state and secrets: never in git\n${ignoreLine}\n${coreFiles}${more}`,
+  );
 }
 
 const envFile = (layout: Layout) => join(layout.dir, readStackJson(layout).value?.envFile ?? ".env");

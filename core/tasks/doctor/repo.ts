@@ -26,9 +26,9 @@ function checkFolder({ layout }: DoctorContext): Promise<Finding[]> {
   });
 }
 
-/** Names that only private things have: upstream's own places, and ours. */
+/** Names that only private things have: upstream's own places, and ours; and a core file, which holds what a process held. */
 const privateNames =
-  /(^|\/)(\.env(\.[^/]*)?|[^/]*\.agekey|passphrase|ssh_host_[a-z0-9]+_key|id_(rsa|ed25519|ecdsa))$|^infra\/secrets\//;
+  /(^|\/)(\.env(\.[^/]*)?|[^/]*\.agekey|passphrase|core(\.\d+)?|ssh_host_[a-z0-9]+_key|id_(rsa|ed25519|ecdsa))$|^infra\/secrets\//;
 
 async function checkTracked({ layout }: DoctorContext): Promise<Finding[]> {
   const looked: Looked = { scope: "repo", check: "tracked files", looked: "names of what git tracks" };
