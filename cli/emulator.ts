@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from "commander";
+import { printable } from "../core/base/wording.ts";
 import { printJson } from "./shared/output.ts";
 
 interface Options {
@@ -41,12 +42,14 @@ async function run({ envFile, ...options }: Options): Promise<void> {
     const { unknownEndpoints } = emulator.report();
     await emulator.close();
     if (unknownEndpoints.length > 0) {
-      process.stderr.write(`asked for, but not emulated:\n${unknownEndpoints.map((line) => `  ${line}\n`).join("")}`);
+      process.stderr.write(
+        `asked for, but not emulated:\n${unknownEndpoints.map((line) => `  ${printable(line)}\n`).join("")}`,
+      );
     }
     process.exit(0);
   } catch (error) {
     if (!(error instanceof EmulatorOptionError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    process.stderr.write(`${printable(error.message)}\n`);
     process.exit(1);
   }
 }

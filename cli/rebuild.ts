@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { z } from "zod";
 import { UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
+import { printable } from "../core/base/wording.ts";
 import type { Activated } from "../core/host/activation/activate.ts";
 import { bring } from "../core/host/activation/bring.ts";
 import { rebuild } from "../core/host/activation/rebuild.ts";
@@ -98,7 +99,7 @@ async function rebuildForStack(layout: Layout, host: string): Promise<void> {
   const { address } = readFacts(stackFacts);
   const { settings, local } = loadHost(layout, host, process.env, { token: false });
   // On standard error, a line each: the engine shows them as they come.
-  const report = (text: string) => void process.stderr.write(`${text}\n`);
+  const report = (text: string) => void process.stderr.write(`${printable(text)}\n`);
   const ciphertext = process.env["CLAWDLETS_CIPHERTEXT"];
   const result = await bring({
     layout,

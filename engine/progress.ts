@@ -1,5 +1,8 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import pc from "picocolors";
+import { printable } from "../core/base/wording.ts";
+
+export { printable } from "../core/base/wording.ts";
 
 /** Where progress goes: standard error, so that standard output stays for results. */
 export interface Progress {
@@ -15,12 +18,6 @@ export function startProgress(): Progress {
     process.stderr.write(`${pc.dim(`${seconds}s`)}  ${printable(text)}\n`);
   };
   return Object.assign(tell, { startedAt });
-}
-
-/** Text from a tool or a host, with whatever could move the cursor or change the title taken out. */
-export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the point
-  return text.replace(/\u001b\[[0-9;]*m/g, "").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "�");
 }
 
 const verbs: Record<string, [string, string]> = {

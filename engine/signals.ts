@@ -1,4 +1,5 @@
 import { Stopped, type StopSignal } from "../core/base/stopped.ts";
+import { printable } from "../core/base/wording.ts";
 import type { Report } from "../core/host/steps.ts";
 
 const stopSignals: readonly StopSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -33,7 +34,7 @@ export function stopUnheard(): void {
 
 /** Milestones on standard error, one line each: the engine shows them as they come, and keeps them in its state. */
 export function milestones(): Report {
-  return (step, text) => process.stderr.write(`[${step}] ${text}\n`);
+  return (step, text) => process.stderr.write(`${printable(`[${step}] ${text}`)}\n`);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { asUserError, atPath } from "../../core/base/system-errors.ts";
-import { printable } from "../../engine/progress.ts";
+import { jsonLine, printable } from "../../core/base/wording.ts";
 
 /** Standard output is for results, standard error for progress. With `--json` a result is one object, and stands there alone. */
 let hasPrinted = false;
@@ -9,7 +9,7 @@ let hasPrinted = false;
 export function printJson(value: object): void {
   if (hasPrinted) throw new Error("a second JSON object on standard output");
   hasPrinted = true;
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  process.stdout.write(`${jsonLine(value)}\n`);
 }
 
 /** Whether a JSON object was printed. */

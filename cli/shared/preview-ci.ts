@@ -1,6 +1,7 @@
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { didYouMean } from "../../core/base/nearest.ts";
+import { printable } from "../../core/base/wording.ts";
 import { findLayout } from "../../core/project/layout.ts";
 import { engineOrSetUp } from "../../engine/environment.ts";
 import { type Format, formatReport, formats } from "../../engine/preview/plan/format.ts";
@@ -49,7 +50,7 @@ export async function previewInCi({
   const report = await (state
     ? previewState({ layout, engine, hosts, tell, signal, refresh: refresh ? undefined : false })
     : previewThrowaway({ layout, engine, hosts, base, tell, signal }));
-  process.stdout.write(formatReport(report, asked));
+  process.stdout.write(printable(formatReport(report, asked)));
   process.exitCode = exitCodeOf(report.verdict);
 }
 

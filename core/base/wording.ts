@@ -37,6 +37,29 @@ function visible(text: string): string {
   );
 }
 
+/**
+ * Text of a tool, a host or an API for a person's terminal: lines and tabs stay, colours go, and whatever could move the cursor,
+ * change the title, hide or turn round what is read gets a mark in its place.
+ */
+export function printable(text: string): string {
+  return (
+    text
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the point
+      .replace(/\u001b\[[0-9;]*m/g, "")
+      .replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, (found) => (found === "\n" || found === "\t" ? found : "\uFFFD"))
+  );
+}
+
+/** JSON for a terminal as well as for a program: JSON itself escapes C0 alone, and means the same with more escaped. */
+export function jsonLine(value: unknown): string {
+  return JSON.stringify(value).replace(/[\u007f-\u009f\p{Cf}\u2028\u2029]/gu, (found) =>
+    found
+      .split("")
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+      .join(""),
+  );
+}
+
 const cut = (text: string, maxLength: number) => (text.length > maxLength ? `${text.slice(0, maxLength)}…` : text);
 
 /** Text from a file or a variable, fit for a message: no token, no control character, not endless. */

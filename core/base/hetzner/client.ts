@@ -1,6 +1,7 @@
 import createClient, { type Client } from "openapi-fetch";
 import { messageOf, UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { printable } from "../wording.ts";
 import type { paths } from "./_generated/api.d.ts";
 import { budgetOf, type TellWait } from "./budget.ts";
 import { endpointWarning } from "./endpoint.ts";
@@ -30,7 +31,7 @@ export function createHetzner({ endpoint, token, limits, signal, tell }: Hetzner
     fetch: retryingFetch({
       limits: limits ?? { attempts: 8, maxWaitSeconds: 15 },
       budget: budgetOf(endpoint, token),
-      tell: tell ?? ((text) => void process.stderr.write(`${text}\n`)),
+      tell: tell ?? ((text) => void process.stderr.write(`${printable(text)}\n`)),
       signal,
     }),
   });
@@ -42,7 +43,7 @@ const warned = new Set<string>();
 function warnOnce(endpoint: string): void {
   const warning = warned.has(endpoint) ? undefined : endpointWarning(endpoint);
   warned.add(endpoint);
-  if (warning !== undefined) process.stderr.write(`warning: ${warning}\n`);
+  if (warning !== undefined) process.stderr.write(`${printable(`warning: ${warning}`)}\n`);
 }
 
 interface Answer<T> {

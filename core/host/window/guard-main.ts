@@ -9,6 +9,7 @@ import { messageOf, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { createHetzner } from "../../base/hetzner/client.ts";
 import { endGroup } from "../../base/machine/process-group.ts";
+import { printable } from "../../base/wording.ts";
 import { closeAndProve, closedInWords } from "./close-and-prove.ts";
 import { Deadline } from "./deadline.ts";
 import { noteWindow } from "./window-journal.ts";
@@ -40,7 +41,7 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
 process.stderr.on("error", () => undefined);
 
 function log(text: string): void {
-  process.stderr.write(`${new Date().toISOString()} guard: ${text}\n`);
+  process.stderr.write(`${new Date().toISOString()} guard: ${printable(text)}\n`);
 }
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import { messageOf } from "../../base/errors.ts";
 import { makePrivateFolder, readPrivateFile } from "../../base/machine/private-files.ts";
+import { printable } from "../../base/wording.ts";
 
 const entry = z.object({
   /** ISO 8601, UTC. */
@@ -31,7 +32,7 @@ export function noteWindow(path: string, what: Omit<WindowEntry, "at">): void {
     makePrivateFolder(dirname(path));
     appendFileSync(path, `${JSON.stringify({ at: new Date().toISOString(), ...what })}\n`, { mode: 0o600 });
   } catch (error) {
-    process.stderr.write(`the journal of windows could not be written: ${messageOf(error)}\n`);
+    process.stderr.write(`the journal of windows could not be written: ${printable(messageOf(error))}\n`);
   }
 }
 
