@@ -80,8 +80,9 @@ afterAll(async () => {
  */
 const tokenByEnvironment: Allow = ({ canary, program, args }) => {
   const line = args.join(" ");
-  // By NIX_CONFIG, which is how nix is told of it, to the installer and all that this starts.
-  if (canary === "githubToken") return true;
+  // Not to the installer and what this starts: nix there reads it from a file.
+  if (canary === "githubToken")
+    return !/^(ssh|scp|tar|nix)$/.test(program) && !line.includes("stand-ins/nixos-anywhere");
   if (canary !== "token" || line.includes("stand-ins/nixos-anywhere")) return false;
   if (/^(pulumi|pulumi-resource-[a-z]+|pulumi-language-nodejs|node)$/.test(program)) return true;
   // On their way to node: the shell of a Command, and the first line of our script and of the stand-in.

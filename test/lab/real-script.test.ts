@@ -151,12 +151,13 @@ describe.each(installers)("clawdlets install with %s", (_name, path) => {
     }
   });
 
-  it("lets a token reach the installer by NIX_CONFIG alone, and keeps it out of arguments and logs", () => {
+  it("names a file with the token for nix, and keeps the token out of environments, arguments and logs", () => {
     const runs = calls.filter(({ program }) => program === "installer");
     expect(runs).toHaveLength(3);
     for (const { env } of [...runs, ...byInstaller("ssh"), ...byInstaller("nix")]) {
       const holding = Object.entries(env).filter(([, value]) => value.includes(githubToken));
-      expect(holding).toEqual([["NIX_CONFIG", `access-tokens = github.com=${githubToken}`]]);
+      expect(holding).toEqual([]);
+      expect(env["NIX_CONFIG"]).toMatch(/^include \/\S+\/nix\.conf$/);
       expect(Object.keys(env)).not.toContain("HCLOUD_TOKEN");
     }
     const ours = calls.filter((call) => call.program === "ssh" && !call.phases);

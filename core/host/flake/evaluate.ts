@@ -4,6 +4,7 @@ import { findOnPath } from "../../base/machine/on-path.ts";
 import { run } from "../../base/machine/run.ts";
 import { shown } from "../../base/wording.ts";
 import type { LocalSettings } from "../../project/settings/host.ts";
+import { withNixToken } from "./nix-token.ts";
 
 /** Seconds. The first evaluation fetches nixpkgs. */
 const limitSeconds = 300;
@@ -23,15 +24,9 @@ export async function evaluateSystem(
   const [uri = "", host = ""] = flake.split("#");
   const attribute = `${uri}#nixosConfigurations."${host}".config.system.build.toplevel.outPath`;
   const options = ["--extra-experimental-features", "nix-command flakes", "--no-allow-import-from-derivation"];
-  const { exitCode, stdout, stderr, timedOut } = await run(
-    nix,
-    [...options, "eval", "--raw", "--no-write-lock-file", attribute],
-    {
-      env: cleanEnvironment(
-        githubToken === undefined ? {} : { NIX_CONFIG: `access-tokens = github.com=${githubToken}` },
-      ),
-      timeoutSeconds: limitSeconds,
-    },
+  const args = [...options, "eval", "--raw", "--no-write-lock-file", attribute];
+  const { exitCode, stdout, stderr, timedOut } = await withNixToken(githubToken, (variables) =>
+    run(nix, args, { env: cleanEnvironment(variables), timeoutSeconds: limitSeconds }),
   );
   const path = stdout.trim();
   if (exitCode === 0 && /^\/nix\/store\/[0-9a-z]{32}-[\w.+?=-]+$/.test(path)) return path;

@@ -11,6 +11,7 @@ import { cleanEnvironment } from "../../base/machine/environment.ts";
 import { findOnPath, isExecutable } from "../../base/machine/on-path.ts";
 import { endGroup, groupsWith } from "../../base/machine/process-group.ts";
 import type { InstallSettings } from "../../project/settings/stack-config.ts";
+import { nixTokenIn } from "../flake/nix-token.ts";
 import { type SshRoute, writeSshWrappers } from "../reach/ssh.ts";
 import { type Ending, explainFailure, type FailureKind, milestoneOf } from "./failure.ts";
 import { installerArguments } from "./installer-arguments.ts";
@@ -63,7 +64,7 @@ export interface InstallerSetup {
   installer: Installer;
   route: SshRoute;
   logFile: string;
-  /** Fetches a private flake; goes by environment only. */
+  /** Fetches a private flake; nix reads it from a file that is gone with the run. */
   githubToken: string | undefined;
   /** Told of the process group of each run, for whoever has to end it. */
   onProcessGroup: (id: number) => void;
@@ -191,7 +192,7 @@ async function runOnce(setup: InstallerSetup, phase: PhaseRun, folder: string): 
     env: cleanEnvironment({
       PATH: `${folder}${delimiter}${process.env["PATH"] ?? ""}`,
       TMPDIR: folder,
-      ...(setup.githubToken !== undefined && { NIX_CONFIG: `access-tokens = github.com=${setup.githubToken}` }),
+      ...nixTokenIn(folder, setup.githubToken),
     }),
     extendEnv: false,
     detached: true, // A process group of its own, so that ending it ends everything it started.

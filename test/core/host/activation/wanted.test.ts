@@ -1,4 +1,4 @@
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
@@ -138,10 +138,12 @@ describe("what a commit would give", () => {
     expect(await evaluated(`${asked}; printf %s ${path}`)).toBe(path);
   });
 
-  it("is asked with the token of GitHub by environment alone", async () => {
+  it("is asked with the token of GitHub in a private file, which is gone afterwards", async () => {
     const token = "github_pat_canary0123456789";
-    const script = `case "$*" in *canary*) exit 9 ;; esac; [ "$NIX_CONFIG" = "access-tokens = github.com=${token}" ] || exit 8; printf %s ${path}`;
+    const named = join(temporaryFolder(), "named");
+    const script = `case "$*" in *canary*) exit 9 ;; esac; env | grep -q canary && exit 7; f="\${NIX_CONFIG#include }"; [ "$(cat "$f")" = "access-tokens = github.com=${token}" ] && [ "$(stat -c %a "$f")" = 600 ] || exit 8; echo "$f" > ${named}; printf %s ${path}`;
     expect(await evaluated(script, token)).toBe(path);
+    expect(existsSync(readFileSync(named, "utf8").trim())).toBe(false);
   });
 
   it("is not known without nix", async () => {

@@ -13,6 +13,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { nixTokenIn } from "../../../../core/host/flake/nix-token.ts";
 import {
   InstallerError,
   type InstallerSetup,
@@ -21,6 +22,7 @@ import {
 } from "../../../../core/host/install/installer.ts";
 import { writeSshWrappers } from "../../../../core/host/reach/ssh.ts";
 import { installSettings } from "../../../../core/project/settings/stack-config.ts";
+import { describeWith } from "../../../_needs.ts";
 import { temporaryFolder } from "../../../_project.ts";
 
 let folder: string;
@@ -122,12 +124,23 @@ describe("a run of the installer", () => {
 
   it("keeps what it prints in the log, and tokens out of the message", async () => {
     const canary = "ghp_canarycanarycanary";
-    const script = `yes 'a line' | head -n 5000; echo "error: $NIX_CONFIG" >&2; exit 1`;
+    const script = `yes 'a line' | head -n 5000; echo "error: $(cat "\${NIX_CONFIG#include }")" >&2; exit 1`;
     const setup = setupWith(script, { githubToken: canary });
     const error = await failureOf(runPhases(setup, phase));
     expect(error).toMatchObject({ kind: "other" });
     expect(String(error)).not.toContain(canary);
     expect(readFileSync(setup.logFile, "utf8").split("\n")).toHaveLength(5002);
+  });
+});
+
+describeWith({ programs: ["nix"] }, "a real nix", () => {
+  it("takes the token from the file that its environment names", async () => {
+    const folder = temporaryFolder();
+    const { NIX_CONFIG = "" } = nixTokenIn(folder, "github_pat_canary0123456789");
+    expect(NIX_CONFIG).not.toContain("canary");
+    const env = { NIX_CONFIG, HOME: folder };
+    const { stdout } = await execa("nix", ["--extra-experimental-features", "nix-command", "show-config"], { env });
+    expect(stdout).toContain("access-tokens = github.com=github_pat_canary0123456789");
   });
 });
 
