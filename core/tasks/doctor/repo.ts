@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { join, relative } from "node:path";
 import { hasCredentials } from "../../base/credentials.ts";
 import { SettingsError } from "../../base/errors.ts";
+import { gitAnswer } from "../../base/machine/git.ts";
 import { run } from "../../base/machine/run.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import { readText } from "../../base/text/read-text.ts";
@@ -14,7 +15,12 @@ import { attempt, type Finding, fromProblems, type Looked, notLookedAt, ok, prob
 
 /** What a clone of the repository would give away, and what a preview of it would need. */
 export async function checkRepo(context: DoctorContext): Promise<Finding[]> {
-  const groups = await Promise.all([checkFolder(context), checkTracked(context), checkSecretScan(context)]);
+  const groups = await Promise.all([
+    checkFolder(context),
+    checkTracked(context),
+    checkBranches(context),
+    checkSecretScan(context),
+  ]);
   return [...groups.flat(), ...checkStackFiles(context), ...(await checkFlakeLock(context))];
 }
 
@@ -40,6 +46,36 @@ async function checkTracked({ layout }: DoctorContext): Promise<Finding[]> {
     if (found.length === 0) return [ok(looked, `${files.length} files, none named as a key or a token file is`)];
     const mend = `git rm --cached '${found[0]}', commit, and replace what it holds: it stays in the history`;
     return [problem(looked, `git tracks ${found.slice(0, 5).join(", ")}${found.length > 5 ? " and more" : ""}`, mend)];
+  });
+}
+
+/** Git keeps no ignored file that a branch has too: a checkout overwrites it, and the next one deletes it. */
+async function checkBranches({ layout }: DoctorContext): Promise<Finding[]> {
+  const looked: Looked = { scope: "repo", check: "branches", looked: ".clawdlets in every branch and tag" };
+  return attempt(looked, async () => {
+    const refs = gitAnswer(layout.root, ["for-each-ref", "--format=%(refname)"]);
+    const prefix = gitAnswer(layout.root, ["rev-parse", "--show-prefix"]);
+    if (refs.exitCode !== 0 || prefix.exitCode !== 0) return [notLookedAt(looked, "git does not know this folder")];
+    const names = refs.stdout.split("\n").filter((name) => name !== "");
+    const path = `${prefix.stdout.trim()}${relative(layout.root, layout.dir)}`;
+    const asked = gitAnswer(
+      layout.root,
+      ["cat-file", "--batch-check=%(objecttype)"],
+      names.map((name) => `${name}:${path}\n`).join(""),
+    );
+    if (asked.exitCode !== 0) return [notLookedAt(looked, "git could not say what they track")];
+    const kinds = asked.stdout.split("\n");
+    const found = names.filter((_, index) => /^(?:tree|blob|commit)$/.test(kinds[index] ?? ""));
+    if (found.length === 0) return [ok(looked, `none of ${names.length} has it`)];
+    const more = found.length > 5 ? ` and ${found.length - 5} more` : "";
+    const mend = `do not check ${found[0]} out here; look at it in a folder of its own: git worktree add FOLDER ${found[0]}`;
+    return [
+      problem(
+        looked,
+        `${found.slice(0, 5).join(", ")}${more} tracks .clawdlets: checking it out overwrites your keys, and switching back deletes them`,
+        mend,
+      ),
+    ];
   });
 }
 
