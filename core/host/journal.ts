@@ -22,10 +22,10 @@ const journal = z.object({
   ciphertext: z.string().optional(),
   systemPath: z.string().optional(),
   /**
-   * What this installation has done to the disk so far, over all its runs: nothing, disko was started, or everything was
-   * installed and only the reboot is left.
+   * What this installation has done to the disk so far, over all its runs: nothing, Hetzner was asked to put the image on it
+   * again, disko was started, or everything was installed and only the reboot is left.
    */
-  disk: z.enum(["untouched", "begun", "installed"]).default("untouched"),
+  disk: z.enum(["untouched", "rebuilding", "begun", "installed"]).default("untouched"),
 });
 
 /** What is known on this machine of a host's last installation: `.clawdlets/hosts/<host>/install.json`. */

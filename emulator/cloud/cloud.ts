@@ -1,6 +1,6 @@
 import type { Addresses } from "./addresses.ts";
 import { addresses } from "./addresses.ts";
-import { applyEffect } from "./effects.ts";
+import { applyEffect, applyFailure } from "./effects.ts";
 import { syncBindings } from "./firewall-bindings.ts";
 import type {
   ActionRecord,
@@ -195,6 +195,7 @@ export class Cloud {
     if (action.willFail !== null) {
       action.status = "error";
       action.error = action.willFail;
+      if (action.effect !== null) applyFailure(this, action.effect);
     } else {
       action.status = "success";
       if (action.effect !== null) applyEffect(this, action.effect);

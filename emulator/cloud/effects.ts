@@ -8,6 +8,15 @@ export function applyEffect(cloud: Cloud, effect: Effect): void {
   else applyOtherEffect(cloud, effect);
 }
 
+/** What an action leaves behind that failed half way: a server that was on its way somewhere is off, and a rebuild had begun. */
+export function applyFailure(cloud: Cloud, effect: Effect): void {
+  if (effect.do !== "server.rebuilt" && effect.do !== "server.type") return;
+  const server = cloud.servers.get(effect.server);
+  if (server === undefined) return;
+  setPower(cloud, server, "off", false);
+  if (effect.do === "server.rebuilt") server.machine.disk = "empty";
+}
+
 function applyServerEffect(cloud: Cloud, effect: Effect): void {
   if (!("server" in effect) || typeof effect.server !== "number") return;
   const server = cloud.servers.get(effect.server);

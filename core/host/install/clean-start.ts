@@ -15,8 +15,9 @@ export type Start = "install" | "reboot" | "nothing";
  * the one-time keys.
  *
  * Rebuilds, which WIPES THE DISK, in two cases only: the host itself says that it runs an earlier installation of this
- * server, and `clawdlets:reinstall` has been raised since; or the disk was begun and never finished. disko over a
- * half-mounted disk fails or wipes what is in use (nix-community/nixos-anywhere#585, nix-community/disko#989).
+ * server, and `clawdlets:reinstall` has been raised since; or the disk was begun and never finished, by Hetzner's rebuild or by
+ * disko. disko over a half-mounted disk fails or wipes what is in use (nix-community/nixos-anywhere#585,
+ * nix-community/disko#989).
  */
 export async function cleanStart(installation: Installation): Promise<Start> {
   const { settings, facts, journal } = installation;
@@ -24,7 +25,8 @@ export async function cleanStart(installation: Installation): Promise<Start> {
   // A server that was just made runs: that it is asked for costs a request of 3600 an hour for each new host.
   if (!journal.isFirstRun) await turnOn(installation);
   // From a disk that was begun and never finished nothing comes up: half a minute shows that.
-  const seconds = disk === "begun" ? bootSeconds / 10 : bootSeconds;
+  const isHalfWritten = disk === "begun" || disk === "rebuilding";
+  const seconds = isHalfWritten ? bootSeconds / 10 : bootSeconds;
   let answer = await firstContact(installation, seconds);
   if (answer === undefined && journal.isFirstRun && (await turnOn(installation))) {
     answer = await firstContact(installation, seconds);
@@ -39,7 +41,7 @@ export async function cleanStart(installation: Installation): Promise<Start> {
     );
   }
   if (answer === undefined) {
-    if (disk === "begun") return rebuild(installation, "nothing answers, and the last run left a half-written disk");
+    if (isHalfWritten) return rebuild(installation, "nothing answers, and the last run left a half-written disk");
     throw noContact(installation);
   }
   const { runs: before } = await lookBefore(installation);
@@ -59,8 +61,11 @@ async function turnOn(installation: Installation): Promise<boolean> {
 
 async function rebuild(installation: Installation, why: string): Promise<Start> {
   await installation.step("rebuild", `${why}; Hetzner puts ${installation.settings.image} on the disk again`);
+  // First: a rebuild that fails leaves a server that may be off, with nothing on its disk that boots.
+  await installation.journal.diskIs("rebuilding");
   await rebuildServer(installation);
   await installation.journal.diskIs("untouched");
+  await turnOn(installation);
   if ((await firstContact(installation)) !== "bootstrap") throw noContact(installation);
   return "install";
 }

@@ -2,6 +2,7 @@ import { relative } from "node:path";
 import { SettingsError } from "../../base/errors.ts";
 import { waitForActions } from "../../base/hetzner/actions.ts";
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
+import { waitUntil } from "../../base/wait-until.ts";
 import type { Installation } from "../request.ts";
 import { readBootstrapKeys } from "./bootstrap-keys.ts";
 import { bootstrapUserData } from "./user-data.ts";
@@ -9,15 +10,34 @@ import { bootstrapUserData } from "./user-data.ts";
 /** Seconds. A rebuild copies an image to the disk: about half a minute at Hetzner. */
 const limits = { powerOn: 120, rebuild: 600, protection: 60 };
 
-/** Turns a server on that is off, e.g. after a power cut. @returns whether it was off */
-export async function ensureRunning({ hetzner, facts, signal }: Installation): Promise<boolean> {
+/** Turns a server on that is off, e.g. after a power cut or a failed rebuild. @returns whether it was off */
+export async function ensureRunning(installation: Installation): Promise<boolean> {
+  const { hetzner, facts, signal } = installation;
+  if ((await steadyStatus(installation)) !== "off") return false;
   const path = { id: facts.serverId };
-  const { server } = await answerOf("look at the server", hetzner.GET("/servers/{id}", { params: { path } }));
-  if (server?.status !== "off") return false;
   const what = "turn the server on";
   const { action } = await answerOf(what, hetzner.POST("/servers/{id}/actions/poweron", { params: { path } }));
   await waitForActions(hetzner, [action], { what, timeoutSeconds: limits.powerOn, signal });
   return true;
+}
+
+/** What a server is on its way from one status to the next, e.g. in a rebuild that a killed run began. */
+const passing: readonly string[] = ["initializing", "starting", "stopping", "migrating", "rebuilding", "unknown"];
+
+async function steadyStatus({ hetzner, facts, settings, signal }: Installation): Promise<string> {
+  const path = { id: facts.serverId };
+  const look = async () => {
+    const { server } = await answerOf("look at the server", hetzner.GET("/servers/{id}", { params: { path } }));
+    const status = server?.status ?? "unknown";
+    return passing.includes(status) ? undefined : status;
+  };
+  return waitUntil(look, {
+    seconds: limits.rebuild,
+    pauseMs: 2000,
+    waitedFor: `${settings.host}: Hetzner did not finish what it is doing with the server`,
+    advice: `The server's console shows what that is. Then: clawdlets up --host ${settings.host}`,
+    signal,
+  });
 }
 
 /**
