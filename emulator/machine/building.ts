@@ -30,7 +30,7 @@ export async function buildFor(
   const failed = `the build of ${rev} failed or took more than 3600 s; see journalctl --unit=clawdlets-activation.service`;
   const folder = await mkdtemp(join(tmpdir(), "clawdlets-emulated-build-"));
   try {
-    const built = await build({ uri: `git+file://${repository}?rev=${rev}`, attribute: host.hostname });
+    const built = await build({ uri: `git+file://${encodeURI(repository)}?rev=${rev}`, attribute: host.hostname });
     if (built.breaks.includes("build")) return failed;
     if (built.repository === null) {
       return "the wanted system has no clawdlets-activation-watch.service, so it could not go back by itself";

@@ -6,9 +6,10 @@ import { exitCodes } from "../../base/exit-codes.ts";
 import { cleanEnvironment } from "../../base/machine/environment.ts";
 import { git } from "../../base/machine/git.ts";
 import { run } from "../../base/machine/run.ts";
-import { quoted, shown } from "../../base/wording.ts";
+import { quoted, shellQuoted, shown } from "../../base/wording.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { expandHome, type HostSettings, type LocalSettings, type WantedRevision } from "../../project/settings/host.ts";
+import { decoded, encodedOnce, encodedPath, encodedValue } from "./address.ts";
 
 const refuse = (message: string) => new UserError(message, { exitCode: exitCodes.settings });
 
@@ -57,9 +58,9 @@ export function flakeOfOrigin(given: string | undefined): string | undefined {
   if (origin === "") return undefined;
   const github = /^(?:https:\/\/|ssh:\/\/git@|git@)github\.com[/:]([^/]+)\/(.+?)(?:\.git)?\/?$/.exec(origin);
   if (github) return `github:${github[1]}/${github[2]}`;
-  if (/^(https|ssh):\/\//.test(origin)) return `git+${origin}`;
+  if (/^(https|ssh):\/\//.test(origin)) return `git+${encodedOnce(origin)}`;
   const scp = /^([^@/]+@[^:/]+):(.+)$/.exec(origin);
-  return scp ? `git+ssh://${scp[1]}/${scp[2]}` : undefined;
+  return scp ? `git+ssh://${scp[1]}/${encodedPath(scp[2] ?? "")}` : undefined;
 }
 
 async function pinOwn({ layout, settings, wanted }: FlakeRequest): Promise<string> {
@@ -73,8 +74,11 @@ async function pinOwn({ layout, settings, wanted }: FlakeRequest): Promise<strin
     );
   }
   await checkCommitted(layout, settings.host, asked === "HEAD" ? asked : rev);
-  const origin = await git(layout.root, "remote", "get-url", "origin");
-  return `${flakeOfOrigin(origin) ?? `git+file://${layout.root}`}?rev=${rev}`;
+  const origin = flakeOfOrigin(await git(layout.root, "remote", "get-url", "origin"));
+  if (origin !== undefined) return `${origin}?rev=${rev}`;
+  const remote = remoteOf((await repositoryOf(layout.root, "")) ?? "", layout.root);
+  if (!remote) throw refuse(`${layout.root} is not in a git repository that nix can be given. ${nameable}`);
+  return remote.at(rev, await refFor(remote, rev, undefined));
 }
 
 /** A git flake sees commits, not the folder: an uncommitted stack file would install a host without its settings. */
@@ -94,7 +98,7 @@ async function pinNamed(request: FlakeRequest, named: string): Promise<string> {
   const repository = folder && !named.startsWith("path:") ? await repositoryOf(folder, named) : undefined;
   if (folder && repository === undefined) {
     refuseLeakyFolder(layout, named, folder);
-    if (wanted.rev === undefined && wanted.ref === undefined) return `path:${encoded(folder)}${queryOf(named)}`;
+    if (wanted.rev === undefined && wanted.ref === undefined) return `path:${encodedPath(folder)}${queryOf(named)}`;
     throw refuse(`The flake "${named}" is a folder outside git: it has no revision to choose. ${nameable}`);
   }
   const remote = remoteOf(repository ?? named, layout.root);
@@ -105,7 +109,29 @@ async function pinNamed(request: FlakeRequest, named: string): Promise<string> {
     given === undefined ? await askRemote(request, remote, wanted.ref ?? remote.ref ?? "HEAD") : { rev: given };
   const isOurs = remote.folder !== undefined && realPath(remote.folder) === realPath(layout.root);
   if (isOurs) await checkCommitted(layout, settings.host, found.rev);
-  return remote.at(found.rev, "ref" in found ? found.ref : remote.ref);
+  return remote.at(found.rev, await refFor(remote, found.rev, "ref" in found ? found.ref : remote.ref));
+}
+
+/**
+ * The branch or tag that nix is told beside a commit. Before 2.10 it takes a repository whose path has to be encoded for one on
+ * another machine, and looks for the commit on `master` unless it is told another name.
+ * @throws UserError for a shallow clone, which nix refuses, and a commit that is on no branch or tag
+ */
+async function refFor({ folder, url }: Remote, rev: string, ref: string | undefined): Promise<string | undefined> {
+  if (folder === undefined || realPath(folder) === undefined) return ref === "HEAD" ? undefined : ref;
+  if ((await git(folder, "rev-parse", "--is-shallow-repository")) === "true") {
+    throw refuse(
+      `${folder} is a shallow clone, which nix refuses. Fetch the rest: git -C ${shellQuoted(folder)} fetch --unshallow`,
+    );
+  }
+  if (url === `file://${folder}`) return ref === "HEAD" ? undefined : ref;
+  if (ref !== undefined) return ref;
+  if ((await git(folder, "merge-base", "--is-ancestor", rev, "HEAD")) !== undefined) return "HEAD";
+  const names = await git(folder, "for-each-ref", "--contains", rev, "--count=1", "--format=%(refname)");
+  if (names) return names;
+  throw refuse(
+    `The commit ${rev} is on no branch or tag of ${folder}, and nix needs one. Make one: git -C ${shellQuoted(folder)} tag keep ${rev}`,
+  );
 }
 
 const nameable =
@@ -164,12 +190,12 @@ function remoteOf(named: string, root: string): Remote | undefined {
   }
   const [, scheme, rest = ""] = /^git\+(?:(https|ssh):(?=\/\/[^/])|file:(?!\/\/[^/]))(.+)$/.exec(address) ?? [];
   if (rest === "") return undefined;
-  const path = scheme === undefined ? resolve(root, rest.replace(/^\/\//, "")) : undefined;
-  const url = path === undefined ? `${scheme}:${rest}` : `file://${path}`;
+  const folder = scheme === undefined ? resolve(root, decoded(rest.replace(/^\/\//, ""))) : undefined;
+  const url = folder === undefined ? `${scheme}:${encodedOnce(rest)}` : `file://${encodedPath(folder)}`;
   const at = (rev: string, ref?: string) =>
-    withQuery(`git+${url}`, [...others, ...(ref === undefined || ref === "HEAD" ? [] : [`ref=${ref}`]), `rev=${rev}`]);
+    withQuery(`git+${url}`, [...others, ...(ref === undefined ? [] : [`ref=${ref}`]), `rev=${rev}`]);
   const github = /^\/\/(?:git@)?github\.com\/([^/]+\/[^/]+?)(?:\.git)?\/?$/.exec(rest)?.[1];
-  return { named, url, ...asked, github, at, ...(path !== undefined && { folder: decoded(path) }) };
+  return { named, url, ...asked, github, at, ...(folder !== undefined && { folder }) };
 }
 
 const queryOf = (uri: string) => /\?.*$/.exec(uri)?.[0] ?? "";
@@ -263,8 +289,11 @@ async function repositoryOf(folder: string, uri: string): Promise<string | undef
   const top = await git(folder, "rev-parse", "--show-toplevel");
   if (top === undefined) return undefined;
   const below = relative(top, folder);
-  const pairs = [...(below === "" ? [] : [`dir=${encoded(below)}`]), ...(queryOf(uri) ? [queryOf(uri).slice(1)] : [])];
-  return withQuery(`git+file://${encoded(top)}`, pairs);
+  const pairs = [
+    ...(below === "" ? [] : [`dir=${encodedValue(below)}`]),
+    ...(queryOf(uri) ? [queryOf(uri).slice(1)] : []),
+  ];
+  return withQuery(`git+file://${encodedPath(top)}`, pairs);
 }
 
 /** Nix copies the whole folder of a `path:` flake into the world-readable store, ignored files included. */
@@ -272,7 +301,7 @@ function refuseLeakyFolder(layout: Layout, uri: string, folder: string): void {
   const found = privateFolderIn(layout, folder);
   if (found === undefined) return;
   throw refuse(
-    `The flake "${uri}" would be copied whole into /nix/store, ${found} with its keys included. Name it as git+file://${folder}, or by its origin: git flakes take tracked files only.`,
+    `The flake "${uri}" would be copied whole into /nix/store, ${found} with its keys included. Name it as git+file://${encodedPath(folder)}, or by its origin: git flakes take tracked files only.`,
   );
 }
 
@@ -316,14 +345,3 @@ function realPath(path: string): string | undefined {
     throw error;
   }
 }
-
-/** As nix reads a URL's path. */
-function decoded(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path; // A "%" that stands for itself.
-  }
-}
-
-const encoded = (path: string) => encodeURI(path).replace(/[?#]/g, encodeURIComponent);

@@ -75,12 +75,17 @@ interface Source {
 }
 
 async function openFlake(uri: string): Promise<Source> {
-  const match = /^(?:git\+file:\/\/)?([^?:]+)(?:\?(.*))?$/.exec(uri.replace(/^path:/, ""));
-  if (match === null) {
+  const [, scheme, address = "", rest = ""] = /^(git\+file:\/\/|path:)?([^?]*)(?:\?(.*))?$/.exec(uri) ?? [];
+  if (scheme === undefined && address.includes(":")) {
     throw new Exit(1, `error: unable to download '${uri}': HTTP error 404 (the stand-in reads local git flakes only)`);
   }
-  const query = new URLSearchParams(match[2] ?? "");
-  const folder = join(match[1] || ".", query.get("dir") ?? "");
+  // What a URL's path may consist of (nix, src/libutil/url-parts.hh).
+  if (scheme !== undefined && !/^[\w.~!$&'()*+,;=:@/%-]*$/.test(address)) {
+    throw new Exit(1, `error: '${uri}' is not a valid URL`);
+  }
+  const query = new URLSearchParams(rest);
+  const path = scheme === undefined ? address : decodeURIComponent(address);
+  const folder = join(path || ".", query.get("dir") ?? "");
   const rev = query.get("rev") ?? query.get("ref");
   if (rev === null) return workingTree(folder);
   const git = (...args: string[]) => execa("git", ["-C", folder, ...args], { reject: false, stripFinalNewline: false });
