@@ -1,5 +1,5 @@
-# Reads the YAML of a stack file, as core/project/settings/stack-file.ts and Pulumi write it: mappings, lists of scalars, and scalars
-# that stand on one line. Nix has no YAML reader, and one that is built first would need import-from-derivation. Whatever is
+# Reads the YAML of a stack file, as core/project/settings/stack-file.ts and Pulumi write it: mappings, lists of scalars and of mappings,
+# and scalars that stand on one line. Nix has no YAML reader, and one that is built first would need import-from-derivation. Whatever is
 # beyond this subset is refused with its line, never guessed at: test/nix/yaml.test.ts holds it to the yaml library.
 #
 # where: the file's name, for the messages · content: its text. Returns attribute sets, lists, strings, integers, booleans, null.
@@ -62,28 +62,47 @@ let
         next = index;
       }
     else
-      let
-        line = at index;
-        parts = keyOf line;
-        key = elemAt parts 0;
-        entry = valueAfter line (elemAt parts 3) index;
-      in
-      if line.indent != indent then
-        refuse line.number "indented differently from the lines above, or the rest of a value; write each value on one line."
-      else if parts == null then
-        refuse line.number "no \"key: value\"; keys are of a-z, A-Z, 0-9, \"_\", \".\", \"/\", \"-\" and \":\", without quotes."
-      else if seen ? ${key} then
-        refuse line.number "\"${key}\" stands twice."
-      else
-        # Forced here, so that a line is refused even where nobody asks for its value.
-        builtins.deepSeq entry.value (mapping indent entry.next (seen // { ${key} = entry.value; }));
+      entries indent index (at index) seen;
+
+  # line: the first one, which is not as it stands in the file where it follows the "-" of an item.
+  entries =
+    indent: index: line: seen:
+    let
+      parts = keyOf line;
+      key = elemAt parts 0;
+      entry = valueAfter line (elemAt parts 3) index;
+    in
+    if line.indent != indent then
+      refuse line.number "indented differently from the lines above, or the rest of a value; write each value on one line."
+    else if parts == null then
+      refuse line.number "no \"key: value\"; keys are of a-z, A-Z, 0-9, \"_\", \".\", \"/\", \"-\" and \":\", without quotes."
+    else if seen ? ${key} then
+      refuse line.number "\"${key}\" stands twice."
+    else
+      # Forced here, so that a line is refused even where nobody asks for its value.
+      builtins.deepSeq entry.value (mapping indent entry.next (seen // { ${key} = entry.value; }));
 
   list =
     indent: index: seen:
     let
       line = at index;
       written = match "- +(.*)" line.body;
-      item = scalar line.number (elemAt written 0);
+      body = elemAt written 0;
+      # As if the mapping began where its first key stands.
+      first = {
+        inherit (line) number;
+        inherit body;
+        indent = line.indent + stringLength line.body - stringLength body;
+      };
+      isMapping = keyOf first != null;
+      item =
+        if isMapping then
+          entries first.indent index first { }
+        else
+          {
+            value = scalar line.number body;
+            next = index + 1;
+          };
     in
     if index >= count || line.indent < indent || (line.indent == indent && !(isItem line)) then
       {
@@ -92,10 +111,10 @@ let
       }
     else if line.indent != indent then
       refuse line.number "indented differently from the items above, or the rest of one; write each on one line."
-    else if written == null || (keyOf { body = elemAt written 0; } != null) then
-      refuse line.number "only plain values can be items of a list."
+    else if written == null || isItem first then
+      refuse line.number "only plain values and mappings can be items of a list."
     else
-      builtins.seq item (list indent (index + 1) (seen ++ [ item ]));
+      builtins.deepSeq item.value (list indent item.next (seen ++ [ item.value ]));
 
   # What follows "key:", on its line or below it.
   valueAfter =

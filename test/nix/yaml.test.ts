@@ -38,6 +38,12 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
     ["words that begin like numbers", "a: 1.2.3.4/32\nb: 12ab\nc: 2001:db8::/32\nd: 8eeec934\n"],
     ["keys and salts", "k: ssh-ed25519 AAAA/+= you@laptop (new)\nencryptionsalt: v1:BCM2dD7Vpv4=:v1:dt5B\n"],
     ["a value that Pulumi encrypted", "config:\n  clawdlets:x:\n    secure: AAABAAC+/=\n"],
+    ["mappings as items", "a:\n  - b: c\n    d: [e, f]\n  - g:\n      - h\n    i: 1\n  -   j: k\n      l: m\nn: o\n"],
+    ["mappings in mappings as items", "a:\n- b:\n    c: d\n  e: f\n- g: h\n"],
+    [
+      "what pulumi config set --path writes",
+      "config:\n  clawdlets:firewallRules:\n    - protocol: tcp\n      port: 443\n      sourceIps:\n        - 0.0.0.0/0\n    - protocol: icmp\n",
+    ],
     ["other letters", "a: Zoë\n"],
     ["a test's stack file", stackFile],
   ])("reads %s as the yaml library does", async (_, text) => {
@@ -60,9 +66,10 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
     ["a list in a list", "a: [b, [c]]\n", 1],
     ["a list in several lines", "a: [b,\n  c]\n", 1],
     ["a comma at a list's end", "a: [b, ]\n", 1],
-    ["a mapping as an item", "a:\n  - b: c\n", 2],
     ["a list as an item", "a:\n  - - b\n", 2],
     ["a key twice", "a: b\nc: d\na: e\n", 3],
+    ["a key twice in an item", "a:\n  - b: c\n    b: d\n", 3],
+    ["an item's key that is indented otherwise", "a:\n  - b: c\n     d: e\n", 3],
     ["a key in quotes", '"a": b\n', 1],
     ["a key that is no text", "? a\n: b\n", 1],
     ["a second document", "a: b\n---\nc: d\n", 2],
@@ -98,7 +105,8 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
     );
     const key = fc.stringMatching(/^[a-zA-Z][a-zA-Z0-9:_-]{0,8}[a-z]$/);
     const inner = fc.dictionary(key, value, { maxKeys: 3 });
-    const settings = fc.dictionary(key, fc.oneof(value, inner), { maxKeys: 5 });
+    const items = fc.array(fc.dictionary(key, value, { minKeys: 1, maxKeys: 3 }), { minLength: 1, maxLength: 3 });
+    const settings = fc.dictionary(key, fc.oneof(value, inner, items), { maxKeys: 5 });
     const texts = fc
       .sample(settings, { numRuns: 500, seed: 7 })
       .map((each) => new Document(each).toString({ lineWidth: 0 }));
