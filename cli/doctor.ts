@@ -37,7 +37,7 @@ export function doctorCommand(): Command {
     .option("--json", "one JSON object on stdout")
     .addHelpText(
       "after",
-      "\nExits with 0 when nothing is wrong, 8 when a port is open, 3 for other problems. With --strict also 6 when something\ncould not be looked at, and 1 for a warning.\n\nExamples:\n  clawdlets doctor --scope repo --strict\n  clawdlets doctor --host web-1 --json | jq '.findings[] | select(.status != \"ok\")'\n",
+      "\nExits with 0 when nothing is wrong, 8 when a port is open, 13 when it is not known whether one is, 3 for other problems. With --strict also 6 when something\ncould not be looked at, and 1 for a warning.\n\nExamples:\n  clawdlets doctor --scope repo --strict\n  clawdlets doctor --host web-1 --json | jq '.findings[] | select(.status != \"ok\")'\n",
     )
     .action(async (options: Options) => {
       const layout = findLayout(process.cwd());

@@ -5,7 +5,7 @@ import { type Closed, closeHost } from "../core/host/lockdown/close.ts";
 import { type Expectation, expectationOf } from "../core/host/lockdown/expectation.ts";
 import { lockdownFacts } from "../core/host/lockdown/facts.ts";
 import { proveLockdown } from "../core/host/lockdown/prove.ts";
-import { type Verified, verifyExpected } from "../core/host/lockdown/verify.ts";
+import { notKnown, type Verified, verifyExpected } from "../core/host/lockdown/verify.ts";
 import { closingClient, closingTime } from "../core/host/window/close-and-prove.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
 import { accessOf, readAccess } from "../core/project/settings/access.ts";
@@ -70,7 +70,8 @@ async function lockdown(layout: Layout, options: Options): Promise<void> {
     const result = await lockDownHost(layout, host, signal, say).catch((error: unknown): Verified => {
       const known = asUserError(error);
       if (!known) throw error; // One host in trouble keeps no other one open.
-      return { host, ok: false, exitCode: known.exitCode, wrong: [known.message], warnings: [] };
+      const unknown = notKnown(host, known.message);
+      return known.exitCode === exitCodes.open ? { ...unknown, answer: "open", exitCode: exitCodes.open } : unknown;
     });
     showVerified(result, say);
     results.push(result);
@@ -101,7 +102,7 @@ async function lockDownHost(
   if (windows + rules.length === 0) say(`${host}: no window was open`);
   if (!expectation) {
     const warnings = ["Hetzner has no server of this host, so there is nothing that could be open"];
-    return { host, ok: true, exitCode: exitCodes.ok, wrong: [], warnings, closed };
+    return { host, ok: true, answer: "locked", exitCode: exitCodes.ok, wrong: [], warnings, closed };
   }
   // Nothing is kept open any more, whatever the files say.
   const expected = { ...expectation.expected };

@@ -3,16 +3,17 @@ import { Command } from "commander";
 import pMap from "p-map";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { writePublicFile } from "../core/base/machine/private-files.ts";
+import { exitCodeOf } from "../core/host/lockdown/prove.ts";
 import { findLayout } from "../core/project/layout.ts";
 import { listStackFiles } from "../core/project/settings/stack-file.ts";
 import { readProjectFile } from "../core/project/state/project-file.ts";
 import { pageOf } from "../core/tasks/status/page.ts";
-import { hostStatus } from "../core/tasks/status/status.ts";
+import { type HostStatus, hostStatus } from "../core/tasks/status/status.ts";
 import { tableOf } from "../core/tasks/status/table.ts";
 import { printable } from "../engine/progress.ts";
 import { stopSignal } from "../engine/signals.ts";
 import { preview } from "./preview.ts";
-import { chooseHosts } from "./shared/hosts.ts";
+import { chooseHosts, worstOf } from "./shared/hosts.ts";
 import { printJson, resultLines, tell } from "./shared/output.ts";
 
 interface Options {
@@ -38,7 +39,7 @@ export function statusCommand(): Command {
     .option("--json", "one JSON object on stdout")
     .addHelpText(
       "after",
-      "\nExits with 0 when every host is as it should be, 1 otherwise.\n\nExamples:\n  clawdlets status\n  clawdlets status --no-drift --json | jq '.hosts[] | {host, ssh}'\n  clawdlets status --html status.html\n",
+      "\nExits with 0 when every host is as it should be, 8 when one is open, 13 when that is not known of one, 1 otherwise.\n\nExamples:\n  clawdlets status\n  clawdlets status --no-drift --json | jq '.hosts[] | {host, ssh}'\n  clawdlets status --html status.html\n",
     )
     .action(async (options: Options) => {
       const layout = findLayout(process.cwd());
@@ -62,8 +63,13 @@ export function statusCommand(): Command {
       }
       if (options.json) printJson({ ok, at: now.toISOString(), hosts });
       else if (hosts.length > 0) process.stdout.write(tableText(hosts));
-      if (!ok) process.exitCode = exitCodes.failed;
+      if (!ok) process.exitCode = worstOf(hosts.map(exitCodeOfHost));
     });
+}
+
+/** As of `verify`, and 1 for what is wrong beside that. */
+function exitCodeOfHost({ ok, answer = "locked" }: HostStatus): number {
+  return ok ? exitCodes.ok : exitCodeOf(answer);
 }
 
 /** A pipe has no width: there the table is never broken. */

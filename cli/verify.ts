@@ -19,7 +19,7 @@ export function verifyCommand(): Command {
     .option("--json", "one JSON object on stdout")
     .addHelpText(
       "after",
-      "\nExits with 0 when all is as declared, 8 when a port is open or could not be shown to be closed, 6 when Hetzner\ncould not be asked, 3 when there is no token, 1 otherwise, e.g. for a tailnet that does not answer.\n\nExamples:\n  clawdlets verify --host web-1\n  */10 * * * *  cd /srv/hosts && npx --no-install clawdlets verify --all --json >> verify.jsonl || mail -s 'open port?' you\n",
+      "\nExits with 0 when all is as declared, 8 when something is open, 13 when it could not be found out (no token, no answer\nfrom Hetzner or the tailnet, a server that is off), and 1 when all is closed but a declared rule is missing.\n\nExamples:\n  clawdlets verify --host web-1\n  */10 * * * *  cd /srv/hosts && npx --no-install clawdlets verify --all --json >> verify.jsonl || mail -s 'open port?' you\n",
     )
     .action(async (options: FleetOptions & { json?: boolean }) => {
       const layout = findLayout(process.cwd());

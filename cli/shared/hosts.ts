@@ -43,6 +43,12 @@ export function chooseHosts(layout: Layout, { host, all }: { host?: string; all?
 
 /** The exit code that says most: a port that is open before anything else, then what could not be asked. */
 export function worstOf(codes: readonly number[]): number {
-  const order: readonly number[] = [exitCodes.open, exitCodes.unseen, exitCodes.api, exitCodes.settings];
+  const order: readonly number[] = [
+    exitCodes.open,
+    exitCodes.unseen,
+    exitCodes.unknown,
+    exitCodes.api,
+    exitCodes.settings,
+  ];
   return order.find((code) => codes.includes(code)) ?? codes.find((code) => code !== exitCodes.ok) ?? exitCodes.ok;
 }

@@ -1,22 +1,26 @@
 import pc from "picocolors";
 import { UserError } from "../../core/base/errors.ts";
-import { inOneLine } from "../../core/host/lockdown/prove.ts";
+import { answerInWords, inOneLine } from "../../core/host/lockdown/prove.ts";
 import { type Verified, verifyHost } from "../../core/host/lockdown/verify.ts";
 import type { Layout } from "../../core/project/layout.ts";
 import type { ResultLine } from "./output.ts";
 
 /** What was found of one host, as lines of a result. */
-export function showVerified({ host, ok, seen, wrong, warnings, expectedFrom }: Verified, say: ResultLine): void {
-  const head = ok ? pc.green("locked down") : pc.red("NOT LOCKED DOWN");
+export function showVerified(
+  { host, ok, answer, seen, wrong, warnings, expectedFrom }: Verified,
+  say: ResultLine,
+): void {
+  const colour = ok ? pc.green : answer === "open" ? pc.red : pc.yellow;
+  const head = colour(answerInWords(answer, ok));
   const what = seen && ok ? `: ${inOneLine(seen)} (expected by the ${expectedFrom})` : "";
   say(what, `${host}: ${seen === undefined && ok ? "nothing to look at" : head}`);
-  for (const text of wrong) say(`  wrong    ${text}`);
+  for (const text of wrong) say(`  ${answer === "unknown" ? "unknown " : "wrong   "} ${text}`);
   for (const text of warnings) say(`  warning  ${text}`);
 }
 
 /** The same in one line, for where many hosts are listed. */
-export function verdictOf({ ok, seen, expectedFrom, warnings }: Verified): string {
-  if (!ok) return "NOT LOCKED DOWN";
+export function verdictOf({ ok, answer, seen, expectedFrom, warnings }: Verified): string {
+  if (!ok) return answerInWords(answer, ok);
   if (seen === undefined) return "nothing to look at";
   const warned = warnings.length > 0 ? `; ${warnings.join("; ")}` : "";
   return `locked down: ${inOneLine(seen)} (expected by the ${expectedFrom})${warned}`;

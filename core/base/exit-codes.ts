@@ -19,7 +19,7 @@ export const exitCodes = {
   api: 6,
   /** The installation did not end with the host that was asked for. */
   install: 7,
-  /** A port that has to be closed was seen open, or could not be shown to be closed. */
+  /** A port that has to be closed is open, or was not seen to close. */
   open: 8,
   /** A change of a running host was taken back: it runs the system that it ran before. */
   returned: 9,
@@ -29,6 +29,8 @@ export const exitCodes = {
   dangerous: 11,
   /** A change was begun, and the host could not be seen afterwards: it runs the former or the wanted system. */
   unseen: 12,
+  /** Whether a host is locked down could not be found out: no token, no answer from Hetzner or the tailnet, a server that is off. */
+  unknown: 13,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

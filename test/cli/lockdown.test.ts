@@ -130,16 +130,45 @@ describe("clawdlets verify", () => {
     ]);
   });
 
-  it.each<[string, string[], number, RegExp]>([
-    ["Hetzner cannot be asked", ["HCLOUD_ENDPOINT=http://127.0.0.1:9/v1"], 6, /did not answer/],
-    ["there is no token", ["HCLOUD_TOKEN="], 3, /HCLOUD_TOKEN: missing/],
-  ])("ends with its own code when %s", async (_, lines, code, text) => {
+  it.each<[string, string[], RegExp]>([
+    ["Hetzner cannot be asked", ["HCLOUD_ENDPOINT=http://127.0.0.1:9/v1"], /did not answer/],
+    ["there is no token", ["HCLOUD_TOKEN="], /HCLOUD_TOKEN: missing/],
+    ["the token has the wrong shape", ["HCLOUD_TOKEN=abc"], /HCLOUD_TOKEN: has 3 characters/],
+    ["Hetzner does not know the token", [`HCLOUD_TOKEN=${"b".repeat(64)}`], /unauthorized/],
+  ])(
+    "does not say that a host is open when %s",
+    async (_, lines, text) => {
+      const layout = projectOf();
+      const { endpoint, token, sshPort } = world.lab.emulator;
+      const given = [`HCLOUD_TOKEN=${token}`, `HCLOUD_ENDPOINT=${endpoint}`, `CLAWDLETS_SSH_PORT=${sshPort}`, ...lines];
+      writeFileSync(join(layout.dir, ".env"), `${given.join("\n")}\n`, { mode: 0o600 });
+      for (const command of ["verify", "lockdown"]) {
+        const { exitCode, stderr, json } = await clawdlets(layout, command, "--json");
+        expect(stderr).toMatch(/NOT KNOWN whether it is locked down.*\n {2}unknown/);
+        expect(stderr).toMatch(text);
+        expect(stderr).not.toContain("NOT LOCKED DOWN");
+        expect([exitCode, json.hosts[0].answer], command).toEqual([13, "unknown"]);
+      }
+      expect((await clawdlets(layout, "status", "--no-drift")).exitCode).toBe(13);
+    },
+    180_000,
+  );
+
+  it("does not know of a server that is off, though its port is closed", async () => {
+    const power = (to: string) => world.lab.api("POST", `/_emulator/servers/${world.server.id}/power-${to}`);
+    await power("cut");
+    const { exitCode, stderr, json } = await clawdlets(projectOf(), "verify", "--json");
+    await power("on");
+    const said = expect.stringMatching(/the server is off, not running\. Switch it on: clawdlets up --host web-1/);
+    expect([exitCode, json.hosts[0].answer, stderr]).toEqual([13, "unknown", said]);
+  });
+
+  it("is locked, and not as declared, where a declared rule is missing", async () => {
     const layout = projectOf();
-    const token = `HCLOUD_TOKEN=${world.lab.emulator.token}`;
-    writeFileSync(join(layout.dir, ".env"), `${[token, ...lines].join("\n")}\n`, { mode: 0o600 });
-    const { exitCode, stdout } = await clawdlets(layout, "verify");
-    expect(stdout).toMatch(text);
-    expect(exitCode).toBe(code);
+    writeState(layout, "public", [declaredPing, declaredSsh]);
+    const { exitCode, stderr, json } = await clawdlets(layout, "verify", "--json");
+    expect([exitCode, json.hosts[0].answer]).toEqual([1, "locked"]);
+    expect(stderr).toMatch(/locked down, but not as declared.*\n {2}wrong {4}a declared rule is missing: in tcp\/22/);
   });
 
   it("says that a server the state names is gone", async () => {
@@ -147,7 +176,7 @@ describe("clawdlets verify", () => {
     writeState(layout, "tailnet", [declaredPing], 999_999);
     const { exitCode, stdout } = await clawdlets(layout, "verify");
     expect(stdout).toMatch(/Hetzner has no server 999999, which the state names/);
-    expect(exitCode).toBe(1);
+    expect(exitCode).toBe(13);
   });
 
   it("refuses a host's name that is none, and two ways of naming", async () => {

@@ -431,7 +431,7 @@ describe("opening on purpose and closing again", () => {
     const silent = await clawdlets(["verify", "--json"]);
     expect((await tailnet(true)).status).toBe(204);
     expect([silent.exitCode, silent.stderr]).toEqual([
-      1,
+      13,
       expect.stringMatching(/no ssh session over the tailnet within 20 s/),
     ]);
     expect(JSON.parse(silent.stdout).hosts[0].seen.ports[0]).toMatchObject({ closed: true });

@@ -19,7 +19,12 @@ export interface FirewallsSeen {
   rules: number;
   /** Whether somebody may reach TCP/22, as declared or by a window that is kept open on purpose. */
   mayBeOpen: boolean;
+  /** What opens more than is declared, or may. */
   wrong: string[];
+  /** What is declared and not in force, and opens nothing. */
+  differs: string[];
+  /** What keeps this from being the last word. */
+  unproven: string[];
   warnings: string[];
   /** A rule or a firewall is on its way: worth another look. */
   pending: boolean;
@@ -58,6 +63,9 @@ export async function lookAtFirewalls(hetzner: Hetzner, look: Look): Promise<Fir
       ...ownProblems(expected, own),
       ...attached.filter((each) => each !== own && isDeclaredUnknown(look, each)).flatMap(opensAnything),
       ...judged.flatMap(({ wrong }) => wrong),
+    ],
+    differs: missingRules(expected, own),
+    unproven: [
       ...bindings
         .filter(({ status }) => status !== "applied")
         .map(({ id, status }) => `the firewall ${id} is ${status} on the server, not applied`),
@@ -87,16 +95,19 @@ function ownProblems({ firewallId, rules }: Expected, own: Firewall | undefined)
   if (rules === undefined) return opensAnything(own);
   const found = own.rules.map(plain);
   const wanted = new Set(rules.map(inWords));
-  const present = new Set(found.map(inWords));
-  return [
-    ...found
-      .filter((each) => !wanted.has(inWords(each)))
-      .map((each) => {
-        const open = inApiShape(opensSsh)(each) ? " (opens TCP/22)" : "";
-        return `a rule nobody declared: ${inWords(each)}${open}`;
-      }),
-    ...[...wanted].filter((each) => !present.has(each)).map((each) => `a declared rule is missing: ${each}`),
-  ];
+  return found
+    .filter((each) => !wanted.has(inWords(each)))
+    .map((each) => {
+      const open = inApiShape(opensSsh)(each) ? " (opens TCP/22)" : "";
+      return `a rule nobody declared: ${inWords(each)}${open}`;
+    });
+}
+
+function missingRules({ firewallId, rules = [] }: Expected, own: Firewall | undefined): string[] {
+  if (firewallId === undefined || !own) return [];
+  const present = new Set(own.rules.map(plain).map(inWords));
+  const missing = [...new Set(rules.map(inWords))].filter((each) => !present.has(each));
+  return missing.map((each) => `a declared rule is missing: ${each}`);
 }
 
 interface Judged {

@@ -22,9 +22,16 @@ export interface LockdownRequest {
   report: Report;
 }
 
+/**
+ * `locked`: everything that has to be closed was seen closed. `open`: something is open that is not declared to be. `unknown`: it
+ * could not be found out.
+ */
+export type LockdownAnswer = "locked" | "open" | "unknown";
+
 /** What was looked at, for people and machines. `ok` is false as soon as one thing is not as declared. */
 export interface LockdownSeen {
   ok: boolean;
+  answer: LockdownAnswer;
   host: string;
   serverId: number;
   /** Inbound rules in force, as the API says. */
@@ -60,12 +67,19 @@ export async function lookAtLockdown(request: LockdownRequest): Promise<Lockdown
   const portsWrong = seen.mayBeOpen
     ? []
     : open.map(({ address, seen: tries }) => `TCP/22 of ${address} is ${tries.slice(-3).join(", ")} from here`);
-  if (seen.addresses.length > 0 && tried.length === 0) portsWrong.push("TCP/22 could not be tried from here at all");
-  const isOpen = [...seen.wrong, ...portsWrong];
-  const power = seen.status === "running" ? [] : [notRunning(host, seen.status)];
-  const wrong = [...isOpen, ...power, ...tailnet.wrong];
+  const opened = [...seen.wrong, ...portsWrong];
+  const unproven = [
+    ...seen.unproven,
+    // A machine that is off or gone refuses every connection, whatever its firewall says.
+    ...(seen.status === "running" ? [] : [notRunning(host, seen.status)]),
+    ...(seen.addresses.length > 0 && tried.length === 0 ? ["TCP/22 could not be tried from here at all"] : []),
+    ...tailnet.wrong,
+  ];
+  const answer = opened.length > 0 ? "open" : unproven.length > 0 ? "unknown" : "locked";
+  const wrong = [...opened, ...unproven, ...seen.differs];
   return {
     ok: wrong.length === 0,
+    answer,
     host,
     serverId: expected.serverId,
     rules: seen.rules,
@@ -77,21 +91,35 @@ export async function lookAtLockdown(request: LockdownRequest): Promise<Lockdown
       ...tailnet.warnings,
       ...ports.flatMap(({ version, notTried }) => (notTried ? [`IPv${version} was not tried: ${notTried}`] : [])),
     ],
-    exitCode:
-      isOpen.length > 0 ? exitCodes.open : power.length + tailnet.wrong.length > 0 ? exitCodes.failed : exitCodes.ok,
+    exitCode: wrong.length === 0 ? exitCodes.ok : exitCodeOf(answer),
   };
 }
 
-/** @throws UserError (open) with everything that is not as declared */
+/** Of a host that is not as declared. @param answer `locked` where only something declared is missing */
+export const exitCodeOf = (answer: LockdownAnswer): ExitCode =>
+  answer === "locked" ? exitCodes.failed : answer === "open" ? exitCodes.open : exitCodes.unknown;
+
+/** What an answer means to who reads it; `ok` is false where something declared is missing. */
+export function answerInWords(answer: LockdownAnswer, ok: boolean): string {
+  if (answer === "open") return "NOT LOCKED DOWN";
+  if (answer === "unknown") return "NOT KNOWN whether it is locked down";
+  return ok ? "locked down" : "locked down, but not as declared";
+}
+
+/** @throws UserError (open, unknown, failed) with everything that is not as declared */
 export async function proveLockdown(request: LockdownRequest): Promise<LockdownSeen> {
   const { host, report } = request;
   const seen = await lookAtLockdown(request);
   for (const warning of seen.warnings) report("close", `warning: ${warning}`);
   if (!seen.ok) {
-    throw new UserError(
-      `${host}: not locked down. Close it: clawdlets lockdown --host ${host}; what is declared comes back with: clawdlets up --host ${host}`,
-      { exitCode: exitCodes.open, details: seen.wrong },
-    );
+    const next =
+      seen.answer === "open"
+        ? `Close it: clawdlets lockdown --host ${host}; what is declared comes back with: clawdlets up --host ${host}`
+        : `Fix what stands below, then: clawdlets verify --host ${host}`;
+    throw new UserError(`${host}: ${answerInWords(seen.answer, false)}. ${next}`, {
+      exitCode: seen.exitCode,
+      details: seen.wrong,
+    });
   }
   report("close", `locked down: ${inOneLine(seen)}`);
   return seen;

@@ -5,12 +5,13 @@ import { asUserError } from "../../base/system-errors.ts";
 import type { Layout } from "../../project/layout.ts";
 import { type Access, readAccess } from "../../project/settings/access.ts";
 import { type Expectation, expectationOf } from "./expectation.ts";
-import { type LockdownSeen, lookAtLockdown } from "./prove.ts";
+import { type LockdownAnswer, type LockdownSeen, lookAtLockdown } from "./prove.ts";
 
 /** What was found of one host. Without `seen` there was nothing to look at, or no way to. */
 export interface Verified {
   host: string;
   ok: boolean;
+  answer: LockdownAnswer;
   exitCode: ExitCode;
   /** Where what is expected was read from. */
   expectedFrom?: Expectation["from"];
@@ -38,12 +39,12 @@ export async function verifyHost(request: VerifyRequest): Promise<Verified> {
     const expectation = await expectationOf(hetzner, { layout, host, access });
     if (expectation) return await verifyExpected(request, access, expectation);
     const note = "Hetzner has no server of this host, so there is nothing that could be open";
-    return { host, ok: true, exitCode: exitCodes.ok, wrong: [], warnings: [note] };
+    return { host, ok: true, answer: "locked", exitCode: exitCodes.ok, wrong: [], warnings: [note] };
   } catch (error) {
     signal.throwIfAborted();
     const known = asUserError(error);
     if (!known) throw error;
-    return { host, ok: false, exitCode: known.exitCode, wrong: [known.message], warnings: [] };
+    return notKnown(host, known.message);
   }
 }
 
@@ -59,11 +60,16 @@ export async function verifyExpected(
   const request = { layout, host, access, expected, tailnetSeconds, signal, report: () => undefined };
   try {
     const seen = await lookAtLockdown(request);
-    const { ok, exitCode, wrong } = seen;
-    return { host, ok, exitCode, expectedFrom: from, seen, wrong, warnings: [...notes, ...seen.warnings] };
+    const { ok, answer, exitCode, wrong } = seen;
+    return { host, ok, answer, exitCode, expectedFrom: from, seen, wrong, warnings: [...notes, ...seen.warnings] };
   } catch (error) {
     if (!(error instanceof HetznerApiError) || error.code !== "not_found") throw error;
     const wrong = `Hetzner has no server ${expected.serverId}, which the ${from} names. Was it deleted by hand? clawdlets up --host ${host} makes it anew`;
-    return { host, ok: false, exitCode: exitCodes.failed, expectedFrom: from, wrong: [wrong], warnings: notes };
+    return { ...notKnown(host, wrong), expectedFrom: from, warnings: notes };
   }
 }
+
+/** Nothing was seen: neither that it is closed nor that it is open. */
+export const notKnown = (host: string, why: string): Verified => {
+  return { host, ok: false, answer: "unknown", exitCode: exitCodes.unknown, wrong: [why], warnings: [] };
+};

@@ -79,7 +79,7 @@ export async function attempt(looked: Looked, check: () => Promise<Finding[]> | 
 export function exitCodeOf(findings: readonly Finding[], strict: boolean): ExitCode {
   const problems = findings.filter(({ status }) => status === "problem");
   const codes = problems.map(({ exitCode }) => exitCode ?? exitCodes.settings);
-  if (codes.includes(exitCodes.open)) return exitCodes.open;
+  for (const worst of [exitCodes.open, exitCodes.unknown]) if (codes.includes(worst)) return worst;
   const [first] = codes;
   if (first !== undefined) return codes.includes(exitCodes.settings) ? exitCodes.settings : first;
   if (!strict) return exitCodes.ok;

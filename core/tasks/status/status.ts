@@ -4,6 +4,7 @@ import { allServers } from "../../base/hetzner/pages.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import { lookByAnyWay } from "../../host/facts/installed-host.ts";
 import { readJournal } from "../../host/journal.ts";
+import type { LockdownAnswer } from "../../host/lockdown/prove.ts";
 import { verifyHost } from "../../host/lockdown/verify.ts";
 import { notRunning } from "../../host/server/power.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
@@ -20,6 +21,8 @@ export interface HostStatus {
   server?: { id: number; type: string; location: string; state: string };
   ipv4?: string;
   ipv6?: string;
+  /** Whether the host is locked down; left out where it was not asked for. */
+  answer?: LockdownAnswer;
   /** TCP/22 as connecting from here showed it: `closed`, `open`, or `open as declared`. */
   ssh?: "closed" | "open" | "open as declared" | "not tried";
   tailnet?: string;
@@ -61,7 +64,7 @@ export async function hostStatus(request: StatusRequest): Promise<HostStatus> {
     }
   };
   const loaded = await tried("settings", async () => loadHost(request.layout, host, request.environment));
-  if (!loaded) return { host, ok: false, problems };
+  if (!loaded) return { host, ok: false, answer: "unknown", problems };
   const hetzner = createHetzner({ ...loaded.local, signal: request.signal });
   const [server, exposure, installed, drift] = await Promise.all([
     tried("server", () => lookAtServer(hetzner, request)),
@@ -132,12 +135,12 @@ async function volumeGb(hetzner: Hetzner, id: number): Promise<number> {
 }
 
 async function lookAtExposure({ layout, host, environment, signal }: StatusRequest) {
-  const { seen, wrong } = await verifyHost({ layout, host, environment, signal });
-  if (!seen) return { wrong };
+  const { answer, seen, wrong } = await verifyHost({ layout, host, environment, signal });
+  if (!seen) return { answer, wrong };
   const tried = seen.ports.filter(({ notTried }) => notTried === undefined);
   const isOpen = tried.some(({ closed }) => !closed);
   const ssh = tried.length === 0 ? "not tried" : !isOpen ? "closed" : seen.ok ? "open as declared" : "open";
-  return { ssh, tailnet: seen.tailnet, wrong } as const;
+  return { answer, ssh, tailnet: seen.tailnet, wrong } as const;
 }
 
 /** The host itself is asked, under its pinned key; where it does not answer, the journal is what is known. */

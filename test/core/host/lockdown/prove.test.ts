@@ -96,12 +96,6 @@ describe("a host is not locked down, which ends with 8, when", () => {
       [/^a rule nobody declared: in tcp\/443 from 127\.0\.0\.1\/32$/],
     ],
     [
-      "a declared rule is missing",
-      () => world.setRules([]),
-      {},
-      [/^a declared rule is missing: in icmp from 0\.0\.0\.0\/0, ::\/0$/],
-    ],
-    [
       "a declared rule lets others in",
       () => world.setRules([{ ...ping, source_ips: ["0.0.0.0/0"] }]),
       {},
@@ -164,8 +158,18 @@ describe("a host is not locked down, which ends with 8, when", () => {
   ])("%s", async (_, change, expected, wrong) => {
     await change();
     const seen = await world.look(expected);
-    expect(seen).toMatchObject({ ok: false, exitCode: 8 });
+    expect(seen).toMatchObject({ ok: false, answer: "open", exitCode: 8 });
     expect(seen.wrong).toEqual(wrong.map((each) => expect.stringMatching(each)));
+  });
+
+  it("but locked, which ends with 1, where a declared rule is missing and nothing is open", async () => {
+    await world.setRules([]);
+    expect(await world.look()).toMatchObject({
+      ok: false,
+      answer: "locked",
+      exitCode: 1,
+      wrong: [expect.stringMatching(/^a declared rule is missing: in icmp from 0\.0\.0\.0\/0, ::\/0$/)],
+    });
   });
 
   it("somebody answers at TCP/22 though the API says it is closed", async () => {
@@ -212,7 +216,7 @@ describe("the proof for the engine", () => {
   it("fails the update with everything that was seen", async () => {
     await world.addFirewall("w", [ssh(admin)], { labels: windowOf("web-1") });
     await expect(prove()).rejects.toThrow(
-      /web-1: not locked down.*clawdlets lockdown --host web-1.*\n {2}a bootstrap window is open.*\n {2}TCP\/22 of/,
+      /web-1: NOT LOCKED DOWN.*clawdlets lockdown --host web-1.*\n {2}a bootstrap window is open.*\n {2}TCP\/22 of/,
     );
   });
 
@@ -241,7 +245,7 @@ describe("the tailnet", () => {
       { tailnet: "tailscale" },
       { tailscale, sshPubkeyFile: join(world.lab.dir, "key.pub") },
     );
-    expect(seen).toMatchObject({ ok: false, tailnet: "does not answer", exitCode: 1 });
+    expect(seen).toMatchObject({ ok: false, tailnet: "does not answer", answer: "unknown", exitCode: 13 });
     expect(seen.wrong).toEqual([expect.stringMatching(/^web-1: no ssh session over the tailnet within 1 s/)]);
     expect(seen.ports[0]?.closed).toBe(true);
     const times = requests().map((line) => Date.parse((JSON.parse(line) as { time: string }).time));

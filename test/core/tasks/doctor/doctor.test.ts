@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -270,6 +270,17 @@ describe("the scope deploy finds", () => {
     expect(exitCodeOf(findings, false)).toBe(8);
   });
 
+  it("a server that is off, of which nothing is known, and ends with a code of its own", async () => {
+    const power = (to: string) => world.lab.api("POST", `/_emulator/servers/${world.server.id}/power-${to}`);
+    await power("cut");
+    const findings = await look(await healthy(), ["deploy"]);
+    await power("on");
+    expect(told(findings, "problem")).toEqual([
+      expect.stringMatching(/^problem \| lockdown .*the server is off, not running/),
+    ]);
+    expect(exitCodeOf(findings, false)).toBe(13);
+  });
+
   it("windows that were left", async () => {
     await world.addFirewall("left", [], { labels: windowOf(host) });
     await world.addFirewall("open", [ssh(admin)], { labels: windowOf(host) });
@@ -297,7 +308,10 @@ describe("the scope deploy finds", () => {
 
   it("no network: what could not be looked at is said, and what can be is", async () => {
     const layout = await healthy();
-    const findings = await look(layout, ["deploy"], { environment: { HCLOUD_ENDPOINT: "http://127.0.0.1:9/v1" } });
+    const env = join(layout.dir, ".env");
+    const text = readFileSync(env, "utf8");
+    writeFileSync(env, text.replace(/HCLOUD_ENDPOINT=.*/, "HCLOUD_ENDPOINT=http://127.0.0.1:9/v1"));
+    const findings = await look(layout, ["deploy"]);
     expect(told(findings)).toEqual([
       expect.stringMatching(/^not looked at \| Hetzner .*did not answer/),
       expect.stringMatching(/^not looked at \| hosts and orphans/),
