@@ -5,6 +5,7 @@ import { exitCodes } from "../core/base/exit-codes.ts";
 import { createHetzner, type Hetzner } from "../core/base/hetzner/client.ts";
 import { findExisting, isAtHetzner, isThere } from "../core/base/hetzner/existing.ts";
 import { inStackFile } from "../core/host/install/preflight.ts";
+import { monthlyLimit } from "../core/host/server/cost-limit.ts";
 import { ensureOn, findServer } from "../core/host/server/power.ts";
 import { checkTypeChange } from "../core/host/server/type-change.ts";
 import { closeAndProve, closedInWords, closingClient, closingTime } from "../core/host/window/close-and-prove.ts";
@@ -105,15 +106,12 @@ async function refuseForeignProject(hetzner: Hetzner, { resources }: StackState,
  * of its type that Hetzner would refuse once the power is cut.
  * @throws SettingsError before anything is changed
  */
-async function prepareServer(
-  hetzner: Hetzner,
-  id: number,
-  { host, settings, tell, removing }: Recovery,
-): Promise<void> {
+async function prepareServer(hetzner: Hetzner, id: number, recovery: Recovery): Promise<void> {
+  const { layout, host, settings, tell, removing } = recovery;
   const server = removing ? undefined : await findServer(hetzner, id);
   if (!server) return;
   if (await ensureOn(hetzner, server)) tell(`${host}: the server was off; it is switched on`);
-  const { problems } = await checkTypeChange(hetzner, server, settings.serverType);
+  const { problems } = await checkTypeChange(hetzner, server, settings.serverType, monthlyLimit(layout));
   if (problems.length > 0) throw new SettingsError(inStackFile(host, problems));
 }
 

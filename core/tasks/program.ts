@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
-import { SettingsError } from "../base/errors.ts";
+import { messageOf, SettingsError, UserError } from "../base/errors.ts";
+import { exitCodes } from "../base/exit-codes.ts";
 import { type Adoption, adoptionKey, readAdoption } from "../base/hetzner/adopt.ts";
 import { createHetzner } from "../base/hetzner/client.ts";
 import { isAtHetzner } from "../base/hetzner/existing.ts";
@@ -11,6 +12,8 @@ import { installIdOf } from "../host/install/install-id.ts";
 import { inStackFile, preflight } from "../host/install/preflight.ts";
 import type { BootstrapKeys } from "../host/install/user-data.ts";
 import { type Journal, readJournal } from "../host/journal.ts";
+import { checkNewServer } from "../host/server/catalogue.ts";
+import { monthlyLimit } from "../host/server/cost-limit.ts";
 import { ensureOn, findServer } from "../host/server/power.ts";
 import { checkTypeChange, type ResizeGuard } from "../host/server/type-change.ts";
 import { findLayout, hostLayoutOf, type Layout } from "../project/layout.ts";
@@ -75,8 +78,9 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
   if (problems.length > 0 || !checked.value) throw new SettingsError(problems);
 
   const settings = completeSettings(stack, checked.value);
-  const guard = local.value?.token ? resizeGuardOf(settings, local.value) : undefined;
+  const guard = local.value?.token ? resizeGuardOf(layout, settings, local.value) : undefined;
   if (!dryRun && guard) await refuseResize(layout, settings, guard);
+  const unasked = dryRun && local.value?.token ? await refuseNew(layout, settings, local.value) : undefined;
   const configuration = await wantedConfiguration(layout, settings, local.value);
   const interrupted = halfMade(layout, stack);
   const bootstrapKeys = readBootstrapKeys(host);
@@ -86,7 +90,11 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
   const adminCidrs = local.value?.adminCidrs ?? (isUnknown ? ["192.0.2.0/24"] : undefined);
   return {
     settings,
-    warnings: [...wipes(readJournal(host.journal), settings), ...(interrupted ? [interrupted] : [])],
+    warnings: [
+      ...wipes(readJournal(host.journal), settings),
+      ...(interrupted ? [interrupted] : []),
+      ...(unasked ? [unasked] : []),
+    ],
     ...(adminCidrs && { adminCidrs }),
     ...(bootstrapKeys && { bootstrapKeys }),
     ...(configuration && { configuration }),
@@ -101,13 +109,13 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
   };
 }
 
-function resizeGuardOf({ host }: HostSettings, local: LocalSettings): ResizeGuard {
+function resizeGuardOf(layout: Layout, { host }: HostSettings, local: LocalSettings): ResizeGuard {
   const hetzner = createHetzner({ endpoint: local.endpoint, token: local.token });
   return {
     async before({ serverId, to }) {
       const server = await findServer(hetzner, serverId);
       if (!server) return [];
-      const { problems, effects } = await checkTypeChange(hetzner, server, to);
+      const { problems, effects } = await checkTypeChange(hetzner, server, to, monthlyLimit(layout));
       if (problems.length > 0) throw new SettingsError(inStackFile(host, problems));
       return effects;
     },
@@ -117,6 +125,23 @@ function resizeGuardOf({ host }: HostSettings, local: LocalSettings): ResizeGuar
       return "the server was left off, and is switched on again";
     },
   };
+}
+
+/**
+ * What `up` would refuse before it buys a server is said in a preview already: type, location, price.
+ * @returns a warning where Hetzner does not answer: a preview goes on without
+ */
+async function refuseNew(layout: Layout, settings: HostSettings, local: LocalSettings): Promise<string | undefined> {
+  if (serverIn(readHostState(layout, settings.host).value)) return undefined;
+  const hetzner = createHetzner({ ...local, limits: { attempts: 2, maxWaitSeconds: 2 } });
+  try {
+    const found = await checkNewServer(hetzner, settings, monthlyLimit(layout));
+    if (found.length > 0) throw new SettingsError(inStackFile(settings.host, found));
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof UserError) || error.exitCode !== exitCodes.api) throw error;
+    return `${settings.host}: whether Hetzner sells ${settings.serverType} in ${settings.location} was not checked: ${messageOf(error)}`;
+  }
 }
 
 /** Before anything is registered: the engine would only come to the server after the firewall was changed. */

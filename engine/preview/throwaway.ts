@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import pMap from "p-map";
+import { policySettings } from "../../core/host/server/cost-limit.ts";
 import { type Layout, layoutOf } from "../../core/project/layout.ts";
 import type { Difference } from "../../core/project/trust/difference.ts";
 import { changedFiles, fileDifferences } from "../../core/project/trust/files.ts";
@@ -15,7 +16,7 @@ import { checkStacks, stacksIn } from "./plan/stack-checks.ts";
 import { copyTree, exportRevision, trackedButLeftOut } from "./tree.ts";
 
 /** Settings of the policy pack, committed beside Pulumi.yaml. */
-export const packSettings = "clawdlets-policy.json";
+export const packSettings = policySettings;
 
 export interface ThrowawayRequest {
   layout: Layout;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { defaultMonthlyEur } from "../../core/host/server/cost-limit.ts";
 import { monthlyEur, otherEur } from "../catalog.ts";
 import { type PlannedResource, recordOf, rule, textOf, types } from "../rule.ts";
 
@@ -9,7 +10,7 @@ export const costAboveLimit = rule({
   reason: "A server costs money by the hour from its creation, switched off too.",
   mend: 'Take a smaller type, or raise this rule\'s setting "monthlyEur".',
   settings: z.object({
-    monthlyEur: z.number().min(0).default(100).describe("euros a month, net, that one stack may cost"),
+    monthlyEur: z.number().min(0).default(defaultMonthlyEur).describe("euros a month, net, that one stack may cost"),
     prices: z
       .record(z.string(), z.number())
       .default({})

@@ -31,6 +31,14 @@ const up = () =>
     all: true,
   });
 
+const preview = () =>
+  execa(engine?.pulumi ?? "pulumi", ["preview", "--non-interactive", "--stack", demo.host], {
+    cwd: demo.layout.root,
+    env: engineEnvironment(demo.layout, engine ?? ({} as never)),
+    reject: false,
+    all: true,
+  });
+
 /** Requests that made something. */
 const writes = async () => Object.keys((await demo.report()).requests).filter((request) => request.startsWith("POST"));
 
@@ -42,6 +50,7 @@ describe("nothing is created while", () => {
       { location: "xyz1" },
       /clawdlets:location: "xyz1" does not have cx43.*it is sold in .*nbg1/s,
     ],
+    ["it costs more than a stack may", { serverType: "ccx63" }, /"ccx63" costs 827\.99 EUR a month in nbg1, net.*may cost 100/s],
     [
       "Hetzner has no such image",
       { image: "debian-99" },
@@ -66,13 +75,15 @@ describe("nothing is created while", () => {
         const { exitCode, all } = await up();
         expect(exitCode).not.toBe(0);
         expect(all).toMatch(reason);
+        const previewed = await preview();
+        expect([previewed.exitCode === 0, previewed.all]).toEqual([false, expect.stringMatching(reason)]);
         expect(await writes()).toEqual([]);
       } finally {
         writeFileSync(stackFile, before);
         writeFileSync(demo.layout.stackJson, stackJson);
       }
     },
-    60_000,
+    180_000,
   );
 
   it("a secret cannot be read by the host's key", async () => {
@@ -87,5 +98,5 @@ describe("nothing is created while", () => {
     } finally {
       writeFileSync(file, before);
     }
-  }, 60_000);
+  }, 180_000);
 });

@@ -14,6 +14,7 @@ import { checkSecretSources, readSecretSources } from "../delivery/upstream-secr
 import { resolveFlake } from "../flake/flake.ts";
 import { type Journal, readJournal } from "../journal.ts";
 import { checkImage, checkNewServer, type Finding } from "../server/catalogue.ts";
+import { monthlyLimit } from "../server/cost-limit.ts";
 import { findServer } from "../server/power.ts";
 import { checkTypeChange } from "../server/type-change.ts";
 import { readBootstrapKeys } from "./bootstrap-keys.ts";
@@ -112,9 +113,9 @@ export async function checkServer({
   const hetzner = createHetzner({ endpoint: local.endpoint, token: local.token });
   const known = serverIn(readHostState(layout, settings.host).value);
   const server = known && (await findServer(hetzner, known.id));
-  if (!server) return inStackFile(settings.host, await checkNewServer(hetzner, settings));
+  if (!server) return inStackFile(settings.host, await checkNewServer(hetzner, settings, monthlyLimit(layout)));
   const [{ problems }, image] = await Promise.all([
-    checkTypeChange(hetzner, server, settings.serverType),
+    checkTypeChange(hetzner, server, settings.serverType, monthlyLimit(layout)),
     checkImage(hetzner, settings.image), // A reinstallation takes it.
   ]);
   return inStackFile(settings.host, [...problems, ...image]);

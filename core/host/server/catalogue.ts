@@ -4,6 +4,7 @@ import { allServerTypes } from "../../base/hetzner/pages.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import type { HostSettings } from "../../project/settings/host.ts";
 import { defaultImage } from "../../project/settings/stack-config.ts";
+import { policySettings } from "./cost-limit.ts";
 
 export type ServerType = Awaited<ReturnType<typeof allServerTypes>>[number];
 
@@ -13,6 +14,8 @@ interface Wanted {
   location: string;
   /** Why only some types will do, beside what Hetzner sells. */
   fits?: (type: ServerType) => boolean;
+  /** Euros a month, net, that it may cost; left out: no limit. */
+  limit: number | undefined;
 }
 
 const x86 = ({ architecture }: ServerType) => architecture === "x86";
@@ -21,7 +24,10 @@ const x86 = ({ architecture }: ServerType) => architecture === "x86";
  * What keeps Hetzner from giving us a server of this type in this location now: the type or the location does not exist, it is
  * ARM, discontinued there, or sold out there.
  */
-export function saleProblems(types: readonly ServerType[], { type: name, location, fits = x86 }: Wanted): Finding[] {
+export function saleProblems(
+  types: readonly ServerType[],
+  { type: name, location, fits = x86, limit }: Wanted,
+): Finding[] {
   const type = types.find((each) => each.name === name);
   if (!type) {
     const names = types.filter(x86).map((each) => each.name);
@@ -39,10 +45,18 @@ export function saleProblems(types: readonly ServerType[], { type: name, locatio
     return [{ setting: "location", message }];
   }
   const reason = unavailable(here);
-  if (reason === undefined) return [];
+  if (reason === undefined) return costProblems(type, location, limit);
   const elsewhere = type.locations.filter((each) => unavailable(each) === undefined).map((each) => each.name);
   const instead = types.filter((each) => each !== type && fits(each) && isOnSale(each, location));
   const message = `"${name}" is ${reason} in ${location}. Types that are available there: ${instead.map((each) => each.name).join(", ") || "none"}; locations that have ${name}: ${elsewhere.join(", ") || "none"}.`;
+  return [{ setting: "serverType", message }];
+}
+
+/** By Hetzner's own price, without IPv4 address, backups and volumes. */
+function costProblems({ name, prices }: ServerType, location: string, limit: number | undefined): Finding[] {
+  const net = prices.find((each) => each.location === location)?.price_monthly.net;
+  if (limit === undefined || net === undefined || Number(net) <= limit) return [];
+  const message = `"${name}" costs ${Number(net).toFixed(2)} EUR a month in ${location}, net, and a stack may cost ${limit}. Choose a smaller type, or raise "monthlyEur" of "cost-above-limit" in ${policySettings}.`;
   return [{ setting: "serverType", message }];
 }
 
@@ -67,9 +81,10 @@ function unavailable({ available, deprecation }: Place): string | undefined {
 export async function checkNewServer(
   hetzner: Hetzner,
   { serverType, location, image }: Pick<HostSettings, "serverType" | "location" | "image">,
+  limit: number | undefined,
 ): Promise<Finding[]> {
   const [types, imageProblems] = await Promise.all([allServerTypes(hetzner), checkImage(hetzner, image)]);
-  return [...saleProblems(types, { type: serverType, location }), ...imageProblems];
+  return [...saleProblems(types, { type: serverType, location, limit }), ...imageProblems];
 }
 
 /** For x86, which is what the flake builds. No request for the default image. */

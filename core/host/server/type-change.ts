@@ -17,15 +17,21 @@ export interface TypeChange {
  * Whether a server that exists can become one of another type. The provider cuts power first and asks afterwards, and a refusal
  * leaves the server off (hetznercloud/terraform-provider-hcloud#80), so this has to be known beforehand. One request, and none
  * where the type stays.
+ * @param limit euros a month, net, that it may cost; undefined: no limit
  */
-export async function checkTypeChange(hetzner: Hetzner, server: Server, to: string): Promise<TypeChange> {
+export async function checkTypeChange(
+  hetzner: Hetzner,
+  server: Server,
+  to: string,
+  limit: number | undefined,
+): Promise<TypeChange> {
   const from = server.server_type;
   if (from.name === to) return { problems: [], effects: [] };
   const types = await allServerTypes(hetzner);
   const location = server.location.name;
   const disk = server.primary_disk_size;
   const fits = (type: ServerType) => type.architecture === from.architecture && type.disk >= disk;
-  const problems = saleProblems(types, { type: to, location, fits });
+  const problems = saleProblems(types, { type: to, location, fits, limit });
   const type = types.find(({ name }) => name === to);
   if (type && problems.length === 0 && !fits(type)) {
     const allowed = types.filter((each) => fits(each) && isOnSale(each, location)).map(({ name }) => name);

@@ -10,6 +10,7 @@ import { readState } from "../../project/state/state.ts";
 const forCreation = 60;
 const forChange = 30;
 const forRefresh = 10;
+const forCatalogue = 4;
 
 export const requestsOfVerify = 10;
 
@@ -18,9 +19,9 @@ export function requestsOfUp(layout: Layout, host: string): number {
   return installed && hasServer(layout, host) ? forChange : forCreation;
 }
 
-/** A host that was never created is not refreshed, so nothing is asked. */
+/** A host that was never created is not refreshed; asked is only whether its server can be had. */
 export function requestsOfPreview(layout: Layout, host: string): number {
-  return hasServer(layout, host) ? forRefresh : 0;
+  return hasServer(layout, host) ? forRefresh : forCatalogue;
 }
 
 function hasServer(layout: Layout, host: string): boolean {

@@ -14,7 +14,7 @@ const seen = async () => {
   if (!server) throw new Error("the server is gone");
   return server;
 };
-const changeTo = async (type: string) => checkTypeChange(hetzner(), await seen(), type);
+const changeTo = async (type: string) => checkTypeChange(hetzner(), await seen(), type, 100);
 
 beforeAll(async () => {
   lab = await startLab();
@@ -76,9 +76,9 @@ describe("a new server", () => {
   const wanted = { serverType: "cx43", location: "nbg1", image: "debian-12" };
 
   it("is not begun where its type is sold out, as Hetzner refuses it", async () => {
-    expect(await checkNewServer(hetzner(), wanted)).toEqual([]);
+    expect(await checkNewServer(hetzner(), wanted, 100)).toEqual([]);
     await soldOut({ type: "cx43", location: "nbg1" });
-    const [problem] = await checkNewServer(hetzner(), wanted);
+    const [problem] = await checkNewServer(hetzner(), wanted, 100);
     expect(problem).toMatchObject({ setting: "serverType" });
     expect(problem?.message).toMatch(/"cx43" is sold out in nbg1\. .*locations that have cx43: fsn1, hel1/);
     const body = { name: "web-2", server_type: "cx43", image: "debian-12", location: "nbg1" };
@@ -86,11 +86,21 @@ describe("a new server", () => {
       status: 412,
       body: { error: { code: "resource_unavailable" } },
     });
-    expect(await checkNewServer(hetzner(), { ...wanted, location: "fsn1" })).toEqual([]);
+    expect(await checkNewServer(hetzner(), { ...wanted, location: "fsn1" }, 100)).toEqual([]);
+  });
+
+  it("is not begun above the limit, by Hetzner's own price", async () => {
+    const dear = { ...wanted, serverType: "ccx63" };
+    const [problem] = await checkNewServer(hetzner(), dear, 100);
+    expect(problem?.message).toMatch(
+      /"ccx63" costs 827\.99 EUR a month in nbg1, net, and a stack may cost 100\. .*clawdlets-policy/,
+    );
+    for (const limit of [827.99, undefined]) expect(await checkNewServer(hetzner(), dear, limit)).toEqual([]);
+    expect((await changeTo("ccx63")).problems).toHaveLength(1);
   });
 
   it("is not begun with a discontinued type", async () => {
-    const [problem] = await checkNewServer(hetzner(), { ...wanted, serverType: "cx42" });
+    const [problem] = await checkNewServer(hetzner(), { ...wanted, serverType: "cx42" }, 100);
     expect(problem?.message).toMatch(/"cx42" is discontinued \(since 2026-01-01\) in nbg1/);
   });
 });
