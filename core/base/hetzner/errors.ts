@@ -19,7 +19,7 @@ export class HetznerApiError extends UserError {
 function adviceFor(code: string): string {
   switch (code) {
     case "unauthorized":
-      return " Check HCLOUD_TOKEN in .clawdlets/.env: it may have been deleted in the console.";
+      return " Check HCLOUD_TOKEN, in the environment and then in .clawdlets/.env: it may have been deleted in the console.";
     case "token_readonly":
     case "forbidden":
       return " The token in HCLOUD_TOKEN may only read: make one with read and write access.";

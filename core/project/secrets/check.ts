@@ -6,7 +6,7 @@ import type { HostLayout, Layout } from "../layout.ts";
 import { checkIdentity } from "./identity.ts";
 import { readIdentityFile } from "./keys/age.ts";
 import { type RequiredSecret, valueProblem } from "./plan.ts";
-import { decryptSecret, recipientsOf } from "./sops/sops.ts";
+import { decryptSecret, recipientsOf, thresholdProblem } from "./sops/sops.ts";
 import { sopsAtOnce } from "./store.ts";
 
 export interface SecretsToCheck {
@@ -107,6 +107,11 @@ function readCiphertext(
   try {
     const text = readPrivateFile(path);
     if (text === undefined) return { ...finding, status: "missing", message: `missing: ${secret.purpose}. ${make}` };
+    const threshold = thresholdProblem(text);
+    if (threshold !== undefined) {
+      const message = `it ${threshold}. Put all recipients of .clawdlets/secrets/.sops.yaml's rule into one key group, and encrypt it again: clawdlets secrets edit ${secret.name} --host ${hostName}`;
+      return { ...finding, status: "wrong", message };
+    }
     const found = recipientsOf(text);
     if (found.includes(recipient)) return { ...finding, status: "ok" };
     const who = found.join(", ") || "nobody: it is no sops file";

@@ -64,7 +64,12 @@ export async function readSecret(store: SecretStore, name: string): Promise<stri
 /** Files of the identities that may open this host's secrets, its own first. */
 async function identitiesHere({ files, operatorFile }: SecretStore): Promise<string[]> {
   const found: string[] = [];
-  for (const file of [files.identity, operatorFile]) if (await readIdentityFile(file)) found.push(file);
+  for (const [file, of] of [
+    [files.identity, "host"],
+    [operatorFile, "operator"],
+  ] as const) {
+    if (await readIdentityFile(file, of)) found.push(file);
+  }
   return found;
 }
 

@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { messageOf, type Problem, SettingsError } from "../../base/errors.ts";
 import type { Layout } from "../layout.ts";
 import { refuseForeignFolder } from "../own-folder.ts";
-import { type LocalEnv, parseEnvFile, readEnvFile, tokenProblem } from "./env-file.ts";
+import { type LocalEnv, parseEnvFile, readEnvFile, theEnvironment, tokenProblem } from "./env-file.ts";
 import { expandHome, hetznerEndpoint, type LocalSettings } from "./host.ts";
 import { hostEntry, readStackJson } from "./stack-json.ts";
 
@@ -26,8 +26,8 @@ export function readAccess(layout: Layout, host: string, environment: Environmen
   const stackJson = tried(() => readStackJson(layout));
   const env = tried(() => readEnvFile(layout, environment, stackJson.value?.value?.envFile));
   // A .env that cannot be used leaves the environment.
-  const value: LocalEnv = env.value?.value ?? parseEnvFile("", "the environment", environment).value;
-  const token = tokenProblem(value.HCLOUD_TOKEN, env.value?.where ?? ".clawdlets/.env");
+  const value: LocalEnv = env.value?.value ?? parseEnvFile("", theEnvironment, environment).value;
+  const token = tokenProblem(value.HCLOUD_TOKEN, env.value?.tokenFrom ?? theEnvironment);
   const problems = [...stackJson.problems, ...(stackJson.value?.problems ?? [])];
   problems.push(...env.problems, ...(env.value?.problems ?? []));
   if (token) throw new SettingsError([token, ...problems]);

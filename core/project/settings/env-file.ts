@@ -42,6 +42,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const allKeys = [...envKeys, ...fileOnlyKeys] as const;
 
+/** How messages call what stands in the shell, which goes before the file. */
+export const theEnvironment = "the environment";
+
 /**
  * The tokens: the process's own environment first, then the file, as upstream does. Nothing is taken from a `.clawdlets` that is
  * somebody else's, and no program that somebody else could have put there or can change.
@@ -52,7 +55,7 @@ export function readEnvFile(
   layout: Layout,
   environment: Environment,
   envFile = ".env",
-): { value: LocalEnv; where: string; problems: Problem[] } {
+): { value: LocalEnv; where: string; tokenFrom: string; problems: Problem[] } {
   const path = resolve(layout.dir, envFile);
   const where = relative(layout.root, path);
   const folder = ownFolderProblem(layout) ?? linkProblem(layout, path);
@@ -64,9 +67,10 @@ export function readEnvFile(
     const message = named === undefined ? undefined : programProblem(layout, key, named);
     if (message === undefined) continue;
     delete value[key];
-    problems.push({ where: environment[key]?.trim() ? "the environment" : where, setting: key, message });
+    problems.push({ where: environment[key]?.trim() ? theEnvironment : where, setting: key, message });
   }
-  return { value, where, problems };
+  const tokenFrom = environment["HCLOUD_TOKEN"]?.trim() ? theEnvironment : where;
+  return { value, where, tokenFrom, problems };
 }
 
 /** A folder on the way to the file may be a link, which hygiene finds too, later. */
@@ -92,14 +96,14 @@ export function parseEnvFile(
     if (fileDecides.some((each) => each === key) && given?.trim() && given.trim() !== values.get(key)?.trim()) {
       const inFile = values.has(key) ? `has another value in ${where}` : `is not set in ${where}`;
       const message = `is set in this shell and ${inFile}, which decides. Unset it (unset ${key}), or write it into that file.`;
-      problems.push({ where: "the environment", setting: key, message });
+      problems.push({ where: theEnvironment, setting: key, message });
       given = undefined;
     }
     const found = (given ?? values.get(key))?.trim();
     if (!found) continue;
     const message = valueProblem(key, found);
     if (message === undefined) value[key] = found;
-    else problems.push({ where: given === undefined ? where : "the environment", setting: key, message });
+    else problems.push({ where: given === undefined ? where : theEnvironment, setting: key, message });
   }
   return { value, problems };
 }
@@ -169,14 +173,20 @@ export function envFileTemplate(): string {
 `;
 }
 
-/** Hetzner's tokens have 64 characters; the provider refuses any other length (seen in kube-hetzner PR 2127). */
+/** @param where what the token was read from: {@link theEnvironment}, or the file's name. Hetzner's tokens have 64 characters; the provider refuses any other length (seen in kube-hetzner PR 2127). */
 export function tokenProblem(token: string | undefined, where: string): Problem | undefined {
   const setting = "HCLOUD_TOKEN";
   const next = "Make one with read and write access in the Hetzner console (project, Security, API tokens)";
   if (!token) return { where, setting, message: `missing, in the environment too. ${next} and put it there.` };
   if (!/^[A-Za-z0-9]{64}$/.test(token)) {
     // The value itself is not shown: a mistyped token is still most of a token.
-    return { where, setting, message: `has ${token.length} characters; allowed: 64 letters and digits. ${next}.` };
+    const unset =
+      where === theEnvironment ? "It goes before .clawdlets/.env: unset HCLOUD_TOKEN, or set the right one. " : "";
+    return {
+      where,
+      setting,
+      message: `has ${token.length} characters; allowed: 64 letters and digits. ${unset}${next}.`,
+    };
   }
   return undefined;
 }

@@ -110,7 +110,7 @@ export function readLocal(
   const env = readEnvFile(layout, environment, stackJson.value?.envFile);
   const sshPort = portOf(env.value.CLAWDLETS_SSH_PORT ?? "22");
   const folderRefused = ownFolderProblem(layout) !== undefined;
-  const token = needs.token ? tokenProblem(env.value.HCLOUD_TOKEN, env.where) : undefined;
+  const token = needs.token ? tokenProblem(env.value.HCLOUD_TOKEN, env.tokenFrom) : undefined;
   const entry = stackJson.value
     ? entryOf(stackJson.value, host, where)
     : { value: undefined, problems: missingOr(stackJson.problems, host, where) };

@@ -55,7 +55,7 @@ export async function checkKeysAndSecrets(
       ),
     )),
     ...(await attempt(operator, async () => {
-      if (await readIdentityFile(identityOfOperator)) return [ok(operator, "there, and private")];
+      if (await readIdentityFile(identityOfOperator, "operator")) return [ok(operator, "there, and private")];
       const mend = `clawdlets secrets init --host ${host}`;
       return [warning(operator, "there is none, so you could not edit secrets without the host's own", mend)];
     })),

@@ -69,7 +69,7 @@ async function checkTokens({ layout, environment }: DoctorContext): Promise<Find
   return attempt(looked, () => {
     const stackJson = readStackJson(layout);
     const env = readEnvFile(layout, environment, stackJson.value?.envFile);
-    const token = tokenProblem(env.value.HCLOUD_TOKEN, env.where);
+    const token = tokenProblem(env.value.HCLOUD_TOKEN, env.tokenFrom);
     return fromProblems(
       looked,
       [...env.problems, ...(token ? [token] : [])],

@@ -14,21 +14,31 @@ export async function createAgeKeyPair(): Promise<AgeKeyPair> {
   return { identity, recipient: await identityToRecipient(identity) };
 }
 
+/** Whose identity a file holds, which decides what can be done about a wrong one. */
+export type IdentityOf = "host" | "operator";
+
+const adviceFor: Readonly<Record<IdentityOf, string>> = {
+  host: "Put a backup of the file back, or give the host a new identity: clawdlets secrets rotate",
+  operator:
+    "Leave the one whose public half is in .clawdlets/secrets/operators, or name a file with it alone as SOPS_AGE_KEY_FILE in .clawdlets/.env",
+};
+
 /**
  * Reads an identity file as `age-keygen` writes it.
  * @returns undefined when there is no file
  * @throws UserError when the file holds no identity, or others can read it. The content is never shown.
  */
-export async function readIdentityFile(path: string): Promise<AgeKeyPair | undefined> {
+export async function readIdentityFile(path: string, of: IdentityOf = "host"): Promise<AgeKeyPair | undefined> {
   const text = readPrivateFile(path);
   if (text === undefined) return undefined;
   const lines = text.split(/\r?\n/).filter((line) => line.startsWith("AGE-SECRET-KEY-1"));
   const identity = lines[0]?.trim();
   if (!identity || lines.length > 1) {
-    throw new UserError(
-      `${path} holds ${lines.length} age identities; exactly one is needed. Put a backup of the file back, or rotate the host's key.`,
-      { exitCode: exitCodes.settings },
-    );
+    const plugin = /AGE-PLUGIN-/.test(text) ? " (one of a plugin cannot be used)" : "";
+    const found = lines.length === 0 ? `no age identity${plugin}` : `${lines.length} age identities`;
+    throw new UserError(`${path} holds ${found}; exactly one is needed. ${adviceFor[of]}`, {
+      exitCode: exitCodes.settings,
+    });
   }
   try {
     return { identity, recipient: await identityToRecipient(identity) };
@@ -47,8 +57,11 @@ export function identityFileText({ identity, recipient }: AgeKeyPair): string {
 }
 
 /** Makes the key pair in `path` if there is none yet; an existing one is never overwritten. */
-export async function ensureIdentityFile(path: string): Promise<AgeKeyPair & { created: boolean }> {
-  const existing = await readIdentityFile(path);
+export async function ensureIdentityFile(
+  path: string,
+  of: IdentityOf = "host",
+): Promise<AgeKeyPair & { created: boolean }> {
+  const existing = await readIdentityFile(path, of);
   if (existing) return { ...existing, created: false };
   const pair = await createAgeKeyPair();
   await writePrivateFile(path, identityFileText(pair));

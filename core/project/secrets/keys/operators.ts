@@ -21,7 +21,7 @@ export function operatorIdentityFile(layout: Layout, named: string | undefined):
 
 /** Makes this operator's identity and the public file beside it, if they are missing. */
 export async function ensureOperator(layout: Layout, file: string): Promise<AgeKeyPair & { created: boolean }> {
-  const pair = await ensureIdentityFile(file);
+  const pair = await ensureIdentityFile(file, "operator");
   const publicFile = file.replace(/\.agekey$/, ".age.pub");
   const isOurs = dirname(file) === layout.operators && publicFile !== file;
   if (isOurs && readPublicFile(publicFile) === undefined) await writePrivateFile(publicFile, `${pair.recipient}\n`);

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { UserError } from "../../../base/errors.ts";
 import { exitCodes } from "../../../base/exit-codes.ts";
 import { cleanEnvironment } from "../../../base/machine/environment.ts";
+import { readPublicFile } from "../../../base/machine/private-files.ts";
 import { run } from "../../../base/machine/run.ts";
 
 export interface EncryptRequest {
@@ -32,6 +33,13 @@ export async function encryptSecret(sops: string, { name, value, config, file }:
   });
   if (exitCode !== 0) throw sopsError(`encrypt ${name} under the rules of ${config}`, stderr);
   // sops leaves values readable by rule: an `unencrypted_suffix`, which is `_unencrypted` unless it is set, or `encrypted_regex`.
+  const threshold = thresholdProblem(stdout);
+  if (threshold !== undefined) {
+    throw new UserError(
+      `${name} was not written: under the rule of ${config} for ${file} it ${threshold}. Put all recipients into one key group there.`,
+      { exitCode: exitCodes.settings },
+    );
+  }
   const encrypted = z.record(z.string(), z.unknown()).safeParse(parse(stdout)).data?.[name];
   if (typeof encrypted === "string" && encrypted.startsWith("ENC[")) return stdout;
   throw new UserError(
@@ -50,6 +58,12 @@ export async function decryptSecret(
 ): Promise<string> {
   const values = z.record(z.string(), z.unknown()).parse(JSON.parse(await decrypt(sops, file, identityFile, "json")));
   const value = values[name];
+  if (Object.keys(values).length === 1 && Object.hasOwn(values, name) && typeof value !== "string") {
+    throw new UserError(
+      `${file} holds ${value === null ? "nothing" : Array.isArray(value) ? "a list" : `a ${typeof value}`} under "${name}", and a secret has to be text. Write it again, in quotes: clawdlets secrets edit ${name}`,
+      { exitCode: exitCodes.settings },
+    );
+  }
   if (typeof value !== "string" || Object.keys(values).length !== 1) {
     throw new UserError(
       `${file} holds ${shown(Object.keys(values))} instead of the one key "${name}": one secret a file, key equal to the file's name.`,
@@ -85,8 +99,12 @@ async function decrypt(sops: string, file: string, identityFile: string, output:
   const options = ["decrypt", "--input-type", "yaml", "--output-type", output];
   const env = environmentOf({ SOPS_AGE_KEY_FILE: identityFile });
   const { exitCode, stdout, stderr } = await run(sops, [...options, file], { cwd: "/", env, timeoutSeconds: 60 });
-  if (exitCode !== 0) throw sopsError(`decrypt ${file} with ${identityFile}`, stderr);
-  return stdout;
+  if (exitCode === 0) return stdout;
+  const threshold = thresholdProblem(readPublicFile(file) ?? "");
+  if (threshold === undefined) throw sopsError(`decrypt ${file} with ${identityFile}`, stderr);
+  throw new UserError(`${file} ${threshold}. Encrypt it to one group: clawdlets secrets init`, {
+    exitCode: exitCodes.settings,
+  });
 }
 
 /**
@@ -101,8 +119,33 @@ const nowhere = join("/", "nonexistent");
 
 const ageKeys = z.array(z.object({ recipient: z.string() })).nullish();
 const metadata = z.object({
-  sops: z.object({ age: ageKeys, key_groups: z.array(z.object({ age: ageKeys })).nullish() }),
+  sops: z.object({
+    age: ageKeys,
+    key_groups: z.array(z.object({ age: ageKeys })).nullish(),
+    shamir_threshold: z.number().nullish(),
+  }),
 });
+
+/**
+ * How many key groups have to be opened to read a sops file: 1 unless it was made with a threshold. sops says of a key that
+ * opened one of two that it "did not match any of the recipients" of the other.
+ */
+export function groupsNeeded(text: string): { needed: number; groups: number } {
+  try {
+    const { key_groups: groups, shamir_threshold: threshold } = metadata.parse(parse(text)).sops;
+    const count = groups?.length ?? 0;
+    return count < 2 ? { needed: 1, groups: 1 } : { needed: threshold || count, groups: count };
+  } catch {
+    return { needed: 1, groups: 1 }; // No sops file; who reads it says so.
+  }
+}
+
+/** What is wrong with a file that a host, which has one key, is to read. */
+export function thresholdProblem(text: string): string | undefined {
+  const { needed, groups } = groupsNeeded(text);
+  if (needed < 2) return undefined;
+  return `needs keys of ${needed} of its ${groups} key groups (shamir_threshold), and the host has one key`;
+}
 
 /** The recipients a sops file says it is encrypted to; public, so that a preview can compare them without any key. */
 export function recipientsOf(text: string): string[] {

@@ -74,12 +74,12 @@ describe("killed at every step of secrets init", () => {
       const step = await killedAt(n, layout.root, "init");
       expect(plaintextIn(layout.root, values), step).toEqual([]);
       const { files, operatorFile } = opened.store;
-      const identities = await Promise.all([files.identity, operatorFile].map(readIdentityFile));
+      const identities = await Promise.all([files.identity, operatorFile].map((file) => readIdentityFile(file)));
       await initHost(layout, host, step === undefined ? {} : valuesFor(opened, "first"));
       expect(await problemsOf(layout, host), step).toEqual([]);
       expect(await checkLocalFolder(layout), step).toEqual([]);
       expect(plaintextIn(layout.root, values), step).toEqual([]);
-      const after = await Promise.all([files.identity, operatorFile].map(readIdentityFile));
+      const after = await Promise.all([files.identity, operatorFile].map((file) => readIdentityFile(file)));
       for (const [index, identity] of identities.entries()) if (identity) expect(after[index]).toEqual(identity);
       const leftovers = [...filesIn(layout.root).keys()].filter((path) => /\.[0-9]{4,10}$|\.new(\.pub)?$/.test(path));
       expect(leftovers, step).toEqual([]);

@@ -1,15 +1,16 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { execa } from "execa";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { checkRecipients } from "../../../../../core/project/secrets/check.ts";
 import {
   createAgeKeyPair,
   encryptTo,
   ensureIdentityFile,
   readIdentityFile,
 } from "../../../../../core/project/secrets/keys/age.ts";
-import { decryptSecret, recipientsOf } from "../../../../../core/project/secrets/sops/sops.ts";
+import { decryptSecret, encryptSecret, recipientsOf } from "../../../../../core/project/secrets/sops/sops.ts";
 import { readSecret, secretFile, writeRule, writeSecret } from "../../../../../core/project/secrets/store.ts";
 import { temporaryFolder } from "../../../../_project.ts";
 import { ageTool, makeProject, openHost, sops } from "../_lab.ts";
@@ -179,5 +180,97 @@ describe("refuses", () => {
     const file = secretFile(store, "value");
     writeFileSync(file, readFileSync(file, "utf8").replace(/data:[A-Za-z0-9+/]{4}/, "data:AAAA"), { mode: 0o600 });
     await expect(readSecret(store, "value")).rejects.toThrow(/sops could not decrypt/);
+  });
+});
+
+describe("a file that a host with one key cannot read says why", () => {
+  const twoGroups = (recipients: string[]) =>
+    JSON.stringify({
+      creation_rules: [
+        { path_regex: ".*", shamir_threshold: 2, key_groups: recipients.map((each) => ({ age: [each] })) },
+      ],
+    });
+
+  /** By the real sops, as somebody would by hand. */
+  async function byHand(folder: string, rules: string, file: string, content: string): Promise<void> {
+    const config = join(folder, "by-hand.yaml");
+    writeFileSync(config, rules);
+    const args = [
+      "--config",
+      config,
+      "encrypt",
+      "--input-type",
+      "json",
+      "--output-type",
+      "yaml",
+      "--filename-override",
+      file,
+    ];
+    const { stdout } = await execa(sops, args, { input: content });
+    writeFileSync(file, stdout, { mode: 0o600 });
+  }
+
+  it("for a threshold of key groups: reading, checking, and writing under such a rule", async () => {
+    const { layout, store, pair } = await hostWithKey();
+    const other = await createAgeKeyPair();
+    const file = secretFile(store, "value");
+    await writeSecret(store, "value", "x");
+    await byHand(temporaryFolder(), twoGroups([pair.recipient, other.recipient]), file, JSON.stringify({ value: "x" }));
+    const said = /needs keys of 2 of its 2 key groups \(shamir_threshold\), and the host has one key/;
+    const read = decryptSecret(sops, { file, name: "value", identityFile: store.files.identity });
+    await expect(read).rejects.toThrow(said);
+    const check = {
+      ...{ layout, host: store.files, hostName: "web-1", recipient: pair.recipient, sops },
+      ...{ secretsDir: dirname(file), required: [{ name: "value", purpose: "a test" }] as never },
+    };
+    expect(checkRecipients(check)).toMatchObject([{ setting: "value", message: expect.stringMatching(said) }]);
+    const config = join(temporaryFolder(), ".sops.yaml");
+    writeFileSync(config, twoGroups([pair.recipient, other.recipient]));
+    await expect(encryptSecret(sops, { name: "value", value: "x", config, file })).rejects.toThrow(
+      /value was not written: .* needs keys of 2 of its 2 key groups/,
+    );
+    // One group with both, which is no threshold, stays readable by each.
+    await byHand(
+      temporaryFolder(),
+      twoGroups([`${pair.recipient}`]).replace('"shamir_threshold":2,', ""),
+      file,
+      '{"value":"x"}',
+    );
+    expect(await decryptSecret(sops, { file, name: "value", identityFile: store.files.identity })).toBe("x");
+  }, 60_000);
+
+  it.each([
+    ["12345", "a number"],
+    ["true", "a boolean"],
+    ["[1]", "a list"],
+  ])("for %s instead of text", async (value, what) => {
+    const { store, pair } = await hostWithKey();
+    const file = secretFile(store, "value");
+    await writeSecret(store, "value", "x");
+    const rules = JSON.stringify({ creation_rules: [{ path_regex: ".*", age: pair.recipient }] });
+    await byHand(temporaryFolder(), rules, file, `{"value": ${value}}`);
+    await expect(decryptSecret(sops, { file, name: "value", identityFile: store.files.identity })).rejects.toThrow(
+      `holds ${what} under "value", and a secret has to be text. Write it again, in quotes: clawdlets secrets edit value`,
+    );
+  });
+});
+
+describe("an identity file with other than one identity says what to do, by whose it is", () => {
+  it.each([
+    ["host", 2, /holds 2 age identities; exactly one is needed\. .*clawdlets secrets rotate/],
+    [
+      "operator",
+      2,
+      /holds 2 age identities; exactly one is needed\. Leave the one .*SOPS_AGE_KEY_FILE in \.clawdlets\/\.env/,
+    ],
+    ["operator", 0, /holds no age identity \(one of a plugin cannot be used\); exactly one is needed\. Leave the one/],
+  ] as const)("%s, %i", async (of, count, said) => {
+    const file = join(temporaryFolder(), "a.agekey");
+    const pairs = await Promise.all(Array.from({ length: count }, createAgeKeyPair));
+    const lines = count === 0 ? ["AGE-PLUGIN-YUBIKEY-1ABC"] : pairs.map(({ identity }) => identity);
+    writeFileSync(file, `${lines.join("\n")}\n`, { mode: 0o600 });
+    const refused = await readIdentityFile(file, of).catch(String);
+    expect(refused).toMatch(said);
+    if (of === "operator") expect(refused).not.toContain("rotate");
   });
 });

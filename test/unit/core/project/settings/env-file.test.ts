@@ -123,12 +123,12 @@ describe(".env", () => {
     expect(text).toContain("https://console.hetzner.cloud");
     expect(text.split("\n").every((line) => line.length <= 120)).toBe(true);
     const layout = project({ env: text.replace("# NIX_BIN=", "NIX_BIN=/nix") });
-    expect(readEnvFile(layout, {})).toEqual({ value: { NIX_BIN: "/nix" }, where, problems: [] });
+    expect(readEnvFile(layout, {})).toMatchObject({ value: { NIX_BIN: "/nix" }, where, problems: [] });
   });
 
   it("may be missing, and may have another name", () => {
     const layout = project({ env: null });
-    expect(readEnvFile(layout, {})).toEqual({ value: {}, where, problems: [] });
+    expect(readEnvFile(layout, {})).toMatchObject({ value: {}, where, problems: [] });
     writeFileSync(join(layout.dir, "laptop.env"), "NIX_BIN=/nix\n", { mode: 0o600 });
     expect(readEnvFile(layout, {}, "laptop.env").value).toEqual({ NIX_BIN: "/nix" });
   });

@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { SettingsError } from "../../../../../core/base/errors.ts";
-import { loadHost } from "../../../../../core/project/settings/host.ts";
+import { loadHost, readLocal } from "../../../../../core/project/settings/host.ts";
 import { project, stackFile, token, upstreamStack } from "../../../../_project.ts";
 
 const host = "clawdbot-fleet-host";
@@ -143,6 +143,19 @@ describe("the settings of a host", () => {
 
   it.each(["a", "web-1", "a".repeat(63)])("takes the host name %j", (name) => {
     expect(problemsOf(project(), name).join("\n")).not.toContain("is no host name");
+  });
+
+  it("blames the environment, and not the file, for a token that stands there", () => {
+    for (const wrong of ["abc", "b".repeat(63)]) {
+      const [problem, ...more] = readLocal(project(), host, { HCLOUD_TOKEN: wrong }).problems;
+      expect(more).toEqual([]);
+      expect(problem).toMatchObject({ where: "the environment", setting: "HCLOUD_TOKEN" });
+      expect(problem?.message).toMatch(/has \d+ characters.*It goes before \.clawdlets\/\.env: unset HCLOUD_TOKEN/);
+    }
+    expect(readLocal(project({ env: "HCLOUD_TOKEN=abc" }), host, {}).problems[0]?.where).toBe(".clawdlets/.env");
+    expect(readLocal(project({ env: "HCLOUD_TOKEN=abc" }), host, { HCLOUD_TOKEN: " " }).problems[0]?.where).toBe(
+      ".clawdlets/.env",
+    );
   });
 
   it("never shows a token that has the wrong shape", () => {
