@@ -3,11 +3,12 @@ import { relative } from "node:path";
 import { messageOf, type Problem } from "../../base/errors.ts";
 import { createHetzner } from "../../base/hetzner/client.ts";
 import { publicKeyOf, withoutComment } from "../../base/machine/ssh-keys.ts";
+import { uselessReason } from "../../project/firewall/useless-networks.ts";
 import { checkLocalFolder } from "../../project/hygiene.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { checkHostSecrets } from "../../project/secrets/check.ts";
 import { requiredSecrets } from "../../project/secrets/plan.ts";
-import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
+import { type HostSettings, hetznerEndpoint, type LocalSettings } from "../../project/settings/host.ts";
 import { configNamespace } from "../../project/settings/stack-config.ts";
 import { readHostState, serverIn } from "../../project/state/state.ts";
 import { checkSecretSources, readSecretSources } from "../delivery/upstream-secrets.ts";
@@ -53,8 +54,20 @@ export async function preflight(request: PreflightRequest): Promise<Problem[]> {
     asProblem("nixos-anywhere", () => findInstaller(local.nixosAnywhere, local.nix)),
     asProblem("clawdlets:flake", () => resolveFlake(layout, settings, local)),
     checkServer(request),
+    checkAdmin(request),
   ]);
   return groups.flat();
+}
+
+/** An example's address, copied from a page, would let nobody in, and the installation could not begin. */
+function checkAdmin({ settings, local }: PreflightRequest): Problem[] {
+  if (local.endpoint !== hetznerEndpoint) return [];
+  return local.adminCidrs.flatMap((cidr) => {
+    const reason = uselessReason(cidr, ["documentation"]);
+    if (reason === undefined) return [];
+    const setting = `hosts.${settings.host}.opentofu.adminCidr`;
+    return [{ where: ".clawdlets/stack.json", setting, message: `"${cidr}" ${reason}.` }];
+  });
 }
 
 /** One-time keys, host key, and the key the operator will log in with: there, and each the other half of what is declared. */

@@ -4,6 +4,7 @@ import { type Problem, SettingsError } from "../../base/errors.ts";
 import { hetznerEndpoint } from "../../base/hetzner/endpoint.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import { quoted } from "../../base/wording.ts";
+import { uselessReason } from "../firewall/useless-networks.ts";
 import type { Layout } from "../layout.ts";
 import { ownFolderProblem } from "../own-folder.ts";
 import { readEnvFile, tokenProblem } from "./env-file.ts";
@@ -120,6 +121,7 @@ export function readLocal(
     ...(token && !folderRefused ? [token] : []),
     ...portProblems(sshPort, env.value.CLAWDLETS_SSH_PORT, env.where),
     ...entry.problems,
+    ...(entry.value ? adminProblems(host, entry.value, env.value.HCLOUD_ENDPOINT, where) : []),
     ...(entry.value && config ? disagreements(host, entry.value, config, where) : []),
   ];
   if (problems.length > 0 || !entry.value) return { problems };
@@ -169,6 +171,14 @@ function disagreements(host: string, entry: StackHost, config: StackConfig, wher
       setting: `hosts.${host}.${setting}`,
       message: `is "${local}", but clawdlets:${key} in stacks/Pulumi.${host}.yaml is "${shared}". Make them the same.`,
     }));
+}
+
+/** Only an emulated Hetzner is reached from this machine's own network. */
+function adminProblems(host: string, entry: StackHost, endpoint = hetznerEndpoint, where: string): Problem[] {
+  const { adminCidr } = entry.opentofu;
+  const reason = endpoint === hetznerEndpoint ? uselessReason(adminCidr, ["loopback"]) : undefined;
+  if (reason === undefined) return [];
+  return [{ where, setting: `hosts.${host}.opentofu.adminCidr`, message: `"${adminCidr}" ${reason}.` }];
 }
 
 /** Number() would take 0x16, 2.2e1 and 22.0 too. */

@@ -3,6 +3,7 @@ import { credentialProblem } from "../../base/credentials.ts";
 import { isBelow } from "../../base/text/inside.ts";
 import { worldOpenReason } from "../firewall/address-set.ts";
 import { cidrProblem } from "../firewall/cidr.ts";
+import { uselessReason } from "../firewall/useless-networks.ts";
 import { hostName } from "./names.ts";
 import { sshPubkeyFileProblem } from "./ssh-pubkey-file.ts";
 
@@ -44,9 +45,14 @@ function worldProblem(cidr: string): string | undefined {
   return reason === undefined ? undefined : `it ${reason}; give your own address, e.g. 203.0.113.7/32`;
 }
 
+function uselessProblem(cidr: string): string | undefined {
+  const reason = uselessReason(cidr);
+  return reason === undefined ? undefined : `it ${reason}`;
+}
+
 const adminCidr = text(
   "your own network, e.g. 203.0.113.7/32",
-  (value) => cidrProblem(value) ?? worldProblem(value),
+  (value) => cidrProblem(value) ?? worldProblem(value) ?? uselessProblem(value),
   "^[0-9A-Fa-f.:]+/[0-9]{1,3}$",
 );
 

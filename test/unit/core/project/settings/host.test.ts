@@ -145,6 +145,16 @@ describe("the settings of a host", () => {
     expect(problemsOf(project(), name).join("\n")).not.toContain("is no host name");
   });
 
+  it("refuses this machine's own network as the admin's, but for an emulated Hetzner", () => {
+    const [entry] = Object.values(upstreamStack.hosts);
+    const local = withHost({ opentofu: { ...entry?.opentofu, adminCidr: "127.0.0.1/32" } });
+    expect(problemsOf(project({ stack: local })).join("\n")).toContain(
+      `hosts.${host}.opentofu.adminCidr: "127.0.0.1/32" is this machine's own network, from which nobody reaches a server`,
+    );
+    const env = `HCLOUD_TOKEN=${token}\nHCLOUD_ENDPOINT=http://127.0.0.1:9/v1\n`;
+    expect(problemsOf(project({ stack: local, env }))).toEqual([]);
+  });
+
   it("blames the environment, and not the file, for a token that stands there", () => {
     for (const wrong of ["abc", "b".repeat(63)]) {
       const [problem, ...more] = readLocal(project(), host, { HCLOUD_TOKEN: wrong }).problems;

@@ -86,7 +86,7 @@ function stacks(): fc.Arbitrary<unknown> {
       targetHost: mostly(["botsmj", "admin@100.64.0.7", "a b"]),
       hetzner: fc.record({ serverType: mostly(["cx43", "CX43"]) }),
       opentofu: fc.record({
-        adminCidr: mostly(["203.0.113.7/32", "2001:db8::/64", "::ffff:1.2.3.4/128", "2001:DB8::1/128", "10.0.0.0/8"]),
+        adminCidr: mostly(["203.0.113.7/32", "2001:db8::/64", "2a01:4f8::1/128", "2001:DB8::1/128", "17.0.0.0/8"]),
         sshPubkeyFile: mostly(["~/.ssh/id.pub", "k", "ssh-keys dir/x.pub", "----BEGIN", "sk-a b", "/a b"]),
       }),
       secrets: fc.record({

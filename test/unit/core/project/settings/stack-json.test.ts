@@ -239,6 +239,16 @@ describe("stack.json", () => {
     ["an option for ssh", withHost({ targetHost: "-oProxyCommand=x" }), "targetHost: is "],
     ["an option for nix", { ...upstreamStack, base: { flake: "--impure" } }, "base.flake: is "],
     ["a control character", withHost({ flakeHost: "a\u001bb" }), 'flakeHost: is "a\\u001bb"; allowed: '],
+    [
+      "a private network",
+      withHost({ opentofu: { ...entry.opentofu, adminCidr: "192.168.1.5/32" } }),
+      "is a private network, from which nobody reaches a server; give the public address that you come from",
+    ],
+    [
+      "a tailnet's address",
+      withHost({ opentofu: { ...entry.opentofu, adminCidr: "100.101.102.103/32" } }),
+      "is a provider's or tailnet's inner network",
+    ],
     ["a zone", withHost({ opentofu: { ...entry.opentofu, adminCidr: "fe80::%eth0/64" } }), "is not a network"],
   ])("refuses %s in words of its own", (_, stack, message) => {
     const text = JSON.stringify(stack);
