@@ -33,7 +33,7 @@ export async function clearDeadLocks(layout: Layout, host: string, tell: (text: 
     const who = `an engine of ${lock.username} on ${lock.hostname} (process ${lock.pid}, since ${lock.timestamp})`;
     if (lock.hostname !== hostname()) {
       throw busy(
-        `${host}: ${who} has the stack. Wait for it to end; if it is gone for good: pulumi cancel --stack ${host}`,
+        `${host}: ${who} has the stack. Wait for it to end; if it is gone for good: eval "$(npx --no-install clawdlets env --host ${host})" && pulumi cancel ${host}`,
       );
     }
     if (await isEngine(lock.pid))

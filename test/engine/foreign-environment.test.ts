@@ -172,3 +172,21 @@ it("`clawdlets env` takes back what would go before it in a shell", async () => 
   expect(exitCode, all).toBe(0);
   expect(all).not.toMatch(/\d+ to create/);
 }, 60_000);
+
+it("the command that is advised for the lock of another machine takes it away", async () => {
+  const locks = join(demo.layout.state, ".pulumi", "locks", "organization", "clawdlets", demo.host);
+  mkdirSync(locks, { recursive: true });
+  const lock = { pid: 1, username: "you", hostname: "elsewhere", timestamp: "2026-05-01T10:00:00Z" };
+  writeFileSync(join(locks, "0b5c.json"), JSON.stringify(lock));
+  const { exitCode, all } = await clawdlets(["up"]);
+  expect(exitCode).toBe(5);
+  const [, advised = ""] = /if it is gone for good: (.+)$/m.exec(all) ?? [];
+  const bin = `${process.execPath} ${join(repository, "bin", "clawdlets.mjs")}`;
+  const ran = await execa("sh", ["-c", `${advised.replace("npx --no-install clawdlets", bin)} --yes`], {
+    cwd: demo.layout.root,
+    reject: false,
+    all: true,
+  });
+  expect(ran.exitCode, ran.all).toBe(0);
+  expect(readdirSync(locks)).toEqual([]);
+}, 60_000);

@@ -50,7 +50,11 @@ describe("nothing is created while", () => {
       { location: "xyz1" },
       /clawdlets:location: "xyz1" does not have cx43.*it is sold in .*nbg1/s,
     ],
-    ["it costs more than a stack may", { serverType: "ccx63" }, /"ccx63" costs 827\.99 EUR a month in nbg1, net.*may cost 100/s],
+    [
+      "it costs more than a stack may",
+      { serverType: "ccx63" },
+      /"ccx63" costs 827\.99 EUR a month in nbg1, net.*may cost 100/s,
+    ],
     [
       "Hetzner has no such image",
       { image: "debian-99" },
