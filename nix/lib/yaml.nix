@@ -1,5 +1,5 @@
 # Reads the YAML of a stack file, as core/project/settings/stack-file.ts and Pulumi write it: mappings, lists of scalars and of mappings,
-# and scalars that stand on one line. Nix has no YAML reader, and one that is built first would need import-from-derivation. Whatever is
+# and whatever stands on one line. Nix has no YAML reader, and one that is built first would need import-from-derivation. Whatever is
 # beyond this subset is refused with its line, never guessed at: test/nix/yaml.test.ts holds it to the yaml library.
 #
 # where: the file's name, for the messages · content: its text. Returns attribute sets, lists, strings, integers, booleans, null.
@@ -135,23 +135,84 @@ let
 
   scalar =
     number: written:
+    if match "[[{].*" written != null then flow number (tokensOf written) else single number written;
+
+  # Of a value in one line: quoted texts, "[", "]", "{", "}", "," and what stands between them. A comment ends it.
+  tokensOf =
+    written:
     let
-      flow = match "\\[ *(.*[^ ])? *](| +#.*)" written;
-      inner = elemAt flow 0;
-      items = builtins.filter builtins.isString (builtins.split " *, *" inner);
+      parts = builtins.split "(\"([^\"\\]|\\\\.)*\"|'([^']|'')*'|[][{},]| +#.*)" written;
+      tokens = map (part: if builtins.isList part then elemAt part 0 else trimmed part) parts;
     in
-    if match "\\{ *}(| +#.*)" written != null then
-      { }
-    else if flow == null then
-      single number written
-    else if inner == null then
-      [ ]
-    else if match ".*[]{}[].*" inner != null then
-      refuse number "only plain values can be items of a list."
-    else
-      map (
-        item: if match "(#.*)?" item != null then refuse number "an empty item." else single number item
-      ) items;
+    builtins.filter (token: token != "" && match " +#.*" token == null) tokens;
+  trimmed =
+    part:
+    let
+      inner = match " *(.*[^ ]) *" part;
+    in
+    if inner == null then "" else elemAt inner 0;
+
+  flow =
+    number: tokens:
+    let
+      token = index: if index < length tokens then elemAt tokens index else "";
+      closing = "\"${elemAt tokens 0}\" that is not closed on its line, or followed by something else.";
+      end = value: next: { inherit value next; };
+      valueAt =
+        index:
+        let
+          here = token index;
+        in
+        if here == "[" then
+          if token (index + 1) == "]" then end [ ] (index + 2) else items (index + 1) [ ]
+        else if here == "{" then
+          if token (index + 1) == "}" then end { } (index + 2) else pairs (index + 1) { }
+        else if builtins.elem here [ "" "," "]" "}" ] then
+          refuse number "an empty item, or ${closing}"
+        else
+          end (single number here) (index + 1);
+      items =
+        index: seen:
+        let
+          item = valueAt index;
+          all = seen ++ [ item.value ];
+        in
+        continued "]" item.next all (next: items next all);
+      pairs =
+        index: seen:
+        let
+          parts = keyOf { body = token index; };
+          key = elemAt parts 0;
+          written = elemAt parts 3;
+          isEmpty = builtins.elem (token (index + 1)) [ "," "}" ];
+          entry =
+            if written != null then
+              end (single number written) (index + 1)
+            else if isEmpty then
+              end null (index + 1)
+            else
+              valueAt (index + 1);
+          all = seen // {
+            ${key} = entry.value;
+          };
+        in
+        if parts == null then
+          refuse number "no \"key: value\" in a mapping on one line; keys stand without quotes."
+        else if seen ? ${key} then
+          refuse number "\"${key}\" stands twice."
+        else
+          continued "}" entry.next all (next: pairs next all);
+      continued =
+        bracket: index: value: more:
+        if token index == bracket then
+          end value (index + 1)
+        else if token index == "," then
+          more (index + 1)
+        else
+          refuse number closing;
+      whole = valueAt 0;
+    in
+    if whole.next == length tokens then whole.value else refuse number closing;
 
   single =
     number: written:
@@ -166,7 +227,7 @@ let
     else if quoted != null then
       builtins.replaceStrings [ "''" ] [ "'" ] (elemAt quoted 0)
     else if match "[]\"'{}[,&*!|>%@`#].*|[-?:]( .*)?" plain != null then
-      refuse number "\"${substring 0 1 plain}\" begins something of YAML that is not read here; allowed: plain, 'quoted' and \"quoted\" values, and [lists, of them]."
+      refuse number "\"${substring 0 1 plain}\" begins something of YAML that is not read here; allowed: plain, 'quoted' and \"quoted\" values, [lists] and {mappings: of them}."
     else if match ".*:( .*)?" plain != null then
       refuse number "a \":\" within a value; put the value in quotes."
     else

@@ -44,6 +44,13 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
       "what pulumi config set --path writes",
       "config:\n  clawdlets:firewallRules:\n    - protocol: tcp\n      port: 443\n      sourceIps:\n        - 0.0.0.0/0\n    - protocol: icmp\n",
     ],
+    ["a mapping in one line", "a: { b: c, d: , e: [] } # f\n"],
+    ["lists in lists", "a: [b, [c, 'd, [e'], []]\n"],
+    [
+      "what docs/settings.md shows",
+      'config:\n  clawdlets:firewallRules:\n    - {protocol: tcp, port: 443, sourceIps: [0.0.0.0/0, "::/0"]}\n',
+    ],
+    ["the same on one line", 'a: [{protocol: tcp, sourceIps: [0.0.0.0/0, ::/0]}, {b: "c, {d"}]\n'],
     ["other letters", "a: Zoë\n"],
     ["a test's stack file", stackFile],
   ])("reads %s as the yaml library does", async (_, text) => {
@@ -62,8 +69,13 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
     ["a value that goes on", "a: b\n  c\n", 2],
     ["a quoted value that goes on", 'a: "b\n  c"\n', 1],
     ["an item that goes on", "a:\n  - b\n    c\n", 3],
-    ["a mapping in one line", "a: { b: c }\n", 1],
-    ["a list in a list", "a: [b, [c]]\n", 1],
+    ["a mapping in one line that is not closed", "a: { b: c\n", 1],
+    ["a list in a list that is not closed", "a: [b, [c]\n", 1],
+    ["text behind a list", "a: [b] c\n", 1],
+    ["two values without a comma", 'a: ["b" c]\n', 1],
+    ["a key in quotes in one line", 'a: {"b": c}\n', 1],
+    ["a key twice in one line", "a: {b: c, b: d}\n", 1],
+    ["a bracket that closes another", "a: [b}\n", 1],
     ["a list in several lines", "a: [b,\n  c]\n", 1],
     ["a comma at a list's end", "a: [b, ]\n", 1],
     ["a list as an item", "a:\n  - - b\n", 2],
@@ -107,9 +119,12 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
     const inner = fc.dictionary(key, value, { maxKeys: 3 });
     const items = fc.array(fc.dictionary(key, value, { minKeys: 1, maxKeys: 3 }), { minLength: 1, maxLength: 3 });
     const settings = fc.dictionary(key, fc.oneof(value, inner, items), { maxKeys: 5 });
-    const texts = fc
-      .sample(settings, { numRuns: 500, seed: 7 })
-      .map((each) => new Document(each).toString({ lineWidth: 0 }));
+    const texts = fc.sample(settings, { numRuns: 1500, seed: 7 }).map((each, index) => {
+      const collectionStyle = index % 3 === 0 ? "flow" : "block";
+      return new Document({ a: each })
+        .toString({ lineWidth: 0, collectionStyle })
+        .replace(/\n +/g, index % 3 === 0 ? " " : "$&");
+    });
     const all = texts.map((text) => `(builtins.tryEval (${read(text)}))`).join(" ");
     const answers = (await evaluate(`[ ${all} ]`)) as { success: boolean; value: unknown }[];
     const different = texts.filter((text, index) => {
