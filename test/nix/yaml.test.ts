@@ -119,7 +119,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
     const inner = fc.dictionary(key, value, { maxKeys: 3 });
     const items = fc.array(fc.dictionary(key, value, { minKeys: 1, maxKeys: 3 }), { minLength: 1, maxLength: 3 });
     const settings = fc.dictionary(key, fc.oneof(value, inner, items), { maxKeys: 5 });
-    const texts = fc.sample(settings, { numRuns: 1500, seed: 7 }).map((each, index) => {
+    const texts = fc.sample(settings, { numRuns: 500, seed: 7 }).map((each, index) => {
       const collectionStyle = index % 3 === 0 ? "flow" : "block";
       return new Document({ a: each })
         .toString({ lineWidth: 0, collectionStyle })
@@ -133,7 +133,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
       return answer?.success && !isDeepStrictEqual(answer.value, expected);
     });
     expect(different).toEqual([]);
-    expect(answers.filter(({ success }) => success).length).toBeGreaterThan(100);
+    expect(answers.filter(({ success }) => success).length).toBeGreaterThan(40);
   });
 
   const full = `${stackFile}  clawdlets:bots: [maren, sonja]
