@@ -50,8 +50,17 @@ export function bareEnvironment(engine: Engine, home: string): Record<string, st
   };
 }
 
-/** @param probe a stack's name, for the one stack that the engine makes itself */
-export async function makeBackend(engine: Engine, folder: string, project: string, probe = "probe"): Promise<Backend> {
+/**
+ * @param probe a stack's name, for the one stack that the engine makes itself
+ * @param pulumiHome where the engine finds its plugins, and writes to
+ */
+export async function makeBackend(
+  engine: Engine,
+  folder: string,
+  project: string,
+  probe = "probe",
+  pulumiHome = engine.pulumiHome,
+): Promise<Backend> {
   const state = join(folder, "state");
   const home = join(folder, "home");
   const workDir = join(folder, "probe");
@@ -59,6 +68,7 @@ export async function makeBackend(engine: Engine, folder: string, project: strin
   writeFileSync(join(workDir, "Pulumi.yaml"), JSON.stringify({ name: project, runtime: "nodejs" }));
   const environment = {
     ...bareEnvironment(engine, home),
+    PULUMI_HOME: pulumiHome,
     PULUMI_BACKEND_URL: `file://${state}`,
     PULUMI_CONFIG_PASSPHRASE: randomBytes(24).toString("base64url"),
   };

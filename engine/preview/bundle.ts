@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type BuildOptions, build } from "esbuild";
+import { type BuildOptions, build, type Plugin } from "esbuild";
 import { type Document, isMap } from "yaml";
 import { SettingsError } from "../../core/base/errors.ts";
 import { inCode } from "../../core/base/machine/package-root.ts";
@@ -39,6 +39,7 @@ export async function bundleProgram(tree: string): Promise<void> {
     const { outputFiles } = await build({
       ...options,
       absWorkingDir: tree,
+      plugins: [onlyBelow([realpathSync(tree), realpathSync(join(tree, "node_modules"))])],
       entryPoints: [join(tree, main)],
       outfile: join(tree, bundled),
       format: "esm",
@@ -55,6 +56,16 @@ export async function bundleProgram(tree: string): Promise<void> {
   project.deleteIn(["runtime", "options", "nodeargs"]);
   writeInCopy(file, project.toString());
 }
+
+/** Bundling runs outside the program's cell: an import of `/home/me/secret.json` would carry the file in. */
+const onlyBelow = (folders: readonly string[]): Plugin => ({
+  name: "only-below",
+  setup(build) {
+    build.onLoad({ filter: /.*/ }, ({ path }) =>
+      folders.some((folder) => path.startsWith(`${folder}/`)) ? undefined : { errors: [{ text: `outside: ${path}` }] },
+    );
+  },
+});
 
 /** The project's name in its Pulumi.yaml, to which its stacks belong. */
 export function projectName(tree: string): string {

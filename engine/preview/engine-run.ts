@@ -2,6 +2,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { execa } from "execa";
 import type { Engine } from "../../toolchain/index.ts";
 import { type Plan, planOf } from "./plan/plan.ts";
+import type { Sandbox } from "./sandbox.ts";
 
 /** One preview of one stack. */
 export interface EngineRun {
@@ -19,6 +20,8 @@ export interface EngineRun {
   refresh?: false;
   /** Only where there are none but placeholders. */
   showSecrets?: boolean;
+  /** Left out: the program runs as this user, with all that this user can read. */
+  sandbox?: Sandbox | undefined;
   signal: AbortSignal;
 }
 
@@ -27,7 +30,8 @@ const timeoutSeconds = 300;
 
 /** Runs the engine and hands back what it told. A failure is among the plan's errors, never an exception. */
 export async function runPreview(request: EngineRun): Promise<Plan & { failed: boolean }> {
-  const { engine, stack, folder, environment, events, stackFile, pack, refresh, showSecrets, signal } = request;
+  const { engine, stack, folder, environment, events, stackFile, pack, refresh, showSecrets, sandbox, signal } =
+    request;
   const args = [
     ...[
       "preview",
@@ -45,7 +49,9 @@ export async function runPreview(request: EngineRun): Promise<Plan & { failed: b
     ...(refresh === undefined ? [] : [`--refresh=${refresh}`]),
     ...(showSecrets ? ["--show-secrets"] : []),
   ];
-  const result = await execa(engine.pulumi, args, {
+  const whole = [engine.pulumi, ...args];
+  const [command = "", ...rest] = sandbox ? sandbox(whole) : whole;
+  const result = await execa(command, rest, {
     cwd: folder,
     // With it the engine takes --event-log, as for its automation library.
     env: { ...environment, PULUMI_DEBUG_COMMANDS: "true" },

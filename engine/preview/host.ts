@@ -12,6 +12,7 @@ import { type CheckpointResource, materialise } from "./plan/materialise.ts";
 import type { Plan } from "./plan/plan.ts";
 import { type HostReport, verdictOf } from "./plan/report.ts";
 import type { CheckedStack, LocatedProblem } from "./plan/stack-checks.ts";
+import type { Sandbox } from "./sandbox.ts";
 
 /** What all hosts of one run share. */
 export interface Lab {
@@ -32,6 +33,8 @@ export interface Lab {
       }
     | undefined;
   pack: NonNullable<EngineRun["pack"]>;
+  /** Undefined where there is none to be had, and nothing in reach. */
+  sandbox: Sandbox | undefined;
   signal: AbortSignal;
 }
 
@@ -120,6 +123,7 @@ const run = (lab: Lab, request: Pick<EngineRun, "stack" | "folder" | "stackFile"
     events: join(lab.scratch, `${request.stack}.events`),
     refresh: false,
     showSecrets: true,
+    sandbox: lab.sandbox,
     signal: lab.signal,
   });
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import pMap from "p-map";
@@ -13,6 +13,7 @@ import { bundlePack, bundleProgram, projectName } from "./bundle.ts";
 import { hostOfFile, type Lab, previewHost } from "./host.ts";
 import { type HostReport, type PreviewReport, worstOf } from "./plan/report.ts";
 import { checkStacks, stacksIn } from "./plan/stack-checks.ts";
+import { refuseInReach, sandboxOf, whyNoSandbox } from "./sandbox.ts";
 import { copyTree, exportRevision, trackedButLeftOut } from "./tree.ts";
 
 /** Settings of the policy pack, committed beside Pulumi.yaml. */
@@ -37,9 +38,10 @@ export async function previewThrowaway({
   tell,
   signal,
 }: ThrowawayRequest): Promise<PreviewReport> {
-  const folder = mkdtempSync(join(tmpdir(), "clawdlets-preview-"));
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "clawdlets-preview-")));
+  const notes: string[] = [];
   try {
-    const lab = await setUp(folder, layout, engine, base, signal);
+    const lab = await setUp(folder, layout, engine, base, signal, notes);
     const checked = checkStacks(layout, hosts);
     let done = 0;
     // One more than cores: an engine waits for its plugins part of the time.
@@ -61,7 +63,7 @@ export async function previewThrowaway({
       verdict: worstOf(all, differences),
       hosts: all,
       differences,
-      notes: [],
+      notes,
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -74,6 +76,7 @@ async function setUp(
   engine: Engine,
   base: string | undefined,
   signal: AbortSignal,
+  notes: string[],
 ): Promise<Lab> {
   const head = join(folder, "head");
   await copyTree(layout.root, head);
@@ -82,16 +85,45 @@ async function setUp(
   const settings = join(head, packSettings);
   const compared = base === undefined ? undefined : await baseTree(layout, head, base, join(folder, "base"));
   await bundleProgram(head);
+  const backendFolder = join(folder, "backend");
+  const pulumiHome = join(backendFolder, "pulumi-home");
+  mkdirSync(pulumiHome, { recursive: true });
+  const packages = join(engineRoot, "node_modules");
+  const pack = {
+    folder: await bundlePack(join(packageRoot, "policy"), packages, join(folder, "pack")),
+    settings: existsSync(settings) ? settings : undefined,
+  };
+  const cell = sandboxOf({
+    root: join(folder, "cell"),
+    // Both trees as well: what a program writes there would be what later hosts are compared with.
+    readable: [
+      ...[head, ...(compared ? [compared.tree] : []), pack.folder],
+      ...[process.execPath, engine.binDir, join(packageRoot, "bin")],
+      ...[...new Set([packages, join(head, "node_modules")].map((path) => realpathSync(path)))],
+    ],
+    writable: [scratch, backendFolder],
+    // Plugins that a program could replace would be what the next run starts.
+    moved: [[join(engine.pulumiHome, "plugins"), join(pulumiHome, "plugins")]],
+  });
+  const why = await whyNoSandbox(cell);
+  if (why !== undefined) {
+    refuseInReach(why, layout.dir);
+    notes.push(`the program was not shut in (${why}); no token and no .clawdlets was in its reach`);
+  }
   return {
     engine,
-    backend: await makeBackend(engine, join(folder, "backend"), projectName(head)),
+    backend: await makeBackend(
+      engine,
+      backendFolder,
+      projectName(head),
+      undefined,
+      why === undefined ? pulumiHome : engine.pulumiHome,
+    ),
     scratch,
     head,
     base: compared,
-    pack: {
-      folder: await bundlePack(join(packageRoot, "policy"), join(engineRoot, "node_modules"), join(folder, "pack")),
-      settings: existsSync(settings) ? settings : undefined,
-    },
+    pack,
+    sandbox: why === undefined ? cell : undefined,
     signal,
   };
 }

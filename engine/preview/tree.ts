@@ -1,4 +1,14 @@
-import { cpSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
@@ -113,7 +123,7 @@ function linkPackages(root: string, into: string): void {
   for (let folder = root; ; folder = dirname(folder)) {
     const packages = join(folder, "node_modules");
     if (existsSync(packages)) {
-      if (!existsSync(join(into, "node_modules"))) symlinkSync(packages, join(into, "node_modules"));
+      if (!existsSync(join(into, "node_modules"))) symlinkSync(realpathSync(packages), join(into, "node_modules"));
       return;
     }
     if (folder === dirname(folder))
