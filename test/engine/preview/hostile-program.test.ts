@@ -11,7 +11,7 @@ import { Clone } from "./_clone.ts";
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-hostile-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Reads what it can, writes where it can, and says what it got in an error. */
+/** Reads what it can, tries what it could write, and says what it got in an error. What others run is not written to. */
 const hostile = (other: string, plugin: string) => `
 import * as fs from "node:fs";
 import { execFileSync } from "node:child_process";
@@ -26,13 +26,13 @@ attempt("plugin", () => fs.writeFileSync(${JSON.stringify(plugin)}, "replaced"))
 attempt("plugin at home", () => {
   const plugins = process.env["PULUMI_HOME"] + "/plugins";
   const name = fs.readdirSync(plugins).find((each) => each.startsWith("resource-hcloud") && !each.endsWith("used"));
-  fs.writeFileSync(plugins + "/" + name + "/pulumi-resource-hcloud", "replaced");
+  fs.accessSync(plugins + "/" + name + "/pulumi-resource-hcloud", fs.constants.W_OK);
 });
 attempt("remount", () => execFileSync("/bin/mount", ["-o", "remount,bind,rw", process.cwd()], { stdio: "ignore" }));
 attempt("remount as root", () => execFileSync("/usr/bin/unshare", ["--user", "--map-root-user", "--mount", "/bin/mount", "-o", "remount,bind,rw", process.cwd()], { stdio: "ignore" }));
 attempt("own tree", () => fs.writeFileSync("index.ts", "export {}"));
-attempt("engine", () => fs.writeFileSync(process.env["PATH"]!.split(":")[0] + "/pulumi", "replaced"));
-attempt("packages", () => fs.writeFileSync("node_modules/evil.js", ""));
+attempt("engine", () => fs.accessSync(process.env["PATH"]!.split(":")[0] + "/pulumi", fs.constants.W_OK));
+attempt("packages", () => fs.accessSync("node_modules/yaml/package.json", fs.constants.W_OK));
 attempt("home", () => fs.readdirSync("/home").length + fs.readdirSync("/root").length > 0);
 throw new Error("got " + JSON.stringify(got));
 `;
