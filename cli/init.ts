@@ -27,7 +27,7 @@ interface Options {
   json?: boolean;
 }
 
-const list = (text: string) => text.split(",").map((each) => each.trim());
+const list = (text: string) => [...new Set(text.split(",").map((each) => each.trim()))];
 
 /** `clawdlets init`: the files of a project, and everything one host needs before `up`. */
 export function initCommand(): Command {

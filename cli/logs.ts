@@ -10,7 +10,6 @@ import { exitCodes } from "../core/base/exit-codes.ts";
 import { readFolder } from "../core/base/machine/private-files.ts";
 import { readJournal } from "../core/host/journal.ts";
 import { findLayout, type HostLayout, hostLayoutOf } from "../core/project/layout.ts";
-import { hostNamePattern } from "../core/project/settings/names.ts";
 import { printable } from "../engine/progress.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { printJson } from "./shared/output.ts";
@@ -34,9 +33,6 @@ export function logsCommand(): Command {
     .action(async (options: Options) => {
       const layout = findLayout(process.cwd());
       const name = chooseHost(layout, options.host);
-      if (!hostNamePattern.test(name)) {
-        throw new UserError(`"${name}" is no name of a host.`, { exitCode: exitCodes.usage });
-      }
       const host = hostLayoutOf(layout, name);
       // `clawdlets logs | head`: whoever reads has had enough.
       process.stdout.on("error", (error) => {

@@ -48,7 +48,8 @@ function openCommand(): Command {
       const access = readAccess(layout, host, process.env);
       const files = hostLayoutOf(layout, host);
       const hetzner = createHetzner(access);
-      const { minutes, cidr: cidrs } = options;
+      const { minutes } = options;
+      const cidrs = options.cidr && [...new Set(options.cidr)];
       const window = await openByHand(hetzner, { host, files, access, minutes, cidrs });
       const say = resultLines(options.json);
       say(`${host}: TCP/22 is open to ${window.cidrs.join(", ")} until ${window.until?.toISOString()}`);

@@ -1,5 +1,6 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { messageOf, UserError } from "../core/base/errors.ts";
+import { exitCodes } from "../core/base/exit-codes.ts";
 import { wrongPassphrase } from "../core/project/state/passphrase.ts";
 import { type Progress, plainLines, showEvents } from "./progress.ts";
 import { staying } from "./signals.ts";
@@ -10,6 +11,9 @@ export interface EngineOptions {
   onEvent: (event: EngineEvent) => void;
   color: "never";
 }
+
+/** What the engine says when another one took the lock first; looking beforehand leaves a moment in between. */
+const isLocked = (text: string) => /the stack is currently locked by|\[409\] Conflict: Another update/.test(text);
 
 /**
  * Runs one operation of the engine: its events are shown as they come, Ctrl-C lets it end in order, and its failure is one
@@ -31,6 +35,12 @@ export async function runEngine<T>(
     return await staying(progress, (signal) => run({ signal, onEvent, color: "never" }));
   } catch (error) {
     const text = messageOf(error);
+    if (isLocked(text) || reasons.some(isLocked)) {
+      throw new UserError(
+        `${host}: ${operation} was not begun: another engine is at work on this stack. Wait for it to end, then run this again.`,
+        { exitCode: exitCodes.busy, reasons },
+      );
+    }
     const said =
       wrongPassphrase(host, text) ??
       (reasons.length > 0 ? "The reason stands above." : text.split("\n").slice(0, 12).join("\n"));

@@ -2,7 +2,7 @@ import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { didYouMean } from "../../core/base/nearest.ts";
 import type { Layout } from "../../core/project/layout.ts";
-import { hostNamePattern } from "../../core/project/settings/names.ts";
+import { hostNameAllowed, hostNamePattern } from "../../core/project/settings/names.ts";
 import { tagList } from "../../core/project/settings/stack-config.ts";
 import { listStackFiles, readRawStackFile } from "../../core/project/settings/stack-file.ts";
 import { type FleetJournal, readFleetJournal } from "../../core/tasks/fleet/journal.ts";
@@ -95,7 +95,7 @@ function namesIn(option: string, text: string): string[] {
   const wrong = names.find((name) => (option === "--host" ? !hostNamePattern.test(name) : name === ""));
   if (wrong === undefined) return names;
   throw usage(
-    `${option}: "${wrong}" is no ${option === "--host" ? 'host name; allowed: a small letter, then up to 62 of a-z, 0-9 and "-"' : "tag"}.`,
+    `${option}: "${wrong}" is not a ${option === "--host" ? `host name; allowed: ${hostNameAllowed}` : "tag"}.`,
   );
 }
 

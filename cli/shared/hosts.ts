@@ -1,7 +1,6 @@
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import type { Layout } from "../../core/project/layout.ts";
-import { hostNamePattern } from "../../core/project/settings/names.ts";
 import { listStackFiles } from "../../core/project/settings/stack-file.ts";
 import { readProjectFile } from "../../core/project/state/project-file.ts";
 import { listStates } from "../../core/project/state/state.ts";
@@ -30,15 +29,8 @@ export function chooseHosts(layout: Layout, { host, all }: { host?: string; all?
     });
   }
   if (all) return known;
-  const chosen = chooseFrom(known, host, layout.stacks);
-  // It goes into a label selector: nothing but a name may.
-  if (!hostNamePattern.test(chosen)) {
-    throw new UserError(
-      `--host: "${chosen}" is no host name; allowed: a small letter, then up to 62 of a-z, 0-9 and "-".`,
-      { exitCode: exitCodes.usage },
-    );
-  }
-  return [chosen];
+  // It goes into a label selector: nothing but a name may, which is checked there.
+  return [chooseFrom(known, host, layout.stacks)];
 }
 
 /** The exit code that says most: a port that is open before anything else, then what could not be asked. */

@@ -4,13 +4,14 @@ import { didYouMean } from "../../core/base/nearest.ts";
 import { printable } from "../../core/base/wording.ts";
 import { findLayout } from "../../core/project/layout.ts";
 import { engineOrSetUp } from "../../engine/environment.ts";
-import { type Format, formatReport, formats } from "../../engine/preview/plan/format.ts";
+import { type Format, formatReport, formats, jsonOf } from "../../engine/preview/plan/format.ts";
 import { exitCodeOf } from "../../engine/preview/plan/report.ts";
 import { stacksIn } from "../../engine/preview/plan/stack-checks.ts";
 import { previewState } from "../../engine/preview/shared-state.ts";
 import { previewThrowaway } from "../../engine/preview/throwaway.ts";
 import { startProgress } from "../../engine/progress.ts";
 import { stopSignal } from "../../engine/signals.ts";
+import { printJson } from "./output.ts";
 
 export interface CiOptions {
   ci?: boolean;
@@ -19,19 +20,14 @@ export interface CiOptions {
   format?: string;
   base?: string;
   state?: boolean;
+  json?: boolean;
   refresh: boolean;
 }
 
 /** `clawdlets preview --ci`: the report goes to stdout, how it goes to stderr, and the verdict is the exit code. */
-export async function previewInCi({
-  stack = [],
-  all,
-  format = "text",
-  base,
-  state,
-  refresh,
-}: CiOptions): Promise<void> {
-  const asked = formatOf(format);
+export async function previewInCi({ stack = [], all, format, json, base, state, refresh }: CiOptions): Promise<void> {
+  const asked = formatOf(format ?? (json ? "json" : "text"));
+  if (json && asked !== "json") throw usage(`--json and --format ${asked} exclude each other: give one of them.`);
   const layout = findLayout(process.cwd());
   const there = stacksIn(layout);
   for (const name of all ? [] : stack) {
@@ -50,7 +46,8 @@ export async function previewInCi({
   const report = await (state
     ? previewState({ layout, engine, hosts, tell, signal, refresh: refresh ? undefined : false })
     : previewThrowaway({ layout, engine, hosts, base, tell, signal }));
-  process.stdout.write(printable(formatReport(report, asked)));
+  if (asked === "json") printJson(jsonOf(report));
+  else process.stdout.write(printable(formatReport(report, asked)));
   process.exitCode = exitCodeOf(report.verdict);
 }
 

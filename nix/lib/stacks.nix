@@ -14,7 +14,7 @@ rec {
   namesIn =
     folder:
     let
-      nameOf = file: builtins.match "Pulumi\\.([a-z][a-z0-9-]{0,62})\\.yaml" file;
+      nameOf = file: builtins.match "Pulumi\\.([a-z]([a-z0-9-]{0,61}[a-z0-9])?)\\.yaml" file;
       files = builtins.filter (file: nameOf file != null) (builtins.attrNames (builtins.readDir folder));
     in
     if builtins.pathExists folder then map (file: builtins.head (nameOf file)) files else [ ];

@@ -24,7 +24,7 @@ in
       example = "web-1";
       description = ''
         The host's name: that of its stack, and the one it has in the tailnet. The folder of its secrets is named after it.
-        A small letter, then up to 62 of a-z, 0-9 and "-".
+        A lowercase letter, then up to 62 of a-z, 0-9 and "-", not ending in "-".
       '';
     };
 
@@ -57,8 +57,8 @@ in
   config = {
     assertions = [
       {
-        assertion = builtins.match "[a-z][a-z0-9-]{0,62}" cfg.hostName != null;
-        message = ''clawdlets.hostName is "${cfg.hostName}"; allowed: a small letter, then up to 62 of a-z, 0-9 and "-". Set it to the name of the host's stack.'';
+        assertion = builtins.match "[a-z]([a-z0-9-]{0,61}[a-z0-9])?" cfg.hostName != null;
+        message = ''clawdlets.hostName is "${cfg.hostName}"; allowed: a lowercase letter, then up to 62 of a-z, 0-9 and "-", not ending in "-". Set it to the name of the host's stack.'';
       }
     ];
 

@@ -183,7 +183,7 @@ describe("clawdlets verify", () => {
     const layout = projectOf();
     expect(await clawdlets(layout, "verify", "--host", "web,X")).toMatchObject({
       exitCode: 2,
-      stderr: expect.stringContaining('"X" is no host name'),
+      stderr: expect.stringContaining('"X" is not a host name'),
     });
     expect(await clawdlets(layout, "verify", "--host", host, "--all")).toMatchObject({ exitCode: 2 });
   });

@@ -116,7 +116,7 @@ describe("clawdlets window", () => {
     [["--cidr", "203.0.113.7"], 2, '"203.0.113.7" has no prefix length'],
     [["--cidr", "0.0.0.0/1", "--cidr", "128.0.0.0/1"], 2, "covers all of IPv4"],
     [["--host", "web-9", "--cidr", "203.0.113.7/32"], 1, "Hetzner has none"],
-    [["--host", "Web"], 2, "is no host name"],
+    [["--host", "Web"], 2, "is not a host name"],
   ])("refuses to open with %j, before anything is opened", async (args, exitCode, message) => {
     const layout = inProject();
     const refused = await window(layout, "open", ...args);

@@ -12,12 +12,12 @@ export const withoutLogin = <T extends z.ZodString>(address: T): T =>
   });
 
 /** Hetzner server names, nixosConfigurations attributes, stack names and file names at once: the intersection of their rules. */
-export const hostNamePattern = /^[a-z][a-z0-9-]{0,62}$/;
+export const hostNamePattern = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
-export const hostName = matching(
-  hostNamePattern,
-  'allowed: a small letter, then up to 62 of a-z, 0-9 and "-", e.g. web-1',
-);
+/** For messages, after `allowed: `. */
+export const hostNameAllowed = 'a lowercase letter, then up to 62 of a-z, 0-9 and "-", not ending in "-"';
+
+export const hostName = matching(hostNamePattern, `allowed: ${hostNameAllowed}, e.g. web-1`);
 
 /** Typed on command lines, several with commas between them. */
 export const tagName = matching(

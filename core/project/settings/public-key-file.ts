@@ -36,7 +36,9 @@ export function readPublicKeyFile(path: string, setting = "sshPubkeyFile"): { va
     .replace(/^\uFEFF/, "")
     .split(/\r?\n/)
     .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("#"));
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    // sshd takes any run of spaces and tabs between the fields, and so do we; elsewhere it is one space.
+    .map((line) => line.replace(/^(\S+)[ \t]+(\S+)[ \t]*/, "$1 $2 ").trim());
   const [line = ""] = lines;
   if (lines.length === 0) return problem(`is empty. ${allowed}`);
   if (!lines.every(isPublicKeyLine)) return problem(notOne);

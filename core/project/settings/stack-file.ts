@@ -6,7 +6,7 @@ import { parsePlainYaml } from "../../base/text/plain-yaml.ts";
 import { readText } from "../../base/text/read-text.ts";
 import { shown } from "../../base/wording.ts";
 import { hostLayoutOf, type Layout } from "../layout.ts";
-import { hostNamePattern } from "./names.ts";
+import { hostNameAllowed, hostNamePattern } from "./names.ts";
 import { projectConfigKeys, providerProblems } from "./provider-config.ts";
 import { checkStackConfig, configNamespace, type StackConfig } from "./stack-config.ts";
 
@@ -22,7 +22,7 @@ export function readStackFile(layout: Layout, host: string): { value?: StackConf
   const file = hostLayoutOf(layout, host).stackFile;
   const where = relative(layout.root, file);
   if (!hostNamePattern.test(host)) {
-    const message = `"${host}" is no host name; allowed: a small letter, then up to 62 of a-z, 0-9 and "-"`;
+    const message = `"${host}" is not a host name; allowed: ${hostNameAllowed}`;
     return { problems: [{ where, setting: "(the stack's name)", message }] };
   }
   const { text, problems } = readText(file, where);

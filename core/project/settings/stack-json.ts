@@ -5,6 +5,7 @@ import { parseJsonText } from "../../base/text/json-text.ts";
 import { readText } from "../../base/text/read-text.ts";
 import type { Layout } from "../layout.ts";
 import { ownFolderProblem } from "../own-folder.ts";
+import { hostNameAllowed } from "./names.ts";
 import { knownKeys, type StackHost, type StackJson, stackJson } from "./stack-json-schema.ts";
 
 export { type StackHost, type StackJson, stackJsonSchema } from "./stack-json-schema.ts";
@@ -17,7 +18,7 @@ export function checkStackJson(input: unknown, where: string): { value?: StackJs
   const problems = parsed.success ? [] : problemsOf(parsed.error, input, { where, known: knownKeys });
   // Zod leaves this one name out of a record without a word.
   if (hasHostCalledProto(input)) {
-    const message = 'allowed: a small letter, then up to 62 of a-z, 0-9 and "-", e.g. web-1. Rename it.';
+    const message = `allowed: ${hostNameAllowed}, e.g. web-1. Rename it.`;
     problems.push({ where, setting: "hosts.__proto__", message });
   }
   return parsed.success && problems.length === 0 ? { value: parsed.data, problems } : { problems };

@@ -7,9 +7,11 @@ export const formats = ["text", "markdown", "json"] as const;
 export type Format = (typeof formats)[number];
 
 export function formatReport(report: PreviewReport, format: Format): string {
-  if (format === "json") return `${JSON.stringify({ ok: report.verdict !== "invalid", ...report })}\n`;
+  if (format === "json") return `${JSON.stringify(jsonOf(report))}\n`;
   return format === "markdown" ? markdown(report) : plain(report);
 }
+
+export const jsonOf = (report: PreviewReport) => ({ ok: report.verdict !== "invalid", ...report });
 
 const heading = ({ comparedWith, verdict, hosts }: PreviewReport) =>
   `${hosts.length} ${hosts.length === 1 ? "host" : "hosts"}, ${verdict}; compared with ${comparedWith}`;

@@ -138,11 +138,11 @@ describe("the settings of a host", () => {
   });
 
   it.each(["Web", "1web", "web_1", "web.1", "", "a".repeat(64), "../x"])("refuses the host name %j", (name) => {
-    expect(problemsOf(project(), name).join("\n")).toContain("is no host name");
+    expect(problemsOf(project(), name).join("\n")).toContain("is not a host name");
   });
 
   it.each(["a", "web-1", "a".repeat(63)])("takes the host name %j", (name) => {
-    expect(problemsOf(project(), name).join("\n")).not.toContain("is no host name");
+    expect(problemsOf(project(), name).join("\n")).not.toContain("is not a host name");
   });
 
   it("refuses this machine's own network as the admin's, but for an emulated Hetzner", () => {

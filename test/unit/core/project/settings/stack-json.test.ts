@@ -234,7 +234,7 @@ describe("stack.json", () => {
     ["hosts that are a list", { ...upstreamStack, hosts: [] }, "hosts: is a list; allowed: an object"],
     ["a file that is a list", [], "(the whole file): is a list; allowed: an object"],
     ["a file that is null", null, "(the whole file): is null; allowed: an object"],
-    ["a host name", { ...upstreamStack, hosts: { Web: entry } }, "hosts.Web: allowed: a small letter, then"],
+    ["a host name", { ...upstreamStack, hosts: { Web: entry } }, "hosts.Web: allowed: a lowercase letter, then"],
     ["a $schema", { ...upstreamStack, $schema: 5 }, "$schema: is 5; allowed: the path or URL of a JSON Schema"],
     ["an option for ssh", withHost({ targetHost: "-oProxyCommand=x" }), "targetHost: is "],
     ["an option for nix", { ...upstreamStack, base: { flake: "--impure" } }, "base.flake: is "],
@@ -259,7 +259,7 @@ describe("stack.json", () => {
 
   it("does not drop a host called __proto__ in silence", () => {
     const text = JSON.stringify(upstreamStack).replace('"hosts":{', `"hosts":{"__proto__":${JSON.stringify(entry)},`);
-    expect(said(text)).toEqual([expect.stringContaining("hosts.__proto__: allowed: a small letter")]);
+    expect(said(text)).toEqual([expect.stringContaining("hosts.__proto__: allowed: a lowercase letter")]);
   });
 
   it("has no host that an object has by nature", () => {

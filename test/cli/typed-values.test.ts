@@ -1,0 +1,83 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { execa } from "execa";
+import { describe, expect, it } from "vitest";
+import { chooseFrom } from "../../cli/shared/choose.ts";
+import { UserError } from "../../core/base/errors.ts";
+import { readPublicKeyFile } from "../../core/project/settings/public-key-file.ts";
+import { runEngine } from "../../engine/run.ts";
+import { project, publicKey, temporaryFolder } from "../_project.ts";
+import { repository } from "../_repository.ts";
+
+const clawdlets = (args: readonly string[], cwd: string) =>
+  execa(join(repository, "bin", "clawdlets"), args, { cwd, reject: false, input: "" });
+
+describe("--host of a command for one host", () => {
+  it.each(["web-1,web-1", "web-1, web-1", "web-1"])("takes %j as one host", (typed) => {
+    expect(chooseFrom([], typed, "stacks")).toBe("web-1");
+  });
+
+  it.each(["web-", "-web", "Web", "web_1", "", ",", "web-1,", "web-1,web-", "w".repeat(64), "../web"])(
+    "refuses %j with what is allowed",
+    (typed) => {
+      const choose = () => chooseFrom([], typed, "stacks");
+      expect(choose).toThrow(UserError);
+      expect(choose).toThrow(/is not a host name; allowed: a lowercase letter, .* not ending in "-"/);
+    },
+  );
+
+  it("refuses several", () => {
+    expect(() => chooseFrom([], "web-1,web-2", "stacks")).toThrow(/takes one host, and web-1, web-2 are several/);
+  });
+
+  it("is the same everywhere: a name that is typed wrong is exit code 2", async () => {
+    const { root } = project();
+    for (const command of ["up", "preview", "destroy", "verify", "lockdown", "logs", "rebuild", "status"]) {
+      const { exitCode, stderr } = await clawdlets([command, "--host", "web-"], root);
+      expect([command, exitCode, stderr]).toEqual([command, 2, expect.stringContaining('"web-" is not a host name')]);
+    }
+  }, 60_000);
+});
+
+describe("a public key file", () => {
+  const [type, blob] = publicKey.split(" ");
+  it.each([
+    ["two spaces", `${type}  ${blob}  me@laptop`],
+    ["a tab", `${type}\t${blob}\tme@laptop`],
+    ["spaces at both ends, and CRLF", `  ${type} \t ${blob} me@laptop  \r\n`],
+  ])("with %s between its fields is read as one with single spaces", async (_, line) => {
+    const path = join(temporaryFolder(), "key.pub");
+    writeFileSync(path, line);
+    expect(readPublicKeyFile(path)).toEqual({ value: `${type} ${blob} me@laptop`, problems: [] });
+    expect((await execa("ssh-keygen", ["-l", "-f", path])).stdout).toContain("me@laptop");
+  });
+
+  it("with a control character in its comment is still refused", () => {
+    const path = join(temporaryFolder(), "key.pub");
+    writeFileSync(path, `${type}\t${blob}\tme\u001b[2J`);
+    expect(readPublicKeyFile(path).problems).toHaveLength(1);
+  });
+});
+
+describe("preview --ci --json", () => {
+  it("refuses another format beside it", async () => {
+    const { exitCode, stdout } = await clawdlets(["preview", "--ci", "--json", "--format", "markdown"], project().root);
+    expect(exitCode).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: false,
+      problems: [{ message: expect.stringContaining("--json and --format markdown") }],
+    });
+  });
+});
+
+it.each([
+  "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with `pulumi cancel`.",
+  "error: [409] Conflict: Another update is currently in progress.",
+])("an engine that finds the stack locked is busy: %s", async (text) => {
+  const tell = Object.assign(() => undefined, { startedAt: 0 });
+  const failing = runEngine("web-1", "up", tell, () => Promise.reject(new Error(text)));
+  await expect(failing).rejects.toMatchObject({
+    exitCode: 5,
+    message: expect.stringMatching(/another engine is at work/),
+  });
+});
