@@ -1,5 +1,4 @@
 import { resolve } from "node:path";
-import { createInterface } from "node:readline/promises";
 import { Command } from "commander";
 import { UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
@@ -21,7 +20,7 @@ import { type Progress, startProgress } from "../engine/progress.ts";
 import { stopSignal } from "../engine/signals.ts";
 import { openStack } from "../engine/stack.ts";
 import { preview } from "./preview.ts";
-import { canAsk } from "./shared/ask.ts";
+import { askLine, canAsk } from "./shared/ask.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { printJson, resultLines } from "./shared/output.ts";
 
@@ -132,12 +131,10 @@ async function agreeOn(
       { exitCode: exitCodes.usage },
     );
   }
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await prompt.question(
+  const answer = await askLine(
     `${host} answers at ${address} with the key ${shown}. Is that what its console shows? Type yes: `,
   );
-  prompt.close();
-  if (answer.trim() !== "yes") throw new UserError(`${host}: not taken over.`, { exitCode: exitCodes.usage });
+  if (answer !== "yes") throw new UserError(`${host}: not taken over.`, { exitCode: exitCodes.usage });
 }
 
 /**

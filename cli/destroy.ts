@@ -1,4 +1,3 @@
-import { createInterface } from "node:readline/promises";
 import { Command } from "commander";
 import { execa } from "execa";
 import { UserError } from "../core/base/errors.ts";
@@ -17,6 +16,7 @@ import { type Progress, startProgress } from "../engine/progress.ts";
 import { recover } from "../engine/recover.ts";
 import { runEngine } from "../engine/run.ts";
 import { openStack } from "../engine/stack.ts";
+import { askLine } from "./shared/ask.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { printJson, resultLines } from "./shared/output.ts";
 
@@ -44,10 +44,8 @@ async function confirm(host: string): Promise<void> {
       exitCode: exitCodes.usage,
     });
   }
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await prompt.question(`This deletes the server ${host} and its disk. Type the host's name to go on: `);
-  prompt.close();
-  if (answer.trim() !== host) throw new UserError(`${host}: not destroyed.`, { exitCode: exitCodes.usage });
+  const answer = await askLine(`This deletes the server ${host} and its disk. Type the host's name to go on: `);
+  if (answer !== host) throw new UserError(`${host}: not destroyed.`, { exitCode: exitCodes.usage });
 }
 
 /** hcloud 1.68.0 does not lift Hetzner's delete protection before it deletes: the call ends with 423 `protected`. */

@@ -1,7 +1,11 @@
+import { relative } from "node:path";
+import { createInterface } from "node:readline/promises";
 import { password, text } from "@clack/prompts";
-import { UserError } from "../../core/base/errors.ts";
+import { filesWritten } from "../../core/base/machine/private-files.ts";
+import { Stopped } from "../../core/base/stopped.ts";
 import { type RequiredSecret, valueProblem } from "../../core/project/secrets/plan.ts";
 import { hashPassword, minPasswordLength } from "../../core/tasks/secrets/password.ts";
+import { noteStop } from "../../engine/signals.ts";
 
 /** Whether there is somebody to ask. Prompts go to standard error, so that standard output stays for results. */
 export function canAsk(): boolean {
@@ -10,10 +14,32 @@ export function canAsk(): boolean {
 
 const output = process.stderr;
 
-/** @throws UserError when the person pressed Ctrl-C or Esc, which the library answers with a symbol */
+/** @throws Stopped when the person pressed Ctrl-C or Esc, which the library answers with a symbol */
 function answered<T>(answer: T): Exclude<T, symbol> {
-  if (typeof answer === "symbol") throw new UserError("Stopped at a question; nothing was written.");
+  if (typeof answer === "symbol") throw stoppedAtQuestion();
   return answer as Exclude<T, symbol>;
+}
+
+/** Says what stays: a command may have written files before it asks. */
+function stoppedAtQuestion(): Stopped {
+  noteStop("SIGINT");
+  const files = filesWritten().map((path) => relative(process.cwd(), path));
+  const stays = `${files.length === 1 ? "1 file was" : `${files.length} files were`} written before, and ${files.length === 1 ? "stays" : "stay"}: ${files.join(", ")}. Run the same command again to go on.`;
+  return new Stopped("SIGINT", `Stopped at a question. ${files.length === 0 ? "Nothing was written." : stays}`);
+}
+
+/** One line on a plain prompt, trimmed. @throws Stopped at Ctrl-C, and when the input ends */
+export async function askLine(question: string): Promise<string> {
+  const prompt = createInterface({ input: process.stdin, output });
+  const stopped = new Promise<never>((_, reject) => {
+    for (const event of ["SIGINT", "close"] as const) prompt.once(event, () => reject(stoppedAtQuestion()));
+  });
+  try {
+    return (await Promise.race([prompt.question(question), stopped])).trim();
+  } finally {
+    prompt.removeAllListeners("close");
+    prompt.close();
+  }
 }
 
 /** One line, shown as it is typed. @param problemOf what is wrong with it, as the end of a sentence */

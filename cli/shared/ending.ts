@@ -1,6 +1,7 @@
 import { CommanderError } from "commander";
 import { SettingsError, type UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
+import { Stopped } from "../../core/base/stopped.ts";
 import { asUserError } from "../../core/base/system-errors.ts";
 import { wasStopped } from "../../engine/signals.ts";
 import { hasPrintedJson, printJson, tell } from "./output.ts";
@@ -51,7 +52,7 @@ function refusalOf(error: unknown): Refusal {
   const known = asUserError(error);
   if (known) return { exitCode: known.exitCode, text: `clawdlets: ${known.message}`, problems: problemsOf(known) };
   if (error instanceof Error && error.name === "AbortError") {
-    const message = wasStopped()?.message ?? error.message;
+    const message = error instanceof Stopped ? error.message : (wasStopped()?.message ?? error.message);
     return { exitCode: exitCodes.failed, text: `clawdlets: ${message}`, problems: [{ message }] };
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -27,6 +27,11 @@ export function observeWrites(next: ((step: string) => void) | undefined): void 
   observer = next;
 }
 
+const written = new Set<string>();
+
+/** Files that this process has written and that are there still, for saying truly what a stopped command leaves behind. */
+export const filesWritten = (): string[] => [...written].sort();
+
 /** One step that changes something. Exported for the few changes that are made by another program, such as ssh-keygen. */
 export function writeStep(step: string): void {
   observer?.(step);
@@ -63,6 +68,7 @@ export async function writePrivateFile(path: string, content: string | Buffer): 
   writeStep(`write ${path}`);
   await atomically(path, content, { mode: 0o600 });
   syncFolder(dirname(path));
+  written.add(path);
   writeStep(`wrote ${path}`);
 }
 
@@ -71,6 +77,7 @@ export async function writePublicFile(path: string, content: string): Promise<vo
   makeFolder(dirname(path));
   writeStep(`write ${path}`);
   await atomically(path, content, {});
+  written.add(path);
   writeStep(`wrote ${path}`);
 }
 
@@ -89,12 +96,15 @@ export async function movePrivateFile(from: string, to: string): Promise<void> {
   writeStep(`move ${from}`);
   await rename(from, to);
   syncFolder(dirname(to));
+  written.delete(from);
+  written.add(to);
   writeStep(`moved ${to}`);
 }
 
 export async function removePrivateFile(path: string): Promise<void> {
   writeStep(`remove ${path}`);
   await rm(path, { force: true });
+  written.delete(path);
   writeStep(`removed ${path}`);
 }
 
