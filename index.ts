@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { withoutStack } from "./components/_run-error.ts";
 import { Host } from "./components/index.ts";
 import { loadProgram } from "./core/tasks/program.ts";
 
@@ -8,7 +9,7 @@ const { settings, warnings, ...local } = await loadProgram({
   folder: process.cwd(),
   environment: process.env,
   dryRun: pulumi.runtime.isDryRun(),
-});
+}).catch(withoutStack);
 
 for (const warning of warnings) await pulumi.log.warn(warning);
 const host = new Host(settings.host, { settings, ...local });

@@ -1,8 +1,10 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { Command, Option } from "commander";
-import { UserError } from "../core/base/errors.ts";
+import { SettingsError, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
+import { readStackFile } from "../core/project/settings/stack-file.ts";
+import { readProjectFile } from "../core/project/state/project-file.ts";
 import { requestsOfPreview } from "../core/tasks/fleet/requests.ts";
 import { isChosen } from "../engine/chosen-stack.ts";
 import { engineOrSetUp, prepareState } from "../engine/environment.ts";
@@ -109,6 +111,9 @@ export async function preview(
   progress: Progress,
   watch?: EngineOptions["onEvent"],
 ): Promise<Record<string, number>> {
+  // What the program would say, without starting an engine, and also where the engine itself cannot read the file.
+  const problems = readProjectFile(layout).stacksAreHosts ? readStackFile(layout, host).problems : [];
+  if (problems.length > 0) throw new SettingsError(problems);
   const engine = await engineOrSetUp(progress);
   prepareState(layout, host);
   const broken = brokenState(layout, host);

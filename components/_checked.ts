@@ -20,7 +20,13 @@ export const shapes = {
   ids: z
     .array(positiveId, "allowed: a list of ids")
     .min(1, "allowed: at least one; without a firewall every port is open"),
-  ipv4: z.ipv4("allowed: an IPv4 address, e.g. 203.0.113.7"),
+  ipv4: z.ipv4({
+    // What Hetzner's provider says of a server whose address was taken from it.
+    error: ({ input }) =>
+      input === ""
+        ? "the server has no public IPv4 address any more, and an installed host is known by it. Assign one in the Hetzner console (Servers, Networking), then run the same command again"
+        : "allowed: an IPv4 address, e.g. 203.0.113.7",
+  }),
   count: z.number("allowed: 0, 1, 2, …").int("allowed: 0, 1, 2, …").min(0, "allowed: 0, 1, 2, …"),
   commit: matching(/^[0-9a-f]{40}$/, "allowed: a commit in full, 40 hex digits"),
   digest: matching(/^(?:[0-9a-f]{64}|none)$/, 'allowed: a SHA-256 of 64 hex digits, or "none"'),
@@ -44,10 +50,11 @@ export function checked<T>(
     const [issue] = parsed.error.issues;
     const path = [propertyPath, ...(issue?.path ?? []).map((part) => `[${String(part)}]`)].join("");
     const given = JSON.stringify(issue?.path.reduce((from, part) => (from as never)?.[part], known)) ?? "undefined";
-    throw new pulumi.InputPropertyError({
-      propertyPath: path,
-      reason: `${component} "${host}": ${path} is ${given}; ${issue?.message}.`,
-    });
+    const reason = `${component} "${host}": ${path} is ${given}; ${issue?.message}.`;
+    const wrong = new pulumi.InputPropertyError({ propertyPath: path, reason });
+    // Pulumi shows it without its stack only where a component is made. Once an Output comes to be known, an error ends the
+    // program as an unhandled exception, unless it says that it is a RunError too.
+    throw isPlain(value) ? wrong : Object.assign(wrong, { __pulumiRunError: true });
   };
   return isPlain(value) ? check(value) : (pulumi.output(value).apply(check as never) as pulumi.Output<T>);
 }

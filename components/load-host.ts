@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { UserError } from "../core/base/errors.ts";
+import { withoutStack } from "./_run-error.ts";
 import type { HostArgs } from "./host.ts";
 
 /** Where a host's settings are looked for; given, so that a program may look elsewhere. */
@@ -19,18 +19,8 @@ export async function loadHost(host: string, options: LoadHostOptions = {}): Pro
   const { folder = process.cwd(), environment = process.env } = options;
   // Only here: what reads settings and secrets brings packages that look at the environment as they load.
   const { loadProgram } = await import("../core/tasks/program.ts");
-  try {
-    const { warnings, ...args } = await loadProgram({
-      stack: host,
-      folder,
-      environment,
-      dryRun: pulumi.runtime.isDryRun(),
-    });
-    for (const warning of warnings) await pulumi.log.warn(warning);
-    return args;
-  } catch (error) {
-    // One line a problem: the stack of ours says a team nothing.
-    if (error instanceof UserError) throw new pulumi.RunError(error.message);
-    throw error;
-  }
+  const asked = { stack: host, folder, environment, dryRun: pulumi.runtime.isDryRun() };
+  const { warnings, ...args } = await loadProgram(asked).catch(withoutStack);
+  for (const warning of warnings) await pulumi.log.warn(warning);
+  return args;
 }

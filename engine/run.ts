@@ -1,5 +1,5 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
-import { messageOf, UserError } from "../core/base/errors.ts";
+import { isOfSettingsError, messageOf, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { wrongPassphrase } from "../core/project/state/passphrase.ts";
 import { type Progress, plainLines, showEvents } from "./progress.ts";
@@ -46,7 +46,7 @@ export async function runEngine<T>(
       (reasons.length > 0 ? "The reason stands above." : text.split("\n").slice(0, 12).join("\n"));
     throw new UserError(
       `${host}: ${operation} failed. ${said} Nothing more was done; once it is mended, run the same command again.`,
-      { reasons },
+      { reasons, ...(reasons.some(isOfSettingsError) && { exitCode: exitCodes.settings }) },
     );
   }
 }

@@ -50,6 +50,10 @@ export class SettingsError extends UserError {
   }
 }
 
+/** Whether a text that came by way of another program, as the engine, is of a {@link SettingsError}. */
+export const isOfSettingsError = (text: string): boolean =>
+  /(?:^|\n)(?:1 setting has|\d+ settings have) to be mended; nothing was changed\./.test(text);
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -77,7 +77,7 @@ describe("an input that is wrong is refused at once, with its path", () => {
       "a host's name",
       () => server({ host: "Web 1" }),
       "host",
-      /HetznerServer: host is "Web 1"; allowed: a small letter/,
+      /HetznerServer: host is "Web 1"; allowed: a lowercase letter/,
     ],
     [
       "no firewall at all",
@@ -114,6 +114,13 @@ describe("an input that is wrong is refused at once, with its path", () => {
       Record<"isKnown" | "isSecret", Promise<unknown>>;
     const [value] = await Promise.allSettled([parts.promise(), parts.allResources(), parts.isKnown, parts.isSecret]);
     expect(value).toMatchObject({ status: "rejected", reason: { propertyPath: "address" } });
+    // The engine's runner shows such an error without a stack.
+    expect(value?.status === "rejected" && pulumi.RunError.isInstance(value.reason)).toBe(true);
+  });
+
+  it("and a server whose IPv4 was removed is said to have none", () => {
+    const refused = shapes.ipv4.safeParse("").error?.issues[0]?.message;
+    expect(refused).toMatch(/has no public IPv4 address any more.*Assign one in the Hetzner console/);
   });
 });
 
