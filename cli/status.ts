@@ -1,7 +1,8 @@
-import { resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { Command } from "commander";
 import pMap from "p-map";
 import { exitCodes } from "../core/base/exit-codes.ts";
+import { gitAnswer } from "../core/base/machine/git.ts";
 import { writePublicFile } from "../core/base/machine/private-files.ts";
 import { exitCodeOf } from "../core/host/lockdown/prove.ts";
 import { findLayout } from "../core/project/layout.ts";
@@ -60,6 +61,11 @@ export function statusCommand(): Command {
       if (options.html !== undefined) {
         await writePublicFile(resolve(options.html), pageOf(hosts, now));
         tell(`wrote ${options.html}`);
+        if (couldBeCommitted(resolve(options.html))) {
+          tell(
+            `warning: ${options.html} holds the addresses of your hosts, and git does not ignore it. Add it to .gitignore, or write it outside the repository.`,
+          );
+        }
       }
       if (options.json) printJson({ ok, at: now.toISOString(), hosts });
       else if (hosts.length > 0) process.stdout.write(tableText(hosts));
@@ -70,6 +76,12 @@ export function statusCommand(): Command {
 /** As of `verify`, and 1 for what is wrong beside that. */
 function exitCodeOfHost({ ok, answer = "locked" }: HostStatus): number {
   return ok ? exitCodes.ok : exitCodeOf(answer);
+}
+
+/** Whether `git add --all` would take the file; git says 0 for one that is ignored, 128 where there is no repository. */
+function couldBeCommitted(path: string): boolean {
+  const { exitCode, stderr } = gitAnswer(dirname(path), ["check-ignore", "--quiet", "--", basename(path)]);
+  return exitCode === 1 && stderr === "";
 }
 
 /** A pipe has no width: there the table is never broken. */
