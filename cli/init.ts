@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { cidrProblem } from "../core/project/firewall/cidr.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
-import { hostNamePattern } from "../core/project/settings/names.ts";
+import { hostName } from "../core/project/settings/names.ts";
 import { hostEntry, readStackJson } from "../core/project/settings/stack-json.ts";
 import { scaffold } from "../core/tasks/scaffold.ts";
 import { makeSecrets } from "./secrets/init.ts";
@@ -83,7 +83,7 @@ async function askHost(layout: Layout): Promise<string> {
   if (!canAsk()) return hosts.length === 1 && hosts[0] !== undefined ? hosts[0] : "";
   return askText("Name of the host, e.g. web-1", {
     initial: hosts[0] ?? "",
-    problemOf: (value) => (hostNamePattern.test(value) ? undefined : 'allowed: a small letter, then a-z, 0-9 and "-"'),
+    problemOf: (value) => hostName.safeParse(value).error?.issues[0]?.message,
   });
 }
 

@@ -100,7 +100,7 @@ function checkEntry(next: unknown, host: string, entry: ScaffoldRequest["entry"]
   const name = hostName.safeParse(host);
   if (!name.success) {
     const allowed = name.error.issues.map(({ message }) => message).join("; ");
-    return [{ where: "--host", setting: "host", message: `"${host}" is no host name; ${allowed}.` }];
+    return [{ where: "--host", setting: "host", message: `"${host}" is not a host name; ${allowed}.` }];
   }
   const options = { adminCidr: "--admin-cidr", sshPubkeyFile: "--ssh-pubkey", serverType: "--server-type" } as const;
   const problems = parseStackJson(JSON.stringify(next), "stack.json").problems;
