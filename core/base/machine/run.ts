@@ -1,7 +1,7 @@
 import { execa, type Options, type Result } from "execa";
 import { hasCode, UserError } from "../errors.ts";
-import { cleanEnvironment } from "./environment.ts";
 import { throwUnlessStarted } from "../system-errors.ts";
+import { cleanEnvironment } from "./environment.ts";
 
 /** Options every child gets: text in and out, never a shell, killed with us. */
 const base = { stdin: "ignore", reject: false, stripFinalNewline: false } as const;
