@@ -48,6 +48,7 @@ const words = /(?<![\w@/.:-])(clawdlets|pulumi)((?: (?:--?[a-z][\w-]*|[\w./<>*'"
 /** Where the name of the program is the subject of a sentence, or part of a name. */
 const prose = new Set([
   "is",
+  "as",
   "did",
   "in",
   "and",
@@ -145,8 +146,12 @@ it.each([
   "then: pulumi unlock --stack web-1",
   "then: pulumi stack forget web-1",
   "then: pulumi cancel --force-it",
-])("a command that is not there is found out: %s", async (text) => {
-  const commands = commandsIn({ file: "", text });
-  expect(commands).toHaveLength(1);
-  expect(await problemOf(commands[0]?.argv ?? [])).toBeDefined();
-}, 120_000);
+])(
+  "a command that is not there is found out: %s",
+  async (text) => {
+    const commands = commandsIn({ file: "", text });
+    expect(commands).toHaveLength(1);
+    expect(await problemOf(commands[0]?.argv ?? [])).toBeDefined();
+  },
+  120_000,
+);
