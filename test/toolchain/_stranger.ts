@@ -8,7 +8,7 @@ import provider from "@pulumi/pulumi/proto/provider_pb.js";
 import resource from "@pulumi/pulumi/proto/resource_pb.js";
 import structs from "google-protobuf/google/protobuf/struct_pb.js";
 
-const seconds = 5;
+const seconds = 60;
 
 /** Whether a server answers the first bytes of HTTP/2, or closes without a word. */
 function answers(port: number): Promise<boolean> {

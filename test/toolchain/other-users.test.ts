@@ -82,7 +82,7 @@ async function engineAtWork({ program = commandProgram, runtime, args = [] }: Pa
   stack.write("commands.json", JSON.stringify({ long: { create } }));
   const running = stack.start("up", "--yes", "--skip-preview", "--stack", "s", ...args);
   onTestFinished(() => void running.kill("SIGKILL"));
-  await vi.waitFor(() => expect(existsSync(`${stack.folder}/started`)).toBe(true), { timeout: 60_000, interval: 50 });
+  await vi.waitFor(() => expect(existsSync(`${stack.folder}/started`)).toBe(true), { timeout: 120_000, interval: 50 });
   const ports = portsBelow(running.pid ?? 0);
   const finish = async () => {
     stack.write("go-on", "");
@@ -99,7 +99,7 @@ async function attack(as: string[], mark: string, ports: number[]): Promise<numb
 }
 
 describeWith({ programs: ["setpriv"], root: true }, "another user of this machine, while the engine is at work", () => {
-  it("gets no answer from any of its ports, and runs nothing", { timeout: 120_000 }, async () => {
+  it("gets no answer from any of its ports, and runs nothing", { timeout: 300_000 }, async () => {
     const { ports, finish } = await engineAtWork();
     const mark = join(folder, "by-stranger");
     expect(new Set(ports.map(({ program }) => program))).toEqual(
@@ -118,7 +118,7 @@ describeWith({ programs: ["setpriv"], root: true }, "another user of this machin
     expect(all).toContain("it comes from user 65534, and this process runs as user 0");
   });
 
-  it("gets no answer from our program and our policy pack either", { timeout: 120_000 }, async () => {
+  it("gets no answer from our program and our policy pack either", { timeout: 300_000 }, async () => {
     const work = { program: programWithHook, runtime: ownRuntime, args: ["--policy-pack", join(repository, "policy")] };
     const { ports, finish } = await engineAtWork(work);
     const ofNode = ports.filter(({ program }) => program === "node").map(({ port }) => port);
@@ -130,7 +130,7 @@ describeWith({ programs: ["setpriv"], root: true }, "another user of this machin
     expect(exitCode, all).toBe(0);
   });
 
-  it("would run a command with the engine's environment, were it the same user", { timeout: 120_000 }, async () => {
+  it("would run a command with the engine's environment, were it the same user", { timeout: 300_000 }, async () => {
     const { ports, finish } = await engineAtWork();
     const mark = join(folder, "by-ourselves");
     const answering = await attack(
