@@ -93,8 +93,11 @@ async function engineAtWork({ program = commandProgram, runtime, args = [] }: Pa
 
 /** What answered, as whom the command in front of it makes the script run. */
 async function attack(as: string[], mark: string, ports: number[]): Promise<number[]> {
-  const [command = "", ...args] = [...as, process.execPath, script, mark, ...ports.map(String)];
-  const { stdout } = await execa(command, args, { env: { PATH: process.env["PATH"] ?? "" }, extendEnv: false });
+  // By standard input, since the stranger cannot enter our folder for temporary files.
+  const node = [process.execPath, "--input-type=module", "-", mark, ...ports.map(String)];
+  const [command = "", ...args] = [...as, ...node];
+  const env = { PATH: process.env["PATH"] ?? "" };
+  const { stdout } = await execa(command, args, { env, extendEnv: false, cwd: "/", inputFile: script });
   return JSON.parse(stdout);
 }
 
