@@ -12,6 +12,7 @@ import {
   officialAnswers,
   officialSource,
 } from "./official.ts";
+import { ownUserHash } from "./own-user.ts";
 import {
   type Engine,
   engineStamp,
@@ -72,6 +73,7 @@ function complete(paths: ToolchainPaths, { root, sources, origin }: EnsureOption
   if (engine === undefined || (origin !== undefined && (origin === "build") !== (engine.origin === "built")))
     return undefined;
   if (engine.origin === "official") return engine;
+  if (readStamp(paths, "own-user") !== ownUserHash(sources)) return undefined;
   const missing = [...neededOf(paths, sources), ...missingOf(paths, testToolsOf(paths, sources))];
   return missing.length === 0 ? engine : undefined;
 }
@@ -87,9 +89,11 @@ const missingOf = (paths: ToolchainPaths, components: Component[]) =>
 type SetUp = EnsureOptions & { signal: AbortSignal };
 
 async function setUp(paths: ToolchainPaths, options: SetUp): Promise<void> {
-  rmSync(join(paths.stamps, "engine"), { force: true });
+  for (const stamp of ["engine", "own-user"]) rmSync(join(paths.stamps, stamp), { force: true });
+  const { sources } = options;
   const origin = await setUpEngine(paths, options);
   await checkEngine(paths);
+  if (origin === "built") writeStamp(paths, "own-user", ownUserHash(sources));
   writeStamp(paths, "engine", engineStamp(origin));
   await buildTestTools(paths, options);
 }
@@ -98,17 +102,33 @@ async function setUpEngine(paths: ToolchainPaths, options: SetUp): Promise<Engin
   const { sources, report, signal, origin, official = officialSource() } = options;
   const hasSops = await rememberSops(paths);
   if (origin === "official" || (origin === undefined && (await officialAnswers(official)))) {
+    const unknown = unknownOf(official).filter((name) => !(hasSops && name === "sops"));
+    const rest = componentsOf(paths, sources).filter(({ name }) => unknown.includes(name));
+    // Found before anything is downloaded.
+    const go = rest.length > 0 ? await findGo(paths, signal) : undefined;
     await installOfficial(paths, official, report, signal);
-    if (!hasSops) await installOfficialSops(paths, official, report, signal);
+    if (!hasSops && !unknown.includes("sops")) await installOfficialSops(paths, official, report, signal);
+    if (go !== undefined) {
+      const text = `no digest is pinned for the official download of ${unknown.join(", ")}: built from source`;
+      report({ kind: "note", component: "pulumi", seconds: 0, text });
+      await buildAll(paths, missingOf(paths, rest), go, report);
+    }
     return "official";
   }
   if (origin === undefined) {
-    const text = "the official downloads do not answer: building from source, once, with Go";
+    const why = official.pulumi.sha256 === undefined ? "have no pinned digest" : "do not answer";
+    const text = `the official downloads ${why}: building from source, once, with Go`;
     report({ kind: "note", component: "pulumi", seconds: 0, text });
   }
   const go = await findGo(paths, signal);
   await buildAll(paths, neededOf(paths, sources), go, report);
   return "built";
+}
+
+/** What of an official engine is not downloaded, since nobody could tell whether it is the right one. */
+function unknownOf({ sops, plugins }: OfficialSource): string[] {
+  const all = Object.entries({ ...plugins, sops: sops.sha256 });
+  return all.filter(([, sum]) => sum === undefined).map(([name]) => name);
 }
 
 /** What only tests run: built beside an official engine too. Where it cannot be, the engine is none the worse. */

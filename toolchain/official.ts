@@ -1,58 +1,64 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { execa } from "execa";
 import { type Report, ToolchainError } from "./errors.ts";
 import { timed } from "./install.ts";
 import type { ToolchainPaths } from "./paths.ts";
-import { pins, plugins } from "./pins.ts";
+import { digests, type PluginName, pins, platform, plugins } from "./pins.ts";
 
-/** A download and the sums that its release publishes; a sum that we pinned ourselves we could not have checked. */
+/** A download and what it has to be. */
 interface Download {
   url: string;
-  sums: string;
-  algorithm: "sha256" | "sha512";
+  /** Left out: nobody has pinned one, so it is not downloaded. */
+  sha256: string | undefined;
 }
 
 /** Pulumi's own downloads, and those of sops. @see https://www.pulumi.com/docs/install/versions */
 export interface OfficialSource {
   pulumi: Download;
   sops: Download;
+  /** SHA-256 of the archives; where the engine gets them from is its own business. */
+  plugins: Readonly<Record<PluginName, string | undefined>>;
 }
 
 export function officialSource(): OfficialSource {
-  const system = process.platform === "darwin" ? "darwin" : "linux";
-  const pulumi = `pulumi-v${pins.pulumi}-${system}-${process.arch === "arm64" ? "arm64" : "x64"}.tar.gz`;
-  const sops = `sops-v${pins.sops}.${system}.${process.arch === "arm64" ? "arm64" : "amd64"}`;
-  const sopsRelease = `https://github.com/getsops/sops/releases/download/v${pins.sops}`;
+  const [system, cpu] = platform.split("-");
+  const release = (project: string, version: string) => `https://github.com/${project}/releases/download/v${version}`;
   return {
     pulumi: {
-      url: `https://get.pulumi.com/releases/sdk/${pulumi}`,
-      sums: `https://github.com/pulumi/pulumi/releases/download/v${pins.pulumi}/SHA512SUMS`,
-      algorithm: "sha512",
+      url: `${release("pulumi/pulumi", pins.pulumi)}/pulumi-v${pins.pulumi}-${platform}.tar.gz`,
+      sha256: digests.pulumi[platform],
     },
     sops: {
-      url: `${sopsRelease}/${sops}`,
-      sums: `${sopsRelease}/sops-v${pins.sops}.checksums.txt`,
-      algorithm: "sha256",
+      url: `${release("getsops/sops", pins.sops)}/sops-v${pins.sops}.${system}.${cpu === "x64" ? "amd64" : cpu}`,
+      sha256: digests.sops[platform],
+    },
+    plugins: {
+      hcloud: digests.hcloud[platform],
+      random: digests.random[platform],
+      command: digests.command[platform],
     },
   };
 }
 
-/** Whether the download servers answer within three seconds. */
-export async function officialAnswers({ pulumi, sops }: OfficialSource): Promise<boolean> {
-  const looks = [pulumi.url, pulumi.sums, sops.sums].map(async (url) => {
-    const response = await fetch(url, { method: "HEAD", signal: AbortSignal.timeout(3000) });
-    return response.ok;
-  });
-  const answers = await Promise.allSettled(looks);
-  return answers.every((answer) => answer.status === "fulfilled" && answer.value);
+/** Whether the engine can be downloaded: we know what it has to be, and its server answers within three seconds. */
+export async function officialAnswers({ pulumi }: OfficialSource): Promise<boolean> {
+  if (pulumi.sha256 === undefined) return false;
+  try {
+    return (await fetch(pulumi.url, { method: "HEAD", signal: AbortSignal.timeout(3000) })).ok;
+  } catch {
+    return false; // Whatever the reason, there is the build.
+  }
 }
 
-/** Installs the official engine and plugins. The plugins come by the engine's own command, as users get them. */
+/**
+ * Installs the official engine, and the plugins whose digest is known. These come by the engine's own command, which checks
+ * it; the others are left to be built.
+ */
 export function installOfficial(
   paths: ToolchainPaths,
-  { pulumi }: OfficialSource,
+  { pulumi, plugins: sums }: OfficialSource,
   report: Report,
   signal: AbortSignal,
 ): Promise<void> {
@@ -67,7 +73,9 @@ export function installOfficial(
     renameSync(join(unpacked, "pulumi"), paths.bin);
     const env = { PULUMI_HOME: paths.home, PULUMI_SKIP_UPDATE_CHECK: "true" };
     for (const plugin of plugins) {
-      const args = ["plugin", "install", "resource", plugin, pins[plugin]];
+      const sum = sums[plugin];
+      if (sum === undefined) continue;
+      const args = ["plugin", "install", "resource", plugin, pins[plugin], "--checksum", sum];
       const { exitCode, all } = await execa(join(paths.bin, "pulumi"), args, {
         env,
         reject: false,
@@ -94,35 +102,27 @@ export function installOfficialSops(
   return timed("sops", report, install, "official download");
 }
 
-/** The file, once it is seen to be what the release's sums say. */
-async function checked({ url, sums, algorithm }: Download, signal: AbortSignal): Promise<Buffer> {
-  const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(600_000)]) };
-  const get = async (address: string) => {
-    const response = await fetch(address, options).catch((error: unknown) => {
-      if (signal.aborted) throw error;
-      throw failed(address, String(error instanceof Error && error.cause ? error.cause : error));
-    });
-    if (!response.ok) throw failed(address, `HTTP ${response.status}`);
-    return Buffer.from(await response.arrayBuffer());
-  };
-  const [file, list] = await Promise.all([get(url), get(sums)]);
-  const line = list
-    .toString("utf8")
-    .split("\n")
-    .find(
-      (text) =>
-        text
-          .trim()
-          .split(/[\s*]+/)
-          .at(-1) === basename(url),
-    );
-  if (line?.trim().split(/\s+/)[0] !== createHash(algorithm).update(file).digest("hex")) {
+/** The file, once it is seen to be the pinned one. */
+async function checked({ url, sha256 }: Download, signal: AbortSignal): Promise<Buffer> {
+  if (sha256 === undefined) {
     throw new ToolchainError(
       "official",
-      `${url} is not what ${sums} says. Nothing of it was used. Try again, or build from source: CLAWDLETS_ENGINE=build`,
+      `No digest is pinned for ${url}, so it is not downloaded. Build from source: CLAWDLETS_ENGINE=build`,
     );
   }
-  return file;
+  const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(600_000)]) };
+  const response = await fetch(url, options).catch((error: unknown) => {
+    if (signal.aborted) throw error;
+    throw failed(url, String(error instanceof Error && error.cause ? error.cause : error));
+  });
+  if (!response.ok) throw failed(url, `HTTP ${response.status}`);
+  const file = Buffer.from(await response.arrayBuffer());
+  const found = createHash("sha256").update(file).digest("hex");
+  if (found === sha256) return file;
+  throw new ToolchainError(
+    "official",
+    `${url} has the SHA-256 ${found}, and toolchain/pins.ts says ${sha256}. Nothing of it was used. Try again, or build from source: CLAWDLETS_ENGINE=build`,
+  );
 }
 
 const failed = (what: string, why: string) =>

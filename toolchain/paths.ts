@@ -38,6 +38,8 @@ export interface Engine {
   sops: string;
   /** `official`: downloaded from Pulumi. `built`: from source, with stand-ins for the language host and the command plugin. */
   origin: "official" | "built";
+  /** Whether all of its servers refuse other users of this machine (ownuser/). Those of downloaded parts serve anybody. */
+  refusesOthers: boolean;
 }
 
 /**
@@ -63,6 +65,7 @@ export function findEngine(projectRoot: string): Engine | undefined {
     pulumiHome: paths.home,
     sops,
     origin: origin === engineStamp("official") ? "official" : "built",
+    refusesOthers: process.platform === "linux" && readStamp(paths, "own-user") !== undefined,
   };
 }
 

@@ -27,3 +27,33 @@ export function isAtLeast(found: string, wanted: string): boolean {
   const [major = 0, minor = 0] = wanted.split(".").map(Number);
   return foundMajor > major || (foundMajor === major && foundMinor >= minor);
 }
+
+/** `linux-x64`: what official downloads are made for. */
+export type Platform = `${"linux" | "darwin"}-${"x64" | "arm64"}`;
+
+export const platform: Platform = `${process.platform === "darwin" ? "darwin" : "linux"}-${process.arch === "arm64" ? "arm64" : "x64"}`;
+
+/**
+ * SHA-256 of the official downloads of these versions, none of them taken from the server that has the file. What has no
+ * digest here is never downloaded, but built from source.
+ */
+export const digests: Readonly<Record<"pulumi" | "sops" | PluginName, Readonly<Partial<Record<Platform, string>>>>> = {
+  // github.com/pulumi/homebrew-tap, Formula/pulumi.rb at 51fb494f9549f08978388a9994547e46509279af.
+  pulumi: {
+    "linux-x64": "94ba357acac23d01474084c4b00098dc0f7bc70ce13f34c777459254a5f718e5",
+    "linux-arm64": "edc8327463a72160bb36cf82cf5062da9c8a244290a706d9980988e7bf486853",
+    "darwin-x64": "eaca4c3b8277bfa3ab061fa3b270d1c66358a0b2e613da8c5587a04b7226c534",
+    "darwin-arm64": "57c27f179e527e2cf9f62b841a448af72a020e44b2fb4ee0d9bd85556c00c864",
+  },
+  // As several public repositories pin them that have nothing to do with each other; all of them agree.
+  sops: {
+    "linux-x64": "e5bec3346a873ae91d871550f3e698c1aad962aff462a080e40f25fde17fef6b",
+    "linux-arm64": "53b0abacd38ef1b12a66d6c100956691b9cefce018d91f81e73ddf7438b94d77",
+    "darwin-x64": "42162d5cef10b74fcf80a045a70e658d7ce6e63d6ea1be6f347e44015714468d",
+    "darwin-arm64": "b97c0d434aab577dc40310e8d22ff9e45eef4c80638ab978daae9b4681c59286",
+  },
+  // Found in no other place than on the servers themselves.
+  hcloud: {},
+  random: {},
+  command: {},
+};

@@ -8,6 +8,8 @@ import { pathToFileURL } from "node:url";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type EnsureOptions, ensureEngine, findEngine, pins, ToolchainError } from "../../toolchain/index.ts";
+import { officialSource } from "../../toolchain/official.ts";
+import { digests } from "../../toolchain/pins.ts";
 import { repository } from "./_stack.ts";
 
 // The Go of this machine is out of sight: only what a test puts on PATH is there.
@@ -95,7 +97,11 @@ const all = [
 describe("building from source", () => {
   test("builds every component once, and nothing the second time", async () => {
     fakeGo();
-    expect(await ensureEngine(options())).toMatchObject({ origin: "built", pulumi: `${root}/.toolchain/bin/pulumi` });
+    expect(await ensureEngine(options())).toMatchObject({
+      origin: "built",
+      refusesOthers: process.platform === "linux",
+      pulumi: `${root}/.toolchain/bin/pulumi`,
+    });
     expect(built()).toEqual(all);
     expect(findEngine(root)).toBeDefined();
     rmSync(join(root, "path/go"));
@@ -206,7 +212,7 @@ test("refuses a CLAWDLETS_ENGINE that is neither", async () => {
 });
 
 describe("the official download", () => {
-  const sum = (file: Buffer, algorithm: "sha256" | "sha512") => createHash(algorithm).update(file).digest("hex");
+  const sum = (file: Buffer | string) => createHash("sha256").update(file).digest("hex");
 
   /** A release of scripts that behave like the engine, on a server of our own. */
   async function release(change: (files: Map<string, Buffer>) => void = () => undefined) {
@@ -215,6 +221,7 @@ describe("the official download", () => {
     script(
       join(folder, "pulumi"),
       `if [ "$1" != plugin ]; then echo v${pins.pulumi}; exit; fi
+      echo "$4 $6 $7" >> "${root}/downloaded"
       mkdir -p "$PULUMI_HOME/plugins/resource-$4-v$5"; : > "$PULUMI_HOME/plugins/resource-$4-v$5/pulumi-resource-$4"`,
     );
     script(join(folder, "pulumi-language-nodejs"), "exit 0");
@@ -223,11 +230,12 @@ describe("the official download", () => {
     const sops = Buffer.from("#!/bin/sh\n");
     const files = new Map([
       ["/pulumi.tar.gz", archive],
-      ["/SHA512SUMS", Buffer.from(`${"0".repeat(128)}  not-pulumi.tar.gz\n${sum(archive, "sha512")}  pulumi.tar.gz\n`)],
       ["/sops", sops],
-      ["/sops.txt", Buffer.from(`${sum(sops, "sha256")}  sops\n`)],
     ]);
     change(files);
+    // Every sum that a release publishes is of what its server has, whoever put it there.
+    const sums = [...files].map(([path, file]) => `${sum(file)}  ${path.slice(1)}\n`).join("");
+    for (const path of ["/SHA512SUMS", "/sops.txt", "/checksums.txt"]) files.set(path, Buffer.from(sums));
     const server = createServer(({ url = "" }, response) => {
       const file = files.get(url);
       response.writeHead(file ? 200 : 404).end(file);
@@ -239,16 +247,25 @@ describe("the official download", () => {
     const at = (path: string) => `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`;
     vi.stubEnv("PATH", ["/usr/bin", "/bin"].join(delimiter));
     return {
-      pulumi: { url: at("/pulumi.tar.gz"), sums: at("/SHA512SUMS"), algorithm: "sha512" },
-      sops: { url: at("/sops"), sums: at("/sops.txt"), algorithm: "sha256" },
-    } as const;
+      pulumi: { url: at("/pulumi.tar.gz"), sha256: sum(archive) },
+      sops: { url: at("/sops"), sha256: sum(sops) },
+      plugins: { hcloud: sum("hcloud"), random: sum("random"), command: sum("command") },
+    };
   }
+
+  const downloaded = () => readFileSync(join(root, "downloaded"), "utf8").trim().split("\n");
 
   test("is used where it answers, and is not built", async () => {
     const official = await release();
-    expect(await ensureEngine(options({ origin: undefined, official }))).toMatchObject({ origin: "official" });
+    expect(await ensureEngine(options({ origin: undefined, official }))).toMatchObject({
+      origin: "official",
+      refusesOthers: false,
+    });
     expect(existsSync(join(root, "built"))).toBe(false);
     expect(told.at(-1)).toMatch(/^age note not built, and only tests need it: There is no Go/);
+    expect(downloaded(), "the engine checks its plugins").toEqual(
+      Object.entries(official.plugins).map(([name, digest]) => `${name} --checksum ${digest}`),
+    );
   });
 
   test("has age built beside it where there is Go, and is as good without", async () => {
@@ -265,22 +282,56 @@ describe("the official download", () => {
     const official = await release((files) => files.clear());
     fakeGo();
     expect(await ensureEngine(options({ origin: undefined, official }))).toMatchObject({ origin: "built" });
-    expect(told[0]).toContain("building from source");
+    expect(told[0]).toContain("the official downloads do not answer: building from source");
   });
 
   test.each([
-    ["another byte in the archive", "/pulumi.tar.gz", "not the archive"],
-    ["another sum", "/SHA512SUMS", `${"0".repeat(128)}  pulumi.tar.gz\n`],
-    ["no sum for it", "/SHA512SUMS", "\n"],
-  ])("is refused for %s, and nothing of it is used", async (_name, path, text) => {
-    const official = await release((files) => files.set(path, Buffer.from(text)));
+    ["the engine's archive", "/pulumi.tar.gz", "pulumi"],
+    ["sops", "/sops", "sops"],
+  ] as const)("is refused for another byte in %s, though the server's sums fit it", async (_name, path, part) => {
+    const official = await release((files) =>
+      files.set(path, Buffer.concat([files.get(path) ?? Buffer.of(), Buffer.of(0)])),
+    );
     const { code, message } = await refusal({ origin: "official", official });
     expect(code).toBe("official");
-    expect(message).toContain(
-      `${official.pulumi.url} is not what ${official.pulumi.sums} says. Nothing of it was used.`,
-    );
+    expect(message).toContain(`${official[part].url} has the SHA-256 `);
+    expect(message).toContain(`, and toolchain/pins.ts says ${official[part].sha256}. Nothing of it was used.`);
     expect(message).toContain("CLAWDLETS_ENGINE=build");
-    expect(existsSync(join(root, ".toolchain/bin"))).toBe(false);
+    expect(existsSync(join(root, ".toolchain/bin", part))).toBe(false);
+    expect(findEngine(root)).toBeUndefined();
+  });
+
+  test("is not made of what has no pinned digest: that is built", async () => {
+    const official = await release();
+    const path = process.env["PATH"] ?? "";
+    fakeGo();
+    vi.stubEnv("PATH", [join(root, "path"), path].join(delimiter));
+    const unknown = { ...official, sops: { ...official.sops, sha256: undefined } };
+    const plugins = { hcloud: undefined, random: official.plugins.random, command: undefined };
+    expect(await ensureEngine(options({ origin: "official", official: { ...unknown, plugins } }))).toMatchObject({
+      origin: "official",
+    });
+    expect(downloaded()).toEqual([`random --checksum ${official.plugins.random}`]);
+    expect(built().slice(0, -2)).toEqual([
+      "./command",
+      "github.com/getsops/sops/v3/cmd/sops",
+      "./tfgen",
+      "./plugin/hcloud",
+    ]);
+    expect(told.join("\n")).toContain("no digest is pinned for the official download of hcloud, command, sops");
+  });
+
+  test("is not used at all where the engine has none, and is refused where it was asked for", async () => {
+    const { pulumi, ...rest } = await release();
+    const official = { ...rest, pulumi: { ...pulumi, sha256: undefined } };
+    const { code, message } = await refusal({ origin: "official", official });
+    expect(code).toBe("official");
+    expect(message).toBe(
+      `No digest is pinned for ${pulumi.url}, so it is not downloaded. Build from source: CLAWDLETS_ENGINE=build`,
+    );
+    fakeGo();
+    expect(await ensureEngine(options({ origin: undefined, official }))).toMatchObject({ origin: "built" });
+    expect(told.join("\n")).toContain("the official downloads have no pinned digest: building from source");
   });
 
   test("that is not there says which address and which answer", async () => {
@@ -288,5 +339,16 @@ describe("the official download", () => {
     const { code, message } = await refusal({ origin: "official", official });
     expect(code).toBe("official");
     expect(message).toContain(`${official.pulumi.url} could not be downloaded: HTTP 404`);
+  });
+
+  test("of these versions has digests of 64 hex digits, for every platform or for none", () => {
+    for (const [part, sums] of Object.entries(digests)) {
+      expect([0, 4], part).toContain(Object.keys(sums).length);
+      for (const digest of Object.values(sums)) expect(digest).toMatch(/^[0-9a-f]{64}$/);
+    }
+    expect(officialSource().pulumi).toEqual({
+      url: expect.stringContaining(`/pulumi-v${pins.pulumi}-${process.platform}-`),
+      sha256: Object.entries(digests.pulumi).find(([each]) => each === `${process.platform}-${process.arch}`)?.[1],
+    });
   });
 });
