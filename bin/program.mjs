@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import { build, root } from "./compiled/fresh.mjs";
 import { mapStacksOf } from "./compiled/late-modules.cjs";
 import "./compiled/own-user.cjs";
+import "./compiled/source-positions.cjs";
 import { withNothingShared } from "./compiled/tsx.cjs";
 
 const asked = resolve("index.ts");

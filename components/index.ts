@@ -1,4 +1,5 @@
 import "./_requirements.ts";
+import "./_source-positions.ts";
 
 export { AgeKey, type AgeKeyArgs } from "./age-key.ts";
 export { type BootstrapKeysArgs, bootstrapUserData } from "./bootstrap-user-data.ts";

@@ -8,7 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -167,6 +167,12 @@ describe("creating", () => {
     const { stdout } = await pulumi("stack", "export", "--show-secrets");
     expect(stdout).toContain("ssh_keys"); // The one-time keys, so this is the decrypted text.
     expect(leaksIn(stdout)).toEqual([]);
+  });
+
+  it("keeps no path of this machine in the state", async () => {
+    const { stdout } = await pulumi("stack", "export", "--show-secrets");
+    for (const path of [demo.layout.root, folder, process.cwd(), homedir(), "node_modules", "sourcePosition"])
+      expect(stdout.includes(path), path).toBe(false);
   });
 
   it("leaves one-time keys in the state that open nothing any more", async () => {
