@@ -83,7 +83,7 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
   const unasked = dryRun && local.value?.token ? await refuseNew(layout, settings, local.value) : undefined;
   const configuration = await wantedConfiguration(layout, settings, local.value);
   const interrupted = halfMade(layout, stack);
-  const bootstrapKeys = readBootstrapKeys(host);
+  const bootstrapKeys = readBootstrapKeys(host, !dryRun);
   // Who the admins are is local; where that is not there, as in CI, a network for documentation (RFC 5737) stands for them,
   // so that a preview against another revision sees which rule is new. HostFirewall alone would leave its rules out.
   const isUnknown = dryRun && !local.value && settings.sshExposure === "public";

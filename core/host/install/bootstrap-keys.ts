@@ -19,12 +19,16 @@ export async function replaceBootstrapKeys(host: HostLayout, name: string): Prom
   await replaceSshKey(host.bootstrapHostKey, `${name} bootstrap host, one time`);
 }
 
-/** @returns undefined on machines that have no `.clawdlets`, such as CI */
-export function readBootstrapKeys(host: HostLayout): BootstrapKeys | undefined {
+/**
+ * @param withPrivateKey false for a preview, which creates no server: the engine's log (`-v=9`) shows what it is given, and the
+ * key would open the next server of this name
+ * @returns undefined on machines that have no `.clawdlets`, such as CI
+ */
+export function readBootstrapKeys(host: HostLayout, withPrivateKey = true): BootstrapKeys | undefined {
   const files = [host.bootstrapClientKey, host.bootstrapHostKey];
   if (!files.every((file) => existsSync(file) && existsSync(`${file}.pub`))) return undefined;
   return {
-    hostPrivateKey: readFileSync(host.bootstrapHostKey, "utf8"),
+    hostPrivateKey: withPrivateKey ? readFileSync(host.bootstrapHostKey, "utf8") : "(not needed for a preview)",
     hostPublicKey: publicKeyOf(host.bootstrapHostKey),
     clientPublicKey: publicKeyOf(host.bootstrapClientKey),
   };

@@ -33,6 +33,15 @@ describe("a preview", () => {
     expect((await preview(layout.root)).settings.host).toBe(host);
   });
 
+  it("hands the engine no private key: its log would show it, and the next server of this name would answer with it", async () => {
+    const { layout, store } = await initialised();
+    const { bootstrapKeys } = await preview(layout.root);
+    expect(bootstrapKeys?.hostPublicKey).toMatch(/^ssh-ed25519 /);
+    const key = readFileSync(store.files.bootstrapHostKey, "utf8");
+    expect(key).toContain("PRIVATE KEY");
+    for (const line of key.trim().split("\n")) expect(JSON.stringify(bootstrapKeys)).not.toContain(line);
+  });
+
   it("works in a clone without .clawdlets", async () => {
     const { layout } = await initialised();
     rmSync(layout.dir, { recursive: true });
