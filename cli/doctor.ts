@@ -44,11 +44,13 @@ export function doctorCommand(): Command {
       const hosts = chooseHosts(layout, options.host === undefined ? { all: true } : { host: options.host });
       const chosen = options.scope === undefined ? scopes : [options.scope];
       const scanSecrets = chosen.includes("repo") ? await scannerOrNone() : undefined;
+      const engine = findEngine(engineRoot);
       const context: DoctorContext = {
         layout,
         hosts,
         environment: process.env,
-        sops: findEngine(engineRoot)?.sops,
+        sops: engine?.sops,
+        ...(engine && { refusesOthers: engine.refusesOthers }),
         ...(scanSecrets && { scanSecrets }),
         signal: stopSignal(),
       };

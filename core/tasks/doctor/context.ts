@@ -15,6 +15,8 @@ export interface DoctorContext {
   environment: Readonly<Record<string, string | undefined>>;
   /** Path of sops, where there is one. */
   sops: string | undefined;
+  /** Whether the engine's servers refuse other users of this machine. Left out: not looked at. */
+  refusesOthers?: boolean;
   /** Looks through what git tracks. Left out: said to be not looked at. */
   scanSecrets?: (root: string) => Promise<Leak[]>;
   signal: AbortSignal;

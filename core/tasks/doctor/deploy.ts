@@ -13,6 +13,7 @@ import type { HostSettings, LocalSettings } from "../../project/settings/host.ts
 import type { DoctorContext } from "./context.ts";
 import { attempt, type Finding, fromProblems, type Looked, notLookedAt, ok, problem, warning } from "./finding.ts";
 import { checkOrphans, checkWindows } from "./orphans.ts";
+import { checkOtherUsers } from "./other-users.ts";
 import { readSettings } from "./stack.ts";
 
 /** What an installation would need, what is at Hetzner, and whether the hosts are closed. Says what could not be reached. */
@@ -41,6 +42,7 @@ export async function checkDeploy(context: DoctorContext): Promise<Finding[]> {
   });
   const isOnline = hetzner !== undefined;
   const tools = [
+    ...(context.refusesOthers === undefined ? [] : checkOtherUsers(context.refusesOthers)),
     ...(await checkPrograms()),
     ...(await checkEach(context, (_, settings, local) => checkTools(context, settings, local, isOnline))),
   ];

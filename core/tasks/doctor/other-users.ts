@@ -1,0 +1,36 @@
+import { existsSync, readFileSync } from "node:fs";
+import { type Finding, type Looked, ok, warning } from "./finding.ts";
+
+/** Accounts of people: ids that useradd gives, with a shell that lets somebody in. macOS begins at 501. */
+export function otherPeople(accounts: string, ourselves: number, isMac: boolean): string[] {
+  return accounts.split("\n").flatMap((line) => {
+    const [name = "", , uid = "", , , , shell = ""] = line.split(":");
+    const id = Number(uid);
+    const isPerson =
+      id >= (isMac ? 501 : 1000) && id < 65_534 && !/(^|\/)(nologin|false|true|sync)$/.test(shell.trim());
+    return isPerson && id !== ourselves && name !== "" ? [name] : [];
+  });
+}
+
+/**
+ * Whether somebody else on this machine could call the engine while it runs. A file that is not there, as in a container, says
+ * nothing of anybody.
+ * @param refusesOthers whether the engine's servers serve our own user only
+ */
+export function checkOtherUsers(refusesOthers: boolean, file = "/etc/passwd"): Finding[] {
+  const looked: Looked = { scope: "deploy", check: "other users", looked: file };
+  if (refusesOthers) return [ok(looked, "the engine serves your own user only")];
+  const accounts = existsSync(file) ? readFileSync(file, "utf8") : "";
+  const others = otherPeople(accounts, process.getuid?.() ?? -1, process.platform === "darwin");
+  if (others.length === 0) return [ok(looked, "nobody else has an account with a login shell here")];
+  const some = `${others.slice(0, 3).join(", ")}${others.length > 3 ? ` and ${others.length - 3} more` : ""}`;
+  return [
+    warning(
+      looked,
+      `while this engine runs, other users of this machine (${some}) can have it run commands with your tokens.`,
+      process.platform === "linux"
+        ? "build the engine, which refuses them: CLAWDLETS_ENGINE=build sh scripts/setup.sh"
+        : "use a machine of your own, or a Linux machine with a built engine (CLAWDLETS_ENGINE=build)",
+    ),
+  ];
+}
