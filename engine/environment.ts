@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { type Problem, SettingsError, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
-import { cleanEnvironment, inheritedBy } from "../core/base/machine/environment.ts";
+import { cleanEnvironment, inheritedBy, noRepository } from "../core/base/machine/environment.ts";
 import { engineFolder, packageRoot } from "../core/base/machine/package-root.ts";
 import { makePrivateFolder, readPrivateFile } from "../core/base/machine/private-files.ts";
 import { quoted } from "../core/base/wording.ts";
@@ -54,6 +54,8 @@ export function engineEnvironment(layout: Layout, engine: Engine): Record<string
     ...cleanEnvironment(),
     ...inheritedBy((key) => handedOn.test(key) || (isOfBackend.test(key) && !readProjectFile(layout).hasLocalState)),
     ...ofOurs(layout, engine),
+    // The engine runs `git status`, which would start `core.fsmonitor` and filters of the repository with all of this.
+    GIT_DIR: noRepository,
     PATH: path,
     ...tokensOf(layout),
   };
@@ -103,14 +105,14 @@ export function foreignBackend(
 }
 
 /**
- * Without the path of the operator's age identity: nothing that the engine starts has business with it.
+ * Without what is read from the file alone, where it is needed.
  * @throws SettingsError for what must not be used: the engine sends the token wherever HCLOUD_ENDPOINT says
  */
-function tokensOf(layout: Layout): Omit<LocalEnv, "SOPS_AGE_KEY_FILE"> {
+function tokensOf(layout: Layout): Omit<LocalEnv, "SOPS_AGE_KEY_FILE" | "GITHUB_TOKEN"> {
   const stackJson = readStackJson(layout);
   const { value, problems } = readEnvFile(layout, process.env, stackJson.value?.envFile);
   if (problems.length > 0) throw new SettingsError(problems);
-  const { SOPS_AGE_KEY_FILE: _, ...tokens } = value;
+  const { SOPS_AGE_KEY_FILE: _, GITHUB_TOKEN: __, ...tokens } = value;
   return tokens;
 }
 

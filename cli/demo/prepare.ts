@@ -2,9 +2,8 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { UserError } from "../../core/base/errors.ts";
-import { git } from "../../core/base/machine/git.ts";
+import { git, runGit } from "../../core/base/machine/git.ts";
 import { writePrivateFile } from "../../core/base/machine/private-files.ts";
-import { run } from "../../core/base/machine/run.ts";
 import { ensureSshKey } from "../../core/base/machine/ssh-keys.ts";
 import { type Layout, layoutOf } from "../../core/project/layout.ts";
 import { openSecrets } from "../../core/project/secrets/open.ts";
@@ -144,6 +143,6 @@ async function commit(layout: Layout, message: string): Promise<void> {
     "-c",
     "commit.gpgsign=false",
   ];
-  const { exitCode, stderr } = await run("git", [...author, "commit", "--quiet", "-m", message], { cwd: layout.root });
+  const { exitCode, stderr } = await runGit(layout.root, [...author, "commit", "--quiet", "-m", message]);
   if (exitCode !== 0) throw new UserError(`git could not commit the demo's project: ${stderr.trim()}`);
 }

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readdirSync, realpathSync, type Stats } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { hasCode, type Problem } from "../base/errors.ts";
-import { run } from "../base/machine/run.ts";
+import { runGit } from "../base/machine/git.ts";
 import type { Layout } from "./layout.ts";
 import { ownFolderProblem } from "./own-folder.ts";
 
@@ -66,7 +66,7 @@ async function checkGit(layout: Layout): Promise<Problem[]> {
   return problems;
 }
 
-const git = (layout: Layout, args: string[]) => run("git", args, { cwd: layout.root, timeoutSeconds: 30 });
+const git = (layout: Layout, args: string[]) => runGit(layout.root, args, { timeoutSeconds: 30 });
 
 function isInRepository(folder: string): boolean {
   const parts = folder.split(sep);

@@ -5,6 +5,7 @@ import { execa } from "execa";
 import { type Document, isMap, visit } from "yaml";
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
+import { noRepository } from "../../core/base/machine/environment.ts";
 import { parseYamlText } from "../../core/base/text/yaml-text.ts";
 import type { Engine } from "../../toolchain/index.ts";
 import { nothingShared, packageRoot } from "../environment.ts";
@@ -43,6 +44,7 @@ export function bareEnvironment(engine: Engine, home: string): Record<string, st
     PULUMI_HOME: engine.pulumiHome,
     PULUMI_SKIP_UPDATE_CHECK: "true",
     ...nothingShared,
+    GIT_DIR: noRepository,
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     NODE_OPTIONS: preloaded.map((file) => `--require=${JSON.stringify(file)}`).join(" "),
     HCLOUD_TOKEN: "x".repeat(64),

@@ -12,6 +12,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
+import { runGit } from "../../core/base/machine/git.ts";
 import { run } from "../../core/base/machine/run.ts";
 import { shown } from "../../core/base/wording.ts";
 
@@ -22,7 +23,7 @@ const isLeftOut = (file: string) => file.split("/").some((part) => leftOut.has(p
 
 /** Files that git tracks although they are never taken along: local state, or packages that nobody fetched. */
 export async function trackedButLeftOut(root: string): Promise<string[]> {
-  const { exitCode, stdout } = await run("git", ["ls-files", "-z", "--cached"], { cwd: root });
+  const { exitCode, stdout } = await runGit(root, ["ls-files", "-z", "--cached"]);
   return exitCode === 0
     ? String(stdout)
         .split("\0")
@@ -36,7 +37,7 @@ export async function trackedButLeftOut(root: string): Promise<string[]> {
  */
 export async function copyTree(root: string, into: string): Promise<void> {
   mkdirSync(into, { recursive: true });
-  const listed = await run("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: root });
+  const listed = await runGit(root, ["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
   const files =
     listed.exitCode === 0
       ? String(listed.stdout)
@@ -88,9 +89,8 @@ export function writeInCopy(file: string, content: string | Uint8Array): void {
  * @throws UserError when there is no such revision
  */
 export async function exportRevision(root: string, revision: string, into: string): Promise<string> {
-  const found = await run("git", ["rev-parse", "--verify", "--short", "--end-of-options", `${revision}^{commit}`], {
-    cwd: root,
-  });
+  const asked = ["rev-parse", "--verify", "--short", "--end-of-options", `${revision}^{commit}`];
+  const found = await runGit(root, asked);
   if (found.exitCode !== 0) {
     throw new UserError(
       `--base ${revision} is no revision of ${root}. In CI, fetch it first (actions/checkout: fetch-depth: 0), or give a branch, tag or commit that "git log" knows.`,
@@ -100,13 +100,10 @@ export async function exportRevision(root: string, revision: string, into: strin
   const commit = String(found.stdout).trim();
   mkdirSync(into, { recursive: true });
   const archive = `${into}.tar`;
-  for (const [command, args] of [
-    ["git", ["archive", "--format=tar", `--output=${archive}`, commit, "."]],
-    ["tar", ["-xf", archive, "-C", into]],
-  ] as const) {
-    const { exitCode, stderr } = await run(command, args, { cwd: root });
-    if (exitCode !== 0) throw new UserError(`${command} could not export ${revision}: ${String(stderr).trim()}`);
-  }
+  const packed = await runGit(root, ["archive", "--format=tar", `--output=${archive}`, commit, "."]);
+  if (packed.exitCode !== 0) throw new UserError(`git could not export ${revision}: ${packed.stderr.trim()}`);
+  const unpacked = await run("tar", ["-xf", archive, "-C", into]);
+  if (unpacked.exitCode !== 0) throw new UserError(`tar could not export ${revision}: ${unpacked.stderr.trim()}`);
   refuseLinks(into, `--base ${revision}`);
   linkPackages(root, into);
   return commit;

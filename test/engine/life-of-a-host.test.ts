@@ -76,13 +76,13 @@ afterAll(async () => {
 /**
  * Whose environment may hold HCLOUD_TOKEN, and nothing else that is planted: the engine, its plugins, our own program
  * and commands, and the stand-in that asks the emulator for its tailnet. No ssh, ssh-keygen, ssh-keyscan, sops, tar,
- * installer, and no git but the engine's own question.
+ * installer and no git.
  */
 const tokenByEnvironment: Allow = ({ canary, program, args }) => {
   const line = args.join(" ");
-  // Not to the installer and what this starts: nix there reads it from a file.
+  // Not to the engine; not to the installer and what this starts: nix there reads it from a file.
   if (canary === "githubToken")
-    return !/^(ssh|scp|tar|nix)$/.test(program) && !line.includes("stand-ins/nixos-anywhere");
+    return !/^(ssh|scp|tar|nix|pulumi|pulumi-.+)$/.test(program) && !line.includes("stand-ins/nixos-anywhere");
   if (canary !== "token" || line.includes("stand-ins/nixos-anywhere")) return false;
   if (/^(pulumi|pulumi-resource-[a-z]+|pulumi-language-nodejs|node)$/.test(program)) return true;
   // On their way to node: the shell of a Command, and the first line of our script and of the stand-in.
@@ -90,8 +90,7 @@ const tokenByEnvironment: Allow = ({ canary, program, args }) => {
   if (program === "env") return /^\S+ node \S+\/(bin\/clawdlets|emulator\/stand-ins\/tailscale) /.test(line);
   // The compiler that tsx starts in our program, with all that it has.
   if (program === "esbuild") return true;
-  // The engine's own question whether the work tree is clean; it has no setting against that (metadata.go, v3.259.0).
-  return program === "git" && args.slice(1).join(" ") === "status --porcelain -z";
+  return false;
 };
 
 /** Everything that must stay in `.clawdlets` and on the host, each as it would stand in a leak. */

@@ -17,6 +17,9 @@ const inherited: readonly RegExp[] = [
   /^NIX_(PATH|REMOTE|PROFILES|CONF_DIR|CONFIG|USER_CONF_FILES|STATE_DIR|STORE_DIR|LOG_DIR|DAEMON_SOCKET_PATH|SSL_CERT_FILE|LD|LD_LIBRARY_PATH)$/,
 ];
 
+/** GIT_DIR of the engine, whose `git status` would start what a repository's configuration names, with the tokens. */
+export const noRepository = "/dev/null";
+
 /**
  * The environment of everything that we start: what it may inherit, and what it is given.
  * @param extra goes before what is inherited

@@ -6,6 +6,8 @@ import { cleanEnvironment } from "./environment.ts";
 /** Options every child gets: text in and out, never a shell, killed with us. */
 const base = { stdin: "ignore", reject: false, stripFinalNewline: false } as const;
 
+export type RunResult = Result<typeof base>;
+
 export interface RunOptions {
   input?: string | Buffer;
   env?: Record<string, string>;
@@ -19,11 +21,7 @@ export interface RunOptions {
  * Arguments are visible to every process on the machine: secrets go by `input` or `env`.
  * @throws UserError when the program is not there
  */
-export async function run(
-  command: string,
-  args: readonly string[],
-  options: RunOptions = {},
-): Promise<Result<typeof base>> {
+export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const settings: Options = {
     ...base,
     env: options.env ?? cleanEnvironment(),
@@ -38,7 +36,7 @@ export async function run(
     throw new UserError(`"${command}" is not installed or not on PATH. ${installHint(command)}`);
   }
   throwUnlessStarted(result.cause);
-  return result as Result<typeof base>;
+  return result as RunResult;
 }
 
 function installHint(command: string): string {

@@ -4,8 +4,7 @@ import { credentialProblem, withoutCredentials } from "../../base/credentials.ts
 import { hasCode, messageOf, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { cleanEnvironment } from "../../base/machine/environment.ts";
-import { git } from "../../base/machine/git.ts";
-import { run } from "../../base/machine/run.ts";
+import { git, runGit } from "../../base/machine/git.ts";
 import { quoted, shellQuoted, shown } from "../../base/wording.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { expandHome, type HostSettings, type LocalSettings, type WantedRevision } from "../../project/settings/host.ts";
@@ -206,8 +205,9 @@ async function askRemote({ local }: FlakeRequest, remote: Remote, ref: string): 
   const names = ref === "HEAD" || ref.startsWith("refs/") ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
   // The commit of a tag that is an object of its own has a name of its own.
   const patterns = names.flatMap((name) => (name.startsWith("refs/tags/") ? [name, `${name}^{}`] : [name]));
-  const { exitCode, stdout, stderr, timedOut } = await run("git", ["ls-remote", "--", remote.url, ...patterns], {
-    cwd: "/", // Not in the project, whose git configuration is not in force for nix either.
+  const { exitCode, stdout, stderr, timedOut } = await runGit("/", ["ls-remote", "--", remote.url, ...patterns], {
+    // Not in the project, whose git configuration is not in force for nix either.
+    network: true,
     env: gitEnvironment(remote, local.githubToken),
     timeoutSeconds: 60,
   });

@@ -11,12 +11,11 @@ import { ownFolderProblem } from "../own-folder.ts";
 import { programKeys, programProblem } from "./programs.ts";
 
 /**
- * What `.clawdlets/.env` may say. The first three are upstream's; the others point at stand-ins for the real
+ * What `.clawdlets/.env` may say. The first two are upstream's; the others point at stand-ins for the real
  * Hetzner, installer and tailnet, and are left out where the real ones are meant.
  */
 export const envKeys = [
   "HCLOUD_TOKEN",
-  "GITHUB_TOKEN",
   "NIX_BIN",
   "HCLOUD_ENDPOINT",
   "CLAWDLETS_SSH_PORT",
@@ -31,10 +30,11 @@ export const envKeys = [
 export const fileDecides = ["HCLOUD_ENDPOINT", "CLAWDLETS_SSH_PORT"] as const;
 
 /**
- * What is taken from the file alone. `SOPS_AGE_KEY_FILE` is the path of the operator's age identity, as upstream's
+ * What is taken from the file alone. `GITHUB_TOKEN` is needed inside the engine by our own commands only, so it is not handed
+ * through it; in a shell it is often another one, of `gh`. `SOPS_AGE_KEY_FILE` is the path of the operator's age identity, as upstream's
  * `secrets init` leaves it there. In the environment it belongs to other projects, as every SOPS_AGE_* does.
  */
-export const fileOnlyKeys = ["SOPS_AGE_KEY_FILE"] as const;
+export const fileOnlyKeys = ["GITHUB_TOKEN", "SOPS_AGE_KEY_FILE"] as const;
 
 export type LocalEnv = Partial<Record<(typeof envKeys)[number] | (typeof fileOnlyKeys)[number], string>>;
 
@@ -158,7 +158,7 @@ function parseLine(line: string): { key: string; value: string } | undefined {
 /** The `.env` that `clawdlets init` writes, with mode 0600: every variable with the way to it, and none set. */
 export function envFileTemplate(): string {
   return `# Tokens of this machine. Never in git, and readable by you alone (mode 0600), or it is refused.
-# A variable of the same name in the environment wins over a line here.
+# A variable of the same name in the environment wins over a line here, but for GITHUB_TOKEN.
 
 # Hetzner Cloud, read and write, 64 characters: https://console.hetzner.cloud, your project, Security, API tokens.
 # Needed to change something, not to preview.

@@ -3,8 +3,7 @@ import { isIP } from "node:net";
 import { join, relative } from "node:path";
 import { hasCredentials } from "../../base/credentials.ts";
 import { SettingsError } from "../../base/errors.ts";
-import { gitAnswer } from "../../base/machine/git.ts";
-import { run } from "../../base/machine/run.ts";
+import { gitAnswer, runGit } from "../../base/machine/git.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import { readText } from "../../base/text/read-text.ts";
 import { checkLocalFolder } from "../../project/hygiene.ts";
@@ -39,7 +38,7 @@ const privateNames =
 async function checkTracked({ layout }: DoctorContext): Promise<Finding[]> {
   const looked: Looked = { scope: "repo", check: "tracked files", looked: "names of what git tracks" };
   return attempt(looked, async () => {
-    const { exitCode, stdout } = await run("git", ["ls-files", "-z"], { cwd: layout.root, timeoutSeconds: 30 });
+    const { exitCode, stdout } = await runGit(layout.root, ["ls-files", "-z"], { timeoutSeconds: 30 });
     if (exitCode !== 0) return [notLookedAt(looked, "git does not know this folder")];
     const files = stdout.split("\0").filter((file) => file !== "");
     const found = files.filter((file) => privateNames.test(file) && !file.endsWith(".env.example"));
@@ -129,7 +128,7 @@ async function checkFlakeLock({ layout }: DoctorContext): Promise<Finding[]> {
       const mend = "name the input without it, run nix flake lock, and replace the credential: it stays in the history";
       return [problem(looked, found, mend)];
     }
-    const { stdout } = await run("git", ["ls-files", "flake.lock"], { cwd: layout.root, timeoutSeconds: 30 });
+    const { stdout } = await runGit(layout.root, ["ls-files", "flake.lock"], { timeoutSeconds: 30 });
     if (stdout.trim() === "flake.lock") return [ok(looked, "tracked")];
     const mend = "nix flake lock && git add flake.lock";
     return [warning(looked, "flake.nix is here, and git tracks no flake.lock: inputs are not pinned", mend)];

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../base/errors.ts";
+import { gitEnvironment, runGit } from "../../base/machine/git.ts";
 import { run } from "../../base/machine/run.ts";
 
 /** A secret that git holds or is about to take. Never the secret itself. */
@@ -40,7 +41,7 @@ const found = 9;
 export async function scanRepository(scan: SecretScan): Promise<SecretFinding[]> {
   const folder = mkdtempSync(join(tmpdir(), "clawdlets-scan-"));
   try {
-    const shallow = await run("git", ["rev-parse", "--is-shallow-repository"], { cwd: scan.root });
+    const shallow = await runGit(scan.root, ["rev-parse", "--is-shallow-repository"]);
     if (shallow.exitCode !== 0)
       throw new UserError(`${scan.root} is no git repository, so there is no history to search.`);
     if (String(shallow.stdout).trim() === "true" && scan.range === undefined) {
@@ -89,7 +90,11 @@ async function gitleaks(
     ...["git", ".", "--config", existsSync(own) ? own : rules, "--redact", "--no-banner", "--no-color"],
     ...["--exit-code", String(found), "--report-format", "json", "--report-path", report, ...options],
   ];
-  const { exitCode, stderr } = await run(program, args, { cwd: root, timeoutSeconds: 600 });
+  const { exitCode, stderr } = await run(program, args, {
+    cwd: root,
+    env: await gitEnvironment(root),
+    timeoutSeconds: 600,
+  });
   if (exitCode !== 0 && exitCode !== found) {
     throw new UserError(`gitleaks could not search ${root}: ${String(stderr).trim().split("\n").slice(-3).join(" ")}`);
   }

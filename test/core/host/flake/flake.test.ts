@@ -205,7 +205,7 @@ describe("a named flake", () => {
     const { answer, env } = await ask("github:you/hosts");
     expect(answer).toMatch(/^github:you\/hosts\/[0-9a-f]{40}#/);
     // What a hook or another program has left in the shell is not handed on.
-    expect(env).toContain("GIT_CONFIG_COUNT=2");
+    expect(env).toContain("GIT_CONFIG_COUNT=5");
     expect(env.join()).not.toContain("core.abbrev");
     expect(env).toContain("GIT_CONFIG_KEY_1=http.https://github.com/.extraHeader");
     expect(env).toContain(`GIT_CONFIG_VALUE_1=Authorization: Basic ${basic}`);
