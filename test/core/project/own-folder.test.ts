@@ -98,8 +98,8 @@ describe("a .clawdlets that may be somebody else's gives no setting, no token an
     expect(readStackJson(layout)).toEqual({
       problems: [expect.objectContaining({ message: expect.stringMatching(said) })],
     });
-    const env = readEnvFile(layout, { GITHUB_TOKEN: "of-the-environment" });
-    expect(env.value).toEqual({ GITHUB_TOKEN: "of-the-environment" });
+    const env = readEnvFile(layout, { HCLOUD_TOKEN: "of-the-environment" });
+    expect(env.value).toEqual({ HCLOUD_TOKEN: "of-the-environment" });
     expect(env.problems).toHaveLength(1);
     expect(() => readAccess(layout, host, { HCLOUD_TOKEN: token })).toThrow(said);
     expect(readState(layout, host).problems[0]?.message).toMatch(said);
