@@ -49,6 +49,7 @@ const words = /(?<![\w@/.:-])(clawdlets|pulumi)((?: (?:--?[a-z][\w-]*|[\w./<>*'"
 const prose = new Set([
   "is",
   "as",
+  "then",
   "did",
   "in",
   "and",
