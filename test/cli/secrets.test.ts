@@ -100,7 +100,7 @@ describe("clawdlets init", () => {
       [["Admin password", "\u0003"]],
       { cwd: root, env: { HOME: join(root, "home") } },
     );
-    expect(screen).toContain("nothing was written");
+    expect(screen).toContain("Nothing was written");
     expect(exitCode).toBe(1);
     expect(existsSync(join(root, ".clawdlets", "secrets"))).toBe(false);
   }, 60_000);

@@ -5,7 +5,7 @@ import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
 import { selectorOf } from "../../base/hetzner/labels.ts";
 import { allFirewalls } from "../../base/hetzner/pages.ts";
 import { opensSsh } from "../../project/firewall/opens-ssh.ts";
-import { closeWindowsOf } from "../window/window.ts";
+import { closeWindows, findWindows } from "../window/window.ts";
 import type { Expected } from "./facts.ts";
 import { inWords, plain } from "./firewalls.ts";
 
@@ -21,7 +21,8 @@ export interface Closed {
  * Needs the API alone: no ssh, no engine, no lock on the state, no stack file.
  * Asks Hetzner and no more: whether the port is closed is seen by connecting, which is the caller's.
  * @param expectation what is declared; where it could not be read, no rule is
- * @throws UserError (open) when something could not be closed, once everything else was
+ * @throws UserError once everything else was closed: open when something that opens TCP/22 could not be closed, unknown when
+ * Hetzner could not be asked what does
  */
 export async function closeHost(
   hetzner: Hetzner,
@@ -29,40 +30,57 @@ export async function closeHost(
   expectation: () => Promise<Expected | undefined>,
 ): Promise<Closed> {
   let failure: unknown;
-  const windows = await closeWindowsOf(hetzner, host).catch((error: unknown) => {
-    failure = error; // What else is open is closed all the same.
-    return 0;
-  });
-  const expected = await expectation().catch((error: unknown) => {
-    failure ??= error;
-    return undefined;
-  });
-  const rules = await closeRules(hetzner, host, expected).catch((error: unknown) => {
-    failure ??= error;
-    return [];
-  });
-  if (failure === undefined) return { windows, rules };
+  let isLeftOpen = false;
+  // What else is open is closed all the same.
+  const orElse =
+    <T>(instead: T) =>
+    (error: unknown): T => {
+      failure ??= error;
+      return instead;
+    };
+  const found = await findWindows(hetzner, host).catch(orElse([]));
+  const open = found.filter((window) => window.open);
+  const closed = await closeWindows(hetzner, found).then(() => true, orElse(false));
+  if (!closed) isLeftOpen = open.length > 0;
+  const expected = await expectation().catch(orElse(undefined));
+  const rules = await closeRules(hetzner, host, expected, () => {
+    isLeftOpen = true;
+  }).catch(orElse([]));
+  if (failure === undefined) return { windows: open.length, rules };
   if (!(failure instanceof UserError)) throw failure;
   throw new UserError(`${host}: NOT CLOSED. ${messageOf(failure)} Run again: clawdlets lockdown --host ${host}`, {
-    exitCode: exitCodes.open,
+    exitCode: isLeftOpen ? exitCodes.open : exitCodes.unknown,
     cause: failure,
   });
 }
 
-async function closeRules(hetzner: Hetzner, host: string, expected: Expected | undefined): Promise<string[]> {
+/** @param onLeftOpen called when a rule that opens TCP/22 could not be removed */
+async function closeRules(
+  hetzner: Hetzner,
+  host: string,
+  expected: Expected | undefined,
+  onLeftOpen: () => void,
+): Promise<string[]> {
   const declared = new Set((expected?.rules ?? []).map(inWords));
   const taken: string[] = [];
   for (const { id, rules } of await allFirewalls(hetzner, `list the firewalls of ${host}`, selectorOf(host))) {
     const gone = rules.filter((rule) => opensSsh(rule) && !declared.has(inWords(plain(rule))));
     if (gone.length === 0) continue;
     const kept = rules.filter((rule) => !gone.includes(rule));
-    const what = `close TCP/22 in the firewall ${id} of ${host}`;
-    const { actions } = await answerOf(
-      what,
-      hetzner.POST("/firewalls/{id}/actions/set_rules", { params: { path: { id } }, body: { rules: kept } }),
-    );
-    await waitForActions(hetzner, actions, { what, timeoutSeconds: 120 });
+    await setRules(hetzner, id, host, kept).catch((error: unknown) => {
+      onLeftOpen();
+      throw error;
+    });
     taken.push(...gone.map((rule) => inWords(plain(rule))));
   }
   return taken;
+}
+
+type Rules = Awaited<ReturnType<typeof allFirewalls>>[number]["rules"];
+
+async function setRules(hetzner: Hetzner, id: number, host: string, rules: Rules): Promise<void> {
+  const what = `close TCP/22 in the firewall ${id} of ${host}`;
+  const call = hetzner.POST("/firewalls/{id}/actions/set_rules", { params: { path: { id } }, body: { rules } });
+  const { actions } = await answerOf(what, call);
+  await waitForActions(hetzner, actions, { what, timeoutSeconds: 120 });
 }

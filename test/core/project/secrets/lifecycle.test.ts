@@ -73,7 +73,7 @@ function madeUp(kind: string, salt: string): string {
   return kind === "token" ? `token-${hex}-canary` : `text ${salt}\n${hex} canary`;
 }
 
-const name = fc.stringMatching(/^[a-z][a-z0-9-]{1,8}$/);
+const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,7}[a-z0-9]$/);
 const hosts = fc.uniqueArray(
   fc.record({
     name,
