@@ -7,7 +7,7 @@ import { engineFolder, packageRoot } from "../core/base/machine/package-root.ts"
 import { makePrivateFolder, readPrivateFile } from "../core/base/machine/private-files.ts";
 import { quoted } from "../core/base/wording.ts";
 import type { Layout } from "../core/project/layout.ts";
-import { type LocalEnv, readEnvFile } from "../core/project/settings/env-file.ts";
+import { fileDecides, type LocalEnv, readEnvFile } from "../core/project/settings/env-file.ts";
 import { readStackJson } from "../core/project/settings/stack-json.ts";
 import { lostPassphrase } from "../core/project/state/passphrase.ts";
 import { readProjectFile } from "../core/project/state/project-file.ts";
@@ -49,23 +49,27 @@ export const nothingShared = { TSX_DISABLE_CACHE: "1", NODE_DISABLE_COMPILE_CACH
  * PULUMI_* in this shell would send it to another state, with another passphrase.
  */
 export function engineEnvironment(layout: Layout, engine: Engine): Record<string, string> {
-  const path = [join(packageRoot, "bin"), engine.binDir, process.env["PATH"] ?? ""].join(delimiter);
   return {
     ...cleanEnvironment(),
     ...inheritedBy((key) => handedOn.test(key) || (isOfBackend.test(key) && !readProjectFile(layout).hasLocalState)),
     ...ofOurs(layout, engine),
     // The engine runs `git status`, which would start `core.fsmonitor` and filters of the repository with all of this.
     GIT_DIR: noRepository,
-    PATH: path,
-    ...tokensOf(layout),
+    PATH: pathOf(engine),
+    ...tokensOf(layout, process.env),
   };
 }
 
-/** What of it a shell needs that runs `pulumi` itself, in which everything else stands already. */
+/**
+ * What of it a shell needs that runs `pulumi` itself, in which everything else stands already. What the shell says of the settings
+ * that the file decides is not asked: `clawdlets env` unsets it.
+ */
 export function shellEnvironment(layout: Layout, engine: Engine): Record<string, string> {
-  const { PATH = "" } = engineEnvironment(layout, engine);
-  return { PATH, ...ofOurs(layout, engine), ...tokensOf(layout) };
+  const kept = Object.entries(process.env).filter(([key]) => !fileDecides.some((each) => each === key));
+  return { PATH: pathOf(engine), ...ofOurs(layout, engine), ...tokensOf(layout, Object.fromEntries(kept)) };
 }
+
+const pathOf = (engine: Engine) => [join(packageRoot, "bin"), engine.binDir, process.env["PATH"] ?? ""].join(delimiter);
 
 const ofOurs = (layout: Layout, engine: Engine) => ({
   PULUMI_HOME: engine.pulumiHome,
@@ -108,9 +112,12 @@ export function foreignBackend(
  * Without what is read from the file alone, where it is needed.
  * @throws SettingsError for what must not be used: the engine sends the token wherever HCLOUD_ENDPOINT says
  */
-function tokensOf(layout: Layout): Omit<LocalEnv, "SOPS_AGE_KEY_FILE" | "GITHUB_TOKEN"> {
+function tokensOf(
+  layout: Layout,
+  environment: Readonly<Record<string, string | undefined>>,
+): Omit<LocalEnv, "SOPS_AGE_KEY_FILE" | "GITHUB_TOKEN"> {
   const stackJson = readStackJson(layout);
-  const { value, problems } = readEnvFile(layout, process.env, stackJson.value?.envFile);
+  const { value, problems } = readEnvFile(layout, environment, stackJson.value?.envFile);
   if (problems.length > 0) throw new SettingsError(problems);
   const { SOPS_AGE_KEY_FILE: _, GITHUB_TOKEN: __, ...tokens } = value;
   return tokens;

@@ -4,6 +4,7 @@ import { hasCode } from "../core/base/errors.ts";
 import { readFolder, removePrivateFile, writePrivateFile } from "../core/base/machine/private-files.ts";
 import { parseYamlText } from "../core/base/text/yaml-text.ts";
 import { hostLayoutOf, type Layout } from "../core/project/layout.ts";
+import { refuseForeignFolder } from "../core/project/own-folder.ts";
 import { listStates, parseCheckpoint, stateFileOf } from "../core/project/state/state.ts";
 import { clearDeadLocks } from "./stack-locks.ts";
 
@@ -46,6 +47,7 @@ export function brokenState(layout: Layout, host: string): string | undefined {
 }
 
 function isGood(layout: Layout, host: string): boolean {
+  refuseForeignFolder(layout);
   const text = read(stateFileOf(layout, host));
   return (
     (text === undefined || parseCheckpoint(text) !== undefined) &&

@@ -55,7 +55,9 @@ function clear(run: string, ended: readonly string[] = []): string[] {
     process.platform === "linux"
       ? [...processes(run, ended), ...mounts(run), ...controlGroups(run), ...namespaces()]
       : [];
-  const files = readdirSync(run).map((name) => `file: ${name}`);
+  // ssh's control sockets are kept in a folder that belongs to the user, not to one run (core/host/install/installer.ts).
+  const kept = `clawdlets-${process.getuid?.()}`;
+  const files = readdirSync(run).flatMap((name) => (name === kept ? [] : [`file: ${name}`]));
   rmSync(run, { recursive: true, force: true });
   return [...found, ...files];
 }

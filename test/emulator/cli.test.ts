@@ -6,19 +6,16 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { parseEnvFile } from "../../core/project/settings/env-file.ts";
 import { temporaryFolder } from "../_project.ts";
+import { repository } from "../_repository.ts";
 
-// The command by itself: what the whole command line makes of it is tested with the command line.
-const RUN = `
-  import { emulatorCommand } from ${JSON.stringify(new URL("../../cli/emulator.ts", import.meta.url).href)};
-  await emulatorCommand.parseAsync(process.argv.slice(1), { from: "user" });
-`;
+const clawdlets = join(repository, "bin", "clawdlets.mjs");
 const started: ReturnType<typeof spawn>[] = [];
 afterEach(() => {
   for (const child of started.splice(0)) child.kill("SIGKILL");
 });
 
 function run(...args: string[]) {
-  const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", RUN, "--", ...args]);
+  const child = spawn(clawdlets, ["emulator", ...args]);
   started.push(child);
   let stdout = "";
   let stderr = "";

@@ -7,5 +7,5 @@ import { execaSync } from "execa";
  */
 export function forbidCoreFiles(): void {
   if (process.platform !== "linux") return;
-  execaSync("prlimit", ["--core=1:1", `--pid=${process.pid}`], { reject: false, timeout: 5_000 });
+  execaSync("prlimit", ["--core=1:1", `--pid=${process.pid}`], { reject: false, timeout: 5_000, cwd: "/" });
 }

@@ -103,8 +103,9 @@ function configOf(document: Document): Record<string, unknown> {
  * `clawdlets:config:flake` is its old spelling of `clawdlets:flake`. @see pulumi, sdk/go/common/resource/config ParseKey
  */
 function hiddenSetting(key: string, where: string): Problem | undefined {
-  const name = key.includes(":") ? /^[^:]*:config:(.*)$/.exec(key)?.[1] : key;
-  if (name === undefined) return undefined;
+  const old = `${configNamespace}:config:`;
+  if (key.includes(":") && !key.startsWith(old)) return undefined;
+  const name = key.startsWith(old) ? key.slice(old.length) : key;
   const meant = `${configNamespace}:${name}`;
   return { where, setting: key, message: `is ${meant} for the engine and nothing for us. Write ${shown(meant)}.` };
 }
