@@ -98,7 +98,10 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     log,
     onExchange: checker?.check ?? null,
   });
-  const port = await listen(server, options.port ?? 0, stored?.port ?? 0);
+  const port = await listen(server, options.port ?? 0, stored?.port ?? 0).catch(async (error: unknown) => {
+    if (!isKept) await rm(dataDir, { recursive: true, force: true });
+    throw error;
+  });
   const store = new Store(dataDir, () => cloud.snapshot({ token, port, sshPort: reserved.port }));
   cloud.onChange = () => store.changed();
   dataPlane.resume();

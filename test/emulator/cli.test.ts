@@ -10,8 +10,13 @@ import { repository } from "../_repository.ts";
 
 const clawdlets = join(repository, "bin", "clawdlets.mjs");
 const started: ReturnType<typeof spawn>[] = [];
-afterEach(() => {
-  for (const child of started.splice(0)) child.kill("SIGKILL");
+afterEach(async () => {
+  for (const child of started.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const ended = once(child, "close");
+    child.kill("SIGTERM"); // It removes its folder.
+    await ended;
+  }
 });
 
 function run(...args: string[]) {
