@@ -40,7 +40,7 @@ describe("a reader that has had enough", () => {
     const status = `${clawdlets} status --no-drift`;
     for (const script of [`${status} | true; ${code}`, `${status} --json 2>&1 | head -c 1; ${code}`]) {
       const { said, code: exit } = await bash(script, root);
-      expect(exit, said).toBe("1");
+      expect(exit, said).toBe("13");
       expect(said).not.toMatch(traces);
     }
   });

@@ -141,7 +141,7 @@ it("every command that a message advises is there, with the options that it name
 }, 120_000);
 
 it.each([
-  'Set up the tools: "npx clawdlets toolchain"',
+  'Set up the tools: "npx --no-install clawdlets toolchain"',
   "Make it: clawdlets secrets make --host web-1",
   "look at it with clawdlets status --colour",
   "then: pulumi unlock --stack web-1",

@@ -1,12 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { parse } from "yaml";
 import { layoutOf } from "../../core/project/layout.ts";
 import { addToStackFile } from "../../core/project/settings/stack-file.ts";
 import { describeWith } from "../_needs.ts";
 import { repository } from "../_repository.ts";
-import { FlakeProject, parts } from "./_flake.ts";
+import { FlakeProject } from "./_flake.ts";
 import { adminKey } from "./_host.ts";
 
 const facts = { adminSshKeys: [adminKey], serverType: "cx43", protect: true };
@@ -102,13 +101,5 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
     const source = ["eval", "--json", "--impure", "--expr"];
     const flake = `(builtins.getFlake "git+file://${project.root}").outPath`;
     expect(json(await project.nix(...source, `(${look}) ${flake}`))).toBe(false);
-  });
-
-  it("is checked on GitHub when any file changes that it is made of", () => {
-    const workflow = parse(readFileSync(join(repository, ".github/workflows/nix.yml"), "utf8")) as {
-      on: { pull_request: { paths: string[] } };
-    };
-    const paths = workflow.on.pull_request.paths.map((path) => path.replace(/\/\*\*$/, ""));
-    expect(parts.filter((part) => !part.startsWith("test/") && !paths.includes(part))).toEqual([]);
   });
 });

@@ -2,6 +2,7 @@ import type { components } from "../../base/hetzner/_generated/api.d.ts";
 import type { Hetzner } from "../../base/hetzner/client.ts";
 import { allServerTypes } from "../../base/hetzner/pages.ts";
 import { type Finding, isOnSale, type ServerType, saleProblems } from "./catalogue.ts";
+import { powerCut } from "./resize-guard.ts";
 
 export type Server = components["schemas"]["server"];
 
@@ -46,26 +47,4 @@ export async function checkTypeChange(
   const grows =
     type.disk > disk ? ` Its disk grows from ${disk} GB to ${type.disk} GB and can never shrink again.` : "";
   return { problems, effects: [`${powerCut(from.name, to)}${grows}`] };
-}
-
-/** Said where Hetzner is not asked, too. */
-export const powerCut = (from: string, to: string) =>
-  `the server's POWER IS CUT to change it from ${from} to ${to}; it starts again afterwards.`;
-
-/** A change of the type of a server that exists, before it is made. */
-export interface Resize {
-  /** Hetzner's server id. */
-  serverId: number;
-  /** e.g. `cx43` */
-  from: string;
-  /** e.g. `cx53` */
-  to: string;
-}
-
-/** What may be asked about a server whose power is about to be cut. */
-export interface ResizeGuard {
-  /** Throws to stop it before power is cut, in a preview too. @returns what it does to the server, a sentence each */
-  before: (resize: Resize) => Promise<string[]>;
-  /** After Hetzner or the provider has failed to update the server: switches it on again. @returns what was done */
-  failed: (serverId: number) => Promise<string | undefined>;
 }

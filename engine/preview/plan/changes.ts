@@ -1,4 +1,4 @@
-import { powerCut } from "../../../core/host/server/type-change.ts";
+import { powerCut } from "../../../core/host/server/resize-guard.ts";
 import { type FirewallRule, opensSsh } from "../../../core/project/firewall/opens-ssh.ts";
 import { hasUnknown, type Plan, type Step, type Values } from "./plan.ts";
 
