@@ -1,3 +1,4 @@
+import { relative } from "node:path";
 import { Command } from "commander";
 import { execa } from "execa";
 import { UserError } from "../core/base/errors.ts";
@@ -6,6 +7,7 @@ import { waitForActions } from "../core/base/hetzner/actions.ts";
 import { answerOf, createHetzner } from "../core/base/hetzner/client.ts";
 import { HetznerApiError } from "../core/base/hetzner/errors.ts";
 import { removePrivateFile } from "../core/base/machine/private-files.ts";
+import { keepCopy } from "../core/project/copies/keep.ts";
 import { findLayout, hostLayoutOf, type Layout } from "../core/project/layout.ts";
 import { type LocalSettings, loadHost } from "../core/project/settings/host.ts";
 import { readState } from "../core/project/state/state.ts";
@@ -86,5 +88,7 @@ export async function destroy(layout: Layout, host: string, progress: Progress):
   await keepState(layout, host);
   await removeLeftovers({ layout, host, local, tell: progress });
   // What it says of an installed host is over: secrets have nowhere to be sent.
-  await removePrivateFile(hostLayoutOf(layout, host).journal);
+  const { journal } = hostLayoutOf(layout, host);
+  await removePrivateFile(journal);
+  keepCopy(layout, new Set([relative(layout.dir, journal)]));
 }

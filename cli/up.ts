@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { adoptionKey } from "../core/base/hetzner/adopt.ts";
+import { keepCopy } from "../core/project/copies/keep.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
 import { loadHost, type WantedRevision, wantedEnvironment } from "../core/project/settings/host.ts";
 import { listStackFiles } from "../core/project/settings/stack-file.ts";
@@ -126,6 +127,7 @@ export async function up(
     return run();
   });
   await keepState(layout, host);
+  keepCopy(layout);
   const changes = Object.fromEntries(
     Object.entries(summary.resourceChanges ?? {}).map(([op, count]) => [op, count ?? 0]),
   );

@@ -6,6 +6,7 @@ import { cleanEnvironment, inheritedBy, noRepository } from "../core/base/machin
 import { engineFolder, packageRoot } from "../core/base/machine/package-root.ts";
 import { makePrivateFolder, readPrivateFile } from "../core/base/machine/private-files.ts";
 import { quoted } from "../core/base/wording.ts";
+import { keepCopy } from "../core/project/copies/keep.ts";
 import type { Layout } from "../core/project/layout.ts";
 import { fileDecides, type LocalEnv, readEnvFile } from "../core/project/settings/env-file.ts";
 import { readStackJson } from "../core/project/settings/stack-json.ts";
@@ -115,15 +116,18 @@ export function foreignBackend(
 function tokensOf(
   layout: Layout,
   environment: Readonly<Record<string, string | undefined>>,
-): Omit<LocalEnv, "SOPS_AGE_KEY_FILE" | "GITHUB_TOKEN"> {
+): Omit<LocalEnv, "SOPS_AGE_KEY_FILE" | "GITHUB_TOKEN" | "CLAWDLETS_KEY_COPY"> {
   const stackJson = readStackJson(layout);
   const { value, problems } = readEnvFile(layout, environment, stackJson.value?.envFile);
   if (problems.length > 0) throw new SettingsError(problems);
-  const { SOPS_AGE_KEY_FILE: _, GITHUB_TOKEN: __, ...tokens } = value;
+  const { SOPS_AGE_KEY_FILE: _, GITHUB_TOKEN: __, CLAWDLETS_KEY_COPY: ___, ...tokens } = value;
   return tokens;
 }
 
-/** The engine's backend folder has to exist, and its passphrase too. @throws UserError that says how to make them */
+/**
+ * The engine's backend folder has to exist, and its passphrase too; what cannot be made again is copied first.
+ * @throws UserError that says how to make them
+ */
 export function prepareState(layout: Layout, host: string): void {
   const foreign = foreignBackend(layout, process.env);
   if (foreign) throw new SettingsError([foreign]);
@@ -131,11 +135,12 @@ export function prepareState(layout: Layout, host: string): void {
   if (lost) throw new SettingsError([lost]);
   if (readPrivateFile(layout.passphrase) === undefined || !existsSync(layout.dir)) {
     throw new UserError(
-      `No ${layout.passphrase}: this project has no local state yet. Make it: clawdlets init --host ${host}`,
+      `No ${layout.passphrase}: this project has no local state yet. Make it: clawdlets init --host ${host}; or bring back one that was here: clawdlets secrets restore`,
       {
         exitCode: exitCodes.settings,
       },
     );
   }
+  keepCopy(layout);
   makePrivateFolder(layout.state);
 }

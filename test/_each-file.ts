@@ -1,5 +1,12 @@
 /** Set-up of every project, run again for each test file. */
-import { afterEach } from "vitest";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach } from "vitest";
 import { removeTemporaryFolders } from "./_project.ts";
 
+// Copies of the keys of projects that tests make. Not in the home of whoever runs them.
+const copies = mkdtempSync(join(tmpdir(), "clawdlets-copies-"));
+process.env["XDG_STATE_HOME"] = copies;
+afterAll(() => rmSync(copies, { recursive: true, force: true }));
 afterEach(removeTemporaryFolders);

@@ -103,6 +103,9 @@ async function makeProject(layout: Layout): Promise<void> {
     if (!existsSync(link)) symlinkSync(relative(layout.root, join(packageRoot, file)), link);
   }
   writeFileSync(join(layout.root, ".gitignore"), ".clawdlets/\nemulator/\noperator/\nnode_modules\nobserved.json\n");
+  const env = join(layout.dir, ".env");
+  // Nothing in a demo is worth a copy in the user's home.
+  if (!existsSync(env)) await writePrivateFile(env, "CLAWDLETS_KEY_COPY=off\n");
   if (!existsSync(join(layout.root, ".git"))) await git(layout.root, "init", "--quiet", "--initial-branch=main");
 }
 

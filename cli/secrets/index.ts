@@ -4,6 +4,7 @@ import { editCommand } from "./edit.ts";
 import { secretsInitCommand } from "./init.ts";
 import { migrateCommand } from "./migrate.ts";
 import { pathCommand } from "./path.ts";
+import { restoreCommand } from "./restore.ts";
 import { rotateCommand } from "./rotate.ts";
 import { syncCommand } from "./sync.ts";
 import { verifyCommand } from "./verify.ts";
@@ -18,9 +19,10 @@ export function secretsCommand(): Command {
     syncCommand(),
     rotateCommand(),
     migrateCommand(),
+    restoreCommand(),
   ];
   const secrets = new Command("secrets").description(
-    "keys and secrets of a host: make, check, change, deliver, rotate",
+    "keys and secrets of a host: make, check, change, deliver, rotate, restore",
   );
   for (const command of commands) secrets.addCommand(command);
   secrets.hook("preAction", sweepEdits);

@@ -1,8 +1,12 @@
+import { relative } from "node:path";
 import { CommanderError } from "commander";
 import { SettingsError, type UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { Stopped } from "../../core/base/stopped.ts";
 import { asUserError } from "../../core/base/system-errors.ts";
+import { lostFiles, lostMessage } from "../../core/project/copies/keep.ts";
+import { findLayout } from "../../core/project/layout.ts";
+import { ownFolderProblem } from "../../core/project/own-folder.ts";
 import { wasStopped } from "../../engine/signals.ts";
 import { hasPrintedJson, printJson, tell } from "./output.ts";
 
@@ -29,9 +33,27 @@ export function report(error: unknown): number {
   if (error instanceof CommanderError && error.exitCode === 0) return endOf(exitCodes.ok);
   const { exitCode, text, problems } = refusalOf(error);
   const code = endOf(exitCode);
+  const lost = exitCode === exitCodes.settings ? lostHere() : undefined;
   if (text !== "") tell(text);
-  if (isJsonAsked() && !hasPrintedJson()) printJson({ ok: false, exitCode: code, problems });
+  if (lost) tell(`clawdlets: ${lost.where}: ${lost.message}`);
+  if (isJsonAsked() && !hasPrintedJson()) {
+    printJson({ ok: false, exitCode: code, problems: lost ? [...problems, lost] : problems });
+  }
   return code;
+}
+
+/** Settings, keys and tokens that are missing may be in the copy: whatever was refused for want of them, this is the way back. */
+function lostHere(): RefusalProblem | undefined {
+  try {
+    const layout = findLayout(process.cwd());
+    if (ownFolderProblem(layout)?.isForeign) return undefined; // Which says itself what to do first.
+    const lost = lostFiles(layout);
+    if (lost.length === 0) return undefined;
+    const where = relative(layout.root, layout.dir);
+    return { where, setting: "files", message: lostMessage(lost) };
+  } catch {
+    return undefined; // Outside of a project, for example, which the refusal has said.
+  }
 }
 
 /**

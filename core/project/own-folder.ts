@@ -46,6 +46,12 @@ export function ownFolderProblem(layout: Layout): FolderProblem | undefined {
 const closing = ({ dir }: Layout) =>
   `Fix: find '${dir}' -path '*/extra-files' -prune -o ! -type l -exec chmod go= {} +`;
 
+/** Git is changing the work tree, so that what is in `.clawdlets` may be of another branch than the index says. */
+export function isGitAtWork(layout: Layout): boolean {
+  const git = repositoryAbove(layout.root);
+  return git !== undefined && existsSync(join(git, "index.lock"));
+}
+
 /** @throws UserError where {@link ownFolderProblem} says that the folder is somebody else's */
 export function refuseForeignFolder(layout: Layout): void {
   const problem = ownFolderProblem(layout);
@@ -82,7 +88,7 @@ function trackedProblem(layout: Layout): string | undefined {
   const files = [...new Set(answer.stdout.split("\0"))].filter((file) => file !== "");
   if (files.length === 0) return undefined;
   const named = files.slice(0, 3).map((file) => shown(file, 200));
-  return `git tracks ${named.join(", ")}${files.length > 3 ? ` and ${files.length - 3} more` : ""}: it came with the repository, and nothing in it is used. If it is somebody else's branch, switch back: git switch -. If you committed it yourself, it is in every clone and in the history. Fix: git rm -r --cached '${where}' && git commit, then replace every secret that was ever committed (clawdlets secrets rotate, and new tokens).`;
+  return `git tracks ${named.join(", ")}${files.length > 3 ? ` and ${files.length - 3} more` : ""}: it came with the repository, and nothing in it is used. If it is somebody else's branch, switch back (git switch -), and bring back what its checkout overwrote: clawdlets secrets restore. If you committed it yourself, it is in every clone and in the history. Fix: git rm -r --cached '${where}' && git commit, then replace every secret that was ever committed (clawdlets secrets rotate, and new tokens).`;
 }
 
 /** Changes whenever the index or HEAD does, so that git is asked again; undefined outside of a repository. */

@@ -81,6 +81,22 @@ export async function writePublicFile(path: string, content: string): Promise<vo
   writeStep(`wrote ${path}`);
 }
 
+/**
+ * The same in one go, for a copy that is made on the way to something else. It is no file of the project, so it is not among
+ * {@link filesWritten}.
+ */
+export function writePrivateFileSync(path: string, content: string | Buffer): void {
+  refuseLink(path);
+  writeStep(`write ${path}`);
+  try {
+    writeFileAtomic.sync(path, content, { mode: 0o600 });
+  } catch (error) {
+    throw atPath(error, path);
+  }
+  syncFolder(dirname(path));
+  writeStep(`wrote ${path}`);
+}
+
 /** @throws the system's error, which names the file that was to be written, not a temporary one or none */
 async function atomically(path: string, content: string | Buffer, options: { mode?: number }): Promise<void> {
   try {
@@ -111,9 +127,11 @@ export async function removePrivateFile(path: string): Promise<void> {
 /** `x.yaml.1234567`: what write-file-atomic leaves when it is killed between content and rename. */
 const leftover = /.\.[0-9]{4,10}$/;
 
+export const isLeftover = (name: string): boolean => leftover.test(name);
+
 /** Removes what killed writers left in one folder. Only for who holds the lock: a living writer's file looks the same. */
 export async function sweepLeftovers(folder: string): Promise<void> {
-  const names = readFolder(folder).filter((name) => leftover.test(name));
+  const names = readFolder(folder).filter(isLeftover);
   for (const name of names) await removePrivateFile(join(folder, name));
 }
 
@@ -173,7 +191,7 @@ function statOf(path: string): Stats | undefined {
 }
 
 /** A rename is on the disk only once its folder is: without this a power cut could bring the old name back. */
-function syncFolder(path: string): void {
+export function syncFolder(path: string): void {
   const folder = openSync(path, "r");
   try {
     fsyncSync(folder);

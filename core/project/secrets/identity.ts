@@ -21,7 +21,7 @@ export async function checkIdentity(store: Pick<SecretStore, "layout" | "host" |
       const known = promised ?? beside;
       if (known === undefined) return [];
       return problem(
-        `there is no such file, but ${known} is this host's recipient. Put a backup of it back, or give the host a new identity: clawdlets secrets rotate --host ${host}`,
+        `there is no such file, but ${known} is this host's recipient. Put a backup of it back (the one that this machine keeps: clawdlets secrets restore), or give the host a new identity: clawdlets secrets rotate --host ${host}`,
       );
     }
     if (promised !== undefined && promised !== pair.recipient) {

@@ -11,8 +11,9 @@ import { ownFolderProblem } from "../own-folder.ts";
 import { programKeys, programProblem } from "./programs.ts";
 
 /**
- * What `.clawdlets/.env` may say. The first two are upstream's; the others point at stand-ins for the real
- * Hetzner, installer and tailnet, and are left out where the real ones are meant.
+ * What `.clawdlets/.env` may say. The first two are upstream's; the next ones point at stand-ins for the
+ * real Hetzner, installer and tailnet, and are left out where the real ones are meant; `CLAWDLETS_KEY_COPY=off` keeps no copy of the
+ * keys outside of the work tree.
  */
 export const envKeys = [
   "HCLOUD_TOKEN",
@@ -21,6 +22,7 @@ export const envKeys = [
   "CLAWDLETS_SSH_PORT",
   "CLAWDLETS_NIXOS_ANYWHERE",
   "CLAWDLETS_TAILSCALE",
+  "CLAWDLETS_KEY_COPY",
 ] as const;
 
 /**
@@ -110,6 +112,9 @@ export function parseEnvFile(
 
 function valueProblem(key: (typeof allKeys)[number], value: string): string | undefined {
   if (/\p{Cc}/u.test(value)) return "has a control character in it, such as a tab or the end of a line. Type it anew.";
+  if (key === "CLAWDLETS_KEY_COPY" && value !== "on" && value !== "off") {
+    return 'allowed: "on" or "off". Anything else, or no such line, means "on".';
+  }
   return key === "HCLOUD_ENDPOINT" ? endpointProblem(value) : undefined;
 }
 

@@ -6,7 +6,8 @@ import { hasSalt } from "../settings/stack-file.ts";
 import { listStates } from "./state.ts";
 
 /** Several steps, with what each loses. */
-const recovery = 'Put a backup of it back. If there is none: docs/recovery.md, "The passphrase is lost"';
+const recovery =
+  'Put a backup of it back; the one that this machine keeps: clawdlets secrets restore. If there is none: docs/recovery.md, "The passphrase is lost"';
 
 /**
  * A missing passphrase where something was encrypted with it already. A new one in its place would read none of that, so it is

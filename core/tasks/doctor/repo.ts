@@ -6,6 +6,7 @@ import { SettingsError } from "../../base/errors.ts";
 import { gitAnswer, runGit } from "../../base/machine/git.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import { readText } from "../../base/text/read-text.ts";
+import { lostFiles, lostMessage } from "../../project/copies/keep.ts";
 import { checkLocalFolder } from "../../project/hygiene.ts";
 import { hostLayoutOf } from "../../project/layout.ts";
 import { listStackFiles, readRawStackFile } from "../../project/settings/stack-file.ts";
@@ -16,6 +17,7 @@ import { attempt, type Finding, fromProblems, type Looked, notLookedAt, ok, prob
 export async function checkRepo(context: DoctorContext): Promise<Finding[]> {
   const groups = await Promise.all([
     checkFolder(context),
+    checkCopy(context),
     checkTracked(context),
     checkBranches(context),
     checkSecretScan(context),
@@ -28,6 +30,21 @@ function checkFolder({ layout }: DoctorContext): Promise<Finding[]> {
   return attempt(looked, async () => {
     if (!existsSync(layout.dir)) return [ok(looked, "there is none, as in a fresh clone")];
     return fromProblems(looked, await checkLocalFolder(layout), "private, ignored by git, and none of it tracked");
+  });
+}
+
+/** What a checkout or a hand deleted is still in the copy. */
+function checkCopy({ layout, environment }: DoctorContext): Promise<Finding[]> {
+  const looked: Looked = {
+    scope: "repo",
+    check: "copy of keys",
+    looked: "the copy that this machine keeps of .clawdlets",
+  };
+  return attempt(looked, async () => {
+    const lost = lostFiles(layout, environment);
+    if (lost.length === 0) return [ok(looked, "nothing is missing here that is in it")];
+    const mend = "clawdlets secrets restore; or, if you deleted them: clawdlets secrets restore --forget";
+    return [problem(looked, lostMessage(lost), mend)];
   });
 }
 

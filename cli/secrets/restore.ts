@@ -1,0 +1,87 @@
+import { existsSync } from "node:fs";
+import { Command, InvalidArgumentError } from "commander";
+import { UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+import { findLayout, type Layout } from "../../core/project/layout.ts";
+import { listStackFiles } from "../../core/project/settings/stack-file.ts";
+import { readProjectFile } from "../../core/project/state/project-file.ts";
+import { forgetLost, planRestore, type RestorePlan, restoreFiles } from "../../core/tasks/secrets/restore.ts";
+import { type ResultLine, resultLines } from "../shared/output.ts";
+import { jsonOption, print } from "../shared/secrets.ts";
+
+interface Options {
+  from?: number;
+  yes?: boolean;
+  dryRun?: boolean;
+  forget?: boolean;
+  json?: boolean;
+}
+
+/** `clawdlets secrets restore`: what git or somebody deleted from `.clawdlets`. */
+export function restoreCommand(): Command {
+  return new Command("restore")
+    .description("put back keys, tokens and other files of .clawdlets from the copy that this machine keeps")
+    .argument("[paths...]", "these files or folders of .clawdlets only")
+    .option("--from <version>", "an earlier version of the copy; left out: the newest", versionNumber)
+    .option("--yes", "overwrite files that differ; their present contents become a version of the copy, too")
+    .option("--dry-run", "list what would be put back, and the versions there are; change nothing")
+    .option("--forget", "you deleted the missing files on purpose: put nothing back, and stop asking for them")
+    .option(...jsonOption)
+    .addHelpText(
+      "after",
+      "\nThe copy is in $XDG_STATE_HOME/clawdlets, by default ~/.local/state/clawdlets. The engine's state is not in it.\n\nExamples:\n  clawdlets secrets restore --dry-run\n  clawdlets secrets restore\n  clawdlets secrets restore .env --from 12 --yes\n",
+    )
+    .action(async (paths: string[], options: Options) => {
+      const layout = findLayout(process.cwd());
+      const say = resultLines(options.json);
+      if (options.forget) return forget(layout, paths, options, say);
+      const request = { layout, paths, ...(options.from !== undefined && { from: options.from }) };
+      const isDry = options.dryRun === true;
+      const plan = isDry ? planRestore(request) : await restoreFiles(request, options.yes === true);
+      show(plan, isDry, say);
+      const next = nextStep(layout, plan, isDry);
+      say(`next: ${next}`);
+      const ok = plan.damaged.length === 0;
+      print(options.json, { ok, dryRun: isDry, ...plan, next });
+      if (!ok) process.exitCode = exitCodes.failed;
+    });
+}
+
+function versionNumber(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("allowed: the number of a version, as --dry-run lists them.");
+}
+
+function show(plan: RestorePlan, isDry: boolean, say: ResultLine): void {
+  for (const path of plan.missing) say(isDry ? `would put back ${path}` : `put back ${path}`);
+  for (const path of plan.different) say(isDry ? `differs; --yes would overwrite ${path}` : `overwrote ${path}`);
+  for (const path of plan.damaged) say(`damaged in the copy: ${path}. Try an earlier version with --from`);
+  const count = plan.missing.length + plan.different.length;
+  if (count + plan.damaged.length === 0) say(`nothing is missing: ${plan.same} files are as in the copy`);
+  say(`from version ${plan.version} of ${plan.at}, in ${plan.copy}`);
+  if (!isDry) return;
+  for (const { number, at, files } of plan.versions) say(`  version ${number}: ${at}, ${files} files`);
+}
+
+function nextStep(layout: Layout, { missing, different }: RestorePlan, isDry: boolean): string {
+  if (isDry) return `clawdlets secrets restore${different.length > 0 ? " --yes" : ""}`;
+  const isStateLost =
+    missing.length > 0 &&
+    readProjectFile(layout).hasLocalState &&
+    !existsSync(layout.state) &&
+    listStackFiles(layout).length > 0;
+  const then = "clawdlets doctor, which checks keys and secrets";
+  return isStateLost ? `${then}; the engine's state is gone, too: clawdlets up --all --adopt` : then;
+}
+
+async function forget(layout: Layout, paths: string[], options: Options, say: ResultLine): Promise<void> {
+  if (paths.length > 0 || options.from !== undefined || options.yes || options.dryRun) {
+    throw new UserError("--forget cannot be used with paths, --from, --yes or --dry-run.", {
+      exitCode: exitCodes.usage,
+    });
+  }
+  const forgotten = await forgetLost(layout);
+  for (const path of forgotten) say(`no longer asked for: ${path}`);
+  if (forgotten.length === 0) say("nothing is missing");
+  print(options.json, { ok: true, forgotten });
+}

@@ -1,0 +1,136 @@
+import { lstatSync, readdirSync } from "node:fs";
+import { join, relative } from "node:path";
+import { messageOf, UserError } from "../../base/errors.ts";
+import { isLeftover } from "../../base/machine/private-files.ts";
+import { asUserError } from "../../base/system-errors.ts";
+import { shown } from "../../base/wording.ts";
+import type { Layout } from "../layout.ts";
+import { isGitAtWork, ownFolderProblem } from "../own-folder.ts";
+import { readEnvFile } from "../settings/env-file.ts";
+import { readStackJson } from "../settings/stack-json.ts";
+import { findPlace, preparePlace } from "./place.ts";
+import { addVersion, type CopiedFile, clearAway, listVersions, read, sha256 } from "./versions.ts";
+
+let warn: (text: string) => void = () => undefined;
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const warned = new Set<string>();
+
+/** Has `tell` told why no copy could be made; nothing else happens then, since what the command does is more urgent. */
+export function warnOfCopies(tell: (text: string) => void): void {
+  warn = tell;
+  warned.clear();
+}
+
+/**
+ * Copies what is in `.clawdlets` and cannot be made again to outside of the work tree: git overwrites ignored files at the
+ * checkout of a branch that tracks them, and deletes them at the next one. Never of a folder that may be somebody else's. Does
+ * not throw.
+ * @param before what was there before a command of ours; what is gone since was removed on purpose. Everything else that is gone
+ *   stays in the copy
+ * @returns paths below `.clawdlets` that are there now
+ */
+export function keepCopy(layout: Layout, before: ReadonlySet<string> = new Set()): ReadonlySet<string> {
+  try {
+    return keep(layout, before);
+  } catch (error) {
+    const reason = (asUserError(error)?.message ?? messageOf(error)).replace(/\.? *$/, "");
+    const text = `warning: no copy of ${relative(layout.root, layout.dir)} was kept: ${reason}. To do without one: CLAWDLETS_KEY_COPY=off`;
+    if (!warned.has(text)) warn(text);
+    warned.add(text);
+    return new Set();
+  }
+}
+
+function keep(layout: Layout, before: ReadonlySet<string>): ReadonlySet<string> {
+  if (!lstatSync(layout.dir, { throwIfNoEntry: false }) || !isCopied(layout)) return new Set();
+  const now = readFiles(layout);
+  // Git may have begun meanwhile.
+  if (mayBeOthers(layout)) return new Set();
+  const place = findPlace(layout, process.env);
+  const last = place && listVersions(place)[0];
+  const lost = Object.entries(last?.files ?? {}).filter(([path]) => !now.present.has(path) && !before.has(path));
+  const files = Object.fromEntries([...Object.entries(now.files), ...lost].sort(([a], [b]) => (a < b ? -1 : 1)));
+  const missing = lost.map(([path]) => path).sort();
+  const isSame = last && JSON.stringify([last.files, last.missing]) === JSON.stringify([files, missing]);
+  const isNothing = !last && Object.keys(files).length === 0;
+  if (isNothing) return now.present;
+  const prepared = preparePlace(layout, process.env);
+  if (isSame && prepared.id === place?.id) return now.present;
+  addVersion(prepared, { files, missing }, now.contents);
+  clearAway(prepared);
+  return now.present;
+}
+
+const mayBeOthers = (layout: Layout) => ownFolderProblem(layout)?.isForeign === true || isGitAtWork(layout);
+
+function isCopied(layout: Layout): boolean {
+  if (mayBeOthers(layout)) return false;
+  return readEnvFile(layout, process.env, readStackJson(layout).value?.envFile).value.CLAWDLETS_KEY_COPY !== "off";
+}
+
+/** Files that are in the newest version and not here, without a command of ours having removed them. Does not throw. */
+export function lostFiles(layout: Layout, environment: Environment = process.env): string[] {
+  try {
+    const place = findPlace(layout, environment);
+    const last = place && listVersions(place)[0];
+    const isHere = (path: string) => lstatSync(join(layout.dir, path), { throwIfNoEntry: false }) !== undefined;
+    return Object.keys(last?.files ?? {}).filter((path) => !isHere(path));
+  } catch {
+    return []; // Asked on the way to another message, which is the one to be told.
+  }
+}
+
+/** As the end of a sentence that begins with the folder. */
+export function lostMessage(lost: readonly string[]): string {
+  const more = lost.length > 3 ? ` and ${lost.length - 3} more` : "";
+  const named = lost.slice(0, 3).map((path) => shown(path, 100));
+  return `${named.join(", ")}${more} ${lost.length === 1 ? "was" : "were"} here before. Bring back what is missing: clawdlets secrets restore`;
+}
+
+/** Larger ones are no keys. */
+const largest = 1024 * 1024;
+const most = { files: 10_000, bytes: 64 * 1024 * 1024 };
+
+interface Files {
+  files: Record<string, CopiedFile>;
+  contents: Map<string, Buffer>;
+  /** Those that are not copied, too. */
+  present: Set<string>;
+}
+
+/** Everything but what is made again or is large: the engine's state, logs, locks, and what runs left behind. */
+function readFiles(layout: Layout): Files {
+  const found: Files = { files: {}, contents: new Map(), present: new Set() };
+  let bytes = 0;
+  for (const path of walk(layout.dir, "")) {
+    found.present.add(path);
+    const stat = lstatSync(join(layout.dir, path), { throwIfNoEntry: false });
+    const content = stat && stat.size <= largest ? read(join(layout.dir, path)) : undefined;
+    if (stat === undefined || content === undefined) continue;
+    bytes += content.length;
+    if (found.present.size > most.files || bytes > most.bytes) {
+      throw new UserError(
+        `more than ${most.files} files or ${most.bytes / 1024 / 1024} MiB are in it. Move away what does not belong there`,
+      );
+    }
+    const name = sha256(content);
+    found.files[path] = { sha256: name, mode: stat.mode & 0o755 };
+    found.contents.set(name, content);
+  }
+  return found;
+}
+
+function* walk(folder: string, below: string): Generator<string> {
+  for (const entry of readdirSync(join(folder, below), { withFileTypes: true })) {
+    const path = below === "" ? entry.name : `${below}/${entry.name}`;
+    if (isLeftOut(path)) continue;
+    if (entry.isDirectory()) yield* walk(folder, path);
+    else if (entry.isFile()) yield path;
+  }
+}
+
+export const isLeftOut = (path: string): boolean =>
+  /^(state|fleet|dist|hosts\/[^/]+\/(logs|staging|state\.json|state-broken\.json))(\/|$)/.test(path) ||
+  /\.(lock|holder)$/.test(path) ||
+  isLeftover(path.slice(path.lastIndexOf("/") + 1));

@@ -1,0 +1,125 @@
+import { randomBytes } from "node:crypto";
+import { chmodSync, lstatSync, mkdirSync, realpathSync, type Stats, statSync } from "node:fs";
+import { dirname, isAbsolute, join } from "node:path";
+import { z } from "zod";
+import { hasCode, UserError } from "../../base/errors.ts";
+import { exitCodes } from "../../base/exit-codes.ts";
+import { readFolder, writePrivateFileSync } from "../../base/machine/private-files.ts";
+import { type Layout, layoutOf } from "../layout.ts";
+import { type CopyFolders, listVersions, read, sha256 } from "./versions.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The copy of one project's files. */
+export interface CopyPlace extends CopyFolders {
+  id: string;
+  folder: string;
+}
+
+const record = z.object({ schemaVersion: z.literal(1), root: z.string() });
+
+/** Where programs keep what is to outlive them, by the XDG base directory specification. @throws UserError without a home */
+export function copiesFolder(environment: Environment): string {
+  const { XDG_STATE_HOME: state = "", HOME: home = "" } = environment;
+  // A relative one is to be ignored, says the specification.
+  if (isAbsolute(state)) return join(state, "clawdlets");
+  if (isAbsolute(home)) return join(home, ".local", "state", "clawdlets");
+  throw new UserError("neither XDG_STATE_HOME nor HOME names a folder in the environment");
+}
+
+/**
+ * The place of a project's copy: that of its path. A project that was moved is known by its passphrase, where the folder it was in
+ * has it no more; one that was copied as a folder becomes a project of its own.
+ * @returns undefined where nothing was copied yet
+ */
+export function findPlace(layout: Layout, environment: Environment): CopyPlace | undefined {
+  const base = copiesFolder(environment);
+  if (!lstatSync(base, { throwIfNoEntry: false })) return undefined;
+  refuseOthers(base);
+  const root = realpathSync(layout.root);
+  const all = readFolder(base)
+    .filter((id) => /^[0-9a-f]{32}$/.test(id))
+    .map((id) => ({ ...placeOf(base, id), root: rootOf(base, id) }))
+    .sort((one, other) => newest(other) - newest(one));
+  const here = all.filter((place) => place.root === root);
+  const passphrase = passphraseOf(layout);
+  const hasIt = (place: CopyPlace) => listVersions(place).some(({ files }) => files[name]?.sha256 === passphrase);
+  const isLeft = (place: { root: string | undefined }) =>
+    place.root !== undefined && place.root !== root && passphraseOf(layoutOf(place.root)) !== passphrase;
+  const same = passphrase === undefined ? undefined : here.find(hasIt);
+  if (same || passphrase === undefined) return same ?? here[0];
+  return all.find((place) => isLeft(place) && hasIt(place)) ?? here[0];
+}
+
+/** The place of a project's copy, made if there is none. */
+export function preparePlace(layout: Layout, environment: Environment): CopyPlace {
+  const base = copiesFolder(environment);
+  makeOwnFolder(base);
+  // For a home that is a git repository itself.
+  if (!lstatSync(join(base, ".gitignore"), { throwIfNoEntry: false })) {
+    writePrivateFileSync(join(base, ".gitignore"), "*\n");
+  }
+  const root = realpathSync(layout.root);
+  const place = findPlace(layout, environment) ?? placeOf(base, randomBytes(16).toString("hex"));
+  for (const folder of [place.folder, place.contents, place.versions]) makeOwnFolder(folder);
+  if (rootOf(base, place.id) !== root) {
+    writePrivateFileSync(join(place.folder, "project.json"), `${JSON.stringify({ schemaVersion: 1, root })}\n`);
+  }
+  return place;
+}
+
+function placeOf(base: string, id: string): CopyPlace {
+  const folder = join(base, id);
+  return { id, folder, contents: join(folder, "contents"), versions: join(folder, "versions") };
+}
+
+/** As in {@link Layout.passphrase}, below `.clawdlets`. */
+const name = "passphrase";
+
+function passphraseOf(layout: Layout): string | undefined {
+  const content = read(layout.passphrase);
+  return content === undefined ? undefined : sha256(content);
+}
+
+function rootOf(base: string, id: string): string | undefined {
+  const text = read(join(base, id, "project.json"));
+  try {
+    return text === undefined ? undefined : record.parse(JSON.parse(text.toString("utf8"))).root;
+  } catch {
+    return undefined; // Cut off, or of a newer clawdlets: a place that is not taken for anybody's.
+  }
+}
+
+const newest = ({ versions }: CopyPlace) => lstatSync(versions, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+function makeOwnFolder(path: string): void {
+  makeFolders(path);
+  const stat = refuseOthers(path);
+  if ((stat.mode & 0o077) !== 0) chmodSync(path, 0o700);
+}
+
+/** One by one: Node's recursive mkdir never returns where a file system makes none, as /proc. */
+function makeFolders(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })) return;
+  if (!statSync(dirname(path), { throwIfNoEntry: false })) makeFolders(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (!hasCode(error, "EEXIST")) throw error; // Another process was quicker.
+  }
+}
+
+/** @throws UserError for a folder in which somebody else may have put something */
+function refuseOthers(path: string): Stats {
+  const stat = lstatSync(path);
+  const uid = process.getuid?.() ?? stat.uid;
+  if (stat.isDirectory() && stat.uid === uid && (stat.mode & 0o022) === 0) return stat;
+  const what = !stat.isDirectory()
+    ? "is not a folder"
+    : stat.uid === uid
+      ? "may be written to by others"
+      : `belongs to user ${stat.uid}`;
+  throw new UserError(`${path} ${what}, so nothing is kept there or taken from it. Move it away`, {
+    exitCode: exitCodes.settings,
+  });
+}
