@@ -2,6 +2,7 @@ import { z } from "zod";
 import { isOnThisMachine } from "../../base/hetzner/endpoint.ts";
 import { cleanEnvironment } from "../../base/machine/environment.ts";
 import { run } from "../../base/machine/run.ts";
+import { parseJsonText } from "../../base/text/json-text.ts";
 import type { LocalSettings } from "../../project/settings/host.ts";
 
 const peer = z.object({
@@ -9,6 +10,8 @@ const peer = z.object({
   DNSName: z.string().default(""),
   TailscaleIPs: z.array(z.string()).nullish(),
   Online: z.boolean().default(false),
+  /** Headscale goes on calling such a node online (juanfont/headscale#3470). */
+  Expired: z.boolean().default(false),
 });
 
 const status = z.object({ Peer: z.record(z.string(), peer).nullish() });
@@ -28,7 +31,9 @@ export async function tailnetAddress(
   const env = cleanEnvironment(standIn ? { HCLOUD_ENDPOINT: local.endpoint, HCLOUD_TOKEN: local.token } : {});
   const { exitCode, stdout } = await run(local.tailscale, ["status", "--json"], { timeoutSeconds: 20, signal, env });
   if (exitCode !== 0) return undefined;
-  const parsed = status.safeParse(JSON.parse(stdout));
-  const peers = Object.values(parsed.data?.Peer ?? {}).filter(({ Online, HostName }) => Online && HostName === host);
+  const parsed = status.safeParse(parseJsonText(stdout, "tailscale status").value);
+  const peers = Object.values(parsed.data?.Peer ?? {}).filter(
+    ({ Online, Expired, HostName }) => Online && !Expired && HostName === host,
+  );
   return peers[0]?.TailscaleIPs?.[0];
 }
