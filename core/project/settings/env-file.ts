@@ -101,6 +101,8 @@ export function parseEnvFile(
       problems.push({ where: theEnvironment, setting: key, message });
       given = undefined;
     }
+    // Empty is what `export HCLOUD_TOKEN=$(…)` leaves where the command failed.
+    if (!given?.trim()) given = undefined;
     const found = (given ?? values.get(key))?.trim();
     if (!found) continue;
     const message = valueProblem(key, found);

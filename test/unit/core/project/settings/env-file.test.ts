@@ -25,6 +25,11 @@ describe(".env", () => {
     });
   });
 
+  it.each(["", " ", "\n"])("wins over a variable that says nothing: %j", (empty) => {
+    const { value, problems } = parseEnvFile(`HCLOUD_TOKEN=${token}\n`, ".clawdlets/.env", { HCLOUD_TOKEN: empty });
+    expect([value.HCLOUD_TOKEN, problems]).toEqual([token, []]);
+  });
+
   it("takes the operator's identity from the file and never from the environment", () => {
     const environment = { SOPS_AGE_KEY_FILE: "/elsewhere", SOPS_AGE_KEY: "AGE-SECRET-KEY-1", HCLOUD_TOKEN: token };
     expect(parse("", environment).value).toEqual({ HCLOUD_TOKEN: token });
