@@ -35,7 +35,6 @@ interface Options {
 /** `clawdlets adopt`: a host that upstream's OpenTofu made becomes a stack of this project. */
 export function adoptCommand(): Command {
   return new Command("adopt")
-    .description("take over a running host that upstream's OpenTofu made: changes nothing at Hetzner or on the host")
     .option("--host <name>", "the host; left out: the only one")
     .option("--tfstate <file>", "OpenTofu's state", tofuStateFile)
     .option("--host-key <fingerprint>", "the running host's key, SHA256:…; with --yes instead of being asked")

@@ -25,7 +25,6 @@ import { printJson, resultLines } from "./shared/output.ts";
 /** `clawdlets destroy`: deletes the server and its disk. */
 export function destroyCommand(): Command {
   return new Command("destroy")
-    .description("delete a host's server WITH ITS DISK, its firewall and its key; local keys and secrets stay")
     .option("--host <name>", "the host; left out: the only one")
     .option("--yes", "do not ask")
     .option("--json", "one JSON object on stdout")

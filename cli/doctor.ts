@@ -28,7 +28,6 @@ interface Options {
 /** `clawdlets doctor`: everything that could be wrong, each with how to mend it. Changes nothing. */
 export function doctorCommand(): Command {
   return new Command("doctor")
-    .description("look at everything: what was looked at, what was found, how to mend it; changes nothing")
     .option("--host <name>", "one host; left out: all")
     .addOption(
       new Option("--scope <name>", "repo, stack (files, keys, secrets) or deploy; left out: all").choices(scopes),

@@ -17,7 +17,6 @@ interface Options {
 
 /** `clawdlets emulator`: Hetzner Cloud on this machine, until it is told to stop. */
 export const emulatorCommand = new Command("emulator")
-  .description("run a Hetzner Cloud on this machine; prints one JSON line {endpoint, token, sshPort} when it is ready")
   .option("--port <n>", "TCP port of the API on 127.0.0.1; 0 or left out: any free one", wholeNumber(0, 65_535))
   .option("--latency-ms <n>", "added to every answer", wholeNumber(0, 60_000), 0)
   .option("--action-ms <n>", "how long an action takes", wholeNumber(0, 600_000), 300)

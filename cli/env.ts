@@ -30,7 +30,6 @@ function stackOf(layout: Layout, named: string | undefined): string | undefined 
 /** `clawdlets env`: what a shell needs to run `pulumi` by hand in the project. */
 export function envCommand(): Command {
   return new Command("env")
-    .description('print what pulumi needs, for eval "$(npx --no-install clawdlets env)" in the project\'s folder')
     .option("--host <name>", "the stack pulumi works on; left out: the only one")
     .option("--show-secrets", "print tokens on a terminal too")
     .addHelpText("after", '\nExamples:\n  eval "$(npx --no-install clawdlets env)" && pulumi preview\n')

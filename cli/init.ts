@@ -32,7 +32,6 @@ const list = (text: string) => [...new Set(text.split(",").map((each) => each.tr
 /** `clawdlets init`: the files of a project, and everything one host needs before `up`. */
 export function initCommand(): Command {
   return new Command("init")
-    .description("make a project's files and a host's keys, secrets and stack file; what is there stays")
     .option("--host <name>", "the host; asked for where it is left out")
     .option(
       "--admin-cidr <network>",

@@ -9,6 +9,7 @@ import { loadHost, type WantedRevision, wantedEnvironment } from "../core/projec
 import { milestones, stopSignal } from "../engine/signals.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { printJson, resultLines } from "./shared/output.ts";
+import { readFacts } from "./shared/stack-facts.ts";
 
 const installFacts = z.object({
   serverId: z.number().int().positive(),
@@ -26,7 +27,6 @@ interface Options extends WantedRevision {
 /** `clawdlets install`: what the stack's NixosInstall runs. */
 export function installCommand(): Command {
   return new Command("install")
-    .description("install NixOS on a host's server, once; run by `up`, which names the server in CLAWDLETS_FACTS")
     .option("--host <name>", "the host; left out: the only one")
     .option("--resume", "go on with the installation that this machine's journal knows, without the engine")
     .addOption(new Option("--rev <commit>", "install the flake at this commit, 40 hex digits").conflicts("ref"))
@@ -86,24 +86,4 @@ function showStatus(host: string, journal: Journal | undefined, json: boolean): 
   if (seen.after !== undefined) say(`  TCP/22 afterwards: ${seen.after}`);
   if (flake !== undefined) say(`  flake: ${flake}`);
   if (systemPath !== undefined) say(`  system: ${systemPath}`);
-}
-
-/** What the stack says of the server, as JSON in the environment: public, and no part of a command line. */
-export function readFacts<T extends z.ZodType>(schema: T): z.infer<T> {
-  const parsed = schema.safeParse(parseJson(process.env["CLAWDLETS_FACTS"]));
-  if (parsed.success) return parsed.data;
-  throw new UserError(
-    `CLAWDLETS_FACTS does not say which server is meant (${z.prettifyError(parsed.error)}). This command is run by the stack: use clawdlets up.`,
-    {
-      exitCode: exitCodes.usage,
-    },
-  );
-}
-
-function parseJson(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? "");
-  } catch {
-    return undefined; // Said by the schema, with what was expected.
-  }
 }

@@ -11,10 +11,10 @@ import { findLayout, type Layout } from "../core/project/layout.ts";
 import { accessOf, readAccess } from "../core/project/settings/access.ts";
 import { loadHost } from "../core/project/settings/host.ts";
 import { milestones, stopSignal } from "../engine/signals.ts";
-import { readFacts } from "./install.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { allOption, chooseHosts, worstOf } from "./shared/hosts.ts";
 import { printJson, type ResultLine, resultLines } from "./shared/output.ts";
+import { readFacts } from "./shared/stack-facts.ts";
 import { showVerified } from "./shared/verified.ts";
 
 interface Options {
@@ -30,9 +30,6 @@ const tailnetSeconds = { proof: 300, lockdown: 30 };
 /** `clawdlets lockdown`: closes what may be open and shows that it is closed; with `--prove` it only shows, for the stack. */
 export function lockdownCommand(): Command {
   return new Command("lockdown")
-    .description(
-      "close TCP/22 of a host and show that it is closed; to close needs only the API, neither ssh nor files",
-    )
     .option("--host <name>", "the host; left out: the only one")
     .option(...allOption)
     .option("--prove", "change nothing, compare with CLAWDLETS_FACTS and fail if it is not so; run by `up`")

@@ -24,7 +24,6 @@ interface Options {
 /** `clawdlets logs`: what the installer printed, from this machine's files alone. */
 export function logsCommand(): Command {
   return new Command("logs")
-    .description("print the newest raw installer log of a host; it may quote what the installer was given")
     .option("--host <name>", "the host; left out: the only one")
     .addOption(new Option("--follow", "go on as it grows, until the installation ends or Ctrl-C").conflicts("json"))
     .addOption(new Option("--list", "name all logs of the host, with size in bytes and time").conflicts("follow"))

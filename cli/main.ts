@@ -1,17 +1,20 @@
-import { forbidCoreFiles } from "../core/base/machine/core-files.ts";
-import { warnOfCopies } from "../core/project/copies/keep.ts";
 import { stopUnheard } from "../engine/signals.ts";
 import { programFor } from "./program.ts";
 import { endOf, report } from "./shared/ending.ts";
 import { survivePipes, tell } from "./shared/output.ts";
 
-forbidCoreFiles();
 survivePipes(stopUnheard);
-warnOfCopies((text) => tell(`clawdlets: ${text}`));
 // Beside the promise of the command, e.g. a child that could not be started.
 process.on("uncaughtException", (error) => process.exit(report(error)));
 try {
-  await (await programFor(process.argv[2] ?? "")).parseAsync();
+  const program = await programFor(process.argv.slice(2));
+  // Before the first secret is read; help and version read none.
+  program.hook("preAction", async () => {
+    (await import("../core/base/machine/core-files.ts")).forbidCoreFiles();
+    const { warnOfCopies } = await import("../core/project/copies/keep.ts");
+    warnOfCopies((text) => tell(`clawdlets: ${text}`));
+  });
+  await program.parseAsync();
   process.exitCode = endOf(process.exitCode);
 } catch (error) {
   process.exitCode = report(error);

@@ -28,7 +28,7 @@ const afterFailure = "keep-going";
 
 /** `clawdlets preview`: what `up` would do. Changes nothing. */
 export function previewCommand(): Command {
-  const command = new Command("preview").description("show what `up` would do; changes nothing");
+  const command = new Command("preview");
   return addFleetOptions(command, afterFailure)
     .option("--no-refresh", "believe the state and ask Hetzner nothing, except about a server type that changes")
     .option("--json", "one JSON object on stdout")

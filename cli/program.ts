@@ -3,44 +3,35 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { packageRoot } from "../core/base/machine/package-root.ts";
+import { type CommandEntry, type CommandGroup, commands } from "./commands.ts";
 
-type Load = () => Promise<Command>;
+/** Whether the command of these words, as `["secrets", "edit"]`, is to be loaded; of the others the overview is enough. */
+type IsWanted = (words: readonly string[]) => boolean;
 
-/** Each command is loaded when it is asked for: `install` should not wait for the engine's library. */
-const groups: Readonly<Record<string, Readonly<Record<string, Load>>>> = {
-  "Begin:": {
-    demo: async () => (await import("./demo/index.ts")).demoCommand(),
-    init: async () => (await import("./init.ts")).initCommand(),
-    secrets: async () => (await import("./secrets/index.ts")).secretsCommand(),
-    adopt: async () => (await import("./adopt.ts")).adoptCommand(),
-  },
-  "Hosts as they are declared:": {
-    preview: async () => (await import("./preview.ts")).previewCommand(),
-    up: async () => (await import("./up.ts")).upCommand(),
-    verify: async () => (await import("./verify.ts")).verifyCommand(),
-    status: async () => (await import("./status.ts")).statusCommand(),
-    destroy: async () => (await import("./destroy.ts")).destroyCommand(),
-  },
-  "Running hosts:": {
-    rebuild: async () => (await import("./rebuild.ts")).rebuildCommand(),
-    server: async () => (await import("./server/index.ts")).serverCommand(),
-    ssh: async () => (await import("./ssh.ts")).sshCommand(),
-  },
-  "When something is wrong:": {
-    lockdown: async () => (await import("./lockdown.ts")).lockdownCommand(),
-    doctor: async () => (await import("./doctor.ts")).doctorCommand(),
-    window: async () => (await import("./window.ts")).windowCommand(),
-    logs: async () => (await import("./logs.ts")).logsCommand(),
-  },
-  "Behind the others:": {
-    env: async () => (await import("./env.ts")).envCommand(),
-    emulator: async () => (await import("./emulator.ts")).emulatorCommand,
-    install: async () => (await import("./install.ts")).installCommand(),
-  },
-};
+/**
+ * The program for one command line, not yet run: the command that is asked for is loaded, all the others are outlines with a
+ * name and a description.
+ * @param args without `node` and `clawdlets`
+ */
+export function programFor(args: readonly string[]): Promise<Command> {
+  const asked = askedFor(args, Object.assign({}, ...Object.values(commands))).join(" ");
+  return build((words) => words.join(" ") === asked);
+}
 
-/** The program with one of its commands, or with all where that one is none of them; in no way begun. */
-export async function programFor(asked: string): Promise<Command> {
+/** The program with every command loaded, for whoever lists their options. */
+export const wholeProgram = (): Promise<Command> => build(() => true);
+
+/** The words of the command that commander would run, or show the help of. */
+function askedFor(args: readonly string[], among: Readonly<Record<string, CommandEntry | CommandGroup>>): string[] {
+  // As commander does above the command itself, where no option is known but help: the first operand decides.
+  const { operands, unknown } = new Command().parseOptions([...args]);
+  const [name = "", ...others] = operands[0] === "help" ? operands.slice(1) : operands;
+  if (!Object.hasOwn(among, name)) return [];
+  const entry = among[name];
+  return [name, ...(entry && "commands" in entry ? askedFor([...others, ...unknown], entry.commands) : [])];
+}
+
+async function build(isWanted: IsWanted): Promise<Command> {
   const program = new Command("clawdlets")
     .description("Hardened NixOS bot hosts on Hetzner Cloud")
     .addHelpText(
@@ -53,14 +44,25 @@ export async function programFor(asked: string): Promise<Command> {
     )
     .version(version(), "-V, --version", "this version, and what it runs on")
     .showSuggestionAfterError();
-  const isOne = Object.values(groups).some((commands) => Object.hasOwn(commands, asked));
-  for (const [heading, commands] of Object.entries(groups)) {
+  for (const [heading, entries] of Object.entries(commands)) {
     program.commandsGroup(heading);
-    const wanted = Object.entries(commands).filter(([name]) => !isOne || name === asked);
-    for (const [, load] of wanted) program.addCommand(await load());
+    for (const [name, entry] of Object.entries(entries)) program.addCommand(await commandOf([name], entry, isWanted));
   }
   for (const command of withChildren(program)) command.exitOverride();
   return program;
+}
+
+async function commandOf(words: string[], entry: CommandEntry | CommandGroup, isWanted: IsWanted): Promise<Command> {
+  const name = words.at(-1);
+  if (!("commands" in entry)) {
+    return (isWanted(words) ? await entry.load() : new Command(name)).description(entry.about);
+  }
+  const group = new Command(name).description(entry.about);
+  for (const [child, each] of Object.entries(entry.commands)) {
+    group.addCommand(await commandOf([...words, child], each, isWanted));
+  }
+  if (entry.before) group.hook("preAction", entry.before);
+  return group;
 }
 
 /** For a report of something that does not work. */

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { z } from "zod";
 import { UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
@@ -16,10 +16,11 @@ import { stopSignal } from "../engine/signals.ts";
 import { askedAgain, type Chosen, chooseFleet } from "./fleet/choose.ts";
 import { runFleetCommand } from "./fleet/fleet.ts";
 import { addFleetOptions, type FleetOptions } from "./fleet/options.ts";
-import { readFacts } from "./install.ts";
 import { behindWindow, windowOption } from "./shared/behind-window.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { printJson, resultLines } from "./shared/output.ts";
+import { seconds } from "./shared/seconds.ts";
+import { readFacts } from "./shared/stack-facts.ts";
 
 interface Options extends FleetOptions, WantedRevision {
   forStack?: boolean;
@@ -37,9 +38,7 @@ const afterFailure = "fail-fast";
 
 /** `clawdlets rebuild`, also `clawdlets server rebuild`: changes running hosts. */
 export function rebuildCommand(): Command {
-  const command = new Command("rebuild").description(
-    "bring running hosts to a commit of their repository, with the secrets that are here; never a reinstall",
-  );
+  const command = new Command("rebuild");
   return (
     addFleetOptions(command, afterFailure)
       .addOption(new Option("--rev <commit>", "this commit, 40 hex digits").conflicts("ref"))
@@ -147,10 +146,4 @@ function rebuildMany(layout: Layout, chosen: Chosen, options: Options): Promise<
       return { ok: true, exitCode: exitCodes.ok, summary: resultText(result), result };
     },
   });
-}
-
-export function seconds(text: string): number {
-  const value = /^[1-9][0-9]{1,3}$/.test(text) ? Number(text) : 0;
-  if (value < 10 || value > 3600) throw new InvalidArgumentError("Allowed: whole seconds, 10 to 3600.");
-  return value;
 }

@@ -5,7 +5,6 @@ import { windowOption } from "./shared/behind-window.ts";
 /** `clawdlets ssh`: a session as admin, under the pinned key and nothing of the operator's own ssh settings. */
 export function sshCommand(): Command {
   return new Command("ssh")
-    .description("log in to a host as admin, or run a command there, under its pinned key")
     .argument("<host>", "the host")
     .argument("[command...]", "after --: run this instead of a shell; exits with its exit code, 255 is ssh's own")
     .option(...windowOption)

@@ -30,7 +30,6 @@ const previewsAtOnce = { concurrency: 2 };
 /** `clawdlets status`: every host at a glance. Changes nothing. */
 export function statusCommand(): Command {
   return new Command("status")
-    .description("show hosts: addresses, ssh as seen from here, installation, secrets' age, drift, cost a month")
     .option("--host <name>", "one host; left out: all of them")
     .option(
       "--no-drift",

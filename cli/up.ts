@@ -41,9 +41,7 @@ const afterFailure = "fail-fast";
 
 /** `clawdlets up`: from settings to a locked-down host. */
 export function upCommand(): Command {
-  const command = new Command("up").description(
-    "create or update hosts: settings, keys and secrets are checked before anything is bought",
-  );
+  const command = new Command("up");
   return addFleetOptions(command, afterFailure)
     .addOption(new Option("--rev <commit>", "install the flake at this commit, 40 hex digits").conflicts("ref"))
     .addOption(new Option("--ref <name>", "install the flake at this branch or tag, resolved once"))

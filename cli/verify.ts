@@ -12,9 +12,7 @@ import { showVerified, verdictOf } from "./shared/verified.ts";
 
 /** `clawdlets verify`: whether hosts are locked down as declared. Changes nothing. */
 export function verifyCommand(): Command {
-  const command = new Command("verify").description(
-    "look whether a host is locked down as declared: tailnet, firewalls by the API, TCP/22 by connecting; read-only",
-  );
+  const command = new Command("verify");
   return addFleetOptions(command, "keep-going", allOption[1])
     .option("--json", "one JSON object on stdout")
     .addHelpText(

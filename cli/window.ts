@@ -22,18 +22,8 @@ interface Options {
 const hostOption = ["--host <name>", "the host; left out: the only one"] as const;
 const jsonOption = ["--json", "one JSON object on stdout"] as const;
 
-/** `clawdlets window`: TCP/22 for a while. To close needs only the API: no ssh, no stack file, no lock on the state. */
-export function windowCommand(): Command {
-  return new Command("window")
-    .description("open TCP/22 of a host to your own address for a while, close it, or list what is open")
-    .addCommand(openCommand())
-    .addCommand(closeCommand())
-    .addCommand(listCommand());
-}
-
-function openCommand(): Command {
+export function openCommand(): Command {
   return new Command("open")
-    .description("OPEN TCP/22 of a host to the admin networks; a guard closes it when the minutes are over")
     .option(...hostOption)
     .option("--minutes <n>", "close after so many minutes, 1 to 240", minutes, 60)
     .option("--cidr <network...>", "let these in; left out: the admin network of stack.json")
@@ -59,11 +49,8 @@ function openCommand(): Command {
     });
 }
 
-function closeCommand(): Command {
+export function closeCommand(): Command {
   return new Command("close")
-    .description(
-      "close every window of a host, whoever opened it and whatever is wrong with the files here, then try to connect",
-    )
     .option(...hostOption)
     .option(...allOption)
     .option(...jsonOption)
@@ -116,9 +103,8 @@ async function closeHostsWindows(layout: Layout, host: string, say: ResultLine):
   }
 }
 
-function listCommand(): Command {
+export function listCommand(): Command {
   return new Command("list")
-    .description("list what Hetzner has of windows, and with --history what this machine opened and closed")
     .option(...hostOption)
     .option(...allOption)
     .option("--history", "also this machine's journal")

@@ -1,4 +1,4 @@
-import { LocalWorkspace, PulumiCommand, Stack } from "@pulumi/pulumi/automation/index.js";
+import type { PulumiCommand, Stack } from "@pulumi/pulumi/automation/index.js";
 import { SemVer } from "semver";
 import { messageOf, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
@@ -37,14 +37,16 @@ export async function openStack(
   }
   prepareState(layout, host);
   const isRestored = await ensureGoodState(layout, host, tell);
-  const workspace = await LocalWorkspace.create({
+  // Three hundred files, which help and a refusal need not wait for.
+  const library = await import("@pulumi/pulumi/automation/index.js");
+  const workspace = await library.LocalWorkspace.create({
     workDir: layout.root,
     pulumiHome: engine.pulumiHome,
-    pulumiCommand: pinnedCommand(engine),
+    pulumiCommand: pinnedCommand(library, engine),
     envVars: closedEnvironment({ ...engineEnvironment(layout, engine), ...extra }) as Record<string, string>,
   });
   if (isChosen(layout, host, engine)) workspace.selectStack = async () => undefined;
-  const stack = await Stack.createOrSelect(host, workspace).catch((error: unknown) => {
+  const stack = await library.Stack.createOrSelect(host, workspace).catch((error: unknown) => {
     // The library repeats the command line, and the reason several times; e.g. a bucket that lets nobody in.
     const [reason] = /(?<=^error: ).+$/m.exec(messageOf(error)) ?? [];
     if (reason === undefined) throw error;
@@ -58,7 +60,7 @@ export async function openStack(
  * The library's own way to make one runs `pulumi version`, which takes 0.12 s of each command, and would make a ~/.pulumi; the
  * version is pinned, and was asked when the engine was set up.
  */
-function pinnedCommand({ pulumi }: Engine): PulumiCommand {
-  const command: PulumiCommand = Object.create(PulumiCommand.prototype);
+function pinnedCommand(library: { PulumiCommand: { prototype: object } }, { pulumi }: Engine): PulumiCommand {
+  const command: PulumiCommand = Object.create(library.PulumiCommand.prototype);
   return Object.assign(command, { command: pulumi, version: new SemVer(pins.pulumi) });
 }

@@ -9,9 +9,6 @@ import { type DemoResult, runDemo } from "./run.ts";
 /** `clawdlets demo`, which is `npm start`: the whole main job on the embedded Hetzner. */
 export function demoCommand(): Command {
   return new Command("demo")
-    .description(
-      "from nothing to a locked-down host on the embedded Hetzner: no account, no cost, everything in .demo/",
-    )
     .option("--destroy", "take the demo's host down again")
     .option("--json", "the result as one JSON object, the last line on stdout")
     .addHelpText("after", "\nExamples:\n  npm start\n  npm start -- --json\n  npm start -- --destroy\n")

@@ -15,7 +15,6 @@ interface Options {
 /** `clawdlets secrets edit NAME`: another value for one secret. */
 export function editCommand(): Command {
   return new Command("edit")
-    .description("change one secret: in your editor, from a prompt with --ask, or from standard input")
     .argument("<name>", "the secret, e.g. discord_token_maren")
     .option(...hostOption)
     .option("--ask", "ask for the new value, hidden, and do not show the old one; a typed admin password is hashed")

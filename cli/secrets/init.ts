@@ -23,7 +23,6 @@ interface Options {
 /** `clawdlets secrets init`: keys, encrypted secrets and the public facts of one host. */
 export function secretsInitCommand(): Command {
   return new Command("init")
-    .description("make the keys and encrypted secrets a host still lacks; what is there stays")
     .option(...hostOption)
     .option("--from-json <file>", 'the secrets in plain text as {"name": "value"}; - reads standard input')
     .option("--yes", "replace secrets that are there by other values given here")

@@ -18,9 +18,6 @@ interface Options {
 /** `clawdlets secrets migrate`: from older clawdlets files to today's. */
 export function migrateCommand(): Command {
   return new Command("migrate")
-    .description(
-      "bring stack.json of schema 1 or 2, and one file of secrets a host, to today's form; old files stay as .bak",
-    )
     .option("--host <name>", "one host's secrets only; left out: every host of stack.json")
     .option("--yes", "let values of the old file replace other ones in files of their own")
     .option("--dry-run", "say what would be done; change nothing")

@@ -4,7 +4,6 @@ import { forHost, hostOption, jsonOption, print } from "../shared/secrets.ts";
 /** `clawdlets secrets path`: where one host's secrets are, here and there. */
 export function pathCommand(): Command {
   return new Command("path")
-    .description("print where a host's secrets are, on this machine and on the host")
     .option(...hostOption)
     .option(...jsonOption)
     .addHelpText("after", "\nExamples:\n  ls $(clawdlets secrets path --json | jq -r .local)\n")

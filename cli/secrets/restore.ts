@@ -20,7 +20,6 @@ interface Options {
 /** `clawdlets secrets restore`: what git or somebody deleted from `.clawdlets`. */
 export function restoreCommand(): Command {
   return new Command("restore")
-    .description("put back keys, tokens and other files of .clawdlets from the copy that this machine keeps")
     .argument("[paths...]", "these files or folders of .clawdlets only")
     .option("--from <version>", "an earlier version of the copy; left out: the newest", versionNumber)
     .option("--yes", "overwrite files that differ; their present contents become a version of the copy, too")

@@ -18,9 +18,6 @@ interface Options {
 /** `clawdlets secrets rotate`: a new age identity for one host. */
 export function rotateCommand(): Command {
   return new Command("rotate")
-    .description(
-      "give a host a new age identity: encrypt to both, deliver, retire the old one; goes on where it was killed",
-    )
     .option(...hostOption)
     .option(
       "--not-installed",

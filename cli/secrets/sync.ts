@@ -19,7 +19,6 @@ interface Options {
 /** `clawdlets secrets sync`: the host gets what is here. */
 export function syncCommand(): Command {
   return new Command("sync")
-    .description("bring a running host the secrets that are here: ciphertext only, all of them or none")
     .option(...hostOption)
     .option("--dry-run", "say what would be sent; do not connect")
     .option(...jsonOption)

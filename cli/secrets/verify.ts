@@ -10,7 +10,6 @@ import { forHost, hostOption, jsonOption, print } from "../shared/secrets.ts";
 /** `clawdlets secrets verify`: whether the host and this operator can read every secret the host needs. */
 export function verifyCommand(): Command {
   return new Command("verify")
-    .description("check keys, modes, git, recipients, and that each secret decrypts for the host and for you")
     .option(...hostOption)
     .option(...jsonOption)
     .addHelpText(

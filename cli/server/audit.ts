@@ -11,7 +11,6 @@ import { hostOption, jsonOption, type ServerOptions, type Session, withSession }
 
 export function auditCommand(): Command {
   return new Command("audit")
-    .description("whether a running host is as it should be: system, installation, units, bots, secrets; read-only")
     .option(...hostOption)
     .option(...windowOption)
     .option(...jsonOption)

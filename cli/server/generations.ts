@@ -5,17 +5,16 @@ import { findLayout } from "../../core/project/layout.ts";
 import { loadHost } from "../../core/project/settings/host.ts";
 import { startProgress } from "../../engine/progress.ts";
 import { stopSignal } from "../../engine/signals.ts";
-import { seconds } from "../rebuild.ts";
 import { windowOption } from "../shared/behind-window.ts";
 import { chooseHost } from "../shared/choose.ts";
 import { printJson, resultLines } from "../shared/output.ts";
+import { seconds } from "../shared/seconds.ts";
 import { hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
 
 const list = "sudo -n /run/current-system/sw/bin/nix-env --list-generations --profile /nix/var/nix/profiles/system";
 
 export function generationsCommand(): Command {
   return new Command("generations")
-    .description("list the systems that the host has run, and can go back to")
     .option(...hostOption)
     .option(...windowOption)
     .option(...jsonOption)
@@ -44,7 +43,6 @@ export function parseGenerations(text: string): { number: number; at: string; cu
 
 export function rollbackCommand(): Command {
   return new Command("rollback")
-    .description("switch the host to the generation before; taken back if it cannot be reached then")
     .option(...hostOption)
     .option("--deadline <seconds>", "as of rebuild", seconds)
     .option(...jsonOption)

@@ -1,10 +1,10 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { UserError } from "../../core/base/errors.ts";
-import { exitCodes } from "../../core/base/exit-codes.ts";
 import { printable } from "../../engine/progress.ts";
 import { windowOption } from "../shared/behind-window.ts";
 import { printJson } from "../shared/output.ts";
 import { attach, hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
+import { unitOf } from "./_unit.ts";
 
 interface Options extends ServerOptions {
   unit?: string;
@@ -16,7 +16,6 @@ interface Options extends ServerOptions {
 
 export function logsCommand(): Command {
   return new Command("logs")
-    .description("what a bot, or the host's last change, has written to the journal")
     .option(...hostOption)
     .addOption(
       new Option("--unit <name>", "a bot, or its unit clawdbot-<bot>; left out: the only bot").conflicts("activation"),
@@ -53,19 +52,6 @@ export function logsCommand(): Command {
         else for (const line of found) process.stdout.write(`${line}\n`);
       }),
     );
-}
-
-/** sudo lets admin see and restart bots' units alone. @throws UserError (usage) for another one, with those that there are */
-export function unitOf(host: string, named: string | undefined, bots: readonly string[]): string {
-  const bot = named?.replace(/^clawdbot-/, "").replace(/\.service$/, "") ?? (bots.length === 1 ? bots[0] : undefined);
-  if (bot !== undefined && bots.includes(bot)) return `clawdbot-${bot}.service`;
-  const there = bots.length === 0 ? "the host has no bots" : `allowed: ${bots.join(", ")}`;
-  throw new UserError(
-    `${host}: ${named === undefined ? "Which bot? Name it with --unit" : `--unit: there is no bot "${named}"`}; ${there}.`,
-    {
-      exitCode: exitCodes.usage,
-    },
-  );
 }
 
 function since(text: string): string {

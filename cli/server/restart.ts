@@ -3,11 +3,10 @@ import { UserError } from "../../core/base/errors.ts";
 import { windowOption } from "../shared/behind-window.ts";
 import { printJson, resultLines } from "../shared/output.ts";
 import { hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
-import { unitOf } from "./logs.ts";
+import { unitOf } from "./_unit.ts";
 
 export function restartCommand(): Command {
   return new Command("restart")
-    .description("restart a bot")
     .option(...hostOption)
     .option("--unit <name>", "a bot, or its unit clawdbot-<bot>; left out: the only bot")
     .option(...windowOption)

@@ -6,7 +6,6 @@ import { hostOption, jsonOption, type ServerOptions, withSession } from "./_sess
 
 export function statusCommand(): Command {
   return new Command("status")
-    .description("what the host runs, its bots, failed units, and how its last change ended")
     .option(...hostOption)
     .option(...windowOption)
     .option(...jsonOption)

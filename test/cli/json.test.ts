@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { programFor, withChildren } from "../../cli/program.ts";
+import { wholeProgram, withChildren } from "../../cli/program.ts";
 import { type Layout, layoutOf } from "../../core/project/layout.ts";
 import { project, stackFile, temporaryFolder } from "../_project.ts";
 import { repository } from "../_repository.ts";
@@ -13,7 +13,7 @@ const host = "clawdbot-fleet-host";
 /** What commands require beside the host. */
 const more: Readonly<Record<string, readonly string[]>> = { "secrets edit": ["discord_token_maren"], ssh: [host] };
 
-const program = await programFor("");
+const program = await wholeProgram();
 const groups = new Set(
   withChildren(program)
     .filter((command) => command.commands.length > 0)

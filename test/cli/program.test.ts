@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { programFor } from "../../cli/program.ts";
+import { wholeProgram } from "../../cli/program.ts";
 import { repository } from "../_repository.ts";
 
 const clawdlets = (...args: string[]) => execa(join(repository, "bin", "clawdlets"), args, { reject: false });
@@ -16,7 +16,7 @@ describe("clawdlets", () => {
   });
 
   it("shows each command in a group, and pages that are there", async () => {
-    const program = await programFor("");
+    const program = await wholeProgram();
     const help = (await clawdlets("--help")).stdout;
     for (const command of program.commands) {
       expect(command.helpGroup(), command.name()).toMatch(/^[A-Z].*:$/);
@@ -24,10 +24,6 @@ describe("clawdlets", () => {
     }
     const pages = /Pages: (\S+) and (\S+)\.$/m.exec(help)?.slice(1) ?? [];
     expect(pages.map((page) => existsSync(page))).toEqual([true, true]);
-  });
-
-  it("loads one command alone when one is asked for", async () => {
-    expect((await programFor("ssh")).commands.map((command) => command.name())).toEqual(["ssh"]);
   });
 
   it("exits with 2 and names what was meant for a command that is none", async () => {

@@ -1,5 +1,5 @@
 import { type Command, CommanderError } from "commander";
-import { programFor, withChildren } from "../../cli/program.ts";
+import { programFor, wholeProgram, withChildren } from "../../cli/program.ts";
 
 /**
  * Whether the real program takes a command line: its commands, options, their values and arguments, and which exclude each other.
@@ -8,7 +8,7 @@ import { programFor, withChildren } from "../../cli/program.ts";
  * @returns what it says against it
  */
 export async function refusalOf(args: readonly string[]): Promise<string | undefined> {
-  const program = await programFor(args[0] ?? "");
+  const program = await programFor(args);
   const said: string[] = [];
   const reached: string[] = [];
   for (const command of withChildren(program)) {
@@ -28,7 +28,7 @@ export async function refusalOf(args: readonly string[]): Promise<string | undef
 /** Whether a text names a command, or a group of them, and says nothing of how it is run: "`clawdlets window` opens …". */
 export async function isName(text: string): Promise<boolean> {
   const [, ...words] = text.replace(/^npx --no-install /, "").split(" ");
-  let command: Command | undefined = await programFor("");
+  let command: Command | undefined = await wholeProgram();
   for (const word of words) command = command?.commands.find((each) => each.name() === word) as Command | undefined;
   return command !== undefined;
 }
@@ -37,7 +37,7 @@ const hasAction = (command: Command) => "_actionHandler" in command && command._
 
 /** The lines below "Examples:" of every command's `--help`. */
 export async function helpExamples(): Promise<{ command: string; line: string }[]> {
-  return withChildren(await programFor("")).flatMap((command) => {
+  return withChildren(await wholeProgram()).flatMap((command) => {
     const help: string[] = [];
     command.configureOutput({ writeOut: (text) => void help.push(text) }).outputHelp();
     const [, examples = ""] = /\nExamples:\n((?: {2}.+\n?)+)/.exec(help.join("")) ?? [];

@@ -1,0 +1,15 @@
+import { UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+
+/** sudo lets admin see and restart bots' units alone. @throws UserError (usage) for another one, with those that there are */
+export function unitOf(host: string, named: string | undefined, bots: readonly string[]): string {
+  const bot = named?.replace(/^clawdbot-/, "").replace(/\.service$/, "") ?? (bots.length === 1 ? bots[0] : undefined);
+  if (bot !== undefined && bots.includes(bot)) return `clawdbot-${bot}.service`;
+  const there = bots.length === 0 ? "the host has no bots" : `allowed: ${bots.join(", ")}`;
+  throw new UserError(
+    `${host}: ${named === undefined ? "Which bot? Name it with --unit" : `--unit: there is no bot "${named}"`}; ${there}.`,
+    {
+      exitCode: exitCodes.usage,
+    },
+  );
+}
