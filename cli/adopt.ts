@@ -16,6 +16,7 @@ import { readTofuState, tofuStateFile } from "../core/tasks/adopt/tofu-state.ts"
 import { AdoptedChanges } from "../engine/adopted-changes.ts";
 import { engineOrSetUp } from "../engine/environment.ts";
 import { importHost } from "../engine/import.ts";
+import { plannedLines } from "../engine/preview/plan/planned-text.ts";
 import { type Progress, startProgress } from "../engine/progress.ts";
 import { stopSignal } from "../engine/signals.ts";
 import { openStack } from "../engine/stack.ts";
@@ -93,7 +94,8 @@ async function adopt(options: Options): Promise<void> {
 /** @throws UserError where the next up would do more than it is meant to */
 async function foresee(layout: Layout, host: string, progress: Progress): Promise<Record<string, number>> {
   const seen = new AdoptedChanges();
-  const changes = await preview(layout, host, true, progress, seen.watch);
+  const { changes, ...planned } = await preview(layout, host, true, progress, seen.watch);
+  for (const line of plannedLines(planned)) progress(`${host}: the next up ${line}`);
   const look = `clawdlets preview --host ${host} shows what`;
   if (seen.lost.length > 0) {
     throw new UserError(

@@ -9,7 +9,11 @@ import { requestsOfPreview } from "../core/tasks/fleet/requests.ts";
 import { isChosen } from "../engine/chosen-stack.ts";
 import { engineOrSetUp, prepareState } from "../engine/environment.ts";
 import { brokenState } from "../engine/good-state.ts";
+import { monthlyCost } from "../engine/preview/monthly-cost.ts";
 import { formats } from "../engine/preview/plan/format.ts";
+import { type Event as PlanEvent, PlanReader } from "../engine/preview/plan/plan.ts";
+import { notesOf, plannedOf } from "../engine/preview/plan/planned.ts";
+import { type Planned, plannedLines } from "../engine/preview/plan/planned-text.ts";
 import { type Progress, startProgress } from "../engine/progress.ts";
 import { type EngineOptions, runEngine } from "../engine/run.ts";
 import { streamPreview } from "../engine/streamed-preview.ts";
@@ -30,7 +34,10 @@ const afterFailure = "keep-going";
 export function previewCommand(): Command {
   const command = new Command("preview");
   return addFleetOptions(command, afterFailure)
-    .option("--no-refresh", "believe the state and ask Hetzner nothing, except about a server type that changes")
+    .option(
+      "--no-refresh",
+      "believe the state and ask Hetzner nothing, except about what is bought or a server type that changes",
+    )
     .option("--json", "one JSON object on stdout")
     .option("--ci", "preview without token, passphrase, .clawdlets or state, and judge it by the policy (docs/ci.md)")
     .option("--stack <names...>", "with --ci: these hosts; left out: all")
@@ -57,9 +64,11 @@ With --ci the exit code is the verdict: ${exitCodes.ok} clean, ${exitCodes.chang
       if (chosen) return previewMany(layout, chosen, options);
       const host = chooseHost(layout, options.host);
       const progress = startProgress();
-      const changes = await preview(layout, host, options.refresh, progress);
-      resultLines(options.json)(`${host}: ${changedText(changes) ?? nothing}`);
-      if (options.json) printJson({ ok: true, stack: host, changes });
+      const { changes, ...planned } = await preview(layout, host, options.refresh, progress);
+      const say = resultLines(options.json);
+      for (const line of plannedLines(planned)) say(line);
+      say(`${host}: ${changedText(changes) ?? nothing}`);
+      if (options.json) printJson({ ok: true, stack: host, changes, ...planned });
     });
 }
 
@@ -76,7 +85,7 @@ async function inCi(options: Options): Promise<void> {
 function previewMany(layout: Layout, chosen: Chosen, options: Options): Promise<void> {
   // `--refresh` is commander's default for --no-refresh.
   const { refresh } = askedAgain(chosen, { refresh: options.refresh ? undefined : "no" });
-  return runFleetCommand({
+  return runFleetCommand<HostPreview & { stack: string }>({
     layout,
     command: "preview",
     chosen,
@@ -84,12 +93,13 @@ function previewMany(layout: Layout, chosen: Chosen, options: Options): Promise<
     afterFailure,
     asked: refresh === undefined ? {} : { refresh },
     prepare: engineOrSetUp,
+    linesOf: plannedLines,
     requestsOf: (host) => (refresh === "no" ? 0 : requestsOfPreview(layout, host)),
     task: () => async (host, tell) => {
       const progress = Object.assign(tell, { startedAt: Date.now() });
-      const changes = await preview(layout, host, refresh !== "no", progress);
-      const summary = changedText(changes) ?? nothing;
-      return { ok: true, exitCode: exitCodes.ok, summary, result: { stack: host, changes } };
+      const planned = await preview(layout, host, refresh !== "no", progress);
+      const summary = changedText(planned.changes) ?? nothing;
+      return { ok: true, exitCode: exitCodes.ok, summary, result: { stack: host, ...planned } };
     },
   });
 }
@@ -100,17 +110,20 @@ function refuseWithoutCi(options: Options): void {
   throw new UserError(`--${given.join(" and --")} can only be used with --ci.`, { exitCode: exitCodes.usage });
 }
 
-/**
- * @param watch told every event of the engine, beside `progress`
- * @returns resources by operation
- */
+/** What a preview found of one host. */
+export interface HostPreview extends Planned {
+  /** Resources by operation. */
+  changes: Record<string, number>;
+}
+
+/** @param watch told every event of the engine, beside `progress` */
 export async function preview(
   layout: Layout,
   host: string,
   refresh: boolean,
   progress: Progress,
   watch?: EngineOptions["onEvent"],
-): Promise<Record<string, number>> {
+): Promise<HostPreview> {
   // What the program would say, without starting an engine, and also where the engine itself cannot read the file.
   const problems = readProjectFile(layout).stacksAreHosts ? readStackFile(layout, host).problems : [];
   if (problems.length > 0) throw new SettingsError(problems);
@@ -118,9 +131,11 @@ export async function preview(
   prepareState(layout, host);
   const broken = brokenState(layout, host);
   if (broken !== undefined) throw new UserError(broken, { exitCode: exitCodes.engine });
+  const reader = new PlanReader();
   const { changeSummary } = await runEngine(host, "preview", progress, async ({ onEvent, ...rest }) => {
     const both: EngineOptions["onEvent"] = (event) => {
       onEvent(event);
+      reader.take(event as unknown as PlanEvent);
       watch?.(event);
     };
     const options = { ...rest, onEvent: both };
@@ -128,7 +143,10 @@ export async function preview(
       ? streamPreview({ layout, host, engine, refresh }, options)
       : (await openedStack(layout, host, engine, refresh)).preview(options);
   });
-  return Object.fromEntries(Object.entries(changeSummary).map(([op, count]) => [op, count ?? 0]));
+  const changes = Object.fromEntries(Object.entries(changeSummary).map(([op, count]) => [op, count ?? 0]));
+  const plan = plannedOf(reader.plan, host);
+  const monthly = await monthlyCost(reader.plan, layout, host);
+  return { changes, plan, notes: notesOf(reader.plan, plan, host), ...(monthly && { monthly }) };
 }
 
 /** The first time: the stack is made or chosen, by the library. */

@@ -49,7 +49,7 @@ export function statusCommand(): Command {
       const silent = Object.assign(() => undefined, { startedAt: Date.now() });
       // A team's own program is not run for each of its hosts: its `pulumi preview` shows all of them.
       const isAsked = options.drift && readProjectFile(layout).stacksAreHosts;
-      const ask = isAsked ? (host: string) => preview(layout, host, true, silent) : undefined;
+      const ask = isAsked ? async (host: string) => (await preview(layout, host, true, silent)).changes : undefined;
       const hosts = await pMap(
         names,
         (host) => hostStatus({ layout, host, environment: process.env, now, signal, ...(ask && { preview: ask }) }),

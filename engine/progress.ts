@@ -29,9 +29,13 @@ const verbs: Record<string, [string, string]> = {
   "delete-replaced": ["deleting the replaced", "deleted the replaced"],
 };
 
-/** Turns the engine's events into lines: what is bought or changed, what our own commands tell, and every error. */
-export function showEvents(progress: (text: string) => void): (event: EngineEvent) => void {
+/**
+ * Turns the engine's events into lines: what is bought or changed, what our own commands tell, and every error. In a preview
+ * nothing is bought or changed; its plan says what would be, and has its warnings (preview/plan).
+ */
+export function showEvents(progress: (text: string) => void, isPreview = false): (event: EngineEvent) => void {
   return ({ resourcePreEvent, resOutputsEvent, diagnosticEvent }) => {
+    if (isPreview && (resourcePreEvent || resOutputsEvent || diagnosticEvent?.severity === "warning")) return;
     const metadata = (resourcePreEvent ?? resOutputsEvent)?.metadata;
     const words = metadata && verbs[metadata.op];
     if (metadata && words && isReal(metadata.type)) {

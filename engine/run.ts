@@ -25,7 +25,7 @@ export async function runEngine<T>(
   progress: Progress,
   run: (options: EngineOptions) => Promise<T>,
 ): Promise<T> {
-  const show = showEvents(progress);
+  const show = showEvents(progress, operation === "preview");
   const reasons: string[] = [];
   const onEvent = (event: EngineEvent) => {
     show(event);

@@ -27,6 +27,8 @@ export interface FleetCommand<R> {
   asked?: Record<string, string>;
   /** Once, before the first host, e.g. setting up the engine. */
   prepare?: (tell: (text: string) => void) => Promise<unknown>;
+  /** What stands above the summary for a host that ended well. */
+  linesOf?: (result: R) => readonly string[];
   /** The most requests a host may need of Hetzner. */
   requestsOf: (host: string) => number;
   task: (signal: AbortSignal) => FleetTask<R>;
@@ -93,6 +95,9 @@ export async function runFleetCommand<R>(command: FleetCommand<R>): Promise<void
     view.close();
   }
   const before = Object.keys(states).length - hosts.length;
+  for (const { host, result } of outcomes) {
+    if (result !== undefined) for (const line of command.linesOf?.(result) ?? []) say(`${host}: ${line}`);
+  }
   for (const line of summaryLines(command.command, outcomes, secondsSoFar(), before)) say(line);
   if (options.json) printJson(jsonOf(outcomes, secondsSoFar()));
   process.exitCode = signal.aborted ? stopCodeOf(signal.reason) : exitCodeOf(outcomes);

@@ -10,7 +10,7 @@ import { readState } from "../../project/state/state.ts";
 const forCreation = 60;
 const forChange = 30;
 const forRefresh = 10;
-const forCatalogue = 4;
+const forCatalogue = 6;
 
 export const requestsOfVerify = 10;
 
@@ -19,7 +19,7 @@ export function requestsOfUp(layout: Layout, host: string): number {
   return installed && hasServer(layout, host) ? forChange : forCreation;
 }
 
-/** A host that was never created is not refreshed; asked is only whether its server can be had. */
+/** A host that was never created is not refreshed; asked is only whether its server can be had, and its price. */
 export function requestsOfPreview(layout: Layout, host: string): number {
   return hasServer(layout, host) ? forRefresh : forCatalogue;
 }

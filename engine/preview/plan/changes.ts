@@ -40,13 +40,25 @@ export function dangersOf({ steps }: Plan): Danger[] {
   return steps.flatMap((step) => [...replacements(step), ...destructions(step), ...openings(step)]);
 }
 
-/** Servers whose power an update would cut, a sentence each. */
+/** Servers whose power an update would cut, or that it would reset, a sentence each. */
 export function powerCutsOf({ steps }: Plan): string[] {
-  return steps.flatMap(({ op, type, name, before, after }) => {
-    const [from, to] = [before?.["serverType"], after?.["serverType"]];
-    if (op !== "update" || !type.startsWith("hcloud:index/server:") || from === to) return [];
-    return [`${name}: ${powerCut(String(from), String(to))}`];
-  });
+  return steps.flatMap((step) => interruptionsOf(step).map((text) => `${step.name}: ${text}`));
+}
+
+/** What an update in place does to a running server. By the provider's own code: hcloud 1.68.0, internal/server/resource.go. */
+export function interruptionsOf({ op, type, before = {}, after = {} }: Step): string[] {
+  if (op !== "update" || !type.startsWith("hcloud:index/server:")) return [];
+  const differs = (key: string) => JSON.stringify(before[key]) !== JSON.stringify(after[key]);
+  return [
+    ...(differs("serverType") ? [powerCut(String(before["serverType"]), String(after["serverType"]))] : []),
+    ...(differs("publicNets")
+      ? ["the server's POWER IS CUT to change its addresses; it starts again afterwards."]
+      : []),
+    ...(differs("iso") || differs("rescue")
+      ? ["the server is RESET, as if its power had been cut, and boots again."]
+      : []),
+    ...(before["backups"] === true && after["backups"] !== true ? ["all BACKUPS of the server ARE DELETED."] : []),
+  ];
 }
 
 const installs = /clawdlets install|nixos-anywhere|nixos-install|kexec|disko|installimage/;

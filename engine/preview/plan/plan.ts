@@ -46,22 +46,31 @@ export interface Plan {
 
 /** Reads the engine's event log, a JSON object a line. A last line that was cut off is left out. */
 export function planOf(log: string): Plan {
-  const plan: Plan = { steps: [], violations: [], errors: [], warnings: [] };
-  const steps = new Map<string, Step>();
-  for (const line of log.split("\n")) {
-    const event = eventOf(line);
-    const { resourcePreEvent, resOutputsEvent, policyEvent, diagnosticEvent } = event;
-    if (resourcePreEvent) add(steps, resourcePreEvent.metadata);
+  const reader = new PlanReader();
+  for (const line of log.split("\n")) reader.take(eventOf(line));
+  return reader.plan;
+}
+
+/** Makes a plan of the engine's events as they come. */
+export class PlanReader {
+  readonly #steps = new Map<string, Step>();
+  readonly #plan: Omit<Plan, "steps"> = { violations: [], errors: [], warnings: [] };
+
+  get plan(): Plan {
+    return { ...this.#plan, steps: [...this.#steps.values()] };
+  }
+
+  take({ resourcePreEvent, resOutputsEvent, policyEvent, diagnosticEvent }: Event): void {
+    const { violations, errors, warnings } = this.#plan;
+    if (resourcePreEvent) add(this.#steps, resourcePreEvent.metadata);
     if (resOutputsEvent) {
-      const step = steps.get(resOutputsEvent.metadata.urn);
+      const step = this.#steps.get(resOutputsEvent.metadata.urn);
       if (step) step.outputs = valuesOf(resOutputsEvent.metadata.new?.outputs) ?? {};
     }
-    if (policyEvent) plan.violations.push(violationOf(policyEvent));
-    if (diagnosticEvent?.severity === "error") plan.errors.push(diagnosticEvent.message.trim());
-    if (diagnosticEvent?.severity === "warning") plan.warnings.push(diagnosticEvent.message.trim());
+    if (policyEvent) violations.push(violationOf(policyEvent));
+    if (diagnosticEvent?.severity === "error") errors.push(diagnosticEvent.message.trim());
+    if (diagnosticEvent?.severity === "warning") warnings.push(diagnosticEvent.message.trim());
   }
-  plan.steps = [...steps.values()];
-  return plan;
 }
 
 interface Metadata {
@@ -84,7 +93,8 @@ interface State {
   outputs: unknown;
 }
 
-interface Event {
+/** What is read of one event. */
+export interface Event {
   resourcePreEvent?: { metadata: Metadata };
   resOutputsEvent?: { metadata: Metadata };
   policyEvent?: {

@@ -1,0 +1,76 @@
+import { messageOf } from "../../core/base/errors.ts";
+import { createHetzner } from "../../core/base/hetzner/client.ts";
+import type { Layout } from "../../core/project/layout.ts";
+import { readAccess } from "../../core/project/settings/access.ts";
+import { costOf, type Paid, readPrices } from "../../core/tasks/status/cost.ts";
+import type { Plan, Step, Values } from "./plan/plan.ts";
+import type { MonthlyCost } from "./plan/planned-text.ts";
+
+type Prices = Awaited<ReturnType<typeof readPrices>>;
+
+/**
+ * What a plan does to the price, by Hetzner's own list.
+ * @returns undefined where nothing that is paid for changes; then Hetzner is not asked
+ */
+export async function monthlyCost(plan: Plan, layout: Layout, host: string): Promise<MonthlyCost | undefined> {
+  const paid = plan.steps.filter(({ custom, op }) => custom && op !== "read").map(paidFor);
+  if (JSON.stringify(paid.map(({ before }) => before)) === JSON.stringify(paid.map(({ after }) => after)))
+    return undefined;
+  try {
+    const { endpoint, token } = readAccess(layout, host, process.env);
+    // A preview does not wait for a price.
+    const limits = { attempts: 2, maxWaitSeconds: 5 };
+    const prices = await readPrices(createHetzner({ endpoint, token, limits, tell: () => undefined }));
+    const sum = (all: readonly Item[]) => {
+      const cents = all.flat().reduce((total, each) => total + priceOf(prices, each) * 100, 0);
+      return Math.round(cents) / 100;
+    };
+    return {
+      before: sum(paid.map(({ before }) => before)),
+      after: sum(paid.map(({ after }) => after)),
+      currency: prices.currency,
+    };
+  } catch (error) {
+    return { unknown: messageOf(error).split("\n")[0] ?? "" };
+  }
+}
+
+/** What one resource is paid for: a server with what belongs to it, a volume, or an address. */
+type Item = (Paid | { volumeGb: number } | { ipv4At: string })[];
+
+function paidFor({ type, op, before, after }: Step): { before: Item; after: Item } {
+  const exists = { before: op !== "create", after: op !== "delete" };
+  return {
+    before: exists.before ? itemOf(type, before) : [],
+    after: exists.after ? itemOf(type, after ?? before) : [],
+  };
+}
+
+function itemOf(type: string, values: Values = {}): Item {
+  const text = (key: string) => String(values[key] ?? "");
+  if (type.startsWith("hcloud:index/server:")) {
+    const [nets] = Array.isArray(values["publicNets"]) ? values["publicNets"] : [];
+    // An address that is a resource of its own is counted there.
+    const hasIpv4 = nets?.ipv4Enabled !== false && nets?.ipv4 === undefined;
+    const hasBackups = values["backups"] === true;
+    return [{ serverType: text("serverType"), location: text("location"), hasIpv4, hasBackups, volumeGb: 0 }];
+  }
+  if (type.startsWith("hcloud:index/volume:")) return [{ volumeGb: Number(values["size"] ?? 0) }];
+  if (type.startsWith("hcloud:index/primaryIp:") && values["type"] === "ipv4") return [{ ipv4At: text("location") }];
+  return [];
+}
+
+/** @throws Error where the list has no price for it */
+function priceOf(prices: Prices, item: Item[number]): number {
+  if ("serverType" in item) {
+    const cost = costOf(prices, item);
+    if (cost) return cost.monthlyNet;
+    throw new Error(
+      `Hetzner's price list has no ${item.serverType || "server type"} in ${item.location || "this location"}`,
+    );
+  }
+  if ("volumeGb" in item) return item.volumeGb * Number(prices.volume.price_per_gb_month.net);
+  const list = prices.primary_ips.find(({ type }) => type === "ipv4")?.prices;
+  const price = list?.find(({ location }) => location === item.ipv4At) ?? list?.[0];
+  return Number(price?.price_monthly.net ?? 0);
+}
