@@ -1,10 +1,15 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
-import { Command } from "commander";
+import { join, resolve } from "node:path";
+import { Command, Option } from "commander";
+import { SettingsError } from "../core/base/errors.ts";
 import { cidrProblem } from "../core/project/firewall/cidr.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
+import { expandHome } from "../core/project/settings/host.ts";
 import { hostName } from "../core/project/settings/names.ts";
+import { readPublicKeyFile } from "../core/project/settings/public-key-file.ts";
+import { sshPubkeyFileProblem } from "../core/project/settings/ssh-pubkey-file.ts";
+import { checkStackConfig, type StackConfig } from "../core/project/settings/stack-config.ts";
 import { hostEntry, readStackJson } from "../core/project/settings/stack-json.ts";
 import { scaffold } from "../core/tasks/scaffold.ts";
 import { makeSecrets } from "./secrets/init.ts";
@@ -21,13 +26,14 @@ interface Options {
   tailnet?: string;
   flake?: string;
   bots?: string[];
+  rebuildOnUp?: string;
   fromJson?: string;
   yes?: boolean;
   dryRun?: boolean;
   json?: boolean;
 }
 
-const list = (text: string) => [...new Set(text.split(",").map((each) => each.trim()))];
+const list = (text: string) => (text.trim() === "" ? [] : [...new Set(text.split(",").map((each) => each.trim()))]);
 
 /** `clawdlets init`: the files of a project, and everything one host needs before `up`. */
 export function initCommand(): Command {
@@ -43,6 +49,12 @@ export function initCommand(): Command {
     .option("--tailnet <kind>", "tailscale or none")
     .option("--flake <uri>", "the flake with the host's configuration; left out: this repository")
     .option("--bots <names>", "names of the host's bots, with commas", list)
+    .addOption(
+      new Option(
+        "--rebuild-on-up <when>",
+        "how `up` changes the running host: pinned (to the commit that the flake names), newest, or never",
+      ).choices(onUp),
+    )
     .option("--from-json <file>", 'the secrets in plain text as {"name": "value"}; - reads standard input')
     .option("--yes", "replace secrets that are there by other values given here")
     .option("--dry-run", "say what would be made; change nothing")
@@ -55,12 +67,18 @@ export function initCommand(): Command {
       const layout = findLayout(process.cwd());
       const say = resultLines(options.json);
       const host = options.host ?? (await askHost(layout));
+      const answers = await askMissing(layout, host, options);
+      const wrongKey = answers.sshPubkey === undefined ? undefined : keyFileProblem(layout, answers.sshPubkey);
+      if (wrongKey !== undefined) {
+        throw new SettingsError([{ where: "the command line", setting: "--ssh-pubkey", message: wrongKey }]);
+      }
+      const { adminCidr, sshPubkey, serverType, location, tailnet, bots, rebuildOnUp } = answers;
       const files = await scaffold({
         layout,
         host,
-        entry: await entryOf(layout, host, options),
-        flake: options.flake,
-        settings: { location: options.location, tailnet: options.tailnet, bots: options.bots },
+        entry: { adminCidr, sshPubkeyFile: sshPubkey ?? defaultKey(), serverType },
+        flake: answers.flake,
+        settings: { location, tailnet, bots, rebuild: rebuildOnUp === undefined ? undefined : { onUp: rebuildOnUp } },
         dryRun: options.dryRun === true,
       });
       for (const path of files) say(options.dryRun ? `would make ${path}` : `made ${path}`);
@@ -86,20 +104,62 @@ async function askHost(layout: Layout): Promise<string> {
   });
 }
 
-/** What stack.json is to say of the host; asked for only where it does not say it yet. */
-async function entryOf(layout: Layout, host: string, { adminCidr, sshPubkey, serverType }: Options) {
+/** Asks for what was not given of a host that stack.json does not know yet. */
+async function askMissing(layout: Layout, host: string, options: Options): Promise<Options> {
   const stack = readStackJson(layout).value;
   const isKnown = stack !== undefined && hostEntry(stack, host) !== undefined;
-  const entry = { adminCidr, sshPubkeyFile: sshPubkey ?? defaultKey(), serverType };
-  if (isKnown || !canAsk()) return entry;
+  if (isKnown || !canAsk()) return options;
+  const { adminCidr, sshPubkey, bots, flake, rebuildOnUp } = options;
   return {
-    serverType,
+    ...options,
     adminCidr:
       adminCidr ??
       (await askText("Your own network (the installation is reached from there alone)", { problemOf: cidrProblem })),
-    sshPubkeyFile:
-      sshPubkey ?? (await askText("Your ssh public key file", { initial: defaultKey() ?? "~/.ssh/id_ed25519.pub" })),
+    sshPubkey:
+      sshPubkey ??
+      (await askText("Your ssh public key file", {
+        initial: defaultKey() ?? "~/.ssh/id_ed25519.pub",
+        problemOf: (value) => keyFileProblem(layout, value),
+      })),
+    bots:
+      bots ??
+      list(
+        await askText("Names of the host's bots, with commas (none: leave it empty)", {
+          problemOf: (value) => settingProblem("bots", list(value)),
+        }),
+      ),
+    ...(flake === undefined && stack?.base === undefined ? await askFlake() : {}),
+    rebuildOnUp:
+      rebuildOnUp ??
+      (await askText(`How "up" changes the running host later (${onUp.join(", ")}; docs/day-two.md)`, {
+        initial: "pinned",
+        problemOf: (value) => settingProblem("rebuild", { onUp: value }),
+      })),
   };
+}
+
+async function askFlake(): Promise<Pick<Options, "flake">> {
+  const flake = await askText("Flake with the host's configuration (this repository: leave it empty)", {
+    problemOf: (value) => (value === "" ? undefined : settingProblem("flake", value)),
+  });
+  return flake === "" ? {} : { flake };
+}
+
+const onUp = ["pinned", "newest", "never"] as const;
+
+/** What the stack file's own schema says against a value. */
+function settingProblem(setting: keyof StackConfig, value: unknown): string | undefined {
+  const { problems } = checkStackConfig({ [setting]: value }, "");
+  return problems.find((problem) => new RegExp(`(^|:)${setting}\\b`).test(problem.setting))?.message;
+}
+
+/** The file is read when secrets are made; by then everything else is written. */
+function keyFileProblem(layout: Layout, value: string): string | undefined {
+  const asText = sshPubkeyFileProblem(value);
+  if (asText !== undefined) return asText;
+  const path = resolve(layout.root, expandHome(value, process.env));
+  const [problem] = readPublicKeyFile(path).problems;
+  return problem && `${path} ${problem.message}`;
 }
 
 function defaultKey(): string | undefined {

@@ -77,6 +77,9 @@ describe("clawdlets init", () => {
         ["Your own network", "203.0.113.9/24\r"],
         ["write 203.0.113.0/24", "\u007f\u007f\u007f/32\r"],
         ["Your ssh public key file", "\r"],
+        ["bots, with commas", "\r"],
+        ["Flake with the host", "\r"],
+        ["changes the running host later", "\r"],
         ["Admin password", "short\r"],
         ["at least 12", "\u0015correct horse battery\r"],
         ["The same password again", "correct horse batterx\r"],
@@ -101,7 +104,7 @@ describe("clawdlets init", () => {
       { cwd: root, env: { HOME: join(root, "home") } },
     );
     expect(screen).toContain("Nothing was written");
-    expect(exitCode).toBe(1);
+    expect(exitCode).toBe(130);
     expect(existsSync(join(root, ".clawdlets", "secrets"))).toBe(false);
   }, 60_000);
 

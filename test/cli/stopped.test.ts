@@ -20,7 +20,15 @@ it("Ctrl-C at a secret names the files that were written before, which are there
   const { root } = project({ stack: null, stackFile: null });
   writeFileSync(join(root, "key.pub"), `${publicKey}\n`);
   const line = `${clawdlets} init --host web-1 --admin-cidr 203.0.113.7/32 --ssh-pubkey key.pub --bots maren`;
-  const { screen, exitCode } = await onTerminal(line, [["Admin password", ctrlC]], { cwd: root });
+  const { screen, exitCode } = await onTerminal(
+    line,
+    [
+      ["Flake with the host", "\r"],
+      ["changes the running host later", "\r"],
+      ["Admin password", ctrlC],
+    ],
+    { cwd: root },
+  );
   expect(exitCode, screen).toBe(130);
   const said = screen.replace(/\s+/g, " ");
   const files = /files were written before, and stay: (.*?)\. Run the same command again/.exec(said)?.[1]?.split(", ");
