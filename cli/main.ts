@@ -5,7 +5,7 @@ import { survivePipes, tell } from "./shared/output.ts";
 
 survivePipes(stopUnheard);
 // Beside the promise of the command, e.g. a child that could not be started.
-process.on("uncaughtException", (error) => process.exit(report(error)));
+process.on("uncaughtException", (error) => void report(error).then((code) => process.exit(code)));
 try {
   const program = await programFor(process.argv.slice(2));
   // Before the first secret is read; help and version read none.
@@ -17,5 +17,5 @@ try {
   await program.parseAsync();
   process.exitCode = endOf(process.exitCode);
 } catch (error) {
-  process.exitCode = report(error);
+  process.exitCode = await report(error);
 }

@@ -4,9 +4,6 @@ import { SettingsError, type UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { Stopped } from "../../core/base/stopped.ts";
 import { asUserError } from "../../core/base/system-errors.ts";
-import { lostFiles, lostMessage } from "../../core/project/copies/keep.ts";
-import { findLayout } from "../../core/project/layout.ts";
-import { ownFolderProblem } from "../../core/project/own-folder.ts";
 import { wasStopped } from "../../engine/signals.ts";
 import { hasPrintedJson, printJson, tell } from "./output.ts";
 
@@ -29,11 +26,11 @@ interface Refusal {
  * Says why a command failed: a person's error without a stack, a bug's with one, and with `--json` as the one JSON object
  * `{ok: false, exitCode, problems}` on standard output. @returns the exit code
  */
-export function report(error: unknown): number {
+export async function report(error: unknown): Promise<number> {
   if (error instanceof CommanderError && error.exitCode === 0) return endOf(exitCodes.ok);
   const { exitCode, text, problems } = refusalOf(error);
   const code = endOf(exitCode);
-  const lost = exitCode === exitCodes.settings ? lostHere() : undefined;
+  const lost = exitCode === exitCodes.settings ? await lostHere() : undefined;
   if (text !== "") tell(text);
   if (lost) tell(`clawdlets: ${lost.where}: ${lost.message}`);
   if (isJsonAsked() && !hasPrintedJson()) {
@@ -43,8 +40,14 @@ export function report(error: unknown): number {
 }
 
 /** Settings, keys and tokens that are missing may be in the copy: whatever was refused for want of them, this is the way back. */
-function lostHere(): RefusalProblem | undefined {
+async function lostHere(): Promise<RefusalProblem | undefined> {
   try {
+    // Only now: help and version read no project.
+    const [{ lostFiles, lostMessage }, { findLayout }, { ownFolderProblem }] = await Promise.all([
+      import("../../core/project/copies/keep.ts"),
+      import("../../core/project/layout.ts"),
+      import("../../core/project/own-folder.ts"),
+    ]);
     const layout = findLayout(process.cwd());
     if (ownFolderProblem(layout)?.isForeign) return undefined; // Which says itself what to do first.
     const lost = lostFiles(layout);
