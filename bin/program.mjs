@@ -5,7 +5,8 @@ import { existsSync, realpathSync } from "node:fs";
 import { register } from "node:module";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { build, root } from "./compiled/fresh.mjs";
+import { buildIfStale } from "./compiled/build-if-stale.mjs";
+import { root } from "./compiled/fresh.mjs";
 import { mapStacksOf } from "./compiled/late-modules.cjs";
 import "./compiled/own-user.cjs";
 import "./compiled/source-positions.cjs";
@@ -26,7 +27,7 @@ if (folder === undefined) {
 /** Its reason is all that the engine shows of a program that does not start. */
 async function built() {
   try {
-    return await build("program");
+    return await buildIfStale("program");
   } catch (error) {
     if (!(error instanceof Error && error.name === "CompileError")) throw error;
     process.stderr.write(`${error.message}\n`);

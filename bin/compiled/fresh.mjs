@@ -46,13 +46,3 @@ export function freshBuild(part) {
   const folder = join(buildFolder, hash);
   return hashOf(part, inputs) === hash && existsSync(join(folder, "done")) ? folder : undefined;
 }
-
-/**
- * The folder to load from, made first if it has to be.
- * @param {Part} part
- * @returns {Promise<string | undefined>} undefined where nothing can be written: then TypeScript is loaded as it is
- * @throws {Error} a CompileError that names file, line and what is wrong
- */
-export async function build(part) {
-  return freshBuild(part) ?? (await (await import("./build.mjs")).rebuild(part));
-}

@@ -2,7 +2,8 @@
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { build, root } from "./fresh.mjs";
+import { buildIfStale } from "./build-if-stale.mjs";
+import { root } from "./fresh.mjs";
 import { mapStacksLate } from "./late-modules.cjs";
 import "./own-user.cjs";
 import { withNothingShared } from "./tsx.cjs";
@@ -19,7 +20,7 @@ export async function moduleOf(part, path) {
   const source = join(root, path);
   const name = basename(path, ".ts");
   if (!existsSync(source)) return pathToFileURL(join(root, "dist", path, "..", `${name}.js`)).href;
-  const folder = await build(part);
+  const folder = await buildIfStale(part);
   if (folder === undefined) {
     await withNothingShared(async () => (await import("tsx/esm/api")).register());
     return pathToFileURL(source).href;
