@@ -1,7 +1,8 @@
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { serverTypeByName } from "./catalog/server-types.ts";
-import type { Cloud, MachineEvents } from "./cloud/cloud.ts";
+import type { Cloud } from "./cloud/cloud.ts";
+import type { MachineEvents } from "./cloud/resources.ts";
 import type { ServerRecord } from "./cloud/types.ts";
 import type { Impostor, ImpostorLog } from "./machine/impostor.ts";
 import { Machine } from "./machine/machine.ts";

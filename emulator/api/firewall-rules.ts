@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { FirewallRule } from "../cloud/types.ts";
 import { parseRange } from "../network/cidr.ts";
+import { parsePorts } from "../network/ports.ts";
 import { invalidInput } from "./errors.ts";
 
 const RULES_MAX = 50;
@@ -56,14 +57,4 @@ function addresses(cidrs: string[], field: string): string[] {
     }
     return range.canonical;
   });
-}
-
-/** `22`, `1-1024` or `any`; null where it is none of these. */
-export function parsePorts(text: string): { from: number; to: number } | null {
-  if (text === "any") return { from: 1, to: 65535 };
-  const match = /^([0-9]{1,5})(?:-([0-9]{1,5}))?$/.exec(text);
-  if (match === null) return null;
-  const from = Number(match[1]);
-  const to = Number(match[2] ?? match[1]);
-  return from >= 1 && to <= 65535 && from <= to ? { from, to } : null;
 }

@@ -1,51 +1,51 @@
 import { serverTypeByName } from "../catalog/server-types.ts";
-import type { Cloud } from "./cloud.ts";
+import type { Resources } from "./resources.ts";
 import type { Effect, FirewallBinding, FirewallTarget, ServerRecord } from "./types.ts";
 
 /** What a successful action does. A resource that was deleted meanwhile is no error: its action just ends. */
-export function applyEffect(cloud: Cloud, effect: Effect): void {
-  if (effect.do.startsWith("server.")) applyServerEffect(cloud, effect);
-  else applyOtherEffect(cloud, effect);
+export function applyEffect(resources: Resources, effect: Effect): void {
+  if (effect.do.startsWith("server.")) applyServerEffect(resources, effect);
+  else applyOtherEffect(resources, effect);
 }
 
 /** What an action leaves behind that failed half way: a server that was on its way somewhere is off, and a rebuild had begun. */
-export function applyFailure(cloud: Cloud, effect: Effect): void {
+export function applyFailure(resources: Resources, effect: Effect): void {
   if (effect.do !== "server.rebuilt" && effect.do !== "server.type") return;
-  const server = cloud.servers.get(effect.server);
+  const server = resources.servers.get(effect.server);
   if (server === undefined) return;
-  setPower(cloud, server, "off", false);
+  setPower(resources, server, "off", false);
   if (effect.do === "server.rebuilt") server.machine.disk = "empty";
 }
 
-function applyServerEffect(cloud: Cloud, effect: Effect): void {
+function applyServerEffect(resources: Resources, effect: Effect): void {
   if (!("server" in effect) || typeof effect.server !== "number") return;
-  const server = cloud.servers.get(effect.server);
+  const server = resources.servers.get(effect.server);
   if (server === undefined) return;
   switch (effect.do) {
     case "server.created":
       // Firewalls given at creation are in force before the first boot: the only way to be filtered from the start.
-      for (const firewall of cloud.firewalls.values()) {
+      for (const firewall of resources.firewalls.values()) {
         for (const binding of firewall.bindings) if (binding.server === server.id) enforce(binding);
       }
       server.status = "off";
-      cloud.machines?.freshDisk(server);
-      cloud.networkChanged();
+      resources.machines?.freshDisk(server);
+      resources.networkChanged();
       return;
     case "server.power":
-      setPower(cloud, server, effect.to, effect.boot);
+      setPower(resources, server, effect.to, effect.boot);
       return;
     case "server.rebuilt":
       server.image = effect.image;
       server.userData = effect.userData;
-      cloud.machines?.freshDisk(server);
-      setPower(cloud, server, "running", true);
+      resources.machines?.freshDisk(server);
+      setPower(resources, server, "running", true);
       return;
     case "server.type": {
       const disk = serverTypeByName(effect.serverType)?.disk;
       server.serverType = effect.serverType;
       if (effect.upgradeDisk && disk !== undefined) server.primaryDiskSize = disk;
       // "This copies the content of its disk, and starts it again", as the API description has it.
-      setPower(cloud, server, "running", true);
+      setPower(resources, server, "running", true);
       return;
     }
     case "server.backup":
@@ -82,62 +82,62 @@ function applyServerEffect(cloud: Cloud, effect: Effect): void {
   }
 }
 
-function applyOtherEffect(cloud: Cloud, effect: Effect): void {
+function applyOtherEffect(resources: Resources, effect: Effect): void {
   switch (effect.do) {
     case "firewall.rules": {
-      const firewall = cloud.firewalls.get(effect.firewall);
+      const firewall = resources.firewalls.get(effect.firewall);
       if (firewall === undefined) return;
       firewall.activeRules = firewall.rules;
       for (const binding of firewall.bindings) if (binding.enforced) binding.status = "applied";
-      cloud.networkChanged();
+      resources.networkChanged();
       return;
     }
     case "firewall.apply": {
-      const firewall = cloud.firewalls.get(effect.firewall);
+      const firewall = resources.firewalls.get(effect.firewall);
       for (const binding of firewall?.bindings ?? []) {
         if (effect.servers.includes(binding.server)) enforce(binding);
       }
-      cloud.networkChanged();
+      resources.networkChanged();
       return;
     }
     case "firewall.remove": {
-      const firewall = cloud.firewalls.get(effect.firewall);
+      const firewall = resources.firewalls.get(effect.firewall);
       if (firewall === undefined) return;
       firewall.targets = firewall.targets.filter(
         (target) => !effect.targets.some((gone) => isSameTarget(target, gone)),
       );
-      firewall.inUseUntil = Date.now() + cloud.actionMs;
-      cloud.networkChanged();
+      firewall.inUseUntil = Date.now() + resources.actionMs;
+      resources.networkChanged();
       return;
     }
     case "primary_ip.assign": {
-      const ip = cloud.primaryIps.get(effect.primaryIp);
+      const ip = resources.primaryIps.get(effect.primaryIp);
       if (ip === undefined) return;
       const field = ip.type;
-      for (const server of cloud.servers.values()) if (server[field] === ip.id) server[field] = null;
-      const server = effect.server === null ? undefined : cloud.servers.get(effect.server);
+      for (const server of resources.servers.values()) if (server[field] === ip.id) server[field] = null;
+      const server = effect.server === null ? undefined : resources.servers.get(effect.server);
       ip.assignee = server?.id ?? null;
       if (server !== undefined) server[field] = ip.id;
-      cloud.networkChanged();
+      resources.networkChanged();
       return;
     }
     case "volume.attach": {
-      const volume = cloud.volumes.get(effect.volume);
+      const volume = resources.volumes.get(effect.volume);
       if (volume !== undefined) volume.server = effect.server;
       return;
     }
     case "volume.resize": {
-      const volume = cloud.volumes.get(effect.volume);
+      const volume = resources.volumes.get(effect.volume);
       if (volume !== undefined) volume.size = effect.size;
       return;
     }
     case "volume.ready": {
-      const volume = cloud.volumes.get(effect.volume);
+      const volume = resources.volumes.get(effect.volume);
       if (volume !== undefined) volume.status = "available";
       return;
     }
     case "image.ready": {
-      const image = cloud.images.get(effect.image);
+      const image = resources.images.get(effect.image);
       if (image !== undefined) image.status = "available";
       return;
     }
@@ -151,11 +151,11 @@ function enforce(binding: FirewallBinding): void {
   binding.enforced = true;
 }
 
-function setPower(cloud: Cloud, server: ServerRecord, to: "running" | "off", boot: boolean): void {
+function setPower(resources: Resources, server: ServerRecord, to: "running" | "off", boot: boolean): void {
   server.status = to;
   server.machine.powered = to === "running";
-  if (to === "off") cloud.machines?.halt(server);
-  else if (boot) cloud.machines?.boot(server);
+  if (to === "off") resources.machines?.halt(server);
+  else if (boot) resources.machines?.boot(server);
 }
 
 export function isSameTarget(a: FirewallTarget, b: FirewallTarget): boolean {

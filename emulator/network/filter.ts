@@ -1,7 +1,7 @@
-import { parsePorts } from "../api/firewall-rules.ts";
 import type { Cloud } from "../cloud/cloud.ts";
 import type { FirewallRule, ServerRecord } from "../cloud/types.ts";
 import { ipv4Number, ipv4Part, parseRange } from "./cidr.ts";
+import { parsePorts } from "./ports.ts";
 
 interface Span {
   start: bigint;
