@@ -5,8 +5,8 @@ import { execa } from "execa";
 import { build, writeClosure } from "../stand-ins/anywhere/closure.ts";
 import { Exit } from "../stand-ins/anywhere/exit.ts";
 import type { Host } from "./commands/context.ts";
-import { ROOT } from "./inode.ts";
-import type { FileTree } from "./tree.ts";
+import { ROOT } from "./files/inode.ts";
+import type { FileTree } from "./files/tree.ts";
 
 /** The branch that the emulated host's configuration names. */
 const BRANCH = "main";

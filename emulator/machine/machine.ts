@@ -4,12 +4,12 @@ import { join } from "node:path";
 import type { ServerRecord } from "../cloud/types.ts";
 import { activate, exists, hasPublicSsh, hasTailscaleKey, installSystem, isBroken, normalUsers } from "./activation.ts";
 import type { Host } from "./commands/context.ts";
-import { ROOT } from "./inode.ts";
-import { layDebian, layInstaller, mountVolatile, write, writeMounts } from "./root-filesystems.ts";
+import { ROOT } from "./files/inode.ts";
+import { layDebian, layInstaller, mountVolatile, write, writeMounts } from "./files/root-filesystems.ts";
+import { FileTree } from "./files/tree.ts";
+import type { User } from "./files/users.ts";
+import { Volume } from "./files/volume.ts";
 import type { CommandFault } from "./shell.ts";
-import { FileTree } from "./tree.ts";
-import type { User } from "./users.ts";
-import { Volume } from "./volume.ts";
 
 /** How long who is still connected has to leave, once the machine was told to go down and the last session has ended. */
 const GOING_DOWN_MS = 500;

@@ -1,8 +1,8 @@
 import { activatedSystem } from "./activation.ts";
 import type { Host } from "./commands/context.ts";
+import type { FileTree } from "./files/tree.ts";
 import { isToken, keepFormer, loadState, markConfirmed, SECOND_MS, type State, saveState } from "./switch-state.ts";
 import { begin, expire, goBack } from "./switching.ts";
-import type { FileTree } from "./tree.ts";
 
 export class OrderRefused extends Error {
   readonly isTooEarly: boolean;

@@ -10,11 +10,11 @@ import { permissionCommands } from "./commands/permissions.ts";
 import { secretCommands } from "./commands/secrets.ts";
 import { cloudInit, systemCommands } from "./commands/system.ts";
 import { tarCommands } from "./commands/tar.ts";
-import { ROOT } from "./inode.ts";
-import { SessionFs } from "./session-fs.ts";
-import type { FileTree } from "./tree.ts";
-import type { User } from "./users.ts";
-import { Volume } from "./volume.ts";
+import { ROOT } from "./files/inode.ts";
+import { SessionFs } from "./files/session-fs.ts";
+import type { FileTree } from "./files/tree.ts";
+import type { User } from "./files/users.ts";
+import { Volume } from "./files/volume.ts";
 
 export interface ShellResult {
   stdout: Buffer;

@@ -2,11 +2,11 @@ import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type { AuthContext, Connection, PublicKeyAuthContext, ServerChannel } from "ssh2";
 import ssh2 from "ssh2";
-import { ROOT } from "./inode.ts";
+import { ROOT } from "./files/inode.ts";
+import { type User, userNamed } from "./files/users.ts";
 import type { Machine } from "./machine.ts";
 import { runCommand } from "./shell.ts";
 import { mayReadStdin } from "./stdin.ts";
-import { type User, userNamed } from "./users.ts";
 
 /** The sshd of a machine as it is now: host key, users and keys come from its disk at the time of each connection. */
 export function serveSsh(machine: Machine, socket: Socket): void {

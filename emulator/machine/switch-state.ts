@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { exists, revealSecrets } from "./activation.ts";
-import { ROOT } from "./inode.ts";
-import type { FileTree } from "./tree.ts";
+import { ROOT } from "./files/inode.ts";
+import type { FileTree } from "./files/tree.ts";
 
 /** A twentieth, as all waiting in the guest. */
 export const SECOND_MS = 50;

@@ -1,6 +1,7 @@
 import { activatedSystem, chooseSystem, generationsOf, isBroken, repositoryOf, takeBack } from "./activation.ts";
 import { buildFor } from "./building.ts";
 import type { Host } from "./commands/context.ts";
+import type { FileTree } from "./files/tree.ts";
 import {
   forgetSecrets,
   isConfirmed,
@@ -10,7 +11,6 @@ import {
   type State,
   saveState,
 } from "./switch-state.ts";
-import type { FileTree } from "./tree.ts";
 
 /** How long each phase takes with a system that has no haste: long enough to be disturbed. */
 const SLOW_MS = 2000;

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { packTar } from "modern-tar";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Host } from "../../emulator/machine/commands/context.ts";
-import { ROOT } from "../../emulator/machine/inode.ts";
-import { layDebian, mountVolatile } from "../../emulator/machine/root-filesystems.ts";
+import { ROOT } from "../../emulator/machine/files/inode.ts";
+import { layDebian, mountVolatile } from "../../emulator/machine/files/root-filesystems.ts";
+import { FileTree } from "../../emulator/machine/files/tree.ts";
+import { userNamed } from "../../emulator/machine/files/users.ts";
+import { Volume } from "../../emulator/machine/files/volume.ts";
 import { runCommand } from "../../emulator/machine/shell.ts";
 import { mayReadStdin } from "../../emulator/machine/stdin.ts";
-import { FileTree } from "../../emulator/machine/tree.ts";
-import { userNamed } from "../../emulator/machine/users.ts";
-import { Volume } from "../../emulator/machine/volume.ts";
 
 let outside: string;
 let volume: Volume;

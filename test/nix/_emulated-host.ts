@@ -1,11 +1,11 @@
 import type { Host } from "../../emulator/machine/commands/context.ts";
 import { RECEIVE_SECRETS } from "../../emulator/machine/commands/secrets.ts";
-import { type Node, ROOT } from "../../emulator/machine/inode.ts";
-import { layDebian, mountVolatile, write } from "../../emulator/machine/root-filesystems.ts";
+import { type Node, ROOT } from "../../emulator/machine/files/inode.ts";
+import { layDebian, mountVolatile, write } from "../../emulator/machine/files/root-filesystems.ts";
+import { FileTree } from "../../emulator/machine/files/tree.ts";
+import { userNamed } from "../../emulator/machine/files/users.ts";
+import { Volume } from "../../emulator/machine/files/volume.ts";
 import { type CommandFault, runCommand } from "../../emulator/machine/shell.ts";
-import { FileTree } from "../../emulator/machine/tree.ts";
-import { userNamed } from "../../emulator/machine/users.ts";
-import { Volume } from "../../emulator/machine/volume.ts";
 import { type Answer, type Contents, line, type ReceivingHost } from "./_receiving-host.ts";
 
 const nothing = () => undefined;

@@ -1,6 +1,6 @@
 import type { ExecResult, ResolvedCommandContext } from "just-bash";
-import type { SessionFs } from "../session-fs.ts";
-import type { User } from "../users.ts";
+import type { SessionFs } from "../files/session-fs.ts";
+import type { User } from "../files/users.ts";
 
 export type { ExecResult } from "just-bash";
 export type CommandContext = ResolvedCommandContext;

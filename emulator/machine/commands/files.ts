@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { bytesOutput, latin1FromBytes, unsafeBytesFromLatin1 } from "just-bash";
-import type { Node } from "../inode.ts";
-import { groupName, parseOwner, userName } from "../users.ts";
+import type { Node } from "../files/inode.ts";
+import { groupName, parseOwner, userName } from "../files/users.ts";
 import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
 import { absolute, failed, fileText, ok, parseFlags } from "./context.ts";
 import { newMode } from "./permissions.ts";

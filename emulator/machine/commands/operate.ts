@@ -1,5 +1,5 @@
 import { exists, generationsOf } from "../activation.ts";
-import type { FileTree } from "../tree.ts";
+import type { FileTree } from "../files/tree.ts";
 import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
 import { failed, ok } from "./context.ts";
 

@@ -1,6 +1,6 @@
-import type { Node } from "../inode.ts";
-import { FsError } from "../inode.ts";
-import { parseOwner } from "../users.ts";
+import type { Node } from "../files/inode.ts";
+import { FsError } from "../files/inode.ts";
+import { parseOwner } from "../files/users.ts";
 import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
 import { absolute, failed, fileText, parseFlags } from "./context.ts";
 

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { bytesOutput, latin1FromBytes, unsafeBytesFromLatin1 } from "just-bash";
 import { packTar, type TarEntry, unpackTar } from "modern-tar";
-import type { Node } from "../inode.ts";
+import type { Node } from "../files/inode.ts";
 import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
 import { failed, fileText, parseFlags } from "./context.ts";
 
