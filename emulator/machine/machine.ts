@@ -2,14 +2,22 @@ import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ServerRecord } from "../cloud/types.ts";
-import { activate, exists, hasPublicSsh, hasTailscaleKey, installSystem, isBroken, normalUsers } from "./activation.ts";
-import type { Host } from "./commands/context.ts";
 import { ROOT } from "./files/inode.ts";
 import { layDebian, layInstaller, mountVolatile, write, writeMounts } from "./files/root-filesystems.ts";
 import { FileTree } from "./files/tree.ts";
 import type { User } from "./files/users.ts";
 import { Volume } from "./files/volume.ts";
 import type { CommandFault } from "./shell.ts";
+import {
+  activate,
+  exists,
+  hasPublicSsh,
+  hasTailscaleKey,
+  installSystem,
+  isBroken,
+  normalUsers,
+} from "./system/activation.ts";
+import type { MachineControls } from "./system/machine-controls.ts";
 
 /** How long who is still connected has to leave, once the machine was told to go down and the last session has ended. */
 const GOING_DOWN_MS = 500;
@@ -39,7 +47,7 @@ export interface MachineOptions {
 }
 
 /** The computer behind one server: Debian, then the installer in memory, then NixOS, on one disk. */
-export class Machine implements Host {
+export class Machine implements MachineControls {
   readonly server: ServerRecord;
   readonly faults: CommandFault[] = [];
   tailnetUp = true;
@@ -64,7 +72,7 @@ export class Machine implements Host {
     this.#disk = new Volume(join(options.dir, "disk"));
   }
 
-  get os(): Host["os"] {
+  get os(): MachineControls["os"] {
     return this.server.machine.os;
   }
   get architecture(): "x86" | "arm" {
@@ -252,7 +260,7 @@ export class Machine implements Host {
       if (generation !== this.#generation) return;
       const signal = new AbortController().signal;
       await runCommand({
-        host: this,
+        machine: this,
         tree: this.tree,
         user,
         command,
@@ -299,7 +307,7 @@ export class Machine implements Host {
     this.#isAnswering = true;
     if (this.os === "debian" && this.#isFirstBoot) this.#runCloudInit();
     this.#options.onChange();
-    if (this.os === "nixos") void import("./switching.ts").then(({ watch }) => watch(this, tree));
+    if (this.os === "nixos") void import("./system/switching.ts").then(({ watch }) => watch(this, tree));
   }
 
   /** Its last stages run when sshd answers already, and `ssh_pwauth` restarts that. @see cloud-init, cc_set_passwords */

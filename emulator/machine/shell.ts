@@ -1,7 +1,7 @@
 import { Buffer, isUtf8 } from "node:buffer";
 import { Bash, type CommandName, defineCommand, latin1FromBytes } from "just-bash";
 import { activateCommands } from "./commands/activate.ts";
-import type { CommandTable, ExecResult, Host, Session } from "./commands/context.ts";
+import type { CommandTable, ExecResult, Session } from "./commands/context.ts";
 import { failed } from "./commands/context.ts";
 import { fileCommands } from "./commands/files.ts";
 import { installCommands, storeScript } from "./commands/install.ts";
@@ -15,6 +15,7 @@ import { SessionFs } from "./files/session-fs.ts";
 import type { FileTree } from "./files/tree.ts";
 import type { User } from "./files/users.ts";
 import { Volume } from "./files/volume.ts";
+import type { MachineControls } from "./system/machine-controls.ts";
 
 export interface ShellResult {
   stdout: Buffer;
@@ -97,7 +98,7 @@ const SLEEP_FACTOR = 0.05;
 
 /** Runs a command line as sshd would hand it to the login shell. */
 export async function runCommand(given: {
-  host: Host;
+  machine: MachineControls;
   tree: FileTree;
   user: User;
   command: string;
@@ -105,10 +106,10 @@ export async function runCommand(given: {
   signal: AbortSignal;
   faults: CommandFault[];
 }): Promise<ShellResult> {
-  const { host, user } = given;
-  const table = commandsOf(host);
+  const { machine, user } = given;
+  const table = commandsOf(machine);
   const session: Session = {
-    host,
+    machine,
     user,
     fs: new SessionFs(given.tree, user),
     run: async (name, args, context, as) => {
@@ -199,16 +200,16 @@ async function shell(args: string[], context: Parameters<CommandTable[string]>[1
   return context.exec(`${options}${script}`, { cwd: context.cwd, env: context.exportedEnv ?? {} });
 }
 
-function commandsOf(host: Host): CommandTable {
+function commandsOf(machine: MachineControls): CommandTable {
   const { kexec, disko, "nixos-install": nixosInstall, ...installed } = installCommands;
   const installing: Record<string, CommandTable[string] | undefined> =
-    host.os === "debian"
+    machine.os === "debian"
       ? { kexec, "cloud-init": cloudInit }
-      : host.os === "installer"
+      : machine.os === "installer"
         ? { kexec, disko, "nixos-install": nixosInstall, ...installed }
         : { ...installed, ...secretCommands, ...activateCommands, ...operateCommands };
   const { wget, curl, cpio, ...everywhere } = systemCommands;
-  const fetching = host.os === "nixos" ? {} : { wget, curl, cpio };
+  const fetching = machine.os === "nixos" ? {} : { wget, curl, cpio };
   const table: CommandTable = { ...fileCommands, ...permissionCommands, ...tarCommands, ...everywhere, ...shells };
   for (const [name, execute] of Object.entries({ ...installing, ...fetching })) {
     if (execute !== undefined) table[name] = execute;

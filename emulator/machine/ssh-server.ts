@@ -64,7 +64,7 @@ async function execute(machine: Machine, user: User, command: string, channel: S
   const { tree, faults } = machine;
   machine.sessionStarted();
   try {
-    const result = await runCommand({ host: machine, tree, user, command, stdin, signal: stop.signal, faults });
+    const result = await runCommand({ machine, tree, user, command, stdin, signal: stop.signal, faults });
     if (stop.signal.aborted || channel.destroyed) return;
     if (result.stderr.length > 0) channel.stderr.write(result.stderr);
     if (result.stdout.length > 0) channel.write(result.stdout);

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { hasTailscaleKey } from "../../emulator/machine/activation.ts";
 import { RECEIVE_SECRETS } from "../../emulator/machine/commands/secrets.ts";
+import { hasTailscaleKey } from "../../emulator/machine/system/activation.ts";
 import { EmulatedHost } from "../nix/_emulated-host.ts";
 import { refusal } from "../nix/_receiving-host.ts";
 import { type Identity, newIdentity, secretFiles, tarOf } from "../nix/_sets.ts";

@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { packTar } from "modern-tar";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { Host } from "../../emulator/machine/commands/context.ts";
 import { ROOT } from "../../emulator/machine/files/inode.ts";
 import { layDebian, mountVolatile } from "../../emulator/machine/files/root-filesystems.ts";
 import { FileTree } from "../../emulator/machine/files/tree.ts";
@@ -11,6 +10,7 @@ import { userNamed } from "../../emulator/machine/files/users.ts";
 import { Volume } from "../../emulator/machine/files/volume.ts";
 import { runCommand } from "../../emulator/machine/shell.ts";
 import { mayReadStdin } from "../../emulator/machine/stdin.ts";
+import type { MachineControls } from "../../emulator/machine/system/machine-controls.ts";
 
 let outside: string;
 let volume: Volume;
@@ -33,7 +33,7 @@ function open(): void {
   mountVolatile(tree, "boot");
 }
 
-const host: Host = {
+const host: MachineControls = {
   os: "debian",
   hostname: "box",
   architecture: "x86",
@@ -55,7 +55,15 @@ async function run(command: string, stdin: Buffer | string = "", name = "root") 
   const user = userNamed(name, ["admin"]);
   if (user === null) throw new Error(`no user ${name}`);
   const { signal } = new AbortController();
-  const result = await runCommand({ host, tree, user, command, stdin: Buffer.from(stdin), signal, faults: [] });
+  const result = await runCommand({
+    machine: host,
+    tree,
+    user,
+    command,
+    stdin: Buffer.from(stdin),
+    signal,
+    faults: [],
+  });
   return { status: result.exitCode, out: result.stdout.toString(), err: result.stderr.toString() };
 }
 

@@ -2,17 +2,17 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { activate, installSystem } from "../../emulator/machine/activation.ts";
-import { buildFor } from "../../emulator/machine/building.ts";
 import { ACTIVATE } from "../../emulator/machine/commands/activate.ts";
-import type { Host } from "../../emulator/machine/commands/context.ts";
 import { ROOT } from "../../emulator/machine/files/inode.ts";
 import { layDebian, mountVolatile, write } from "../../emulator/machine/files/root-filesystems.ts";
 import { FileTree } from "../../emulator/machine/files/tree.ts";
 import { userNamed } from "../../emulator/machine/files/users.ts";
 import { Volume } from "../../emulator/machine/files/volume.ts";
 import { runCommand } from "../../emulator/machine/shell.ts";
-import { watch } from "../../emulator/machine/switching.ts";
+import { activate, installSystem } from "../../emulator/machine/system/activation.ts";
+import { buildFor } from "../../emulator/machine/system/building.ts";
+import type { MachineControls } from "../../emulator/machine/system/machine-controls.ts";
+import { watch } from "../../emulator/machine/system/switching.ts";
 import { type ActivatingHost, type Answer, commitTo, git, type State, type Trait } from "./_activating-host.ts";
 import { nixos } from "./_emulated-host.ts";
 import { adminKey } from "./_host.ts";
@@ -53,7 +53,7 @@ export class ActivatingEmulated implements ActivatingHost {
     this.changeSecret("old\n");
   }
 
-  get #host(): Host {
+  get #host(): MachineControls {
     const boot = this.#boots;
     return {
       ...nixos,
@@ -77,7 +77,7 @@ export class ActivatingEmulated implements ActivatingHost {
     const user = userNamed(name, host.normalUsers);
     if (user === null) throw new Error(`no user ${name}`);
     const { signal } = new AbortController();
-    const given = { host, tree: this.#tree, user, stdin: Buffer.from(text), signal, faults: [] };
+    const given = { machine: host, tree: this.#tree, user, stdin: Buffer.from(text), signal, faults: [] };
     const { exitCode, stdout, stderr } = await runCommand({ ...given, command: [command, ...args].join(" ") });
     return { exitCode, stdout: stdout.toString().trimEnd(), stderr: stderr.toString().trimEnd() };
   }

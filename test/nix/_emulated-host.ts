@@ -1,4 +1,3 @@
-import type { Host } from "../../emulator/machine/commands/context.ts";
 import { RECEIVE_SECRETS } from "../../emulator/machine/commands/secrets.ts";
 import { type Node, ROOT } from "../../emulator/machine/files/inode.ts";
 import { layDebian, mountVolatile, write } from "../../emulator/machine/files/root-filesystems.ts";
@@ -6,11 +5,12 @@ import { FileTree } from "../../emulator/machine/files/tree.ts";
 import { userNamed } from "../../emulator/machine/files/users.ts";
 import { Volume } from "../../emulator/machine/files/volume.ts";
 import { type CommandFault, runCommand } from "../../emulator/machine/shell.ts";
+import type { MachineControls } from "../../emulator/machine/system/machine-controls.ts";
 import { type Answer, type Contents, line, type ReceivingHost } from "./_receiving-host.ts";
 
 const nothing = () => undefined;
 /** An installed machine that does nothing of what it is told. */
-export const nixos: Host = {
+export const nixos: MachineControls = {
   os: "nixos",
   hostname: "web-1",
   architecture: "x86",
@@ -35,9 +35,9 @@ const LOG = "/run/clawdlets-emulated-units.log";
 export class EmulatedHost implements ReceivingHost {
   readonly tree = new FileTree(new Volume(null));
   faults: CommandFault[] = [];
-  readonly #guest: Host;
+  readonly #guest: MachineControls;
 
-  constructor({ secrets, key }: Contents, os: Host["os"] = "nixos") {
+  constructor({ secrets, key }: Contents, os: MachineControls["os"] = "nixos") {
     this.#guest = { ...nixos, os };
     layDebian(this.tree, "web-1");
     mountVolatile(this.tree, "boot");
@@ -59,7 +59,7 @@ export class EmulatedHost implements ReceivingHost {
     const user = userNamed(name, nixos.normalUsers);
     if (user === null) throw new Error(`no user ${name}`);
     const { signal } = new AbortController();
-    const given = { host: this.#guest, tree: this.tree, user, command, stdin, signal, faults: this.faults };
+    const given = { machine: this.#guest, tree: this.tree, user, command, stdin, signal, faults: this.faults };
     const { exitCode, stdout, stderr } = await runCommand(given);
     return { status: exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
   }

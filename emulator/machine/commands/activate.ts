@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { latin1FromBytes } from "just-bash";
-import { OrderRefused, takeOrder } from "../orders.ts";
+import { OrderRefused, takeOrder } from "../system/orders.ts";
 import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
 import { failed, ok } from "./context.ts";
 
@@ -8,14 +8,14 @@ import { failed, ok } from "./context.ts";
 export const ACTIVATE = "/run/current-system/sw/bin/clawdlets-activate";
 
 /** The stand-in for nix/host/activate.sh: one test holds both to the same cases. Each second is a twentieth of one. */
-function activate(args: string[], context: CommandContext, { user, host, fs }: Session): ExecResult {
+function activate(args: string[], context: CommandContext, { user, machine, fs }: Session): ExecResult {
   if (user.uid !== 0) return failed("clawdlets-activate: must be run as root");
   const input = Buffer.from(latin1FromBytes(context.stdin), "latin1").toString();
   const order = input.split("\n")[0]?.slice(0, 400) ?? "";
   try {
     if (args.length > 0) throw new OrderRefused("it takes no arguments");
     if (input === "") throw new OrderRefused("no order on standard input");
-    return ok(takeOrder(host, fs.tree, order));
+    return ok(takeOrder(machine, fs.tree, order));
   } catch (error) {
     if (!(error instanceof OrderRefused)) throw error;
     return failed(`clawdlets-activate: refused, nothing changed: ${error.message}`, error.isTooEarly ? 3 : 1);

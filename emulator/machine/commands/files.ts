@@ -72,7 +72,7 @@ function statField(letter: string, node: Node, path: string, session: Session): 
     case "u":
       return String(node.uid);
     case "U":
-      return userName(node.uid, session.host.normalUsers);
+      return userName(node.uid, session.machine.normalUsers);
     case "X":
     case "Y":
       return String(Math.floor(node.mtime / 1000));
@@ -111,7 +111,7 @@ async function mkdir(args: string[], context: CommandContext, session: Session):
 function install(args: string[], context: CommandContext, session: Session): ExecResult {
   const { flags, operands } = parseFlags(args, "mog");
   const mode = newMode(flags.get("m") ?? "755", 0, flags.has("d")) ?? 0o755;
-  const owner = parseOwner(`${flags.get("o") ?? ""}:${flags.get("g") ?? ""}`, session.host.normalUsers);
+  const owner = parseOwner(`${flags.get("o") ?? ""}:${flags.get("g") ?? ""}`, session.machine.normalUsers);
   if (owner === null) return failed("install: invalid owner");
   try {
     const targets = flags.has("d") ? operands : operands.slice(1);

@@ -12,8 +12,8 @@ async function kexec(_args: string[], context: CommandContext, session: Session)
   // A new kernel that does not come up: the firmware then starts the disk again, a while after all went well. There is no
   // such command, so that only a command fault by this name can answer anything but "not found".
   const { exitCode } = await session.run("kexec-boot", [], context, session.user);
-  if (exitCode === 127) session.host.kexec();
-  else session.host.reboot();
+  if (exitCode === 127) session.machine.kexec();
+  else session.machine.reboot();
   // The line by which the real script knows that it worked; the connection breaks soon after.
   return ok("machine will boot into nixos in 6s...\n");
 }
@@ -21,8 +21,8 @@ async function kexec(_args: string[], context: CommandContext, session: Session)
 function disko(_args: string[], _context: CommandContext, session: Session): ExecResult {
   const refused = rootOnly(session, "disko");
   if (refused !== null) return refused;
-  if (session.host.os !== "installer") return failed("disko: the disk is in use by the running system");
-  session.host.formatDisk();
+  if (session.machine.os !== "installer") return failed("disko: the disk is in use by the running system");
+  session.machine.formatDisk();
   return ok("disko: formatted and mounted on /mnt\n");
 }
 
@@ -32,16 +32,16 @@ function nixosInstall(args: string[], _context: CommandContext, session: Session
   const at = args.indexOf("--system");
   const systemPath = at < 0 ? undefined : args[at + 1];
   if (systemPath === undefined) return failed("nixos-install: only --system PATH is emulated");
-  if (!session.host.isMounted()) return failed("nixos-install: /mnt is not mounted");
-  const problem = session.host.installSystem(systemPath);
+  if (!session.machine.isMounted()) return failed("nixos-install: /mnt is not mounted");
+  const problem = session.machine.installSystem(systemPath);
   return problem === null ? ok("installation finished!\n") : failed(`nixos-install: ${problem}`);
 }
 
 /** `nix … config show system`, which nixos-anywhere asks of the installer when it may build there. */
-function nix(args: string[], _context: CommandContext, { host }: Session): ExecResult {
+function nix(args: string[], _context: CommandContext, { machine }: Session): ExecResult {
   const words = args.filter((arg) => !arg.startsWith("-"));
   if (words.includes("config") && words.at(-1) === "system") {
-    return ok(host.architecture === "arm" ? "aarch64-linux\n" : "x86_64-linux\n");
+    return ok(machine.architecture === "arm" ? "aarch64-linux\n" : "x86_64-linux\n");
   }
   return failed(`nix: '${args.join(" ")}' is not emulated`);
 }
@@ -70,7 +70,7 @@ function activateSystem(args: string[], _context: CommandContext, session: Sessi
   const [systemPath = "", verb = ""] = args;
   if (verb === "boot" || verb === "dry-activate") return ok();
   if (verb !== "switch" && verb !== "test") return failed(`switch-to-configuration: unknown action '${verb}'`);
-  const problem = session.host.activateSystem(systemPath);
+  const problem = session.machine.activateSystem(systemPath);
   return problem === null ? ok("activating the configuration...\n") : failed(`switch-to-configuration: ${problem}`);
 }
 

@@ -1,5 +1,5 @@
-import { exists, generationsOf } from "../activation.ts";
 import type { FileTree } from "../files/tree.ts";
+import { exists, generationsOf } from "../system/activation.ts";
 import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
 import { failed, ok } from "./context.ts";
 
@@ -32,12 +32,13 @@ function isBot(tree: FileTree, hostname: string, bot: string): boolean {
 }
 
 /** `systemctl` on a bot's unit: restarted ones are noted, and a stopped one is told as such. */
-export function systemctlOnBot(args: string[], { user, host, fs }: Session): ExecResult | null {
+export function systemctlOnBot(args: string[], { user, machine, fs }: Session): ExecResult | null {
   const unit = args.at(-1) ?? "";
   const bot = /^clawdbot-(.+)\.service$/.exec(unit)?.[1];
   const verb = args.find((arg) => !arg.startsWith("-")) ?? "";
-  if (bot === undefined || host.os !== "nixos" || !["start", "stop", "restart", "status"].includes(verb)) return null;
-  if (!isBot(fs.tree, host.hostname, bot)) return failed(`Unit ${unit} could not be found.`, 4);
+  if (bot === undefined || machine.os !== "nixos" || !["start", "stop", "restart", "status"].includes(verb))
+    return null;
+  if (!isBot(fs.tree, machine.hostname, bot)) return failed(`Unit ${unit} could not be found.`, 4);
   if (verb === "status") return ok(`● ${unit} - Bot ${bot}\n     Active: active (running)\n`);
   return user.uid === 0 ? ok() : failed(`Failed to ${verb} ${unit}: Interactive authentication required.`);
 }

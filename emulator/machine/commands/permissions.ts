@@ -37,7 +37,7 @@ function withDescendants(node: Node): Node[] {
 function chown(args: string[], context: CommandContext, session: Session): ExecResult {
   const { flags, operands } = parseFlags(args, "");
   const [ownerText = "", ...paths] = operands;
-  const owner = parseOwner(ownerText, session.host.normalUsers);
+  const owner = parseOwner(ownerText, session.machine.normalUsers);
   if (owner === null || paths.length === 0) return failed(`chown: invalid user: '${ownerText}'`);
   if (session.user.uid !== 0) return failed(`chown: changing ownership of '${paths[0]}': Operation not permitted`);
   return onEach("chown", paths, flags.has("R") || flags.has("recursive"), context, session, (node) => {

@@ -54,7 +54,7 @@ async function alone<T>(tree: FileTree, work: () => Promise<T>): Promise<T> {
 
 async function receive(context: CommandContext, session: Session): Promise<ExecResult> {
   const { tree } = session.fs;
-  const secretsDir = `/var/lib/clawdlets/secrets/hosts/${session.host.hostname}`;
+  const secretsDir = `/var/lib/clawdlets/secrets/hosts/${session.machine.hostname}`;
   const beside = (suffix: string) => secretsDir.replace(/[^/]*$/, `.$&.${suffix}`);
   for (const leftover of [beside("new"), `${KEY_FILE}.new`]) removeIfThere(tree, leftover);
 

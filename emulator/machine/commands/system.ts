@@ -2,9 +2,9 @@ import { Buffer } from "node:buffer";
 import { gzipSync } from "node:zlib";
 import { bytesOutput, latin1FromBytes, unsafeBytesFromLatin1 } from "just-bash";
 import { packTar } from "modern-tar";
-import { repositoryOf, revealSecrets } from "../activation.ts";
 import { ROOT } from "../files/inode.ts";
 import { groupName, ROOT_USER, userName, userNamed } from "../files/users.ts";
+import { repositoryOf, revealSecrets } from "../system/activation.ts";
 import { ACTIVATE } from "./activate.ts";
 import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
 import { failed, ok, parseFlags } from "./context.ts";
@@ -13,17 +13,17 @@ import { RECEIVE_SECRETS } from "./secrets.ts";
 
 const KERNELS = { debian: "6.12.48+deb13-cloud", installer: "6.12.58", nixos: "6.12.58" };
 
-function uname(args: string[], _context: CommandContext, { host }: Session): ExecResult {
-  const machine = host.architecture === "arm" ? "aarch64" : "x86_64";
+function uname(args: string[], _context: CommandContext, { machine }: Session): ExecResult {
+  const architecture = machine.architecture === "arm" ? "aarch64" : "x86_64";
   const fields: Record<string, string> = {
     s: "Linux",
-    n: host.hostname,
-    r: KERNELS[host.os],
-    m: machine,
+    n: machine.hostname,
+    r: KERNELS[machine.os],
+    m: architecture,
     o: "GNU/Linux",
   };
   const letters = args.join("").replaceAll("-", "") || "s";
-  if (letters === "a") return ok(`Linux ${host.hostname} ${KERNELS[host.os]} #1 SMP ${machine} GNU/Linux\n`);
+  if (letters === "a") return ok(`Linux ${machine.hostname} ${KERNELS[machine.os]} #1 SMP ${architecture} GNU/Linux\n`);
   return ok(
     `${[..."snrmo"]
       .filter((letter) => letters.includes(letter))
@@ -32,9 +32,9 @@ function uname(args: string[], _context: CommandContext, { host }: Session): Exe
   );
 }
 
-function id(args: string[], _context: CommandContext, { host, user }: Session): ExecResult {
+function id(args: string[], _context: CommandContext, { machine, user }: Session): ExecResult {
   const { flags, operands } = parseFlags(args, "");
-  const who = operands[0] === undefined ? user : userNamed(operands[0], host.normalUsers);
+  const who = operands[0] === undefined ? user : userNamed(operands[0], machine.normalUsers);
   if (who === null) return failed(`id: '${operands[0]}': no such user`);
   const group = groupName(who.gid);
   if (flags.has("u")) return ok(`${flags.has("n") ? who.name : who.uid}\n`);
@@ -44,18 +44,18 @@ function id(args: string[], _context: CommandContext, { host, user }: Session): 
   return ok(`uid=${who.uid}(${who.name}) gid=${who.gid}(${group}) groups=${groups}\n`);
 }
 
-function hostname(args: string[], _context: CommandContext, { host }: Session): ExecResult {
+function hostname(args: string[], _context: CommandContext, { machine }: Session): ExecResult {
   return args.some((arg) => !arg.startsWith("-"))
     ? failed("hostname: setting it is not emulated")
-    : ok(`${host.hostname}\n`);
+    : ok(`${machine.hostname}\n`);
 }
 
 /** Units that were restarted since the boot, one call of systemctl a line: what a test can ask for. */
 const UNITS_LOG = "/run/clawdlets-emulated-units.log";
 const RESTARTABLE = new Set(["sops-install-secrets.service", "clawdlets-secrets.target"]);
 
-function restart(args: string[], units: string[], { host, user, fs }: Session): ExecResult | null {
-  if (host.os !== "nixos" || units.length === 0 || !units.every((unit) => RESTARTABLE.has(unit))) return null;
+function restart(args: string[], units: string[], { machine, user, fs }: Session): ExecResult | null {
+  if (machine.os !== "nixos" || units.length === 0 || !units.every((unit) => RESTARTABLE.has(unit))) return null;
   if (user.uid !== 0) return failed(`Failed to restart ${units[0]}: Interactive authentication required.`);
   const { tree } = fs;
   const before = tree.find(UNITS_LOG, ROOT).node === null ? "" : tree.readFile(UNITS_LOG, ROOT).toString();
@@ -65,37 +65,37 @@ function restart(args: string[], units: string[], { host, user, fs }: Session): 
 }
 
 function systemctl(args: string[], _context: CommandContext, session: Session): ExecResult {
-  const { host, user } = session;
+  const { machine, user } = session;
   const [verb, ...units] = args.filter((arg) => !arg.startsWith("-"));
   const onBot = systemctlOnBot(args, session);
   if (onBot !== null) return onBot;
   if (verb === "is-system-running") return ok("running\n");
   if (verb === "is-active") return ok(`${units.map(() => "active").join("\n")}\n`);
-  if (verb === "reboot") return rebootNow(host, user);
-  if (verb === "poweroff") return powerOffNow(host, user);
+  if (verb === "reboot") return rebootNow(machine, user);
+  if (verb === "poweroff") return powerOffNow(machine, user);
   if (verb === "list-units" || verb === "--failed") return ok("");
   const restarted = verb === "restart" || verb === "try-restart" ? restart(args, units, session) : null;
   if (restarted !== null) return restarted;
   return failed(`systemctl: '${args.join(" ")}' is not emulated`);
 }
 
-function rebootNow(host: Session["host"], user: Session["user"]): ExecResult {
+function rebootNow(machine: Session["machine"], user: Session["user"]): ExecResult {
   if (user.uid !== 0) return failed("reboot: must be superuser.");
-  host.reboot();
+  machine.reboot();
   return ok();
 }
 
-function powerOffNow(host: Session["host"], user: Session["user"]): ExecResult {
+function powerOffNow(machine: Session["machine"], user: Session["user"]): ExecResult {
   if (user.uid !== 0) return failed("poweroff: must be superuser.");
-  host.powerOff();
+  machine.powerOff();
   return ok();
 }
 
 /** `cloud-init status [--wait]`, on an image that has it. */
-export const cloudInit: CommandTable[string] = async (args, _context, { host }) => {
+export const cloudInit: CommandTable[string] = async (args, _context, { machine }) => {
   if (args[0] !== "status") return failed(`cloud-init: '${args.join(" ")}' is not emulated`);
-  if (args.includes("--wait")) await host.cloudInit;
-  return ok(`status: ${host.cloudInit === null ? "done" : "running"}\n`);
+  if (args.includes("--wait")) await machine.cloudInit;
+  return ok(`status: ${machine.cloudInit === null ? "done" : "running"}\n`);
 };
 
 /** The one archive there is to fetch: an installer to kexec into. Nothing is really downloaded. */
@@ -127,11 +127,12 @@ export const systemCommands: CommandTable = {
   id,
   hostname,
   systemctl,
-  whoami: (_args, _context, { host, user }) => ok(`${userName(user.uid, host.normalUsers)}\n`),
-  arch: (_args, _context, { host }) => ok(host.architecture === "arm" ? "aarch64\n" : "x86_64\n"),
-  reboot: (_args, _context, { host, user }) => rebootNow(host, user),
-  poweroff: (_args, _context, { host, user }) => powerOffNow(host, user),
-  shutdown: (args, _context, { host, user }) => (args.includes("-r") ? rebootNow(host, user) : powerOffNow(host, user)),
+  whoami: (_args, _context, { machine, user }) => ok(`${userName(user.uid, machine.normalUsers)}\n`),
+  arch: (_args, _context, { machine }) => ok(machine.architecture === "arm" ? "aarch64\n" : "x86_64\n"),
+  reboot: (_args, _context, { machine, user }) => rebootNow(machine, user),
+  poweroff: (_args, _context, { machine, user }) => powerOffNow(machine, user),
+  shutdown: (args, _context, { machine, user }) =>
+    args.includes("-r") ? rebootNow(machine, user) : powerOffNow(machine, user),
   sync: () => ok(),
   wget: (args) => download(args.find((arg) => !arg.startsWith("-")) ?? ""),
   curl: (args) => download(args.find((arg) => !arg.startsWith("-")) ?? ""),
@@ -149,25 +150,25 @@ export const systemCommands: CommandTable = {
       args.filter((arg, index) => index > 0 || !arg.startsWith("-")),
       context,
     ),
-  nohup: (args, _context, { host, user }) => {
-    host.runDetached(args.map(quote).join(" "), user);
+  nohup: (args, _context, { machine, user }) => {
+    machine.runDetached(args.map(quote).join(" "), user);
     return ok();
   },
   restorecon: () => failed("restorecon: command not found", 127),
-  sudo: (args, context, { host, user, run, fs }) => {
+  sudo: (args, context, { machine, user, run, fs }) => {
     const words = args.filter((arg, index) => index > 0 || !/^-[nE]+$/.test(arg));
     if (user.uid === 0) return runRest(words, context);
-    if (host.os === "nixos" && args.join(" ") === `-n ${RECEIVE_SECRETS}`) {
+    if (machine.os === "nixos" && args.join(" ") === `-n ${RECEIVE_SECRETS}`) {
       return run("clawdlets-receive-secrets", [], context, ROOT_USER);
     }
-    if (host.os === "nixos" && args.join(" ") === `-n ${ACTIVATE}` && repositoryOf(fs.tree) !== null) {
+    if (machine.os === "nixos" && args.join(" ") === `-n ${ACTIVATE}` && repositoryOf(fs.tree) !== null) {
       return run("clawdlets-activate", [], context, ROOT_USER);
     }
-    if (host.os === "nixos" && args[0] === "-n" && mayOperate(fs.tree, host.hostname, args.slice(1))) {
+    if (machine.os === "nixos" && args[0] === "-n" && mayOperate(fs.tree, machine.hostname, args.slice(1))) {
       const [program = "", ...rest] = args.slice(1);
       return run(program.replace(/.*\//, ""), rest, context, ROOT_USER);
     }
     // As on the hardened host: members of wheel need their password, and a command over ssh has no terminal to type it.
-    return failed(host.os === "nixos" ? "sudo: a password is required" : `${user.name} is not in the sudoers file.`);
+    return failed(machine.os === "nixos" ? "sudo: a password is required" : `${user.name} is not in the sudoers file.`);
   },
 };

@@ -1,6 +1,6 @@
+import type { FileTree } from "../files/tree.ts";
 import { activatedSystem } from "./activation.ts";
-import type { Host } from "./commands/context.ts";
-import type { FileTree } from "./files/tree.ts";
+import type { MachineControls } from "./machine-controls.ts";
 import { isToken, keepFormer, loadState, markConfirmed, SECOND_MS, type State, saveState } from "./switch-state.ts";
 import { begin, expire, goBack } from "./switching.ts";
 
@@ -23,37 +23,37 @@ const allowedWords: Record<string, [pattern: RegExp, words: string]> = {
 };
 
 /** One order, as nix/host/activate.sh takes it. @returns the state as JSON @throws OrderRefused */
-export function takeOrder(host: Host, tree: FileTree, order: string): string {
+export function takeOrder(machine: MachineControls, tree: FileTree, order: string): string {
   const [verb = "", ...words] = order.split(" ");
   const allowed = words.length > 0 ? allowedWords[verb] : undefined;
   if (allowed === undefined) throw new OrderRefused("allowed orders: prepare, switch, confirm, cancel");
   if (!allowed[0].test(order)) throw new OrderRefused(`allowed: ${allowed[1]}`);
   const state = loadState(tree);
-  if (verb === "prepare") return prepare(host, tree, state, words);
+  if (verb === "prepare") return prepare(machine, tree, state, words);
   const [id = "", operand = ""] = words;
-  if (verb === "switch") return switchTo(host, tree, state, id, operand);
+  if (verb === "switch") return switchTo(machine, tree, state, id, operand);
   if (state?.id !== id) throw new OrderRefused(`there is no activation ${id}`);
-  return verb === "confirm" ? confirm(tree, state, operand) : cancel(host, tree, state);
+  return verb === "confirm" ? confirm(tree, state, operand) : cancel(machine, tree, state);
 }
 
-function prepare(host: Host, tree: FileTree, state: State | null, words: readonly string[]): string {
+function prepare(machine: MachineControls, tree: FileTree, state: State | null, words: readonly string[]): string {
   const [id = "", token = "", seconds = ""] = words;
   if (Number(seconds) > 3600) throw new OrderRefused(`allowed: ${allowedWords["prepare"]?.[1]}`);
   if (state && state.phase !== "done") throw new OrderRefused(`the activation ${state.id} is ${state.phase}`);
   if (state?.id === id) throw new OrderRefused(`the activation ${id} is over`);
-  keepFormer(tree, host.hostname, token);
+  keepFormer(tree, machine.hostname, token);
   const deadline = String(Date.now() + Number(seconds) * SECOND_MS);
   const from = activatedSystem(tree);
   const prepared = { id, phase: "prepared", result: "", rev: "", from, to: "", deadline, seconds, bootId: "", why: "" };
   const answer = saveState(tree, prepared);
-  expire(host, tree, id);
+  expire(machine, tree, id);
   return answer;
 }
 
-function switchTo(host: Host, tree: FileTree, state: State | null, id: string, rev: string): string {
+function switchTo(machine: MachineControls, tree: FileTree, state: State | null, id: string, rev: string): string {
   if (state?.id !== id || state.phase !== "prepared") throw new OrderRefused(`the activation ${id} is not prepared`);
   const answer = saveState(tree, { ...state, phase: "building", rev });
-  begin(host, tree);
+  begin(machine, tree);
   return answer;
 }
 
@@ -70,12 +70,12 @@ function confirm(tree: FileTree, state: State, token: string): string {
   return saveState(tree, state);
 }
 
-function cancel(host: Host, tree: FileTree, state: State): string {
+function cancel(machine: MachineControls, tree: FileTree, state: State): string {
   if (state.phase === "done") return saveState(tree, state);
   if (state.phase === "building") return saveState(tree, { ...state, phase: "returning", why: "cancelled" });
   if (state.phase !== "prepared") {
     throw new OrderRefused(`it is ${state.phase}; without a confirmation it goes back by itself`);
   }
-  goBack(host, tree, "cancelled");
+  goBack(machine, tree, "cancelled");
   return saveState(tree, loadState(tree) ?? state);
 }

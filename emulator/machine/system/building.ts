@@ -2,11 +2,11 @@ import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { build, writeClosure } from "../stand-ins/anywhere/closure.ts";
-import { Exit } from "../stand-ins/anywhere/exit.ts";
-import type { Host } from "./commands/context.ts";
-import { ROOT } from "./files/inode.ts";
-import type { FileTree } from "./files/tree.ts";
+import { build, writeClosure } from "../../stand-ins/anywhere/closure.ts";
+import { Exit } from "../../stand-ins/anywhere/exit.ts";
+import { ROOT } from "../files/inode.ts";
+import type { FileTree } from "../files/tree.ts";
+import type { MachineControls } from "./machine-controls.ts";
 
 /** The branch that the emulated host's configuration names. */
 const BRANCH = "main";
@@ -16,7 +16,7 @@ const BRANCH = "main";
  * @returns the commit and the system, now in the store, or why not
  */
 export async function buildFor(
-  host: Host,
+  machine: MachineControls,
   tree: FileTree,
   repository: string,
   asked: string,
@@ -30,7 +30,7 @@ export async function buildFor(
   const failed = `the build of ${rev} failed or took more than 3600 s; see journalctl --unit=clawdlets-activation.service`;
   const folder = await mkdtemp(join(tmpdir(), "clawdlets-emulated-build-"));
   try {
-    const built = await build({ uri: `git+file://${encodeURI(repository)}?rev=${rev}`, attribute: host.hostname });
+    const built = await build({ uri: `git+file://${encodeURI(repository)}?rev=${rev}`, attribute: machine.hostname });
     if (built.breaks.includes("build")) return failed;
     if (built.repository === null) {
       return "the wanted system has no clawdlets-activation-watch.service, so it could not go back by itself";

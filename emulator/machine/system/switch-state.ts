@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
+import { ROOT } from "../files/inode.ts";
+import type { FileTree } from "../files/tree.ts";
 import { exists, revealSecrets } from "./activation.ts";
-import { ROOT } from "./files/inode.ts";
-import type { FileTree } from "./files/tree.ts";
 
 /** A twentieth, as all waiting in the guest. */
 export const SECOND_MS = 50;
@@ -19,7 +19,7 @@ export interface State {
   rev: string;
   from: string;
   to: string;
-  /** Milliseconds since the epoch here, seconds on a real host. */
+  /** Milliseconds since the epoch here, seconds on a real machine. */
   deadline: string;
   seconds: string;
   bootId: string;

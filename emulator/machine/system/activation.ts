@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
-import { type DirectoryNode, FsError, ROOT } from "./files/inode.ts";
-import type { FileTree } from "./files/tree.ts";
-import { userNamed } from "./files/users.ts";
+import { type DirectoryNode, FsError, ROOT } from "../files/inode.ts";
+import type { FileTree } from "../files/tree.ts";
+import { userNamed } from "../files/users.ts";
 
 const PROFILE = "/nix/var/nix/profiles/system";
 

@@ -1,7 +1,7 @@
+import type { FileTree } from "../files/tree.ts";
 import { activatedSystem, chooseSystem, generationsOf, isBroken, repositoryOf, takeBack } from "./activation.ts";
 import { buildFor } from "./building.ts";
-import type { Host } from "./commands/context.ts";
-import type { FileTree } from "./files/tree.ts";
+import type { MachineControls } from "./machine-controls.ts";
 import {
   forgetSecrets,
   isConfirmed,
@@ -19,32 +19,32 @@ const UNIT = "clawdlets-activation.service";
 type Wanted = { rev: string; system: string };
 
 /** Starts the transient unit: it does not belong to the session that asked for it. */
-export function begin(host: Host, tree: FileTree): void {
-  host.later(SECOND_MS, async () => {
+export function begin(machine: MachineControls, tree: FileTree): void {
+  machine.later(SECOND_MS, async () => {
     const asked = loadState(tree);
     const repository = repositoryOf(tree);
     if (asked === null || repository === null) return;
-    const built = asked.rev === "previous" ? previous(tree) : await buildFor(host, tree, repository, asked.rev);
+    const built = asked.rev === "previous" ? previous(tree) : await buildFor(machine, tree, repository, asked.rev);
     const pause = typeof built === "string" ? 0 : pauseOf(tree, built.system);
-    host.later(pause, () => choose(host, tree, asked.id, built));
+    machine.later(pause, () => choose(machine, tree, asked.id, built));
   });
 }
 
-function choose(host: Host, tree: FileTree, id: string, built: Wanted | string): void {
+function choose(machine: MachineControls, tree: FileTree, id: string, built: Wanted | string): void {
   const state = loadState(tree);
   if (state?.id !== id || state.phase !== "building") {
-    goBack(host, tree, state?.why ?? ""); // Cancelled meanwhile.
+    goBack(machine, tree, state?.why ?? ""); // Cancelled meanwhile.
     return;
   }
   if (typeof built === "string") {
-    goBack(host, tree, built);
+    goBack(machine, tree, built);
     return;
   }
   const deadline = String(Date.now() + Number(state.seconds) * SECOND_MS);
   saveState(tree, { ...state, phase: "switching", rev: built.rev, to: built.system, deadline });
   chooseSystem(tree, built.system);
-  if (isBroken(tree, `${built.system}/etc`, "boot")) goBack(host, tree, "it could not be chosen for the next boot");
-  else host.later(pauseOf(tree, built.system), () => switchOver(host, tree));
+  if (isBroken(tree, `${built.system}/etc`, "boot")) goBack(machine, tree, "it could not be chosen for the next boot");
+  else machine.later(pauseOf(tree, built.system), () => switchOver(machine, tree));
 }
 
 function previous(tree: FileTree): Wanted | string {
@@ -53,86 +53,86 @@ function previous(tree: FileTree): Wanted | string {
   return before ? { rev: "previous", system: before.system } : "there is no earlier generation";
 }
 
-function switchOver(host: Host, tree: FileTree): void {
+function switchOver(machine: MachineControls, tree: FileTree): void {
   const state = loadState(tree);
   if (state?.phase !== "switching") return;
   const failed = (status: number) =>
-    goBack(host, tree, `switching to it ended with status ${status}; see journalctl --unit=${UNIT}`);
+    goBack(machine, tree, `switching to it ended with status ${status}; see journalctl --unit=${UNIT}`);
   if (isBroken(tree, `${state.to}/etc`, "hang")) {
-    host.later(Number(state.seconds) * SECOND_MS, () => failed(124));
+    machine.later(Number(state.seconds) * SECOND_MS, () => failed(124));
     return;
   }
-  host.activateSystem(state.to);
+  machine.activateSystem(state.to);
   if (isBroken(tree, `${state.to}/etc`, "switch")) {
     failed(4);
     return;
   }
   saveState(tree, { ...state, phase: "checking" });
-  host.later(pauseOf(tree, state.to), () => check(host, tree));
+  machine.later(pauseOf(tree, state.to), () => check(machine, tree));
 }
 
-function check(host: Host, tree: FileTree): void {
+function check(machine: MachineControls, tree: FileTree): void {
   const state = loadState(tree);
   if (state?.phase !== "checking") return;
   if (isBroken(tree, `${state.to}/etc`, "health")) {
-    if (Date.now() >= Number(state.deadline)) goBack(host, tree, "a health command fails: false");
-    else host.later(2 * SECOND_MS, () => check(host, tree));
+    if (Date.now() >= Number(state.deadline)) goBack(machine, tree, "a health command fails: false");
+    else machine.later(2 * SECOND_MS, () => check(machine, tree));
   } else if (isBroken(tree, `${state.to}/etc`, "kernel")) {
     saveState(tree, { ...state, phase: "rebooting" });
-    host.reboot();
-  } else wait(host, tree, state);
+    machine.reboot();
+  } else wait(machine, tree, state);
 }
 
-function wait(host: Host, tree: FileTree, state: State): void {
-  saveState(tree, { ...state, phase: "waiting", bootId: host.bootId, why: "" });
-  expire(host, tree, state.id);
+function wait(machine: MachineControls, tree: FileTree, state: State): void {
+  saveState(tree, { ...state, phase: "waiting", bootId: machine.bootId, why: "" });
+  expire(machine, tree, state.id);
 }
 
 /** Looks each second whether what waits for an order, or for a confirmation, has got it or has to end. */
-export function expire(host: Host, tree: FileTree, id: string): void {
+export function expire(machine: MachineControls, tree: FileTree, id: string): void {
   const state = loadState(tree);
   if (state?.id !== id) return;
   const isOver = Date.now() >= Number(state.deadline);
   if (state.phase === "waiting" && isConfirmed(tree)) {
     saveState(tree, { ...state, phase: "done", result: "switched" });
-    forgetSecrets(tree, host.hostname);
+    forgetSecrets(tree, machine.hostname);
   } else if (state.phase === "waiting" && isOver) {
-    goBack(host, tree, `nobody confirmed within ${state.seconds} s that it can be reached`);
+    goBack(machine, tree, `nobody confirmed within ${state.seconds} s that it can be reached`);
   } else if (state.phase === "prepared" && isOver) {
-    goBack(host, tree, "nothing came after prepare");
+    goBack(machine, tree, "nothing came after prepare");
   } else if (state.phase === "waiting" || state.phase === "prepared") {
-    host.later(SECOND_MS, () => expire(host, tree, id));
+    machine.later(SECOND_MS, () => expire(machine, tree, id));
   }
 }
 
 /** At boot, when nothing that was at work is so any more. */
-export function watch(host: Host, tree: FileTree): void {
+export function watch(machine: MachineControls, tree: FileTree): void {
   const state = loadState(tree);
   if (state === null || state.phase === "done") return;
-  if (state.phase === "prepared") expire(host, tree, state.id);
-  else if (state.phase === "waiting") wait(host, tree, state);
-  else if (state.phase === "returning") goBack(host, tree, state.why);
-  else if (state.phase !== "rebooting") goBack(host, tree, `its run was interrupted while ${state.phase}`);
-  else if (activatedSystem(tree) === state.to && Date.now() < Number(state.deadline)) wait(host, tree, state);
-  else goBack(host, tree, "it did not come up in time");
+  if (state.phase === "prepared") expire(machine, tree, state.id);
+  else if (state.phase === "waiting") wait(machine, tree, state);
+  else if (state.phase === "returning") goBack(machine, tree, state.why);
+  else if (state.phase !== "rebooting") goBack(machine, tree, `its run was interrupted while ${state.phase}`);
+  else if (activatedSystem(tree) === state.to && Date.now() < Number(state.deadline)) wait(machine, tree, state);
+  else goBack(machine, tree, "it did not come up in time");
 }
 
 /** Begun once, it is gone on with until it is so, over reboots too. */
-export function goBack(host: Host, tree: FileTree, why: string): void {
+export function goBack(machine: MachineControls, tree: FileTree, why: string): void {
   const state = loadState(tree);
   if (state === null) return;
   const returning = { ...state, phase: "returning", why };
   saveState(tree, returning);
   const finish = () => {
-    returnSecrets(tree, host.hostname);
+    returnSecrets(tree, machine.hostname);
     if (state.to !== "") {
       takeBack(tree, state.from, state.to);
-      host.activateSystem(state.from);
+      machine.activateSystem(state.from);
     }
-    saveState(tree, { ...returning, phase: "done", result: "returned", bootId: host.bootId });
+    saveState(tree, { ...returning, phase: "done", result: "returned", bootId: machine.bootId });
   };
   if (state.to === "") finish();
-  else host.later(pauseOf(tree, state.to), finish);
+  else machine.later(pauseOf(tree, state.to), finish);
 }
 
 const pauseOf = (tree: FileTree, system: string) => (isBroken(tree, `${system}/etc`, "haste") ? SLOW_MS : SECOND_MS);
