@@ -1,7 +1,7 @@
 import { z } from "zod";
-import type { Counters } from "./api/counters.ts";
-import { ApiError, invalidInput, notFound } from "./api/errors.ts";
-import type { Reply } from "./api/router.ts";
+import type { Counters } from "./api/http/counters.ts";
+import { ApiError, invalidInput, notFound } from "./api/http/errors.ts";
+import type { Reply } from "./api/http/router.ts";
 import type { Cloud } from "./cloud/cloud.ts";
 import type { DataPlane } from "./data-plane.ts";
 import type { FaultInjector } from "./faults/injector.ts";

@@ -1,4 +1,4 @@
-import type { Counters } from "./api/counters.ts";
+import type { Counters } from "./api/http/counters.ts";
 import type { Cloud } from "./cloud/cloud.ts";
 import type { DataPlane } from "./data-plane.ts";
 import type { FaultInjector } from "./faults/injector.ts";

@@ -1,10 +1,10 @@
 import type { Cloud } from "../cloud/cloud.ts";
 import type { ActionRecord, Kind } from "../cloud/types.ts";
-import { ApiError, invalidInput, notFound } from "./errors.ts";
-import { pathId } from "./input.ts";
-import { list } from "./paging.ts";
-import type { Call, Reply, Route } from "./router.ts";
-import { get } from "./router.ts";
+import { ApiError, invalidInput, notFound } from "./http/errors.ts";
+import { pathId } from "./http/input.ts";
+import { list } from "./http/paging.ts";
+import type { Call, Reply, Route } from "./http/router.ts";
+import { get } from "./http/router.ts";
 
 export function renderAction(cloud: Cloud, action: ActionRecord): unknown {
   return {

@@ -1,12 +1,12 @@
 import { isos } from "../catalog/isos.ts";
 import { locations } from "../catalog/locations.ts";
 import { serverTypes } from "../catalog/server-types.ts";
-import { ApiError, notFound } from "./errors.ts";
-import { pathId } from "./input.ts";
-import { list } from "./paging.ts";
+import { ApiError, notFound } from "./http/errors.ts";
+import { pathId } from "./http/input.ts";
+import { list } from "./http/paging.ts";
+import type { Route } from "./http/router.ts";
+import { get } from "./http/router.ts";
 import { price, renderServerType, serverPrices } from "./render-catalog.ts";
-import type { Route } from "./router.ts";
-import { get } from "./router.ts";
 
 const datacentersAreGone: Route["handle"] = () => {
   throw new ApiError(410, "deprecated_api_endpoint", "datacenters were removed, use locations", {

@@ -1,5 +1,5 @@
-import { ApiError } from "./errors.ts";
-import type { Call } from "./router.ts";
+import { ApiError } from "./http/errors.ts";
+import type { Call } from "./http/router.ts";
 
 /** Sets the reverse name of an address that belongs to one of the primary IPs. @throws ApiError 404 */
 export function setDnsPtr(call: Call, primaryIps: (number | null)[], address: string, name: string | null): void {

@@ -5,11 +5,11 @@ import type { Cloud } from "../cloud/cloud.ts";
 import type { FaultInjector } from "../faults/injector.ts";
 import type { FaultEffect } from "../faults/schema.ts";
 import { renderAction } from "./actions.ts";
-import type { Counters } from "./counters.ts";
-import { ApiError } from "./errors.ts";
-import type { RateLimit } from "./rate-limit.ts";
-import type { RequestLog } from "./request-log.ts";
-import type { Match, Reply, Router } from "./router.ts";
+import type { Counters } from "./http/counters.ts";
+import { ApiError } from "./http/errors.ts";
+import type { RateLimit } from "./http/rate-limit.ts";
+import type { RequestLog } from "./http/request-log.ts";
+import type { Match, Reply, Router } from "./http/router.ts";
 
 const BASE = "/v1";
 const CONTROL_BASE = "/_emulator/";

@@ -3,13 +3,13 @@ import { systemImages } from "../catalog/images.ts";
 import type { Cloud } from "../cloud/cloud.ts";
 import type { OwnImageRecord } from "../cloud/types.ts";
 import { actionReply, actionRoutes } from "./actions.ts";
-import { invalidInput, isProtected, notFound, unprocessable } from "./errors.ts";
-import { labels, pathId, readBody } from "./input.ts";
+import { invalidInput, isProtected, notFound, unprocessable } from "./http/errors.ts";
+import { labels, pathId, readBody } from "./http/input.ts";
+import { list } from "./http/paging.ts";
+import type { Call, Route } from "./http/router.ts";
+import { del, get, post, put } from "./http/router.ts";
 import { found } from "./locks.ts";
-import { list } from "./paging.ts";
 import { renderOwnImage, renderSystemImage } from "./render-catalog.ts";
-import type { Call, Route } from "./router.ts";
-import { del, get, post, put } from "./router.ts";
 
 interface AnyImage {
   id: number;

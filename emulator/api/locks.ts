@@ -1,8 +1,8 @@
 import type { Cloud } from "../cloud/cloud.ts";
 import type { FirewallRecord, Kind, ServerRecord } from "../cloud/types.ts";
-import { locked, notFound } from "./errors.ts";
-import { pathId } from "./input.ts";
-import type { Call } from "./router.ts";
+import { locked, notFound } from "./http/errors.ts";
+import { pathId } from "./http/input.ts";
+import type { Call } from "./http/router.ts";
 
 /** The server of the path. @throws ApiError 404 */
 export function pathServer(call: Call): ServerRecord {

@@ -1,7 +1,7 @@
 import type { Cloud } from "../cloud/cloud.ts";
 import type { NetworkRecord, ServerRecord } from "../cloud/types.ts";
 import { ipv4Number, parseRange } from "../network/cidr.ts";
-import { invalidInput, notFound, unprocessable } from "./errors.ts";
+import { invalidInput, notFound, unprocessable } from "./http/errors.ts";
 
 /** Chooses the private address of a server in a network. @throws ApiError 404, 422 */
 export function attachmentFor(

@@ -4,13 +4,13 @@ import type { Cloud } from "../cloud/cloud.ts";
 import type { NetworkRecord } from "../cloud/types.ts";
 import { parseRange } from "../network/cidr.ts";
 import { actionReply, actionRoutes } from "./actions.ts";
-import { conflict, invalidInput, isProtected, notUnique, unprocessable } from "./errors.ts";
-import { labels, name, pathId, readBody } from "./input.ts";
+import { conflict, invalidInput, isProtected, notUnique, unprocessable } from "./http/errors.ts";
+import { labels, name, pathId, readBody } from "./http/input.ts";
+import { list } from "./http/paging.ts";
+import type { Call, Reply, Route } from "./http/router.ts";
+import { del, get, post, put } from "./http/router.ts";
 import { found, mustBeUnlocked } from "./locks.ts";
 import { contains, gatewayOf, isIpv4, nextSubnetRange, overlaps } from "./network-addresses.ts";
-import { list } from "./paging.ts";
-import type { Call, Reply, Route } from "./router.ts";
-import { del, get, post, put } from "./router.ts";
 
 const cidr = z.string().refine((text) => parseRange(text)?.isAtNetworkAddress === true, {
   message: "must be a CIDR at its network address",

@@ -1,12 +1,12 @@
 import { z } from "zod";
 import type { PlacementGroupRecord } from "../cloud/types.ts";
-import { notUnique, unprocessable } from "./errors.ts";
-import { labels, name, pathId, readBody } from "./input.ts";
+import { notUnique, unprocessable } from "./http/errors.ts";
+import { labels, name, pathId, readBody } from "./http/input.ts";
+import { list } from "./http/paging.ts";
+import type { Call, Route } from "./http/router.ts";
+import { del, get, post, put } from "./http/router.ts";
 import { found } from "./locks.ts";
-import { list } from "./paging.ts";
-import { renderPlacementGroup } from "./render-server.ts";
-import type { Call, Route } from "./router.ts";
-import { del, get, post, put } from "./router.ts";
+import { renderPlacementGroup } from "./servers/render.ts";
 
 function pathGroup(call: Call): PlacementGroupRecord {
   return found("placement group", call.cloud.placementGroups, pathId(call));

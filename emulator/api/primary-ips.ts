@@ -4,13 +4,13 @@ import type { Cloud } from "../cloud/cloud.ts";
 import type { PrimaryIpRecord } from "../cloud/types.ts";
 import { actionReply, actionRoutes, renderAction } from "./actions.ts";
 import { setDnsPtr } from "./dns-ptr.ts";
-import { invalidInput, isProtected, notUnique, unprocessable } from "./errors.ts";
-import { id, idOrName, labels, name, pathId, readBody } from "./input.ts";
+import { invalidInput, isProtected, notUnique, unprocessable } from "./http/errors.ts";
+import { id, idOrName, labels, name, pathId, readBody } from "./http/input.ts";
+import { list } from "./http/paging.ts";
+import type { Call, Reply, Route } from "./http/router.ts";
+import { del, get, post, put } from "./http/router.ts";
 import { found, mustBeUnlocked } from "./locks.ts";
-import { list } from "./paging.ts";
-import { defaultDnsPtr } from "./render-server.ts";
-import type { Call, Reply, Route } from "./router.ts";
-import { del, get, post, put } from "./router.ts";
+import { defaultDnsPtr } from "./servers/render.ts";
 
 function render(ip: PrimaryIpRecord): unknown {
   const fallback = ip.type === "ipv4" ? [{ ip: ip.ip, dns_ptr: defaultDnsPtr(ip.ip) }] : [];

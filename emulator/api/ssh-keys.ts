@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { SshKeyRecord } from "../cloud/types.ts";
-import { invalidInput, notUnique } from "./errors.ts";
-import { labels, name, pathId, readBody } from "./input.ts";
+import { invalidInput, notUnique } from "./http/errors.ts";
+import { labels, name, pathId, readBody } from "./http/input.ts";
+import { list } from "./http/paging.ts";
+import type { Call, Route } from "./http/router.ts";
+import { del, get, post, put } from "./http/router.ts";
 import { found } from "./locks.ts";
-import { list } from "./paging.ts";
-import type { Call, Route } from "./router.ts";
-import { del, get, post, put } from "./router.ts";
 
 const KEY_TYPES = ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"];
 const SK_TYPES = ["sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"];

@@ -2,12 +2,12 @@ import { z } from "zod";
 import { locationByName } from "../catalog/locations.ts";
 import type { VolumeRecord } from "../cloud/types.ts";
 import { actionReply, actionRoutes, renderAction } from "./actions.ts";
-import { invalidInput, isProtected, notUnique, unprocessable } from "./errors.ts";
-import { id, idOrName, labels, name, pathId, readBody } from "./input.ts";
+import { invalidInput, isProtected, notUnique, unprocessable } from "./http/errors.ts";
+import { id, idOrName, labels, name, pathId, readBody } from "./http/input.ts";
+import { list } from "./http/paging.ts";
+import type { Call, Reply, Route } from "./http/router.ts";
+import { del, get, post, put } from "./http/router.ts";
 import { found, mustBeUnlocked } from "./locks.ts";
-import { list } from "./paging.ts";
-import type { Call, Reply, Route } from "./router.ts";
-import { del, get, post, put } from "./router.ts";
 
 function render(volume: VolumeRecord): unknown {
   return {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { RateLimit } from "../../emulator/api/rate-limit.ts";
+import { RateLimit } from "../../emulator/api/http/rate-limit.ts";
 import { parseSelector } from "../../emulator/cloud/labels.ts";
 import { done, type Lab, startLab, until } from "./_lab.ts";
 

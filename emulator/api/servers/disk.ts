@@ -1,15 +1,15 @@
 import { z } from "zod";
-import { serverTypeByName } from "../catalog/server-types.ts";
-import { renderAction } from "./actions.ts";
-import { ApiError, unprocessable } from "./errors.ts";
-import { resolveImage } from "./images.ts";
-import { idOrName, labels, readBody } from "./input.ts";
-import { unlockedServer } from "./locks.ts";
-import { renderOwnImage } from "./render-catalog.ts";
-import type { Call, Reply, Route } from "./router.ts";
-import { post } from "./router.ts";
-import { startOnServer } from "./server-actions.ts";
-import { newPassword } from "./server-machine.ts";
+import { serverTypeByName } from "../../catalog/server-types.ts";
+import { renderAction } from "../actions.ts";
+import { ApiError, unprocessable } from "../http/errors.ts";
+import { idOrName, labels, readBody } from "../http/input.ts";
+import type { Call, Reply, Route } from "../http/router.ts";
+import { post } from "../http/router.ts";
+import { resolveImage } from "../images.ts";
+import { unlockedServer } from "../locks.ts";
+import { renderOwnImage } from "../render-catalog.ts";
+import { startOnServer } from "./actions.ts";
+import { newPassword } from "./machine.ts";
 import { userData } from "./servers.ts";
 
 function rebuild(call: Call): Reply {

@@ -1,11 +1,11 @@
-import { isos } from "../catalog/isos.ts";
-import { locationByName } from "../catalog/locations.ts";
-import { serverTypeByName } from "../catalog/server-types.ts";
-import type { Cloud } from "../cloud/cloud.ts";
-import { firewallsOf } from "../cloud/firewall-bindings.ts";
-import type { PlacementGroupRecord, ServerRecord } from "../cloud/types.ts";
-import { findImage } from "./images.ts";
-import { renderServerType } from "./render-catalog.ts";
+import { isos } from "../../catalog/isos.ts";
+import { locationByName } from "../../catalog/locations.ts";
+import { serverTypeByName } from "../../catalog/server-types.ts";
+import type { Cloud } from "../../cloud/cloud.ts";
+import { firewallsOf } from "../../cloud/firewall-bindings.ts";
+import type { PlacementGroupRecord, ServerRecord } from "../../cloud/types.ts";
+import { findImage } from "../images.ts";
+import { renderServerType } from "../render-catalog.ts";
 
 const INCLUDED_TRAFFIC_BYTES = 20 * 1024 ** 4;
 

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import type { FirewallRule } from "../cloud/types.ts";
-import { parseRange } from "../network/cidr.ts";
-import { parsePorts } from "../network/ports.ts";
-import { invalidInput } from "./errors.ts";
+import type { FirewallRule } from "../../cloud/types.ts";
+import { parseRange } from "../../network/cidr.ts";
+import { parsePorts } from "../../network/ports.ts";
+import { invalidInput } from "../http/errors.ts";
 
 const RULES_MAX = 50;
 const CIDRS_MAX = 100;

@@ -1,17 +1,17 @@
 import { z } from "zod";
-import type { Cloud } from "../cloud/cloud.ts";
-import { isSameTarget } from "../cloud/effects.ts";
-import { selectedServers } from "../cloud/firewall-bindings.ts";
-import type { ActionRecord, FirewallRecord } from "../cloud/types.ts";
-import { actionRoutes, renderAction } from "./actions.ts";
-import { ApiError, notUnique, unprocessable } from "./errors.ts";
-import { checkRules, rulesBody } from "./firewall-rules.ts";
-import { applyTo, readTargets, resourcesOf, targets } from "./firewall-targets.ts";
-import { labels, name, readBody } from "./input.ts";
-import { mustBeUnlocked, pathFirewall } from "./locks.ts";
-import { list } from "./paging.ts";
-import type { Call, Reply, Route } from "./router.ts";
-import { del, get, post, put } from "./router.ts";
+import type { Cloud } from "../../cloud/cloud.ts";
+import { isSameTarget } from "../../cloud/effects.ts";
+import { selectedServers } from "../../cloud/firewall-bindings.ts";
+import type { ActionRecord, FirewallRecord } from "../../cloud/types.ts";
+import { actionRoutes, renderAction } from "../actions.ts";
+import { ApiError, notUnique, unprocessable } from "../http/errors.ts";
+import { labels, name, readBody } from "../http/input.ts";
+import { list } from "../http/paging.ts";
+import type { Call, Reply, Route } from "../http/router.ts";
+import { del, get, post, put } from "../http/router.ts";
+import { mustBeUnlocked, pathFirewall } from "../locks.ts";
+import { checkRules, rulesBody } from "./rules.ts";
+import { applyTo, readTargets, resourcesOf, targets } from "./targets.ts";
 
 function render(cloud: Cloud, firewall: FirewallRecord): unknown {
   return {

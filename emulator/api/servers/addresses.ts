@@ -1,7 +1,7 @@
-import type { Cloud } from "../cloud/cloud.ts";
-import type { PrimaryIpRecord, ServerRecord } from "../cloud/types.ts";
-import { invalidInput, unprocessable } from "./errors.ts";
-import type { Call } from "./router.ts";
+import type { Cloud } from "../../cloud/cloud.ts";
+import type { PrimaryIpRecord, ServerRecord } from "../../cloud/types.ts";
+import { invalidInput, unprocessable } from "../http/errors.ts";
+import type { Call } from "../http/router.ts";
 
 interface Wanted {
   enable_ipv4?: boolean | undefined;

@@ -1,12 +1,12 @@
 import { z } from "zod";
-import type { Cloud } from "../cloud/cloud.ts";
-import { isSameTarget } from "../cloud/effects.ts";
-import { addPendingBindings, firewallsOf, selectedServers } from "../cloud/firewall-bindings.ts";
-import { parseSelector } from "../cloud/labels.ts";
-import type { ActionRecord, FirewallRecord, FirewallTarget } from "../cloud/types.ts";
-import { ApiError, invalidInput, unprocessable } from "./errors.ts";
-import { id } from "./input.ts";
-import type { Call } from "./router.ts";
+import type { Cloud } from "../../cloud/cloud.ts";
+import { isSameTarget } from "../../cloud/effects.ts";
+import { addPendingBindings, firewallsOf, selectedServers } from "../../cloud/firewall-bindings.ts";
+import { parseSelector } from "../../cloud/labels.ts";
+import type { ActionRecord, FirewallRecord, FirewallTarget } from "../../cloud/types.ts";
+import { ApiError, invalidInput, unprocessable } from "../http/errors.ts";
+import { id } from "../http/input.ts";
+import type { Call } from "../http/router.ts";
 
 const FIREWALLS_PER_SERVER = 5;
 

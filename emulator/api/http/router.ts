@@ -1,4 +1,4 @@
-import type { ActionFault, Cloud } from "../cloud/cloud.ts";
+import type { ActionFault, Cloud } from "../../cloud/cloud.ts";
 import { ApiError } from "./errors.ts";
 
 /** One request, as a handler sees it. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { areLabelsValid } from "../cloud/labels.ts";
+import { areLabelsValid } from "../../cloud/labels.ts";
 import { ApiError, invalidInput } from "./errors.ts";
 import type { Call } from "./router.ts";
 

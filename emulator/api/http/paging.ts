@@ -1,5 +1,5 @@
-import { parseSelector } from "../cloud/labels.ts";
-import type { Labels } from "../cloud/types.ts";
+import { parseSelector } from "../../cloud/labels.ts";
+import type { Labels } from "../../cloud/types.ts";
 import { invalidInput } from "./errors.ts";
 import type { Call, Reply } from "./router.ts";
 

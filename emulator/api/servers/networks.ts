@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { actionReply } from "./actions.ts";
-import { invalidInput } from "./errors.ts";
-import { id, readBody } from "./input.ts";
-import { found, unlockedServer } from "./locks.ts";
-import { attachmentFor } from "./network-addresses.ts";
-import type { Call, Route } from "./router.ts";
-import { post } from "./router.ts";
+import { actionReply } from "../actions.ts";
+import { invalidInput } from "../http/errors.ts";
+import { id, readBody } from "../http/input.ts";
+import type { Call, Route } from "../http/router.ts";
+import { post } from "../http/router.ts";
+import { found, unlockedServer } from "../locks.ts";
+import { attachmentFor } from "../network-addresses.ts";
 
 function attached(call: Call, networkId: number) {
   const server = unlockedServer(call);

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import type { MachineRecord } from "../cloud/types.ts";
+import type { MachineRecord } from "../../cloud/types.ts";
 
 export function newMachine(): MachineRecord {
   return {

@@ -1,15 +1,15 @@
 import { z } from "zod";
-import { isos } from "../catalog/isos.ts";
-import { serverTypeByName } from "../catalog/server-types.ts";
-import type { Effect, ServerRecord } from "../cloud/types.ts";
-import { actionReply, renderAction } from "./actions.ts";
-import { setDnsPtr } from "./dns-ptr.ts";
-import { ApiError, invalidInput, unprocessable } from "./errors.ts";
-import { id, idOrName, readBody } from "./input.ts";
-import { found, pathServer, unlockedServer } from "./locks.ts";
-import type { Call, Route } from "./router.ts";
-import { get, post } from "./router.ts";
-import { newPassword } from "./server-machine.ts";
+import { isos } from "../../catalog/isos.ts";
+import { serverTypeByName } from "../../catalog/server-types.ts";
+import type { Effect, ServerRecord } from "../../cloud/types.ts";
+import { actionReply, renderAction } from "../actions.ts";
+import { setDnsPtr } from "../dns-ptr.ts";
+import { ApiError, invalidInput, unprocessable } from "../http/errors.ts";
+import { id, idOrName, readBody } from "../http/input.ts";
+import type { Call, Route } from "../http/router.ts";
+import { get, post } from "../http/router.ts";
+import { found, pathServer, unlockedServer } from "../locks.ts";
+import { newPassword } from "./machine.ts";
 import { isOrderable, SPREAD_GROUP_MAX } from "./servers.ts";
 
 export function startOnServer(call: Call, server: ServerRecord, command: string, effect?: Effect) {
