@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import { withoutStack } from "./components/_run-error.ts";
 import { Host } from "./components/index.ts";
+import { withoutStack } from "./components/internal/run-error.ts";
 import { loadProgram } from "./core/tasks/program.ts";
 
 const { settings, warnings, ...local } = await loadProgram({

@@ -3,14 +3,14 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Adoption } from "../core/base/hetzner/adopt.ts";
 import { labelsOf } from "../core/base/hetzner/labels.ts";
 import type { ResizeGuard } from "../core/host/server/resize-guard.ts";
-import { adopting } from "./_adopt.ts";
-import { checked, checkedFirewalls, checkHost, shapes } from "./_checked.ts";
-import { resizeHooks, warnOfServerThatIsOff } from "./_resize-hooks.ts";
-import { serverTransformed, type TransformServer } from "./_transform-server.ts";
 import { type BootstrapKeysArgs, bootstrapUserData } from "./bootstrap-user-data.ts";
+import { adopting } from "./internal/adopt.ts";
+import { checked, checkedFirewalls, checkHost, shapes } from "./internal/checked.ts";
+import { resizeHooks, warnOfServerThatIsOff } from "./internal/resize-hooks.ts";
+import { serverTransformed, type TransformServer } from "./internal/transform-server.ts";
 
 export type { Resize, ResizeGuard } from "../core/host/server/resize-guard.ts";
-export type { TransformServer } from "./_transform-server.ts";
+export type { TransformServer } from "./internal/transform-server.ts";
 
 /** One Hetzner server, created behind a firewall. COSTS MONEY by the hour from its creation, switched off too. */
 export interface HetznerServerArgs {

@@ -10,8 +10,8 @@ import {
   worldOpenOf,
 } from "../core/project/settings/declared-rules.ts";
 import type { SshExposure } from "../core/project/settings/stack-config.ts";
-import { adopting } from "./_adopt.ts";
-import { isPlain } from "./_plain.ts";
+import { adopting } from "./internal/adopt.ts";
+import { isPlain } from "./internal/plain.ts";
 
 export type { DeclaredRule } from "../core/project/settings/declared-rules.ts";
 

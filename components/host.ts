@@ -1,12 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Adoption } from "../core/base/hetzner/adopt.ts";
 import { type HostSettings, keepsWindow } from "../core/project/settings/host.ts";
-import { type BeforeCreate, buyingHooks } from "./_host-hooks.ts";
-import { announceOnly } from "./_resize-hooks.ts";
 import { AgeKey } from "./age-key.ts";
 import type { BootstrapKeysArgs } from "./bootstrap-user-data.ts";
 import { HetznerServer, type HetznerServerArgs, type ResizeGuard } from "./hetzner-server.ts";
 import { HostFirewall, type HostFirewallRule } from "./host-firewall.ts";
+import { type BeforeCreate, buyingHooks } from "./internal/host-hooks.ts";
+import { announceOnly } from "./internal/resize-hooks.ts";
 import { Lockdown } from "./lockdown.ts";
 import { NixosConfiguration, type NixosConfigurationArgs } from "./nixos-configuration.ts";
 import { NixosInstall } from "./nixos-install.ts";

@@ -1,5 +1,5 @@
-import "./_requirements.ts";
-import "./_source-positions.ts";
+import "./internal/requirements.ts";
+import "./internal/source-positions.ts";
 
 export { AgeKey, type AgeKeyArgs } from "./age-key.ts";
 export { type BootstrapKeysArgs, bootstrapUserData } from "./bootstrap-user-data.ts";

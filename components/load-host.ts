@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import { withoutStack } from "./_run-error.ts";
 import type { HostArgs } from "./host.ts";
+import { withoutStack } from "./internal/run-error.ts";
 
 /** Where a host's settings are looked for; given, so that a program may look elsewhere. */
 export interface LoadHostOptions {

@@ -1,9 +1,9 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { SshExposure } from "../core/project/settings/stack-config.ts";
-import { checked, checkHost, shapes } from "./_checked.ts";
-import { clawdletsCommand, doNothing } from "./_clawdlets-command.ts";
 import type { DeclaredRule } from "./host-firewall.ts";
+import { checked, checkHost, shapes } from "./internal/checked.ts";
+import { clawdletsCommand, doNothing } from "./internal/clawdlets-command.ts";
 
 /** What a host has to look like once it is installed. */
 export interface LockdownArgs {

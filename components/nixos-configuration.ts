@@ -1,9 +1,9 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { checked, checkHost, shapes } from "./_checked.ts";
-import { clawdletsCommand } from "./_clawdlets-command.ts";
-import { tellingHooks } from "./_configuration-change.ts";
+import { checked, checkHost, shapes } from "./internal/checked.ts";
+import { clawdletsCommand } from "./internal/clawdlets-command.ts";
+import { tellingHooks } from "./internal/configuration-change.ts";
 
 /** What a running host is to have. */
 export interface NixosConfigurationArgs {

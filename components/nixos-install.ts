@@ -1,8 +1,8 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { installIdOf } from "../core/host/install/install-id.ts";
-import { checked, checkHost, shapes } from "./_checked.ts";
-import { clawdletsCommand, doNothing } from "./_clawdlets-command.ts";
+import { checked, checkHost, shapes } from "./internal/checked.ts";
+import { clawdletsCommand, doNothing } from "./internal/clawdlets-command.ts";
 
 /** One installation of NixOS on one server. WIPES THE SERVER'S DISK when it is created. */
 export interface NixosInstallArgs {

@@ -165,7 +165,7 @@ function wipes(journal: Journal | undefined, { host, reinstall }: HostSettings):
 /**
  * What a killed run had asked Hetzner for and never heard of. The engine would ask for it again: a name that is taken, in the
  * best case. `clawdlets up` takes over what is there before it lets the engine begin. Seen in a preview only: an update
- * refreshes first, which forgets it; then the failure itself says what to do (components/_host-hooks.ts).
+ * refreshes first, which forgets it; then the failure itself says what to do (components/internal/host-hooks.ts).
  */
 function halfMade(layout: Layout, host: string): string | undefined {
   const { pending = [] } = readState(layout, host).value ?? {};

@@ -1,7 +1,7 @@
 import { chmodSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { changesOf } from "../../components/_configuration-change.ts";
+import { changesOf } from "../../components/internal/configuration-change.ts";
 import { repository, stackFor } from "../toolchain/_stack.ts";
 
 const [one, two] = ["1".repeat(40), "2".repeat(40)];

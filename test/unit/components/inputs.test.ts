@@ -1,8 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { checked, shapes } from "../../../components/_checked.ts";
-import { requirementProblem } from "../../../components/_requirements.ts";
 import { HetznerServer, type HetznerServerArgs } from "../../../components/hetzner-server.ts";
+import { checked, shapes } from "../../../components/internal/checked.ts";
+import { requirementProblem } from "../../../components/internal/requirements.ts";
 import { Lockdown } from "../../../components/lockdown.ts";
 import { NixosInstall } from "../../../components/nixos-install.ts";
 

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { asUserError } from "../core/base/system-errors.ts";
+import { asUserError } from "../../core/base/system-errors.ts";
 
 /**
  * For `catch`: a person's error ends the program with its message alone. Pulumi shows anything else as an unhandled exception, with a

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { version } from "@pulumi/pulumi/version.js";
-import { olderThan } from "../core/base/versions.ts";
+import { olderThan } from "../../core/base/versions.ts";
 
 /** The oldest that this is tested with: package.json says the same to npm, which only warns. */
 const needed = { node: "20.19.0", pulumi: "3.259.0" };

@@ -1,7 +1,7 @@
 import type * as hcloud from "@pulumi/hcloud";
 import * as pulumi from "@pulumi/pulumi";
-import { labelsOf } from "../core/base/hetzner/labels.ts";
-import type { Owner } from "./_checked.ts";
+import { labelsOf } from "../../core/base/hetzner/labels.ts";
+import type { Owner } from "./checked.ts";
 
 /** Gets what a server is about to be made of, and returns what it is made of instead. */
 export type TransformServer = (args: hcloud.ServerArgs) => hcloud.ServerArgs;

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { powerCut, type ResizeGuard } from "../core/host/server/resize-guard.ts";
+import { powerCut, type ResizeGuard } from "../../core/host/server/resize-guard.ts";
 
 /** Where Hetzner cannot be asked, as in a preview without a token. */
 export const announceOnly: ResizeGuard = {

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { hostName, matching } from "../core/project/settings/names.ts";
-import { isPlain } from "./_plain.ts";
+import { hostName, matching } from "../../core/project/settings/names.ts";
+import { isPlain } from "./plain.ts";
 
 /** Whose input it is, for the message: `NixosInstall "web-1"`. */
 export interface Owner {
