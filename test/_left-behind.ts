@@ -89,7 +89,7 @@ function mounts(run: string): string[] {
   return points.map((point) => `mount: ${point}`);
 }
 
-/** Control groups named after the run's folder (test/nix/_systemd-machine.ts). */
+/** Control groups named after the run's folder (test/nix/systemd/_systemd-machine.ts). */
 function controlGroups(run: string): string[] {
   const root = cgroupRoot();
   if (root === undefined) return [];

@@ -4,7 +4,7 @@ import { execa } from "execa";
 import ssh2 from "ssh2";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RECEIVE_SECRETS } from "../../emulator/machine/commands/secrets.ts";
-import { type Identity, newIdentity, secretFiles, tarOf } from "../nix/_sets.ts";
+import { type Identity, newIdentity, secretFiles, tarOf } from "../nix/secrets/_sets.ts";
 import {
   done,
   type KeyPair,

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { RECEIVE_SECRETS } from "../../emulator/machine/commands/secrets.ts";
 import { hasTailscaleKey } from "../../emulator/machine/system/activation.ts";
-import { EmulatedHost } from "../nix/_emulated-host.ts";
-import { refusal } from "../nix/_receiving-host.ts";
-import { type Identity, newIdentity, secretFiles, tarOf } from "../nix/_sets.ts";
+import { EmulatedHost } from "../nix/secrets/_emulated-host.ts";
+import { refusal } from "../nix/secrets/_receiving-host.ts";
+import { type Identity, newIdentity, secretFiles, tarOf } from "../nix/secrets/_sets.ts";
 
 // What the stand-in shares with the real script is in test/nix.
 

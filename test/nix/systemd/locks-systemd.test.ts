@@ -2,12 +2,12 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, it, vi } from "vitest";
-import { giveOrder } from "../../core/host/activation/orders.ts";
-import { describeWith } from "../_needs.ts";
-import { temporaryFolder } from "../_project.ts";
-import { token, tokenSum } from "./_activating-host.ts";
+import { giveOrder } from "../../../core/host/activation/orders.ts";
+import { describeWith } from "../../_needs.ts";
+import { temporaryFolder } from "../../_project.ts";
+import { evaluate } from "../_nix.ts";
+import { token, tokenSum } from "../activation/_activating-host.ts";
 import { LockHolder, lockHolderProgram } from "./_lock-holder.ts";
-import { evaluate } from "./_nix.ts";
 import { SystemdHost } from "./_systemd-host.ts";
 import { SystemdMachine } from "./_systemd-machine.ts";
 

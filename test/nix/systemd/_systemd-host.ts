@@ -1,11 +1,11 @@
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import type { SshRoute } from "../../core/host/reach/ssh.ts";
-import { ActivatingScript, script } from "./_activating-script.ts";
-import { enough, host as evaluatedHost } from "./_host.ts";
-import { evaluate } from "./_nix.ts";
-import { quoted } from "./_private-machine.ts";
+import type { SshRoute } from "../../../core/host/reach/ssh.ts";
+import { enough, host as evaluatedHost } from "../_host.ts";
+import { evaluate } from "../_nix.ts";
+import { quoted } from "../_private-machine.ts";
+import { ActivatingScript, script } from "../activation/_activating-script.ts";
 import { Relay } from "./_relay.ts";
 import { SystemdMachine } from "./_systemd-machine.ts";
 
@@ -202,7 +202,7 @@ systemctl start tailscaled.service sshd.service || exit 4
     for (const target of wantedBy) {
       const wants = join(this.script.folder, `etc/systemd/system/${target}.wants`);
       mkdirSync(wants, { recursive: true });
-      symlinkSync(`../${name}`, join(wants, name));
+      symlinkSync(`../../${name}`, join(wants, name));
     }
   }
 }

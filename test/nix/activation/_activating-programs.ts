@@ -1,4 +1,4 @@
-import { whereIs } from "../_debian.ts";
+import { whereIs } from "../../_debian.ts";
 
 /** Full path, for stand-ins that hand over to what they stand before. */
 export const real = (program: string) => whereIs(program) ?? program;

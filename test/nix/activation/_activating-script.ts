@@ -17,11 +17,11 @@ import { delimiter, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { onTestFinished } from "vitest";
-import { hasCode } from "../../core/base/errors.ts";
-import { repository } from "../_repository.ts";
+import { hasCode } from "../../../core/base/errors.ts";
+import { repository } from "../../_repository.ts";
+import { exchangeShim } from "../secrets/_script-host.ts";
 import { type ActivatingHost, type Answer, commitTo, git, type State, type Trait } from "./_activating-host.ts";
 import { real, standIns } from "./_activating-programs.ts";
-import { exchangeShim } from "./_script-host.ts";
 
 export const script = join(repository, "nix/host/activate.sh");
 

@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { execa } from "execa";
-import { hasCode } from "../../core/base/errors.ts";
-import { cgroupRoot } from "../_needs.ts";
+import { hasCode } from "../../../core/base/errors.ts";
+import { cgroupRoot } from "../../_needs.ts";
 
 /** Of Debian's units, those that a manager cannot do without. All others would change this machine: sysctl, modprobe, udev. */
 const needed = "basic sysinit sockets paths slices timers multi-user local-fs shutdown umount final reboot".split(" ");

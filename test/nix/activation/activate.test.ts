@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { describeWith } from "../_needs.ts";
+import { describeWith } from "../../_needs.ts";
 import { type ActivatingHost, refusal, type Trait, token, tokenSum } from "./_activating-host.ts";
 import { bothActivating } from "./_both-activating.ts";
 

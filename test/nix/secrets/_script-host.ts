@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { execa } from "execa";
 import { onTestFinished } from "vitest";
-import { engine, repository } from "../toolchain/_stack.ts";
+import { engine, repository } from "../../toolchain/_stack.ts";
 import { type Answer, type Contents, line, type ReceivingHost } from "./_receiving-host.ts";
 
 export const script = join(repository, "nix/host/receive-secrets.sh");

@@ -1,12 +1,12 @@
 import { describe, expect, it, vi } from "vitest";
-import { UserError } from "../../core/base/errors.ts";
-import { exitCodes } from "../../core/base/exit-codes.ts";
-import { type Activated, activate } from "../../core/host/activation/activate.ts";
-import { giveOrder, lookAtActivation } from "../../core/host/activation/orders.ts";
-import { ssh } from "../../core/host/reach/ssh.ts";
-import { describeWith } from "../_needs.ts";
+import { UserError } from "../../../core/base/errors.ts";
+import { exitCodes } from "../../../core/base/exit-codes.ts";
+import { type Activated, activate } from "../../../core/host/activation/activate.ts";
+import { giveOrder, lookAtActivation } from "../../../core/host/activation/orders.ts";
+import { ssh } from "../../../core/host/reach/ssh.ts";
+import { describeWith } from "../../_needs.ts";
+import { type Break, SystemdHost } from "../systemd/_systemd-host.ts";
 import { token, tokenSum } from "./_activating-host.ts";
-import { type Break, SystemdHost } from "./_systemd-host.ts";
 
 const { signal } = new AbortController();
 const id = "0123456789abcdef";

@@ -1,11 +1,11 @@
-import { RECEIVE_SECRETS } from "../../emulator/machine/commands/secrets.ts";
-import { type Node, ROOT } from "../../emulator/machine/files/inode.ts";
-import { layDebian, mountVolatile, write } from "../../emulator/machine/files/root-filesystems.ts";
-import { FileTree } from "../../emulator/machine/files/tree.ts";
-import { userNamed } from "../../emulator/machine/files/users.ts";
-import { Volume } from "../../emulator/machine/files/volume.ts";
-import { type CommandFault, runCommand } from "../../emulator/machine/shell.ts";
-import type { MachineControls } from "../../emulator/machine/system/machine-controls.ts";
+import { RECEIVE_SECRETS } from "../../../emulator/machine/commands/secrets.ts";
+import { type Node, ROOT } from "../../../emulator/machine/files/inode.ts";
+import { layDebian, mountVolatile, write } from "../../../emulator/machine/files/root-filesystems.ts";
+import { FileTree } from "../../../emulator/machine/files/tree.ts";
+import { userNamed } from "../../../emulator/machine/files/users.ts";
+import { Volume } from "../../../emulator/machine/files/volume.ts";
+import { type CommandFault, runCommand } from "../../../emulator/machine/shell.ts";
+import type { MachineControls } from "../../../emulator/machine/system/machine-controls.ts";
 import { type Answer, type Contents, line, type ReceivingHost } from "./_receiving-host.ts";
 
 const nothing = () => undefined;

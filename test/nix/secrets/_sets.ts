@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { packTar, type TarEntry } from "modern-tar";
-import { engine } from "../toolchain/_stack.ts";
+import { engine } from "../../toolchain/_stack.ts";
 
 /** A host's age key pair, by the real age-keygen. */
 export interface Identity {

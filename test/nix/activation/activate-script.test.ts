@@ -1,6 +1,6 @@
 import { execa } from "execa";
 import { expect, it } from "vitest";
-import { describeWith } from "../_needs.ts";
+import { describeWith } from "../../_needs.ts";
 import { token, tokenSum } from "./_activating-host.ts";
 import { ActivatingScript, script } from "./_activating-script.ts";
 

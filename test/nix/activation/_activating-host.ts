@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { execa } from "execa";
-import type { State } from "../../emulator/machine/system/switch-state.ts";
+import type { State } from "../../../emulator/machine/system/switch-state.ts";
 
 export type { State };
 

@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, it, vi } from "vitest";
-import { describeWith } from "../_needs.ts";
-import { temporaryFolder } from "../_project.ts";
-import { repository } from "../_repository.ts";
-import { enough, host as evaluatedHost } from "./_host.ts";
+import { describeWith } from "../../_needs.ts";
+import { temporaryFolder } from "../../_project.ts";
+import { repository } from "../../_repository.ts";
+import { enough, host as evaluatedHost } from "../_host.ts";
 import { SystemdMachine } from "./_systemd-machine.ts";
 
 /** As Hetzner's metadata service writes it (talos and cloud-init read the same); the addresses are for documentation. */
