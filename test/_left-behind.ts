@@ -104,7 +104,7 @@ function controlGroups(run: string): string[] {
   return groups.map((group) => `control group: ${group}`);
 }
 
-/** Network namespaces of workers that have ended (test/nix/egress/_netns.ts). */
+/** Network namespaces of workers that have ended (test/nix/egress/lab/_netns.ts). */
 function namespaces(): string[] {
   const folder = "/run/netns";
   const names = existsSync(folder) ? readdirSync(folder) : [];

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWith } from "../../_needs.ts";
-import type { Attempt } from "./_attempts.ts";
-import { direct } from "./_direct-attempts.ts";
-import { Lab, needs } from "./_lab.ts";
-import { malformed, throughProxy } from "./_proxy-attempts.ts";
+import type { Attempt } from "./lab/_attempts.ts";
+import { direct } from "./lab/_direct-attempts.ts";
+import { Lab, needs } from "./lab/_lab.ts";
+import { malformed, throughProxy } from "./lab/_proxy-attempts.ts";
 
 /** Without this, a refusal could be a server that does not run or a route that is not there. */
 describeWith(needs, "where there is neither rule nor filter", () => {

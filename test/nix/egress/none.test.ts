@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, it } from "vitest";
 import { describeWith } from "../../_needs.ts";
-import { allowed, judge, refused, tcp } from "./_attempts.ts";
-import { Lab, needs, type Who } from "./_lab.ts";
-import * as world from "./_world.ts";
+import { allowed, judge, refused, tcp } from "./lab/_attempts.ts";
+import { Lab, needs, type Who } from "./lab/_lab.ts";
+import * as world from "./lab/_world.ts";
 
 describeWith(needs, "none, on the wire", () => {
   let lab: Lab;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWith } from "../../_needs.ts";
-import { type Attempt, allowed, judge, refused, summary, through, toProxy } from "./_attempts.ts";
-import { Lab, needs } from "./_lab.ts";
-import * as world from "./_world.ts";
+import { type Attempt, allowed, judge, refused, summary, through, toProxy } from "./lab/_attempts.ts";
+import { Lab, needs } from "./lab/_lab.ts";
+import * as world from "./lab/_world.ts";
 
 const ok = "only4.listed.example";
 const bad = "evil.example";

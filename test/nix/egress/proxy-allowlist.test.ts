@@ -5,12 +5,12 @@ import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWith } from "../../_needs.ts";
-import { allowed, judge, summary, tcp } from "./_attempts.ts";
-import { direct } from "./_direct-attempts.ts";
-import { callNix } from "./_eval.ts";
-import { Lab, needs } from "./_lab.ts";
-import { throughProxy } from "./_proxy-attempts.ts";
-import * as world from "./_world.ts";
+import { allowed, judge, summary, tcp } from "./lab/_attempts.ts";
+import { direct } from "./lab/_direct-attempts.ts";
+import { callNix } from "./lab/_eval.ts";
+import { Lab, needs } from "./lab/_lab.ts";
+import { throughProxy } from "./lab/_proxy-attempts.ts";
+import * as world from "./lab/_world.ts";
 
 const policy = { mode: "proxy-allowlist", loopbackPorts: { [world.uids.bot]: [18789] } };
 // The environment is what the function says; the test below compares.

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWith } from "../../_needs.ts";
-import { type Attempt, allowed, judge, tcp, through } from "./_attempts.ts";
-import { callNix } from "./_eval.ts";
-import { Lab, needs } from "./_lab.ts";
-import * as world from "./_world.ts";
+import { type Attempt, allowed, judge, tcp, through } from "./lab/_attempts.ts";
+import { callNix } from "./lab/_eval.ts";
+import { Lab, needs } from "./lab/_lab.ts";
+import * as world from "./lab/_world.ts";
 
 const { internet, inside, metadata, host, uids } = world;
 const policy = { mode: "proxy-allowlist" };

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, it } from "vitest";
 import { describeWith } from "../../_needs.ts";
-import { type Attempt, allowed, judge, ping, refused, summary, tcp, udp } from "./_attempts.ts";
-import { Lab, needs, type Who } from "./_lab.ts";
-import * as world from "./_world.ts";
+import { type Attempt, allowed, judge, ping, refused, summary, tcp, udp } from "./lab/_attempts.ts";
+import { Lab, needs, type Who } from "./lab/_lab.ts";
+import * as world from "./lab/_world.ts";
 
 const { internet, inside, metadata } = world;
 const users: Who[] = ["bot", "user", "root", "container"];

@@ -1,4 +1,4 @@
-import { evaluate, nixString } from "../_nix.ts";
+import { evaluate, nixString } from "../../_nix.ts";
 
 /** An attribute of a file or folder in nix/lib, called with an argument that JSON can hold. @throws Error with what Nix said */
 export async function callNix<T>(file: string, attribute: string, argument: unknown): Promise<T> {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { execa } from "execa";
-import { bundle } from "../../_bundle.ts";
+import { bundle } from "../../../_bundle.ts";
 import { type Netns, printed } from "./_netns.ts";
 import type { PeerOptions } from "./_peer.ts";
 import * as world from "./_world.ts";
