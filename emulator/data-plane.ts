@@ -9,7 +9,8 @@ import { Machine } from "./machine/machine.ts";
 import { canAnyLocalSourceConnect, isAllowed, sshSources } from "./network/filter.ts";
 import { Forwarder } from "./network/forwarder.ts";
 
-interface Host {
+/** A machine and its connections to the network. */
+interface Attached {
   machine: Machine;
   sockets: Set<Socket>;
   impostor: Impostor | null;
@@ -24,7 +25,7 @@ export class DataPlane implements MachineEvents {
   readonly #forwarder: Forwarder;
   readonly #dir: string;
   readonly #bootMs: number;
-  readonly #hosts = new Map<number, Host>();
+  readonly #attached = new Map<number, Attached>();
   readonly #beingLaid = new Map<number, Promise<void>>();
 
   constructor(cloud: Cloud, options: { dir: string; sshPort: number; bootMs: number }) {
@@ -35,65 +36,65 @@ export class DataPlane implements MachineEvents {
   }
 
   boot(server: ServerRecord): void {
-    const host = this.#host(server);
+    const attached = this.#attach(server);
     const laid = this.#beingLaid.get(server.id) ?? Promise.resolve();
     void laid.then(() => {
-      if (server.machine.powered) host.machine.boot();
+      if (server.machine.powered) attached.machine.boot();
     });
   }
 
   halt(server: ServerRecord): void {
-    this.#host(server).machine.halt();
+    this.#attach(server).machine.halt();
   }
 
   freshDisk(server: ServerRecord): void {
-    const laying = this.#host(server)
+    const laying = this.#attach(server)
       .machine.freshDisk()
       .finally(() => this.#beingLaid.delete(server.id));
     this.#beingLaid.set(server.id, laying);
   }
 
   gone(server: ServerRecord): void {
-    const host = this.#hosts.get(server.id);
-    if (host === undefined) return;
-    this.#hosts.delete(server.id);
-    host.machine.destroy();
-    this.#closeBoth(host);
+    const attached = this.#attached.get(server.id);
+    if (attached === undefined) return;
+    this.#attached.delete(server.id);
+    attached.machine.destroy();
+    this.#closeBoth(attached);
   }
 
   /** Works out who may connect where, and opens and closes accordingly. */
   networkChanged(): void {
-    for (const host of this.#hosts.values()) this.#refresh(host);
+    for (const attached of this.#attached.values()) this.#refresh(attached);
   }
 
   /** Brings back the machines of a saved state. */
   resume(): void {
     for (const server of this.#cloud.servers.values()) {
-      const host = this.#host(server);
-      if (server.machine.powered) host.machine.resume();
+      const attached = this.#attach(server);
+      if (server.machine.powered) attached.machine.resume();
     }
   }
 
   machine(serverId: number): Machine | undefined {
-    return this.#hosts.get(serverId)?.machine;
+    return this.#attached.get(serverId)?.machine;
   }
 
   /** From now on somebody else answers at the server's public address. */
   async swapHostKey(serverId: number, isSwapped: boolean): Promise<void> {
-    const host = this.#hosts.get(serverId);
-    if (host === undefined) return;
+    const attached = this.#attached.get(serverId);
+    if (attached === undefined) return;
     const { Impostor } = await import("./machine/impostor.ts");
-    host.impostor = isSwapped ? new Impostor() : null;
+    attached.impostor = isSwapped ? new Impostor() : null;
     this.dropConnections(serverId);
-    this.#refresh(host);
+    this.#refresh(attached);
   }
 
   impostorLog(serverId: number): ImpostorLog | null {
-    return this.#hosts.get(serverId)?.impostor?.log ?? null;
+    return this.#attached.get(serverId)?.impostor?.log ?? null;
   }
 
   dropConnections(serverId: number): void {
-    for (const socket of this.#hosts.get(serverId)?.sockets ?? []) socket.destroy();
+    for (const socket of this.#attached.get(serverId)?.sockets ?? []) socket.destroy();
   }
 
   tailnetAddress(serverId: number): string {
@@ -102,17 +103,17 @@ export class DataPlane implements MachineEvents {
 
   close(): void {
     this.#forwarder.closeAll();
-    for (const host of this.#hosts.values()) {
-      host.machine.halt();
-      host.machine.flush();
+    for (const attached of this.#attached.values()) {
+      attached.machine.halt();
+      attached.machine.flush();
     }
   }
 
-  #host(server: ServerRecord): Host {
-    const existing = this.#hosts.get(server.id);
+  #attach(server: ServerRecord): Attached {
+    const existing = this.#attached.get(server.id);
     if (existing !== undefined) return existing;
     const sockets = new Set<Socket>();
-    const host: Host = {
+    const attached: Attached = {
       sockets,
       impostor: null,
       publicAddress: null,
@@ -125,7 +126,7 @@ export class DataPlane implements MachineEvents {
           for (const socket of sockets) socket.destroy();
         },
         onChange: () => {
-          this.#refresh(host);
+          this.#refresh(attached);
           this.#cloud.onChange();
         },
         readFirstBoot: async (record) => {
@@ -134,37 +135,37 @@ export class DataPlane implements MachineEvents {
         },
       }),
     };
-    this.#hosts.set(server.id, host);
-    return host;
+    this.#attached.set(server.id, attached);
+    return attached;
   }
 
-  #refresh(host: Host): void {
+  #refresh(attached: Attached): void {
     // A machine that is being built calls back before it is known here.
-    if (this.#hosts.get(host.machine.server.id) !== host) return;
-    const { server } = host.machine;
+    if (this.#attached.get(attached.machine.server.id) !== attached) return;
+    const { server } = attached.machine;
     const address = this.#publicAddress(server);
-    const isUp = (host.machine.answersInPublic || host.impostor !== null) && host.machine.networkUp;
+    const isUp = (attached.machine.answersInPublic || attached.impostor !== null) && attached.machine.networkUp;
     const open = address !== null && isUp && canAnyLocalSourceConnect(sshSources(this.#cloud, server));
-    this.#move(host, "publicAddress", open ? address : null, (socket) => this.#accept(host, socket));
-    const tailnet = host.machine.isOnTailnet ? this.tailnetAddress(server.id) : null;
-    this.#move(host, "tailnetAddress", tailnet, (socket) => this.#serve(host, socket));
+    this.#move(attached, "publicAddress", open ? address : null, (socket) => this.#accept(attached, socket));
+    const tailnet = attached.machine.isOnTailnet ? this.tailnetAddress(server.id) : null;
+    this.#move(attached, "tailnetAddress", tailnet, (socket) => this.#serve(attached, socket));
   }
 
   #move(
-    host: Host,
+    attached: Attached,
     which: "publicAddress" | "tailnetAddress",
     address: string | null,
     onConnection: (socket: Socket) => void,
   ): void {
-    const current = host[which];
+    const current = attached[which];
     if (current === address) return;
     if (current !== null) this.#forwarder.close(current);
-    host[which] = address;
+    attached[which] = address;
     if (address !== null) this.#forwarder.open(address, onConnection);
   }
 
-  #accept(host: Host, socket: Socket): void {
-    const { server } = host.machine;
+  #accept(attached: Attached, socket: Socket): void {
+    const { server } = attached.machine;
     if (!isAllowed(sshSources(this.#cloud, server), socket.remoteAddress ?? "")) {
       server.machine.connectionsRefused += 1;
       // Before one byte is sent: a real firewall drops, and the caller would wait; a reset says the same sooner.
@@ -172,22 +173,22 @@ export class DataPlane implements MachineEvents {
       return;
     }
     server.machine.connectionsAccepted += 1;
-    if (host.impostor !== null) host.impostor.serve(this.#track(host, socket));
-    else this.#serve(host, socket);
+    if (attached.impostor !== null) attached.impostor.serve(this.#track(attached, socket));
+    else this.#serve(attached, socket);
   }
 
-  #serve(host: Host, socket: Socket): void {
-    this.#track(host, socket);
+  #serve(attached: Attached, socket: Socket): void {
+    this.#track(attached, socket);
     void import("./machine/ssh-server.ts").then(({ serveSsh }) => {
-      if (host.machine.isAnswering && !socket.destroyed) serveSsh(host.machine, socket);
+      if (attached.machine.isAnswering && !socket.destroyed) serveSsh(attached.machine, socket);
       else socket.destroy();
     });
   }
 
-  #track(host: Host, socket: Socket): Socket {
-    host.sockets.add(socket);
+  #track(attached: Attached, socket: Socket): Socket {
+    attached.sockets.add(socket);
     socket.on("error", () => socket.destroy());
-    socket.on("close", () => host.sockets.delete(socket));
+    socket.on("close", () => attached.sockets.delete(socket));
     return socket;
   }
 
@@ -195,8 +196,8 @@ export class DataPlane implements MachineEvents {
     return server.ipv4 === null ? null : (this.#cloud.primaryIps.get(server.ipv4)?.ip ?? null);
   }
 
-  #closeBoth(host: Host): void {
-    if (host.publicAddress !== null) this.#forwarder.close(host.publicAddress);
-    if (host.tailnetAddress !== null) this.#forwarder.close(host.tailnetAddress);
+  #closeBoth(attached: Attached): void {
+    if (attached.publicAddress !== null) this.#forwarder.close(attached.publicAddress);
+    if (attached.tailnetAddress !== null) this.#forwarder.close(attached.tailnetAddress);
   }
 }

@@ -34,8 +34,8 @@ export const catalogApi: Route[] = [
   }),
   get("/isos", (call) => {
     const architectures = call.query.getAll("architecture");
-    const shown = isos.filter((iso) => architectures.length === 0 || architectures.includes(iso.architecture));
-    return list(call, "isos", shown, (iso) => iso);
+    const matching = isos.filter((iso) => architectures.length === 0 || architectures.includes(iso.architecture));
+    return list(call, "isos", matching, (iso) => iso);
   }),
   get("/isos/{id}", (call) => {
     const id = pathId(call);

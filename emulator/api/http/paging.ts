@@ -38,11 +38,11 @@ export function list<T extends Listable>(
   const perPage = Math.min(positive(call, "per_page", DEFAULT_PER_PAGE), MAX_PER_PAGE);
   const total = found.length;
   const lastPage = Math.max(1, Math.ceil(total / perPage));
-  const shown = found.slice((page - 1) * perPage, page * perPage);
+  const onPage = found.slice((page - 1) * perPage, page * perPage);
   return {
     status: 200,
     body: {
-      [key]: shown.map(render),
+      [key]: onPage.map(render),
       meta: {
         pagination: {
           page,

@@ -210,10 +210,10 @@ export const serversApi: Route[] = [
   post("/servers", create),
   get("/servers", (call) => {
     const statuses = call.query.getAll("status");
-    const shown = [...call.cloud.servers.values()].filter(
+    const matching = [...call.cloud.servers.values()].filter(
       (server) => statuses.length === 0 || statuses.includes(server.status),
     );
-    return list(call, "servers", shown, (server) => renderServer(call.cloud, server));
+    return list(call, "servers", matching, (server) => renderServer(call.cloud, server));
   }),
   get("/servers/{id}", (call) => ({
     status: 200,

@@ -51,11 +51,11 @@ function journalctl(args: string[], _context: CommandContext, { user }: Session)
 
 /** What `nix-env --list-generations` prints. */
 export function listGenerations(tree: FileTree): ExecResult {
-  const shown = generationsOf(tree).map(
+  const rows = generationsOf(tree).map(
     ({ number, isCurrent }) =>
       `${String(number).padStart(4)}   2026-11-25 10:00:00   ${isCurrent ? "(current)" : ""}\n`,
   );
-  return ok(shown.join(""));
+  return ok(rows.join(""));
 }
 
 export const operateCommands: CommandTable = { journalctl };

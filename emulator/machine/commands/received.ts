@@ -43,13 +43,13 @@ async function membersOf(tar: Buffer): Promise<Map<string, Buffer>> {
   });
   const files = new Map<string, Buffer>();
   for (const { header, data } of entries) {
-    const name = shown(header.name);
+    const name = escapeName(header.name);
     const { type = "file", linkname = "", mtime } = header;
     if (mtime !== undefined && !isListedAsDate(mtime)) {
       throw new Refusal(outOfRange);
     }
     const towards =
-      type === "symlink" ? ` -> ${shown(linkname)}` : type === "link" ? ` link to ${shown(linkname)}` : "";
+      type === "symlink" ? ` -> ${escapeName(linkname)}` : type === "link" ? ` link to ${escapeName(linkname)}` : "";
     if (type !== "file") throw new Refusal(`${name}${towards}: not a plain file`);
     if (!/^([a-z][a-z0-9_-]{0,62}\.yaml|identity\.age)$/.test(name)) {
       throw new Refusal(`${name}: neither identity.age nor <name>.yaml with a name of ^[a-z][a-z0-9_-]{0,62}$`);
@@ -80,7 +80,7 @@ function isListedAsDate(time: Date): boolean {
 }
 
 /** As tar's listing shows a name: one line, whatever is in it. */
-function shown(name: string): string {
+function escapeName(name: string): string {
   const bytes = [...Buffer.from(name)].map((byte) => {
     const character = String.fromCharCode(byte);
     if (character === "\\" || character === "\n") return character === "\n" ? "\\n" : "\\\\";

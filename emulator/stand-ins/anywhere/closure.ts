@@ -94,8 +94,8 @@ async function openFlake(uri: string): Promise<Source> {
   return {
     folder,
     read: async (path) => {
-      const shown = await git("show", `${rev}:./${path}`);
-      return shown.exitCode === 0 ? shown.stdout : null;
+      const output = await git("show", `${rev}:./${path}`);
+      return output.exitCode === 0 ? output.stdout : null;
     },
     fingerprint: async (paths) => (await git("ls-tree", rev, "--", ...paths)).stdout,
   };
