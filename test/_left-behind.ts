@@ -1,7 +1,7 @@
 /**
  * vitest's globalSetup: nothing of a test run outlives it. Each run has a temporary folder of its own, whose name holds the run's
- * process id. After the last test, processes that work in that folder, mounts below it, control groups of the run, network
- * namespaces of ended workers, and files left in the folder are cleared away and fail the run. What a killed run left is cleared away by the next.
+ * process id. After the last test, processes that work in that folder, mounts below it, control groups of the run and network
+ * namespaces of ended workers are cleared away and fail the run; files left in the folder are cleared away and listed. What a killed run left is cleared away by the next.
  */
 import {
   chmodSync,
@@ -29,7 +29,7 @@ export function setup(): void {
   process.env["TMPDIR"] = folder;
 }
 
-/** @throws Error naming everything that a test left behind; it is gone by then */
+/** @throws Error naming what a test left running or mounted; it is gone by then */
 export function teardown(): void {
   const guards = endOrphanedGuards();
   const left = clear(folder, guards);
