@@ -3,7 +3,7 @@ import { createHetzner } from "../../core/base/hetzner/client.ts";
 import { readJournal } from "../../core/host/journal.ts";
 import { adminRoute } from "../../core/host/reach/admin-route.ts";
 import type { SshRoute } from "../../core/host/reach/ssh.ts";
-import { closedInWords } from "../../core/host/window/close-and-prove.ts";
+import { type Closed, closedInWords } from "../../core/host/window/close-and-prove.ts";
 import { whileOpen } from "../../core/host/window/window-by-hand.ts";
 import { hostLayoutOf, type Layout } from "../../core/project/layout.ts";
 import { accessOf } from "../../core/project/settings/access.ts";
@@ -36,12 +36,12 @@ export async function behindWindow<T>(
   if (address === undefined)
     throw new UserError(`${host}: this machine does not know its address: never installed from here.`);
   const hetzner = createHetzner(local);
-  const request = { host, files, access: accessOf(local), minutes, signal };
   const tell = (text: string) => process.stderr.write(`${printable(`${host}: ${text}`)}\n`);
-  const { result, closed } = await whileOpen(hetzner, request, async ({ cidrs }) => {
+  const onClosed = (closed: Closed) => tell(`the window is closed again: ${closedInWords(closed)}`);
+  const request = { host, files, access: accessOf(local), minutes, signal, onClosed };
+  const { result } = await whileOpen(hetzner, request, async ({ cidrs }) => {
     tell(`TCP/22 is open to ${cidrs.join(", ")} for this command`);
     return work(adminRoute({ layout, settings, local }, address));
   });
-  tell(`the window is closed again: ${closedInWords(closed)}`);
   return result;
 }

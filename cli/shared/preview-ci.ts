@@ -47,7 +47,11 @@ export async function previewInCi({ stack = [], all, format, json, base, state, 
     ? previewState({ layout, engine, hosts, tell, signal, refresh: refresh ? undefined : false })
     : previewThrowaway({ layout, engine, hosts, base, tell, signal }));
   if (asked === "json") printJson(jsonOf(report));
-  else process.stdout.write(printable(formatReport(report, asked)));
+  else {
+    // Markdown's own zero-width spaces, which keep "@everyone" from calling anybody, stay.
+    const zeroWidth = "\u200b";
+    process.stdout.write(formatReport(report, asked).split(zeroWidth).map(printable).join(zeroWidth));
+  }
   process.exitCode = exitCodeOf(report.verdict);
 }
 

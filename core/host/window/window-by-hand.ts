@@ -40,11 +40,12 @@ export async function openByHand(hetzner: Hetzner, request: HandRequest): Promis
  * Opens TCP/22 of a host while `work` lasts, then closes it and tries to connect. The guard closes it as soon as this process
  * is gone, at the deadline, and where closing fails here. OPENS A PORT.
  * @param signal aborted when this process is asked to end: closing is then given less time
+ * @param onClosed called once it was seen closed, whether `work` failed or not
  * @throws UserError (open) when it could not be seen closed, beside whatever `work` threw
  */
 export async function whileOpen<T>(
   hetzner: Hetzner,
-  request: HandRequest & { signal: AbortSignal },
+  request: HandRequest & { signal: AbortSignal; onClosed?: (closed: Closed) => void },
   work: (window: Window) => Promise<T>,
 ): Promise<{ result: T; closed: Closed }> {
   const { files, signal } = request;
@@ -64,6 +65,7 @@ export async function whileOpen<T>(
       cause: error,
     });
   });
+  request.onClosed?.(closed);
   noteWindow(files.windows, { event: "closed", run: closing.run, by: "window" });
   if ("failure" in ending) throw ending.failure;
   return { result: ending.result, closed };
