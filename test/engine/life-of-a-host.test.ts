@@ -408,7 +408,7 @@ describe("opening on purpose and closing again", () => {
     expect(verified.stderr).toMatch(/warning {2}TCP\/22 IS OPEN to 127\.0\.0\.1\/32/);
     const locked = await clawdlets(["lockdown"]);
     expect(locked.exitCode, locked.all).toBe(0);
-    expect(locked.stdout).toMatch(/1 window\(s\) closed\n.*locked down.*tailnet answers/);
+    expect(locked.stdout).toMatch(/1 window closed\n.*locked down.*tailnet answers/);
     expect(await seen()).toBe("refused");
     await expose("tailnet");
     expect(Object.keys((await up(demo.layout, demo.host, progress)).changes)).not.toContain("delete");
