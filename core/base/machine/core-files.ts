@@ -1,4 +1,5 @@
 import { execaSync } from "execa";
+import { cleanEnvironment } from "./environment.ts";
 
 /**
  * No core file of this process or of a child: it would hold tokens and plaintext, and lie in the folder that we run in. One byte
@@ -7,5 +8,6 @@ import { execaSync } from "execa";
  */
 export function forbidCoreFiles(): void {
   if (process.platform !== "linux") return;
-  execaSync("prlimit", ["--core=1:1", `--pid=${process.pid}`], { reject: false, timeout: 5_000, cwd: "/" });
+  const options = { reject: false, timeout: 5_000, cwd: "/", env: cleanEnvironment(), extendEnv: false };
+  execaSync("prlimit", ["--core=1:1", `--pid=${process.pid}`], options);
 }
