@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env sh
 //bin/sh -c :; exec node -- "$0" "$@"
 // The line above is a comment to Node, and to sh a command that does nothing and then this one. Without "--" Node 20 takes
 // options of ours for its own wherever they stand: `clawdlets emulator --env-file X` ended with "node: X: not found".

@@ -2,7 +2,7 @@ import { basename, dirname, resolve } from "node:path";
 import { Command } from "commander";
 import pMap from "p-map";
 import { exitCodes } from "../core/base/exit-codes.ts";
-import { gitAnswer } from "../core/base/machine/git.ts";
+import { gitAnswer } from "../core/base/machine/git-answer.ts";
 import { writePublicFile } from "../core/base/machine/private-files.ts";
 import { exitCodeOf } from "../core/host/lockdown/prove.ts";
 import { findLayout } from "../core/project/layout.ts";

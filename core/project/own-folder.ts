@@ -2,7 +2,7 @@ import { existsSync, lstatSync, readFileSync, type Stats, statSync } from "node:
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { hasCode, type Problem, UserError } from "../base/errors.ts";
 import { exitCodes } from "../base/exit-codes.ts";
-import { gitAnswer } from "../base/machine/git.ts";
+import { gitAnswer } from "../base/machine/git-answer.ts";
 import { shown } from "../base/wording.ts";
 import type { Layout } from "./layout.ts";
 

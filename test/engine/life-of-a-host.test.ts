@@ -91,7 +91,8 @@ const tokenByEnvironment: Allow = ({ canary, program, args }) => {
       line.includes("exec clawdlets ") || /^\S+ \S+\/bin\/clawdlets(\.mjs)? /.test(line) || /^\S+ -c :$/.test(line)
     );
   }
-  if (program === "env") return /^\S+ node \S+\/(bin\/clawdlets|emulator\/stand-ins\/tailscale) /.test(line);
+  if (program === "env")
+    return /^\S+ (node|sh) \S+\/(bin\/clawdlets(\.mjs)?|emulator\/stand-ins\/tailscale) /.test(line);
   // The compiler that tsx starts in our program, with all that it has.
   if (program === "esbuild") return true;
   // The engine's own question whether the work tree is clean. It finds no repository, and so starts nothing (GIT_DIR).

@@ -1,13 +1,6 @@
-import { execaSync } from "execa";
 import { cleanEnvironment } from "./environment.ts";
+import { harmless, withSettings } from "./git-answer.ts";
 import { type RunOptions, type RunResult, run } from "./run.ts";
-
-/** Whatever a repository's own configuration would start, or ask another machine for, in commands that only read it. */
-const harmless: readonly [string, string][] = [
-  ["core.fsmonitor", "false"],
-  ["core.hooksPath", "/dev/null"],
-  ["log.showSignature", "false"],
-];
 
 /** Commands for which git may run what the configuration has for single files: `filter.*.clean` and the like. */
 const converting = new Set(["add", "archive", "commit", "diff", "log", "show", "status"]);
@@ -44,30 +37,6 @@ export async function git(folder: string, ...args: string[]): Promise<string | u
   return exitCode === 0 ? stdout.trim() : undefined;
 }
 
-/**
- * What git says of the repository that a folder is in, whatever the environment says of another one, and without starting what
- * that repository's configuration names. For questions of trust, which a loader asks before anything else.
- */
-export function gitAnswer(
-  folder: string,
-  args: readonly string[],
-  input = "",
-): { exitCode: number; stdout: string; stderr: string } {
-  const environment = Object.entries(cleanEnvironment()).filter(([key]) => !/^GIT_(?!CONFIG)/.test(key));
-  const plain = { ...Object.fromEntries(environment), LC_ALL: "C", GIT_OPTIONAL_LOCKS: "0" };
-  const answer = execaSync("git", args, {
-    cwd: folder,
-    env: { ...withSettings(plain, harmless), GIT_ALLOW_PROTOCOL: "" },
-    extendEnv: false,
-    input,
-    reject: false,
-    stripFinalNewline: false,
-    timeout: 30_000,
-  });
-  const stderr = answer.code === "ENOENT" ? "git is not installed" : (answer.stderr ?? "");
-  return { exitCode: answer.exitCode ?? 1, stdout: answer.stdout, stderr };
-}
-
 /** The same safety for a program that runs git by itself, such as gitleaks. */
 export async function gitEnvironment(folder: string): Promise<Record<string, string>> {
   const settings = [...harmless, ...(await neutral(folder))];
@@ -82,17 +51,4 @@ async function neutral(folder: string): Promise<[string, string][]> {
   const words = stdout.split("\0");
   const own = words.filter((_, index) => index % 2 === 1 && /^(local|worktree)$/.test(words[index - 1] ?? ""));
   return [...new Set(own)].map((key) => [key, drivers[key.slice(key.lastIndexOf(".") + 1)] ?? ""]);
-}
-
-/** Settings by the environment go before those of every file, and may have any name. */
-function withSettings(
-  env: Readonly<Record<string, string>>,
-  settings: readonly (readonly [string, string])[],
-): Record<string, string> {
-  const before = Number(env["GIT_CONFIG_COUNT"] ?? 0) || 0;
-  const added = settings.flatMap(([key, value], index) => [
-    [`GIT_CONFIG_KEY_${before + index}`, key],
-    [`GIT_CONFIG_VALUE_${before + index}`, value],
-  ]);
-  return { ...env, GIT_CONFIG_COUNT: String(before + settings.length), ...Object.fromEntries(added) };
 }
