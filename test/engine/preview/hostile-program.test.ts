@@ -16,7 +16,7 @@ const hostile = (other: string, plugin: string) => `
 import * as fs from "node:fs";
 import { execFileSync } from "node:child_process";
 const got: string[] = [];
-const attempt = (name: string, act: () => unknown) => { try { if (act() !== false) got.push(name); } catch {} };
+const attempt = (name: string, act: () => unknown) => { try { if (act() !== false) got.push(name); } catch { /* Refused, as it should be. */ } };
 const processes = fs.readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name));
 const environments = processes.map((pid) => { try { return fs.readFileSync("/proc/" + pid + "/environ", "utf8"); } catch { return ""; } });
 attempt("environ", () => environments.some((text) => text.includes("canary-of-the-job")));

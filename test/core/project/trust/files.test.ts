@@ -41,7 +41,7 @@ const packages = (more: object) =>
     packages: {
       "node_modules/a": {
         version: "1.0.0",
-        resolved: "https://registry.npmjs.org/a/-/a-1.0.0.tgz",
+        resolved: "https://registry.example/a/-/a-1.0.0.tgz",
         integrity: "sha512-a",
       },
       ...more,
@@ -51,7 +51,7 @@ const packageA = (more: object) =>
   packages({
     "node_modules/a": {
       version: "1.0.0",
-      resolved: "https://registry.npmjs.org/a/-/a-1.0.0.tgz",
+      resolved: "https://registry.example/a/-/a-1.0.0.tgz",
       integrity: "sha512-a",
       ...more,
     },
@@ -175,7 +175,7 @@ describe("a change, and no more", () => {
     [
       "package-lock.json",
       packageA({}),
-      packageA({ version: "1.0.1", resolved: "https://registry.npmjs.org/a/-/a-1.0.1.tgz", integrity: "sha512-b" }),
+      packageA({ version: "1.0.1", resolved: "https://registry.example/a/-/a-1.0.1.tgz", integrity: "sha512-b" }),
     ],
     ["hosts/web-1.nix", "{ services.nginx.enable = true; }", "{ services.nginx.enable = false; }"],
     ["bots/maren/openclaw.json", '{"channels": {}}', '{"channels": {"x": 1}}'],
