@@ -18,6 +18,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { execaSync } from "execa";
 import { cgroupRoot } from "./_needs.ts";
+import { killProcessesOf } from "./_processes.ts";
 import { repository } from "./_repository.ts";
 
 const prefix = "clt-";
@@ -59,30 +60,13 @@ function deadRuns(): string[] {
 function clear(run: string, ended: readonly string[] = []): string[] {
   const found =
     process.platform === "linux"
-      ? [...processes(run, ended), ...mounts(run), ...controlGroups(run), ...namespaces()]
+      ? [...killProcessesOf(run, ended), ...mounts(run), ...controlGroups(run), ...namespaces()]
       : [];
   // ssh's control sockets are kept in a folder that belongs to the user, not to one run (core/host/install/installer.ts).
   const kept = `clawdlets-${process.getuid?.()}`;
   const files = readdirSync(run).flatMap((name) => (name === kept ? [] : [`file: ${name}`]));
   rmSync(run, { recursive: true, force: true });
   return [...found, ...files];
-}
-
-/** Processes whose command line or working folder is in the run's folder, ended at once. */
-function processes(run: string, ended: readonly string[]): string[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid && !ended.includes(name))
-    .flatMap((pid) => {
-      try {
-        const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-        const isOfRun = line.includes(run) || readlinkSync(`/proc/${pid}/cwd`).startsWith(run);
-        if (!isOfRun) return [];
-        process.kill(Number(pid), "SIGKILL");
-        return [`process ${pid}: ${line.slice(0, 200)}`];
-      } catch {
-        return []; // It ended meanwhile, or belongs to another user.
-      }
-    });
 }
 
 function mounts(run: string): string[] {

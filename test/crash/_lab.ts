@@ -13,6 +13,7 @@ import { hostLayoutOf } from "../../core/project/layout.ts";
 import type { ServerReport } from "../../emulator/report.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
 import { findEngine } from "../../toolchain/index.ts";
+import { killProcessesOf } from "../_processes.ts";
 
 export interface CrashServer {
   id: number;
@@ -45,6 +46,7 @@ export class CrashLab {
 
   async close(): Promise<void> {
     await this.demo.close();
+    killProcessesOf(this.#folder); // The plugins of engines that were killed.
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

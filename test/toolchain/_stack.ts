@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { onTestFinished } from "vitest";
 import { findEngine } from "../../toolchain/index.ts";
+import { killProcessesOf } from "../_processes.ts";
 
 export const repository = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 
@@ -92,7 +93,9 @@ export class Stack {
     return this.resources.find(({ urn }) => urn.endsWith(`::${name}`))?.outputs;
   }
 
+  /** With the plugins of an engine that a test has killed. */
   remove(): void {
+    killProcessesOf(this.folder);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
