@@ -127,8 +127,8 @@ async function addIgnoreLine(layout: Layout): Promise<void> {
   const file = join(layout.root, ".gitignore");
   const before = existsSync(file) ? readFileSync(file, "utf8") : "";
   const gap = before === "" || before.endsWith("\n") ? "" : "\n";
-  // A project that has none yet would also have git take its packages, and the engine, which is over a GB.
-  const more = before === "" ? "\nnode_modules/\n.toolchain/\n" : "";
+  // A project without a .gitignore would also commit its packages, and the engine of over a GB. Without a slash: either may be a link.
+  const more = before === "" ? "\nnode_modules\n.toolchain\n" : "";
   await writePublicFile(
     file,
     `${before}${gap}# Local state and secrets: never in git\n${ignoreLine}\n${coreFiles}${more}`,

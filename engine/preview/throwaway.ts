@@ -11,6 +11,7 @@ import { engineRoot, packageRoot } from "../environment.ts";
 import { makeBackend } from "./backend.ts";
 import { bundlePack, bundleProgram, projectName } from "./bundle.ts";
 import { hostOfFile, type Lab, previewHost } from "./host.ts";
+import { readablePackages } from "./packages.ts";
 import { type HostReport, type PreviewReport, worstOf } from "./plan/report.ts";
 import { checkStacks, stacksIn } from "./plan/stack-checks.ts";
 import { refuseInReach, sandboxOf, whyNoSandbox } from "./sandbox.ts";
@@ -99,7 +100,11 @@ async function setUp(
     readable: [
       ...[head, ...(compared ? [compared.tree] : []), pack.folder],
       ...[process.execPath, engine.binDir, join(packageRoot, "bin")],
-      ...[...new Set([packages, join(head, "node_modules")].map((path) => realpathSync(path)))],
+      ...[
+        ...new Set(
+          [packages, join(head, "node_modules")].flatMap((path) => readablePackages(path, layout.root, layout.dir)),
+        ),
+      ],
     ],
     writable: [scratch, backendFolder],
     // Plugins that a program could replace would be what the next run starts.

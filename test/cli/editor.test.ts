@@ -4,6 +4,7 @@ import { execa } from "execa";
 import { describe, expect, it, vi } from "vitest";
 import { sweepEdits } from "../../cli/shared/editor.ts";
 import { packageRoot } from "../../core/base/machine/package-root.ts";
+import { checkTool } from "../_check-tools.ts";
 import { describeWith } from "../_needs.ts";
 import { temporaryFolder } from "../_project.ts";
 import { onTerminal } from "./_terminal.ts";
@@ -122,6 +123,7 @@ describe("where clawdlets is killed while the editor is open", () => {
 });
 
 it("neither clawdlets nor what it starts leaves a core file", async () => {
+  await checkTool("gitleaks"); // doctor would build it first.
   const folder = temporaryFolder();
   const shim = join(folder, "git");
   writeFileSync(shim, `#!/bin/sh\ngrep 'core file' /proc/self/limits >> ${folder}/limits\nexec /usr/bin/git "$@"\n`, {
@@ -135,4 +137,4 @@ it("neither clawdlets nor what it starts leaves a core file", async () => {
     reject: false,
   });
   expect(readFileSync(join(folder, "limits"), "utf8")).toMatch(/^(Max core file size +1 +1 +bytes *\n)+$/);
-});
+}, 400_000);

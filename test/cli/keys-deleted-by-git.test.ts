@@ -112,7 +112,7 @@ describeWith({ programs: ["git", "ssh-keygen"] }, "a checkout of a branch that t
     expect(JSON.parse(after.stdout).findings).toContainEqual(
       expect.objectContaining({ check: "copy of keys", status: "ok" }),
     );
-  }, 120_000);
+  }, 300_000);
 
   it("without the copy deletes them for good", async () => {
     rmSync(`${root}-home/state`, { recursive: true });
@@ -121,7 +121,7 @@ describeWith({ programs: ["git", "ssh-keygen"] }, "a checkout of a branch that t
     await git(root, "switch", "--quiet", "main");
     const { exitCode, all } = await clawdlets(root, ["secrets", "restore"]);
     expect([exitCode, all]).toEqual([3, expect.stringMatching(/No copy of \.clawdlets of/)]);
-  }, 60_000);
+  }, 120_000);
 });
 
 describeWith({ programs: ["unshare", "mount"], root: true }, "a copy that cannot be written", () => {

@@ -4,6 +4,7 @@ import { execa } from "execa";
 import { describe, expect, it } from "vitest";
 import { asUserError } from "../../core/base/system-errors.ts";
 import type { Layout } from "../../core/project/layout.ts";
+import { checkTool } from "../_check-tools.ts";
 import { describeWith } from "../_needs.ts";
 import { project, publicKey } from "../_project.ts";
 import { repository } from "../_repository.ts";
@@ -42,6 +43,7 @@ const another = "init --host web-2 --admin-cidr 203.0.113.7/32 --ssh-pubkey ./ke
 
 describeWith({ programs: ["unshare", "mount"], root: true }, "a project that cannot be written", () => {
   it("because it is read-only is never a bug, and keeps no command that only reads from its answer", async () => {
+    await checkTool("gitleaks"); // doctor would build it first.
     const layout = aProject();
     const readOnly = `mount --bind '${layout.root}' '${layout.root}'; mount -o remount,ro,bind '${layout.root}'`;
     const all = await inMounts(layout, readOnly, [...everyLine, "verify --all", "up --all", another]);
@@ -56,7 +58,7 @@ describeWith({ programs: ["unshare", "mount"], root: true }, "a project that can
       /Cannot .*\.clawdlets.*: the file system is read-only \(EROFS\)\. Mount it writable/,
     );
     expect(said[another]).toMatch(/Cannot .* read-only \(EROFS\)/);
-  }, 400_000);
+  }, 800_000);
 
   it("for want of space names the file, what failed, and what to do", async () => {
     const layout = aProject();

@@ -60,7 +60,7 @@ describe("a NixosConfiguration on the real engine", () => {
     await up({ revision: two, ciphertext: "none" });
     expect(runs()[1]).toBe(`rebuild --for-stack --host web-1 ${two} none`);
     expect(stack.outputs("h")).toMatchObject({ revision: two });
-  }, 60_000);
+  }, 180_000);
 
   it.each([
     ["revision", { revision: "main" }, 'revision is "main"; allowed: a commit in full, 40 hex digits'],

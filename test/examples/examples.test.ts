@@ -148,8 +148,10 @@ describe("examples", () => {
     // As a checkout: without anything that git ignores.
     const env = { GITHUB_STEP_SUMMARY: join(folder, "..", "summary.md"), BASE: "HEAD" };
     rmSync(join(folder, ".clawdlets"), { recursive: true });
-    await must(shell(preview ?? "false", { env }));
-    expect(readFileSync(env.GITHUB_STEP_SUMMARY, "utf8")).toContain("web-1");
+    const right = await shell(preview ?? "false", { env });
+    const summary = readFileSync(env.GITHUB_STEP_SUMMARY, "utf8");
+    expect(right.exitCode, `${right.all}\n${summary}`).toBe(0);
+    expect(summary).toContain("web-1");
     const file = join(folder, "stacks", "Pulumi.web-1.yaml");
     writeFileSync(
       file,

@@ -87,7 +87,7 @@ describe("killed at every step of secrets init", () => {
     });
     expect(steps).toBeGreaterThan(30);
     process.stdout.write(`killed secrets init at ${steps} steps\n`);
-  }, 300_000);
+  }, 600_000);
 });
 
 describe("killed at every step of secrets rotate", () => {
@@ -137,5 +137,5 @@ describe("killed at every step of secrets rotate", () => {
     });
     expect(steps).toBeGreaterThan(30);
     process.stdout.write(`killed secrets rotate at ${steps} steps\n`);
-  }, 300_000);
+  }, 600_000);
 });
