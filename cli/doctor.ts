@@ -12,8 +12,8 @@ import {
 } from "../core/tasks/doctor/index.ts";
 import { scanRepository } from "../core/tasks/repo/secret-scan.ts";
 import { engineRoot } from "../engine/environment.ts";
+import { findEngine } from "../engine/find-engine.ts";
 import { stopSignal } from "../engine/signals.ts";
-import { findEngine } from "../toolchain/index.ts";
 import { gitleaksOrSetUp } from "./shared/gitleaks.ts";
 import { chooseHosts } from "./shared/hosts.ts";
 import { printJson, type ResultLine, resultLines, tell } from "./shared/output.ts";

@@ -12,7 +12,8 @@ import { fileDecides, type LocalEnv, readEnvFile } from "../core/project/setting
 import { readStackJson } from "../core/project/settings/stack-json.ts";
 import { lostPassphrase } from "../core/project/state/passphrase.ts";
 import { readProjectFile } from "../core/project/state/project-file.ts";
-import { type Engine, ensureEngine, findEngine, ToolchainError, type ToolchainEvent } from "../toolchain/index.ts";
+import { type Engine, ensureEngine, ToolchainError, type ToolchainEvent } from "../toolchain/index.ts";
+import { findEngine, withParts } from "./find-engine.ts";
 
 export { packageRoot } from "../core/base/machine/package-root.ts";
 
@@ -26,15 +27,15 @@ export async function engineOrSetUp(tell: (text: string) => void): Promise<Engin
     if (kind === "going") tell(`engine: ${component}, ${Math.round(seconds)} s so far`);
   };
   try {
-    return (
-      findEngine(engineRoot) ??
-      (await ensureEngine({
-        root: engineRoot,
-        sources: join(packageRoot, "toolchain"),
-        report,
-        origin: process.env["CLAWDLETS_ENGINE"],
-      }))
-    );
+    const found = findEngine(engineRoot);
+    if (found) return found;
+    const made = await ensureEngine({
+      root: engineRoot,
+      sources: join(packageRoot, "toolchain"),
+      report,
+      origin: process.env["CLAWDLETS_ENGINE"],
+    });
+    return withParts(engineRoot, made, process.env);
   } catch (error) {
     if (error instanceof ToolchainError)
       throw new UserError(error.message, { exitCode: exitCodes.engine, cause: error });

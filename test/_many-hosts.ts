@@ -12,7 +12,7 @@ import { openSecrets } from "../core/project/secrets/open.ts";
 import { addToStackFile } from "../core/project/settings/stack-file.ts";
 import { initSecrets } from "../core/tasks/init.ts";
 import { type Emulator, type EmulatorOptions, startEmulator } from "../emulator/index.ts";
-import { findEngine } from "../toolchain/index.ts";
+import { findEngine } from "../engine/find-engine.ts";
 
 const repository = process.cwd();
 

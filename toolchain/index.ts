@@ -1,5 +1,6 @@
 export { type EnsureOptions, ensureEngine } from "./ensure.ts";
 export { type Report, ToolchainError, type ToolchainEvent } from "./errors.ts";
+export { type NamedParts, withNamedParts } from "./named.ts";
 export { type Engine, findEngine } from "./paths.ts";
 export { pins } from "./pins.ts";
 export { ensureTofu, isTofuBuilt, type Tofu } from "./tofu.ts";

@@ -6,8 +6,9 @@ import { writePrivateFile } from "../../core/base/machine/private-files.ts";
 import { run } from "../../core/base/machine/run.ts";
 import { isChosen } from "../../engine/chosen-stack.ts";
 import { engineEnvironment, prepareState } from "../../engine/environment.ts";
+import { findEngine } from "../../engine/find-engine.ts";
 import { openStack } from "../../engine/stack.ts";
-import { type Engine, findEngine } from "../../toolchain/index.ts";
+import type { Engine } from "../../toolchain/index.ts";
 import { project, temporaryFolder } from "../_project.ts";
 
 const host = "clawdbot-fleet-host";

@@ -12,7 +12,7 @@ import { probePort } from "../../core/host/reach/probe.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
 import type { ServerReport } from "../../emulator/report.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
-import { findEngine } from "../../toolchain/index.ts";
+import { findEngine } from "../../engine/find-engine.ts";
 import { killProcessesOf } from "../_processes.ts";
 
 export interface CrashServer {

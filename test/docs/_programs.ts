@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { findEngine } from "../../toolchain/index.ts";
+import { findEngine } from "../../engine/find-engine.ts";
 import { repository } from "../_repository.ts";
 import { refusalOf } from "./_clawdlets.ts";
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, test } from "vitest";
-import { findEngine } from "../../toolchain/index.ts";
+import { findEngine } from "../../engine/find-engine.ts";
 import { newKey, startLab } from "./_lab.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;

@@ -12,7 +12,7 @@ import { fingerprintOf } from "../../core/host/reach/host-key.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
 import { addToStackFile } from "../../core/project/settings/stack-file.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
-import { findEngine } from "../../toolchain/index.ts";
+import { findEngine } from "../../engine/find-engine.ts";
 import { repository } from "../_repository.ts";
 import { recordedState } from "./_recorded-tofu.ts";
 

@@ -8,7 +8,7 @@ import { openSecrets } from "../../core/project/secrets/open.ts";
 import { writeSecret } from "../../core/project/secrets/store.ts";
 import { addToStackFile } from "../../core/project/settings/stack-file.ts";
 import { readState } from "../../core/project/state/state.ts";
-import { findEngine } from "../../toolchain/index.ts";
+import { findEngine } from "../../engine/find-engine.ts";
 import { ManyHosts } from "../_many-hosts.ts";
 
 /**

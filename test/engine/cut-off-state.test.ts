@@ -7,8 +7,8 @@ import { writePrivateFile } from "../../core/base/machine/private-files.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
 import { stateFileOf } from "../../core/project/state/state.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
+import { findEngine } from "../../engine/find-engine.ts";
 import { ensureGoodState } from "../../engine/good-state.ts";
-import { findEngine } from "../../toolchain/index.ts";
 import { CrashLab } from "../crash/_lab.ts";
 
 /** The files of the engine's backend as a kill or a power cut leaves them, at every write of a real `pulumi up`. */

@@ -7,7 +7,7 @@ import { type Demo, prepareDemo } from "../../cli/demo/prepare.ts";
 import { runDemo } from "../../cli/demo/run.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
-import { findEngine } from "../../toolchain/index.ts";
+import { findEngine } from "../../engine/find-engine.ts";
 import { repository } from "../_repository.ts";
 import { startLab } from "../emulator/_lab.ts";
 

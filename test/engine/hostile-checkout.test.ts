@@ -5,8 +5,8 @@ import { expect, it } from "vitest";
 import { writePrivateFile } from "../../core/base/machine/private-files.ts";
 import { checkLocalFolder } from "../../core/project/hygiene.ts";
 import { engineEnvironment, packageRoot, prepareState, shellEnvironment } from "../../engine/environment.ts";
+import { findEngine } from "../../engine/find-engine.ts";
 import { copyTree, exportRevision } from "../../engine/preview/tree.ts";
-import { findEngine } from "../../toolchain/index.ts";
 import { project, temporaryFolder, token } from "../_project.ts";
 
 const host = "clawdbot-fleet-host";

@@ -9,9 +9,9 @@ import { labelsOf } from "../../core/base/hetzner/labels.ts";
 import { loadHost } from "../../core/project/settings/host.ts";
 import { readState } from "../../core/project/state/state.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
+import { findEngine } from "../../engine/find-engine.ts";
 import { recover } from "../../engine/recover.ts";
 import { openStack } from "../../engine/stack.ts";
-import { findEngine } from "../../toolchain/index.ts";
 import { clientOf, until } from "../emulator/_lab.ts";
 
 /** A state as a run leaves it that was killed after Hetzner had been asked for a server, and before it was written down. */

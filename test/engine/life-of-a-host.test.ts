@@ -29,7 +29,7 @@ import { accessOf } from "../../core/project/settings/access.ts";
 import { loadHost } from "../../core/project/settings/host.ts";
 import { addToStackFile } from "../../core/project/settings/stack-file.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
-import { findEngine } from "../../toolchain/index.ts";
+import { findEngine } from "../../engine/find-engine.ts";
 import { type Allow, ProcessWatch } from "./_process-watch.ts";
 
 /**

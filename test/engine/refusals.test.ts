@@ -7,7 +7,7 @@ import { type Demo, prepareDemo } from "../../cli/demo/prepare.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
 import { addToStackFile } from "../../core/project/settings/stack-file.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
-import { findEngine } from "../../toolchain/index.ts";
+import { findEngine } from "../../engine/find-engine.ts";
 
 /** Plain `pulumi up`, the way a person would by hand, on a project that has one thing wrong. */
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-refusals-"));

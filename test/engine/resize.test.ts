@@ -8,7 +8,7 @@ import { runDemo } from "../../cli/demo/run.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
-import { findEngine } from "../../toolchain/index.ts";
+import { findEngine } from "../../engine/find-engine.ts";
 import { repository } from "../_repository.ts";
 import { clientOf } from "../emulator/_lab.ts";
 

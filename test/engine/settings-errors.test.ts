@@ -5,7 +5,8 @@ import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Demo, prepareDemo } from "../../cli/demo/prepare.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
-import { type Engine, findEngine } from "../../toolchain/index.ts";
+import { findEngine } from "../../engine/find-engine.ts";
+import type { Engine } from "../../toolchain/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-settings-"));
 let demo: Demo;

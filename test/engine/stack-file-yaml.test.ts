@@ -6,8 +6,9 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { layoutOf } from "../../core/project/layout.ts";
 import { readStackFile, stackTextSettings } from "../../core/project/settings/stack-file.ts";
+import { findEngine } from "../../engine/find-engine.ts";
 import { type Backend, makeBackend } from "../../engine/preview/backend.ts";
-import { type Engine, findEngine } from "../../toolchain/index.ts";
+import type { Engine } from "../../toolchain/index.ts";
 import { project, stackFile } from "../_project.ts";
 import { repository } from "../_repository.ts";
 

@@ -12,7 +12,7 @@ import { type Journal, readJournal } from "../../core/host/journal.ts";
 import { type HostLayout, hostLayoutOf } from "../../core/project/layout.ts";
 import type { ServerReport } from "../../emulator/report.ts";
 import { engineEnvironment, packageRoot } from "../../engine/environment.ts";
-import { findEngine } from "../../toolchain/index.ts";
+import { findEngine } from "../../engine/find-engine.ts";
 import { type Call, Recorders } from "./_recorders.ts";
 
 export interface LabServer {

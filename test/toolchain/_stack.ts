@@ -4,7 +4,7 @@ import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { onTestFinished } from "vitest";
-import { findEngine } from "../../toolchain/index.ts";
+import { findEngine } from "../../engine/find-engine.ts";
 import { killProcessesOf } from "../_processes.ts";
 
 export const repository = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -38,6 +38,7 @@ interface Resource {
 export class Stack {
   readonly folder = mkdtempSync(join(tmpdir(), "clawdlets-stack-"));
   readonly env = environment(this.folder);
+  pulumi = engine.pulumi;
 
   constructor(program: string, project = runtime) {
     mkdirSync(join(this.folder, "state"));
@@ -67,7 +68,7 @@ export class Stack {
   /** Still running: for what is done to an engine at work. */
   start(...args: string[]) {
     const options = { cwd: this.folder, env: this.env, extendEnv: false, all: true, reject: false } as const;
-    return execa(engine.pulumi, [...args, "--non-interactive"], options);
+    return execa(this.pulumi, [...args, "--non-interactive"], options);
   }
 
   async init(): Promise<this> {

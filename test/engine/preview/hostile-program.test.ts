@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { exitCodes } from "../../../core/base/exit-codes.ts";
+import { findEngine } from "../../../engine/find-engine.ts";
 import type { PreviewReport } from "../../../engine/preview/plan/report.ts";
-import { findEngine } from "../../../toolchain/index.ts";
 import { repository } from "../../_repository.ts";
 import { Clone } from "./_clone.ts";
 

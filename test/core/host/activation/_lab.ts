@@ -17,7 +17,7 @@ import { openSecrets } from "../../../../core/project/secrets/open.ts";
 import { writeSecret } from "../../../../core/project/secrets/store.ts";
 import { loadHost } from "../../../../core/project/settings/host.ts";
 import { engineEnvironment } from "../../../../engine/environment.ts";
-import { findEngine } from "../../../../toolchain/index.ts";
+import { findEngine } from "../../../../engine/find-engine.ts";
 
 /** One installed host of the emulator that may rebuild itself from the project's repository, and the real commands. */
 export class ActivationLab {

@@ -13,7 +13,7 @@ import { hostLayoutOf } from "../../../../core/project/layout.ts";
 import { type AgeKeyPair, createAgeKeyPair, identityFileText } from "../../../../core/project/secrets/keys/age.ts";
 import { requiredSecrets } from "../../../../core/project/secrets/plan.ts";
 import { loadHost } from "../../../../core/project/settings/host.ts";
-import { findEngine } from "../../../../toolchain/index.ts";
+import { findEngine } from "../../../../engine/find-engine.ts";
 import { project, stackFile, recipient as stackRecipient } from "../../../_project.ts";
 
 const host = "clawdbot-fleet-host";

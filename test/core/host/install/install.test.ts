@@ -27,7 +27,7 @@ import { hostLayoutOf } from "../../../../core/project/layout.ts";
 import { loadHost } from "../../../../core/project/settings/host.ts";
 import { addToStackFile } from "../../../../core/project/settings/stack-file.ts";
 import { engineEnvironment } from "../../../../engine/environment.ts";
-import { findEngine } from "../../../../toolchain/index.ts";
+import { findEngine } from "../../../../engine/find-engine.ts";
 
 /** `clawdlets install` as the stack runs it, on a server of the emulator, with real ssh and the stand-in installer. */
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-install-"));

@@ -11,7 +11,7 @@ import { probePort } from "../../../../core/host/reach/probe.ts";
 import { hostLayoutOf } from "../../../../core/project/layout.ts";
 import { addToStackFile } from "../../../../core/project/settings/stack-file.ts";
 import { engineEnvironment } from "../../../../engine/environment.ts";
-import { findEngine } from "../../../../toolchain/index.ts";
+import { findEngine } from "../../../../engine/find-engine.ts";
 
 /** A host that is installed anew on purpose: by the real engine, on the emulator, protected as a real one is. */
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-reinstall-"));

@@ -9,7 +9,7 @@ import { decryptSecret } from "../../../../core/project/secrets/sops/sops.ts";
 import { readRawStackFile } from "../../../../core/project/settings/stack-file.ts";
 import { initSecrets } from "../../../../core/tasks/init.ts";
 import { rotateIdentity } from "../../../../core/tasks/secrets/rotate.ts";
-import { findEngine } from "../../../../toolchain/index.ts";
+import { findEngine } from "../../../../engine/find-engine.ts";
 
 // Not from _project.ts, which is for tests alone: the kill tests run this in a process of its own.
 const publicKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJ3YzUSlKdnWtGUmRGYcnKQKiXRiJIJjFVUeDBHbVrV lab";

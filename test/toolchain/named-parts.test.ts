@@ -1,0 +1,66 @@
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, it } from "vitest";
+import { SettingsError } from "../../core/base/errors.ts";
+import { findEngine } from "../../engine/find-engine.ts";
+import { pluginBinary, toolchainPaths } from "../../toolchain/paths.ts";
+import { commandProgram, repository, stackFor } from "./_stack.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "clawdlets-named-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A program that leaves a mark, and then is the other one. */
+function marking(name: string, program: string): { path: string; mark: string } {
+  const [path, mark] = [join(folder, name), join(folder, `${name}.ran`)];
+  writeFileSync(path, `#!/bin/sh\n: > ${mark}\nexec ${program} "$@"\n`, { mode: 0o755 });
+  return { path, mark };
+}
+
+it("a language host and a command plugin that the environment names are run in place of ours", async () => {
+  const own = findEngine(repository, {}) ?? expect.fail("no engine: sh scripts/setup.sh");
+  const paths = toolchainPaths(repository);
+  const host = marking("host", join(own.binDir, "pulumi-language-nodejs"));
+  const plugin = marking("plugin", pluginBinary(paths, "command"));
+  const environment = { CLAWDLETS_LANGUAGE_HOST: host.path, CLAWDLETS_COMMAND_PLUGIN: plugin.path };
+  // A project's own folders, so that nothing of this test stays in the repository's.
+  const root = join(folder, "project");
+  mkdirSync(root);
+  symlinkSync(paths.root, join(root, ".toolchain"));
+  const named = findEngine(root, environment) ?? expect.fail("no engine");
+  expect(named).toMatchObject({ origin: own.origin, refusesOthers: false });
+  expect(findEngine(root, environment)).toEqual(named);
+
+  const stack = await stackFor(commandProgram);
+  Object.assign(stack.env, { PATH: `${named.binDir}:${stack.env["PATH"]}`, PULUMI_HOME: named.pulumiHome });
+  stack.pulumi = named.pulumi;
+  stack.write("commands.json", JSON.stringify({ hello: { create: "echo hello" } }));
+  const { exitCode, all } = await stack.up();
+  expect(exitCode, all).toBe(0);
+  expect(stack.outputs("hello")).toMatchObject({ stdout: "hello" });
+  expect([host.mark, plugin.mark].map((mark) => existsSync(mark))).toEqual([true, true]);
+  expect(all).not.toMatch(/warning/);
+  rmSync(join(named.binDir, ".."), { recursive: true });
+}, 120_000);
+
+it.each(["CLAWDLETS_LANGUAGE_HOST", "CLAWDLETS_COMMAND_PLUGIN"])("%s is refused", (key) => {
+  const problem = (path: string) => {
+    try {
+      findEngine(repository, { [key]: path });
+      return undefined;
+    } catch (error) {
+      return error instanceof SettingsError ? error.problems : error;
+    }
+  };
+  const refused = (message: string) => [
+    { where: "the environment", setting: key, message: expect.stringContaining(message) },
+  ];
+  const program = join(folder, `${key}-program`);
+  writeFileSync(program, "#!/bin/sh\n", { mode: 0o755 });
+  expect(problem("bin/sh")).toEqual(refused("Use an absolute path"));
+  expect(problem("/nowhere")).toEqual(refused("is not executable"));
+  chmodSync(program, 0o644);
+  expect(problem(program)).toEqual(refused("is not executable"));
+  chmodSync(program, 0o777);
+  expect(problem(program)).toEqual(refused("is writable by every user"));
+});
