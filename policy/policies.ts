@@ -3,6 +3,7 @@ import { z } from "zod";
 import { plannedInStack, plannedOf } from "./from-engine.ts";
 import type { Finding, Rule, StackFacts } from "./rule.ts";
 import { rules as ours } from "./rules/index.ts";
+import { clearSettings, foldersOfEngine } from "./stack-file.ts";
 
 /**
  * The rules as policies for a `PolicyPack`, ours or a team's own.
@@ -59,15 +60,25 @@ function configSchemaOf(rule: Rule): PolicyConfigSchema {
   return { properties: properties as PolicyConfigSchema["properties"] };
 }
 
-/** The stack as the engine tells a policy pack of it. @param environment `process.env` of the pack */
-export function stackFacts(environment: Readonly<Record<string, string | undefined>>): StackFacts {
+/**
+ * The stack as the engine tells a policy pack of it, and as its files say.
+ * @param environment `process.env` of the pack
+ * @param folders where the project may be. @default the folders of the processes that started the pack
+ */
+export function stackFacts(
+  environment: Readonly<Record<string, string | undefined>>,
+  folders: readonly string[] = foldersOfEngine(environment),
+): StackFacts {
   // `null` where the stack has no settings.
   const config: Record<string, string> = JSON.parse(environment["PULUMI_CONFIG"] ?? "null") ?? {};
   // Of the official language host a pack hears the values alone.
   const secretKeys: string[] | undefined = JSON.parse(environment["PULUMI_CONFIG_SECRET_KEYS"] ?? "null") ?? undefined;
+  const name = environment["PULUMI_NODEJS_STACK"] ?? "";
+  const project = environment["PULUMI_NODEJS_PROJECT"] ?? "";
   return {
-    name: environment["PULUMI_NODEJS_STACK"] ?? "",
-    project: environment["PULUMI_NODEJS_PROJECT"] ?? "",
+    name,
+    project,
+    clear: clearSettings({ project, stack: name }, folders),
     config: Object.fromEntries(Object.entries(config).map(([key, value]) => [key.replace(":config:", ":"), value])),
     secretKeys: secretKeys?.map((key) => key.replace(":config:", ":")),
   };

@@ -23,6 +23,8 @@ export interface StackFacts {
   project: string;
   /** Every setting, keys with namespace. */
   config: Readonly<Record<string, string>>;
+  /** Settings that stand in the clear in the stack file, keys with namespace, each as text. Left out: the file was not found. */
+  clear?: Readonly<Record<string, string>> | undefined;
   /** Keys of settings that are encrypted in the stack file. Left out: the engine did not say which. */
   secretKeys?: readonly string[] | undefined;
 }

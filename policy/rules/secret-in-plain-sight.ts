@@ -2,7 +2,16 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { type SecretSearch, secretKindsIn } from "../../core/project/secrets/token-shapes.ts";
 import { isServer } from "../firewalls.ts";
-import { type Finding, type PlannedResource, recordOf, rule, textOf, textsIn, types } from "../rule.ts";
+import {
+  type Finding,
+  type PlannedResource,
+  recordOf,
+  rule,
+  type StackFacts,
+  textOf,
+  textsIn,
+  types,
+} from "../rule.ts";
 
 const settings = z.object({
   canaries: z
@@ -42,14 +51,17 @@ export const secretInStackConfig = rule({
   mend: "Take it out of the stack file and its history, replace it, and put the new one into .clawdlets (docs/secrets.md).",
   settings,
   scope: "stack",
-  check: (_resources, search, { config, secretKeys }) =>
-    Object.entries(config)
-      // Our own settings are never encrypted; of others, only what is known to stand there in the clear.
-      .filter(([key]) => (secretKeys ? !secretKeys.includes(key) : key.startsWith("clawdlets:")))
-      .flatMap(([key, value]) =>
-        secretKindsIn(value, search).map((kind) => ({ message: `the setting ${key} holds ${kind} (not shown)` })),
-      ),
+  check: (_resources, search, stack) =>
+    Object.entries(stack.clear ?? likelyClear(stack)).flatMap(([key, value]) =>
+      secretKindsIn(value, search).map((kind) => ({ message: `the setting ${key} holds ${kind} (not shown)` })),
+    ),
 });
+
+/** Without the file: our own settings are rarely encrypted; of others, only what is known to be in the clear. */
+function likelyClear({ config, secretKeys }: StackFacts): StackFacts["config"] {
+  const isClear = (key: string) => (secretKeys ? !secretKeys.includes(key) : key.startsWith("clawdlets:"));
+  return Object.fromEntries(Object.entries(config).filter(([key]) => isClear(key)));
+}
 
 const commandInputs = [
   "create",
