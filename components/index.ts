@@ -1,4 +1,5 @@
 import "./internal/requirements.ts";
+import "./internal/plain-errors.ts";
 import "./internal/source-positions.ts";
 
 export { AgeKey, type AgeKeyArgs } from "./age-key.ts";
