@@ -11,6 +11,8 @@ const journal = z.object({
   state: z.enum(["running", "done", "failed"]),
   /** ISO 8601, UTC. */
   startedAt: z.string(),
+  /** The process that closes the window when this run is killed, and when it was started. */
+  guard: z.object({ pid: z.number(), since: z.string() }).optional(),
   /** When each step began. */
   steps: z.array(z.object({ step: z.enum(steps), at: z.string(), text: z.string() })),
   endedAt: z.string().optional(),
@@ -72,6 +74,10 @@ export class JournalWriter {
     await this.#write({ seen: { ...this.#journal.seen, [moment]: what } });
   }
 
+  async guardedBy(pid: number): Promise<void> {
+    await this.#write({ guard: { pid, since: now() } });
+  }
+
   /** @param ciphertext digest of what is sent along */
   async installs(flake: string, ciphertext: string): Promise<void> {
     await this.#write({ flake: withoutCredentials(flake), ciphertext });
@@ -89,6 +95,18 @@ export class JournalWriter {
     this.#journal = { ...this.#journal, ...change };
     await writePrivateFile(this.#path, `${JSON.stringify(this.#journal, null, 2)}\n`);
   }
+}
+
+/**
+ * Marks a run that was killed as failed, for it cannot do so itself.
+ * @param text what was tidied up after it, a sentence
+ * @param startedAt the run that is meant. @default the last one
+ */
+export async function endKilled(path: string, text: string, startedAt?: string): Promise<void> {
+  const last = readJournal(path);
+  if (last?.state !== "running" || (startedAt !== undefined && last.startedAt !== startedAt)) return;
+  const steps = [...last.steps, { step: "close", at: now(), text }];
+  await writePrivateFile(path, `${JSON.stringify({ ...last, state: "failed", endedAt: now(), steps }, null, 2)}\n`);
 }
 
 const now = () => new Date().toISOString();

@@ -11,7 +11,7 @@ import { probePort } from "../reach/probe.ts";
 import type { Installation, InstallRequest } from "../request.ts";
 import { withWindow } from "../window/with-window.ts";
 import { installBehindWindow } from "./behind-window.ts";
-import { endLeftInstallers, findInstaller } from "./installer.ts";
+import { endLeftInstallers, findInstaller, runFolderOf } from "./installer.ts";
 
 export interface InstallResult {
   host: string;
@@ -75,7 +75,8 @@ async function installUnderLock(request: InstallRequest): Promise<{ seen: HostSe
   };
   await journal.saw("before", await probePort(facts.address, local.sshPort, { timeoutMs: 2000 }));
   try {
-    const result = await withWindow(installation, (timed, guard) => installBehindWindow(timed, guard, plan));
+    const leftovers = [host.staging, runFolderOf(settings.host, host.logs)];
+    const result = await withWindow(installation, (timed, guard) => installBehindWindow(timed, guard, plan), leftovers);
     await journal.end("done", result.seen.systemPath);
     return result;
   } catch (error) {

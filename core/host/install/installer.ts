@@ -154,8 +154,8 @@ export async function endLeftInstallers(identity: string): Promise<void> {
  * @throws UserError when it, or the folder above it, is not ours: somebody else could have put an `ssh` there
  */
 export function sweepRunFolder(host: string, logs: string): string {
-  const base = /\s/.test(tmpdir()) ? "/tmp" : tmpdir();
-  const ours = join(base, `clawdlets-${process.getuid?.() ?? "user"}`);
+  const folder = runFolderOf(host, logs);
+  const ours = dirname(folder);
   try {
     mkdirSync(ours, { mode: 0o700 });
   } catch (error) {
@@ -163,12 +163,17 @@ export function sweepRunFolder(host: string, logs: string): string {
   }
   checkOurs(ours);
   chmodSync(ours, 0o700);
-  // Short: ssh and nix put sockets below it, whose paths may have 104 characters.
-  const hash = createHash("sha256").update(logs).digest("hex").slice(0, 12);
-  const folder = join(ours, `${host.slice(0, 20)}-${hash}`);
   if (lstatSync(folder, { throwIfNoEntry: false })) checkOurs(folder);
   rmSync(folder, { recursive: true, force: true });
   return folder;
+}
+
+/** The folder of {@link sweepRunFolder}. */
+export function runFolderOf(host: string, logs: string): string {
+  const base = /\s/.test(tmpdir()) ? "/tmp" : tmpdir();
+  // Short: ssh and nix put sockets below it, whose paths may have 104 characters.
+  const hash = createHash("sha256").update(logs).digest("hex").slice(0, 12);
+  return join(base, `clawdlets-${process.getuid?.() ?? "user"}`, `${host.slice(0, 20)}-${hash}`);
 }
 
 function checkOurs(folder: string): void {

@@ -10,6 +10,8 @@ import { exitCodes } from "../../base/exit-codes.ts";
 import { createHetzner } from "../../base/hetzner/client.ts";
 import { endGroup } from "../../base/machine/process-group.ts";
 import { printable } from "../../base/wording.ts";
+import { sweepStaging } from "../delivery/extra-files.ts";
+import { endKilled, readJournal } from "../journal.ts";
 import { closeAndProve, closedInWords } from "./close-and-prove.ts";
 import { Deadline } from "./deadline.ts";
 import { noteWindow } from "./window-journal.ts";
@@ -22,6 +24,7 @@ const order = z.object({
   sshPort: z.number(),
   deadlineSeconds: z.number(),
   journal: z.string(),
+  install: z.object({ journal: z.string(), startedAt: z.string(), leftovers: z.array(z.string()) }).optional(),
 });
 const news = z.object({
   processGroup: z.number().int().gt(1).optional(),
@@ -29,6 +32,8 @@ const news = z.object({
   close: z.boolean().optional(),
   stay: z.boolean().optional(),
 });
+
+const parentIsGone = "the process that opened it is gone";
 
 /** Milliseconds between two tries to close: short at first, as for a window whose creation is still on its way. */
 const pauses = { first: 2000, longest: 30_000 };
@@ -45,7 +50,9 @@ function log(text: string): void {
 }
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const { deadlineSeconds, journal, endpoint, ...closing } = order.parse(JSON.parse(String((await lines.next()).value)));
+const { deadlineSeconds, journal, endpoint, install, ...closing } = order.parse(
+  JSON.parse(String((await lines.next()).value)),
+);
 const deadline = new Deadline(deadlineSeconds);
 const hetzner = createHetzner({
   endpoint,
@@ -59,8 +66,31 @@ log(`watching ${closing.host}, deadline in ${deadlineSeconds} s`);
 
 const why = await Promise.race([parentEnds(), deadline.isOver().then(() => "the deadline passed")]);
 log(`${why}: closing`);
-await Promise.all([endInstaller(), closeForSure()]);
+await Promise.all([endInstaller().then(sweep), closeForSure()]);
+await markKilled();
 process.exit(0);
+
+/** Whether the installation was killed, and no other one of this host was begun since. */
+function isKilled(): boolean {
+  return install !== undefined && why === parentIsGone && readJournal(install.journal)?.startedAt === install.startedAt;
+}
+
+/** Removes the keys that a killed installation had staged, once its installer needs them no more. */
+function sweep(): void {
+  for (const folder of isKilled() ? (install?.leftovers ?? []) : []) {
+    try {
+      sweepStaging(folder);
+    } catch (error) {
+      log(`could not remove ${folder}: ${messageOf(error)}`);
+    }
+  }
+}
+
+async function markKilled(): Promise<void> {
+  if (!install || !isKilled()) return;
+  const text = "the installation was killed; its guard closed TCP/22 and removed what was staged";
+  await endKilled(install.journal, text, install.startedAt).catch((error) => log(messageOf(error)));
+}
 
 /** Hears what the parent has to say. Once it saw the window closed there is nothing left to do, whatever we are at. */
 async function parentEnds(): Promise<string> {
@@ -76,7 +106,7 @@ async function parentEnds(): Promise<string> {
     processGroup = heard.processGroup ?? processGroup;
   }
   if (stay) await new Promise(() => undefined); // The deadline alone counts.
-  return "the process that opened it is gone";
+  return parentIsGone;
 }
 
 /** Half a line is what a killed parent leaves: that it is gone says the end of our input. */

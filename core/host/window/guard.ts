@@ -21,10 +21,21 @@ export interface GuardOrder {
   deadlineSeconds: number;
   /** The host's journal of windows. */
   journal: string;
+  /** The installation behind the window: what is tidied up when it is killed. */
+  install?: GuardedInstall;
+}
+
+export interface GuardedInstall {
+  /** The installation's journal, and which run of it this is. */
+  journal: string;
+  startedAt: string;
+  /** Folders with keys that the installation makes and removes. */
+  leftovers: readonly string[];
 }
 
 /** The guard as its parent sees it. */
 export interface Guard {
+  readonly pid: number;
   /** Tells it of the installer's process group, to be ended when we die. */
   watch(processGroup: number): void;
   /** Tells it that the window was seen closed; it then ends without doing anything. */
@@ -56,6 +67,7 @@ export async function startGuard(order: GuardOrder, token: string, logs: string)
   const ended = once(child, "exit");
   const { stdin, stdout } = child;
   if (!stdin || !stdout) throw new Error("spawn gave no pipes, though it was asked for them");
+  const pid = child.pid ?? 0; // Without one nothing answers "ready" below.
   stdin.on("error", () => child.unref()); // It ended before us: what it did is in its log.
   stdin.write(`${JSON.stringify(order)}\n`);
   const lines = createInterface({ input: stdout });
@@ -72,6 +84,7 @@ export async function startGuard(order: GuardOrder, token: string, logs: string)
     child.unref();
   };
   return {
+    pid,
     watch: (processGroup) => stdin.write(`${JSON.stringify({ processGroup })}\n`),
     async dismiss() {
       stdin.end(`${JSON.stringify({ closed: true })}\n`);

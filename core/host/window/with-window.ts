@@ -25,10 +25,12 @@ const limits = { open: 20, close: 25, aheadOfGuard: 10 };
  * failure, on Ctrl-C, when `install.deadlines.window` is over; and by the guard when this process dies. The guard goes only
  * after the port was seen closed. With `sshExposure: "bootstrap"` a window whose work went well stays, on purpose.
  * @param work told with a signal that also ends it when the window's time is over
+ * @param leftovers folders with keys that `work` makes, which the guard removes when this process dies
  */
 export async function withWindow<T>(
   installation: Installation,
   work: (installation: Installation, guard: Guard) => Promise<T>,
+  leftovers: readonly string[] = [],
 ): Promise<T> {
   const { settings, local, facts, host, hetzner, journal, step } = installation;
   const run = newRun();
@@ -36,12 +38,14 @@ export async function withWindow<T>(
   const { endpoint, sshPort } = local;
   const { serverId } = facts;
   const order = { host: settings.host, run, endpoint, serverId, sshPort, deadlineSeconds, journal: host.windows };
-  const guard = await startGuard(order, local.token, host.logs);
+  const install = { journal: host.journal, startedAt: journal.journal.startedAt, leftovers };
+  const guard = await startGuard({ ...order, install }, local.token, host.logs);
   const timed = withDeadline(installation, deadlineSeconds - limits.aheadOfGuard);
   const { signal } = timed.installation;
   let ending: Ending = { failure: undefined };
   try {
     const cidrs = local.adminCidrs;
+    await journal.guardedBy(guard.pid);
     await step("open", `opening TCP/22 to ${cidrs.join(", ")} alone`);
     // One that a killed run left: there is never more than one. A server of this very run has none yet.
     if (!journal.isFirstRun) await closeWindowsOf(hetzner, settings.host);
