@@ -3,10 +3,11 @@ import { z } from "zod";
 import { UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { install } from "../core/host/install/install.ts";
+import { type Standing, standingOf, standingText } from "../core/host/install/interrupted.ts";
 import { type Journal, readJournal } from "../core/host/journal.ts";
 import { findLayout, hostLayoutOf } from "../core/project/layout.ts";
 import { loadHost, type WantedRevision, wantedEnvironment } from "../core/project/settings/host.ts";
-import { milestones, stopSignal } from "../engine/signals.ts";
+import { milestones, stopSignal, stopWhenOrphaned } from "../engine/signals.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { printJson, resultLines } from "./shared/output.ts";
 import { readFacts } from "./shared/stack-facts.ts";
@@ -42,17 +43,20 @@ export function installCommand(): Command {
       const host = chooseHost(layout, options.host);
       const journal = readJournal(hostLayoutOf(layout, host).journal);
       if (options.status) {
-        showStatus(host, journal, options.json === true);
+        const { kind } = await standingOf(hostLayoutOf(layout, host));
+        showStatus(host, journal, kind, options.json === true);
         return;
       }
       const { settings, local } = loadHost(layout, host, { ...process.env, ...wantedEnvironment(options) });
       const facts = options.resume ? resumed(host, journal) : readFacts(installFacts);
+      const signal = stopSignal({ forEngine: true });
+      if (!options.resume) stopWhenOrphaned();
       const result = await install({
         layout,
         settings,
         local,
         facts,
-        signal: stopSignal({ forEngine: true }),
+        signal,
         report: milestones(),
       });
       printJson(result);
@@ -70,19 +74,19 @@ function resumed(host: string, journal: Journal | undefined): z.infer<typeof ins
   );
 }
 
-function showStatus(host: string, journal: Journal | undefined, json: boolean): void {
-  if (json) printJson({ ok: true, host, installation: journal ?? null });
+function showStatus(host: string, journal: Journal | undefined, standing: Standing["kind"], json: boolean): void {
+  if (json) printJson({ ok: true, host, installation: journal ? { ...journal, standing } : null });
   const say = resultLines(json);
   if (!journal) {
     say(`${host}: never installed from this machine`);
     return;
   }
-  const { installId, address, state, steps, startedAt, endedAt, seen, flake, systemPath, disk } = journal;
+  const { installId, address, steps, startedAt, endedAt, seen, flake, systemPath, disk } = journal;
   say(
-    `${host}: installation ${installId} on ${address}: ${state}, begun ${startedAt}${endedAt ? `, ended ${endedAt}` : ""}`,
+    `${host}: installation ${installId} on ${address}: ${standingText[standing]}, begun ${startedAt}${endedAt ? `, ended ${endedAt}` : ""}`,
   );
   for (const { step, at, text } of steps) say(`  ${at}  ${step.padEnd(8)} ${text}`);
-  if (state !== "done") say(`  disk: ${disk}; go on: clawdlets up --host ${host}`);
+  if (standing !== "done") say(`  disk: ${disk}; go on: clawdlets up --host ${host}`);
   if (seen.after !== undefined) say(`  TCP/22 afterwards: ${seen.after}`);
   if (flake !== undefined) say(`  flake: ${flake}`);
   if (systemPath !== undefined) say(`  system: ${systemPath}`);

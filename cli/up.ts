@@ -10,6 +10,7 @@ import { firewallLimit, firewallsNeeded, ofFirewalls } from "../core/tasks/fleet
 import { requestsOfUp } from "../core/tasks/fleet/requests.ts";
 import { engineOrSetUp } from "../engine/environment.ts";
 import { keepState } from "../engine/good-state.ts";
+import { withInstallationSettled } from "../engine/interrupted.ts";
 import { findAdoptable } from "../engine/leftovers.ts";
 import { type Progress, startProgress } from "../engine/progress.ts";
 import { recover } from "../engine/recover.ts";
@@ -106,15 +107,17 @@ export async function up(
   const { settings, local } = loadHost(layout, host, { ...process.env, ...asked });
   const engine = await engineOrSetUp(progress);
   const stack = await openStack(layout, host, engine, { extra: asked, tell: progress });
-  await recover(stack, { layout, host, settings, local, tell: progress });
+  const recovery = { layout, host, settings, local, tell: progress };
+  await recover(stack, recovery);
   const startedAt = Date.now();
-  const run = () => runEngine(host, "up", progress, (options) => stack.up(options));
+  const run = () =>
+    withInstallationSettled(recovery, () => runEngine(host, "up", progress, (options) => stack.up(options)));
   const takeOver = async () => {
     const adopt = await findAdoptable({ layout, host, local, tell: progress }, wanted.adopt === true);
     if (!adopt) return false;
     const extra = { ...asked, [adoptionKey]: JSON.stringify(adopt) };
     const adopting = await openStack(layout, host, engine, { extra, tell: progress });
-    await runEngine(host, "up", progress, (options) => adopting.up(options));
+    await withInstallationSettled(recovery, () => runEngine(host, "up", progress, (options) => adopting.up(options)));
     progress(`${host}: taken over; what differs from the declaration is applied`);
     return true;
   };

@@ -4,16 +4,14 @@ import { SettingsError, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { createHetzner, type Hetzner } from "../core/base/hetzner/client.ts";
 import { findExisting, isAtHetzner, isThere } from "../core/base/hetzner/existing.ts";
+import { tidyInterrupted } from "../core/host/install/interrupted.ts";
 import { inStackFile } from "../core/host/install/preflight.ts";
 import { monthlyLimit } from "../core/host/server/cost-limit.ts";
 import { ensureOn, findServer } from "../core/host/server/power.ts";
 import { checkTypeChange } from "../core/host/server/type-change.ts";
-import { closeAndProve, closedInWords, closingClient, closingTime } from "../core/host/window/close-and-prove.ts";
-import { findWindows } from "../core/host/window/window.ts";
-import { noteWindow } from "../core/host/window/window-journal.ts";
-import { hostLayoutOf, type Layout } from "../core/project/layout.ts";
-import { type HostSettings, keepsWindow, type LocalSettings } from "../core/project/settings/host.ts";
+import { hostLayoutOf } from "../core/project/layout.ts";
 import { readState, type StackState, serverIn } from "../core/project/state/state.ts";
+import { closeLeftWindows, markInterrupted, type Recovery, waitForInstallation } from "./interrupted.ts";
 import { clearDeadLocks } from "./stack-locks.ts";
 
 const resource = z.looseObject({
@@ -26,16 +24,6 @@ const deployment = z.looseObject({
   pending_operations: z.array(z.looseObject({ type: z.string(), resource })).optional(),
 });
 
-export interface Recovery {
-  layout: Layout;
-  host: string;
-  settings: HostSettings;
-  local: Pick<LocalSettings, "endpoint" | "token" | "sshPort">;
-  /** Whether the host is about to be destroyed: then nobody needs it switched on. */
-  removing?: boolean;
-  tell: (text: string) => void;
-}
-
 /**
  * Makes a stack that a killed run left ready for the next one: its dead locks go, and what was being created is looked for
  * at Hetzner by name and labels. What is there is taken into the state under its id, so that it is not created, and paid for,
@@ -45,6 +33,8 @@ export interface Recovery {
 export async function recover(stack: Stack, recovery: Recovery): Promise<void> {
   const { layout, host, local, tell } = recovery;
   await clearDeadLocks(layout, host, tell);
+  const isInterrupted = await waitForInstallation(recovery);
+  if (isInterrupted) await tidyInterrupted(hostLayoutOf(layout, host), host);
   // Read from the file, which takes no time; asking the engine takes a second.
   const state = readState(layout, host).value;
   if (!state) return;
@@ -57,6 +47,7 @@ export async function recover(stack: Stack, recovery: Recovery): Promise<void> {
       if (!recovery.removing || !(error instanceof UserError)) throw error;
       tell(`${host}: ${error.message}`);
     });
+    if (isInterrupted) await markInterrupted(recovery);
     await prepareServer(hetzner, known.id, recovery);
   }
   if (state.pending.length === 0) return;
@@ -113,24 +104,4 @@ async function prepareServer(hetzner: Hetzner, id: number, recovery: Recovery): 
   if (await ensureOn(hetzner, server)) tell(`${host}: the server was off; it is switched on`);
   const { problems } = await checkTypeChange(hetzner, server, settings.serverType, monthlyLimit(layout));
   if (problems.length > 0) throw new SettingsError(inStackFile(host, problems));
-}
-
-/**
- * Closes what was left by a run whose machine is gone, or is past its deadline, and tries to connect. The engine is about to hold
- * the stack's lock, so no other run needs it. A host that was never made has none, and is not asked for.
- * @throws UserError (open) when TCP/22 still answers
- */
-async function closeLeftWindows(hetzner: Hetzner, { layout, host, settings, local, tell }: Recovery): Promise<void> {
-  const windows = await findWindows(hetzner, host);
-  const left = windows.filter(({ until }) => !(keepsWindow(settings) && until === undefined));
-  if (left.length === 0) return;
-  const time = closingTime(host);
-  const { sshPort } = local;
-  const closed = await closeAndProve(closingClient(local, time), { host, sshPort, windows: left, time });
-  const open = left.filter((window) => window.open);
-  if (open.length === 0) return;
-  noteWindow(hostLayoutOf(layout, host).windows, { event: "closed", by: "up" });
-  for (const { cidrs } of open) {
-    tell(`${host}: a bootstrap window that was left open to ${cidrs.join(", ")} is closed; ${closedInWords(closed)}`);
-  }
 }

@@ -27,6 +27,20 @@ export function stopSignal({ forEngine = false } = {}): AbortSignal {
   return controller.signal;
 }
 
+/**
+ * Stops in order when the process that started this one is gone: Pulumi's command plugin ends without a word to its commands when
+ * it is killed, and one that writes nothing would never notice.
+ */
+export function stopWhenOrphaned(): void {
+  const parent = process.ppid;
+  const watching = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watching);
+    stopForLostEngine?.();
+  }, 500);
+  watching.unref();
+}
+
 /** To be called when nobody reads standard error any more. */
 export function stopUnheard(): void {
   stopForLostEngine?.();

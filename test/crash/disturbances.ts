@@ -26,7 +26,7 @@ export type Fault = keyof typeof faults;
 export const ofActions: readonly Fault[] = ["slow action", "failed action"];
 
 /** Who is killed, by SIGKILL. `all`: the whole tree of `clawdlets up`, the guard too, as when the machine loses power. */
-export const victims = ["engine", "install", "guard", "all"] as const;
+export const victims = ["engine", "plugin", "engine + plugin", "install", "guard", "all"] as const;
 export type Victim = (typeof victims)[number];
 
 /** Something that goes wrong in one run: at a call, or when the output says that a milestone is reached. */
@@ -55,6 +55,8 @@ export async function kill(root: number, victim: Victim): Promise<boolean> {
   const tree = await treeOf(root);
   const patterns: Record<Victim, RegExp> = {
     engine: /(?:^|\/)pulumi (?:up|destroy|refresh)/,
+    plugin: /pulumi-resource-command/,
+    "engine + plugin": /(?:^|\/)pulumi (?:up|destroy|refresh)|pulumi-resource-command/,
     install: /clawdlets\S* install /,
     guard: /bin\/guard\.mjs/,
     all: /./,

@@ -1,15 +1,27 @@
+import { statSync } from "node:fs";
+import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type LockOptions, lock } from "proper-lockfile";
 import { z } from "zod";
 import { hasCode, UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { isAlive } from "./alive.ts";
 import { makePrivateFolder, readPrivateFile, removePrivateFile, writePrivateFile } from "./private-files.ts";
 
 /** A lock counts as abandoned when its holder has not refreshed it for so long: it was killed. */
 const staleMs = 10_000;
 
-const holder = z.object({ pid: z.number(), since: z.string(), command: z.string() });
+const holder = z.object({
+  pid: z.number(),
+  since: z.string(),
+  command: z.string(),
+  /** Name of the machine or container; none in a file of an earlier version. */
+  machine: z.string().optional(),
+});
+
+/** The process that has a lock. */
+export type LockHolder = z.infer<typeof holder>;
 
 const holderFile = (path: string) => `${path}.holder`;
 
@@ -18,14 +30,35 @@ async function sayWhoHolds(path: string): Promise<void> {
   const command = ["clawdlets", ...process.argv.slice(2)].join(" ");
   await writePrivateFile(
     holderFile(path),
-    JSON.stringify({ pid: process.pid, since: new Date().toISOString(), command }),
+    JSON.stringify({ pid: process.pid, since: new Date().toISOString(), command, machine: hostname() }),
   );
+}
+
+function readHolder(path: string): LockHolder | undefined {
+  const text = readPrivateFile(holderFile(path));
+  return text === undefined ? undefined : holder.safeParse(parseJson(text)).data;
+}
+
+/**
+ * Who has a lock: the process that wrote its name there, if it is alive. One on another machine, or in another container, cannot be
+ * asked for; it counts as alive while it refreshes the lock.
+ * @returns undefined where nobody has it, also right after its holder was killed
+ */
+export async function lockHolder(path: string): Promise<LockHolder | undefined> {
+  const found = readHolder(path);
+  if (found === undefined) return undefined;
+  if (found.machine !== undefined && found.machine !== hostname()) return isFresh(path) ? found : undefined;
+  return (await isAlive(found.pid, found.since)) ? found : undefined;
+}
+
+function isFresh(path: string): boolean {
+  const stat = statSync(`${path}.lock`, { throwIfNoEntry: false });
+  return stat !== undefined && Date.now() - stat.mtimeMs < staleMs;
 }
 
 /** `clawdlets install --host web-1 (process 123, since 2026-…)`, or what can be said without the file. */
 function whoHolds(path: string): string {
-  const text = readPrivateFile(holderFile(path));
-  const found = text === undefined ? undefined : holder.safeParse(parseJson(text)).data;
+  const found = readHolder(path);
   return found ? `${found.command} (process ${found.pid}, since ${found.since})` : "another clawdlets";
 }
 

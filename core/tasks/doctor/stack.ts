@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { readPrivateFile } from "../../base/machine/private-files.ts";
+import { standingOf, standingText } from "../../host/install/interrupted.ts";
 import { readJournal } from "../../host/journal.ts";
 import { hostLayoutOf } from "../../project/layout.ts";
 import { readEnvFile, tokenProblem } from "../../project/settings/env-file.ts";
@@ -137,11 +138,13 @@ async function checkRun({ layout }: DoctorContext, host: string): Promise<Findin
       if (value.pending.length === 0) return [ok(state, `${value.resources.length} resources, nothing half done`)];
       return [warning(state, "a run was killed while it changed something", `clawdlets up --host ${host}`)];
     })),
-    ...(await attempt(journal, () => {
+    ...(await attempt(journal, async () => {
       const last = readJournal(files.journal);
       if (!last) return [ok(journal, "never installed from this machine")];
       if (last.state === "done") return [ok(journal, `installation ${last.installId} is done`)];
-      return [warning(journal, `installation ${last.installId} is ${last.state}`, `clawdlets up --host ${host}`)];
+      const { kind } = await standingOf(files);
+      const text = `installation ${last.installId} is ${standingText[kind]}`;
+      return [warning(journal, text, `clawdlets up --host ${host}`)];
     })),
   ];
 }

@@ -1,0 +1,50 @@
+import { isAlive } from "../../base/machine/alive.ts";
+import { type LockHolder, lockHolder, takeHostLock } from "../../base/machine/file-lock.ts";
+import type { HostLayout } from "../../project/layout.ts";
+import { sweepStaging } from "../delivery/extra-files.ts";
+import { readJournal } from "../journal.ts";
+import { endLeftInstallers, sweepRunFolder } from "./installer.ts";
+
+/**
+ * How far the last installation is. `running`: a process works on it. `closing`: it was killed, and its guard tidies up.
+ * `interrupted`: both were killed.
+ */
+export type Standing =
+  | { kind: "none" | "done" | "failed" | "closing" | "interrupted" }
+  | { kind: "running"; holder: LockHolder };
+
+/** Each as `installation 0123 is …`. */
+export const standingText: Readonly<Record<Standing["kind"], string>> = {
+  none: "unknown",
+  done: "done",
+  failed: "failed",
+  running: "running",
+  closing: "killed, and its guard is tidying up",
+  interrupted: "killed",
+};
+
+/** What the journal says, held against the processes that are alive: a killed one leaves "running" behind. */
+export async function standingOf(host: HostLayout): Promise<Standing> {
+  const journal = readJournal(host.journal);
+  if (journal === undefined) return { kind: "none" };
+  if (journal.state !== "running") return { kind: journal.state };
+  const holder = await lockHolder(host.lock);
+  if (holder) return { kind: "running", holder };
+  const { guard } = journal;
+  return { kind: guard && (await isAlive(guard.pid, guard.since)) ? "closing" : "interrupted" };
+}
+
+/**
+ * Ends and removes what an installation left that was killed together with its guard: its installer, and keys in plain text. The
+ * window and the journal are left to the caller.
+ */
+export async function tidyInterrupted(host: HostLayout, name: string): Promise<void> {
+  const release = await takeHostLock(host.lock, name, () => undefined);
+  try {
+    await endLeftInstallers(host.bootstrapClientKey);
+    sweepStaging(host.staging);
+    sweepRunFolder(name, host.logs);
+  } finally {
+    await release();
+  }
+}
