@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { appendFileSync, chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { appendFileSync, chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -24,10 +24,16 @@ export interface Installer {
   command: string;
   args: string[];
   found: "CLAWDLETS_NIXOS_ANYWHERE" | "PATH" | "nix run";
+  /** The nix that it is to use, where settings name one by path. */
+  nix?: string;
 }
 
 /** Finds nixos-anywhere: the one that was named, then PATH, then the pinned revision by nix. */
 export function findInstaller(named: string | undefined, nix: string): Installer {
+  return { ...findProgram(named, nix), ...(nix.includes("/") && { nix }) };
+}
+
+function findProgram(named: string | undefined, nix: string): Installer {
   if (named !== undefined) {
     if (isExecutable(named)) return { command: named, args: [], found: "CLAWDLETS_NIXOS_ANYWHERE" };
     throw new UserError(`CLAWDLETS_NIXOS_ANYWHERE is "${named}", which is no executable file. Mend or remove it.`, {
@@ -130,6 +136,8 @@ export async function runPhases(setup: InstallerSetup, phase: PhaseRun): Promise
   const folder = mkdtempSync(join(parent, "run-"));
   try {
     writeSshWrappers(folder, setup.route);
+    // nixos-anywhere takes the first nix on PATH, where this folder comes first.
+    if (setup.installer.nix !== undefined) symlinkSync(setup.installer.nix, join(folder, "nix"));
     await runOnce(setup, phase, folder);
   } finally {
     rmSync(parent, { recursive: true, force: true });

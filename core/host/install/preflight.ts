@@ -13,6 +13,7 @@ import { configNamespace } from "../../project/settings/stack-config.ts";
 import { readHostState, serverIn } from "../../project/state/state.ts";
 import { checkSecretSources, readSecretSources } from "../delivery/upstream-secrets.ts";
 import { resolveFlake } from "../flake/flake.ts";
+import { checkNixOf } from "../flake/nix-version.ts";
 import { type Journal, readJournal } from "../journal.ts";
 import { checkImage, checkNewServer, type Finding } from "../server/catalogue.ts";
 import { monthlyLimit } from "../server/cost-limit.ts";
@@ -20,7 +21,7 @@ import { findServer } from "../server/power.ts";
 import { checkTypeChange } from "../server/type-change.ts";
 import { readBootstrapKeys } from "./bootstrap-keys.ts";
 import { installIdOf } from "./install-id.ts";
-import { findInstaller } from "./installer.ts";
+import { findInstaller, type Installer } from "./installer.ts";
 
 export interface PreflightRequest {
   layout: Layout;
@@ -51,12 +52,19 @@ export async function preflight(request: PreflightRequest): Promise<Problem[]> {
     checkKeys(request),
     checkHostSecrets({ ...secrets, required: sources.local }),
     checkSecretSources(sources, secrets),
-    asProblem("nixos-anywhere", () => findInstaller(local.nixosAnywhere, local.nix)),
+    asProblem("nixos-anywhere", () => checkInstaller(local)),
     asProblem("clawdlets:flake", () => resolveFlake(layout, settings, local)),
     checkServer(request),
     checkAdmin(request),
   ]);
   return groups.flat();
+}
+
+/** Finds nixos-anywhere, and checks that its nix is new enough. @throws UserError where one of them would fail */
+export async function checkInstaller({ nixosAnywhere, nix }: LocalSettings): Promise<Installer> {
+  const installer = findInstaller(nixosAnywhere, nix);
+  if (installer.found !== "nix run") await checkNixOf(installer.command, nix);
+  return installer;
 }
 
 /** An example's address, copied from a page, would let nobody in, and the installation could not begin. */

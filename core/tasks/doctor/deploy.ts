@@ -4,8 +4,7 @@ import { answerOf, createHetzner, type Hetzner } from "../../base/hetzner/client
 import { HetznerApiError } from "../../base/hetzner/errors.ts";
 import { run } from "../../base/machine/run.ts";
 import { resolveFlake } from "../../host/flake/flake.ts";
-import { findInstaller } from "../../host/install/installer.ts";
-import { checkServer } from "../../host/install/preflight.ts";
+import { checkInstaller, checkServer } from "../../host/install/preflight.ts";
 import { verifyHost } from "../../host/lockdown/verify.ts";
 import type { Layout } from "../../project/layout.ts";
 import { readAccess } from "../../project/settings/access.ts";
@@ -114,8 +113,8 @@ async function checkTools(
   const flake = at("flake", settings.flake ?? local.flake ?? "the git origin");
   const tailscale = at("tailscale", local.tailscale);
   return [
-    ...(await attempt(installer, () => {
-      const { found } = findInstaller(local.nixosAnywhere, local.nix);
+    ...(await attempt(installer, async () => {
+      const { found } = await checkInstaller(local);
       return [ok(installer, `found by ${found}`)];
     })),
     ...(await attempt(flake, () => checkFlake(flake, { layout, settings, local, isOnline }))),

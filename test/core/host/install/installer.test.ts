@@ -234,3 +234,11 @@ describe("writeSshWrappers", () => {
     expect(seen.at(-1)).toContain("authorized_keys");
   });
 });
+
+it("the installer's nix is the one that NIX_BIN names", async () => {
+  const nix = join(folder, "nix-2.26");
+  writeFileSync(nix, "#!/bin/sh\necho the named nix\n", { mode: 0o755 });
+  const setup = setupWith("nix --version");
+  await runPhases({ ...setup, installer: { ...setup.installer, nix } }, phase);
+  expect(readFileSync(setup.logFile, "utf8")).toBe("the named nix\n");
+});
