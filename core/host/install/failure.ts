@@ -1,5 +1,8 @@
+import { type NixFailureKind, nixFailures } from "../flake/nix-failure.ts";
+
 /** How a run of nixos-anywhere can end badly, each with its own words. */
 export type FailureKind =
+  | NixFailureKind
   | "no-space"
   | "out-of-memory"
   | "no-such-disk"
@@ -244,6 +247,7 @@ const rules: readonly Rule[] = [
       "Install on Debian (clawdlets:image: debian-12): delete the server in its Hetzner console and run clawdlets up again.",
     ],
   },
+  ...nixFailures.map(({ kind, found, say }): Rule => ({ kind, found: says(found), say: (_seen, name) => say(name) })),
   {
     kind: "closure-copy",
     found: ({ milestone, late, text }) =>

@@ -230,6 +230,95 @@ const cases: [FailureKind, string, Partial<Ending>, RegExp][] = [
     { output: ["error: 'config' is not a recognised command", "Try 'nix --help' for more information."] },
     /2\.16.*NIX_BIN/s,
   ],
+  // As Debian's nix 2.8 writes it.
+  [
+    "evaluation",
+    "a throw",
+    { output: ["error: no such bot", "(use '--show-trace' to show detailed location information)"] },
+    /does not evaluate.*clawdlets logs/s,
+  ],
+  [
+    "failed-assertion",
+    "of NixOS",
+    { output: ["error:", "       Failed assertions:", "       - The admin user needs a key."] },
+    /assertion/,
+  ],
+  [
+    "failed-assertion",
+    "of nix",
+    { output: ["error: assertion '(1 == 2)' failed", "", "       at /x/flake.nix:1:1:"] },
+    /assertion/,
+  ],
+  [
+    "missing-attribute",
+    "of a set",
+    { output: ["error: attribute 'bots' missing", "", "       at /x/f.nix:1:1:"] },
+    /"bots"/,
+  ],
+  [
+    "missing-attribute",
+    "the host",
+    {
+      output: [
+        "error: flake 'path:./f' does not provide attribute 'packages.x86_64-linux.nixosConfigurations.web-1.config', 'legacyPackages.x86_64-linux.nixosConfigurations.web-1.config' or 'nixosConfigurations.web-1.config'",
+      ],
+    },
+    /no host "web-1".*flakeHost/s,
+  ],
+  [
+    "hash-mismatch",
+    "a download that was replaced",
+    {
+      output: [
+        "error: hash mismatch in fixed-output derivation '/nix/store/2bf4kvq28fyahlc7cff8dihjibzdwjxd-src.drv':",
+        "         specified: sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+      ],
+    },
+    /"src" has changed/,
+  ],
+  [
+    "killed-builder",
+    "signal 9",
+    {
+      output: [
+        "error: builder for '/nix/store/dpswpi1kvwzzx2a6hyg6avmxk32f5f0v-d.drv' failed due to signal 9 (Killed)",
+      ],
+    },
+    /"d" was killed.*memory/s,
+  ],
+  [
+    "failed-builder",
+    "an exit code",
+    {
+      output: [
+        "error: builder for '/nix/store/afpcl3vwyf48ccwjm13306740by9imvs-bot-1.0.drv' failed with exit code 3;",
+        "       last 1 log lines:",
+        "       > broken",
+      ],
+    },
+    /build of "bot-1\.0" failed/,
+  ],
+  [
+    "wrong-system",
+    "a build for ARM",
+    {
+      output: [
+        "error: a 'aarch64-linux' with features {} is required to build '/nix/store/dr5rpfafzw5wc78i0lckvfq3vlwigi3a-b.drv', but I am a 'x86_64-linux' with features {kvm}",
+      ],
+    },
+    /aarch64-linux.*remote/s,
+  ],
+  [
+    "source-unreachable",
+    "no name resolution",
+    {
+      output: [
+        "error: unable to download 'https://api.github.com/repos/x/y/commits/HEAD': Couldn't resolve host name (6)",
+        "(use '--show-trace' to show detailed location information)",
+      ],
+    },
+    /api\.github\.com could not be reached/,
+  ],
   ["connection-lost", "255", { exitCode: 255, output: [disko, "Connection to 203.0.113.9 closed."] }, /connection/],
   [
     "unknown-flag",
@@ -270,7 +359,7 @@ describe("explainFailure", () => {
   });
 
   it("has a case for every kind", () => {
-    expect(new Set(cases.map(([kind]) => kind)).size).toBe(18);
+    expect(new Set(cases.map(([kind]) => kind)).size).toBe(26);
   });
 
   it("judges the last milestone alone, and no warning that nix goes on after", () => {
