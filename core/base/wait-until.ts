@@ -2,30 +2,46 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "./errors.ts";
 import { exitCodes } from "./exit-codes.ts";
 
+export interface PollOptions {
+  /** How long to go on; the attempt under way when it is over still counts. */
+  seconds: number;
+  /** Between the end of one attempt and the start of the next. */
+  pauseMs: number;
+  /** What the pauses grow to, by a factor of 1.7. @default `pauseMs`: they do not grow */
+  longestPauseMs?: number;
+  /** Ends the waiting at once: then it throws. */
+  signal?: AbortSignal | undefined;
+}
+
 /**
- * Asks `look` again and again until it hands something back.
+ * Calls `attempt` until it returns something.
+ * @returns undefined when the time is up
+ * @throws whatever `attempt` throws, and when the signal is aborted
+ */
+export async function poll<T>(
+  attempt: () => Promise<T | undefined>,
+  { seconds, pauseMs, longestPauseMs = pauseMs, signal }: PollOptions,
+): Promise<T | undefined> {
+  const deadline = performance.now() + seconds * 1000;
+  for (let pause = pauseMs; ; pause = Math.min(pause * 1.7, longestPauseMs)) {
+    signal?.throwIfAborted();
+    const result = await attempt();
+    if (result !== undefined || performance.now() >= deadline) return result;
+    await sleep(pause, undefined, signal ? { signal } : {});
+  }
+}
+
+/**
+ * Calls `attempt` until it returns something.
  * @param waitedFor completes "… within 300 s", e.g. `web-1: no SSH on 203.0.113.7:22`
  * @param advice what to do then, a sentence
- * @throws UserError when the time is up, and whatever `look` throws
+ * @throws UserError when the time is up, and whatever `attempt` throws
  */
 export async function waitUntil<T>(
-  look: () => Promise<T | undefined>,
-  {
-    seconds,
-    pauseMs,
-    waitedFor,
-    advice,
-    signal,
-  }: { seconds: number; pauseMs: number; waitedFor: string; advice: string; signal: AbortSignal },
+  attempt: () => Promise<T | undefined>,
+  { waitedFor, advice, ...options }: PollOptions & { waitedFor: string; advice: string },
 ): Promise<T> {
-  const deadline = performance.now() + seconds * 1000;
-  for (;;) {
-    signal.throwIfAborted();
-    const seen = await look();
-    if (seen !== undefined) return seen;
-    if (performance.now() >= deadline) {
-      throw new UserError(`${waitedFor} within ${seconds} s. ${advice}`, { exitCode: exitCodes.install });
-    }
-    await sleep(pauseMs, undefined, { signal });
-  }
+  const result = await poll(attempt, options);
+  if (result !== undefined) return result;
+  throw new UserError(`${waitedFor} within ${options.seconds} s. ${advice}`, { exitCode: exitCodes.install });
 }

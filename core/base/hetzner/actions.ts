@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { poll } from "../wait-until.ts";
 import { answerOf, type Hetzner } from "./client.ts";
 
 interface Action {
@@ -20,9 +20,13 @@ export async function waitForActions(
   actions: readonly Action[],
   { what, timeoutSeconds, signal }: { what: string; timeoutSeconds: number; signal?: AbortSignal },
 ): Promise<void> {
-  const deadline = performance.now() + timeoutSeconds * 1000;
   let pending = actions;
-  for (let pauseMs = 400; ; pauseMs = Math.min(pauseMs * 1.7, 3000)) {
+  let isFirst = true;
+  const look = async () => {
+    // The listing without ids was removed on 2025-01-30: ids are not optional.
+    const query = { id: pending.map(({ id }) => id) };
+    if (!isFirst) pending = (await answerOf(what, hetzner.GET("/actions", { params: { query } }))).actions;
+    isFirst = false;
     for (const { error } of pending.filter(({ status }) => status === "error")) {
       throw new UserError(
         `Hetzner could not ${what}: ${error?.message ?? "no reason given"} (${error?.code ?? "unknown"}).`,
@@ -32,15 +36,10 @@ export async function waitForActions(
       );
     }
     pending = pending.filter(({ status }) => status === "running");
-    if (pending.length === 0) return;
-    if (performance.now() > deadline) {
-      throw new UserError(`Hetzner did not ${what} within ${timeoutSeconds} s; run the same command again.`, {
-        exitCode: exitCodes.api,
-      });
-    }
-    await sleep(pauseMs, undefined, signal ? { signal } : {});
-    // The listing without ids was removed on 2025-01-30: ids are not optional.
-    const query = { id: pending.map(({ id }) => id) };
-    pending = (await answerOf(what, hetzner.GET("/actions", { params: { query } }))).actions;
-  }
+    return pending.length === 0 ? true : undefined;
+  };
+  if (await poll(look, { seconds: timeoutSeconds, pauseMs: 400, longestPauseMs: 3000, signal })) return;
+  throw new UserError(`Hetzner did not ${what} within ${timeoutSeconds} s; run the same command again.`, {
+    exitCode: exitCodes.api,
+  });
 }

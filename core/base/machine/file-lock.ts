@@ -1,11 +1,11 @@
 import { statSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type LockOptions, lock } from "proper-lockfile";
 import { z } from "zod";
 import { hasCode, UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { type PollOptions, poll } from "../wait-until.ts";
 import { isAlive } from "./alive.ts";
 import { makePrivateFolder, readPrivateFile, removePrivateFile, writePrivateFile } from "./private-files.ts";
 
@@ -77,8 +77,8 @@ function parseJson(text: string): unknown {
  */
 export async function withFileLock<T>(path: string, work: () => Promise<T>, busy?: string): Promise<T> {
   makePrivateFolder(dirname(path));
-  const pauses = Array.from({ length: 60 }, (_, n) => Math.min(50 * 1.2 ** n, 1500));
-  const release = await taken(path, lockWhenFree(path, { realpath: false, stale: staleMs }, pauses), busy);
+  const patience = { seconds: 60, pauseMs: 50, longestPauseMs: 1500 };
+  const release = await taken(path, lockWhenFree(path, { realpath: false, stale: staleMs }, patience), busy);
   try {
     return await work();
   } finally {
@@ -87,16 +87,19 @@ export async function withFileLock<T>(path: string, work: () => Promise<T>, busy
 }
 
 /** Not by the library's own retries: they also retry a read-only or full disk, for a minute. */
-async function lockWhenFree(path: string, options: LockOptions, pauses: readonly number[]): Promise<Release> {
-  for (const pause of pauses) {
+async function lockWhenFree(path: string, options: LockOptions, patience: PollOptions): Promise<Release> {
+  let refusal: unknown;
+  const release = await poll(async () => {
     try {
       return await lock(path, options);
     } catch (error) {
       if (!hasCode(error, "ELOCKED")) throw error;
-      await sleep(pause);
+      refusal = error;
+      return undefined;
     }
-  }
-  return lock(path, options);
+  }, patience);
+  if (!release) throw refusal;
+  return release;
 }
 
 type Release = () => Promise<void>;
@@ -130,10 +133,6 @@ export async function takeHostLock(
   makePrivateFolder(dirname(path));
   const options = { realpath: false, stale: staleMs, update: staleMs / 4, onCompromised: onLost };
   // As long as the lock of a killed process takes to become stale, so that running the command again just works.
-  const locking = lockWhenFree(
-    path,
-    options,
-    Array.from({ length: 24 }, () => 500),
-  );
+  const locking = lockWhenFree(path, options, { seconds: 12, pauseMs: 500 });
   return taken(path, locking, `It works on ${host}: wait for it to end, then run this again.`);
 }

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { hasCode } from "../errors.ts";
+import { poll } from "../wait-until.ts";
 import { run } from "./run.ts";
 
 /**
@@ -8,13 +8,10 @@ import { run } from "./run.ts";
  */
 export async function endGroup(group: number, graceSeconds: number): Promise<void> {
   if (!signalGroup(group, "SIGTERM")) return;
-  const until = performance.now() + graceSeconds * 1000;
-  while (performance.now() < until) {
-    await sleep(20);
-    if (!(await isAlive(group))) return;
-  }
-  signalGroup(group, "SIGKILL"); // Nobody refuses this; a while only until the system has done it.
-  for (let tries = 0; tries < 20 && (await isAlive(group)); tries += 1) await sleep(20);
+  const isGone = async () => ((await isAlive(group)) ? undefined : true);
+  if (await poll(isGone, { seconds: graceSeconds, pauseMs: 20 })) return;
+  signalGroup(group, "SIGKILL"); // Cannot be refused; the system needs a moment to end every process.
+  await poll(isGone, { seconds: 1, pauseMs: 20 });
 }
 
 /** The process groups that have a process with every one of these words on its command line. */

@@ -2,6 +2,7 @@ import { UserError } from "../../base/errors.ts";
 import { type ExitCode, exitCodes } from "../../base/exit-codes.ts";
 import { createHetzner } from "../../base/hetzner/client.ts";
 import { asUserError } from "../../base/system-errors.ts";
+import { poll } from "../../base/wait-until.ts";
 import type { Layout } from "../../project/layout.ts";
 import type { Access } from "../../project/settings/access.ts";
 import { confirmTailnet } from "../install/confirm.ts";
@@ -141,13 +142,16 @@ async function settled({ host, access, expected, signal }: LockdownRequest): Pro
     signal,
     limits: { attempts: 4, maxWaitSeconds: 10, trySeconds: 10 },
   });
-  const deadline = performance.now() + settleSeconds * 1000;
-  for (;;) {
-    const seen = await lookAtFirewalls(hetzner, { host, expected, adminCidrs: access.adminCidrs });
-    if (!seen.pending || performance.now() >= deadline) return seen;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    signal.throwIfAborted();
-  }
+  const look = () => lookAtFirewalls(hetzner, { host, expected, adminCidrs: access.adminCidrs });
+  let seen = await look();
+  await poll(
+    async () => {
+      if (seen.pending) seen = await look();
+      return seen.pending ? undefined : seen;
+    },
+    { seconds: settleSeconds, pauseMs: 500, signal },
+  );
+  return seen;
 }
 
 interface TailnetSeen {

@@ -1,8 +1,8 @@
 import { createSocket } from "node:dgram";
 import { isIP } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 import { overlapCidr } from "cidr-tools";
 import { hasCode, messageOf } from "../../base/errors.ts";
+import { poll } from "../../base/wait-until.ts";
 import { isClosed, type PortSeen, probePort } from "./probe.ts";
 
 /** What connecting to one address of a server showed. */
@@ -39,14 +39,15 @@ export async function tryPort(address: string, port: number, options: TryOptions
   if (reason !== undefined) return { address, version, seen: [], closed: false, notTried: reason };
   const seen: PortSeen[] = [];
   const deadline = performance.now() + settleSeconds * 1000;
-  for (;;) {
+  const connect = async () => {
     seen.push(await probePort(address, port, { timeoutMs }));
     const last = seen.slice(-tries);
-    if (last.length === tries && last.every(isClosed)) return { address, version, seen, closed: true };
+    if (last.length === tries && last.every(isClosed)) return { closed: true };
     const isOver = signal?.aborted || (seen.length >= tries && performance.now() >= deadline);
-    if (isOver) return { address, version, seen, closed: false };
-    await sleep(pauseMs);
-  }
+    return isOver ? { closed: false } : undefined;
+  };
+  const result = await poll(connect, { seconds: Number.POSITIVE_INFINITY, pauseMs });
+  return { address, version, seen, closed: result?.closed === true };
 }
 
 /** An address nobody can be at (RFC 3849): connecting would only send packets astray. */

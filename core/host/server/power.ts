@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { waitForActions } from "../../base/hetzner/actions.ts";
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
 import { HetznerApiError } from "../../base/hetzner/errors.ts";
+import { poll } from "../../base/wait-until.ts";
 import type { Server } from "./type-change.ts";
 
 /** Seconds. Changing a type copies the disk; everything else is over sooner. */
@@ -40,19 +40,18 @@ export async function ensureOn(hetzner: Hetzner, server: Server, signal?: AbortS
 }
 
 async function settle(hetzner: Hetzner, server: Server, signal?: AbortSignal): Promise<Server | undefined> {
-  const deadline = performance.now() + limits.settle * 1000;
+  if (!passing.includes(server.status)) return server;
   let seen: Server | undefined = server;
-  for (let pauseMs = 500; seen && passing.includes(seen.status); pauseMs = Math.min(pauseMs * 1.7, 5000)) {
-    if (performance.now() >= deadline) {
-      throw new UserError(
-        `The server ${server.name} is still ${seen.status} after ${limits.settle} s. Check it in the Hetzner console, then run the same command again.`,
-        { exitCode: exitCodes.api },
-      );
-    }
-    await sleep(pauseMs, undefined, signal ? { signal } : {});
+  const look = async () => {
     seen = await findServer(hetzner, server.id);
-  }
-  return seen;
+    return seen && passing.includes(seen.status) ? undefined : { server: seen };
+  };
+  const settled = await poll(look, { seconds: limits.settle, pauseMs: 500, longestPauseMs: 5000, signal });
+  if (settled) return settled.server;
+  throw new UserError(
+    `The server ${server.name} is still ${seen.status} after ${limits.settle} s. Check it in the Hetzner console, then run the same command again.`,
+    { exitCode: exitCodes.api },
+  );
 }
 
 /** What is wrong with a server that does not run, as one sentence. */

@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { HetznerApiError } from "../../base/hetzner/errors.ts";
-import { waitUntil } from "../../base/wait-until.ts";
+import { poll, waitUntil } from "../../base/wait-until.ts";
 import { keepsWindow } from "../../project/settings/host.ts";
 import type { JournalWriter } from "../journal.ts";
 import { isClosed, probePort } from "../reach/probe.ts";
@@ -55,7 +54,7 @@ export async function withWindow<T>(
     const request = { host: settings.host, run, ...facts, ...deadline, adminCidrs: cidrs, signal };
     const opening = await openOnlyWindow(hetzner, request);
     ending = { ...ending, window: opening.window };
-    await isInForce(timed.installation, opening);
+    await waitUntilInForce(timed.installation, opening);
     noteWindow(host.windows, { event: "open", run, by: "install" });
     const result = await work(timed.installation, guard);
     ending = { ...ending, isKept: keepsWindow(settings) };
@@ -76,13 +75,12 @@ export async function withWindow<T>(
  * A new server's port that is seen open shows the rule in force, and costs no request; Hetzner is asked where it is not. One
  * that has been there may be switched off, or listen in its tailnet alone: nothing is waited for then.
  */
-async function isInForce({ facts, local, journal, signal }: Installation, { inForce }: Opening): Promise<void> {
-  const deadline = performance.now() + limits.open * 1000;
-  while (journal.isFirstRun && performance.now() < deadline) {
-    signal.throwIfAborted();
-    if ((await probePort(facts.address, local.sshPort, { timeoutMs: 2000 })) === "open") return;
-    await sleep(300, undefined, { signal });
-  }
+async function waitUntilInForce({ facts, local, journal, signal }: Installation, { inForce }: Opening): Promise<void> {
+  const connect = async () => {
+    const seen = await probePort(facts.address, local.sshPort, { timeoutMs: 2000 });
+    return seen === "open" ? seen : undefined;
+  };
+  if (journal.isFirstRun && (await poll(connect, { seconds: limits.open, pauseMs: 300, signal }))) return;
   await inForce();
 }
 
