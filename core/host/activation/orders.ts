@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
+import { askHost, questions } from "../reach/ask.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 
 /** What the NixOS module puts on the host (nix/host/activate.sh); its whole command line, so that sudo can allow just this. */
 export const activateCommand = "sudo -n /run/current-system/sw/bin/clawdlets-activate";
 
 const stateFile = "/var/lib/clawdlets/activation/state.json";
-const separator = "--clawdlets--";
 
 const state = z.object({
   id: z.string(),
@@ -41,11 +41,10 @@ export async function lookAtActivation(
   signal: AbortSignal,
   timeoutSeconds = 20,
 ): Promise<Sight | undefined> {
-  const command = `readlink -f /run/current-system; echo ${separator}; cat /proc/sys/kernel/random/boot_id; echo ${separator}; cat ${stateFile}`;
-  const { exitCode, stdout } = await ssh(route, command, { timeoutSeconds, signal });
-  if (exitCode === 255) return undefined;
-  const [systemPath = "", bootId = "", text = ""] = stdout.split(separator).map((part) => part.trim());
-  return { systemPath, bootId, state: parseState(text) };
+  const { systemPath, bootId } = questions;
+  const run = (command: string) => ssh(route, command, { timeoutSeconds, signal });
+  const seen = await askHost(run, { systemPath, bootId, state: `cat ${stateFile}` });
+  return seen && { ...seen, state: parseState(seen.state) };
 }
 
 export type Answer =

@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { makePrivateFolder } from "../../base/machine/private-files.ts";
+import { installIdPath } from "../reach/ask.ts";
 
 /** What the installed host starts its life with. The owner is root: the receiving tar runs with --no-same-owner. */
 export interface ExtraFile {
@@ -29,7 +30,6 @@ export interface Delivery {
 }
 
 export const ageKeyPath = "/var/lib/sops-nix/key.txt";
-export const installIdPath = "/var/lib/clawdlets/install-id";
 const hostKeyPath = "/etc/ssh/ssh_host_ed25519_key";
 
 /** Every file that goes to the host outside the Nix store, with its exact mode. */

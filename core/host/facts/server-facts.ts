@@ -1,4 +1,5 @@
 import { type ActivationState, lookAtActivation } from "../activation/orders.ts";
+import { askHost, questions } from "../reach/ask.ts";
 import type { SshRoute } from "../reach/ssh.ts";
 
 type Run = (command: string) => Promise<{ exitCode: number; stdout: string; stderr: string }>;
@@ -18,33 +19,29 @@ export interface ServerFacts {
   activation: ActivationState | null;
 }
 
-const separator = "--clawdlets--";
+type Asked = keyof typeof questions | "nextSystem" | "state" | "failed" | `bot ${string}`;
 
-/** Reads what a host says of itself with no more than the admin's login. */
+/** Reads what a host says of itself with no more than the admin's login. @throws when `run` returns ssh's own failure */
 export async function readFacts(
   { route, run, signal }: { route: SshRoute; run: Run; signal: AbortSignal },
   bots: readonly string[],
 ): Promise<ServerFacts> {
-  const questions = [
-    "readlink -f /run/current-system",
-    "readlink -f /nix/var/nix/profiles/system",
-    "cat /proc/sys/kernel/random/boot_id",
-    "cat /var/lib/clawdlets/install-id",
-    "systemctl is-system-running",
-    "systemctl list-units --failed --plain --no-legend",
-    ...bots.map((bot) => `systemctl is-active clawdbot-${bot}.service`),
-  ];
-  const { stdout } = await run(questions.join(`; echo ${separator}; `));
-  const answers = stdout.split(separator).map((part) => part.trim());
-  const [systemPath = "", nextSystem = "", bootId = "", installId = "", state = "", failed = "", ...active] = answers;
+  const seen = await askHost<Asked>(run, {
+    ...questions,
+    nextSystem: "readlink -f /nix/var/nix/profiles/system",
+    state: "systemctl is-system-running",
+    failed: "systemctl list-units --failed --plain --no-legend",
+    ...Object.fromEntries(bots.map((bot) => [`bot ${bot}`, `systemctl is-active clawdbot-${bot}.service`])),
+  });
+  if (!seen) throw new Error("no session on the host");
   return {
-    systemPath,
-    nextSystem,
-    bootId,
-    installId,
-    state,
-    failed: failed.split("\n").flatMap((line) => line.split(/\s+/)[0] || []),
-    bots: Object.fromEntries(bots.map((bot, index) => [bot, active[index] ?? "unknown"])),
+    systemPath: seen.systemPath,
+    nextSystem: seen.nextSystem,
+    bootId: seen.bootId,
+    installId: seen.installId,
+    state: seen.state,
+    failed: seen.failed.split("\n").flatMap((line) => line.split(/\s+/)[0] || []),
+    bots: Object.fromEntries(bots.map((bot) => [bot, seen[`bot ${bot}`] || "unknown"])),
     activation: (await lookAtActivation(route, signal))?.state ?? null,
   };
 }

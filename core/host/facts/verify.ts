@@ -1,6 +1,8 @@
 import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
-import { type ExtraFile, installIdPath } from "../delivery/extra-files.ts";
+import { shellQuoted } from "../../base/wording.ts";
+import type { ExtraFile } from "../delivery/extra-files.ts";
+import { askHost, questions } from "../reach/ask.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 
 /** What an installed host says of itself. */
@@ -11,18 +13,13 @@ export interface HostSeen {
   bootId: string;
 }
 
-const separator = "--clawdlets--";
-
 /**
  * Reads the host's marker, running system and boot over an authenticated session, needing no more than the admin's login.
  * @returns undefined when no login is possible (yet)
  */
 export async function lookAtHost(route: SshRoute, signal: AbortSignal): Promise<HostSeen | undefined> {
-  const command = `cat ${installIdPath}; echo ${separator}; readlink -f /run/current-system; echo ${separator}; cat /proc/sys/kernel/random/boot_id`;
-  const { exitCode, stdout } = await ssh(route, command, { timeoutSeconds: 20, signal });
-  if (exitCode === 255) return undefined;
-  const [installId = "", systemPath = "", bootId = ""] = stdout.split(separator).map((part) => part.trim());
-  return { installId, systemPath, bootId };
+  const { installId, systemPath, bootId } = questions;
+  return askHost((command) => ssh(route, command, { timeoutSeconds: 20, signal }), { installId, systemPath, bootId });
 }
 
 /** Paths of one command, in characters: an argument may have 128 KiB, and the tree of an operator may be large. */
@@ -44,7 +41,7 @@ export async function checkDelivered(
   const seen = new Map<string, string>();
   const closed: string[] = [];
   for (const paths of inBatches(files.map(({ path }) => path))) {
-    const words = paths.map((path) => `'${path.replaceAll("'", `'\\''`)}'`).join(" ");
+    const words = paths.map(shellQuoted).join(" ");
     const command = `LC_ALL=C stat -c '%a %u %g %n' ${words}`;
     const { stdout, stderr } = await ssh(route, command, { timeoutSeconds: 20, signal });
     for (const line of stdout.split("\n")) {

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { cleanEnvironment } from "../../base/machine/environment.ts";
 import { run } from "../../base/machine/run.ts";
+import { shellQuoted } from "../../base/wording.ts";
 
 /** One authenticated way to one host: which key it must show, which key we show. */
 export interface SshRoute {
@@ -75,7 +76,7 @@ export async function ssh(
 export function writeSshWrappers(folder: string, route: Pick<SshRoute, "alias" | "knownHosts" | "port">): void {
   for (const program of ["ssh", "scp"]) {
     const file = join(folder, program);
-    const options = strictOptions(route).map((option) => `'${option.replaceAll("'", `'\\''`)}'`);
+    const options = strictOptions(route).map(shellQuoted);
     writeFileSync(file, `#!/bin/sh\nexec ${realPathOf(program)} ${options.join(" ")} "$@"\n`, { mode: 0o700 });
     chmodSync(file, 0o700);
   }

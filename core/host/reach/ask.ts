@@ -1,0 +1,29 @@
+import type { SshResult } from "./ssh.ts";
+
+/** Names one installation on one server. */
+export const installIdPath = "/var/lib/clawdlets/install-id";
+
+const separator = "--clawdlets--";
+
+/**
+ * Runs several commands in one session on a host.
+ * @param run runs one shell command there; 255 is ssh's own failure
+ * @returns what each printed, trimmed; undefined when no login is possible (yet)
+ */
+export async function askHost<Key extends string>(
+  run: (command: string) => Promise<SshResult>,
+  commands: Readonly<Record<Key, string>>,
+): Promise<Record<Key, string> | undefined> {
+  const { exitCode, stdout } = await run(Object.values(commands).join(`; echo ${separator}; `));
+  if (exitCode === 255) return undefined;
+  const answers = stdout.split(separator).map((part) => part.trim());
+  const keys = Object.keys(commands) as Key[];
+  return Object.fromEntries(keys.map((key, index) => [key, answers[index] ?? ""])) as Record<Key, string>;
+}
+
+/** What more than one command asks of a host; needs no more than the admin's login. */
+export const questions = {
+  systemPath: "readlink -f /run/current-system",
+  bootId: "cat /proc/sys/kernel/random/boot_id",
+  installId: `cat ${installIdPath}`,
+} as const;
