@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { deliverOver } from "../../core/host/delivery/send-secrets.ts";
-import { isInstalled, routeToHost } from "../../core/host/reach/admin-route.ts";
+import { findRoute, isInstalled, noRoute } from "../../core/host/reach/route.ts";
 import type { Layout } from "../../core/project/layout.ts";
 import type { Deliver } from "../../core/project/secrets/deliver.ts";
 import { loadHost } from "../../core/project/settings/host.ts";
@@ -45,5 +45,7 @@ export function rotateCommand(): Command {
 async function delivery(layout: Layout, host: string): Promise<Deliver> {
   const { settings, local } = loadHost(layout, host, process.env, { token: false });
   const signal = stopSignal();
-  return deliverOver(await routeToHost({ layout, settings, local, signal }), host, signal);
+  const found = await findRoute({ layout, settings, local, signal });
+  if (!found.route) throw noRoute(host, found, "If the host no longer exists, pass --not-installed.");
+  return deliverOver(found.route, host, signal);
 }

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { SettingsError } from "../../core/base/errors.ts";
 import { deliverOver } from "../../core/host/delivery/send-secrets.ts";
-import { routeToHost } from "../../core/host/reach/admin-route.ts";
+import { findRoute, noRoute } from "../../core/host/reach/route.ts";
 import { checkLocalFolder } from "../../core/project/hygiene.ts";
 import { checkHostSecrets } from "../../core/project/secrets/check.ts";
 import { ciphertextOf } from "../../core/project/secrets/ciphertext.ts";
@@ -46,8 +46,9 @@ export function syncCommand(): Command {
         return;
       }
       const signal = stopSignal();
-      const route = await routeToHost({ layout, settings, local, signal });
-      const { changed, recipient } = await deliverOver(route, host, signal)({ files });
+      const found = await findRoute({ layout, settings, local, signal });
+      if (!found.route) throw noRoute(host, found, "Nothing was sent.");
+      const { changed, recipient } = await deliverOver(found.route, host, signal)({ files });
       say(
         changed
           ? `${host}: has the secrets that are here; its services were told`

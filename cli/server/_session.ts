@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { UserError } from "../../core/base/errors.ts";
 import { cleanEnvironment } from "../../core/base/machine/environment.ts";
-import { anyRoute } from "../../core/host/activation/rebuild.ts";
+import { findRoute, noRoute } from "../../core/host/reach/route.ts";
 import { type SshRoute, ssh, strictOptions } from "../../core/host/reach/ssh.ts";
 import { findLayout, type Layout } from "../../core/project/layout.ts";
 import { type HostSettings, type LocalSettings, loadHost } from "../../core/project/settings/host.ts";
@@ -48,11 +48,9 @@ export async function withSession<T>(options: ServerOptions, work: (session: Ses
     return work({ ...reach, host, route, run });
   };
   if (options.window) return behindWindow(reach, 10, withRoute);
-  const route = await anyRoute(reach);
-  if (route) return withRoute(route);
-  throw new UserError(
-    `${host}: no way to the host: the tailnet has no machine "${host}" that is online. Is this machine in it ("tailscale status")? A host with public ssh is reached with --window; any other has its console.`,
-  );
+  const found = await findRoute(reach);
+  if (found.route) return withRoute(found.route);
+  throw noRoute(host, found, "If the host lets ssh in publicly, pass --window; otherwise use its console.");
 }
 
 /** Hands this terminal to ssh: what it prints comes as it is, and Ctrl-C or SIGTERM ends it. @returns its exit code */

@@ -1,7 +1,7 @@
 import { UserError } from "../../core/base/errors.ts";
 import { createHetzner } from "../../core/base/hetzner/client.ts";
 import { readJournal } from "../../core/host/journal.ts";
-import { adminRoute } from "../../core/host/reach/admin-route.ts";
+import { adminRoute } from "../../core/host/reach/route.ts";
 import type { SshRoute } from "../../core/host/reach/ssh.ts";
 import { type Closed, closedInWords } from "../../core/host/window/close-and-prove.ts";
 import { whileOpen } from "../../core/host/window/window-by-hand.ts";

@@ -1,15 +1,16 @@
 import { createHash, randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
+import { poll } from "../../base/wait-until.ts";
 import { deliverOver } from "../delivery/send-secrets.ts";
+import { noRoute, type RouteOrReason } from "../reach/route.ts";
 import type { SshRoute } from "../reach/ssh.ts";
 import { type ActivationState, giveOrder, lookAtActivation, refusedOrder, type Sight } from "./orders.ts";
 
 export interface Activation {
   host: string;
-  /** The way in, looked for anew at each connection; undefined while there is none. @throws UserError where there can be none */
-  route: () => Promise<SshRoute | undefined>;
+  /** Finds the way in; asked before each connection, since the switch may change it. */
+  route: () => Promise<RouteOrReason>;
   /** 40 hex digits, of the branch that the host's configuration names; `newest` for its newest commit, `previous` for the generation before. */
   rev: string;
   /** Ciphertext by secret name, sent before the switch. Undefined leaves the host's as they are. */
@@ -48,8 +49,9 @@ export async function activate(activation: Activation): Promise<Activated> {
   const id = randomBytes(8).toString("hex");
   const token = randomBytes(32).toString("hex");
   const sum = createHash("sha256").update(token).digest("hex");
-  const route = await activation.route();
-  if (route === undefined) throw new UserError(`${host}: no way to the host. Nothing was changed.`);
+  const found = await activation.route();
+  if (!found.route) throw noRoute(host, found, "Nothing was changed.");
+  const { route } = found;
   await prepare(activation, route, `prepare ${id} ${sum} ${activation.deadlineSeconds}`);
   activation.report("prepared: from here on the host goes back by itself unless it is confirmed");
   try {
@@ -101,11 +103,13 @@ type Seen = Omit<Activated, "host" | "secretsChanged">;
 async function followed(activation: Activation, id: string, token: string): Promise<Seen> {
   const { signal, report, deadlineSeconds, limits = defaults } = activation;
   let told = "";
-  let patience = performance.now() + (limits.build + deadlineSeconds + limits.silence) * 1000;
+  const seconds = limits.build + deadlineSeconds + limits.silence;
+  let patience = performance.now() + seconds * 1000;
   let last: ActivationState | undefined;
-  while (performance.now() < patience) {
-    signal.throwIfAborted();
-    const route = await activation.route().catch(() => undefined);
+  const follow = async () => {
+    if (performance.now() >= patience) throw unseen(activation, last);
+    const found = await activation.route().catch(() => undefined);
+    const route = found?.route;
     const sight = route && (await lookAtActivation(route, signal, patienceOf(activation)));
     const state = sight?.state;
     if (route && sight && state) {
@@ -122,9 +126,11 @@ async function followed(activation: Activation, id: string, token: string): Prom
       if (state.phase === "done") return ended(activation, sight, state);
       if (state.phase === "waiting" && isWanted(sight, state)) await say(`confirm ${id} ${token}`);
     }
-    await sleep(pauseMs, undefined, { signal });
-  }
-  throw unseen(activation, last);
+    return undefined;
+  };
+  const result = await poll(follow, { seconds, pauseMs, signal });
+  if (!result) throw unseen(activation, last);
+  return result;
 }
 
 /** Seconds for one connection: one that the switch has cut without a word may not use up the time that there is. */

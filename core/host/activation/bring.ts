@@ -3,9 +3,10 @@ import { ciphertextHere } from "../../project/secrets/ciphertext.ts";
 import { commitOf, revisionOf } from "../flake/commits.ts";
 import { resolveFlake } from "../flake/flake.ts";
 import { readJournal } from "../journal.ts";
+import { findRoute } from "../reach/route.ts";
 import type { Activated } from "./activate.ts";
 import { lookAtActivation } from "./orders.ts";
-import { anyRoute, type Rebuild, rebuild } from "./rebuild.ts";
+import { type Rebuild, rebuild } from "./rebuild.ts";
 import { noCiphertext } from "./wanted.ts";
 
 export interface Bring extends Omit<Rebuild, "rev" | "secrets"> {
@@ -34,7 +35,7 @@ async function installedWith(request: Bring, rev: string): Promise<Activated | u
   const journal = readJournal(hostLayoutOf(layout, host).journal);
   if (journal?.state !== "done" || journal.flake === undefined || revisionOf(journal.flake) !== rev) return undefined;
   if (ciphertext !== noCiphertext && ciphertext !== journal.ciphertext) return undefined;
-  const route = await anyRoute(request);
+  const { route } = await findRoute(request);
   const sight = route && (await lookAtActivation(route, signal));
   if (!sight || sight.state !== undefined || sight.systemPath !== journal.systemPath) return undefined;
   const { systemPath, bootId } = sight;

@@ -5,10 +5,8 @@ import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
 import { commitOf } from "../flake/commits.ts";
 import { resolveFlake } from "../flake/flake.ts";
-import { readJournal } from "../journal.ts";
-import { adminRoute } from "../reach/admin-route.ts";
+import { findRoute } from "../reach/route.ts";
 import type { SshRoute } from "../reach/ssh.ts";
-import { tailnetAddress } from "../reach/tailnet.ts";
 import { type Activated, activate } from "./activate.ts";
 
 export interface Rebuild {
@@ -17,7 +15,7 @@ export interface Rebuild {
   local: LocalSettings;
   /** Public IPv4 address, where whoever asks knows it. @default that of the installation this machine knows of */
   address?: string;
-  /** The way in, where it is another than {@link anyRoute}'s. */
+  /** The way in, where it is another than {@link findRoute}'s. */
   route?: SshRoute;
   /** 40 hex digits, `newest` or `previous`; left out: what the settings' flake is at now. */
   rev?: string;
@@ -43,7 +41,7 @@ export async function rebuild(request: Rebuild): Promise<Activated> {
     return await activate({
       host,
       rev,
-      route: async () => request.route ?? anyRoute(request),
+      route: async () => (request.route ? { route: request.route } : findRoute(request)),
       secrets: request.secrets,
       deadlineSeconds: request.deadlineSeconds ?? settings.rebuild.deadline,
       signal: AbortSignal.any([signal, lost.signal]),
@@ -52,22 +50,6 @@ export async function rebuild(request: Rebuild): Promise<Activated> {
   } finally {
     await release();
   }
-}
-
-/** The tailnet's way where there is one, the public address where that is exposed; undefined while there is neither. */
-export async function anyRoute({
-  layout,
-  settings,
-  local,
-  address: known,
-  signal,
-}: Pick<Rebuild, "layout" | "settings" | "local" | "address" | "signal">): Promise<SshRoute | undefined> {
-  const reach = { layout, settings, local };
-  const address = settings.tailnet === "tailscale" ? await tailnetAddress(local, settings.host, signal) : undefined;
-  if (address !== undefined) return adminRoute(reach, address);
-  if (settings.tailnet === "tailscale" && settings.sshExposure === "tailnet") return undefined;
-  const publicAddress = known ?? readJournal(hostLayoutOf(layout, settings.host).journal)?.address;
-  return publicAddress === undefined ? undefined : adminRoute(reach, publicAddress);
 }
 
 /** Taking what was built elsewhere would make root of whoever holds admin's key, unless the host could check a signature. */

@@ -1,7 +1,7 @@
-import { adminRoute } from "../reach/admin-route.ts";
 import { askHostKey } from "../reach/host-key.ts";
+import { findRoute } from "../reach/route.ts";
 import type { SshRoute } from "../reach/ssh.ts";
-import { tailnetAddress } from "../reach/tailnet.ts";
+import { tailnetAddresses } from "../reach/tailnet.ts";
 import type { InstallRequest } from "../request.ts";
 import { type HostSeen, lookAtHost } from "./verify.ts";
 
@@ -14,22 +14,15 @@ type Reach = Pick<InstallRequest, "layout" | "settings" | "local" | "facts" | "s
  * @returns undefined when no login is possible (yet)
  */
 export async function lookByAnyWay(reach: Reach): Promise<{ route: SshRoute; seen: HostSeen } | undefined> {
-  const { settings, local, facts, signal } = reach;
-  const tailnet = settings.tailnet === "tailscale" ? await tailnetAddress(local, settings.host, signal) : undefined;
-  for (const address of [tailnet, facts.address]) {
-    if (address === undefined) continue;
-    const route = adminRoute(reach, address);
-    const seen = await lookAtHost(route, signal);
-    if (seen) return { route, seen };
-  }
-  return undefined;
+  const { route } = await findRoute({ ...reach, address: reach.facts.address, isWindowOpen: true });
+  const seen = route && (await lookAtHost(route, reach.signal));
+  return seen && { route, seen };
 }
 
 /** Whether the host shows its final key over the tailnet. Another machine of its name there shows another key. */
 export async function answersOverTailnet({ settings, local, signal }: Reach): Promise<boolean> {
   if (settings.tailnet !== "tailscale") return false;
-  const address = await tailnetAddress(local, settings.host, signal);
-  if (address === undefined) return false;
-  const answer = await askHostKey({ address, port: local.sshPort }, { final: settings.sshHostKey }, signal);
-  return answer.kind === "final";
+  const addresses = await tailnetAddresses(local, settings.host, signal);
+  const ask = (address: string) => askHostKey({ address, port: local.sshPort }, { final: settings.sshHostKey }, signal);
+  return (await Promise.all(addresses.map(ask))).some(({ kind }) => kind === "final");
 }

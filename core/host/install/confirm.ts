@@ -3,15 +3,14 @@ import { exitCodes } from "../../base/exit-codes.ts";
 import { waitUntil } from "../../base/wait-until.ts";
 import type { Layout } from "../../project/layout.ts";
 import { requiredSecrets } from "../../project/secrets/plan.ts";
-import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
+import type { HostSettings } from "../../project/settings/host.ts";
 import { readDelivery } from "../delivery/delivery.ts";
 import { extraFilesOf } from "../delivery/extra-files.ts";
 import { lookByAnyWay } from "../facts/installed-host.ts";
 import { checkDelivered, type HostSeen } from "../facts/verify.ts";
-import { adminRoute } from "../reach/admin-route.ts";
 import { namesOf, pinHostKey } from "../reach/known-hosts.ts";
+import { findRoute, type Reach } from "../reach/route.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
-import { tailnetAddress } from "../reach/tailnet.ts";
 import type { Installation, InstallRequest } from "../request.ts";
 import { bootstrapRoute } from "./bootstrap-keys.ts";
 
@@ -111,26 +110,29 @@ async function confirmSecrets({ settings, signal }: Installation, route: SshRout
 
 /** What it takes to reach a host over the tailnet. */
 export interface TailnetReach {
-  layout: Pick<Layout, "knownHosts">;
+  layout: Layout;
   settings: Pick<HostSettings, "host">;
-  local: Pick<LocalSettings, "tailscale" | "endpoint" | "token" | "sshPort" | "sshPubkeyFile">;
+  local: Reach["local"];
   signal: AbortSignal;
 }
 
 /** Waits for a session over the tailnet under the same pinned key: the way in that stays. */
-export async function confirmTailnet(reach: TailnetReach, seconds: number = limits.tailnet): Promise<string> {
-  const { settings, local, signal } = reach;
+export async function confirmTailnet(
+  { layout, settings: { host }, local, signal }: TailnetReach,
+  seconds: number = limits.tailnet,
+): Promise<string> {
+  const settings = { host, tailnet: "tailscale", sshExposure: "tailnet" } as const;
   return waitUntil(
     async () => {
-      const address = await tailnetAddress(local, settings.host, signal);
-      if (address === undefined) return undefined;
-      const { exitCode } = await ssh(adminRoute(reach, address), "true", { timeoutSeconds: 20, signal });
-      return exitCode === 0 ? address : undefined;
+      const { route } = await findRoute({ layout, settings, local, signal });
+      if (!route) return undefined;
+      const { exitCode } = await ssh(route, "true", { timeoutSeconds: 20, signal });
+      return exitCode === 0 ? route.address : undefined;
     },
     {
       seconds,
       pauseMs: 500,
-      waitedFor: `${settings.host}: no ssh session over the tailnet`,
+      waitedFor: `${host}: no ssh session over the tailnet`,
       advice:
         'Is this machine in the tailnet ("tailscale status")? Was the auth key still valid? On the host\'s console: journalctl -u tailscaled. No port is opened for this.',
       signal,

@@ -7,6 +7,7 @@ import type { LocalSettings } from "../../project/settings/host.ts";
 
 const peer = z.object({
   HostName: z.string(),
+  /** `web-1.tail1234.ts.net.`: unique in the tailnet, unlike the host name. */
   DNSName: z.string().default(""),
   TailscaleIPs: z.array(z.string()).nullish(),
   Online: z.boolean().default(false),
@@ -17,23 +18,26 @@ const peer = z.object({
 const status = z.object({ Peer: z.record(z.string(), peer).nullish() });
 
 /**
- * The tailnet address of a host, as this machine's tailscale knows it. The name must fit exactly: a machine that was made
- * anew becomes `name-1` beside its dead predecessor (tailscale/tailscale#18921).
- * @returns undefined while the host has not joined
+ * Every tailnet address that may be a host's, as this machine's tailscale knows them, IPv4 first. Any machine can call itself
+ * by the host's name, and a host that was made again becomes `name-1` in DNS beside its dead predecessor
+ * (tailscale/tailscale#18921): only the pinned key tells which of them is the host.
+ * @returns an empty list while the host has not joined
  */
-export async function tailnetAddress(
+export async function tailnetAddresses(
   local: Pick<LocalSettings, "tailscale" | "endpoint" | "token">,
   host: string,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<string[]> {
   // The emulator's stand-in for tailscale has to ask the emulator; the real one is told nothing of Hetzner.
   const standIn = isOnThisMachine(local.endpoint);
   const env = cleanEnvironment(standIn ? { HCLOUD_ENDPOINT: local.endpoint, HCLOUD_TOKEN: local.token } : {});
   const { exitCode, stdout } = await run(local.tailscale, ["status", "--json"], { timeoutSeconds: 20, signal, env });
-  if (exitCode !== 0) return undefined;
+  if (exitCode !== 0) return [];
   const parsed = status.safeParse(parseJsonText(stdout, "tailscale status").value);
-  const peers = Object.values(parsed.data?.Peer ?? {}).filter(
-    ({ Online, Expired, HostName }) => Online && !Expired && HostName === host,
-  );
-  return peers[0]?.TailscaleIPs?.[0];
+  const addresses = Object.values(parsed.data?.Peer ?? {})
+    .filter(({ Online, Expired }) => Online && !Expired)
+    .filter(({ HostName, DNSName }) => HostName === host || DNSName.split(".")[0] === host)
+    .flatMap(({ TailscaleIPs }) => TailscaleIPs ?? []);
+  const isIpv6 = (address: string) => address.includes(":");
+  return [...addresses.filter((address) => !isIpv6(address)), ...addresses.filter(isIpv6)];
 }

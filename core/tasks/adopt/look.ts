@@ -7,10 +7,9 @@ import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
 import { HetznerApiError } from "../../base/hetzner/errors.ts";
 import { lookAtHost } from "../../host/facts/verify.ts";
 import { inWords, plain } from "../../host/lockdown/firewalls.ts";
-import { adminRoute } from "../../host/reach/admin-route.ts";
 import { shownHostKey } from "../../host/reach/host-key.ts";
 import { knownHostsLine } from "../../host/reach/known-hosts.ts";
-import { tailnetAddress } from "../../host/reach/tailnet.ts";
+import { adminRoute, candidateAddresses } from "../../host/reach/route.ts";
 import type { Layout } from "../../project/layout.ts";
 import { declaredRules } from "../../project/settings/declared-rules.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
@@ -119,17 +118,18 @@ function undeclaredRules({ settings, local }: AdoptRequest, rules: Parameters<ty
  * @throws UserError where nothing answers, or only by a way that the next `up` closes
  */
 export async function runningKey(
-  { settings, local, signal }: AdoptRequest,
+  request: AdoptRequest,
   { address }: Adoptable,
 ): Promise<{ address: string; key: string }> {
+  const { settings, local, signal } = request;
   const { host } = settings;
-  const tailnet = settings.tailnet === "tailscale" ? await tailnetAddress(local, host, signal) : undefined;
+  const { tailnet, exposed } = await candidateAddresses({ ...request, address, isWindowOpen: true });
   const staysOpen = settings.sshExposure === "public";
-  const tried = [tailnet, address].filter((each) => each !== undefined);
+  const tried = [...tailnet, ...exposed];
   for (const each of tried) {
     const key = await shownHostKey({ address: each, port: local.sshPort }, signal);
     if (key === undefined) continue;
-    if (each === tailnet || staysOpen) return { address: each, key };
+    if (tailnet.includes(each) || staysOpen) return { address: each, key };
     throw new UserError(
       `${host}: answers at ${each} only, and not in the tailnet, which is its one way in once the next up has closed its firewall (sshExposure is "${settings.sshExposure}"). Bring the host or this machine into the tailnet ("tailscale status"), or set clawdlets:sshExposure to "public". Nothing was changed.`,
       { exitCode: exitCodes.install },

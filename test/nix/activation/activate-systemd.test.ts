@@ -18,7 +18,7 @@ async function change(
   rev: string,
   report: (text: string) => void = () => undefined,
 ): Promise<Activated | UserError> {
-  const way = { host: "web-1", route: async () => host.route, rev, deadlineSeconds: 15, report, signal };
+  const way = { host: "web-1", route: async () => ({ route: host.route }), rev, deadlineSeconds: 15, report, signal };
   return await activate({ ...way, limits: { build: 60, silence: 60 } }).catch((error: unknown) => {
     if (error instanceof UserError) return error;
     throw error;

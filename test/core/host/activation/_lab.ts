@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { type Demo, prepareDemo } from "../../../../cli/demo/prepare.ts";
-import { anyRoute } from "../../../../core/host/activation/rebuild.ts";
 import { deliverOver } from "../../../../core/host/delivery/send-secrets.ts";
 import { readFacts } from "../../../../core/host/facts/server-facts.ts";
 import { readBootstrapKeys } from "../../../../core/host/install/bootstrap-keys.ts";
 import { install } from "../../../../core/host/install/install.ts";
 import { installIdOf } from "../../../../core/host/install/install-id.ts";
 import { bootstrapUserData } from "../../../../core/host/install/user-data.ts";
+import { findRoute } from "../../../../core/host/reach/route.ts";
 import { ssh } from "../../../../core/host/reach/ssh.ts";
 import { hostLayoutOf } from "../../../../core/project/layout.ts";
 import { ciphertextOf } from "../../../../core/project/secrets/ciphertext.ts";
@@ -98,7 +98,7 @@ export class ActivationLab {
     const { layout, host } = this.demo;
     const { signal } = new AbortController();
     const { settings, local } = loadHost(layout, host, this.environment);
-    const route = await anyRoute({ layout, settings, local, signal });
+    const { route } = await findRoute({ layout, settings, local, signal });
     if (!route) throw new Error("no way to the host");
     return { route, signal };
   }

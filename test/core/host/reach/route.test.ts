@@ -1,0 +1,114 @@
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import ssh2 from "ssh2";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { publicKeyOf, replaceSshKey } from "../../../../core/base/machine/ssh-keys.ts";
+import { knownHostsLine } from "../../../../core/host/reach/known-hosts.ts";
+import { findRoute, noRoute, type Reach } from "../../../../core/host/reach/route.ts";
+import { layoutOf } from "../../../../core/project/layout.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "clawdlets-route-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const layout = layoutOf(folder);
+const key = (name: string) => join(folder, name);
+for (const name of ["pinned", "foreign", "operator"]) await replaceSshKey(key(name), name);
+mkdirSync(layout.dir, { recursive: true, mode: 0o700 });
+writeFileSync(layout.knownHosts, knownHostsLine(["web-1"], publicKeyOf(key("pinned"))), { mode: 0o600 });
+
+const servers: ssh2.Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+/** An ssh server that lets everyone in, under one of the keys. @returns its port */
+async function listen(address: string, hostKey: "pinned" | "foreign", port = 0): Promise<number> {
+  const server = new ssh2.Server({ hostKeys: [readFileSync(key(hostKey))] }, (client) => {
+    client.on("error", () => client.end());
+    client.on("authentication", (attempt) => attempt.accept());
+    client.on("session", (accept) =>
+      accept().on("exec", (acceptExec) => {
+        const channel = acceptExec();
+        channel.exit(0);
+        channel.end();
+      }),
+    );
+  });
+  servers.push(server);
+  server.listen(port, address);
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
+}
+
+/** A machine whose tailnet lists these addresses under the host's name. */
+function reach(tailnetAddresses: string[], sshPort: number, more: Partial<Reach["settings"]> = {}): Reach {
+  const tailscale = join(folder, "tailscale");
+  const peers = tailnetAddresses.map((address) => ({ HostName: "web-1", TailscaleIPs: [address], Online: true }));
+  const status = JSON.stringify({ Peer: Object.fromEntries(peers.entries()) });
+  writeFileSync(tailscale, `#!/bin/sh\necho '${status}'\n`, { mode: 0o700 });
+  return {
+    layout,
+    settings: { host: "web-1", tailnet: "tailscale", sshExposure: "tailnet", ...more },
+    local: {
+      tailscale,
+      endpoint: "https://api.hetzner.cloud/v1",
+      token: "",
+      sshPort,
+      sshPubkeyFile: `${key("operator")}.pub`,
+    },
+    signal: AbortSignal.timeout(20_000),
+  };
+}
+
+describe("the route to a host", () => {
+  it("is to the machine with the pinned key, of several with its name", async () => {
+    const port = await listen("127.0.0.1", "foreign");
+    await listen("127.0.0.2", "pinned", port);
+    expect((await findRoute(reach(["127.0.0.1", "127.0.0.3", "127.0.0.2"], port))).route?.address).toBe("127.0.0.2");
+  });
+
+  it("is over the public address where no machine in the tailnet has the pinned key, and the stack exposes ssh", async () => {
+    const port = await listen("127.0.0.1", "foreign");
+    await listen("127.0.0.2", "pinned", port);
+    const request = { ...reach(["127.0.0.1"], port, { sshExposure: "public" }), address: "127.0.0.2" };
+    expect((await findRoute(request)).route?.address).toBe("127.0.0.2");
+    const closed = { ...request, settings: { ...request.settings, sshExposure: "tailnet" as const } };
+    expect((await findRoute({ ...closed, isWindowOpen: true })).route?.address).toBe("127.0.0.2");
+    expect((await findRoute(closed)).route?.address).toBe("127.0.0.1"); // The only one: ssh itself refuses its key.
+  });
+
+  it("is over the public address of a host without a tailnet", async () => {
+    const request = { ...reach([], 22, { tailnet: "none" }), address: "203.0.113.7" };
+    expect((await findRoute(request)).route).toMatchObject({ address: "203.0.113.7", user: "admin", alias: "web-1" });
+  });
+
+  it("has a reason where there is none", async () => {
+    const port = await listen("127.0.0.1", "foreign");
+    expect(await findRoute(reach([], port))).toEqual({ code: "not-in-tailnet", tried: [] });
+    expect(await findRoute(reach([], port, { tailnet: "none" }))).toEqual({ code: "address-unknown", tried: [] });
+    const wrongKey = await findRoute(reach(["127.0.0.1", "127.0.0.3"], port));
+    expect(wrongKey).toEqual({ code: "no-session", tried: ["127.0.0.1", "127.0.0.3"] });
+  });
+});
+
+describe("the error for a host without a route", () => {
+  it.each([
+    [
+      { code: "not-in-tailnet", tried: [] } as const,
+      'web-1: no way to the host: the tailnet has no machine "web-1" that is online. Is this machine in the tailnet ("tailscale status")? Nothing was changed.',
+    ],
+    [
+      { code: "address-unknown", tried: [] } as const,
+      "web-1: no way to the host: its address is unknown, because it was not installed from this machine. Nothing was changed.",
+    ],
+    [
+      { code: "no-session", tried: ["100.64.0.1", "100.64.0.2"] } as const,
+      'web-1: no way to the host: no ssh session under its pinned key at 100.64.0.1 or 100.64.0.2. Does another machine in the tailnet use its name ("tailscale status")? Nothing was changed.',
+    ],
+  ])("says why, then what to do: $code", (reason, text) => {
+    expect(noRoute("web-1", reason, "Nothing was changed.").message).toBe(text);
+  });
+});
