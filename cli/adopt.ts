@@ -36,14 +36,14 @@ interface Options {
 /** `clawdlets adopt`: a host that upstream's OpenTofu made becomes a stack of this project. */
 export function adoptCommand(): Command {
   return new Command("adopt")
-    .option("--host <name>", "the host; left out: the only one")
+    .option("--host <name>", "the host; optional if there is only one")
     .option("--tfstate <file>", "OpenTofu's state", tofuStateFile)
-    .option("--host-key <fingerprint>", "the running host's key, SHA256:…; with --yes instead of being asked")
-    .option("--yes", "do not ask")
-    .option("--json", "one JSON object on stdout")
+    .option("--host-key <fingerprint>", "the running host's key, SHA256:…; with --yes, skips the question")
+    .option("--yes", "do not ask for confirmation")
+    .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nFirst: clawdlets init --host NAME, which makes the stack file. The fingerprint is shown on the host's console by\n  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\n\nExamples:\n  clawdlets adopt --host web-1\n  clawdlets adopt --host web-1 --yes --host-key SHA256:tCVv…\n",
+      "\nRun clawdlets init --host NAME first: it creates the stack file. To see the fingerprint, run this on the host's console:\n  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub\n\nExamples:\n  clawdlets adopt --host web-1\n  clawdlets adopt --host web-1 --yes --host-key SHA256:tCVv…\n",
     )
     .action(adopt);
 }

@@ -1,188 +1,229 @@
 import type { Command } from "commander";
 
-/** A command: what the overview says of it, and the module that has its options and does its work. */
+/** A command: its texts, and the module that holds its options and its action. */
 export interface CommandEntry {
-  about: string;
+  /** A verb and a short object, one line of the overview. */
+  summary: string;
+  /** First paragraph of the command's own help. @default `summary` */
+  about?: string;
   load: () => Promise<Command>;
 }
 
-/** Commands below one word, as `secrets edit`. */
+/** Subcommands of one word, such as `secrets edit`. */
 export interface CommandGroup {
-  about: string;
+  summary: string;
   commands: Readonly<Record<string, CommandEntry>>;
-  /** Run before each of them. */
+  /** Runs before each subcommand. */
   before?: () => Promise<void>;
 }
 
 /**
- * Every command, by the heading of the overview. A module is loaded only when its command is run or asked for its help: `--help`
- * needs none of them, and `install` should not wait for the engine's library.
+ * Every command, by its heading in the overview. Lazy loading: a module is loaded only when its command runs or shows its help, so
+ * that `--help` loads none and `install` does not wait for the engine's library.
  */
 export const commands: Readonly<Record<string, Readonly<Record<string, CommandEntry | CommandGroup>>>> = {
-  "Begin:": {
+  "Getting started:": {
     demo: {
-      about: "from nothing to a locked-down host on the embedded Hetzner: no account, no cost, everything in .demo/",
+      summary: "set up a locked-down host on an emulated Hetzner",
+      about:
+        "Set up a locked-down host on an emulated Hetzner Cloud. Needs no account and costs nothing; everything it makes is in .demo/.",
       load: async () => (await import("./demo/index.ts")).demoCommand(),
     },
     init: {
-      about: "make a project's files and a host's keys, secrets and stack file; what is there stays",
+      summary: "create a project and a host's keys and secrets",
+      about: "Create a project's files and one host's keys, secrets and stack file. Existing files are kept.",
       load: async () => (await import("./init.ts")).initCommand(),
     },
     secrets: {
-      about: "keys and secrets of a host: make, check, change, deliver, rotate, restore",
+      summary: "manage a host's keys and secrets",
       before: async () => (await import("./shared/editor.ts")).sweepEdits(),
       commands: {
         init: {
-          about: "make the keys and encrypted secrets a host still lacks; what is there stays",
+          summary: "create missing keys and encrypted secrets",
+          about: "Create the keys and encrypted secrets that a host is missing. Existing ones are kept.",
           load: async () => (await import("./secrets/init.ts")).secretsInitCommand(),
         },
         verify: {
-          about: "check keys, modes, git, recipients, and that each secret decrypts for the host and for you",
+          summary: "check keys, and that every secret decrypts",
+          about: "Check keys, file modes, git and recipients, and that both you and the host can decrypt every secret.",
           load: async () => (await import("./secrets/verify.ts")).verifyCommand(),
         },
         edit: {
-          about: "change one secret: in your editor, from a prompt with --ask, or from standard input",
+          summary: "change one secret",
+          about: "Change one secret in your editor, at a prompt (--ask) or from standard input.",
           load: async () => (await import("./secrets/edit.ts")).editCommand(),
         },
         path: {
-          about: "print where a host's secrets are, on this machine and on the host",
+          summary: "print where a host's secrets are stored",
+          about: "Print where a host's secrets are stored, on this machine and on the host.",
           load: async () => (await import("./secrets/path.ts")).pathCommand(),
         },
         sync: {
-          about: "bring a running host the secrets that are here: ciphertext only, all of them or none",
+          summary: "send local secrets to a running host",
+          about:
+            "Send the local secrets to a running host. Only ciphertext is sent, and either all of it arrives or none.",
           load: async () => (await import("./secrets/sync.ts")).syncCommand(),
         },
         rotate: {
+          summary: "replace a host's age identity",
           about:
-            "give a host a new age identity: encrypt to both, deliver, retire the old one; goes on where it was killed",
+            "Replace a host's age identity: encrypt to both, deliver, then retire the old one. Run it again after an interruption to continue.",
           load: async () => (await import("./secrets/rotate.ts")).rotateCommand(),
         },
         migrate: {
+          summary: "upgrade files of older clawdlets versions",
           about:
-            "bring stack.json of schema 1 or 2, and one file of secrets a host, to today's form; old files stay as .bak",
+            "Upgrade a stack.json of schema 1 or 2 and the old one-file-per-host secrets to the current format. Old files are kept as .bak.",
           load: async () => (await import("./secrets/migrate.ts")).migrateCommand(),
         },
         restore: {
-          about: "put back keys, tokens and other files of .clawdlets from the copy that this machine keeps",
+          summary: "restore lost files of .clawdlets from the copy",
+          about: "Restore keys, tokens and other files of .clawdlets from the copy that this machine keeps.",
           load: async () => (await import("./secrets/restore.ts")).restoreCommand(),
         },
       },
     },
     adopt: {
-      about: "take over a running host that upstream's OpenTofu made: changes nothing at Hetzner or on the host",
+      summary: "take over a host made by upstream's OpenTofu",
+      about: "Take over a running host that upstream's OpenTofu created. Changes nothing at Hetzner or on the host.",
       load: async () => (await import("./adopt.ts")).adoptCommand(),
     },
   },
-  "Hosts as they are declared:": {
+  "Declared hosts:": {
     preview: {
-      about: "show what `up` would do; changes nothing",
+      summary: "show what `up` would change",
+      about: "Show what `up` would change. Read-only.",
       load: async () => (await import("./preview.ts")).previewCommand(),
     },
     up: {
-      about: "create or update hosts: settings, keys and secrets are checked before anything is bought",
+      summary: "create or update hosts",
+      about: "Create or update hosts. Settings, keys and secrets are checked before anything is bought.",
       load: async () => (await import("./up.ts")).upCommand(),
     },
     verify: {
+      summary: "check that hosts are locked down as declared",
       about:
-        "check that hosts are locked down as declared: tailnet, firewalls by the API, TCP/22 by connecting; read-only",
+        "Check that hosts are locked down as declared: asks the tailnet and Hetzner's API, and tries to connect to TCP/22. Read-only.",
       load: async () => (await import("./verify.ts")).verifyCommand(),
     },
     status: {
-      about: "show hosts: addresses, ssh as seen from here, installation, secrets' age, drift, cost a month",
+      summary: "show the state, drift and cost of hosts",
+      about:
+        "Show addresses, whether SSH answers from here, installation, age of the secrets, drift and monthly cost. Read-only.",
       load: async () => (await import("./status.ts")).statusCommand(),
     },
     destroy: {
-      about: "delete a host's server WITH ITS DISK, its firewall and its key; local keys and secrets stay",
+      summary: "delete a host's server AND ITS DISK",
+      about:
+        "Delete a host's server AND ITS DISK, its firewall and its key at Hetzner. Local keys and secrets are kept.",
       load: async () => (await import("./destroy.ts")).destroyCommand(),
     },
   },
   "Running hosts:": {
     rebuild: {
-      about: "bring running hosts to a commit of their repository, with the secrets that are here; never a reinstall",
+      summary: "update running hosts to a commit of their repository",
+      about: "Update running hosts to a commit of their repository, with the local secrets. Never reinstalls.",
       load: async () => (await import("./rebuild.ts")).rebuildCommand(),
     },
     server: {
-      about: "look at and operate a running host",
+      summary: "inspect and operate a running host",
       commands: {
         status: {
-          about: "what the host runs, its bots, failed units, and how its last change ended",
+          summary: "show the system, bots, failed units and last change",
+          about: "Show which system a host runs, its bots, failed units and how its last change ended.",
           load: async () => (await import("./server/status.ts")).statusCommand(),
         },
         logs: {
-          about: "what a bot, or the host's last change, has written to the journal",
+          summary: "print the journal of a bot or of the last change",
           load: async () => (await import("./server/logs.ts")).logsCommand(),
         },
         restart: {
-          about: "restart a bot",
+          summary: "restart a bot",
           load: async () => (await import("./server/restart.ts")).restartCommand(),
         },
         rebuild: {
-          about:
-            "bring running hosts to a commit of their repository, with the secrets that are here; never a reinstall",
+          summary: "update running hosts to a commit of their repository",
+          about: "Update running hosts to a commit of their repository, with the local secrets. Never reinstalls.",
           load: async () => (await import("./rebuild.ts")).rebuildCommand(),
         },
         audit: {
-          about: "whether a running host is as it should be: system, installation, units, bots, secrets; read-only",
+          summary: "check a running host's system, units, bots and secrets",
+          about: "Check that a running host is as declared: system, installation, units, bots and secrets. Read-only.",
           load: async () => (await import("./server/audit.ts")).auditCommand(),
         },
         generations: {
-          about: "list the systems that the host has run, and can go back to",
+          summary: "list the systems the host can roll back to",
           load: async () => (await import("./server/generations.ts")).generationsCommand(),
         },
         rollback: {
-          about: "switch the host to the generation before; taken back if it cannot be reached then",
+          summary: "switch to the previous generation",
+          about:
+            "Switch the host to its previous generation. If it cannot be reached afterwards, it switches back on its own.",
           load: async () => (await import("./server/generations.ts")).rollbackCommand(),
         },
       },
     },
     ssh: {
-      about: "log in to a host as admin, or run a command there, under its pinned key",
+      summary: "log in to a host, or run a command there",
+      about: "Log in to a host as admin, or run a command there. Accepts only the pinned host key.",
       load: async () => (await import("./ssh.ts")).sshCommand(),
     },
   },
-  "When something is wrong:": {
+  "Troubleshooting:": {
     lockdown: {
-      about: "close TCP/22 of a host and show that it is closed; to close needs only the API, neither ssh nor files",
+      summary: "close TCP/22 of a host, and prove it",
+      about:
+        "Close TCP/22 of a host and prove that it is closed. Closing needs only the Hetzner token: no SSH, and no other file.",
       load: async () => (await import("./lockdown.ts")).lockdownCommand(),
     },
     doctor: {
-      about: "look at everything: what was looked at, what was found, how to mend it; changes nothing",
+      summary: "check everything, and say how to fix it",
+      about: "Check the repository, the stack and the hosts, and say what is wrong and how to fix it. Read-only.",
       load: async () => (await import("./doctor.ts")).doctorCommand(),
     },
     window: {
-      about: "open TCP/22 of a host to your own address for a while, close it, or list what is open",
+      summary: "open TCP/22 for a while, close it, or list windows",
       commands: {
         open: {
-          about: "OPEN TCP/22 of a host to the admin networks; a guard closes it when the minutes are over",
+          summary: "OPEN TCP/22 of a host to the admin networks",
+          about: "OPEN TCP/22 of a host to the admin networks. A guard process closes it when the time is up.",
           load: async () => (await import("./window.ts")).openCommand(),
         },
         close: {
+          summary: "close every window of a host, and prove it",
           about:
-            "close every window of a host, whoever opened it and whatever is wrong with the files here, then try to connect",
+            "Close every window of a host, no matter who opened it, then try to connect. Works even if local files are broken.",
           load: async () => (await import("./window.ts")).closeCommand(),
         },
         list: {
-          about: "list what Hetzner has of windows, and with --history what this machine opened and closed",
+          summary: "list the windows that Hetzner knows",
+          about: "List the windows that Hetzner knows and, with --history, what this machine opened and closed.",
           load: async () => (await import("./window.ts")).listCommand(),
         },
       },
     },
     logs: {
-      about: "print the newest raw installer log of a host; it may quote what the installer was given",
+      summary: "print a host's latest installer log",
+      about: "Print the raw installer log of a host's latest installation. It may quote what the installer was given.",
       load: async () => (await import("./logs.ts")).logsCommand(),
     },
   },
   "Internal:": {
     env: {
-      about: 'print what pulumi needs, for eval "$(npx --no-install clawdlets env)" in the project\'s folder',
+      summary: "print the environment that pulumi needs",
+      about:
+        'Print the environment that pulumi needs. In the project\'s folder: eval "$(npx --no-install clawdlets env)"',
       load: async () => (await import("./env.ts")).envCommand(),
     },
     emulator: {
-      about: "run a Hetzner Cloud on this machine; prints one JSON line {endpoint, token, sshPort} when it is ready",
+      summary: "run a Hetzner Cloud emulator",
+      about:
+        "Run a Hetzner Cloud emulator on this machine. Prints one line of JSON {endpoint, token, sshPort} when it is ready.",
       load: async () => (await import("./emulator.ts")).emulatorCommand,
     },
     install: {
-      about: "install NixOS on a host's server, once; run by `up`, which names the server in CLAWDLETS_FACTS",
+      summary: "install NixOS on a host's server",
+      about: "Install NixOS on a host's server, once. Run by `up`, which names the server in CLAWDLETS_FACTS.",
       load: async () => (await import("./install.ts")).installCommand(),
     },
   },

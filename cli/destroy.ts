@@ -25,10 +25,13 @@ import { printJson, resultLines } from "./shared/output.ts";
 /** `clawdlets destroy`: deletes the server and its disk. */
 export function destroyCommand(): Command {
   return new Command("destroy")
-    .option("--host <name>", "the host; left out: the only one")
-    .option("--yes", "do not ask")
-    .option("--json", "one JSON object on stdout")
-    .addHelpText("after", "\nExamples:\n  clawdlets destroy --host web-1\n")
+    .option("--host <name>", "the host; optional if there is only one")
+    .option("--yes", "do not ask for confirmation")
+    .option("--json", "print one JSON object")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  clawdlets destroy --host web-1\n  clawdlets destroy --host web-1 --yes --json\n",
+    )
     .action(async (options: { host?: string; yes?: boolean; json?: boolean }) => {
       const layout = findLayout(process.cwd());
       const host = chooseHost(layout, options.host);

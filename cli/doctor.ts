@@ -28,15 +28,13 @@ interface Options {
 /** `clawdlets doctor`: everything that could be wrong, each with how to mend it. Changes nothing. */
 export function doctorCommand(): Command {
   return new Command("doctor")
-    .option("--host <name>", "one host; left out: all")
-    .addOption(
-      new Option("--scope <name>", "repo, stack (files, keys, secrets) or deploy; left out: all").choices(scopes),
-    )
-    .option("--strict", "count warnings, and what could not be looked at, as failures too")
-    .option("--json", "one JSON object on stdout")
+    .option("--host <name>", "check one host; the default is all")
+    .addOption(new Option("--scope <name>", "check only repo, stack (files, keys, secrets) or deploy").choices(scopes))
+    .option("--strict", "fail on warnings and skipped checks, too")
+    .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nExits with 0 when nothing is wrong, 8 when a port is open, 13 when it is not known whether one is, 3 for other problems. With --strict also 6 when something\ncould not be looked at, and 1 for a warning.\n\nExamples:\n  clawdlets doctor --scope repo --strict\n  clawdlets doctor --host web-1 --json | jq '.findings[] | select(.status != \"ok\")'\n",
+      "\nExit codes: 0 no problems, 8 a port is open, 13 cannot tell whether a port is open, 3 other problems. With --strict also\n6 for a skipped check and 1 for a warning.\n\nExamples:\n  clawdlets doctor --scope repo --strict\n  clawdlets doctor --host web-1 --json | jq '.findings[] | select(.status != \"ok\")'\n",
     )
     .action(async (options: Options) => {
       const layout = findLayout(process.cwd());

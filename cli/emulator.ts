@@ -17,16 +17,23 @@ interface Options {
 
 /** `clawdlets emulator`: Hetzner Cloud on this machine, until it is told to stop. */
 export const emulatorCommand = new Command("emulator")
-  .option("--port <n>", "TCP port of the API on 127.0.0.1; 0 or left out: any free one", wholeNumber(0, 65_535))
-  .option("--latency-ms <n>", "added to every answer", wholeNumber(0, 60_000), 0)
-  .option("--action-ms <n>", "how long an action takes", wholeNumber(0, 600_000), 300)
-  .option("--boot-ms <n>", "from power on to ssh", wholeNumber(0, 600_000), 300)
-  .option("--rate-limit <n>", "requests an hour", wholeNumber(1, 1_000_000_000), 3600)
-  .option("--firewall-limit <n>", "firewalls of the project", wholeNumber(1, 100_000), 50)
-  .option("--data <dir>", "keep state, disks and the request log here, and carry on from them")
-  .option("--faults <file>", "a JSON list of faults to inject (emulator/README.md)")
-  .option("--token <token>", "the API token to accept, 64 characters of [A-Za-z0-9]; left out: a new one")
-  .option("--env-file <file>", "point a project at it: its .clawdlets/.env; one with a real account's token is refused")
+  .addHelpText(
+    "after",
+    "\nExamples:\n  clawdlets emulator --data emulator --env-file .clawdlets/.env\n  clawdlets emulator --port 8080 --faults faults.json\n",
+  )
+  .option("--port <n>", "TCP port of the API on 127.0.0.1; the default is any free port", wholeNumber(0, 65_535))
+  .option("--latency-ms <n>", "delay added to every response", wholeNumber(0, 60_000), 0)
+  .option("--action-ms <n>", "duration of an action", wholeNumber(0, 600_000), 300)
+  .option("--boot-ms <n>", "time from power-on to ssh", wholeNumber(0, 600_000), 300)
+  .option("--rate-limit <n>", "requests per hour", wholeNumber(1, 1_000_000_000), 3600)
+  .option("--firewall-limit <n>", "firewalls per project", wholeNumber(1, 100_000), 50)
+  .option("--data <dir>", "store state, disks and the request log here, and continue from them")
+  .option("--faults <file>", "JSON file with a list of faults to inject (emulator/README.md)")
+  .option("--token <token>", "API token to accept, 64 characters of [A-Za-z0-9]; the default is a new one")
+  .option(
+    "--env-file <file>",
+    "the .clawdlets/.env of a project to point at the emulator; refused if it holds a real token",
+  )
   .action(run);
 
 async function run({ envFile, ...options }: Options): Promise<void> {

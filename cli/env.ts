@@ -30,8 +30,8 @@ function stackOf(layout: Layout, named: string | undefined): string | undefined 
 /** `clawdlets env`: what a shell needs to run `pulumi` by hand in the project. */
 export function envCommand(): Command {
   return new Command("env")
-    .option("--host <name>", "the stack pulumi works on; left out: the only one")
-    .option("--show-secrets", "print tokens on a terminal too")
+    .option("--host <name>", "the stack for pulumi; optional if there is only one")
+    .option("--show-secrets", "print tokens even on a terminal")
     .addHelpText("after", '\nExamples:\n  eval "$(npx --no-install clawdlets env)" && pulumi preview\n')
     .action(async (options: { host?: string; showSecrets?: boolean }) => {
       const layout = findLayout(process.cwd());

@@ -38,30 +38,30 @@ const list = (text: string) => (text.trim() === "" ? [] : [...new Set(text.split
 /** `clawdlets init`: the files of a project, and everything one host needs before `up`. */
 export function initCommand(): Command {
   return new Command("init")
-    .option("--host <name>", "the host; asked for where it is left out")
+    .option("--host <name>", "the host; without it, you are asked")
     .option(
       "--admin-cidr <network>",
-      "your own network: the installation is reached from there alone, e.g. 203.0.113.7/32",
+      "your own network, the only one that can reach the installation, e.g. 203.0.113.7/32",
     )
     .option("--ssh-pubkey <file>", "your public key, e.g. ~/.ssh/id_ed25519.pub")
-    .option("--server-type <type>", "Hetzner server type, x86; COSTS MONEY once it is created", "cx43")
+    .option("--server-type <type>", "Hetzner server type, x86; COSTS MONEY once the server is created", "cx43")
     .option("--location <name>", "Hetzner location, e.g. nbg1")
     .option("--tailnet <kind>", "tailscale or none")
-    .option("--flake <uri>", "the flake with the host's configuration; left out: this repository")
-    .option("--bots <names>", "names of the host's bots, with commas", list)
+    .option("--flake <uri>", "flake with the host's configuration; the default is this repository")
+    .option("--bots <names>", "names of the host's bots, separated by commas", list)
     .addOption(
       new Option(
         "--rebuild-on-up <when>",
-        "how `up` changes the running host: pinned (to the commit that the flake names), newest, or never",
+        "how `up` updates a running host: pinned (to the commit in the flake reference), newest or never",
       ).choices(onUp),
     )
-    .option("--from-json <file>", 'the secrets in plain text as {"name": "value"}; - reads standard input')
-    .option("--yes", "replace secrets that are there by other values given here")
-    .option("--dry-run", "say what would be made; change nothing")
-    .option("--json", "one JSON object on stdout")
+    .option("--from-json <file>", 'plain-text secrets as {"name": "value"}; - reads standard input')
+    .option("--yes", "overwrite existing secrets with the values given")
+    .option("--dry-run", "show what would be created, and change nothing")
+    .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nAsks for what is missing where there is a terminal. Without one and without --from-json it makes the files and says what is next.\n\nExamples:\n  clawdlets init\n  clawdlets init --host web-1 --admin-cidr 203.0.113.7/32 --ssh-pubkey ~/.ssh/id_ed25519.pub --bots maren\n  pass show web-1 | clawdlets init --host web-1 --from-json -\n",
+      "\nOn a terminal it asks for what is missing. Otherwise, without --from-json, it creates the files and prints the next step.\n\nExamples:\n  clawdlets init\n  clawdlets init --host web-1 --admin-cidr 203.0.113.7/32 --ssh-pubkey ~/.ssh/id_ed25519.pub --bots maren\n  pass show web-1 | clawdlets init --host web-1 --from-json -\n",
     )
     .action(async (options: Options) => {
       const layout = findLayout(process.cwd());

@@ -28,12 +28,12 @@ interface Options extends WantedRevision {
 /** `clawdlets install`: what the stack's NixosInstall runs. */
 export function installCommand(): Command {
   return new Command("install")
-    .option("--host <name>", "the host; left out: the only one")
-    .option("--resume", "go on with the installation that this machine's journal knows, without the engine")
+    .option("--host <name>", "the host; optional if there is only one")
+    .option("--resume", "continue the installation in this machine's journal, without the engine")
     .addOption(new Option("--rev <commit>", "install the flake at this commit, 40 hex digits").conflicts("ref"))
-    .addOption(new Option("--ref <name>", "install the flake at this branch or tag, resolved once"))
-    .option("--status", "say how far the last installation came; change nothing")
-    .option("--json", "with --status: one JSON object on stdout")
+    .addOption(new Option("--ref <name>", "install the flake at this branch or tag"))
+    .option("--status", "show how far the last installation got, and change nothing")
+    .option("--json", "with --status: print one JSON object")
     .addHelpText(
       "after",
       "\nExamples:\n  clawdlets install --status --host web-1\n  clawdlets install --resume --host web-1\n",

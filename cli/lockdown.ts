@@ -30,13 +30,13 @@ const tailnetSeconds = { proof: 300, lockdown: 30 };
 /** `clawdlets lockdown`: closes what may be open and shows that it is closed; with `--prove` it only shows, for the stack. */
 export function lockdownCommand(): Command {
   return new Command("lockdown")
-    .option("--host <name>", "the host; left out: the only one")
+    .option("--host <name>", "the host; optional if there is only one")
     .option(...allOption)
-    .option("--prove", "change nothing, compare with CLAWDLETS_FACTS and fail if it is not so; run by `up`")
-    .option("--json", "one JSON object on stdout")
+    .option("--prove", "change nothing, and fail if the host differs from CLAWDLETS_FACTS; run by `up`")
+    .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      '\nCloses every bootstrap window, also one that sshExposure "bootstrap" keeps open, and takes rules for TCP/22 that\nnothing declares out of the host\'s own firewalls. Exit codes as of `verify`.\n\nExamples:\n  clawdlets lockdown --host web-1\n  clawdlets lockdown --all\n',
+      '\nCloses every bootstrap window, including one that sshExposure "bootstrap" keeps open, and removes undeclared rules for\nTCP/22 from the host\'s own firewalls. The exit codes are those of `verify`.\n\nExamples:\n  clawdlets lockdown --host web-1\n  clawdlets lockdown --all\n',
     )
     .action(async (options: Options) => {
       const layout = findLayout(process.cwd());

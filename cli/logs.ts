@@ -24,10 +24,10 @@ interface Options {
 /** `clawdlets logs`: what the installer printed, from this machine's files alone. */
 export function logsCommand(): Command {
   return new Command("logs")
-    .option("--host <name>", "the host; left out: the only one")
-    .addOption(new Option("--follow", "go on as it grows, until the installation ends or Ctrl-C").conflicts("json"))
-    .addOption(new Option("--list", "name all logs of the host, with size in bytes and time").conflicts("follow"))
-    .option("--json", "one JSON object on stdout")
+    .option("--host <name>", "the host; optional if there is only one")
+    .addOption(new Option("--follow", "keep printing until the installation ends, or Ctrl-C").conflicts("json"))
+    .addOption(new Option("--list", "list all logs of the host, with time and size in bytes").conflicts("follow"))
+    .option("--json", "print one JSON object")
     .addHelpText("after", "\nExamples:\n  clawdlets logs --follow\n  clawdlets logs --host web-1 --list\n")
     .action(async (options: Options) => {
       const layout = findLayout(process.cwd());

@@ -34,16 +34,13 @@ const afterFailure = "keep-going";
 export function previewCommand(): Command {
   const command = new Command("preview");
   return addFleetOptions(command, afterFailure)
-    .option(
-      "--no-refresh",
-      "believe the state and ask Hetzner nothing, except about what is bought or a server type that changes",
-    )
-    .option("--json", "one JSON object on stdout")
-    .option("--ci", "preview without token, passphrase, .clawdlets or state, and judge it by the policy (docs/ci.md)")
-    .option("--stack <names...>", "with --ci: these hosts; left out: all")
-    .addOption(new Option("--format <format>", "with --ci: how the report is written").choices(formats))
-    .option("--base <revision>", "with --ci: compare with this revision of git, e.g. origin/main")
-    .option("--state", "with --ci: compare with the real state; needs its credentials, and is refused to forks")
+    .option("--no-refresh", "trust the state; ask Hetzner only about new resources and a changed server type")
+    .option("--json", "print one JSON object")
+    .option("--ci", "preview without token, passphrase, .clawdlets or state, and apply the policy (docs/ci.md)")
+    .option("--stack <names...>", "with --ci: only these hosts")
+    .addOption(new Option("--format <format>", "with --ci: format of the report").choices(formats))
+    .option("--base <revision>", "with --ci: compare with this git revision, e.g. origin/main")
+    .option("--state", "with --ci: compare with the real state; needs its credentials, refused for forks")
     .addHelpText(
       "after",
       `
@@ -53,7 +50,7 @@ Examples:
   clawdlets preview --all --parallel 2
   clawdlets preview --ci --all --base origin/main --format markdown
 
-With --ci the exit code is the verdict: ${exitCodes.ok} clean, ${exitCodes.changes} changes, ${exitCodes.dangerous} dangerous, ${exitCodes.settings} invalid.
+With --ci, the exit code is the verdict: ${exitCodes.ok} clean, ${exitCodes.changes} changes, ${exitCodes.dangerous} dangerous, ${exitCodes.settings} invalid.
 `,
     )
     .action(async (options: Options) => {

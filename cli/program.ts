@@ -5,12 +5,12 @@ import { exitCodes } from "../core/base/exit-codes.ts";
 import { packageRoot } from "../core/base/machine/package-root.ts";
 import { type CommandEntry, type CommandGroup, commands } from "./commands.ts";
 
-/** Whether the command of these words, as `["secrets", "edit"]`, is to be loaded; of the others the overview is enough. */
+/** Whether to load the command of these words, such as `["secrets", "edit"]`. The others need only their summary. */
 type IsWanted = (words: readonly string[]) => boolean;
 
 /**
- * The program for one command line, not yet run: the command that is asked for is loaded, all the others are outlines with a
- * name and a description.
+ * The program for one command line, not yet run. Only the requested command is loaded; the others are stubs with a name and a
+ * summary.
  * @param args without `node` and `clawdlets`
  */
 export function programFor(args: readonly string[]): Promise<Command> {
@@ -18,12 +18,12 @@ export function programFor(args: readonly string[]): Promise<Command> {
   return build((words) => words.join(" ") === asked);
 }
 
-/** The program with every command loaded, for whoever lists their options. */
+/** The program with every command loaded, for listing all options. */
 export const wholeProgram = (): Promise<Command> => build(() => true);
 
-/** The words of the command that commander would run, or show the help of. */
+/** The words of the command that commander would run or show help for. */
 function askedFor(args: readonly string[], among: Readonly<Record<string, CommandEntry | CommandGroup>>): string[] {
-  // As commander does above the command itself, where no option is known but help: the first operand decides.
+  // The same rule as commander: above the command itself only --help is known, so the first operand decides.
   const { operands, unknown } = new Command().parseOptions([...args]);
   const [name = "", ...others] = operands[0] === "help" ? operands.slice(1) : operands;
   if (!Object.hasOwn(among, name)) return [];
@@ -31,18 +31,29 @@ function askedFor(args: readonly string[], among: Readonly<Record<string, Comman
   return [name, ...(entry && "commands" in entry ? askedFor([...others, ...unknown], entry.commands) : [])];
 }
 
+const sentence = (summary: string) => `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`;
+
+const codes = Object.entries(exitCodes).map(([name, code]) => `${code} ${name}`);
+
+const afterHelp = `
+Exit codes: ${codes.slice(0, 6).join(", ")},
+  ${codes.slice(6, 12).join(", ")},
+  ${codes.slice(12).join(", ")}; 130 Ctrl-C, 143 SIGTERM.
+Results go to standard output, progress to standard error. --json prints one
+object; errors are {"ok": false, "exitCode": …, "problems": [{"message", …}]}.
+Run a command with --help for its options and examples.
+Docs: ${packageRoot}/README.md and ${packageRoot}/docs.
+`;
+
 async function build(isWanted: IsWanted): Promise<Command> {
   const program = new Command("clawdlets")
     .description("Hardened NixOS bot hosts on Hetzner Cloud")
-    .addHelpText(
-      "after",
-      `\nExit codes: ${Object.entries(exitCodes)
-        .map(([name, code]) => `${code} ${name}`)
-        .join(
-          ", ",
-        )}; 130 stopped by Ctrl-C, 143 by SIGTERM.\nResults are on standard output, progress on standard error. With --json a result is one object, and a refusal\n{"ok": false, "exitCode": …, "problems": [{"message", "where"?, "setting"?}]}.\n\nEach command has its own --help, with examples. Pages: ${packageRoot}/README.md and ${packageRoot}/docs.\n`,
+    .addHelpText("after", afterHelp)
+    .version(version(), "-V, --version", "show versions")
+    .helpOption("-h, --help", "show help")
+    .addHelpCommand(
+      new Command("help").argument("[command]").description("show help for a command").helpGroup("Internal:"),
     )
-    .version(version(), "-V, --version", "this version, and what it runs on")
     .showSuggestionAfterError();
   for (const [heading, entries] of Object.entries(commands)) {
     program.commandsGroup(heading);
@@ -55,9 +66,10 @@ async function build(isWanted: IsWanted): Promise<Command> {
 async function commandOf(words: string[], entry: CommandEntry | CommandGroup, isWanted: IsWanted): Promise<Command> {
   const name = words.at(-1);
   if (!("commands" in entry)) {
-    return (isWanted(words) ? await entry.load() : new Command(name)).description(entry.about);
+    const command = isWanted(words) ? await entry.load() : new Command(name);
+    return command.summary(entry.summary).description(entry.about ?? sentence(entry.summary));
   }
-  const group = new Command(name).description(entry.about);
+  const group = new Command(name).summary(entry.summary).description(sentence(entry.summary));
   for (const [child, each] of Object.entries(entry.commands)) {
     group.addCommand(await commandOf([...words, child], each, isWanted));
   }
@@ -65,13 +77,13 @@ async function commandOf(words: string[], entry: CommandEntry | CommandGroup, is
   return group;
 }
 
-/** For a report of something that does not work. */
+/** For bug reports. */
 function version(): string {
   const own = JSON.parse(readFileSync(join(packageRoot, "package.json"), "utf8")).version;
   return `clawdlets ${own} (node ${process.version}, ${process.platform} ${process.arch})`;
 }
 
-/** A command and all below it. */
+/** A command and all its subcommands. */
 export function withChildren(command: Command): Command[] {
   return [command, ...command.commands.flatMap((child) => withChildren(child as Command))];
 }

@@ -41,23 +41,23 @@ export function rebuildCommand(): Command {
   const command = new Command("rebuild");
   return (
     addFleetOptions(command, afterFailure)
-      .addOption(new Option("--rev <commit>", "this commit, 40 hex digits").conflicts("ref"))
-      .addOption(new Option("--ref <name>", "this branch or tag, resolved once"))
-      .option("--no-secrets", "leave the hosts' secrets as they are")
+      .addOption(new Option("--rev <commit>", "update to this commit, 40 hex digits").conflicts("ref"))
+      .addOption(new Option("--ref <name>", "update to this branch or tag"))
+      .option("--no-secrets", "do not send secrets")
       .option(
         "--deadline <seconds>",
-        "a host goes back unless it is reached within so many, 10 to 3600 (default clawdlets:rebuild.deadline)",
+        "a host rolls back unless it is reached within 10 to 3600 seconds (default clawdlets:rebuild.deadline)",
         seconds,
       )
       .option(...windowOption)
-      .option("--json", "one JSON object on stdout")
+      .option("--json", "print one JSON object")
       // What the stack's NixosConfiguration runs; its facts, commit and digest come by the environment.
       .addOption(new Option("--for-stack").hideHelp())
       .addHelpText(
         "after",
         `
-The host builds and switches by itself, and goes back unless it is reached over a new connection afterwards.
-Exits with ${exitCodes.ok} when the wanted system was seen to run, ${exitCodes.returned} when the host runs the former one, ${exitCodes.unseen} when it was not seen.
+The host builds and switches on its own, and rolls back unless a new connection reaches it afterwards.
+Exit codes: ${exitCodes.ok} the host runs the new system, ${exitCodes.returned} it rolled back to the old one, ${exitCodes.unseen} lost contact.
 
 Examples:
   clawdlets rebuild --host web-1

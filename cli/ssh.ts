@@ -6,7 +6,10 @@ import { windowOption } from "./shared/behind-window.ts";
 export function sshCommand(): Command {
   return new Command("ssh")
     .argument("<host>", "the host")
-    .argument("[command...]", "after --: run this instead of a shell; exits with its exit code, 255 is ssh's own")
+    .argument(
+      "[command...]",
+      "run this instead of a shell; put it after --. Exits with its exit code, or 255 if ssh itself fails",
+    )
     .option(...windowOption)
     .addHelpText("after", "\nExamples:\n  clawdlets ssh web-1\n  clawdlets ssh web-1 -- systemctl --failed\n")
     .action(async (host: string, command: string[], options: { window?: boolean }) => {

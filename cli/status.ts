@@ -30,16 +30,16 @@ const previewsAtOnce = { concurrency: 2 };
 /** `clawdlets status`: every host at a glance. Changes nothing. */
 export function statusCommand(): Command {
   return new Command("status")
-    .option("--host <name>", "one host; left out: all of them")
+    .option("--host <name>", "show one host; the default is all")
     .option(
       "--no-drift",
-      "do not ask the engine what up would do: some seconds a host less (never asked in a program of your own)",
+      "skip the engine's check for drift, which takes seconds per host (always skipped with a program of your own)",
     )
-    .option("--html <file>", "write one page with everything in it; ADDRESSES ARE IN IT, so keep it out of git")
-    .option("--json", "one JSON object on stdout")
+    .option("--html <file>", "write one self-contained page; it CONTAINS ADDRESSES, so keep it out of git")
+    .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nExits with 0 when every host is as it should be, 8 when one is open, 13 when that is not known of one, 1 otherwise.\n\nExamples:\n  clawdlets status\n  clawdlets status --no-drift --json | jq '.hosts[] | {host, ssh}'\n  clawdlets status --html status.html\n",
+      "\nExit codes: 0 every host is as declared, 8 a host is open, 13 cannot tell whether a host is open, 1 anything else.\n\nExamples:\n  clawdlets status\n  clawdlets status --no-drift --json | jq '.hosts[] | {host, ssh}'\n  clawdlets status --html status.html\n",
     )
     .action(async (options: Options) => {
       const layout = findLayout(process.cwd());

@@ -45,9 +45,9 @@ export function upCommand(): Command {
   const command = new Command("up");
   return addFleetOptions(command, afterFailure)
     .addOption(new Option("--rev <commit>", "install the flake at this commit, 40 hex digits").conflicts("ref"))
-    .addOption(new Option("--ref <name>", "install the flake at this branch or tag, resolved once"))
-    .option("--adopt", "take over a server, firewall and key with this host's labels that the state does not know")
-    .option("--json", "one JSON object on stdout")
+    .addOption(new Option("--ref <name>", "install the flake at this branch or tag"))
+    .option("--adopt", "take over a server, firewall and key that have this host's labels but are not in the state")
+    .option("--json", "print one JSON object")
     .addHelpText(
       "after",
       "\nExamples:\n  clawdlets up --host web-1\n  clawdlets up --host web-1 --ref v1.2\n  clawdlets up --host web-1 --json | jq .outputs.ipv4\n  clawdlets up --all --canary web-1 --parallel 6\n",

@@ -14,10 +14,10 @@ import { showVerified, verdictOf } from "./shared/verified.ts";
 export function verifyCommand(): Command {
   const command = new Command("verify");
   return addFleetOptions(command, "keep-going", allOption[1])
-    .option("--json", "one JSON object on stdout")
+    .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nExits with 0 when all is as declared, 8 when something is open, 13 when it could not be found out (no token, no answer\nfrom Hetzner or the tailnet, a server that is off), and 1 when all is closed but a declared rule is missing.\n\nExamples:\n  clawdlets verify --host web-1\n  */10 * * * *  cd /srv/hosts && npx --no-install clawdlets verify --all --json >> verify.jsonl || mail -s 'open port?' you\n",
+      "\nExit codes: 0 all as declared, 8 something is open, 13 cannot tell (no token, no response from Hetzner or the tailnet, the\nserver is off), 1 all closed but a declared rule is missing.\n\nExamples:\n  clawdlets verify --host web-1\n  */10 * * * *  cd /srv/hosts && npx --no-install clawdlets verify --all --json >> verify.jsonl || mail -s 'open port?' you\n",
     )
     .action(async (options: FleetOptions & { json?: boolean }) => {
       const layout = findLayout(process.cwd());

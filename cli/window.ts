@@ -19,18 +19,18 @@ interface Options {
   json?: boolean;
 }
 
-const hostOption = ["--host <name>", "the host; left out: the only one"] as const;
-const jsonOption = ["--json", "one JSON object on stdout"] as const;
+const hostOption = ["--host <name>", "the host; optional if there is only one"] as const;
+const jsonOption = ["--json", "print one JSON object"] as const;
 
 export function openCommand(): Command {
   return new Command("open")
     .option(...hostOption)
-    .option("--minutes <n>", "close after so many minutes, 1 to 240", minutes, 60)
-    .option("--cidr <network...>", "let these in; left out: the admin network of stack.json")
+    .option("--minutes <n>", "close after this many minutes, 1 to 240", minutes, 60)
+    .option("--cidr <network...>", "networks to let in; the default is the admin network of stack.json")
     .option(...jsonOption)
     .addHelpText(
       "after",
-      "\nA host that is installed lets ssh in over its tailnet alone unless clawdlets.publicSsh.enable is set, so this is for\nservers that are being installed, for the rescue system, and for hosts with public ssh.\n\nExamples:\n  clawdlets window open --host web-1 --minutes 10\n  clawdlets window open --cidr 203.0.113.7/32\n",
+      "\nAn installed host accepts ssh only over its tailnet unless clawdlets.publicSsh.enable is set. So this is for servers that\nare being installed, for the rescue system and for hosts with public ssh.\n\nExamples:\n  clawdlets window open --host web-1 --minutes 10\n  clawdlets window open --cidr 203.0.113.7/32\n",
     )
     .action(async (options: Options & { minutes: number; cidr?: string[] }) => {
       const layout = findLayout(process.cwd());
@@ -56,7 +56,7 @@ export function closeCommand(): Command {
     .option(...jsonOption)
     .addHelpText(
       "after",
-      "\nExits 8 when TCP/22 still answers, or could not be shown to be closed.\n\nExamples:\n  clawdlets window close --host web-1\n  clawdlets window close --all --json\n",
+      "\nExits with 8 if TCP/22 still answers, or if we could not prove that it is closed.\n\nExamples:\n  clawdlets window close --host web-1\n  clawdlets window close --all --json\n",
     )
     .action(async (options: Options) => {
       const layout = findLayout(process.cwd());
@@ -107,9 +107,12 @@ export function listCommand(): Command {
   return new Command("list")
     .option(...hostOption)
     .option(...allOption)
-    .option("--history", "also this machine's journal")
+    .option("--history", "show this machine's journal, too")
     .option(...jsonOption)
-    .addHelpText("after", "\nExits 8 when one is past its deadline.\n\nExamples:\n  clawdlets window list --all\n")
+    .addHelpText(
+      "after",
+      "\nExits with 8 if a window is past its deadline.\n\nExamples:\n  clawdlets window list --all\n",
+    )
     .action(async (options: Options & { history?: boolean }) => {
       const layout = findLayout(process.cwd());
       const say = resultLines(options.json);
@@ -143,6 +146,6 @@ const shownWindow = (window: Window) => ({ ...window, overdue: isOverdue(window)
 
 function minutes(text: string): number {
   const value = /^[1-9][0-9]{0,2}$/.test(text) ? Number(text) : 0;
-  if (value < 1 || value > 240) throw new InvalidArgumentError("Allowed: whole minutes, 1 to 240.");
+  if (value < 1 || value > 240) throw new InvalidArgumentError("Expected whole minutes, 1 to 240.");
   return value;
 }

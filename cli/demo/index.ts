@@ -9,8 +9,8 @@ import { type DemoResult, runDemo } from "./run.ts";
 /** `clawdlets demo`, which is `npm start`: the whole main job on the embedded Hetzner. */
 export function demoCommand(): Command {
   return new Command("demo")
-    .option("--destroy", "take the demo's host down again")
-    .option("--json", "the result as one JSON object, the last line on stdout")
+    .option("--destroy", "delete the demo's host")
+    .option("--json", "print one JSON object as the last line on stdout")
     .addHelpText("after", "\nExamples:\n  npm start\n  npm start -- --json\n  npm start -- --destroy\n")
     .action(async (options: { destroy?: boolean; json?: boolean }) => {
       const progress = startProgress();

@@ -21,18 +21,18 @@ export const defaultParallel = 4;
 export function addFleetOptions(command: Command, afterFailure: "fail-fast" | "keep-going", allText?: string): Command {
   const isDefault = (option: string) => (option === afterFailure ? " (default)" : "");
   return command
-    .option("--host <names>", "the host, or several as A,B; left out: the only one")
+    .option("--host <names>", "the host, or several as A,B; optional if there is only one")
     .option("--all", allText ?? "every host that has a stack file")
-    .option("--tag <tags>", "every host with one of these in clawdlets:tags, as A,B")
-    .option("--parallel <n>", `hosts at a time, 1 to 64 (default ${defaultParallel})`, parallelOf)
+    .option("--tag <tags>", "every host with one of these clawdlets:tags, as A,B")
+    .option("--parallel <n>", `number of hosts at a time, 1 to 64 (default ${defaultParallel})`, parallelOf)
     .addOption(
-      new Option("--fail-fast", `begin no further host after one has failed${isDefault("fail-fast")}`).conflicts(
+      new Option("--fail-fast", `start no further host once one has failed${isDefault("fail-fast")}`).conflicts(
         "keepGoing",
       ),
     )
-    .option("--keep-going", `go on with the other hosts after one has failed${isDefault("keep-going")}`)
-    .option("--canary <name>", "this host first and alone; when it fails, no other is begun")
-    .option("--resume", "go on with the last run over many hosts: only those that did not end well");
+    .option("--keep-going", `continue with the other hosts when one has failed${isDefault("keep-going")}`)
+    .option("--canary <name>", "do this host first and alone, and stop if it fails")
+    .option("--resume", "continue the last run over many hosts, without those that succeeded");
 }
 
 /** Options that are for many hosts alone, as they are typed. */
@@ -47,5 +47,5 @@ export function fleetOnly(options: FleetOptions): string[] {
 function parallelOf(text: string): number {
   const value = Number(text);
   if (/^[0-9]{1,2}$/.test(text) && value >= 1 && value <= 64) return value;
-  throw new InvalidArgumentError("Allowed: a whole number from 1 to 64.");
+  throw new InvalidArgumentError("Expected a whole number from 1 to 64.");
 }

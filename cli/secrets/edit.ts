@@ -17,11 +17,11 @@ export function editCommand(): Command {
   return new Command("edit")
     .argument("<name>", "the secret, e.g. discord_token_maren")
     .option(...hostOption)
-    .option("--ask", "ask for the new value, hidden, and do not show the old one; a typed admin password is hashed")
+    .option("--ask", "ask for the new value without echo, and do not show the old one; an admin password is hashed")
     .option(...jsonOption)
     .addHelpText(
       "after",
-      "\nStandard input is taken as it is, but for one line end at its end.\n\nExamples:\n  clawdlets secrets edit discord_token_maren --host web-1\n  pass show tailscale | clawdlets secrets edit tailscale_auth_key --host web-1\n",
+      "\nStandard input is used as it is, without one final newline.\n\nExamples:\n  clawdlets secrets edit discord_token_maren --host web-1\n  pass show tailscale | clawdlets secrets edit tailscale_auth_key --host web-1\n",
     )
     .action(async (name: string, options: Options) => {
       const { host, store, required } = await forHost(options.host);

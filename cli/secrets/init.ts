@@ -24,13 +24,13 @@ interface Options {
 export function secretsInitCommand(): Command {
   return new Command("init")
     .option(...hostOption)
-    .option("--from-json <file>", 'the secrets in plain text as {"name": "value"}; - reads standard input')
-    .option("--yes", "replace secrets that are there by other values given here")
-    .option("--dry-run", "say what would be made; change nothing")
+    .option("--from-json <file>", 'plain-text secrets as {"name": "value"}; - reads standard input')
+    .option("--yes", "overwrite existing secrets with the values given")
+    .option("--dry-run", "show what would be created, and change nothing")
     .option(...jsonOption)
     .addHelpText(
       "after",
-      "\nAsks for what is missing, hidden, where there is a terminal.\n\nExamples:\n  clawdlets secrets init --host web-1\n  pass show web-1 | clawdlets secrets init --host web-1 --from-json -\n",
+      "\nOn a terminal it asks for missing values, without echo.\n\nExamples:\n  clawdlets secrets init --host web-1\n  pass show web-1 | clawdlets secrets init --host web-1 --from-json -\n",
     )
     .action(async (options: Options) => {
       const plan = await makeSecrets(await forHost(options.host), options);

@@ -18,9 +18,9 @@ interface Options {
 /** `clawdlets secrets migrate`: from older clawdlets files to today's. */
 export function migrateCommand(): Command {
   return new Command("migrate")
-    .option("--host <name>", "one host's secrets only; left out: every host of stack.json")
-    .option("--yes", "let values of the old file replace other ones in files of their own")
-    .option("--dry-run", "say what would be done; change nothing")
+    .option("--host <name>", "migrate one host's secrets; the default is every host of stack.json")
+    .option("--yes", "overwrite existing secrets with the values of the old file")
+    .option("--dry-run", "show what would be done, and change nothing")
     .option(...jsonOption)
     .addHelpText("after", "\nExamples:\n  clawdlets secrets migrate --dry-run\n  clawdlets secrets migrate\n")
     .action(async ({ host, yes, dryRun, json }: Options) => {

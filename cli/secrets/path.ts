@@ -6,7 +6,10 @@ export function pathCommand(): Command {
   return new Command("path")
     .option(...hostOption)
     .option(...jsonOption)
-    .addHelpText("after", "\nExamples:\n  ls $(clawdlets secrets path --json | jq -r .local)\n")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  clawdlets secrets path --host web-1\n  ls $(clawdlets secrets path --json | jq -r .local)\n",
+    )
     .action(async (options: { host?: string; json?: boolean }) => {
       const { host, store, entry } = await forHost(options.host);
       const paths = { local: store.folder, remote: entry.secrets.remoteDir, identity: store.files.identity };

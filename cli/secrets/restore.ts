@@ -20,15 +20,15 @@ interface Options {
 /** `clawdlets secrets restore`: what git or somebody deleted from `.clawdlets`. */
 export function restoreCommand(): Command {
   return new Command("restore")
-    .argument("[paths...]", "these files or folders of .clawdlets only")
-    .option("--from <version>", "an earlier version of the copy; left out: the newest", versionNumber)
-    .option("--yes", "overwrite files that differ; their present contents become a version of the copy, too")
-    .option("--dry-run", "list what would be put back, and the versions there are; change nothing")
-    .option("--forget", "you deleted the missing files on purpose: put nothing back, and stop asking for them")
+    .argument("[paths...]", "restore only these files or folders of .clawdlets")
+    .option("--from <version>", "use this version of the copy; the default is the newest", versionNumber)
+    .option("--yes", "overwrite files that differ; their current contents are saved as a version of the copy")
+    .option("--dry-run", "list what would be restored and all versions, and change nothing")
+    .option("--forget", "the missing files were deleted on purpose: restore nothing, and stop reporting them")
     .option(...jsonOption)
     .addHelpText(
       "after",
-      "\nThe copy is in $XDG_STATE_HOME/clawdlets, by default ~/.local/state/clawdlets. The engine's state is not in it.\n\nExamples:\n  clawdlets secrets restore --dry-run\n  clawdlets secrets restore\n  clawdlets secrets restore .env --from 12 --yes\n",
+      "\nThe copy is in $XDG_STATE_HOME/clawdlets, by default ~/.local/state/clawdlets. It does not contain the engine's state.\n\nExamples:\n  clawdlets secrets restore --dry-run\n  clawdlets secrets restore\n  clawdlets secrets restore .env --from 12 --yes\n",
     )
     .action(async (paths: string[], options: Options) => {
       const layout = findLayout(process.cwd());

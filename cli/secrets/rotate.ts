@@ -21,12 +21,12 @@ export function rotateCommand(): Command {
     .option(...hostOption)
     .option(
       "--not-installed",
-      "there is no host to deliver to (any more); it gets the new identity when it is installed",
+      "the host does not exist yet, or no longer; it gets the new identity when it is installed",
     )
     .option(...jsonOption)
     .addHelpText(
       "after",
-      "\nThe values stay the same: tokens that may be known to others have to be replaced where they were made.\n\nExamples:\n  clawdlets secrets rotate --host web-1\n",
+      "\nThe values of the secrets do not change. If a token may have leaked, replace it at its provider.\n\nExamples:\n  clawdlets secrets rotate --host web-1\n",
     )
     .action(async (options: Options) => {
       const { layout, host, store, required, progress } = await forHost(options.host);

@@ -20,9 +20,12 @@ interface Options {
 export function syncCommand(): Command {
   return new Command("sync")
     .option(...hostOption)
-    .option("--dry-run", "say what would be sent; do not connect")
+    .option("--dry-run", "show what would be sent, and do not connect")
     .option(...jsonOption)
-    .addHelpText("after", "\nExamples:\n  clawdlets secrets sync --host web-1\n")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  clawdlets secrets sync --host web-1 --dry-run\n  clawdlets secrets sync --host web-1\n",
+    )
     .action(async (options: Options) => {
       const { layout, host, store, required } = await forHost(options.host);
       const say = resultLines(options.json);

@@ -14,7 +14,7 @@ export function verifyCommand(): Command {
     .option(...jsonOption)
     .addHelpText(
       "after",
-      "\nExits with 3 when something is wrong.\n\nExamples:\n  clawdlets secrets verify --host web-1 --json\n",
+      "\nExits with 3 if anything is wrong.\n\nExamples:\n  clawdlets secrets verify --host web-1 --json\n",
     )
     .action(async (options: { host?: string; json?: boolean }) => {
       const { layout, host, store, required } = await forHost(options.host);

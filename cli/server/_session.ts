@@ -15,8 +15,8 @@ export interface ServerOptions {
   json?: boolean;
 }
 
-export const hostOption = ["--host <name>", "the host; left out: the only one"] as const;
-export const jsonOption = ["--json", "one JSON object on stdout"] as const;
+export const hostOption = ["--host <name>", "the host; optional if there is only one"] as const;
+export const jsonOption = ["--json", "print one JSON object"] as const;
 
 /** One host, and a way in under its pinned key. */
 export interface Session {

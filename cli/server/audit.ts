@@ -16,7 +16,7 @@ export function auditCommand(): Command {
     .option(...jsonOption)
     .addHelpText(
       "after",
-      "\nWhether it is closed says: clawdlets verify\n\nExamples:\n  clawdlets server audit --host web-1 --json\n",
+      "\nTo check that it is closed: clawdlets verify\n\nExamples:\n  clawdlets server audit --host web-1 --json\n",
     )
     .action((options: ServerOptions) =>
       withSession(options, async (session) => {

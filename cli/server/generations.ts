@@ -44,11 +44,11 @@ export function parseGenerations(text: string): { number: number; at: string; cu
 export function rollbackCommand(): Command {
   return new Command("rollback")
     .option(...hostOption)
-    .option("--deadline <seconds>", "as of rebuild", seconds)
+    .option("--deadline <seconds>", "seconds until the host switches back unless it is reached, 10 to 3600", seconds)
     .option(...jsonOption)
     .addHelpText(
       "after",
-      "\nIts secrets stay as they are. Exit codes as of rebuild.\n\nExamples:\n  clawdlets server rollback --host web-1\n",
+      "\nSecrets do not change. The exit codes are those of `rebuild`.\n\nExamples:\n  clawdlets server rollback --host web-1\n",
     )
     .action(async (options: ServerOptions & { deadline?: number }) => {
       const layout = findLayout(process.cwd());

@@ -18,12 +18,14 @@ export function logsCommand(): Command {
   return new Command("logs")
     .option(...hostOption)
     .addOption(
-      new Option("--unit <name>", "a bot, or its unit clawdbot-<bot>; left out: the only bot").conflicts("activation"),
+      new Option("--unit <name>", "a bot, or its unit clawdbot-<bot>; optional if there is only one bot").conflicts(
+        "activation",
+      ),
     )
-    .option("--activation", "the log of changes: builds, switches, going back")
-    .option("--since <time>", "so long ago, e.g. 5m, 2h, 1d", since)
-    .option("--lines <n>", "the last so many, 1 to 99999", lines, "200")
-    .addOption(new Option("--follow", "go on as it grows, until Ctrl-C").conflicts("json"))
+    .option("--activation", "show the log of changes: builds, switches, rollbacks")
+    .option("--since <time>", "start this long ago, e.g. 5m, 2h, 1d", since)
+    .option("--lines <n>", "number of lines, 1 to 99999", lines, "200")
+    .addOption(new Option("--follow", "keep printing until Ctrl-C").conflicts("json"))
     .option(...windowOption)
     .option(...jsonOption)
     .addHelpText(
@@ -56,7 +58,7 @@ export function logsCommand(): Command {
 
 function since(text: string): string {
   if (/^[1-9][0-9]{0,4}(s|m|h|d)$/.test(text)) return text;
-  throw new InvalidArgumentError("Allowed: a number and s, m, h or d, e.g. 5m.");
+  throw new InvalidArgumentError("Expected a number and s, m, h or d, e.g. 5m.");
 }
 
 function lines(text: string): string {

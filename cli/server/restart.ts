@@ -8,7 +8,7 @@ import { unitOf } from "./_unit.ts";
 export function restartCommand(): Command {
   return new Command("restart")
     .option(...hostOption)
-    .option("--unit <name>", "a bot, or its unit clawdbot-<bot>; left out: the only bot")
+    .option("--unit <name>", "a bot, or its unit clawdbot-<bot>; optional if there is only one bot")
     .option(...windowOption)
     .option(...jsonOption)
     .addHelpText("after", "\nExamples:\n  clawdlets server restart --host web-1 --unit maren\n")

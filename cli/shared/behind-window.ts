@@ -12,7 +12,7 @@ import { printable } from "../../engine/progress.ts";
 
 export const windowOption = [
   "--window",
-  "OPEN TCP/22 to the admin network meanwhile, where the tailnet is broken; needs a host that lets ssh in publicly",
+  "OPEN TCP/22 to the admin network while this runs, if the tailnet is broken; needs public ssh on the host",
 ] as const;
 
 /**

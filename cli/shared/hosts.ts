@@ -6,7 +6,7 @@ import { readProjectFile } from "../../core/project/state/project-file.ts";
 import { listStates } from "../../core/project/state/state.ts";
 import { chooseFrom } from "./choose.ts";
 
-export const allOption = ["--all", "every host that has a stack file or a state here"] as const;
+export const allOption = ["--all", "every host with a stack file or a local state"] as const;
 
 /**
  * Hosts that have a stack file or a state here, by their names alone: no file of theirs is opened. In a program of a team's own a

@@ -34,5 +34,5 @@ export function print(asked: boolean | undefined, value: object): void {
   if (asked) printJson(value);
 }
 
-export const hostOption = ["--host <name>", "the host; left out: the only one"] as const;
-export const jsonOption = ["--json", "one JSON object on stdout"] as const;
+export const hostOption = ["--host <name>", "the host; optional if there is only one"] as const;
+export const jsonOption = ["--json", "print one JSON object"] as const;
