@@ -1,5 +1,5 @@
-# nixosConfigurations of a project: one a stacks/Pulumi.<host>.yaml, with hosts/<host>.nix beside it where there is one. Nothing
-# else has to be edited for a new host.
+# nixosConfigurations of a project: one per stacks/Pulumi.<host>.yaml, with hosts/<host>.nix if it exists. Nothing else needs to be
+# edited for a new host.
 {
   lib,
   system,

@@ -20,7 +20,7 @@ in
   statix = onFiles "statix" [ pkgs.statix ] "statix check .";
   shellcheck = onFiles "shellcheck" [ pkgs.shellcheck ] "shellcheck --shell=bash nix/host/*.sh";
 
-  # All modules with the real nixpkgs, disko and sops-nix, with every choice taken once, as far as a system's derivation.
+  # All modules with the real nixpkgs, disko and sops-nix, each option value used once, evaluated up to the system's derivation.
   modules = pkgs.writeText "clawdlets-modules" (
     lib.concatMapStringsSep "\n" (
       settings:

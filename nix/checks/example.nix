@@ -1,4 +1,4 @@
-# A host that is nobody's: settings → a NixOS system of all our modules.
+# An example host: settings → a NixOS system with all our modules.
 { self, lib }:
 settings:
 lib.nixosSystem {

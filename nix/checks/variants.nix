@@ -1,4 +1,4 @@
-# Settings that together take each choice of the modules once.
+# Settings that together cover each option value of the modules once.
 { pkgs }:
 [
   { clawdlets.tailnet.mode = "tailscale"; }

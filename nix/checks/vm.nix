@@ -1,5 +1,5 @@
 # A host boots in a virtual machine with what the installation delivers (core/host/delivery/extra-files.ts): age identity, sops
-# files, ssh host key and install id, each with owner and mode. Then it is looked at from inside and from another machine.
+# files, ssh host key and install id, each with owner and mode. Then it is checked from inside and from another machine.
 { self, pkgs }:
 let
   hello = "${pkgs.writeShellScript "bot" ''
@@ -7,7 +7,7 @@ let
     exec ${pkgs.coreutils}/bin/sleep infinity
   ''}";
 
-  # Keys and secrets of this test alone, made when it is built.
+  # Keys and secrets for this test only, generated when it is built.
   delivered =
     pkgs.runCommand "clawdlets-delivered"
       {
@@ -43,7 +43,7 @@ pkgs.testers.runNixOSTest {
       clawdlets = {
         hostName = "host";
         publicSsh.enable = true;
-        # Replaced below: what is made in a build cannot be read while evaluating.
+        # Replaced below: build output cannot be read during evaluation (import-from-derivation).
         adminSshKeys = [
           "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjTrP2PB+7IVvyoXcRhlWo8aac6mXJvuWm57bHZKIdI none"
         ];
@@ -112,7 +112,7 @@ pkgs.testers.runNixOSTest {
     client.fail(f"{sudo}/bash -c true")
     client.succeed(f"tar c --directory ${delivered}/secrets admin_password_hash.yaml discord_token_maren.yaml | {sudo}/clawdlets-receive-secrets | grep '\"ok\":true'")
 
-    # The egress policy is in force; test/nix/egress has tried it on the wire.
+    # The egress policy is in force; test/nix/egress tests it on the wire.
     # Not grep -q: it ends at the first match, nft by SIGPIPE then, and the test driver's shells have pipefail.
     host.succeed("nft list ruleset | grep 2525")
     host.succeed("nft list ruleset | grep 169.254.169.254")

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# `clawdlets-activate`: changes the running system so that it survives whoever asked for it. Run as root by `sudo -n` without
-# arguments; the order is one line on standard input. What it works on is set by its wrapper and never by an order: a system
-# is a commit of the one branch, fetched and built here, since whoever holds admin's key must not be root.
+# `clawdlets-activate`: switches the running system with automatic rollback, and survives the session that started it. Run as root
+# by `sudo -n` without arguments; the order is one line on standard input. Paths and repository come from its wrapper, never from an
+# order: a system is a commit of the one branch, fetched and built here, because admin's key must not be equivalent to root.
 #
-# orders  prepare <id> <sha256 of a token> <seconds>   keeps the secrets as they are now; from here on it is taken back unless confirmed
+# orders  prepare <id> <sha256 of a token> <seconds>   saves the current secrets; from here on it rolls back unless confirmed
 #         switch <id> <commit|newest|previous>         builds (or takes the generation before), `boot`, `switch`, in a unit of its own
 #         confirm <id> <token>                         over a new connection: the new system can be reached
 #         cancel <id>                                  back to what was, now
-# out     the state, one line of JSON; it is also in $STATE_DIR/state.json, for everybody
-# exit    0 taken · 1 refused, nothing changed · 3 too early, ask again
+# out     the state, one line of JSON; also in $STATE_DIR/state.json, which is world-readable
+# exit    0 accepted · 1 refused, nothing changed · 3 too early, ask again
 #
 # Phases: prepared → building → switching → checking → waiting → done; `returning` → done from each of them. `result` is then
-# `switched` or `returned`. With arguments, for its units alone: `run` does a switch, `watch` ends what nobody ends any more.
+# `switched` or `returned`. With arguments, for its units alone: `run` does a switch, `watch` finishes an abandoned activation.
 set -euo pipefail
 export LC_ALL=C GIT_TERMINAL_PROMPT=0 GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null
 umask 022
@@ -32,13 +32,13 @@ SWITCH_LOCK=${SWITCH_LOCK:-/run/nixos/switch-to-configuration.lock}
 UPTIME=${UPTIME:-/proc/uptime}
 unit=clawdlets-activation.service
 kept=${SECRETS_DIR%/*}/.${SECRETS_DIR##*/}.kept # A name with a dot is no host's.
-# flock(2) takes a descriptor that was opened for reading only, so whoever may read a lock file can hold the lock for ever.
-# Nobody but root gets as far as these.
+# flock(2) accepts a read-only descriptor, so anyone who can read a lock file can hold the lock for ever. Only root can reach
+# these.
 install --directory --mode=0700 -- "$LOCKS"
 fields=(id phase result rev from to deadline seconds token bootId why)
 mkdir -p -- "$STATE_DIR"
 
-# One file, written whole: a run that is killed leaves the state before or the state after. The s_ variables are its fields.
+# Written atomically: a killed run leaves the old state or the new one. The s_ variables are its fields.
 # shellcheck disable=SC2034
 load() {
   local field value
@@ -62,12 +62,12 @@ save() {
   sync -- "$STATE_DIR"
 }
 phase() { s_phase=$1 && save; }
-# limited SECONDS COMMAND...: nothing that is waited for here may take for ever.
+# limited SECONDS COMMAND...: every wait in this script has a limit.
 limited() { timeout --kill-after=10 "$@"; }
 under_way() { [[ -n $s_phase && $s_phase != "done" ]]; }
 
-# Whoever decides (a confirmation, the deadline, a cancellation) holds this lock: exactly one of them wins. Fails when another
-# run has been deciding for a minute.
+# The decision lock: a confirmation, the deadline and a cancellation race for it, and exactly one wins. Fails when another run has
+# held it for a minute.
 decide() {
   exec 8>>"$LOCKS/activation-decision.lock"
   flock --wait 60 8 || return
@@ -75,7 +75,7 @@ decide() {
 }
 decided() { exec 8>&-; }
 
-# An exchange swaps two names, so the folder's number says afterwards whether it was done.
+# An exchange swaps two names, so the folder's inode tells afterwards whether it happened.
 number_of_folder() { stat --format=%i -- "$1"; }
 
 keep_secrets() {
@@ -86,8 +86,8 @@ keep_secrets() {
   sha256sum <"$AGE_KEY_FILE" >"$STATE_DIR/key.sum"
 }
 
-# Not where the host's identity was changed meanwhile: it may not open the old files. What was killed in the middle is gone on
-# with, and not exchanged again.
+# Skipped if the host's identity has changed since: it may not decrypt the old files. After a kill it continues, without a second
+# exchange.
 return_secrets() {
   [[ -d $kept ]] || return 0
   if [[ $(number_of_folder "$SECRETS_DIR") != "$(cat "$STATE_DIR/kept.number")" ]]; then
@@ -96,7 +96,7 @@ return_secrets() {
       return 0
     fi
     if [[ $(sha256sum <"$AGE_KEY_FILE") != "$(cat "$STATE_DIR/key.sum")" ]]; then
-      say "the secrets stay as they are: the host's identity was changed since"
+      say "keeping the current secrets: the host's identity has changed since"
       rm -rf -- "$kept"
       return 0
     fi
@@ -108,8 +108,8 @@ return_secrets() {
   rm -rf -- "$kept"
 }
 
-# switch_to SECONDS SYSTEM boot|switch. switch-to-configuration gives up when its own lock is held, and makes a lock file that
-# everybody may read: a bot that has opened it could forbid every switch, the way back too. So the file is ours, and new.
+# switch_to SECONDS SYSTEM boot|switch. switch-to-configuration gives up when its own lock is held, and creates a world-readable
+# lock file: a bot that has opened it could block every switch, rollbacks included. So we create the file, and it is new.
 switch_to() {
   install --directory --mode=0755 -- "${SWITCH_LOCK%/*}"
   if [[ $(stat --format='%u %a %h %F' -- "$SWITCH_LOCK" 2>/dev/null) != "$EUID 600 1 regular"*file ]]; then
@@ -119,7 +119,7 @@ switch_to() {
   limited "$1" "$2/bin/switch-to-configuration" "$3" >&2
 }
 
-# By its own generation: what was taken back is none, so that `previous` never means it.
+# Back to its own generation. A rolled-back system has none, so that `previous` never means it.
 choose_former() {
   local link number found=0
   for link in "$PROFILE"-*-link; do
@@ -134,12 +134,12 @@ choose_former() {
   for link in "$PROFILE"-*-link; do
     number=$(number_of "$link")
     if ((number > found)) && [[ $(readlink -f "$link") == "$s_to" ]]; then
-      limited 120 nix-env --profile "$PROFILE" --delete-generations "$number" >&2 || say "the generation $number stays"
+      limited 120 nix-env --profile "$PROFILE" --delete-generations "$number" >&2 || say "could not delete generation $number"
     fi
   done
 }
 
-# 0 for what is no generation's link.
+# 0 if it is not the link of a generation.
 number_of() {
   local number=${1##*/}
   number=${number#"${PROFILE##*/}"-} number=${number%-link}
@@ -147,25 +147,25 @@ number_of() {
   printf '%s' "$number"
 }
 
-# Back to the system and the secrets from before. Begun once, it is gone on with until it is so, over reboots too.
+# Rolls back to the former system and secrets. Once started it continues until done, across reboots.
 go_back() {
   local why=$1
-  say "going back to $s_from: $why"
+  say "rolling back to $s_from: $why"
   [[ $s_phase == returning ]] || { s_why=$why && phase returning; }
   # Secrets first: the services of the former system start with them.
   return_secrets
   if [[ -n $s_to ]]; then
-    choose_former || say "the profile could not be set back"
-    switch_to 600 "$s_from" boot || say "the boot loader could not be set back"
-    limited 60 systemctl reset-failed >&2 || true # Nothing had failed, or it is told below.
-    # It also ends with a failure when one unit did not start, so what counts is which system runs.
+    choose_former || say "could not reset the profile"
+    switch_to 600 "$s_from" boot || say "could not reset the boot loader"
+    limited 60 systemctl reset-failed >&2 || true # Nothing had failed, or it is reported below.
+    # It also fails when a single unit did not start, so what counts is which system runs.
     switch_to 600 "$s_from" switch || say "not every unit of the former system started"
-    # What the way in needs, also where switching saw no difference and so left a broken one alone.
+    # Units that SSH access needs: switching skips them when it sees no difference, even if they are broken.
     for each in $VITAL_UNITS; do
       limited 60 systemctl is-active --quiet "$each" || limited 120 systemctl restart "$each" >&2 || say "$each does not start"
     done
     if [[ $(running) != "$s_from" ]]; then
-      say "the former system does not run; it is chosen for the next boot, which is now"
+      say "the former system does not run; rebooting into it now"
       limited 60 systemctl reboot
       exit 0
     fi
@@ -176,18 +176,18 @@ go_back() {
   say "$s_from runs"
 }
 
-# Not before the commit is one of the branch: GitHub serves the commits of every fork under the name of the original, so that a
-# host that takes `github:owner/repo/<any commit>`, as upstream's did, is root to whoever holds admin's key and forks it.
+# Only for a commit on the branch. GitHub serves the commits of every fork under the original's name, so a host that accepts
+# `github:owner/repo/<any commit>`, as upstream's did, gives root to anyone who has admin's key and a fork.
 fetch() {
   local branch=refs/heads/$REF
   commit=$s_rev
   [[ -d $CACHE/objects ]] || git init --quiet --bare "$CACHE"
   limited 600 git -C "$CACHE" fetch --quiet --no-tags --force "$REPOSITORY" "$branch:$branch" ||
-    { s_why="$REPOSITORY has no branch $REF that can be fetched" && return 1; }
+    { s_why="cannot fetch branch $REF of $REPOSITORY" && return 1; }
   if [[ $s_rev == newest ]]; then
     commit=$(git -C "$CACHE" rev-parse "$branch")
   elif ! git -C "$CACHE" merge-base --is-ancestor "$s_rev" "$branch" 2>/dev/null; then
-    s_why="$s_rev is no commit of the branch $REF of $REPOSITORY"
+    s_why="$s_rev is not on branch $REF of $REPOSITORY"
     return 1
   fi
 }
@@ -199,7 +199,7 @@ build() {
   take "$(readlink -f "$STATE_DIR/wanted")"
 }
 
-# It has run on this host before.
+# A system that has run on this host before.
 previous() {
   local link number found=0 present
   present=$(number_of "$(readlink "$PROFILE")")
@@ -209,23 +209,23 @@ previous() {
   done
   ((found > 0)) || { s_why="there is no earlier generation" && return 1; }
   limited 120 nix-store --add-root "$STATE_DIR/wanted" --realise "$(readlink -f "$PROFILE-$found-link")" >/dev/null ||
-    { s_why="no root for the generation $found" && return 1; }
+    { s_why="cannot protect generation $found from garbage collection" && return 1; }
   take "$(readlink -f "$PROFILE-$found-link")"
 }
 
 take() {
   local built=$1
   [[ $built =~ ^/[A-Za-z0-9/._+?=-]+$ && -x $built/bin/switch-to-configuration ]] ||
-    { s_why="what was built is no NixOS system: $built" && return 1; }
-  # After a reboot it is the new system that has to know the way back.
+    { s_why="the build result is not a NixOS system: $built" && return 1; }
+  # After a reboot, the new system has to do the rollback.
   [[ -e $built/etc/systemd/system/clawdlets-activation-watch.service ]] ||
-    { s_why="the wanted system has no clawdlets-activation-watch.service, so it could not go back by itself" && return 1; }
-  # A root of the garbage collector's: the former system has to stay.
-  limited 120 nix-store --add-root "$STATE_DIR/former" --realise "$s_from" >/dev/null || { s_why="no root for $s_from" && return 1; }
+    { s_why="the new system has no clawdlets-activation-watch.service, so it could not roll back on its own" && return 1; }
+  # A garbage collector root, which keeps the former system.
+  limited 120 nix-store --add-root "$STATE_DIR/former" --realise "$s_from" >/dev/null || { s_why="cannot protect $s_from from garbage collection" && return 1; }
   wanted=$built
 }
 
-# Those of the wanted system: what it runs is what has to be healthy.
+# The health commands of the new system.
 healthy() {
   local command limit commands=$s_to/etc/clawdlets/health-commands
   [[ -e $commands ]] || return 0
@@ -233,12 +233,11 @@ healthy() {
     limit=$((s_deadline - $(now)))
     ((limit < 60)) || limit=60
     ((limit > 0)) || limit=1
-    [[ -z $command ]] || limited "$limit" bash -c "$command" >&2 </dev/null || { s_why="a health command fails: ${command//[^A-Za-z0-9 ._\/:-]/?}" && return 1; }
+    [[ -z $command ]] || limited "$limit" bash -c "$command" >&2 </dev/null || { s_why="a health command failed: ${command//[^A-Za-z0-9 ._\/:-]/?}" && return 1; }
   done <"$commands"
 }
 
-# A wait ends by the clock, and by the time that has passed since it began: a clock that is set back must not keep a system
-# that nobody confirmed.
+# Waits check both the wall clock and the elapsed time: a clock set back must not keep an unconfirmed system.
 uptime() {
   local seconds
   IFS=. read -r seconds _ <"$UPTIME"
@@ -261,26 +260,26 @@ await_confirmation() {
   phase waiting
   local until=$(($(uptime) + s_seconds))
   while [[ ! -e $STATE_DIR/confirmed ]] && ! is_over "$until"; do sleep 1; done
-  # Going back comes before knowing who else decides.
-  decide || { say "another run has been deciding for a minute" && load; }
+  # Rolling back takes precedence over waiting for the decision lock.
+  decide || { say "another run has held the decision lock for a minute" && load; }
   if [[ $s_phase == waiting && -e $STATE_DIR/confirmed ]]; then
-    # The mark has decided: whoever goes on after this comes to the same end.
+    # The mark is the decision: any run that continues from here reaches the same end.
     rm -rf -- "$kept"
     rm -f -- "$STATE_DIR/former"
     s_result=switched
     phase "done"
     decided
-    say "confirmed: $s_to stays"
+    say "confirmed: keeping $s_to"
     return
   fi
-  [[ $s_phase == "done" ]] || { s_why="nobody confirmed within $s_seconds s that it can be reached" && phase returning; }
+  [[ $s_phase == "done" ]] || { s_why="not confirmed within $s_seconds s over a new connection" && phase returning; }
   decided
   [[ $s_phase == "done" ]] || go_back "$s_why"
 }
 
 run() {
   exec 9>>"$LOCKS/activation.lock"
-  flock --wait 30 9 || refuse "another run is at work" # A watch that only looks has it for a moment.
+  flock --wait 30 9 || refuse "another run is at work" # A watch that only checks holds it for a moment.
   load
   [[ $s_phase == building ]] || refuse "there is nothing to switch to"
   wanted="" commit=""
@@ -291,7 +290,7 @@ run() {
     return
   fi
   decide || {
-    go_back "another run was deciding for a minute"
+    go_back "another run held the decision lock for a minute"
     return
   }
   if [[ $s_phase != building ]]; then # Cancelled meanwhile.
@@ -303,13 +302,13 @@ run() {
   phase switching
   decided
   if ! { limited 120 nix-env --profile "$PROFILE" --set "$s_to" && switch_to 600 "$s_to" boot; } >&2; then
-    go_back "it could not be chosen for the next boot"
+    go_back "could not select it for the next boot"
     return
   fi
   local status=0
   switch_to "$s_seconds" "$s_to" switch || status=$?
   if ((status != 0)); then
-    go_back "switching to it ended with status $status; see journalctl --unit=$unit"
+    go_back "switching to it failed with status $status; see journalctl --unit=$unit"
     return
   fi
   phase checking
@@ -330,25 +329,25 @@ run() {
   await_confirmation
 }
 
-# At boot, and each minute: for a run that was killed, and for a host that booted in the middle of one.
+# At boot, and every minute: for a run that was killed, and for a host that rebooted during one.
 watch() {
   exec 9>>"$LOCKS/activation.lock"
   flock --nonblock 9 || return 0 # It is at work.
-  decide || return 0 # Not in the middle of an order, nor may one come in between.
-  if [[ $s_phase == prepared ]] && (($(now) >= s_deadline)); then s_why="nothing came after prepare" && phase returning; fi
+  decide || return 0 # Another order is being decided.
+  if [[ $s_phase == prepared ]] && (($(now) >= s_deadline)); then s_why="prepare was not followed by a switch" && phase returning; fi
   decided
   under_way || return 0
   case $s_phase in
-    # It is about to take the lock, or has the one of the version before this one.
+    # It is about to take the lock, or holds the lock of an older version.
     building | switching | checking | waiting | returning) ! limited 60 systemctl is-active --quiet "$unit" || return 0 ;;
   esac
   case $s_phase in
     prepared) ;;
     returning) go_back "$s_why" ;;
     rebooting)
-      if [[ $(running) == "$s_to" && $(now) -lt $s_deadline ]]; then await_confirmation; else go_back "it did not come up in time"; fi
+      if [[ $(running) == "$s_to" && $(now) -lt $s_deadline ]]; then await_confirmation; else go_back "it did not boot in time"; fi
       ;;
-    waiting) await_confirmation ;; # Past the deadline it goes back at once.
+    waiting) await_confirmation ;; # Past the deadline it rolls back at once.
     *) go_back "its run was interrupted while $s_phase" ;;
   esac
 }
@@ -362,14 +361,14 @@ fi
 IFS= read -r -t 30 -n 400 order || [[ -n ${order-} ]] || refuse "no order on standard input"
 exec 7>>"$LOCKS/activation-order.lock"
 flock --wait 10 7 || refuse "another order is at work"
-decide || refuse "another run has been deciding for a minute"
+decide || refuse "another run has held the decision lock for a minute"
 case $order in
   prepare\ *)
     [[ $order =~ ^prepare\ ([0-9a-f]{16})\ ([0-9a-f]{64})\ ([1-9][0-9]{1,3})$ ]] || refuse "allowed: prepare, 16 hex digits, 64 hex digits, 10 to 3600"
     id=${BASH_REMATCH[1]} token=${BASH_REMATCH[2]} seconds=${BASH_REMATCH[3]}
     ((seconds >= 10 && seconds <= 3600)) || refuse "allowed: prepare, 16 hex digits, 64 hex digits, 10 to 3600"
     ! under_way || refuse "the activation $s_id is $s_phase"
-    [[ $id != "$s_id" ]] || refuse "the activation $id is over"
+    [[ $id != "$s_id" ]] || refuse "activation $id has ended"
     for field in "${fields[@]}"; do printf -v "s_$field" '%s' ""; done
     keep_secrets
     rm -f -- "$STATE_DIR/confirmed"
@@ -377,11 +376,11 @@ case $order in
     phase prepared
     ;;
   switch\ *)
-    [[ $order =~ ^switch\ ([0-9a-f]{16})\ ([0-9a-f]{40}|newest|previous)$ ]] || refuse "allowed: switch, 16 hex digits, and a commit in full (40 hex digits), newest or previous"
-    [[ ${BASH_REMATCH[1]} == "$s_id" && $s_phase == prepared ]] || refuse "the activation ${BASH_REMATCH[1]} is not prepared"
+    [[ $order =~ ^switch\ ([0-9a-f]{16})\ ([0-9a-f]{40}|newest|previous)$ ]] || refuse "expected: switch, 16 hex digits, and a full commit (40 hex digits), newest or previous"
+    [[ ${BASH_REMATCH[1]} == "$s_id" && $s_phase == prepared ]] || refuse "activation ${BASH_REMATCH[1]} is not prepared"
     s_rev=${BASH_REMATCH[2]}
     phase building
-    # Not of this session: it lives on when the connection that it changes is cut. The unit of the one before may still be ending.
+    # A unit outside this session: it survives the loss of the connection that it changes. A previous unit may still be ending.
     for _ in {1..10}; do
       status=0
       limited 60 systemd-run --quiet --collect --unit="$unit" --property=Type=exec --property=KillMode=mixed "$SELF" run 7>&- 8>&- >&2 || status=$?
@@ -389,7 +388,7 @@ case $order in
       sleep 1
     done
     if ((status != 0)); then
-      s_why="its unit did not start"
+      s_why="the unit did not start"
       phase returning
       decided
       go_back "$s_why"
@@ -403,8 +402,8 @@ case $order in
     [[ $sum == "$s_token" ]] || refuse "another token"
     case "$s_phase $s_result" in
       "waiting ")
-        (($(now) < s_deadline)) || refuse "the deadline is over"
-        [[ $(running) == "$s_to" ]] || refuse "another system runs"
+        (($(now) < s_deadline)) || refuse "the deadline has passed"
+        [[ $(running) == "$s_to" ]] || refuse "the host runs another system"
         : >"$STATE_DIR/confirmed"
         sync -- "$STATE_DIR"
         ;;
@@ -422,9 +421,9 @@ case $order in
         decided
         go_back "cancelled" >/dev/null
         ;;
-      building) s_why="cancelled" && phase returning ;; # The run sees it before it changes anything.
+      building) s_why="cancelled" && phase returning ;; # The run notices before it changes anything.
       done) ;;
-      *) refuse "it is $s_phase; without a confirmation it goes back by itself" ;;
+      *) refuse "it is $s_phase; without a confirmation it rolls back on its own" ;;
     esac
     ;;
   *) refuse "allowed orders: prepare, switch, confirm, cancel" ;;

@@ -1,10 +1,10 @@
-# Gives the server's public interface its IPv6 address: Hetzner has no DHCPv6, and its router announces no prefix to make an
-# address from. The address is ADDRESS or, without it, the one in Hetzner's metadata service. A server in a private network
-# has further interfaces (enp7s0, ens10, …), and which name the public one has depends on the server type: so it is the one
-# whose MAC address the metadata service names, and where that cannot be asked, the one of IPv4's default route.
+# Sets the IPv6 address of the server's public interface: Hetzner has no DHCPv6, and its router advertises no SLAAC prefix. The
+# address is ADDRESS or, without it, the one in Hetzner's metadata service. A server in a private network has more interfaces
+# (enp7s0, ens10, …), and the name of the public one depends on the server type. So we pick the one whose MAC address the metadata
+# service names or, if that does not answer, the one with IPv4's default route.
 #
-# Run as root, once a boot, in the unit clawdlets-ipv6. What came from the network is taken only in the one shape that it may
-# have. NETWORK_FOLDER and METADATA are for tests.
+# Run as root, once per boot, in the unit clawdlets-ipv6. Values from the network are strictly validated. NETWORK_FOLDER and METADATA
+# are for tests.
 set -euo pipefail
 export LC_ALL=C
 
@@ -20,7 +20,7 @@ mac=$(sed -nE "s/^[- ]*mac_address: *[\"']?([0-9a-f]{2}(:[0-9a-f]{2}){5})[\"']? 
 if [[ -z $address ]]; then
   address=$(sed -nE "s/^[- ]*address: *[\"']?([0-9a-f:]{2,39}\/(64|128))[\"']? *\$/\1/p" <<<"$config" | sed -n 1p)
   if [[ -z $mac || -z $address ]]; then
-    echo "Hetzner's metadata has no IPv6 address for this server; it stays with IPv4" >&2
+    echo "Hetzner's metadata has no IPv6 address for this server; it keeps IPv4 only" >&2
     exit 0
   fi
 fi
@@ -37,11 +37,11 @@ fi
 [[ -n $public ]] || public=$(ip -4 route show default | sed -nE 's/^default .*dev (en[a-z0-9]+)( .*)?$/\1/p' | sed -n 1p)
 [[ -n $public || ${#interfaces[@]} != 1 ]] || public=${interfaces[0]##*/}
 if [[ -z $public ]]; then
-  echo "which of ${interfaces[*]##*/} is the public interface cannot be told yet; asked again in 30 s" >&2
+  echo "cannot tell yet which of ${interfaces[*]##*/} is the public interface; retrying in 30 s" >&2
   exit 1
 fi
 
-# Sorts before 10-uplink.network, and is for this one interface: a private network's is not given a public address.
+# Sorts before 10-uplink.network and matches only this interface, so a private network's interface gets no public address.
 mkdir -p "$folder"
 cat >"$folder/05-uplink-ipv6.network" <<NETWORK
 [Match]

@@ -1,6 +1,6 @@
-# Makes and switches on the host's swap file, in the unit clawdlets-swap: after the boot, since a host that writes gigabytes
-# before it lets anybody in cannot be reached meanwhile. SIZE_MIB is its size; without it, as much as the memory, but no more
-# than a tenth of the disk and 16 GiB. What the disk has no room for is made smaller. Run as root. The rest is for tests.
+# Creates and enables the host's swap file, in the unit clawdlets-swap. It runs after the boot, so that writing gigabytes does not
+# delay SSH. SIZE_MIB is its size; the default is the size of the memory, but at most a tenth of the disk and 16 GiB. It is smaller
+# if the disk is short of space. Run as root. The other variables are for tests.
 set -euo pipefail
 export LC_ALL=C
 
@@ -15,11 +15,11 @@ if [[ -z $wanted ]]; then
 fi
 present=0
 [[ ! -e $file ]] || present=$(($(stat --format=%s "$file") / 1024 / 1024))
-# A quarter of what is free stays free. The file that is there counts as free, as it is the one that goes.
+# A quarter of the free space stays free. The existing file counts as free, since it is replaced.
 room=$(((free + present) * 3 / 4))
 ((wanted <= room)) || wanted=$room
 if ((wanted < 64)); then
-  echo "the disk has no room for swap: $free MiB are free" >&2
+  echo "not enough disk space for swap: $free MiB are free" >&2
   exit 0
 fi
 

@@ -1,5 +1,5 @@
-# The systemd sandbox of one bot. A bot runs code that its language model was talked into, so it gets its own folder, the
-# network as the egress policy leaves it, and nothing else of the host.
+# The systemd sandbox of one bot. Prompt injection can make a bot run any code, so it gets its own folder, the network that the
+# egress policy allows, and nothing else of the host.
 let
   text = import ./text.nix;
   names = import ./names.nix;
@@ -26,7 +26,7 @@ rec {
     }:
     import ./sandbox.nix {
       writable = [ (names.botStateDir name) ];
-      # Keys and secrets, and what the host knows of its own changes. /run is hidden as it is.
+      # Keys, secrets and the state of activations. /run is hidden anyway.
       hidden = [
         "/var/lib/clawdlets"
         "/var/lib/sops-nix"
@@ -47,7 +47,7 @@ rec {
     }
     // optional (memoryMax != null) {
       MemoryMax = memoryMax;
-      # Otherwise what is over the limit goes to the host's swap, which is everybody's.
+      # Otherwise memory over the limit goes to the host's swap, which all units share.
       MemorySwapMax = 0;
     }
     // optional (cpuQuota != null) { CPUQuota = cpuQuota; }
@@ -67,7 +67,7 @@ rec {
     // optional (nodeExecMem == "jitless") { NODE_OPTIONS = "--jitless"; }
     // environment;
 
-  # Secrets first; and again when they have changed (nix/host/receive-secrets.sh restarts the target).
+  # Starts after the secrets, and restarts when they change (nix/host/receive-secrets.sh restarts the target).
   unitConfig = {
     After = [
       "network-online.target"
@@ -77,7 +77,7 @@ rec {
     PartOf = [ "${names.secretsTarget}.target" ];
   };
 
-  # The same as a unit's text, for systemd-analyze where there is no NixOS.
+  # The same as unit file text, for systemd-analyze without NixOS.
   file =
     settings:
     let

@@ -1,4 +1,4 @@
-# The disk's layout, for disko: GPT, a megabyte for GRUB (Hetzner's x86 machines boot by BIOS), all else one file system.
+# Disk layout for disko: GPT, 1 MiB for GRUB (Hetzner's x86 machines boot with BIOS), and one file system on the rest.
 device: {
   disk.main = {
     inherit device;

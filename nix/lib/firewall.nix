@@ -1,4 +1,4 @@
-# What may reach the host, for NixOS' networking.firewall. With neither a tailnet nor public SSH only the console is left.
+# Inbound traffic, for NixOS' networking.firewall. Without a tailnet and public SSH, only the console is left.
 {
   publicSsh,
   tailnet,
@@ -9,6 +9,6 @@
   allowedTCPPorts = if publicSsh then [ 22 ] else [ ];
   interfaces =
     if tailnet == "tailscale" && !publicSsh then { tailscale0.allowedTCPPorts = [ 22 ]; } else { };
-  # The internet's noise would push everything else out of the journal.
+  # Background scans would push everything else out of the journal.
   logRefusedConnections = false;
 }

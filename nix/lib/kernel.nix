@@ -1,11 +1,11 @@
-# Kernel settings of a host that runs code nobody has read. Each with what it takes away.
+# Kernel hardening (sysctl) for a host that runs untrusted code.
 {
-  # Processes may not look into each other, debuggers below their children only.
+  # ptrace: a process can debug only its own children.
   "kernel.yama.ptrace_scope" = 1;
-  # Addresses of the kernel, and its messages, for root only.
+  # Kernel addresses and messages only for root.
   "kernel.kptr_restrict" = 2;
   "kernel.dmesg_restrict" = 1;
-  # Interfaces that many privilege escalations began with. 2: only with CAP_SYS_ADMIN or CAP_PERFMON; 1: once for all.
+  # Common starting points of privilege escalations. 2: needs CAP_SYS_ADMIN or CAP_PERFMON; 1: off until the next boot.
   "kernel.perf_event_paranoid" = 3;
   "kernel.unprivileged_bpf_disabled" = 1;
   "net.core.bpf_jit_harden" = 2;
@@ -14,15 +14,15 @@
   "vm.unprivileged_userfaultfd" = 0;
   "dev.tty.ldisc_autoload" = 0;
 
-  # A crashed process is not written to a disk with its secrets in it.
+  # No core dumps: they would put secrets on the disk.
   "fs.suid_dumpable" = 0;
-  # Links and FIFOs in folders that anybody writes to are followed for their owner only.
+  # In world-writable folders, links and FIFOs are followed only for their owner.
   "fs.protected_symlinks" = 1;
   "fs.protected_hardlinks" = 1;
   "fs.protected_fifos" = 2;
   "fs.protected_regular" = 2;
 
-  # No router decides where packets go but the one we have.
+  # Ignore ICMP redirects and source routes.
   "net.ipv4.conf.all.accept_redirects" = 0;
   "net.ipv4.conf.default.accept_redirects" = 0;
   "net.ipv4.conf.all.secure_redirects" = 0;

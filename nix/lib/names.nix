@@ -1,9 +1,9 @@
-# The names, numbers and paths that more than one file has to agree on. Units, users and folders are called as upstream
-# called them (regenrek/clawdlets b49d4af), so that a host's state and an operator's habits carry over.
+# Names, numbers and paths that several files share. Units, users and folders are named as in upstream (regenrek/clawdlets b49d4af),
+# so that a host's state and an operator's habits carry over.
 let
   text = import ./text.nix;
   ids = {
-    # 1000 to 29999 is what NixOS gives to users without a number, 30001 to 30032 the nix builders, 60001 begins systemd's own.
+    # NixOS gives 1000 to 29999 to users without a number, 30001 to 30032 to nix builders; systemd's own range starts at 60001.
     first = 31000;
     count = 29000;
   };
@@ -17,9 +17,9 @@ rec {
   botStateDir = bot: "${stateDirBase}/${bot}";
   stateDirBase = "/srv/clawdbot";
 
-  # The number of a bot's user, from its name alone: it stays when other bots come and go, so that the files in its state
-  # folder stay its own, and firewall rules can be by number, which needs no user to exist when they are checked. Two names can
-  # meet on one number; that is refused (bots.nix), and the option `uid` settles it.
+  # The uid of a bot, derived only from its name. It does not change when other bots come and go, so a bot keeps its files; and
+  # firewall rules can use the number, which needs no existing user when they are checked. A collision of two names is refused
+  # (bots.nix); the option `uid` resolves it.
   botUid =
     bot:
     ids.first
@@ -28,18 +28,18 @@ rec {
   # A user name has at most 31 characters (nixpkgs, users-groups.nix), and "bot-" is four of them. The secret
   # discord_token_<bot> has a name of the same letters.
   isBotName = bot: builtins.match "[a-z][a-z0-9_-]{0,26}" bot != null;
-  botNameAllowed = ''a small letter, then up to 26 of a-z, 0-9, "_" and "-"'';
+  botNameAllowed = ''a lowercase letter, then up to 26 of a-z, 0-9, "_" and "-"'';
 
   proxyUser = "clawdlets-proxy";
   proxyUnit = "clawdlets-egress-proxy"; # .service
   proxyUid = ids.first - 1;
 
-  activationDir = "/var/lib/clawdlets/activation"; # state.json in it is for everybody.
+  activationDir = "/var/lib/clawdlets/activation"; # Its state.json is world-readable.
   activationWatch = "clawdlets-activation-watch"; # .service and .timer
 
   installIdFile = "/var/lib/clawdlets/install-id";
   ageKeyFile = "/var/lib/sops-nix/key.txt";
   secretsDirOf = host: "/var/lib/clawdlets/secrets/hosts/${host}";
   hostKeyFile = "/etc/ssh/ssh_host_ed25519_key";
-  secretsTarget = "clawdlets-secrets"; # .target: what runs again when secrets have changed
+  secretsTarget = "clawdlets-secrets"; # .target: restarted when secrets change
 }

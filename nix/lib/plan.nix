@@ -1,4 +1,4 @@
-# Which secrets a host needs, from the list that the operator's side reads too (core/project/secrets/plan.json).
+# The secrets that a host needs, from the list that the operator's side also reads (core/project/secrets/plan.json).
 let
   text = import ./text.nix;
   planned = (builtins.fromJSON (builtins.readFile ../../core/project/secrets/plan.json)).secrets;
@@ -18,6 +18,6 @@ let
       "for each bot" = map (bot: builtins.replaceStrings [ "{bot}" ] [ bot ] name) bots;
     }
     .${needed}
-      or (throw ''core/project/secrets/plan.json: "${name}" is needed "${needed}", which nix/lib/plan.nix does not know. Teach both sides.'');
+      or (throw ''core/project/secrets/plan.json: "${name}" is needed "${needed}", which nix/lib/plan.nix does not know. Add it to both sides.'');
 in
 text.unique (builtins.concatLists (map namesOf planned) ++ secrets)

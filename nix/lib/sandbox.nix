@@ -1,10 +1,10 @@
-# The systemd sandbox of a unit whose program is not trusted: bots, and the proxy that reads what they send.
+# The systemd sandbox of an untrusted unit: bots, and the proxy that parses what they send.
 {
   # Absolute paths that it may write to.
   writable ? [ ],
-  # Absolute paths that it does not see, beside those below.
+  # Absolute paths that are hidden, in addition to those below.
   hidden ? [ ],
-  # Memory that is written and then run, which a just-in-time compiler needs.
+  # Memory that is both written and executed (W^X), which a JIT compiler needs.
   mayCompile ? false,
 }:
 {
@@ -13,8 +13,8 @@
   ProtectHome = true;
   PrivateTmp = true;
   UMask = "0077";
-  # Of /run it sees these alone. Whatever it can open there it could also lock (flock takes a descriptor that is only read
-  # from), and mount, switch-to-configuration and login wait for locks in /run, or give up.
+  # All it sees of /run. It could flock any file it can open there (a read-only descriptor is enough), and mount,
+  # switch-to-configuration and login wait for locks in /run, or give up.
   TemporaryFileSystem = [ "/run:ro" ];
   BindReadOnlyPaths = map (path: "-${path}") [
     "/run/current-system"
@@ -26,7 +26,7 @@
   InaccessiblePaths = map (path: "-${path}") (
     [
       "/boot"
-      # The daemon's socket: it fetches from anywhere, past the egress policy. The database: who reads it can lock it.
+      # The nix daemon's socket: it fetches from anywhere, past the egress policy. The database: a reader can lock it.
       "/nix/var"
       "/var/log"
     ]

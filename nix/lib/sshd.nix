@@ -1,4 +1,4 @@
-# How sshd is set: keys only, `admin` only, and algorithms that every OpenSSH since 8.5 (2021) has.
+# sshd settings: keys only, `admin` only, and algorithms that every OpenSSH since 8.5 (2021) supports.
 let
   names = import ./names.nix;
   text = import ./text.nix;
@@ -33,7 +33,7 @@ rec {
     AuthenticationMethods = "publickey";
     MaxAuthTries = 3;
     LoginGraceTime = 30;
-    # To a bot's gateway, which listens on loopback only: ssh -L. Nothing can be made to listen here for others.
+    # Allows ssh -L to a bot's gateway on loopback. Remote forwarding is off.
     AllowTcpForwarding = "local";
     AllowStreamLocalForwarding = false;
     AllowAgentForwarding = false;
@@ -44,7 +44,7 @@ rec {
     UseDns = false;
     ClientAliveInterval = 60;
     ClientAliveCountMax = 3;
-    # Whose key it was stands in the journal.
+    # Logs the fingerprint of the key.
     LogLevel = "VERBOSE";
 
     KexAlgorithms = [
@@ -63,7 +63,7 @@ rec {
     ];
   };
 
-  # The one key that was made and pinned before the server existed. NixOS makes keys that are missing, so no other is named.
+  # Only the key that was created and pinned before the server existed. NixOS generates missing keys, so no other is listed.
   hostKeys = [
     {
       type = "ed25519";
@@ -71,10 +71,10 @@ rec {
     }
   ];
 
-  # Root's file, not one in a home folder that a session could write to.
+  # Owned by root, rather than in a home folder that a session can write to.
   authorizedKeysFile = "/etc/ssh/authorized_keys.d/%u";
 
-  # What NixOS makes of all this, as far as it decides who gets in, for a real sshd where there is no NixOS.
+  # The part of NixOS' sshd_config that decides who gets in, for testing with a real sshd without NixOS.
   configFile =
     {
       port ? 22,

@@ -1,4 +1,4 @@
-# The hosts of a project, from the files that the operator's side writes: stacks/Pulumi.<host>.yaml.
+# The hosts of a project, from the stack files that the operator's side writes: stacks/Pulumi.<host>.yaml.
 let
   readYaml = import ./yaml.nix;
   text = import ./text.nix;
@@ -25,7 +25,7 @@ rec {
       text.unique names
     );
 
-  # What a stack file says that the host itself has to know. Everything else in it is about the server and the installation.
+  # The settings of a stack file that the host needs. All others concern the server and the installation.
   read =
     where: content:
     let
@@ -36,7 +36,7 @@ rec {
         else
           { };
       get = key: fallback: config."clawdlets:${key}" or fallback;
-      # The engine writes a list that was set by path as JSON text.
+      # The engine writes a list set with `--path` as JSON text.
       listAt =
         key:
         let
@@ -47,9 +47,9 @@ rec {
         if builtins.isList parsed && builtins.all builtins.isString parsed then
           parsed
         else
-          throw "${where}: clawdlets:${key} is no list of texts.";
-      # A map that was set by path comes as JSON text too. The disk stands there alone: nixos-anywhere looks for it before it
-      # is wiped (core/host/install/disk.ts), and this is what wipes it.
+          throw "${where}: clawdlets:${key} is not a list of strings.";
+      # A map set with `--path` is JSON text, too. Only the disk is read from it: the installation checks that disk before it is wiped
+      # (core/host/install/disk.ts), and this setting decides which one is wiped.
       install =
         let
           value = get "install" { };
@@ -75,8 +75,8 @@ rec {
     clawdlets = (if facts.disk == null then { } else { diskDevice = facts.disk; }) // {
       hostName = host;
       inherit (facts) adminSshKeys;
-      # Without a tailnet the public address is the only way in, and Hetzner's firewall the one that closes it. Otherwise a
-      # window that is kept open on purpose would show nothing.
+      # Without a tailnet, the public address is the only way in, and Hetzner's firewall closes it. If the host closed it as well, a
+      # window that is kept open on purpose would have no effect.
       publicSsh.enable = facts.sshExposure != "tailnet" || facts.tailnet == "none";
       tailnet.mode = facts.tailnet;
       secrets.names = facts.secrets;
@@ -112,5 +112,5 @@ rec {
     if twice == [ ] then
       builtins.listToAttrs hosts
     else
-      throw "stacks: two hosts have the same clawdlets:flakeHost, ${builtins.concatStringsSep ", " twice}. Give each its own, or leave it out.";
+      throw "stacks: two hosts have the same clawdlets:flakeHost, ${builtins.concatStringsSep ", " twice}. Make them different, or omit the setting.";
 }

@@ -1,18 +1,18 @@
-# What `admin` may run as root without a password, and all that admin may: whole command lines.
+# Everything that `admin` may run as root without a password: a list of complete command lines.
 #
-# No wildcard stands here. In sudoers `*` matches spaces and slashes too, so that `systemctl stop clawdbot-*`, as upstream
-# had it, also allows `systemctl stop clawdbot-x nftables.service` (test/nix/sudo.test.ts shows both). What varies is by
-# regular expression, which sudo knows since 1.9.10 and which has to match all arguments from ^ to $.
+# No wildcards. In sudoers `*` also matches spaces and slashes, so upstream's `systemctl stop clawdbot-*` also allows
+# `systemctl stop clawdbot-x nftables.service` (test/nix/sudo.test.ts shows both). Variable parts are regular expressions (sudo 1.9.10
+# and later) that must match all arguments from ^ to $.
 let
   text = import ./text.nix;
   names = import ./names.nix;
   sw = "/run/current-system/sw/bin";
 
-  # One space between each two arguments, as sudo joins them. Within a bot's name nothing is special to sudo or to a regular
-  # expression (names.nix, isBotName); the dots are escaped here.
+  # sudo joins arguments with one space. A bot's name has no characters that are special to sudo or in a regular expression
+  # (names.nix, isBotName); the dots are escaped here.
   escaped = builtins.replaceStrings [ "." ] [ "\\." ];
   lines = "--lines=[1-9][0-9]{0,4}";
-  since = "( --since=-[1-9][0-9]{0,4}(s|m|h|d))?"; # Relative times only: no spaces, nothing that journalctl could take as more.
+  since = "( --since=-[1-9][0-9]{0,4}(s|m|h|d))?"; # Relative times only: no spaces, and nothing that journalctl could read as another argument.
 
   forBot =
     bot:
@@ -33,7 +33,7 @@ in
 rec {
   inherit sw;
 
-  # `""` is sudo's word for no arguments; a command without it could have any.
+  # `""` means "no arguments" to sudo; without it, any arguments would be allowed.
   commands =
     {
       bots,
@@ -54,7 +54,7 @@ rec {
     )
     ++ builtins.concatLists (map forBot bots);
 
-  # For NixOS' security.sudo.extraRules. NOSETENV: admin chooses no environment for them, as NixOS' own rules allow (SETENV).
+  # For NixOS' security.sudo.extraRules. NOSETENV: admin cannot set environment variables, which NixOS' own rules allow (SETENV).
   rules = settings: [
     {
       users = [ names.admin ];
@@ -69,12 +69,12 @@ rec {
     }
   ];
 
-  # Without it sudo takes `PATH=…` from admin, on the command line or from the session, and NixOS sets none. For
+  # Without secure_path, which NixOS does not set, sudo accepts `PATH=…` from admin, on the command line or from the session. For
   # security.sudo.extraConfig.
   defaults = ''Defaults:${names.admin} secure_path="/run/wrappers/bin:${sw}"'';
 
-  # The file that NixOS makes of these (nixpkgs, security/sudo.nix: one line a user, commands separated by commas), for visudo
-  # and sudo where there is no NixOS.
+  # The file that NixOS generates from these (nixpkgs, security/sudo.nix: one line per user, commands separated by commas), for visudo
+  # and sudo without NixOS.
   file =
     settings:
     let

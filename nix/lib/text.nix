@@ -1,4 +1,4 @@
-# Small functions on text and numbers that `builtins` does not have: nixpkgs' lib is not in reach of nix-instantiate alone.
+# Helpers for text and numbers that `builtins` lacks: without nixpkgs, nix-instantiate has no lib.
 rec {
   mod = a: b: a - (a / b) * b;
 

@@ -1,4 +1,4 @@
-# A command that runs one of nix/host/*.sh with its programs and its settings, whatever the caller's environment is.
+# A command that runs one of nix/host/*.sh with fixed programs and settings, independent of the caller's environment.
 { lib, pkgs }:
 {
   name,

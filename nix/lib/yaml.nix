@@ -1,6 +1,6 @@
 # Reads the YAML of a stack file, as core/project/settings/stack-file.ts and Pulumi write it: mappings, lists of scalars and of mappings,
-# and whatever stands on one line. Nix has no YAML reader, and one that is built first would need import-from-derivation. Whatever is
-# beyond this subset is refused with its line, never guessed at: test/nix/yaml.test.ts holds it to the yaml library.
+# and flow collections on one line. Nix has no YAML parser, and building one first would need import-from-derivation. Anything beyond
+# this subset is refused with its line, never guessed: test/nix/yaml.test.ts compares it with the yaml library.
 #
 # where: the file's name, for the messages · content: its text. Returns attribute sets, lists, strings, integers, booleans, null.
 where: content:
@@ -64,7 +64,7 @@ let
     else
       entries indent index (at index) seen;
 
-  # line: the first one, which is not as it stands in the file where it follows the "-" of an item.
+  # line: the first one, without the "-" of an item.
   entries =
     indent: index: line: seen:
     let
@@ -73,13 +73,13 @@ let
       entry = valueAfter line (elemAt parts 3) index;
     in
     if line.indent != indent then
-      refuse line.number "indented differently from the lines above, or the rest of a value; write each value on one line."
+      refuse line.number "indented differently from the lines above, or a value continues here; write each value on one line."
     else if parts == null then
-      refuse line.number "no \"key: value\"; keys are of a-z, A-Z, 0-9, \"_\", \".\", \"/\", \"-\" and \":\", without quotes."
+      refuse line.number "expected \"key: value\"; keys consist of a-z, A-Z, 0-9, \"_\", \".\", \"/\", \"-\" and \":\", without quotes."
     else if seen ? ${key} then
       refuse line.number "\"${key}\" stands twice."
     else
-      # Forced here, so that a line is refused even where nobody asks for its value.
+      # Forced here, so that a bad line is refused even if its value is never used (laziness).
       builtins.deepSeq entry.value (mapping indent entry.next (seen // { ${key} = entry.value; }));
 
   list =
@@ -88,7 +88,7 @@ let
       line = at index;
       written = match "- +(.*)" line.body;
       body = elemAt written 0;
-      # As if the mapping began where its first key stands.
+      # As if the mapping began at its first key.
       first = {
         inherit (line) number;
         inherit body;
@@ -110,7 +110,7 @@ let
         next = index;
       }
     else if line.indent != indent then
-      refuse line.number "indented differently from the items above, or the rest of one; write each on one line."
+      refuse line.number "indented differently from the items above, or an item continues here; write each on one line."
     else if written == null || isItem first then
       refuse line.number "only plain values and mappings can be items of a list."
     else
@@ -137,7 +137,7 @@ let
     number: written:
     if match "[[{].*" written != null then flow number (tokensOf written) else single number written;
 
-  # Of a value in one line: quoted texts, "[", "]", "{", "}", "," and what stands between them. A comment ends it.
+  # Tokens of a one-line value: quoted strings, "[", "]", "{", "}", "," and the text between them. A comment ends it.
   tokensOf =
     written:
     let
@@ -197,7 +197,7 @@ let
           };
         in
         if parts == null then
-          refuse number "no \"key: value\" in a mapping on one line; keys stand without quotes."
+          refuse number "expected \"key: value\" in a mapping on one line, with keys without quotes."
         else if seen ? ${key} then
           refuse number "\"${key}\" stands twice."
         else
@@ -227,13 +227,13 @@ let
     else if quoted != null then
       builtins.replaceStrings [ "''" ] [ "'" ] (elemAt quoted 0)
     else if match "[]\"'{}[,&*!|>%@`#].*|[-?:]( .*)?" plain != null then
-      refuse number "\"${substring 0 1 plain}\" begins something of YAML that is not read here; allowed: plain, 'quoted' and \"quoted\" values, [lists] and {mappings: of them}."
+      refuse number "\"${substring 0 1 plain}\" starts YAML syntax that is not supported here; allowed: plain, 'quoted' and \"quoted\" values, [lists] and {mappings: of them}."
     else if match ".*:( .*)?" plain != null then
-      refuse number "a \":\" within a value; put the value in quotes."
+      refuse number "a \":\" in a value; quote the value."
     else
       typed number plain;
 
-  # As the core schema of YAML 1.2 has it; numbers of other kinds than 0, 1, 2, … are refused: no setting has one.
+  # As in the core schema of YAML 1.2, except that only 0, 1, 2, … are accepted as numbers: no setting needs others.
   typed =
     number: plain:
     if match "true|True|TRUE" plain != null then
@@ -248,7 +248,7 @@ let
       match "[-+]?(\\.[0-9]+|[0-9]+(\\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?\\.(inf|Inf|INF)|\\.(nan|NaN|NAN)" plain
       != null
     then
-      refuse number "${plain} is a number that no setting has; put it in quotes if it is text."
+      refuse number "${plain} is not a number that any setting accepts; quote it if it is text."
     else
       plain;
 

@@ -1,4 +1,4 @@
-# Bots: a user, a state folder and a sandboxed unit each. The sandbox itself is in nix/lib/bot-unit.nix.
+# Bots: each has a user, a state folder and a sandboxed unit. The sandbox is in nix/lib/bot-unit.nix.
 {
   config,
   lib,
@@ -60,7 +60,7 @@ in
     type = lib.types.attrsOf (lib.types.submodule (import ./bots/options.nix { inherit lib names; }));
     default = { };
     example = lib.literalExpression ''{ maren = { package = pkgs.clawdbot-gateway; command = "clawdbot gateway"; }; }'';
-    description = "The bots of this host, by name: a small letter, then up to 26 of a-z, 0-9, \"_\" and \"-\".";
+    description = "The bots of this host, by name: a lowercase letter, then up to 26 of a-z, 0-9, \"_\" and \"-\".";
   };
 
   config = {
@@ -69,7 +69,7 @@ in
         assertion = builtins.all names.isBotName all;
         message = "clawdlets.bots: ${
           builtins.concatStringsSep ", " (builtins.filter (name: !(names.isBotName name)) all)
-        }: no name for a bot; allowed: ${names.botNameAllowed}.";
+        }: not a bot name; allowed: ${names.botNameAllowed}.";
       }
       {
         assertion = text.unique uids == uids;
@@ -89,13 +89,13 @@ in
       in
       {
         assertion = twice == [ ];
-        message = "clawdlets.bots.${name}: ${builtins.concatStringsSep ", " twice} stands in environment and in envSecrets. Take it out of one.";
+        message = "clawdlets.bots.${name}: ${builtins.concatStringsSep ", " twice} is in both environment and envSecrets. Remove it from one.";
       }
     ) all;
 
     warnings = map (
       name:
-      "clawdlets.bots.${name} has no command, so it has a user, a folder and secrets, and does not run. Set clawdlets.bots.${name}.command (hosts/${cfg.hostName}.nix)."
+      "clawdlets.bots.${name} has no command, so it has a user, a folder and secrets but does not run. Set clawdlets.bots.${name}.command (hosts/${cfg.hostName}.nix)."
     ) (builtins.filter (name: !(builtins.elem name running)) all);
 
     users.users = each all (name: {

@@ -1,5 +1,5 @@
-# A whole host. Each file is one subject, and what they decide is in nix/lib. They read each other's options, so that whoever
-# wants another disk or another tailnet takes all but that one, and declares its options anew.
+# A complete host. Each file is one subject; the logic is in nix/lib. The modules read each other's options: to use another disk or
+# tailnet, import all but that one and declare its options yourself.
 {
   imports = [
     ./bots.nix

@@ -1,4 +1,4 @@
-# The disk, as disko makes it in the installation. disko's own module has to be imported beside this one (flake.nix does).
+# The disk that disko partitions during the installation. Import disko's own module as well (flake.nix does).
 { config, lib, ... }:
 let
   cfg = config.clawdlets;
@@ -20,9 +20,9 @@ in
         message = ''clawdlets.diskDevice is "${cfg.diskDevice}"; allowed: the path of a whole disk, e.g. "/dev/sda", which the installation wipes.'';
       }
       {
-        # disko passes the disk on to boot.loader.grub.devices, and nixpkgs refuses one that stands there twice.
+        # disko adds the disk to boot.loader.grub.devices, and nixpkgs refuses duplicates there.
         assertion = !config.boot.loader.grub.enable || config.boot.loader.grub.device == "";
-        message = ''boot.loader.grub.device is "${config.boot.loader.grub.device}". Leave it out: GRUB goes to clawdlets.diskDevice, "${cfg.diskDevice}".'';
+        message = ''boot.loader.grub.device is "${config.boot.loader.grub.device}". Remove it: GRUB is installed to clawdlets.diskDevice, "${cfg.diskDevice}".'';
       }
     ];
     # GRUB's device comes from the EF02 partition: disko sets boot.loader.grub.devices.

@@ -1,4 +1,4 @@
-# What may leave the host: one nftables table, the proxy, and the units' second fence. The policy is in nix/lib/egress and
+# Egress: one nftables table, the proxy, and unit settings as a second layer. The policy is in nix/lib/egress and
 # nix/lib/egress/proxy.nix.
 {
   config,
@@ -17,7 +17,7 @@ let
   running = builtins.filter (name: bots.${name}.command != null) (builtins.attrNames bots);
   unknownBots = builtins.filter (name: !(bots ? ${name})) (builtins.attrNames cfg.loopbackPorts);
 
-  # A user without a number stays a name here, and nix/lib/egress/input.nix says what is missing.
+  # A user without a number remains a name here, and nix/lib/egress/input.nix reports it.
   uidOf =
     user:
     let
@@ -58,7 +58,7 @@ let
   };
   hasProxy = isAllowlist && isSound;
 
-  # No rules, no bots: a unit that requires another does not start without it, and is stopped with it.
+  # Fail closed: without the rules, bots do not start, and they stop when the rules are unloaded (Requires=).
   behindRules = {
     requires = [ "nftables.service" ];
     after = [ "nftables.service" ];
@@ -76,7 +76,7 @@ in
       ++ [
         {
           assertion = !isAllowlist || cfg.proxy.allowedDomains != [ ];
-          message = "clawdlets.egress.proxy.allowedDomains is empty, so with clawdlets.egress.mode \"proxy-allowlist\" bots could reach nothing. List the names they need, e.g. [ \"api.example.com\" ], or choose another mode.";
+          message = "clawdlets.egress.proxy.allowedDomains is empty, so with clawdlets.egress.mode \"proxy-allowlist\" bots could reach nothing. List the domains they need, e.g. [ \"api.example.com\" ], or choose another mode.";
         }
         {
           assertion = unknownBots == [ ];
@@ -87,7 +87,7 @@ in
             !isAllowlist
             || !(builtins.elem "127.0.0.53" cfg.proxy.resolvers)
             || config.services.resolved.enable;
-          message = "clawdlets.egress.proxy.resolvers is systemd-resolved (127.0.0.53), which is off, so the proxy could find no name. Set services.resolved.enable, or give the addresses of your resolvers.";
+          message = "clawdlets.egress.proxy.resolvers is systemd-resolved (127.0.0.53), which is off, so the proxy could not resolve names. Set services.resolved.enable, or give the addresses of your resolvers.";
         }
       ];
 
@@ -136,7 +136,7 @@ in
               wantedBy = [ "multi-user.target" ];
               after = behindRules.after ++ [ "network-online.target" ];
               wants = [ "network-online.target" ];
-              # The files are at a fixed path, so their text has to say that they changed.
+              # The paths are fixed, so restart on changed content.
               restartTriggers = builtins.attrValues files;
               serviceConfig = egress.units.proxy { inherit (cfg.proxy) resolvers; } // {
                 ExecStart = "${pkgs.tinyproxy}/bin/tinyproxy -d -c ${configFile}";

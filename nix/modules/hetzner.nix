@@ -19,7 +19,7 @@ in
     example = "2001:db8:1:2::1/64";
     description = ''
       The IPv6 address of the host's public interface with its prefix, out of the /64 that Hetzner shows for it. Without it
-      the host takes what Hetzner's metadata service says at boot. An address of a living machine is nothing for a public repository.
+      the host asks Hetzner's metadata service at boot. Keep a real address out of a public repository.
     '';
   };
 
@@ -65,16 +65,16 @@ in
           DHCP = "ipv4";
           IPv6AcceptRA = true;
         };
-        # The resolvers are clawdlets.nameservers, and nobody else's beside them.
+        # Only clawdlets.nameservers as resolvers, none from DHCP.
         dhcpV4Config.UseDNS = false;
         ipv6AcceptRAConfig.UseDNS = false;
       };
-      # A private network without DHCP would hold up everything that waits for the network.
+      # A private network without DHCP would delay everything that waits for the network.
       wait-online.anyInterface = true;
     };
 
-    # Not in 10-uplink, which is every interface's: a private network's would have the public address and its route too. The
-    # metadata service is asked by root, once a boot, and only for this: bots may never reach it (egress.nix).
+    # Not in 10-uplink, which matches every interface: a private network's would get the public address and route, too. Only root asks
+    # the metadata service, once per boot and only for this; bots can never reach it (egress.nix).
     systemd.services.clawdlets-ipv6 = {
       description = "IPv6 address of the public interface";
       wantedBy = [ "multi-user.target" ];

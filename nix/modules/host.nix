@@ -1,4 +1,4 @@
-# What every host is, wherever it runs: its name, users that cannot change, a kernel that tells nothing, bounded logs.
+# Basics of every host: its name, immutable users, kernel hardening, bounded logs.
 {
   config,
   lib,
@@ -23,7 +23,7 @@ in
       default = "CHANGE_ME_HOSTNAME";
       example = "web-1";
       description = ''
-        The host's name: that of its stack, and the one it has in the tailnet. The folder of its secrets is named after it.
+        The host's name: the name of its stack, its name in the tailnet and the name of its secrets folder.
         A lowercase letter, then up to 62 of a-z, 0-9 and "-", not ending in "-".
       '';
     };
@@ -39,7 +39,7 @@ in
       type = lib.types.bool;
       default = false;
       example = true;
-      description = "For a first boot that is watched at the console: a host may have no way in by SSH yet.";
+      description = "For a first boot at the console: allows a host that cannot be reached over SSH yet.";
     };
 
     swap.sizeMiB = lib.mkOption {
@@ -47,9 +47,9 @@ in
       default = null;
       example = 4096;
       description = ''
-        Size of the swap file /var/lib/swapfile in MiB; 0 for none. null: as much as the memory, but no more than a tenth of the
-        disk and 16 GiB. It is made after the boot, so that nobody waits for it. Decrypted secrets are in ramfs, which is never
-        swapped; a bot's own memory is not either (MemorySwapMax=0), unless it has no memory limit.
+        Size of the swap file /var/lib/swapfile in MiB; 0 for none. null: the size of the memory, but at most a tenth of the disk and
+        16 GiB. It is created after the boot, so that nothing waits for it. Decrypted secrets are in ramfs, which is never swapped;
+        neither is a bot's memory (MemorySwapMax=0), unless it has no memory limit.
       '';
     };
   };
@@ -68,18 +68,18 @@ in
         publicSsh = cfg.publicSsh.enable;
         tailnet = cfg.tailnet.mode;
       };
-      # Rules by nftables: the egress policy's tables stand beside the firewall's own, and a reload of one leaves the other.
+      # nftables: the egress policy's table is separate from the firewall's, and reloading one keeps the other.
       nftables = {
         enable = true;
-        # nixpkgs turns it on for whoever sets a ruleset, and a reload then takes the egress policy's tables away.
+        # nixpkgs enables it if a ruleset is set, and a reload would then delete the egress policy's table.
         flushRuleset = false;
       };
     };
 
     users = {
-      # What is not in the configuration is gone after the next boot, and no password changes but by `clawdlets secrets`.
+      # Users that are not in the configuration disappear at the next boot, and only `clawdlets secrets` changes passwords.
       mutableUsers = false;
-      # On the console, with the admin's password: sshd lets in nobody but admin, and `su` takes nobody without wheel.
+      # For the console, with the admin's password: sshd accepts only admin, and `su` only members of wheel.
       users.${names.breakglass} = {
         isNormalUser = true;
         extraGroups = [ "wheel" ];
@@ -103,7 +103,7 @@ in
 
     boot = {
       kernel.sysctl = import ../lib/kernel.nix // {
-        # A pipe to a program that fails is the one pattern with which the kernel writes no file at all.
+        # Core dumps off: a pipe to a failing program is the only pattern with which the kernel writes no file at all.
         "kernel.core_pattern" = "|${pkgs.coreutils}/bin/false";
       };
       initrd.systemd.suppressedUnits = [
@@ -115,8 +115,8 @@ in
     };
     systemd = {
       coredump.enable = false;
-      # Nobody could type at its prompt before the network is up; a boot that goes on can be reached. boot.initrd
-      # has the same for the first stage, which is systemd's too and does not follow this setting.
+      # No emergency prompt: nobody can type at it, while a boot that continues can be reached over SSH. boot.initrd has the same
+      # setting for stage 1, which does not follow this one.
       enableEmergencyMode = false;
       services.clawdlets-swap = lib.mkIf (cfg.swap.sizeMiB != 0) {
         description = "Swap file";
@@ -146,7 +146,7 @@ in
         SystemKeepFree=2G
         MaxRetentionSec=3month
       '';
-      # Names are asked of resolvers only, not of whoever shares a network with the host.
+      # LLMNR and mDNS off: they let any machine on the network answer for a name (LLMNR poisoning).
       "systemd/resolved.conf.d/50-clawdlets.conf".text = ''
         [Resolve]
         LLMNR=no
@@ -174,14 +174,14 @@ in
           "nix-command"
           "flakes"
         ];
-        # Whoever may talk to the daemon can have it fetch and build: not admin, whose key is not root, and no bot.
+        # Users of the nix daemon can make it fetch and build. Neither admin, whose key is not root, nor a bot is one.
         allowed-users = [ "@wheel" ];
         trusted-users = [ "root" ];
-        # On a small machine a build must leave something to the bots.
+        # On a small machine, a build must leave memory and CPU to the bots.
         max-jobs = lib.mkDefault 1;
         cores = lib.mkDefault 2;
         connect-timeout = lib.mkDefault 10;
-        # Rather no build than a full disk.
+        # A failed build is better than a full disk.
         min-free = lib.mkDefault (1024 * 1024 * 1024);
         max-free = lib.mkDefault (4 * 1024 * 1024 * 1024);
       };
@@ -194,7 +194,7 @@ in
 
     documentation.enable = lib.mkDefault false;
     programs.command-not-found.enable = lib.mkDefault false;
-    # It would be older than every state on a host that is installed now. Never changed on a living host.
+    # Never change it on a running host.
     system.stateVersion = lib.mkDefault "26.05";
   };
 }

@@ -1,4 +1,4 @@
-# What `admin` may do as root, without a password and without more: the exact list is in nix/lib/sudoers.nix.
+# What `admin` may do as root without a password. The exact list is in nix/lib/sudoers.nix.
 {
   config,
   lib,
@@ -27,7 +27,7 @@ let
       pkgs.util-linux
     ];
     environment = {
-      # An assertion says so where it is none.
+      # An assertion reports an invalid one.
       REPOSITORY = "https://github.com/${if repository == null then "" else builtins.head repository}";
       REF = rebuild.ref;
       HOST = rebuild.flakeHost;
@@ -57,8 +57,8 @@ in
       default = [ ];
       example = [ "/run/current-system/sw/bin/systemctl is-active --quiet clawdbot-maren.service" ];
       description = ''
-        Run by root after a switch to this configuration by `clawdlets rebuild`, each for up to 60 s and one line. The host goes
-        back unless all succeed before the deadline.
+        Commands that root runs after `clawdlets rebuild` has switched to this configuration, one line each, for up to 60 s. The host
+        rolls back unless all succeed before the deadline.
       '';
     };
 
@@ -66,14 +66,14 @@ in
       type = lib.types.bool;
       default = false;
       example = true;
-      description = "Reboots before a switch is confirmed when kernel, initrd or modules are other ones. A new kernel that does not come up has to be put right at the console.";
+      description = "Reboots before a switch is confirmed if the kernel, the initrd or modules have changed. If the new kernel does not boot, the host needs repair at its console.";
     };
 
     buildSeconds = lib.mkOption {
       type = lib.types.int;
       default = 3600;
       example = 7200;
-      description = "How long the build before a switch may take, in seconds. Nothing is changed meanwhile.";
+      description = "Time limit in seconds for the build before a switch. Nothing changes during the build.";
     };
   };
 
@@ -83,8 +83,8 @@ in
       default = false;
       example = true;
       description = ''
-        Lets admin switch the host to a commit of its own repository, or to a generation before, as `clawdlets rebuild` does.
-        Whoever may push to that branch is then root on the host.
+        Lets admin switch the host to a commit of its own repository or to an earlier generation, as `clawdlets rebuild` does. Anyone
+        who can push to that branch is then root on the host.
       '';
     };
 
@@ -92,7 +92,7 @@ in
       type = lib.types.nullOr lib.types.str;
       default = null;
       example = "github:you/hosts";
-      description = "The repository with the host's flake: github:owner/repo, a public one.";
+      description = "The public repository with the host's flake: github:owner/repo.";
     };
 
     ref = lib.mkOption {
@@ -100,7 +100,7 @@ in
       default = "main";
       example = "production";
       description = ''
-        The branch whose commits are taken. Commits that only other branches or forks have are refused: GitHub serves those of
+        The branch whose commits are accepted. Commits that are only on other branches or forks are refused: GitHub serves the commits of
         every fork under the original's name.
       '';
     };
@@ -110,7 +110,7 @@ in
       default = cfg.hostName;
       defaultText = lib.literalExpression "config.clawdlets.hostName";
       example = "web-1";
-      description = "The attribute of nixosConfigurations that is this host.";
+      description = "This host's attribute in nixosConfigurations.";
     };
   };
 
@@ -128,12 +128,12 @@ in
       }
     ];
 
-    # Ends what nobody ends any more: a run that was killed, a host that booted in the middle of one.
+    # Finishes an abandoned activation: a run that was killed, or a host that rebooted during one.
     systemd = lib.mkIf rebuild.enable {
       services.${names.activationWatch} = {
-        description = "Goes back to the former system unless the present one was confirmed";
+        description = "Roll back to the former system unless the current one was confirmed";
         wantedBy = [ "multi-user.target" ];
-        # It may be waiting for a confirmation, or switching, itself.
+        # It may itself be waiting for a confirmation, or switching.
         restartIfChanged = false;
         stopIfChanged = false;
         unitConfig.X-StopOnRemoval = false;
@@ -144,7 +144,7 @@ in
         };
       };
       timers.${names.activationWatch} = {
-        description = "Looks each minute for an activation that nobody ends";
+        description = "Check every minute for an abandoned activation";
         wantedBy = [ "timers.target" ];
         timerConfig = {
           OnBootSec = "1min";
@@ -156,7 +156,7 @@ in
 
     security.sudo = {
       enable = true;
-      # breakglass is in wheel; its password is what stands between the console and root.
+      # breakglass is in wheel; its password separates the console from root.
       wheelNeedsPassword = true;
       extraConfig = sudoers.defaults;
       extraRules = sudoers.rules {
@@ -167,7 +167,7 @@ in
 
     environment = {
       systemPackages = lib.optional rebuild.enable activate;
-      # Read from the system that is switched to, by the one before it.
+      # Read from the new system by the former one.
       etc = lib.mkIf rebuild.enable {
         "clawdlets/health-commands".text = builtins.concatStringsSep "\n" (
           activation.healthCommands ++ [ "" ]

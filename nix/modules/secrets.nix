@@ -1,5 +1,5 @@
-# Secrets: encrypted on the host's disk, outside the Nix store, and decrypted into memory by sops-nix with the host's own age
-# key. sops-nix' module has to be imported beside this one (flake.nix does).
+# Secrets: encrypted on the host's disk, outside the Nix store, and decrypted into memory by sops-nix with the host's own age key.
+# Import sops-nix' module as well (flake.nix does).
 {
   config,
   lib,
@@ -53,8 +53,8 @@ in
       default = null;
       example = "/var/lib/clawdlets/secrets/hosts/web-1";
       description = ''
-        Folder on the host with one sops file a secret, <name>.yaml. A text, not a Nix path: a path would be copied into the
-        store, which everybody on the host can read. null: /var/lib/clawdlets/secrets/hosts/<hostName>, where the installation
+        Folder on the host with one sops file per secret, <name>.yaml. A string, not a Nix path: a path would be copied into the
+        store, which everyone on the host can read. null: /var/lib/clawdlets/secrets/hosts/<hostName>, where the installation
         and `clawdlets secrets sync` put them.
       '';
     };
@@ -63,7 +63,7 @@ in
       type = lib.types.str;
       default = names.ageKeyFile;
       example = "/var/lib/sops-nix/key.txt";
-      description = "The host's age identity, on the host. The installation delivers it.";
+      description = "Path of the host's age identity on the host. The installation delivers it.";
     };
 
     names = lib.mkOption {
@@ -71,8 +71,8 @@ in
       default = [ ];
       example = [ "openai_api_key" ];
       description = ''
-        Further secrets of the host, as `clawdlets:secrets` in the stack file lists them. Those of the plan
-        (core/project/secrets/plan.json) and those that bots name are there without it.
+        Additional secrets of the host, as listed by `clawdlets:secrets` in the stack file. Secrets of the plan
+        (core/project/secrets/plan.json) and those that bots name are included automatically.
       '';
     };
   };
@@ -85,21 +85,21 @@ in
       }
       {
         assertion = builtins.all (name: builtins.match "[a-z][a-z0-9_-]{0,62}" name != null) required;
-        message = "clawdlets: a secret's name is a small letter, then up to 62 of a-z, 0-9, \"_\" and \"-\"; these are: ${builtins.concatStringsSep ", " required}.";
+        message = "clawdlets: a secret's name is a lowercase letter, then up to 62 of a-z, 0-9, \"_\" and \"-\"; got: ${builtins.concatStringsSep ", " required}.";
       }
     ];
 
     sops = {
-      # This key and no other: sops-nix would take the host's ssh key too, which is not what the files are encrypted to.
+      # Only this key: sops-nix would also try the host's ssh key, which the files are not encrypted to.
       age = {
         keyFile = cfg.secrets.ageKeyFile;
         sshKeyPaths = [ ];
         generateKey = false;
       };
       gnupg.sshKeyPaths = [ ];
-      # They are not in the store, where they could be looked at while building.
+      # The files are not in the store, so the build cannot validate them.
       validateSopsFiles = false;
-      # A unit, so that clawdlets-receive-secrets can start it again.
+      # A unit, so that clawdlets-receive-secrets can restart it.
       useSystemdActivation = true;
       secrets = lib.genAttrs required (name: {
         sopsFile = "${hostDir}/${name}.yaml";
@@ -111,7 +111,7 @@ in
     };
 
     systemd = {
-      # sops-nix has no unit for a host whose only secret is a password.
+      # sops-nix creates no unit for a host whose only secret is a password.
       services.sops-install-secrets = lib.mkIf (required == forUsers) {
         description = "No secrets but those of users";
         serviceConfig = {
@@ -119,7 +119,7 @@ in
           ExecStart = "${pkgs.coreutils}/bin/true";
         };
       };
-      # Whatever reads secrets is PartOf it, and runs again when they have changed.
+      # Services that read secrets are PartOf it, and restart when secrets change.
       targets.${names.secretsTarget} = {
         description = "Services that use secrets";
         wantedBy = [ "multi-user.target" ];

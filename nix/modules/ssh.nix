@@ -1,4 +1,4 @@
-# The way in: `admin` by key, over the tailnet, with the host key that was pinned before the server existed.
+# SSH access: `admin` by key, over the tailnet, with the host key that was pinned before the server existed.
 { config, lib, ... }:
 let
   cfg = config.clawdlets;
@@ -15,7 +15,7 @@ in
       type = lib.types.listOf lib.types.str;
       default = [ ];
       example = [ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI… you@laptop" ];
-      description = "Who may log in as `admin`: OpenSSH public keys, one a text, without options in front.";
+      description = "OpenSSH public keys that may log in as `admin`, one per string, without options in front.";
     };
 
     publicSsh.enable = lib.mkOption {
@@ -23,8 +23,8 @@ in
       default = false;
       example = true;
       description = ''
-        OPENS TCP/22 in the host's own firewall to everybody who gets through Hetzner's (`sshExposure: public` in the stack
-        file, which names who). Otherwise it is open on tailscale0 alone.
+        OPENS TCP/22 in the host's own firewall to everyone whom Hetzner's firewall lets through (`sshExposure: public` in the stack
+        file, which names the networks). Otherwise it is open only on tailscale0.
       '';
     };
   };
@@ -33,11 +33,11 @@ in
     assertions = [
       {
         assertion = cfg.adminSshKeys != [ ] || cfg.provisioning.enable;
-        message = "clawdlets.adminSshKeys is empty, so nobody could log in. Name at least one OpenSSH public key, or set clawdlets.provisioning.enable for a first boot at the console.";
+        message = "clawdlets.adminSshKeys is empty, so nobody could log in. Add at least one OpenSSH public key, or set clawdlets.provisioning.enable for a first boot at the console.";
       }
       {
         assertion = builtins.all isPublicKey cfg.adminSshKeys;
-        message = "clawdlets.adminSshKeys: one of them is no OpenSSH public key, e.g. \"ssh-ed25519 AAAA… you@laptop\". Options in front of a key are not allowed.";
+        message = "clawdlets.adminSshKeys: one entry is not an OpenSSH public key such as \"ssh-ed25519 AAAA… you@laptop\". Options in front of a key are not allowed.";
       }
     ];
 

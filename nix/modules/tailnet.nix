@@ -1,4 +1,4 @@
-# The host's way in once the installation is over.
+# How the host is reached after the installation.
 { config, lib, ... }:
 let
   cfg = config.clawdlets;
@@ -14,7 +14,7 @@ in
       ];
       default = "none";
       example = "tailscale";
-      description = "How the admin reaches the host. With `none` and without public SSH only the console is left.";
+      description = "How the admin reaches the host. With `none` and without public SSH, only the console is left.";
     };
 
     tailscale = {
@@ -22,7 +22,7 @@ in
         type = lib.types.bool;
         default = true;
         example = false;
-        description = "Opens Tailscale's UDP port, so that connections can be direct. Otherwise they go by Tailscale's relays.";
+        description = "Opens Tailscale's UDP port for direct connections. Otherwise they go through Tailscale's relays.";
       };
 
       ssh = lib.mkOption {
@@ -30,8 +30,8 @@ in
         default = false;
         example = true;
         description = ''
-          Tailscale SSH: who may log in, and as whom, is then decided by the tailnet's access rules. sshd with its pinned key,
-          its `AllowUsers admin` and its journal is not asked any more on the tailnet.
+          Tailscale SSH: the tailnet's access rules then decide who may log in, and as which user. On the tailnet it bypasses sshd with its
+          pinned key, its `AllowUsers admin` and its log.
         '';
       };
 
@@ -39,7 +39,7 @@ in
         type = lib.types.nullOr lib.types.str;
         default = "tailscale_auth_key";
         example = null;
-        description = "Name of the secret with the key that the host joins with. null: somebody runs `tailscale up` at the console.";
+        description = "Name of the secret with the auth key that the host joins with. null: run `tailscale up` at the console yourself.";
       };
     };
   };
@@ -54,7 +54,7 @@ in
     ];
     warnings =
       lib.optional (!isTailscale && !cfg.publicSsh.enable && !cfg.provisioning.enable)
-        "clawdlets: neither clawdlets.tailnet.mode nor clawdlets.publicSsh.enable is set, so this host can be reached at its console only.";
+        "clawdlets: neither clawdlets.tailnet.mode nor clawdlets.publicSsh.enable is set, so this host can be reached only at its console.";
 
     services.tailscale = lib.mkIf isTailscale {
       enable = true;

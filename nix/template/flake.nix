@@ -1,10 +1,10 @@
 {
   description = "My bot hosts";
 
-  # Where you have clawdlets; `nix flake lock` then pins it.
+  # Your clawdlets repository; `nix flake lock` pins it.
   inputs.clawdlets.url = "github:CHANGE_ME/clawdlets";
 
-  # One host a stacks/Pulumi.<host>.yaml, which `clawdlets init` writes, with hosts/<host>.nix for what it does not say.
+  # One host per stacks/Pulumi.<host>.yaml, which `clawdlets init` writes, plus hosts/<host>.nix for everything else.
   outputs =
     { self, clawdlets }:
     {

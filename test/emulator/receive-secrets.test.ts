@@ -71,5 +71,5 @@ test("refuses where another run does not end", async () => {
   const host = newHost();
   host.faults = [{ command: "systemctl", exitCode: 1, stderr: "", times: 1, hangs: true }];
   void host.send(await tarOf(await secretFiles(["alpha"], identity)));
-  expect(await host.send(tar)).toEqual(refusal("another run is at work, waited 30 s for it"));
+  expect(await host.send(tar)).toEqual(refusal("another run is in progress; waited 30 s for it"));
 });

@@ -168,7 +168,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
   it.each([
     ["sshExposure", "open", `allowed: "tailnet" or "public" or "bootstrap"`],
     ["tailnet", "wireguard", `allowed: "tailscale" or "none"`],
-    ["bots", "maren", "clawdlets:bots is no list of texts"],
+    ["bots", "maren", "clawdlets:bots is not a list of strings"],
   ])("refuses a %s of %j, as the operator's side does", async (key, value, message) => {
     const text = `config:\n  clawdlets:${key}: ${value}\n`;
     expect(await refusalOf(`(import ./nix/lib/stacks.nix).read "f" ${nixString(text)}`)).toContain(message);

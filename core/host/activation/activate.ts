@@ -76,7 +76,7 @@ async function prepare({ host, signal }: Activation, route: SshRoute, text: stri
 
 const switchOrder = ({ rev }: Activation, id: string) => `switch ${id} ${rev}`;
 
-/** Old files stay beside the new ones until the activation is over; a refusal takes all of it back. */
+/** Old files stay beside the new ones until activation is over; a refusal takes all of it back. */
 async function sendSecrets(
   { host, secrets, signal, report }: Activation,
   route: SshRoute,

@@ -22,7 +22,7 @@ const outOfRange = "an entry whose owner, size or time is out of range";
 export async function readReceived(tar: Buffer): Promise<Received> {
   if (tar.length > INPUT_MAX) throw new Refusal("more than 256 MiB");
   if (tar.length < END || tar.subarray(-END).some((byte) => byte !== 0)) {
-    throw new Refusal("the tar is not whole: was the connection cut?");
+    throw new Refusal("the tar is truncated: was the connection cut?");
   }
   const files = await membersOf(tar);
   const identity = files.get("identity.age") ?? null;
@@ -50,9 +50,9 @@ async function membersOf(tar: Buffer): Promise<Map<string, Buffer>> {
     }
     const towards =
       type === "symlink" ? ` -> ${escapeName(linkname)}` : type === "link" ? ` link to ${escapeName(linkname)}` : "";
-    if (type !== "file") throw new Refusal(`${name}${towards}: not a plain file`);
+    if (type !== "file") throw new Refusal(`${name}${towards}: not a regular file`);
     if (!/^([a-z][a-z0-9_-]{0,62}\.yaml|identity\.age)$/.test(name)) {
-      throw new Refusal(`${name}: neither identity.age nor <name>.yaml with a name of ^[a-z][a-z0-9_-]{0,62}$`);
+      throw new Refusal(`${name}: expected identity.age, or <name>.yaml with a name of ^[a-z][a-z0-9_-]{0,62}$`);
     }
     if (files.has(name)) throw new Refusal(`${name}: twice in the tar`);
     if (header.size > FILE_MAX) throw new Refusal(`${name}: larger than 256 KiB`);

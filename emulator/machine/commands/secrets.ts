@@ -40,7 +40,7 @@ async function receiveSecrets(args: string[], context: CommandContext, session: 
 async function alone<T>(tree: FileTree, work: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + LOCK_WAIT_MS;
   for (let other = runs.get(tree); other !== undefined; other = runs.get(tree)) {
-    if (Date.now() >= deadline) throw new Refusal("another run is at work, waited 30 s for it");
+    if (Date.now() >= deadline) throw new Refusal("another run is in progress; waited 30 s for it");
     await Promise.race([other, sleep(deadline - Date.now(), undefined, { ref: false })]);
   }
   const run = work();
@@ -70,7 +70,7 @@ async function receive(context: CommandContext, session: Session): Promise<ExecR
   if (identity === null && isTold && present === JSON.stringify(files)) return answer(false);
 
   putInPlace(tree, { ...received, identity, secretsDir, beside });
-  const state = identity === null ? "the files are in place" : "the files and the new identity are in place";
+  const state = identity === null ? "the files are installed" : "the files and the new identity are installed";
   for (const [verb, unit] of UNITS) {
     const { exitCode, stderr } = await session.run("systemctl", [verb, unit], context, session.user);
     if (exitCode === 0) continue;
@@ -117,7 +117,7 @@ async function checkPassword(tree: FileTree, next: Map<string, Buffer>, present:
   const key = tree.readFile(KEY_FILE, ROOT).toString();
   const read = async (secrets: Map<string, Buffer>) => readSopsFile(key, secrets.get(name)?.toString() ?? "", name);
   const old = await read(present);
-  if (old === undefined) throw new Refusal(`${name}.yaml: the present one cannot be read`);
+  if (old === undefined) throw new Refusal(`${name}.yaml: cannot read the current one`);
   if ((await read(next)) !== old) {
     const how = `To allow it once, as root at the console: touch ${MAY_CHANGE}`;
     throw new Refusal(`${name}.yaml: another password, or none. ${how}`);

@@ -23,17 +23,17 @@ export async function buildFor(
 ): Promise<{ rev: string; system: string } | string> {
   const git = (...args: string[]) => execa("git", ["-C", repository, ...args], { reject: false });
   const newest = await git("rev-parse", "--verify", "--quiet", `refs/heads/${BRANCH}`);
-  if (newest.exitCode !== 0) return `${repository} has no branch ${BRANCH} that can be fetched`;
+  if (newest.exitCode !== 0) return `cannot fetch branch ${BRANCH} of ${repository}`;
   const rev = asked === "newest" ? newest.stdout : asked;
   const ancestor = await git("merge-base", "--is-ancestor", rev, `refs/heads/${BRANCH}`);
-  if (ancestor.exitCode !== 0) return `${rev} is no commit of the branch ${BRANCH} of ${repository}`;
+  if (ancestor.exitCode !== 0) return `${rev} is not on branch ${BRANCH} of ${repository}`;
   const failed = `the build of ${rev} failed or took more than 3600 s; see journalctl --unit=clawdlets-activation.service`;
   const folder = await mkdtemp(join(tmpdir(), "clawdlets-emulated-build-"));
   try {
     const built = await build({ uri: `git+file://${encodeURI(repository)}?rev=${rev}`, attribute: machine.hostname });
     if (built.breaks.includes("build")) return failed;
     if (built.repository === null) {
-      return "the wanted system has no clawdlets-activation-watch.service, so it could not go back by itself";
+      return "the new system has no clawdlets-activation-watch.service, so it could not roll back on its own";
     }
     await writeClosure(built, folder);
     await copyIn(tree, join(folder, built.system), built.system);

@@ -39,8 +39,8 @@ export function takeOrder(machine: MachineControls, tree: FileTree, order: strin
 function prepare(machine: MachineControls, tree: FileTree, state: State | null, words: readonly string[]): string {
   const [id = "", token = "", seconds = ""] = words;
   if (Number(seconds) > 3600) throw new OrderRefused(`allowed: ${allowedWords["prepare"]?.[1]}`);
-  if (state && state.phase !== "done") throw new OrderRefused(`the activation ${state.id} is ${state.phase}`);
-  if (state?.id === id) throw new OrderRefused(`the activation ${id} is over`);
+  if (state && state.phase !== "done") throw new OrderRefused(`activation ${state.id} is ${state.phase}`);
+  if (state?.id === id) throw new OrderRefused(`activation ${id} is over`);
   keepFormer(tree, machine.hostname, token);
   const deadline = String(Date.now() + Number(seconds) * SECOND_MS);
   const from = activatedSystem(tree);
@@ -51,7 +51,7 @@ function prepare(machine: MachineControls, tree: FileTree, state: State | null, 
 }
 
 function switchTo(machine: MachineControls, tree: FileTree, state: State | null, id: string, rev: string): string {
-  if (state?.id !== id || state.phase !== "prepared") throw new OrderRefused(`the activation ${id} is not prepared`);
+  if (state?.id !== id || state.phase !== "prepared") throw new OrderRefused(`activation ${id} is not prepared`);
   const answer = saveState(tree, { ...state, phase: "building", rev });
   begin(machine, tree);
   return answer;
@@ -63,8 +63,8 @@ function confirm(tree: FileTree, state: State, token: string): string {
     throw new OrderRefused(`it is ${state.phase}`, true);
   }
   if (state.phase === "waiting") {
-    if (Date.now() >= Number(state.deadline)) throw new OrderRefused("the deadline is over");
-    if (activatedSystem(tree) !== state.to) throw new OrderRefused("another system runs");
+    if (Date.now() >= Number(state.deadline)) throw new OrderRefused("the deadline has passed");
+    if (activatedSystem(tree) !== state.to) throw new OrderRefused("the host runs another system");
     markConfirmed(tree);
   } else if (state.result !== "switched") throw new OrderRefused(`it is ${state.phase}: ${state.why}`);
   return saveState(tree, state);

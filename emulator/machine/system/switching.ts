@@ -43,7 +43,7 @@ function choose(machine: MachineControls, tree: FileTree, id: string, built: Wan
   const deadline = String(Date.now() + Number(state.seconds) * SECOND_MS);
   saveState(tree, { ...state, phase: "switching", rev: built.rev, to: built.system, deadline });
   chooseSystem(tree, built.system);
-  if (isBroken(tree, `${built.system}/etc`, "boot")) goBack(machine, tree, "it could not be chosen for the next boot");
+  if (isBroken(tree, `${built.system}/etc`, "boot")) goBack(machine, tree, "could not select it for the next boot");
   else machine.later(pauseOf(tree, built.system), () => switchOver(machine, tree));
 }
 
@@ -57,7 +57,7 @@ function switchOver(machine: MachineControls, tree: FileTree): void {
   const state = loadState(tree);
   if (state?.phase !== "switching") return;
   const failed = (status: number) =>
-    goBack(machine, tree, `switching to it ended with status ${status}; see journalctl --unit=${UNIT}`);
+    goBack(machine, tree, `switching to it failed with status ${status}; see journalctl --unit=${UNIT}`);
   if (isBroken(tree, `${state.to}/etc`, "hang")) {
     machine.later(Number(state.seconds) * SECOND_MS, () => failed(124));
     return;
@@ -75,7 +75,7 @@ function check(machine: MachineControls, tree: FileTree): void {
   const state = loadState(tree);
   if (state?.phase !== "checking") return;
   if (isBroken(tree, `${state.to}/etc`, "health")) {
-    if (Date.now() >= Number(state.deadline)) goBack(machine, tree, "a health command fails: false");
+    if (Date.now() >= Number(state.deadline)) goBack(machine, tree, "a health command failed: false");
     else machine.later(2 * SECOND_MS, () => check(machine, tree));
   } else if (isBroken(tree, `${state.to}/etc`, "kernel")) {
     saveState(tree, { ...state, phase: "rebooting" });
@@ -97,9 +97,9 @@ export function expire(machine: MachineControls, tree: FileTree, id: string): vo
     saveState(tree, { ...state, phase: "done", result: "switched" });
     forgetSecrets(tree, machine.hostname);
   } else if (state.phase === "waiting" && isOver) {
-    goBack(machine, tree, `nobody confirmed within ${state.seconds} s that it can be reached`);
+    goBack(machine, tree, `not confirmed within ${state.seconds} s over a new connection`);
   } else if (state.phase === "prepared" && isOver) {
-    goBack(machine, tree, "nothing came after prepare");
+    goBack(machine, tree, "prepare was not followed by a switch");
   } else if (state.phase === "waiting" || state.phase === "prepared") {
     machine.later(SECOND_MS, () => expire(machine, tree, id));
   }
@@ -114,7 +114,7 @@ export function watch(machine: MachineControls, tree: FileTree): void {
   else if (state.phase === "returning") goBack(machine, tree, state.why);
   else if (state.phase !== "rebooting") goBack(machine, tree, `its run was interrupted while ${state.phase}`);
   else if (activatedSystem(tree) === state.to && Date.now() < Number(state.deadline)) wait(machine, tree, state);
-  else goBack(machine, tree, "it did not come up in time");
+  else goBack(machine, tree, "it did not boot in time");
 }
 
 /** Begun once, it is gone on with until it is so, over reboots too. */

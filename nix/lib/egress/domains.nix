@@ -1,8 +1,8 @@
-# The allow-list's entries, written as for squid's dstdomain: "example.com" is that name alone, ".example.com" is it and every
-# name below it.
+# Allowlist entries, with the syntax of squid's dstdomain: "example.com" is only that name, ".example.com" also all its
+# subdomains.
 let
   label = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?";
-  # A last label that begins with a letter is never a number, so no notation of an IPv4 address is a name here.
+  # A last label that begins with a letter rules out every notation of an IPv4 address.
   lastLabel = "[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
 
   isEntry =
@@ -15,39 +15,39 @@ let
   reason =
     entry:
     if !builtins.isString entry then
-      "it is no text"
+      "it is not a string"
     else if has "[*?]" entry then
       ''wildcards are not known; ".example.com" covers a name and all below it''
     else if has "://" entry || has "/" entry then
-      "it is a URL or path; give the host name alone"
+      "it is a URL or a path; give only the host name"
     else if has "@" entry then
-      "it holds a user name; give the host name alone"
+      "it contains a user name; give only the host name"
     else if builtins.match "[0-9.]+|0[xX][0-9A-Fa-f.xX]+|.*:.*:.*|[[].*" entry != null then
-      "addresses are refused; give a name that DNS knows"
+      "addresses are refused; give a DNS name"
     else if has ":" entry then
-      "it holds a port; CONNECT goes to 443 only, so give the host name alone"
+      "it contains a port; only port 443 is allowed, so give only the host name"
     else if builtins.match ".*[.]" entry != null then
-      "it ends in a dot; leave the dot out"
+      "it ends in a dot; remove the dot"
     else if builtins.match "[.]?[A-Za-z0-9_-]+" entry != null then
-      "one label is a whole top-level domain or a local name; give at least two"
+      "a single label is a top-level domain or a local name; give at least two"
     else
-      "it is no host name of letters, digits, hyphens and dots (write other alphabets as xn--…)";
+      "it is not a host name of letters, digits, hyphens and dots (write other alphabets as xn--…)";
 
   escape = builtins.replaceStrings [ "." ] [ "\\." ];
 in
 {
   inherit isEntry;
 
-  # Sentences; empty: all is well.
+  # Problems as sentences; empty if there are none.
   problems =
     entries:
     map (
       entry:
-      "clawdlets.egress.proxy.allowedDomains: ${builtins.toJSON entry} is not allowed: ${reason entry}. Allowed are \"example.com\" (that name) and \".example.com\" (it and every name below)."
+      "clawdlets.egress.proxy.allowedDomains: ${builtins.toJSON entry} is not allowed: ${reason entry}. Allowed: \"example.com\" (only that name) and \".example.com\" (also its subdomains)."
     ) (builtins.filter (entry: !(isEntry entry)) entries);
 
-  # A basic regular expression (POSIX) for the host: tinyproxy 1.11.1 and 1.11.3 both read this kind when told nothing, while
-  # the option that asks for the extended kind was renamed between them.
+  # A POSIX basic regular expression for the host: the default of both tinyproxy 1.11.1 and 1.11.3. The option for extended ones was
+  # renamed between them.
   pattern =
     entry:
     if builtins.substring 0 1 entry == "." then

@@ -1,5 +1,5 @@
-# What egress.nix is given, filled up with defaults and checked. Everything that ends up in a rule goes through here: a value
-# that is no number, no address and no interface name would otherwise be read by nft as rules.
+# Validates the input of the egress policy and adds defaults. Everything that ends up in a rule goes through here, to prevent
+# injection: nft would read an unchecked value as rules.
 let
   text = import ../text.nix;
 
@@ -21,7 +21,7 @@ let
   prefix6 = "(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?";
 
   isText = value: builtins.isString value;
-  # nft itself reads the address; here it is enough that nothing but an address can be written.
+  # nft parses the address; here it is enough that only an address can be written.
   isIpv4 = value: isText value && builtins.match "${address4}${prefix4}" value != null;
   isIpv6 =
     value: isText value && builtins.match "[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*${prefix6}" value != null;
@@ -51,13 +51,13 @@ let
     ++ each "${option}.*.ports" "some of 25, 465, 587 and 2525, the only ports that are closed" (
       port: builtins.elem port smtpPorts
     ) ports
-    ++ each "${option}.*.user" "a user whose number is set (users.users.<name>.uid)" isUid (
+    ++ each "${option}.*.user" "a user with a fixed number (users.users.<name>.uid)" isUid (
       if (exception.uid or null) == null then [ ] else [ exception.uid ]
     )
     ++ (
       if (exception.uid or null) == null && (exception.destinations or [ ]) == [ ] then
         [
-          "${option}: an exception without user and without destinations opens SMTP to everyone. Give at least one of them, or set clawdlets.egress.mode to \"none\"."
+          "${option}: an exception without user and destinations opens SMTP to everyone. Give at least one of them, or set clawdlets.egress.mode to \"none\"."
         ]
       else
         [ ]
@@ -65,7 +65,7 @@ let
     ++ (
       if ports == [ ] then
         [
-          "${option}.*.ports: an empty list opens nothing. Give some of 25, 465, 587 and 2525, or leave it out for all four."
+          "${option}.*.ports: an empty list opens nothing. Give some of 25, 465, 587 and 2525, or omit it for all four."
         ]
       else
         [ ]
@@ -91,7 +91,7 @@ rec {
     isIpv6
     ;
 
-  # Sentences, each naming the option, the value, what is allowed. Empty: all is well.
+  # Problems as sentences that name the option, the value and what is allowed. Empty if there are none.
   problems =
     given:
     let
@@ -105,7 +105,7 @@ rec {
     ++ each "clawdlets.egress.proxy.port" "a port, 1 to 65535" isPort [ input.proxyPort ]
     ++ each "clawdlets.egress.proxy.resolvers" "IPv4 or IPv6 addresses" isAddress input.resolvers
     ++ each "clawdlets.bots.*.uid" "a number from 0 to 4294967294" isUid input.botUids
-    ++ each "clawdlets.bots.*.uid" "any but root's and the proxy's, which the rules treat otherwise" (
+    ++ each "clawdlets.bots.*.uid" "any number except root's and the proxy's, which have rules of their own" (
       uid: uid != 0 && uid != input.proxyUid
     ) input.botUids
     ++ each "clawdlets.egress.loopbackPorts" "ports, 1 to 65535" isPort (

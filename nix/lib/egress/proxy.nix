@@ -1,8 +1,8 @@
 # tinyproxy's two files. Needs only `builtins`.
 #
-# The filter sees the request's target as it was written (FilterURLs), "host:443" for CONNECT, and each line covers it from ^
-# to $. So one expression holds method, host and port: a plain GET, a port, a user name, brackets, a trailing dot or an
-# address in any notation is no match, and what is no match is refused (FilterDefaultDeny) before any name is looked up.
+# The filter sees the request's target as written (FilterURLs), "host:443" for CONNECT, and each line is anchored with ^ and $.
+# So one expression covers method, host and port: a plain GET, another port, a user name, brackets, a trailing dot or an address in
+# any notation does not match, and is refused (FilterDefaultDeny) before any DNS lookup.
 let
   text = import ../text.nix;
   domains = import ./domains.nix;
@@ -18,8 +18,8 @@ in
 {
   inherit (domains) problems;
 
-  # { allowedDomains; plainHttp ? false } -> text. Throws with every entry that is none. An empty list allows nothing: then
-  # the file must still hold a line, since tinyproxy 1.11.1 takes one without expressions for no filter.
+  # { allowedDomains; plainHttp ? false } -> text. Throws with every invalid entry. An empty list allows nothing: the file
+  # still needs a line, since tinyproxy 1.11.1 treats a file without expressions as no filter.
   filter =
     {
       allowedDomains,
@@ -42,7 +42,7 @@ in
         ++ [ "" ]
       );
 
-  # { port ? 3128; filterFile } -> text. Logs refusals alone (Notice), to standard output and so to the journal.
+  # { port ? 3128; filterFile } -> text. Logs only refusals (Notice), to standard output and so to the journal.
   config =
     {
       port ? 3128,
@@ -57,7 +57,7 @@ in
       "FilterURLs On"
       "FilterDefaultDeny Yes"
       "FilterCaseSensitive Off"
-      # How long a tunnel may be silent. Discord's gateway speaks every 41 seconds.
+      # Idle timeout of a tunnel. Discord's gateway sends a heartbeat every 41 seconds.
       "Timeout 600"
       "MaxClients 256"
       "DisableViaHeader Yes"

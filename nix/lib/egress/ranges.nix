@@ -1,7 +1,7 @@
-# The addresses that no bot's request may end at. The kernel compares what a name resolved to with them, so that neither a
-# name that points inside nor one that changes its answer in between gets past.
+# Destinations that are blocked for bots (SSRF). The kernel checks the resolved address, so that neither a name with a private
+# address nor DNS rebinding gets past.
 {
-  # Hetzner's metadata service gives user_data to whoever asks at 169.254.169.254. The IPv6 ones are those of other clouds
+  # Hetzner's metadata service gives user_data to any process that asks at 169.254.169.254. The IPv6 addresses are those of other clouds
   # (fd00:ec2::254 Amazon, fd20:ce::254 Google, fe80::a9fe:a9fe OpenStack): Hetzner documents none, and refusing them costs nothing.
   metadata = {
     v4 = [ "169.254.169.254" ];
@@ -12,7 +12,7 @@
     ];
   };
 
-  # What IANA's IPv4 special-purpose registry does not call globally reachable, multicast and the reserved rest.
+  # Not globally reachable by IANA's IPv4 special-purpose registry, plus multicast and reserved ranges.
   notPublic4 = [
     "0.0.0.0/8"
     "10.0.0.0/8"
@@ -30,11 +30,11 @@
     "224.0.0.0/3"
   ];
 
-  # IPv6 is judged the other way round: only 2000::/3 is handed out to the internet. Loopback, link-local, fc00::/7, multicast,
-  # ::ffff:0:0/96 and NAT64's 64:ff9b::/96 all lie outside.
+  # IPv6 is an allowlist: only 2000::/3 is global unicast. Loopback, link-local, fc00::/7, multicast, ::ffff:0:0/96 and NAT64's
+  # 64:ff9b::/96 are all outside.
   public6 = "2000::/3";
 
-  # Inside 2000::/3, yet no place on the internet, or a wrapping of an IPv4 address that would escape the list above.
+  # Inside 2000::/3, but not on the internet, or an embedded IPv4 address that would escape the list above.
   notPublic6 = [
     "2001::/23" # IETF's protocol assignments: Teredo, ORCHID and others
     "2001:db8::/32"

@@ -1,8 +1,7 @@
-# The text inside one nftables table, for checked input. Chains are called by what they judge.
+# The body of one nftables table, for validated input. Chains are named after what they check.
 #
-# Every chain here only refuses or lets the packet go on; nothing is opened that another table closes. Hooks sit ten before
-# the firewalls of NixOS and Docker (priority filter), and after their address translation, so that it is the real
-# destination that is judged.
+# Chains here only reject a packet or pass it on; they open nothing that another table closes. Hooks run 10 before the firewalls of
+# NixOS and Docker (priority filter) and after their NAT, so that they see the real destination.
 let
   text = import ../text.nix;
   ranges = import ./ranges.nix;
@@ -12,19 +11,19 @@ let
   when = condition: rules: if condition then rules else [ ];
   chain = name: rules: "chain ${name} {\n${text.lines (map (rule: "  ${rule}") rules)}\n}";
 
-  # A reject tells the program at once instead of letting it wait for minutes; nothing leaves the host either way. TCP by a
-  # reset: an ICMP error that comes while connect(2) holds the socket is only noted, and the program waits a second for the
-  # next SYN (seen on Linux 6.18, 1016 ms against 2). The log is limited: a bot must not be able to fill the journal.
+  # Reject rather than drop: the program fails at once instead of after minutes, and nothing leaves the host either way. TCP gets a
+  # reset, since an ICMP error during connect(2) only takes effect at the next SYN a second later (Linux 6.18: 1016 ms instead of 2).
+  # The log is rate-limited, so that a bot cannot fill the journal.
   refuse = subject: [
     ''limit rate 6/minute burst 12 packets log prefix "clawdlets-egress ${subject}: "''
     "meta l4proto tcp counter reject with tcp reset"
     "counter reject with icmpx admin-prohibited"
   ];
 
-  # Answers to those who came in are no egress. Without this, a client that happens to come from port 2525 gets none.
+  # Replies to inbound connections are not egress. Without this, a client whose source port is 2525 gets no reply.
   answers = "ct state established ct direction reply";
 
-  # "uid" only where the packet is this host's own: forwarded ones have no user.
+  # "uid" only for local packets: forwarded ones have no user.
   smtpException =
     { withUid }:
     exception:
@@ -56,8 +55,8 @@ let
       ++ refuse "smtp"
     );
 
-  # Loopback is not open as such: behind it are the resolver (a tunnel made of DNS questions), sshd, the tailnet's agent and
-  # the other bots. A bot reaches the proxy, and its own listeners where they are named.
+  # Loopback is closed by default: behind it are the resolver (DNS tunnelling), sshd, tailscaled and the other bots. A bot reaches
+  # only the proxy and its own declared listeners.
   botsChain =
     input:
     let
@@ -95,7 +94,7 @@ let
       ++ when (v4 != [ ]) [ "ip daddr ${set v4} meta l4proto { tcp, udp } th dport 53 return" ]
       ++ when (v6 != [ ]) [ "ip6 daddr ${set v6} meta l4proto { tcp, udp } th dport 53 return" ]
       ++ [
-        # This host's own public address is no stranger's either, nor is a broadcast.
+        # The host's own public address and broadcasts.
         "fib daddr type != unicast goto refused_proxy"
         "ip daddr ${set ranges.notPublic4} goto refused_proxy"
         "ip6 daddr != ${ranges.public6} goto refused_proxy"
@@ -105,7 +104,7 @@ let
       ]
     );
 
-  # A container of a root-owned engine is no user of this host: its packets pass through, past every rule by user.
+  # Containers of a root-owned engine: their packets are forwarded and have no user, so no per-user rule applies.
   containersChain =
     input:
     chain "containers" (

@@ -1,12 +1,12 @@
-# The second fence, by systemd: settings of a unit (serviceConfig) that the bots module merges into its own. systemd attaches
-# them to the unit's cgroup, so that they hold for every process of the unit, of whichever user.
+# Defence in depth by systemd: unit settings (serviceConfig) that the bots module merges into its own. systemd attaches them to the
+# unit's cgroup, so that they apply to every process of the unit, whatever its user.
 let
   ranges = import ./ranges.nix;
   metadata = ranges.metadata.v4 ++ ranges.metadata.v6;
 
-  # Each of these answers on a unix socket, where no packet filter sees it, and would speak to the internet on the bot's behalf:
-  # the name service caches and resolved (DNS questions), D-Bus (resolved again, and every other service on it), avahi, the
-  # nix daemon (fetches any URL with its own rights), container engines, tailscaled.
+  # Confused deputies: each of these listens on a unix socket, which no packet filter sees, and can talk to the internet for the
+  # bot: the name service caches and resolved (DNS), D-Bus (resolved again, and every other service on it), avahi, the nix daemon
+  # (fetches any URL as root), container engines, tailscaled.
   speakers = [
     "/run/nscd"
     "/run/systemd/resolve"
@@ -33,10 +33,10 @@ in
     else
       { IPAddressDeny = metadata; };
 
-  # For the proxy's unit, which speaks to the internet on behalf of all bots and needs nothing else of the host.
+  # For the proxy's unit, which talks to the internet for all bots and needs nothing else of the host.
   #
-  # systemd lets an allowed address win over a denied one, so loopback is allowed by single addresses: the bots come from
-  # 127.0.0.1, the resolvers have to be reached. Ports are nftables' matter.
+  # In systemd an allowed address wins over a denied one, so only single loopback addresses are allowed: bots connect from 127.0.0.1,
+  # and the proxy needs the resolvers. nftables restricts the ports.
   proxy =
     { resolvers }:
     import ../sandbox.nix {
@@ -64,8 +64,8 @@ in
       TasksMax = 512;
     };
 
-  # { mode, proxyPort } -> environment of a bot. curl reads http_proxy in small letters only, others the capital ones; Node
-  # 24 and later heed them when NODE_USE_ENV_PROXY is 1.
+  # { mode, proxyPort } -> environment of a bot. curl reads only the lowercase http_proxy, other programs the uppercase one; Node 24
+  # and later use them if NODE_USE_ENV_PROXY is 1.
   botEnvironment =
     { mode, proxyPort }:
     let

@@ -1,4 +1,4 @@
-# The options of one bot. Where upstream's services.clawdbotFleet.botProfiles had one, it is called the same.
+# The options of one bot. Options that upstream's services.clawdbotFleet.botProfiles had keep their names.
 { lib, names }:
 { name, ... }:
 {
@@ -8,8 +8,8 @@
       default = null;
       example = "clawdbot gateway";
       description = ''
-        What runs: a program of `package` with its arguments, or an absolute path with them, as systemd's ExecStart takes it.
-        null: nothing runs, and the bot has its user, folder and secrets only.
+        The command to run: a program of `package` or an absolute path, with arguments, in the syntax of systemd's ExecStart.
+        null: nothing runs; the bot only has its user, folder and secrets.
       '';
     };
 
@@ -17,14 +17,14 @@
       type = lib.types.nullOr lib.types.package;
       default = null;
       example = lib.literalExpression "pkgs.hello";
-      description = "The package that `command` is a program of.";
+      description = "The package that contains the program in `command`.";
     };
 
     environment = lib.mkOption {
       type = lib.types.attrsOf lib.types.str;
       default = { };
       example.LOG_LEVEL = "info";
-      description = "Environment variables. Nothing secret: they stand in the Nix store, which everybody on the host can read.";
+      description = "Environment variables. Not for secrets: they are in the Nix store, which everyone on the host can read.";
     };
 
     envSecrets = lib.mkOption {
@@ -32,8 +32,8 @@
       default = { };
       example.ZAI_API_KEY = "z_ai_api_key";
       description = ''
-        Environment variables whose values are secrets, by the secrets' names. One line each. What the bot starts inherits them;
-        `secrets` are files, which it does not.
+        Environment variables whose values are secrets, by the secrets' names. The values must be single lines. Child processes inherit
+        them, unlike `secrets`, which are files.
       '';
     };
 
@@ -42,15 +42,15 @@
       default = [ "discord_token_${name}" ];
       defaultText = lib.literalExpression ''[ "discord_token_<name>" ]'';
       example = [ "openai_api_key" ];
-      description = "Secrets that the bot reads from files of their names in $CREDENTIALS_DIRECTORY. Nobody else can read those.";
+      description = "Secrets that the bot reads as files in $CREDENTIALS_DIRECTORY. No other user except root can read them.";
     };
 
     uid = lib.mkOption {
       type = lib.types.int;
       default = names.botUid name;
-      defaultText = lib.literalExpression "a number from 31000 to 59999, made from the name";
+      defaultText = lib.literalExpression "a number from 31000 to 59999, derived from the name";
       example = 30900;
-      description = "Number of the bot's user and group. Changed on a living host, its files are no longer its own.";
+      description = "uid and gid of the bot. If you change it on a running host, the bot no longer owns its files.";
     };
 
     nodeExecMem = lib.mkOption {
@@ -61,8 +61,8 @@
       default = "jit";
       example = "jitless";
       description = ''
-        Whether memory that was written may be run, which just-in-time compilers need. `jitless` forbids it, and tells Node to
-        do without one, which is slower.
+        Whether memory may be both written and executed, as JIT compilers need. `jitless` forbids it and makes Node run without its
+        JIT compiler, which is slower.
       '';
     };
 
@@ -71,28 +71,28 @@
         type = lib.types.nullOr lib.types.str;
         default = "4G";
         example = "512M";
-        description = "Memory at most (systemd's MemoryMax); over it, the bot is killed and started again. null: no limit.";
+        description = "Memory limit (systemd's MemoryMax); above it, the bot is killed and restarted. null: no limit.";
       };
 
       cpuQuota = lib.mkOption {
         type = lib.types.nullOr lib.types.str;
         default = "200%";
         example = "50%";
-        description = "Processor time at most (CPUQuota), 100% being one core. null: no limit.";
+        description = "CPU time limit (CPUQuota); 100% is one core. null: no limit.";
       };
 
       tasksMax = lib.mkOption {
         type = lib.types.nullOr lib.types.int;
         default = 4096;
         example = 256;
-        description = "Processes and threads at most (TasksMax). null: no limit.";
+        description = "Maximum number of processes and threads (TasksMax). null: no limit.";
       };
 
       ioWeight = lib.mkOption {
         type = lib.types.nullOr lib.types.int;
         default = null;
         example = 50;
-        description = "Share of the disk, 1 to 10000, against 100 of others (IOWeight). null: as others.";
+        description = "Disk I/O weight, 1 to 10000 (IOWeight); other units have 100. null: as other units.";
       };
     };
   };

@@ -1,4 +1,4 @@
-# The options of egress. Mode, port and allowedDomains are called, and written, as upstream's.
+# The egress options. mode, port and allowedDomains have upstream's names and syntax.
 { lib, egress }:
 let
   option =
@@ -29,23 +29,23 @@ in
     port = option types.port 3128 8888 "The proxy's port on 127.0.0.1.";
 
     allowedDomains = option (types.listOf types.str) [ ] [ "api.example.com" ".discord.gg" ] ''
-      Where bots may connect to in proxy-allowlist, by CONNECT to port 443. "example.com" is that name alone, ".example.com" is
-      it and every name below it. A name that resolves to a private, tailnet, link-local or loopback address is refused all the
-      same. Whoever runs an allowed site can pass on what a bot sends there.
+      Domains that bots may connect to in proxy-allowlist, by CONNECT to port 443. "example.com" is only that name, ".example.com"
+      includes its subdomains. A name that resolves to a private, tailnet, link-local or loopback address is still refused. The
+      operator of an allowed site can forward what a bot sends there.
     '';
 
     plainHttp = option types.bool false true ''
-      Lets the proxy also fetch http:// from allowedDomains, at port 80: without encryption, readable and changeable on the way.
+      Lets the proxy also fetch http:// from allowedDomains, on port 80: unencrypted, so anyone on the path can read and change it.
     '';
 
     resolvers = option (types.listOf types.str) [ "127.0.0.53" ] [ "10.0.0.2" ] ''
-      Addresses at which the proxy may ask for names, at port 53. The default is systemd-resolved.
+      Addresses of the DNS servers that the proxy may ask, on port 53. The default is systemd-resolved.
     '';
   };
 
   loopbackPorts = option (types.attrsOf (types.listOf types.port)) { } { maren = [ 18789 ]; } ''
-    In proxy-allowlist: ports on loopback that a bot may connect to besides the proxy's, by the bot's name. Its own listener, for
-    one. Other bots do not get them.
+    In proxy-allowlist: loopback ports that a bot may connect to besides the proxy's, by the bot's name. For example its own
+    listener. Other bots do not get access.
   '';
 
   smtp.exceptions =
@@ -55,13 +55,13 @@ in
           options = {
             user =
               option (types.nullOr types.str) null "postfix"
-                "Who may. It must have a number (users.users.<name>.uid). null: everyone, containers included.";
+                "The user that may send. It needs a fixed number (users.users.<name>.uid). null: everyone, including containers.";
             destinations =
               option (types.listOf types.str) [ ] [ "203.0.113.25" ]
-                "To which addresses or networks. Empty: to all.";
+                "Destination addresses or networks. Empty: all.";
             ports =
               option (types.listOf types.port) [ 25 465 587 2525 ] [ 587 ]
-                "At which of 25, 465, 587 and 2525.";
+                "Destination ports, of 25, 465, 587 and 2525.";
           };
         }
       ))
@@ -73,10 +73,10 @@ in
           ports = [ 587 ];
         }
       ]
-      "Who may send mail all the same. Does not take a bot out of proxy-allowlist.";
+      "Exceptions from the ban on mail. They do not free a bot from proxy-allowlist.";
 
   forward.allowedInterfaces = option (types.listOf types.str) [ ] [ "docker0" ] ''
-    In proxy-allowlist: interfaces whose forwarded connections are left alone, SMTP and the metadata service excepted. The
-    container engine's bridge lets containers out; the uplink lets published ports in. A closing * stands for any rest.
+    In proxy-allowlist: interfaces whose forwarded connections are allowed, except to SMTP and the metadata service. The container
+    engine's bridge lets containers out; the uplink lets published ports in. A trailing * is a wildcard.
   '';
 }

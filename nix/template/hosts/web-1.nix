@@ -1,4 +1,4 @@
-# What stacks/Pulumi.web-1.yaml does not say of the host web-1. Every option: docs/nixos.md.
+# Additional configuration of the host web-1, beyond stacks/Pulumi.web-1.yaml. All options: docs/nixos.md.
 { pkgs, ... }:
 {
   clawdlets.bots.maren = {

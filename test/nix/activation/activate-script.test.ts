@@ -102,7 +102,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
   });
 
   it.each([
-    ["nix-env", "--set", "it could not be chosen for the next boot"],
+    ["nix-env", "--set", "could not select it for the next boot"],
     ["nix-store", "--realise", "no root for"],
   ])("rolls back by itself when %s hangs", async (program, word, why) => {
     const host = await ActivatingScript.open();

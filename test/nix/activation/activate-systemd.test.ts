@@ -78,12 +78,12 @@ describeWith({ programs, root: true, cgroup: true }, "clawdlets-activate under a
     });
 
     it.for<[Break, string]>([
-      ["sshd-start", "switching to it ended with status 4"],
-      ["sshd-login", "nobody confirmed within 15 s"],
-      ["firewall", "nobody confirmed within 15 s"],
-      ["tailnet-start", "switching to it ended with status 4"],
-      ["tailnet-login", "nobody confirmed within 15 s"],
-      ["health", "a health command fails"],
+      ["sshd-start", "switching to it failed with status 4"],
+      ["sshd-login", "not confirmed within 15 s"],
+      ["firewall", "not confirmed within 15 s"],
+      ["tailnet-start", "switching to it failed with status 4"],
+      ["tailnet-login", "not confirmed within 15 s"],
+      ["health", "a health command failed"],
     ])(
       "a system that breaks %s is gone back from, and the operator is told",
       async ([what, why], { onTestFinished, expect: is }) => {

@@ -72,7 +72,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
     it("goes back by itself when nobody confirms, in seconds that pass", async () => {
       const { host, former, switch: order } = await changing([], 10);
       await order();
-      const why = "nobody confirmed within 10 s that it can be reached";
+      const why = "not confirmed within 10 s over a new connection";
       expect(await ends(host)).toMatchObject({ result: "returned", why, bootId: "boot-1" });
       expectFormer(host, former);
       expect(await confirm(host)).toEqual(refusal(`it is done: ${why}`));
@@ -81,15 +81,15 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
     it("takes back the secrets when nothing comes after prepare", async () => {
       const { host, former } = await changing();
       await host.letTimePass();
-      expect(await ends(host)).toMatchObject({ result: "returned", to: "", why: "nothing came after prepare" });
+      expect(await ends(host)).toMatchObject({ result: "returned", to: "", why: "prepare was not followed by a switch" });
       expectFormer(host, former);
     });
 
     it.each<[Trait, string]>([
-      ["boot", "it could not be chosen for the next boot"],
-      ["switch", "switching to it ended with status 4; see journalctl --unit=clawdlets-activation.service"],
-      ["hang", "switching to it ended with status 124; see journalctl --unit=clawdlets-activation.service"],
-      ["health", "a health command fails: false"],
+      ["boot", "could not select it for the next boot"],
+      ["switch", "switching to it failed with status 4; see journalctl --unit=clawdlets-activation.service"],
+      ["hang", "switching to it failed with status 124; see journalctl --unit=clawdlets-activation.service"],
+      ["health", "a health command failed: false"],
     ])("goes back from a system with trouble: %s", async (trait, why) => {
       const { host, former, switch: order } = await changing([trait], 10);
       await order();
@@ -110,7 +110,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
         "could not go back by itself",
         async () => {
           const { host, rev } = await changing(["blind"]);
-          const why = "the wanted system has no clawdlets-activation-watch.service, so it could not go back by itself";
+          const why = "the new system has no clawdlets-activation-watch.service, so it could not roll back on its own";
           return [host, rev, why];
         },
       ],
@@ -119,14 +119,14 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
         async () => {
           const { host } = await changing();
           const rev = await host.commit([], on);
-          return [host, rev, `${rev} is no commit of the branch main of ${host.repository}`];
+          return [host, rev, `${rev} is not on branch main of ${host.repository}`];
         },
       ]),
       [
         "nobody has",
         async () => {
           const { host } = await changing();
-          return [host, zeros, `${zeros} is no commit of the branch main of ${host.repository}`];
+          return [host, zeros, `${zeros} is not on branch main of ${host.repository}`];
         },
       ],
       [
@@ -134,7 +134,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
         async () => {
           const { host, rev } = await changing();
           await host.forget(1);
-          return [host, rev, `${rev} is no commit of the branch main of ${host.repository}`];
+          return [host, rev, `${rev} is not on branch main of ${host.repository}`];
         },
       ],
     ])("changes nothing for a commit that %s", async (_, prepared) => {
@@ -245,7 +245,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
 
     const forms = {
       prepare: "allowed: prepare, 16 hex digits, 64 hex digits, 10 to 3600",
-      switch: "allowed: switch, 16 hex digits, and a commit in full (40 hex digits), newest or previous",
+      switch: "expected: switch, 16 hex digits, and a full commit (40 hex digits), newest or previous",
       confirm: "allowed: confirm, 16 hex digits, 64 hex digits",
       cancel: "allowed: cancel, 16 hex digits",
       none: "allowed orders: prepare, switch, confirm, cancel",
@@ -267,7 +267,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       [`prepare ${id} ${tokenSum} 60${" ".repeat(400)}\n`, forms.prepare],
       [`switch ${id} main\n`, forms.switch],
       [`switch ${id} ${zeros}#x\n`, forms.switch],
-      [`switch ${id} ${zeros}\n`, `the activation ${id} is not prepared`],
+      [`switch ${id} ${zeros}\n`, `activation ${id} is not prepared`],
       [`confirm ${id} 0\n`, forms.confirm],
       [`confirm ${id} ${token}\n`, `there is no activation ${id}`],
       [`cancel ${id} now\n`, forms.cancel],
@@ -292,18 +292,18 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
     it("takes one activation at a time, each id once, and no token but its own", async () => {
       const { host, switch: order } = await changing();
       const other = "f".repeat(16);
-      expect(await prepare(host, 60, other)).toEqual(refusal(`the activation ${id} is prepared`));
+      expect(await prepare(host, 60, other)).toEqual(refusal(`activation ${id} is prepared`));
       expect(await confirm(host)).toMatchObject({ exitCode: 3, stderr: expect.stringContaining("it is prepared") });
-      expect(await host.order(`switch ${other} newest\n`)).toEqual(refusal(`the activation ${other} is not prepared`));
+      expect(await host.order(`switch ${other} newest\n`)).toEqual(refusal(`activation ${other} is not prepared`));
       await order();
-      expect(await order()).toEqual(refusal(`the activation ${id} is not prepared`));
+      expect(await order()).toEqual(refusal(`activation ${id} is not prepared`));
       await comesTo(host, "waiting");
       expect(await host.order(`confirm ${id} ${"0".repeat(64)}\n`)).toEqual(refusal("another token"));
       expect(await confirm(host, other)).toEqual(refusal(`there is no activation ${other}`));
       expect(host.state().phase).toBe("waiting");
       await confirm(host);
       await ends(host);
-      expect(await prepare(host)).toEqual(refusal(`the activation ${id} is over`));
+      expect(await prepare(host)).toEqual(refusal(`activation ${id} is over`));
     });
   });
 });

@@ -118,7 +118,7 @@ in
       "it holds a port"
       "it ends in a dot"
       "one label is a whole top-level domain or a local name"
-      "it is no text"
+      "it is not a string"
     ];
   };
   "a message names the entry and what is allowed" = {
@@ -127,7 +127,7 @@ in
       "*.example.com"
     ];
     expected = [
-      "clawdlets.egress.proxy.allowedDomains: \"*.example.com\" is not allowed: wildcards are not known; \".example.com\" covers a name and all below it. Allowed are \"example.com\" (that name) and \".example.com\" (it and every name below)."
+      "clawdlets.egress.proxy.allowedDomains: \"*.example.com\" is not allowed: wildcards are not known; \".example.com\" covers a name and all below it. Allowed: \"example.com\" (only that name) and \".example.com\" (also its subdomains)."
     ];
   };
   "a bad entry makes no filter" = {

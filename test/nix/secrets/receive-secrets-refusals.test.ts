@@ -23,10 +23,10 @@ beforeAll(async () => {
 });
 
 const unfit = (file: string) => `${file}.yaml: not a sops file with one key, "${file}", and an encrypted value`;
-const closed = (file: string) => `${file}: does not decrypt with the host's present identity`;
-const cut = "the tar is not whole: was the connection cut?";
+const closed = (file: string) => `${file}: does not decrypt with the host's current identity`;
+const cut = "the tar is truncated: was the connection cut?";
 const foreign = (file: string) =>
-  `${file}: neither identity.age nor <name>.yaml with a name of ^[a-z][a-z0-9_-]{0,62}$`;
+  `${file}: expected identity.age, or <name>.yaml with a name of ^[a-z][a-z0-9_-]{0,62}$`;
 const edited = async (change: (text: string) => string) =>
   tarOf({ "alpha.yaml": Buffer.from(change(String(alpha["alpha.yaml"]))) });
 const flipped = (text: string, at: RegExp) =>
@@ -68,19 +68,19 @@ const cases: Case[] = [
   ["a tar cut within its end", async () => tarOf(both).then((tar) => tar.subarray(0, -512)), cut],
   ["a tar without files", async () => Buffer.alloc(10_240), "no <name>.yaml in the tar"],
   ["an identity without files", async () => rotation("x", {}), "no <name>.yaml in the tar"],
-  ["a folder", async () => tarOf([["a/", "", { type: "directory" }]]), "a/: not a plain file"],
+  ["a folder", async () => tarOf([["a/", "", { type: "directory" }]]), "a/: not a regular file"],
   [
     "a symbolic link",
     async () => tarOf([["a.yaml", "", { type: "symlink", linkname: "/etc/shadow" }]]),
-    "a.yaml -> /etc/shadow: not a plain file",
+    "a.yaml -> /etc/shadow: not a regular file",
   ],
   [
     "a hard link",
     async () => tarOf([...Object.entries(alpha), ["b.yaml", "", { type: "link", linkname: "alpha.yaml" }]]),
-    "b.yaml link to alpha.yaml: not a plain file",
+    "b.yaml link to alpha.yaml: not a regular file",
   ],
-  ["a device", async () => tarOf([["a.yaml", "", { type: "character-device" }]]), "a.yaml: not a plain file"],
-  ["a pipe", async () => tarOf([["a.yaml", "", { type: "fifo" }]]), "a.yaml: not a plain file"],
+  ["a device", async () => tarOf([["a.yaml", "", { type: "character-device" }]]), "a.yaml: not a regular file"],
+  ["a pipe", async () => tarOf([["a.yaml", "", { type: "fifo" }]]), "a.yaml: not a regular file"],
   [
     "a file twice",
     async () => tarOf([...Object.entries(alpha), ...Object.entries(alpha)]),

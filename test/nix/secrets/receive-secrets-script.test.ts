@@ -32,7 +32,7 @@ test("looks for keys in the key file alone", async () => {
   host.more = { SOPS_AGE_KEY: stranger.text, SOPS_AGE_KEY_FILE: join(host.folder, "keys.txt"), HOME: host.folder };
   const files = await secretFiles(["alpha"], stranger);
   expect(await host.send(await tarOf(files))).toEqual(
-    refusal("alpha.yaml: does not decrypt with the host's present identity"),
+    refusal("alpha.yaml: does not decrypt with the host's current identity"),
   );
 });
 
@@ -73,15 +73,15 @@ test("refuses where another run does not end, and leaves that one's files alone"
   const other = execa(lock.stdout, [join(host.folder, "locks/lock"), "cat"]);
   other.stdin.write("taken\n");
   await other.iterable().next();
-  expect(await host.send(rotation)).toEqual(refusal("another run is at work, waited 30 s for it"));
+  expect(await host.send(rotation)).toEqual(refusal("another run is in progress; waited 30 s for it"));
   expect(await host.files()).toEqual(files);
   other.stdin.end();
 });
 
 test.each([
   [1, 1, "nothing changed"],
-  [2, 2, "the files are in place"],
-  [3, 2, "the files and the new identity are in place"],
+  [2, 2, "the files are installed"],
+  [3, 2, "the files and the new identity are installed"],
 ])("where writing to the disk fails the %s. time: ends with %s and says how far it came", async (n, status, state) => {
   const host = await newHost();
   const at = `${host.folder}/synced`;

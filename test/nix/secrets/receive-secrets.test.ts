@@ -114,7 +114,7 @@ describe.each(bothHosts)("%s", (_name, create, owner) => {
     const files = await secretFiles(["alpha"], next);
     expect(await host.send(await tarOf(files))).toMatchObject({ status: 0, stdout: answer(true, next, files) });
     expect(await host.send(await tarOf(alpha))).toEqual(
-      refusal("alpha.yaml: does not decrypt with the host's present identity"),
+      refusal("alpha.yaml: does not decrypt with the host's current identity"),
     );
   });
 
@@ -126,7 +126,7 @@ describe.each(bothHosts)("%s", (_name, create, owner) => {
     }
     const onlyOld = await tarOf({ ...both, "identity.age": await sealed(next.text, present) });
     expect(await host.send(onlyOld)).toEqual(
-      refusal("identity.age: does not decrypt with the host's present identity"),
+      refusal("identity.age: does not decrypt with the host's current identity"),
     );
   });
 
@@ -143,12 +143,12 @@ describe.each(bothHosts)("%s", (_name, create, owner) => {
   test.each([
     ["restart sops-install-secrets.service", 0],
     ["try-restart clawdlets-secrets.target", 1],
-  ])("says that the files are in place where %s fails, and tells systemd the next time", async (action, told) => {
+  ])("says that the files are installed where %s fails, and tells systemd the next time", async (action, told) => {
     const host = await newHost();
     host.failUnit(action.split(" ")[1] ?? "");
     const tar = await tarOf({ ...both, "identity.age": await sealed(next.text, present, next) });
     const { status, stdout, stderr } = await host.send(tar);
-    const why = `the files and the new identity are in place, but systemctl ${action} failed`;
+    const why = `the files and the new identity are installed, but systemctl ${action} failed`;
     expect([status, stdout, stderr.trim().split("\n").at(-1)]).toEqual([2, "", `clawdlets-receive-secrets: ${why}`]);
     expect(await host.keyText()).toBe(next.text);
     host.failUnit(null);

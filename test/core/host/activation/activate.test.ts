@@ -57,11 +57,11 @@ describe("a change that is right", () => {
 describe("a change that breaks", () => {
   it.each([
     ["build", "the build of"],
-    ["switch", "ended with status 4"],
-    ["health", "a health command fails"],
-    ["sshd", "nobody confirmed within 100 s"],
-    ["firewall", "nobody confirmed within 100 s"],
-    ["tailnet", "nobody confirmed within 100 s"],
+    ["switch", "failed with status 4"],
+    ["health", "a health command failed"],
+    ["sshd", "not confirmed within 100 s"],
+    ["firewall", "not confirmed within 100 s"],
+    ["tailnet", "not confirmed within 100 s"],
   ])("%s ends with the former system and the former secrets, and says so", { timeout: 90_000 }, async (what, why) => {
     const before = await lab.status();
     await lab.commit(what);
