@@ -5,14 +5,14 @@ import { ageRecipient } from "../core/project/settings/names.ts";
 export interface AgeKeyArgs {
   /** Host name, for messages. */
   host: string;
-  /** Shape: `age1` and 58 characters, the public half. Everything the host may read is encrypted to it. */
+  /** The public half: `age1` and 58 characters. All secrets of the host are encrypted to it. */
   recipient: string;
 }
 
 /**
- * Stands for the host's age key in the stack: the recipient, and the promise that the private half was made and checked
- * on the operator's machine before a server is bought (see `preflight`). Nothing is created, overwritten or deleted
- * by it: the key in `.clawdlets/secrets/hosts/<host>.agekey` outlives `pulumi destroy`.
+ * Represents the host's age key in the stack: the recipient, and the guarantee that the private half was created and checked on the
+ * operator's machine before a server is bought (see `preflight`). It creates, overwrites and deletes nothing: the key in
+ * `.clawdlets/secrets/hosts/<host>.agekey` outlives `pulumi destroy`.
  * @throws `pulumi.InputPropertyError` for anything that is not a recipient
  */
 export class AgeKey extends pulumi.ComponentResource {

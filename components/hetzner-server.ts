@@ -12,7 +12,7 @@ import { serverTransformed, type TransformServer } from "./internal/transform-se
 export type { Resize, ResizeGuard } from "../core/host/server/resize-guard.ts";
 export type { TransformServer } from "./internal/transform-server.ts";
 
-/** One Hetzner server, created behind a firewall. COSTS MONEY by the hour from its creation, switched off too. */
+/** One Hetzner server, created behind a firewall. COSTS MONEY by the hour from its creation, even when it is switched off. */
 export interface HetznerServerArgs {
   /** Server name, unique in the project. */
   host: string;
@@ -20,53 +20,53 @@ export interface HetznerServerArgs {
   serverType: pulumi.Input<string>;
   /** e.g. `nbg1`. Read at creation only. */
   location: pulumi.Input<string>;
-  /** System image by name; the installation replaces what is on it. Read at creation only. */
+  /** Name of the system image, which the installation overwrites. Read at creation only. */
   image: pulumi.Input<string>;
   /** In force before the first boot. */
   firewallIds: pulumi.Input<pulumi.Input<number>[]>;
   /**
-   * Read at creation only. Carried by cloud-init's user_data, which any process on the server can read for ever: hence one-time.
+   * Read at creation only. Passed in cloud-init's user_data, which any process on the server can read for ever; therefore one-time.
    */
   bootstrapKeys: BootstrapKeysArgs;
   /** Whether the engine and Hetzner refuse to delete and rebuild the server. @default `true` */
   protect?: boolean;
   /**
-   * Whether a second firewall, the window of `sshExposure: "bootstrap"`, may stay on the server. Otherwise any that is not in
-   * `firewallIds` is taken off again.
+   * Whether a second firewall, the window of `sshExposure: "bootstrap"`, may stay on the server. Otherwise firewalls that are not in
+   * `firewallIds` are removed.
    * @default `false`
    */
   keepsWindow?: boolean;
-  /** Ids at Hetzner of a server and a key that are there already, and are taken over as they are. For one run. */
+  /** Hetzner ids of an existing server and key to adopt unchanged, for one run. */
   adopt?: Pick<Adoption, "server" | "key">;
   /**
-   * A placement group of yours, so that two hosts do not share a machine. Changing it later takes the server off the network
-   * for some seconds: Hetzner wants it switched off.
+   * A placement group of yours, so that two hosts do not share a machine. Changing it later interrupts the network for some seconds:
+   * Hetzner requires the server to be off.
    * @default none
    */
   placementGroupId?: pulumi.Input<number>;
   /**
-   * A primary IPv4 of yours (`hcloud.PrimaryIp`, `autoDelete: false`), which outlives the server and keeps its address. It has
-   * to be in the server's location. Read at creation; later changes are ignored, since the address is what was installed to.
-   * @default Hetzner makes one, and deletes it with the server
+   * A primary IPv4 of yours (`hcloud.PrimaryIp`, `autoDelete: false`), which outlives the server and keeps its address. It must be in
+   * the server's location. Read at creation; later changes are ignored, since the installed host is known by its address.
+   * @default Hetzner creates one, and deletes it with the server
    */
   primaryIpv4Id?: pulumi.Input<number>;
-  /** The same for IPv6. @default Hetzner makes one, and deletes it with the server */
+  /** The same for IPv6. @default Hetzner creates one, and deletes it with the server */
   primaryIpv6Id?: pulumi.Input<number>;
   /**
-   * A last look at what the server is made of, e.g. to switch backups on (COSTS a fifth of the server more). What it returns may
-   * not differ in name, firewalls, keys, cloud-init or protection; our labels stay.
+   * Changes the server's arguments before it is created, e.g. to enable backups (COSTS 20 % of the server more). Name, firewalls, keys,
+   * cloud-init and protection must not change; our labels are kept.
    * @throws pulumi.InputPropertyError at `transform` if it does
    */
   transform?: TransformServer;
   /**
-   * Asked before the server's type is changed, which cuts its power, and told when an update of it has failed. Of {@link loadHost}.
-   * @default power is cut unannounced, and a server that Hetzner refuses to change stays off
+   * Runs before the server's type changes, which cuts its power, and after a failed update. From {@link loadHost}.
+   * @default the power cut is not announced, and a server that Hetzner refuses to change stays off
    */
   resizeGuard?: ResizeGuard;
 }
 
 const createOnly = ["image", "location", "sshKeys", "userData"];
-/** Only where addresses were given: Hetzner's own have never been among the inputs. */
+/** Only if addresses were given: those that Hetzner creates are never inputs. */
 const publicNetsOf = ({ primaryIpv4Id: ipv4, primaryIpv6Id: ipv6 }: HetznerServerArgs) =>
   ipv4 === undefined && ipv6 === undefined
     ? {}
@@ -82,10 +82,10 @@ const publicNetsOf = ({ primaryIpv4Id: ipv4, primaryIpv6Id: ipv6 }: HetznerServe
       };
 
 /**
- * A server that no change of its inputs ever replaces: what Hetzner reads only at creation is ignored afterwards, because
- * a replaced server is a wiped disk (hetznercloud/terraform-provider-hcloud#737, #372, #338). Usable alone: with a firewall, a
- * private network (`hcloud.ServerNetwork`) or a volume (`hcloud.VolumeAttachment`) of yours. No firewall of Hetzner's filters a
- * private network.
+ * A server that no change of its inputs ever replaces. Inputs that Hetzner reads only at creation are ignored afterwards, because
+ * replacing a server wipes its disk (hetznercloud/terraform-provider-hcloud#737, #372, #338). Usable on its own: with your own
+ * firewall, private network (`hcloud.ServerNetwork`) or volume (`hcloud.VolumeAttachment`). Hetzner's firewalls do not filter private
+ * networks.
  * @throws `pulumi.InputPropertyError` at preview for what is known then
  */
 export class HetznerServer extends pulumi.ComponentResource {
@@ -102,7 +102,7 @@ export class HetznerServer extends pulumi.ComponentResource {
     const owner = { component: "HetznerServer", host: args.host };
     checkHost(owner);
     const keys = args.bootstrapKeys;
-    // Of its own: Hetzner refuses the same public key twice in a project. Without any, it would mail a root password.
+    // One key per host: Hetzner refuses a duplicate public key in a project. Without any, it would mail a root password.
     const key = new hcloud.SshKey(
       `${name}-bootstrap-key`,
       { name: `${args.host}-bootstrap`, publicKey: keys.clientPublicKey, labels: labelsOf(args.host) },

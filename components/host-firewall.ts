@@ -15,7 +15,7 @@ import { isPlain } from "./internal/plain.ts";
 
 export type { DeclaredRule } from "../core/project/settings/declared-rules.ts";
 
-/** One thing that is open beside what is ours. OPENS A PORT. Inbound only, see docs/settings.md. */
+/** One additional rule. OPENS A PORT. Inbound only, see docs/settings.md. */
 export type HostFirewallRule = {
   /** Shape: networks with prefix, at their network address, up to 100, e.g. `["0.0.0.0/0", "::/0"]`. */
   sourceIps: pulumi.Input<pulumi.Input<string>[]>;
@@ -24,57 +24,57 @@ export type HostFirewallRule = {
 } & (
   | {
       protocol: "tcp" | "udp";
-      /** Shape: a port, a range `"8000-8100"`, or `"any"`. With TCP each counts that holds 22. */
+      /** Shape: a port, a range `"8000-8100"`, or `"any"`. A TCP range that includes 22 counts as SSH. */
       port: pulumi.Input<number | string>;
     }
   | { protocol: "icmp" | "esp" | "gre" }
 );
 
-/** What may reach one host. Inbound is closed unless a rule here opens it. */
+/** What may reach one host. Inbound traffic is blocked unless a rule here allows it. */
 export interface HostFirewallArgs {
   /** Host name; the firewall is called `<host>-fw`. */
   host: string;
   /**
-   * Who may reach TCP/22 at rest. `"tailnet"`: nobody from the internet. `"public"`: `adminCidrs`, which OPENS A PORT.
-   * Installing needs neither: the installation opens a window of its own and closes it again. `"bootstrap"`: that window
-   * STAYS OPEN until `clawdlets lockdown`, with a warning at every run.
+   * Who may reach TCP/22 when nothing is being installed. `"tailnet"`: nobody on the internet. `"public"`: `adminCidrs`, which OPENS A
+   * PORT. The installation needs neither: it opens its own window and closes it again. `"bootstrap"`: that window STAYS OPEN until
+   * `clawdlets lockdown`, with a warning on every run.
    * @default `"tailnet"`
    */
   sshExposure?: SshExposure;
   /**
    * Shape: networks with prefix, IPv4 or IPv6, e.g. `203.0.113.7/32`. Together at most a /8 of IPv4 and a /19 of IPv6.
-   * @default nobody, so that `sshExposure: "public"` is refused; in a preview the rules are then left out, with a warning
+   * @default nobody, so that `sshExposure: "public"` is refused; a preview omits the rules, with a warning
    * @see Hetzner Cloud API, Firewalls, `rules[].source_ips`
    */
   adminCidrs?: pulumi.Input<pulumi.Input<string>[]>;
   /**
-   * Further rules, up to 48, judged in sum with ours.
+   * Additional rules, up to 48, checked together with ours.
    * @default `[]`
    */
   rules?: pulumi.Input<pulumi.Input<HostFirewallRule>[]>;
   /**
-   * Lets the rules in sum open TCP/22 to the world, with a warning at every run. EVERYBODY CAN THEN TRY sshd.
-   * @default `false`: refused, however it is spelt
+   * Allows rules that together open TCP/22 to the world, with a warning on every run. ANYONE CAN THEN ATTACK sshd.
+   * @default `false`: refused, however the rules are written
    */
   allowWorldOpenSsh?: boolean;
-  /** Id at Hetzner of a firewall that is there already, and is taken over as it is. For one run. */
+  /** Hetzner id of an existing firewall to adopt unchanged, for one run. */
   adopt?: number | undefined;
 }
 
 /**
- * The firewall a server is created behind. Declares the locked rules, never none; a change of them is one `set_rules`, and the
- * firewall stays on the server the whole time.
+ * The firewall that a server is created behind. Declares the locked rules, never an empty list; a change is one `set_rules` call, and
+ * the firewall stays attached throughout.
  * @throws `pulumi.InputPropertyError` at preview for what is known then, otherwise before any rule is written
  */
 export class HostFirewall extends pulumi.ComponentResource {
-  /** Hetzner's firewall id, to give to the server when it is created: later is too late to be filtered at first boot. */
+  /** Hetzner's firewall id. Pass it when the server is created: attached later, it would not filter the first boot. */
   readonly firewallId: pulumi.Output<number>;
   /** The rules as declared. */
   readonly rules: pulumi.Output<DeclaredRule[]>;
 
   constructor(name: string, args: HostFirewallArgs, opts: pulumi.ComponentResourceOptions = {}) {
     super("clawdlets:index:HostFirewall", name, {}, opts);
-    // A clone without the local settings, as in CI, can say everything of this host but whom the admins are.
+    // A clone without local settings, as in CI, knows everything about this host except the admins' networks.
     const isUnknown = args.sshExposure === "public" && args.adminCidrs === undefined && pulumi.runtime.isDryRun();
     if (isUnknown) void pulumi.log.warn(notCompared(args.host), this);
     const declared = this.#declare(isUnknown ? { ...args, sshExposure: "tailnet" } : args);
@@ -131,8 +131,8 @@ function check(declaration: Declaration): void {
 }
 
 const notCompared = (host: string) =>
-  `${host}: sshExposure is "public", and the admin networks are not known here: this preview leaves the firewall's rules out.`;
+  `${host}: sshExposure is "public", but the admin networks are not known here: this preview omits the firewall's rules.`;
 const keptOpen = (host: string) =>
   `${host}: sshExposure is "bootstrap": the window that the installation opens on TCP/22 STAYS OPEN to the admin networks until: clawdlets lockdown --host ${host}. Then set sshExposure to "tailnet".`;
 const worldOpen = (host: string, reason: string) =>
-  `${host}: TCP/22 IS OPEN TO THE WORLD by allowWorldOpenSsh: what reaches it ${reason}.`;
+  `${host}: TCP/22 IS OPEN TO THE WORLD by allowWorldOpenSsh: what can reach it ${reason}.`;

@@ -15,27 +15,27 @@ export type { HostSettings } from "../core/project/settings/host.ts";
 
 /** One hardened NixOS host on Hetzner Cloud. COSTS MONEY from its creation. */
 export interface HostArgs {
-  /** The public settings, checked, as {@link loadHost} reads them. @see docs/settings.md */
+  /** The validated public settings from {@link loadHost}. @see docs/settings.md */
   settings: HostSettings;
   /** The operator's networks; only needed for `sshExposure: "public"`. */
   adminCidrs?: pulumi.Input<pulumi.Input<string>[]>;
-  /** One-time keys for the installation; left out where there are none (CI), where nothing can be created. */
+  /** One-time keys for the installation. Without them, as in CI, nothing can be created. */
   bootstrapKeys?: BootstrapKeysArgs;
-  /** Runs once before anything is bought, and stops it by throwing. */
+  /** Runs once before anything is bought. Throw to stop it. */
   beforeCreate?: BeforeCreate;
-  /** Asked before the server's type is changed, which cuts its power, and told when an update of it has failed. */
+  /** Runs before the server's type changes, which cuts its power, and after a failed update. */
   resizeGuard?: ResizeGuard;
-  /** Ids at Hetzner of what is there already and is taken over as it is, for one run; the next applies what differs. */
+  /** Hetzner ids of existing resources to adopt unchanged, for one run; the next run applies the differences. */
   adopt?: Adoption;
-  /** What the running host is brought to; left out, the stack installs it once and leaves it alone. */
+  /** Commit and secrets for the running host. Without it, the stack installs the host once and then leaves it alone. */
   configuration?: Pick<NixosConfigurationArgs, "revision" | "ciphertext" | "evaluate">;
-  /** Inbound rules beside those of the settings, e.g. from addresses that the program knows. OPENS PORTS. @default `[]` */
+  /** Inbound rules in addition to those of the settings, e.g. for addresses that the program knows. OPENS PORTS. @default `[]` */
   firewallRules?: pulumi.Input<HostFirewallRule>[];
-  /** What of the server is the program's to say: where it runs, its addresses, its extras. @default nothing */
+  /** Server options that only a program can set: placement, addresses, extras. @default none */
   server?: Pick<HetznerServerArgs, "placementGroupId" | "primaryIpv4Id" | "primaryIpv6Id" | "transform">;
 }
 
-/** From nothing to locked: a server behind a closed firewall, opened only while NixOS is installed, closed, and shown to be closed. */
+/** A locked-down host: a server behind a closed firewall that opens only while NixOS is installed, with a proof that it is closed. */
 export class Host extends pulumi.ComponentResource {
   /** Hetzner's server id, a positive integer, e.g. for `hcloud.ServerNetwork` or `hcloud.VolumeAttachment`. */
   readonly serverId: pulumi.Output<number>;
@@ -106,7 +106,7 @@ export class Host extends pulumi.ComponentResource {
       { parent: this, dependsOn: install },
     );
     if (args.configuration) {
-      // After the port was seen closed: what is wrong with a configuration must not leave it open.
+      // After the proof that the port is closed: a broken configuration must not leave it open.
       new NixosConfiguration(
         name,
         { host, address, installId, ...args.configuration },
@@ -123,7 +123,7 @@ export class Host extends pulumi.ComponentResource {
   }
 }
 
-/** Where the keys are not: good for a preview. A server that exists ignores them, and one that does not is not created with them. */
+/** Placeholder keys for previews; never used to create a server, and an existing one ignores them. */
 function placeholderKeys(host: string): BootstrapKeysArgs {
   const text = `(one-time key of ${host}, made by clawdlets init)`;
   return { hostPrivateKey: text, hostPublicKey: text, clientPublicKey: text };

@@ -5,33 +5,33 @@ import type { DeclaredRule } from "./host-firewall.ts";
 import { checked, checkHost, shapes } from "./internal/checked.ts";
 import { clawdletsCommand, doNothing } from "./internal/clawdlets-command.ts";
 
-/** What a host has to look like once it is installed. */
+/** The expected state of an installed host. */
 export interface LockdownArgs {
-  /** The host as `stacks/Pulumi.<host>.yaml` knows it. */
+  /** The host's name, as in `stacks/Pulumi.<host>.yaml`. */
   host: string;
   /** Hetzner's id of the server. */
   serverId: pulumi.Input<number>;
   /** Its public IPv4 address. */
   address: pulumi.Input<string>;
-  /** Of the {@link NixosInstall}, which it so waits for: checked anew after each installation … */
+  /** From the {@link NixosInstall}, which it therefore waits for: checked again after each installation … */
   installId: pulumi.Input<string>;
-  /** … and whenever the firewall or its rules change. */
+  /** … and when the firewall or its rules change. */
   firewallId: pulumi.Input<number>;
-  /** All inbound rules that may be in force, e.g. {@link HostFirewall}'s `rules`; one that is there and not here fails the update. */
+  /** All permitted inbound rules, e.g. {@link HostFirewall}'s `rules`; any other rule fails the update. */
   rules: pulumi.Input<DeclaredRule[]>;
-  /** With `bootstrap` a window that is still open passes, with a warning. @default `"tailnet"` */
+  /** With `bootstrap`, an open window is only a warning. @default `"tailnet"` */
   sshExposure?: SshExposure;
-  /** With `tailscale` a session over the tailnet has to come about before anything else is looked at. @default `"tailscale"` */
+  /** With `tailscale`, a session over the tailnet must succeed before anything else is checked. @default `"tailscale"` */
   tailnet?: "tailscale" | "none";
 }
 
 /**
- * Proves that the server is closed as declared: a session over the tailnet where there is one, the rules as the API tells
- * them, no other firewall, and no connection to TCP/22 from here. Fails the update with what was seen otherwise.
+ * Proves that the server is closed as declared: a session over the tailnet if there is one, the rules that the API reports, no other
+ * firewall, and no connection to TCP/22 from here. Otherwise fails the update and says what it found.
  * @throws `pulumi.InputPropertyError` at preview for what is known then
  */
 export class Lockdown extends pulumi.ComponentResource {
-  /** What was seen, as JSON text: rules, port, tailnet. */
+  /** The findings, as JSON text: rules, port, tailnet. */
   readonly report: pulumi.Output<string>;
 
   constructor(name: string, args: LockdownArgs, opts: pulumi.ComponentResourceOptions = {}) {

@@ -5,43 +5,43 @@ import { checked, checkHost, shapes } from "./internal/checked.ts";
 import { clawdletsCommand } from "./internal/clawdlets-command.ts";
 import { tellingHooks } from "./internal/configuration-change.ts";
 
-/** What a running host is to have. */
+/** The commit and secrets of a running host. */
 export interface NixosConfigurationArgs {
-  /** The host as `stacks/Pulumi.<host>.yaml` and `.clawdlets/stack.json` know it; its flake and attribute are those of there. */
+  /** The host's name, as in `stacks/Pulumi.<host>.yaml` and `.clawdlets/stack.json`, which define its flake and attribute. */
   host: string;
-  /** Public IPv4 address; only gone to with `sshExposure: "public"`, otherwise the tailnet is. */
+  /** Public IPv4 address; used only with `sshExposure: "public"`, otherwise the tailnet is. */
   address: pulumi.Input<string>;
-  /** Of the {@link NixosInstall}, which it so waits for. */
+  /** From the {@link NixosInstall}, which it therefore waits for. */
   installId: pulumi.Input<string>;
   /**
-   * Commit of the flake, 40 hex digits. It has to be one of the branch that the host's own configuration names.
-   * @default as the state has it; where that has none, what the flake is at when the update runs
+   * Commit of the flake, 40 hex digits. It must be on the branch that the host's own configuration names.
+   * @default the one in the state; without one, the flake's current commit when the update runs
    */
   revision?: pulumi.Input<string>;
   /**
-   * Names the secrets that are to be on the host: SHA-256 of their ciphertext, 64 hex digits. What is sent is what is in
-   * `.clawdlets/` when the update runs. `none`: the host's are left as they are.
-   * @default as the state has it; where that has none, `none`
+   * Identifies the host's secrets: SHA-256 of their ciphertext, 64 hex digits. The update sends the files in `.clawdlets/` at that
+   * time. `none`: the host keeps its secrets.
+   * @default the one in the state; without one, `none`
    */
   ciphertext?: pulumi.Input<string>;
   /**
-   * Which system a commit would give, for the preview of a change; a reason thrown is shown as a warning.
-   * @default nothing is said of it
+   * Returns the system that a commit builds, for previews; an error is shown as a warning.
+   * @default previews do not name the system
    */
   evaluate?: (revision: string) => Promise<string | undefined>;
 }
 
 /**
- * Brings a running host to a commit of its flake and to the secrets that are here, in place; never a reinstall. The host
- * builds and switches by itself, and goes back to what it ran unless it can be reached over a new connection afterwards: the
- * update fails then, and says what runs. A preview says whether commit or secrets change. Runs `clawdlets rebuild`; needs
+ * Updates a running host in place to a commit of its flake and to the local secrets; never reinstalls. The host builds and switches on
+ * its own, and rolls back unless it can be reached over a new connection afterwards; the update then fails and says what the host
+ * runs. A preview says whether commit or secrets change. Runs `clawdlets rebuild`; needs
  * `clawdlets.operator.rebuild` in the host's configuration, the project's `.clawdlets/`, and `clawdlets` on PATH.
  * @throws `pulumi.InputPropertyError` at preview for what is known then
  */
 export class NixosConfiguration extends pulumi.ComponentResource {
-  /** Store path of the system that was seen to run, e.g. `/nix/store/…-nixos-system-web-1-26.05`. */
+  /** Store path of the running system, e.g. `/nix/store/…-nixos-system-web-1-26.05`. */
   readonly systemPath: pulumi.Output<string>;
-  /** The commit it is of, 40 hex digits. */
+  /** Its commit, 40 hex digits. */
   readonly revision: pulumi.Output<string>;
 
   constructor(name: string, args: NixosConfigurationArgs, opts: pulumi.ComponentResourceOptions = {}) {
@@ -57,7 +57,7 @@ export class NixosConfiguration extends pulumi.ComponentResource {
       `${name}-configuration`,
       {
         create: rebuild,
-        // The same again: where the host has it already, the switch is one to what runs, and nothing restarts.
+        // Idempotent: if the host already runs this system, switching to it restarts nothing.
         update: rebuild,
         environment: {
           CLAWDLETS_FACTS: facts,

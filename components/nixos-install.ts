@@ -4,28 +4,29 @@ import { installIdOf } from "../core/host/install/install-id.ts";
 import { checked, checkHost, shapes } from "./internal/checked.ts";
 import { clawdletsCommand, doNothing } from "./internal/clawdlets-command.ts";
 
-/** One installation of NixOS on one server. WIPES THE SERVER'S DISK when it is created. */
+/** One installation of NixOS on one server. Creating it WIPES THE SERVER'S DISK. */
 export interface NixosInstallArgs {
-  /** The host as `stacks/Pulumi.<host>.yaml` and `.clawdlets/stack.json` know it. */
+  /** The host's name, as in `stacks/Pulumi.<host>.yaml` and `.clawdlets/stack.json`. */
   host: string;
   /** Hetzner's id of the server. Another server is another installation. */
   serverId: pulumi.Input<number>;
-  /** IPv4 address the installation goes to. */
+  /** IPv4 address of the server. */
   address: pulumi.Input<string>;
   /**
-   * Counts up to install anew on the same server, which WIPES THE DISK.
+   * Increase it to reinstall the same server, which WIPES THE DISK.
    * @default `0`
    */
   reinstall?: pulumi.Input<number>;
 }
 
 /**
- * Usable alone, on a server of your own: one whose `userData` is {@link bootstrapUserData} of the host's one-time keys. Runs `clawdlets install` once for each installation id, and never because of anything else: not for a changed flake,
- * image, environment, path or operator. Needs the project's `.clawdlets/` and `clawdlets` on PATH.
+ * Usable with a server of your own whose `userData` is {@link bootstrapUserData} of the host's one-time keys. Runs
+ * `clawdlets install` once per installation id, and for no other reason: not for a changed flake, image, environment, path or
+ * operator. Needs the project's `.clawdlets/` and `clawdlets` on PATH.
  * @throws `pulumi.InputPropertyError` at preview for what is known then; the update fails with what the installation says
  */
 export class NixosInstall extends pulumi.ComponentResource {
-  /** Known once the host is installed. Names this installation; on the host it stands in `/var/lib/clawdlets/install-id`. */
+  /** Known after the installation, which it identifies; on the host it is in `/var/lib/clawdlets/install-id`. */
   readonly installId: pulumi.Output<string>;
   /** What the installation reported, as JSON text: host, installId, systemPath, hostKey. */
   readonly report: pulumi.Output<string>;
@@ -51,7 +52,7 @@ export class NixosInstall extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    // Known when the host is there, so that whoever is given it waits for that: Lockdown, above all.
+    // Known only after the installation, so that its consumers wait for that: above all Lockdown.
     this.installId = pulumi.all([installId, install.id]).apply(([id]) => id);
     this.report = install.stdout;
     this.registerOutputs({ installId: this.installId });

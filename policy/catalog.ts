@@ -1,6 +1,6 @@
 /**
- * What Hetzner asks a month, net, in euros, in Germany, by server type. Prices differ by location and change: tune the
- * rule's `prices` where it matters. Source: the list published in September 2026, as in emulator/catalog (a test holds
+ * Hetzner's monthly net prices in euros, in Germany, by server type. Prices differ by location and change: set the rule's `prices`
+ * if you need exact figures. Source: the list published in September 2026, as in emulator/catalog (a test holds
  * the two together).
  */
 export const monthlyEur: Readonly<Record<string, number>> = {
@@ -35,11 +35,11 @@ export const monthlyEur: Readonly<Record<string, number>> = {
   cax41: 30.99,
 };
 
-/** A public IPv4 address a month, and a GB of a volume. Backups cost a fifth of their server (Hetzner's documentation). */
+/** Monthly price of a public IPv4 address and of a GB of a volume. Backups cost a fifth of their server (Hetzner's documentation). */
 export const otherEur = { ipv4: 0.5, volumeGb: 0.044, backupsShare: 0.2 } as const;
 
 /**
- * Types that Hetzner has announced the end of, with the day after which none can be ordered.
+ * Server types that Hetzner is discontinuing, with the last day on which they can be ordered.
  * Source: Hetzner's changelog of 2025-10-16, and `hcloud server-type list`.
  */
 export const deprecatedTypes: Readonly<Record<string, string>> = {

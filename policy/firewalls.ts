@@ -1,7 +1,7 @@
 import type { FirewallRule } from "../core/project/firewall/opens-ssh.ts";
 import { listOf, type PlannedResource, recordOf, textOf, types, unknown } from "./rule.ts";
 
-/** The rules of a planned firewall in the API's shape. A network that only the update will know is left out. */
+/** The rules of a planned firewall in the API's shape. A network that is unknown until the update is omitted. */
 export function rulesOf({ props }: PlannedResource): FirewallRule[] {
   return listOf(props["rules"]).map((each) => {
     const { direction, protocol, port, sourceIps } = recordOf(each);
@@ -18,8 +18,8 @@ export const isFirewall = ({ type }: PlannedResource) => type === types.firewall
 export const isServer = ({ type }: PlannedResource) => type === types.server;
 
 /**
- * The firewalls of the stack that one server is created behind: those its `firewallIds` were made of, or whose id stands
- * there. Where neither is known, all of them: nothing is taken for closed because it could not be seen.
+ * The stack's firewalls that one server is created behind: those that its `firewallIds` depend on, or whose id is listed. If neither
+ * is known, all of them (fail closed).
  */
 export function firewallsOf(server: PlannedResource, all: readonly PlannedResource[]): PlannedResource[] {
   const firewalls = all.filter(isFirewall);

@@ -1,7 +1,7 @@
 import type { PolicyResource, ResourceValidationArgs } from "@pulumi/policy";
 import { type PlannedResource, unknown } from "./rule.ts";
 
-/** A resource as `validateResource` is given it. */
+/** A resource as passed to `validateResource`. */
 export function plannedOf({ urn, type, name, props, opts }: ResourceValidationArgs): PlannedResource {
   return {
     urn,
@@ -14,7 +14,7 @@ export function plannedOf({ urn, type, name, props, opts }: ResourceValidationAr
   };
 }
 
-/** A resource as `validateStack` is given it. */
+/** A resource as passed to `validateStack`. */
 export function plannedInStack({
   urn,
   type,
@@ -38,8 +38,8 @@ export function plannedInStack({
 const plain = (props: unknown) => known(props) as Record<string, unknown>;
 
 /**
- * A copy with {@link unknown} where the SDK's proxy throws. Left as it is, the first unknown value that a rule touches would
- * end the rule with a mere advice, and whatever stands beside it would go unseen.
+ * A copy with {@link unknown} where the SDK's proxy throws. Otherwise the first unknown value that a rule reads would end the rule
+ * with only an advisory message, and it would miss everything after it.
  */
 function known(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;

@@ -7,9 +7,9 @@ import { clearSettings, foldersOfEngine } from "./stack-file.ts";
 
 /**
  * The rules as policies for a `PolicyPack`, ours or a team's own.
- * @param stack the stack that is judged; {@link stackFacts} reads it from the environment
+ * @param stack the stack to check; {@link stackFacts} reads it from the environment
  * @param rules all of ours by default
- * @param level what a finding does; a rule's setting `enforcementLevel` goes before it
+ * @param level what a finding does; a rule's setting `enforcementLevel` overrides it
  */
 export function policiesOf(
   stack: StackFacts,
@@ -22,12 +22,12 @@ export function policiesOf(
       description: rule.description,
       severity: rule.severity,
       enforcementLevel: level,
-      remediationSteps: rule.mend,
+      remediationSteps: rule.fix,
       configSchema: configSchemaOf(rule),
     };
     const run = (resources: Parameters<Rule["check"]>[0], config: object): Finding[] =>
       rule.check(resources, settingsOf(rule, config), stack);
-    const say = ({ message }: Finding) => `${message}. Why: ${rule.reason} Mend: ${rule.mend}`;
+    const say = ({ message }: Finding) => `${message}. Why: ${rule.reason} Fix: ${rule.fix}`;
     if (rule.scope === "resource") {
       return {
         ...common,
@@ -61,17 +61,17 @@ function configSchemaOf(rule: Rule): PolicyConfigSchema {
 }
 
 /**
- * The stack as the engine tells a policy pack of it, and as its files say.
+ * The stack, as the engine describes it to a policy pack and as its stack file says.
  * @param environment `process.env` of the pack
- * @param folders where the project may be. @default the folders of the processes that started the pack
+ * @param folders that may hold the project. @default the working folders of the processes that started the pack
  */
 export function stackFacts(
   environment: Readonly<Record<string, string | undefined>>,
   folders: readonly string[] = foldersOfEngine(environment),
 ): StackFacts {
-  // `null` where the stack has no settings.
+  // `null` if the stack has no settings.
   const config: Record<string, string> = JSON.parse(environment["PULUMI_CONFIG"] ?? "null") ?? {};
-  // Of the official language host a pack hears the values alone.
+  // The official language host passes only the values to a pack.
   const secretKeys: string[] | undefined = JSON.parse(environment["PULUMI_CONFIG_SECRET_KEYS"] ?? "null") ?? undefined;
   const name = environment["PULUMI_NODEJS_STACK"] ?? "";
   const project = environment["PULUMI_NODEJS_PROJECT"] ?? "";

@@ -6,11 +6,11 @@ export interface PlannedResource {
   /** e.g. `hcloud:index/server:Server` */
   type: string;
   name: string;
-  /** What only an update will know is {@link unknown}. Secrets are in the clear: never put one into a message. */
+  /** Values known only after an update are {@link unknown}. Secrets are in plain text: never put one into a message. */
   props: Readonly<Record<string, unknown>>;
   protect: boolean;
   ignoreChanges: readonly string[];
-  /** URNs that each property was made of; only where the whole stack is judged. */
+  /** URNs that each property depends on; only when the whole stack is checked. */
   madeOf: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -23,15 +23,15 @@ export interface StackFacts {
   project: string;
   /** Every setting, keys with namespace. */
   config: Readonly<Record<string, string>>;
-  /** Settings that stand in the clear in the stack file, keys with namespace, each as text. Left out: the file was not found. */
+  /** Settings in plain text in the stack file, keys with namespace, each as text; undefined if the file was not found. */
   clear?: Readonly<Record<string, string>> | undefined;
-  /** Keys of settings that are encrypted in the stack file. Left out: the engine did not say which. */
+  /** Keys of settings that are encrypted in the stack file; undefined if the engine did not say which. */
   secretKeys?: readonly string[] | undefined;
 }
 
-/** One thing that a rule objects to. */
+/** One violation of a rule. */
 export interface Finding {
-  /** The resource; left out: the stack. */
+  /** The resource; undefined for the stack. */
   urn?: string;
   /** What is wrong, with the value, as one sentence. Without secrets. */
   message: string;
@@ -39,25 +39,25 @@ export interface Finding {
 
 export type Severity = "low" | "medium" | "high" | "critical";
 
-/** One check. A pure function of what is planned: no clock, no environment, no request. */
+/** One check. A pure function of the plan: no clock, no environment, no requests. */
 export interface Rule<Shape extends z.ZodObject = z.ZodObject> {
-  /** Stable: settings and reports name it. */
+  /** Stable: used in settings and reports. */
   name: string;
   severity: Severity;
-  /** What is promised where the rule finds nothing. */
+  /** What holds if the rule finds nothing. */
   description: string;
   /** Why it matters, with its evidence. */
   reason: string;
   /** What to do. */
-  mend: string;
-  /** What a team may tune; every setting has a default. */
+  fix: string;
+  /** Settings that a team can change; every one has a default. */
   settings: Shape;
-  /** `resource`: before each resource is made, with that one alone. `stack`: once, with all of them. */
+  /** `resource`: before each resource is created, with only that one. `stack`: once, with all of them. */
   scope: "resource" | "stack";
   check: (resources: readonly PlannedResource[], settings: z.output<Shape>, stack: StackFacts) => Finding[];
 }
 
-/** Keeps the settings' type inside one rule and lets rules of different settings stand in one list. */
+/** Hides the settings' type inside one rule, so that rules with different settings fit in one list. */
 export function rule<Shape extends z.ZodObject>(definition: Rule<Shape>): Rule {
   return definition as unknown as Rule;
 }
@@ -69,7 +69,7 @@ export const types = {
   remoteCommand: "command:remote:Command",
 } as const;
 
-/** Text, or nothing where it is unknown or something else. */
+/** The value if it is a string; undefined if it is unknown or something else. */
 export const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
 
 export const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
@@ -78,7 +78,7 @@ export function recordOf(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : {};
 }
 
-/** Every text in a value, however deep, with the path that leads to it. */
+/** Every string in a value, at any depth, with its path. */
 export function textsIn(value: unknown, path = ""): { path: string; text: string }[] {
   if (typeof value === "string") return [{ path, text: value }];
   if (typeof value !== "object" || value === null) return [];

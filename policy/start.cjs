@@ -1,4 +1,4 @@
-// Where the engine starts the pack. From source in a clone (Node 20 cannot load TypeScript by itself), compiled in the package.
+// Entry point of the policy pack. Runs from source in a clone (via tsx, as Node 20 cannot load TypeScript), compiled in the package.
 const { existsSync } = require("node:fs");
 const { join } = require("node:path");
 

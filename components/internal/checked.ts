@@ -3,7 +3,7 @@ import { z } from "zod";
 import { hostName, matching } from "../../core/project/settings/names.ts";
 import { isPlain } from "./plain.ts";
 
-/** Whose input it is, for the message: `NixosInstall "web-1"`. */
+/** Owner of the input, for the message: `NixosInstall "web-1"`. */
 export interface Owner {
   component: string;
   host: string;
@@ -21,21 +21,21 @@ export const shapes = {
     .array(positiveId, "allowed: a list of ids")
     .min(1, "allowed: at least one; without a firewall every port is open"),
   ipv4: z.ipv4({
-    // What Hetzner's provider says of a server whose address was taken from it.
+    // The provider's value for a server whose address was removed.
     error: ({ input }) =>
       input === ""
-        ? "the server has no public IPv4 address any more, and an installed host is known by it. Assign one in the Hetzner console (Servers, Networking), then run the same command again"
+        ? "the server no longer has a public IPv4 address, which identifies an installed host. Assign one in the Hetzner console (Servers, Networking), then run the same command again"
         : "allowed: an IPv4 address, e.g. 203.0.113.7",
   }),
   count: z.number("allowed: 0, 1, 2, …").int("allowed: 0, 1, 2, …").min(0, "allowed: 0, 1, 2, …"),
-  commit: matching(/^[0-9a-f]{40}$/, "allowed: a commit in full, 40 hex digits"),
+  commit: matching(/^[0-9a-f]{40}$/, "allowed: a full commit, 40 hex digits"),
   digest: matching(/^(?:[0-9a-f]{64}|none)$/, 'allowed: a SHA-256 of 64 hex digits, or "none"'),
   word: matching(/^[a-z0-9][a-z0-9.-]{0,62}$/, 'allowed: a name of Hetzner\'s, of a-z, 0-9, "." and "-"'),
 };
 
 /**
- * Checks an input: at once where it is known, so that a preview says it; otherwise when it comes to be.
- * @returns it as it was given, or an Output that fails for a wrong value
+ * Checks an input: at once if it is known, so that a preview reports it; otherwise when it is resolved.
+ * @returns the input unchanged, or an Output that fails for a wrong value
  * @throws pulumi.InputPropertyError with the property's path
  */
 export function checked<T>(
@@ -52,14 +52,14 @@ export function checked<T>(
     const given = JSON.stringify(issue?.path.reduce((from, part) => (from as never)?.[part], known)) ?? "undefined";
     const reason = `${component} "${host}": ${path} is ${given}; ${issue?.message}.`;
     const wrong = new pulumi.InputPropertyError({ propertyPath: path, reason });
-    // Pulumi shows it without its stack only where a component is made. Once an Output comes to be known, an error ends the
-    // program as an unhandled exception, unless it says that it is a RunError too.
+    // Pulumi hides the stack trace only while a component is constructed. When an Output resolves later, an error ends the program as
+    // an unhandled exception, unless it is also marked as a RunError.
     throw isPlain(value) ? wrong : Object.assign(wrong, { __pulumiRunError: true });
   };
   return isPlain(value) ? check(value) : (pulumi.output(value).apply(check as never) as pulumi.Output<T>);
 }
 
-/** @throws pulumi.InputPropertyError for what is no host name */
+/** @throws pulumi.InputPropertyError for an invalid host name */
 export function checkHost({ component, host }: Owner): void {
   const problem = hostName.safeParse(host).error?.issues[0];
   if (problem === undefined) return;

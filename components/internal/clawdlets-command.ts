@@ -1,6 +1,6 @@
 /**
- * The text of a Command that runs `clawdlets` on the operator's machine. It is an input, so it is the same on every machine:
- * no path, nothing read from the environment. `clawdlets env` and every `clawdlets` that runs the engine put themselves on PATH.
+ * The text of a Command that runs `clawdlets` on the operator's machine. It is an input, so it must be the same on every machine:
+ * no path, and nothing from the environment. `clawdlets env` and every command that runs the engine put clawdlets on PATH.
  */
 export function clawdletsCommand(args: string): string {
   const missing = `clawdlets is not on PATH. Run this first, then try again: eval \\"\\$(npx --no-install clawdlets env)\\"`;
@@ -8,7 +8,7 @@ export function clawdletsCommand(args: string): string {
 }
 
 /**
- * What a Command does when one of its inputs changes without its triggers: nothing. Left out, `local.Command` would run
- * `create` again on any change of an input, and install NixOS over a living host.
+ * A no-op `update`: without it, `local.Command` runs `create` again on any change of an input, and would install NixOS over a running
+ * host (disk wipe).
  */
 export const doNothing = ":";

@@ -1,11 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 
-/** What of a configuration's Command says what the host is to have. */
+/** The inputs of a configuration's Command that declare the host's commit and secrets. */
 type Inputs = { environment?: Readonly<Record<string, unknown>> };
 
 /**
- * Says, in a preview and before an update, which of commit and secrets a change of a running host is about, and where it can
- * be known, which system that gives. The engine shows the same as two inputs of a Command.
+ * Logs, in a preview and before an update, whether commit or secrets of a running host change and, if known, the resulting system.
+ * The engine itself shows only two inputs of a Command.
  */
 export function tellingHooks(
   name: string,
@@ -22,10 +22,10 @@ export function tellingHooks(
       if (!pulumi.runtime.isDryRun() || revision === undefined || evaluate === undefined) return;
       try {
         const system = await evaluate(revision);
-        if (system !== undefined) await pulumi.log.info(`${host}: that is ${system}`);
+        if (system !== undefined) await pulumi.log.info(`${host}: new system: ${system}`);
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        await pulumi.log.warn(`${host}: ${why}. An update would leave the host as it is.`);
+        await pulumi.log.warn(`${host}: ${why}. An update would not change the host.`);
       }
     },
     { onDryRun: true },
@@ -43,7 +43,7 @@ export function changesOf(before: Inputs = {}, after: Inputs = {}): string[] {
     said.push(typeof former === "string" ? `commit ${former} to ${revision}` : `to commit ${revision}`);
   }
   if (changedTo(before, after, "CLAWDLETS_CIPHERTEXT") !== undefined)
-    said.push("other secrets (their ciphertext changed)");
+    said.push("new secrets (their ciphertext changed)");
   return said;
 }
 

@@ -1,21 +1,21 @@
 import * as pulumi from "@pulumi/pulumi";
 
-/** What runs right before something is bought. Anything it throws stops the creation. */
+/** Runs right before something is bought. Any error stops the creation. */
 export type BeforeCreate = () => Promise<void>;
 
 /**
- * Hooks around whatever is bought for a host. `check` runs once, however many resources wait for it, when the engine is about to
- * create, never in an update without changes: a check may cost requests. And where Hetzner says that a name is taken, which is
- * how the engine finds out that a run was killed after it had asked, it is said what takes that over.
+ * Hooks around everything that is bought for a host. `check` runs once before the engine creates the first resource, and never in an
+ * update without changes, since it may cost requests. If Hetzner reports that a name is taken, as after a run that was killed
+ * right after its request, the error says how to adopt the resource.
  */
 export function buyingHooks(name: string, host: string, check: BeforeCreate | undefined): pulumi.ResourceHookBinding {
   const taken = new pulumi.ErrorHook(`${name}-taken`, async ({ errors, failedOperation }) => {
     if (failedOperation === "create" && errors.some((error) => error.includes("uniqueness_error"))) {
       await pulumi.log.error(
-        `${host}: Hetzner has one of this name already. Made by a run that was killed, it is taken over by: clawdlets up --host ${host}. Otherwise it is somebody else's: choose another name.`,
+        `${host}: Hetzner already has a resource of this name. If an interrupted run created it, adopt it: clawdlets up --host ${host}. Otherwise choose another name.`,
       );
     }
-    return false; // Once more would end the same.
+    return false; // A retry would fail, too.
   });
   if (!check) return { onError: [taken] };
   let running: Promise<void> | undefined;

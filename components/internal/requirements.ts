@@ -2,10 +2,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { version } from "@pulumi/pulumi/version.js";
 import { olderThan } from "../../core/base/versions.ts";
 
-/** The oldest that this is tested with: package.json says the same to npm, which only warns. */
+/** The oldest versions that we test with. package.json has the same, but npm only warns. */
 const needed = { node: "20.19.0", pulumi: "3.259.0" };
 
-/** What a program on something older is told, in one line, instead of a stack from the depths. */
+/** A one-line error for older versions, instead of an obscure stack trace. */
 export function requirementProblem(found: { node: string; pulumi: string }): string | undefined {
   if (olderThan(found.node, needed.node)) {
     return `@clawdlets/infra needs Node ${needed.node} or newer; this is ${found.node}. Install it: https://nodejs.org/en/download`;

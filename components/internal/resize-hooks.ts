@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { powerCut, type ResizeGuard } from "../../core/host/server/resize-guard.ts";
 
-/** Where Hetzner cannot be asked, as in a preview without a token. */
+/** Used if Hetzner cannot be asked, as in a preview without a token. */
 export const announceOnly: ResizeGuard = {
   before: async ({ from, to }) => [powerCut(from, to)],
   failed: async () => undefined,
@@ -10,9 +10,9 @@ export const announceOnly: ResizeGuard = {
 const server = "hcloud:index/server:Server";
 
 /**
- * hcloud 1.68.0 cuts the server's power before it asks for another type, and leaves it off when that is refused
- * (hetznercloud/terraform-provider-hcloud#80). So a preview says that power is cut, the guard refuses what cannot be done, and
- * a server that was left off all the same is switched on.
+ * hcloud 1.68.0 cuts the server's power before it requests another type, and leaves it off if that is refused
+ * (hetznercloud/terraform-provider-hcloud#80). So a preview announces the power cut, the guard refuses impossible changes, and a
+ * server that is still left off is switched on.
  */
 export function resizeHooks(
   name: string,
@@ -36,7 +36,7 @@ export function resizeHooks(
     if (type !== server || failedOperation !== "update") return false;
     const done = await guard.failed(Number(id));
     if (done !== undefined) await pulumi.log.warn(`${host}: ${done}`);
-    return false; // Once more would end the same.
+    return false; // A retry would fail, too.
   });
   return {
     ...given,
@@ -45,7 +45,7 @@ export function resizeHooks(
   };
 }
 
-/** A server that is off answers nobody, and no input of its resource says so. */
+/** Warns about a server that is off, which none of its inputs shows. */
 export function warnOfServerThatIsOff(host: string, status: pulumi.Output<string>): void {
   status.apply(async (seen) => {
     if (seen !== "off") return;

@@ -3,10 +3,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { labelsOf } from "../../core/base/hetzner/labels.ts";
 import type { Owner } from "./checked.ts";
 
-/** Gets what a server is about to be made of, and returns what it is made of instead. */
+/** Receives the arguments of a server, and returns the arguments to use instead. */
 export type TransformServer = (args: hcloud.ServerArgs) => hcloud.ServerArgs;
 
-/** What keeps a host closed, reachable by us alone, and there. */
+/** Arguments that keep a host closed, reachable only by us, and protected. */
 const fixed = [
   ...["name", "firewallIds", "ignoreRemoteFirewallIds", "sshKeys", "userData"],
   ...["deleteProtection", "rebuildProtection", "rescue", "iso"],

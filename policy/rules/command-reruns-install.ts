@@ -4,10 +4,10 @@ import { listOf, rule, textOf, types, unknown } from "../rule.ts";
 export const commandRerunsInstall = rule({
   name: "command-reruns-install",
   severity: "critical",
-  description: "A Command that installs a system runs again for another installation id, and for nothing else.",
+  description: "A Command that installs a system runs again only for a new installation id.",
   reason:
-    "Without `update`, a Command runs `create` again when any of its inputs changes, an environment variable or a path included: a living host would be wiped.",
-  mend: 'Give it update: ":" and triggers: [installId], as components/nixos-install.ts does.',
+    "Without `update`, a Command runs `create` again when any of its inputs changes, including an environment variable or a path: a running host would be wiped.",
+  fix: 'Set update: ":" and triggers: [installId], as components/nixos-install.ts does.',
   settings: z.object({
     installers: z
       .array(z.string())
@@ -21,7 +21,7 @@ export const commandRerunsInstall = rule({
         "mkfs",
         "dd of=/dev/",
       ])
-      .describe("texts in a command that mean an installation"),
+      .describe("text in a command that means an installation"),
   }),
   scope: "resource",
   check: (resources, { installers }) =>
@@ -39,6 +39,8 @@ export const commandRerunsInstall = rule({
           (each) => each !== unknown && !/^[0-9a-f]{16}$/.test(String(each)),
         );
         if (odd.length === 0) return [];
-        return [{ urn, message: `would run "${what}" again whenever a trigger changes that is no installation id` }];
+        return [
+          { urn, message: `would run "${what}" again whenever a trigger other than the installation id changes` },
+        ];
       }),
 });

@@ -6,15 +6,15 @@ import { type PlannedResource, recordOf, rule, textOf, types } from "../rule.ts"
 export const costAboveLimit = rule({
   name: "cost-above-limit",
   severity: "medium",
-  description: "A stack costs no more a month than was agreed.",
-  reason: "A server costs money by the hour from its creation, switched off too.",
-  mend: 'Take a smaller type, or raise this rule\'s setting "monthlyEur".',
+  description: "A stack stays within its monthly budget.",
+  reason: "A server is billed by the hour from its creation, even when it is switched off.",
+  fix: 'Use a smaller type, or raise this rule\'s setting "monthlyEur".',
   settings: z.object({
-    monthlyEur: z.number().min(0).default(defaultMonthlyEur).describe("euros a month, net, that one stack may cost"),
+    monthlyEur: z.number().min(0).default(defaultMonthlyEur).describe("monthly limit for one stack, in euros, net"),
     prices: z
       .record(z.string(), z.number())
       .default({})
-      .describe("euros a month, net, by server type, before our own list"),
+      .describe("monthly net prices in euros by server type; they override our list"),
   }),
   scope: "stack",
   check(resources, settings) {
@@ -22,13 +22,16 @@ export const costAboveLimit = rule({
     const unpriced = priced.flatMap(({ resource: { urn, props }, eur }) => {
       if (eur !== undefined) return [];
       return [
-        { urn, message: `nobody has said what a ${textOf(props["serverType"]) ?? "server"} costs: add it to "prices"` },
+        {
+          urn,
+          message: `no known price for server type ${textOf(props["serverType"]) ?? "(unknown)"}: add it to "prices"`,
+        },
       ];
     });
     const sum = priced.reduce((total, { eur = 0 }) => total + eur, 0);
     if (sum <= settings.monthlyEur) return unpriced;
     const parts = priced.flatMap(({ resource, eur = 0 }) => (eur === 0 ? [] : `${resource.name} ${eur.toFixed(2)}`));
-    const message = `costs about ${sum.toFixed(2)} EUR a month, net (${parts.join(", ")}), and may cost ${settings.monthlyEur}`;
+    const message = `costs about ${sum.toFixed(2)} EUR a month, net (${parts.join(", ")}); the limit is ${settings.monthlyEur}`;
     return [...unpriced, { message }];
   },
 });

@@ -6,13 +6,13 @@ import { rule, textOf } from "../rule.ts";
 export const deprecatedTypeOrImage = rule({
   name: "deprecated-type-or-image",
   severity: "medium",
-  description: "No server is of a type or image that Hetzner has announced the end of.",
-  reason: "Such a server can soon not be made again, in the middle of replacing one that broke.",
-  mend: "Take a current type, e.g. cx43, or image, e.g. debian-12 (hcloud server-type list, hcloud image list).",
+  description: "No server uses a type or image that Hetzner is discontinuing.",
+  reason: "Soon such a server cannot be created again, not even to replace a broken one.",
+  fix: "Use a current type, e.g. cx43, or image, e.g. debian-12 (hcloud server-type list, hcloud image list).",
   settings: z.object({
-    types: z.record(z.string(), z.string()).default({}).describe("further types, with the day they end"),
-    images: z.record(z.string(), z.string()).default({}).describe("further images, with the day they end"),
-    allow: z.array(z.string()).default([]).describe("types and images to accept all the same"),
+    types: z.record(z.string(), z.string()).default({}).describe("additional types, with their last day"),
+    images: z.record(z.string(), z.string()).default({}).describe("additional images, with their last day"),
+    allow: z.array(z.string()).default([]).describe("types and images to allow anyway"),
   }),
   scope: "resource",
   check: (resources, { types, images, allow }) =>

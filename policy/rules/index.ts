@@ -10,7 +10,7 @@ import { serverWithoutFirewall } from "./server-without-firewall.ts";
 import { sshOpenAtRest } from "./ssh-open-at-rest.ts";
 import { sshOpenTogether, sshOpenToTheWorld } from "./ssh-open-to-the-world.ts";
 
-/** Every rule, in the order of what it is about. */
+/** Every rule, grouped by subject. */
 export const rules: readonly Rule[] = [
   sshOpenToTheWorld,
   sshOpenTogether,

@@ -9,15 +9,15 @@ const labelled =
 export const labelsMissing = rule({
   name: "labels-missing",
   severity: "medium",
-  description: "Everything that is made at Hetzner says by its labels which host it belongs to.",
+  description: "Every resource at Hetzner has labels that name its host.",
   reason:
-    "What has lost its state is found again by its labels alone, to be adopted or deleted; else it goes on costing money.",
-  mend: "Add labels: labelsOf(host) (core/base/hetzner/labels.ts).",
+    "If the state is lost, only labels identify a resource, so that it can be adopted or deleted. Otherwise it keeps costing money.",
+  fix: "Add labels: labelsOf(host) (core/base/hetzner/labels.ts).",
   settings: z.object({
     required: z
       .array(z.string())
       .default(Object.keys(labelsOf("")))
-      .describe("keys that have to be there, with a value"),
+      .describe("required keys; each needs a value"),
   }),
   scope: "resource",
   check: (resources, { required }) =>
@@ -26,6 +26,6 @@ export const labelsMissing = rule({
       .flatMap(({ urn, props }) => {
         const labels = recordOf(props["labels"]);
         const missing = required.filter((key) => labels[key] === undefined || labels[key] === "");
-        return missing.length === 0 ? [] : [{ urn, message: `is without the labels ${missing.join(", ")}` }];
+        return missing.length === 0 ? [] : [{ urn, message: `has no labels ${missing.join(", ")}` }];
       }),
 });

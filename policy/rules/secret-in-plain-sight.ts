@@ -17,22 +17,22 @@ const settings = z.object({
   canaries: z
     .array(z.string())
     .default(["canary-discord-token", "tskey-auth-canary", "github_pat_canary", "CLAWDLETS-CANARY"])
-    .describe("texts planted on purpose; wherever one shows, a secret got out"),
+    .describe("canary values; if one shows up anywhere, a secret has leaked"),
   minEntropy: z
     .number()
     .default(4.3)
-    .describe("bits a character above which a run of 32 and more letters and digits counts as random; 8: never"),
+    .describe("entropy in bits per character above which 32 or more letters and digits count as random; 8: never"),
 });
 
 const reason =
-  "user_data is readable by every process on the server for ever, labels by everybody in the project, inputs of a Command stand in the state and its environment in the process list, and a stack file is public.";
+  "Every process on the server can read user_data, everyone in the project can read labels, the inputs of a Command are in the state and its environment in the process list, and a stack file is public.";
 
 export const secretInPlainSight = rule({
   name: "secret-in-plain-sight",
   severity: "critical",
-  description: "No secret stands in user_data, labels or the inputs of a Command.",
+  description: "No secrets in user_data, labels or the inputs of a Command.",
   reason,
-  mend: "Deliver it as a sops file (clawdlets secrets edit), and replace the one that was here: it has to count as known.",
+  fix: "Deliver it as a sops file (clawdlets secrets edit), and replace its value: consider the current one leaked.",
   settings,
   scope: "resource",
   check: (resources, search) =>
@@ -46,9 +46,9 @@ export const secretInPlainSight = rule({
 export const secretInStackConfig = rule({
   name: "secret-in-stack-config",
   severity: "critical",
-  description: "No setting of the stack is a secret in the clear.",
+  description: "No setting of the stack holds a plain-text secret.",
   reason: "Stack files are committed, and this repository may be public.",
-  mend: "Take it out of the stack file and its history, replace it, and put the new one into .clawdlets (docs/secrets.md).",
+  fix: "Remove it from the stack file and the git history, replace its value, and store the new one in .clawdlets (docs/secrets.md).",
   settings,
   scope: "stack",
   check: (_resources, search, stack) =>
@@ -86,8 +86,8 @@ function find({ urn }: PlannedResource, property: string, value: unknown, search
 }
 
 /**
- * The user_data without the one private key that has to be there: the host key that is worthless once NixOS is installed
- * (core/host/install/user-data.ts). Only where cloud-init's own place for it is used, and for one ed25519 key.
+ * The user_data without the one private key that belongs there: the temporary host key, worthless once NixOS is installed
+ * (core/host/install/user-data.ts). Only in cloud-init's own field for it, and only one ed25519 key.
  */
 function withoutOneTimeKeys({ props }: PlannedResource): unknown {
   const text = textOf(props["userData"]);
@@ -97,6 +97,6 @@ function withoutOneTimeKeys({ props }: PlannedResource): unknown {
     const { ed25519_private: _, ...keys } = recordOf(config["ssh_keys"]);
     return { ...config, ssh_keys: keys };
   } catch {
-    return text; // No YAML, so there is no such place in it, and all of it is searched.
+    return text; // Not YAML, so it has no such field, and all of it is searched.
   }
 }

@@ -2,15 +2,15 @@ import { z } from "zod";
 import { isServer } from "../firewalls.ts";
 import { rule } from "../rule.ts";
 
-const allow = z.array(z.string()).default([]).describe("names of servers that may be without, e.g. of a demo");
+const allow = z.array(z.string()).default([]).describe("names of servers that may be unprotected, e.g. in a demo");
 
 export const serverUnprotected = rule({
   name: "server-unprotected",
   severity: "high",
   description: "Servers are protected against deletion and rebuilding, at Hetzner and in the engine.",
   reason:
-    "A deleted or rebuilt server is a wiped disk. Hetzner's protection guards the console and the API, the engine's guards `pulumi destroy`: the provider lifts Hetzner's by itself.",
-  mend: 'Set deleteProtection, rebuildProtection and the resource option protect (clawdlets:protect: true), or name the server in this rule\'s setting "allow".',
+    "A deleted or rebuilt server is a wiped disk. Hetzner's protection covers the console and the API, the engine's covers `pulumi destroy`, because the provider lifts Hetzner's automatically.",
+  fix: 'Set deleteProtection, rebuildProtection and the resource option protect (clawdlets:protect: true), or name the server in this rule\'s setting "allow".',
   settings: z.object({ allow }),
   scope: "resource",
   check: (resources, settings) =>
@@ -21,20 +21,20 @@ export const serverUnprotected = rule({
         ...(props["rebuildProtection"] === true ? [] : ["rebuildProtection"]),
         ...(protect ? [] : ["the resource option protect"]),
       ];
-      return missing.length === 0 ? [] : [{ urn, message: `is without ${missing.join(" and ")}` }];
+      return missing.length === 0 ? [] : [{ urn, message: `lacks ${missing.join(" and ")}` }];
     }),
 });
 
-/** What Hetzner reads at creation alone, so that the provider replaces the server when it changes. */
+/** Inputs that Hetzner reads only at creation; the provider replaces the server when they change. */
 const createOnly = ["image", "location", "sshKeys", "userData"];
 
 export const serverReplaceable = rule({
   name: "server-replaceable",
   severity: "critical",
-  description: "No change of a server's inputs replaces it.",
+  description: "No change of its inputs replaces a server.",
   reason:
     "The provider replaces a server, and with it its disk, when an input changes that Hetzner reads only at creation (hetznercloud/terraform-provider-hcloud#737, #372, #338).",
-  mend: `Add ignoreChanges: ${JSON.stringify(createOnly)} to the server's resource options, as components/hetzner-server.ts does.`,
+  fix: `Add ignoreChanges: ${JSON.stringify(createOnly)} to the server's resource options, as components/hetzner-server.ts does.`,
   settings: z.object({
     createOnly: z.array(z.string()).default(createOnly).describe("properties whose change replaces a server"),
     allow,

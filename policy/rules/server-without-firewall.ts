@@ -7,8 +7,8 @@ export const serverWithoutFirewall = rule({
   severity: "critical",
   description: "Every server is created behind a firewall.",
   reason:
-    "Only firewalls named when the server is created are in force before its first boot; one that is attached later leaves every port open meanwhile.",
-  mend: "Give the server firewallIds. A FirewallAttachment comes too late.",
+    "Only firewalls named when the server is created are in force before its first boot; a firewall attached later leaves every port open until then.",
+  fix: "Set firewallIds on the server. A FirewallAttachment is too late.",
   settings: z.object({}),
   scope: "resource",
   check: (resources) =>

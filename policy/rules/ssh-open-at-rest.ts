@@ -6,15 +6,17 @@ import { rule } from "../rule.ts";
 export const sshOpenAtRest = rule({
   name: "ssh-open-at-rest",
   severity: "high",
-  description: "A host that is reached over its tailnet declares no way in on TCP/22.",
+  description: "A host on a tailnet declares no rule for TCP/22.",
   reason:
-    "The installation opens a window of its own and closes it; a rule that is declared stays open for as long as the host lives.",
-  mend: 'Remove the rule, or say that the port is meant to be open: clawdlets:sshExposure: public in the stack file (settings: {"exposure": "public"} for programs without it).',
+    "The installation opens its own window and closes it again. A declared rule stays open for the life of the host.",
+  fix: 'Remove the rule, or declare that the port should be open: clawdlets:sshExposure: public in the stack file (settings: {"exposure": "public"} for programs without it).',
   settings: z.object({
     exposure: z
       .enum(["stack", "tailnet", "public"])
       .default("stack")
-      .describe("who may reach TCP/22 at rest; stack: as clawdlets:sshExposure says, tailnet where it says nothing"),
+      .describe(
+        "who may reach TCP/22 after the installation; stack: the value of clawdlets:sshExposure, by default tailnet",
+      ),
   }),
   scope: "resource",
   check(resources, { exposure }, { config }) {
@@ -25,7 +27,7 @@ export const sshOpenAtRest = rule({
         .filter(opensSsh)
         .map(({ port, source_ips = [] }) => ({
           urn: firewall.urn,
-          message: `opens TCP/22 at rest to ${source_ips.join(" and ")} (port ${port ?? "any"}), but the host is to be reached over the tailnet alone`,
+          message: `permanently opens TCP/22 to ${source_ips.join(" and ")} (port ${port ?? "any"}), but the host should be reachable only over the tailnet`,
         })),
     );
   },

@@ -63,7 +63,7 @@ describe("a NixosConfiguration on the real engine", () => {
   }, 180_000);
 
   it.each([
-    ["revision", { revision: "main" }, 'revision is "main"; allowed: a commit in full, 40 hex digits'],
+    ["revision", { revision: "main" }, 'revision is "main"; allowed: a full commit, 40 hex digits'],
     ["ciphertext", { ciphertext: "abc" }, 'ciphertext is "abc"; allowed: a SHA-256 of 64 hex digits, or "none"'],
     ["address", { address: "web-1" }, 'address is "web-1"; allowed: an IPv4 address'],
   ])(
@@ -85,8 +85,8 @@ describe("a change is told as", () => {
   });
   it.each([
     ["another commit", inputs(one, digest), inputs(two, digest), [`commit ${one} to ${two}`]],
-    ["other secrets", inputs(one, digest), inputs(one, "none"), ["other secrets (their ciphertext changed)"]],
-    ["both", inputs(one), inputs(two, digest), [`commit ${one} to ${two}`, "other secrets (their ciphertext changed)"]],
+    ["other secrets", inputs(one, digest), inputs(one, "none"), ["new secrets (their ciphertext changed)"]],
+    ["both", inputs(one), inputs(two, digest), [`commit ${one} to ${two}`, "new secrets (their ciphertext changed)"]],
     ["a commit where none was named", inputs(), inputs(two), [`to commit ${two}`]],
     ["nothing", inputs(one, digest), inputs(one, digest), []],
     ["nothing where neither is known", undefined, undefined, []],

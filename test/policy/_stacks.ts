@@ -67,7 +67,7 @@ export const planted: readonly { rule: string; resource: string; message: string
   {
     rule: "ssh-open-at-rest",
     resource: "at-rest",
-    message: "opens TCP/22 at rest to 203.0.113.7/32",
+    message: "permanently opens TCP/22 to 203.0.113.7/32",
     code: `closed("at-rest", [ssh("22", "203.0.113.7/32")]);`,
   },
   {
@@ -79,7 +79,7 @@ export const planted: readonly { rule: string; resource: string; message: string
   {
     rule: "server-unprotected",
     resource: "half-protected",
-    message: "is without rebuildProtection and the resource option protect",
+    message: "lacks rebuildProtection and the resource option protect",
     code: `server("half-protected", { rebuildProtection: false }, { ...kept, protect: false });`,
   },
   {
@@ -127,7 +127,7 @@ export const planted: readonly { rule: string; resource: string; message: string
   {
     rule: "command-reruns-install",
     resource: "machine-path",
-    message: "whenever a trigger changes that is no installation id",
+    message: "whenever a trigger other than the installation id changes",
     code: `new command.local.Command("machine-path", { create: "exec clawdlets install", update: ":", triggers: ["/home/me/flake"] });`,
   },
   {
@@ -151,13 +151,13 @@ export const planted: readonly { rule: string; resource: string; message: string
   {
     rule: "cost-above-limit",
     resource: "unheard-of",
-    message: "nobody has said what a cx99 costs",
+    message: "no known price for server type cx99",
     code: `server("unheard-of", { serverType: "cx99" });`,
   },
   {
     rule: "labels-missing",
     resource: "unlabelled",
-    message: "is without the labels clawdlets-host",
+    message: "has no labels clawdlets-host",
     code: `new hcloud.Firewall("unlabelled", { name: "unlabelled", labels: { "managed-by": "clawdlets" }, rules: [] });`,
   },
   {
@@ -169,7 +169,7 @@ export const planted: readonly { rule: string; resource: string; message: string
   {
     rule: "dangling-window",
     resource: "behind-foreign",
-    message: "is behind the firewall 4711, which the stack does not know",
+    message: "is behind the firewall 4711, which is not in the stack",
     code: `server("behind-foreign", { firewallIds: [4711] });`,
   },
 ];

@@ -84,7 +84,7 @@ describe("the policy pack, on the real engine", () => {
       for (const { policyName, message, enforcementLevel } of found.violations) {
         const rule = rules.find(({ name }) => name === policyName);
         expect(enforcementLevel).toBe("mandatory");
-        expect(message).toContain(`Why: ${rule?.reason} Mend: ${rule?.mend}`);
+        expect(message).toContain(`Why: ${rule?.reason} Fix: ${rule?.fix}`);
       }
     });
 
@@ -103,7 +103,7 @@ describe("the policy pack, on the real engine", () => {
     const stack = await stackOf(innocent);
     const lowered = await judge(stack, { "cost-above-limit": { monthlyEur: 40, enforcementLevel: "advisory" } });
     expect(lowered.exitCode, lowered.all).toBe(0);
-    expect(lowered.violations.map(said)).toEqual([expect.stringContaining("and may cost 40")]);
+    expect(lowered.violations.map(said)).toEqual([expect.stringContaining("the limit is 40")]);
     const wrong = await judge(stack, { "cost-above-limit": { monthlyEur: "much" } });
     expect(wrong.exitCode).not.toBe(0);
     expect(wrong.all).toMatch(/monthlyEur/);

@@ -150,7 +150,7 @@ const fullRev = /^[0-9a-f]{40}$/;
 /** Names go to git and into the flake's URI: nothing that is an option, a range or a pattern there. */
 function checkRevision({ rev, ref }: WantedRevision): void {
   if (rev !== undefined && !fullRev.test(rev)) {
-    throw refuse(`The flake's rev is ${quoted(rev)}; allowed: a commit in full, 40 hex digits (git rev-parse HEAD).`);
+    throw refuse(`The flake's rev is ${quoted(rev)}; allowed: a full commit, 40 hex digits (git rev-parse HEAD).`);
   }
   if (ref !== undefined && !/^(?!.*(?:\.\.|\/\/|\/$))[A-Za-z0-9_][\w./+@-]{0,200}$/.test(ref)) {
     throw refuse(`The flake's ref is ${quoted(ref)}; allowed: a branch or tag, e.g. main, v1.2 or refs/tags/v1.2.`);

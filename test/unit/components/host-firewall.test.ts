@@ -89,7 +89,7 @@ describe("HostFirewall", () => {
     [
       "a world that is let in on purpose",
       { rules: [{ protocol: "tcp", port: 22, sourceIps: ["0.0.0.0/0"] }], allowWorldOpenSsh: true },
-      /TCP\/22 IS OPEN TO THE WORLD by allowWorldOpenSsh: what reaches it covers all of IPv4/,
+      /TCP\/22 IS OPEN TO THE WORLD by allowWorldOpenSsh: what can reach it covers all of IPv4/,
     ],
   ])("warns at every run of %s", async (_, args, text) => {
     const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();

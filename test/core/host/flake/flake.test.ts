@@ -235,7 +235,7 @@ describe("a named flake", () => {
   });
 
   it.each([
-    ["?rev=abc", 'rev is "abc"; allowed: a commit in full, 40 hex digits'],
+    ["?rev=abc", 'rev is "abc"; allowed: a full commit, 40 hex digits'],
     [`?rev=${someRev.toUpperCase()}`, "allowed: a commit in full"],
     [`?rev=${someRev}0`, "allowed: a commit in full"],
     ["?ref=--upload-pack=x", "allowed: a branch or tag"],
