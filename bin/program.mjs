@@ -1,6 +1,6 @@
 // @ts-check
-// Pulumi.yaml has Node load this before @pulumi/pulumi: our index.ts is then the program put together, which needs no
-// TypeScript and is one file. Another index.ts is TypeScript as ever, by tsx.
+// Pulumi.yaml makes Node load this before @pulumi/pulumi: it replaces our index.ts with the bundled program, a single JavaScript file.
+// Any other index.ts is loaded as TypeScript by tsx.
 import { existsSync, realpathSync } from "node:fs";
 import { register } from "node:module";
 import { join, resolve } from "node:path";
@@ -24,7 +24,7 @@ if (folder === undefined) {
   register("./compiled/loader.mjs", import.meta.url, { data: { url: pathToFileURL(own).href, file } });
 }
 
-/** Its reason is all that the engine shows of a program that does not start. */
+/** The engine shows only this reason if a program does not start. */
 async function built() {
   try {
     return await buildIfStale("program");

@@ -1,4 +1,4 @@
-/** `npm run api`: writes docs/api.md anew. */
+/** `npm run api`: generates docs/api.md. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { apiReference, projectRoot } from "./_build/api-reference.ts";

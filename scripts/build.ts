@@ -1,4 +1,4 @@
-/** `npm run build`: the package in `dist/`, which `npm pack` takes. */
+/** `npm run build`: builds the package into `dist/` for `npm pack`. */
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
@@ -9,14 +9,14 @@ const root = resolve(import.meta.dirname, "..");
 const dist = join(root, "dist");
 const common = join(dist, "cjs");
 
-/** What code reads beside itself at run time. */
+/** Files that code reads at run time. */
 const assets = ["core/tasks/repo/workflows", ".gitleaks.toml"];
 
 const read = (file: string) => JSON.parse(readFileSync(join(root, file), "utf8"));
 const { dependencies } = read("package.json");
 /**
- * Whether a package is the same for both. One with halves of its own would be another than the one that our sources were written
- * against: in CommonJS its default export is found elsewhere. zod is used by its names alone.
+ * Whether a package exports the same code for ESM and CommonJS (dual package hazard): otherwise its default export is in a different
+ * place in CommonJS. zod is imported only by name.
  */
 function isForBoth(name: string): boolean {
   const { type, exports } = read(`node_modules/${name}/package.json`);
@@ -27,8 +27,8 @@ rmSync(dist, { recursive: true, force: true });
 await execa("tsc", ["--project", "tsconfig.build.json"], { cwd: root, preferLocal: true, stdio: "inherit" });
 for (const asset of assets) cpSync(join(root, asset), join(dist, asset), { recursive: true });
 
-// CommonJS is one file an entry, since half of what we depend on is ES modules alone. Pulumi's packages stay outside: their
-// state is the program's. So do those that come in both kinds.
+// CommonJS is bundled into one file per entry, since half of our dependencies are ESM only. Not bundled: Pulumi's packages, whose state
+// belongs to the program, and packages that come in both formats.
 await build({
   absWorkingDir: root,
   entryPoints: ["components/index.ts", "policy/index.ts", "policy/pack.ts"],
@@ -40,7 +40,7 @@ await build({
   format: "cjs",
   external: ["@pulumi/*", ...Object.keys(dependencies).filter(isForBoth)],
   logLevel: "warning",
-  // For what asks where it lies; esbuild leaves it undefined.
+  // For modules that use import.meta.url, which esbuild leaves undefined.
   banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
   define: { "import.meta.url": "importMetaUrl" },
 });

@@ -1,9 +1,9 @@
 /**
- * `npm test`: every check, all at once, since tests wait much of their time. Each is shown by itself and reported as it ends, in this
- * order; a failure ends none of the others, so that one run shows all of them.
+ * `npm test`: runs all checks in parallel, since tests mostly wait. Each one's output is shown as a block, in this order; a failure
+ * does not stop the others, so that one run shows all failures.
  *
- * `npm run check` (`--quick`): lint, types, and the tests that need no engine. `npm test -- PATH…` or `-- --project NAME`: those
- * tests alone; what follows `--` goes to vitest.
+ * `npm run check` (`--quick`): lint, types, and the tests that need no engine. `npm test -- PATH…` or `-- --project NAME`: only those
+ * tests; arguments after `--` go to vitest.
  */
 import { execa } from "execa";
 
@@ -23,7 +23,7 @@ function checksFor(args: string[]): Check[] {
   return args.length > 0 ? [tests(...args)] : [...sources, tests()];
 }
 
-/** Starts one. Its output is held back until it is shown. */
+/** Starts one check and buffers its output. */
 function start([name, command, args]: Check) {
   const startedAt = Date.now();
   const child = execa(command, args, {

@@ -1,13 +1,13 @@
 /**
- * `node --import ./bin/typescript.mjs scripts/release-notes.ts v1.2.3`: the changelog's section of a version. No release without a
- * section, or with a tag that is not package.json's version.
+ * `node --import ./bin/typescript.mjs scripts/release-notes.ts v1.2.3`: prints the changelog's section of a version. Fails without a
+ * section, or if the tag is not package.json's version.
  */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 export function notesOf(changelog: string, tag: string): string {
   const version = tag.replace(/^v/, "");
-  if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) throw new Error(`"${tag}" is no version; allowed: v1.2.3`);
+  if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) throw new Error(`"${tag}" is not a version; expected e.g. v1.2.3`);
   const sections = changelog.split(/^## /m).slice(1);
   const section = sections.find((text) => text.split("\n")[0]?.split(" ")[0] === version);
   const body = section?.split("\n").slice(1).join("\n").trim();
@@ -15,7 +15,7 @@ export function notesOf(changelog: string, tag: string): string {
   return `${body}\n`;
 }
 
-/** npm publishes what the manifest says, whatever the tag. @param manifests texts by file name */
+/** npm publishes the version in the manifest, not the tag. @param manifests texts by file name */
 export function checkVersions(manifests: Readonly<Record<string, string>>, tag: string): void {
   for (const [file, text] of Object.entries(manifests)) {
     const { version, packages }: { version?: unknown; packages?: { ""?: { version?: unknown } } } = JSON.parse(text);

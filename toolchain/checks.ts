@@ -9,13 +9,13 @@ import { alone } from "./lock.ts";
 import { onPath, type ToolchainPaths, toolchainPaths } from "./paths.ts";
 
 /**
- * What looks over the repository itself: secrets in it and its history, and its workflows; and an S3 server, for the example with
- * its state in a bucket. Nothing that ships needs them.
+ * Tools that check the repository itself: its contents and history for secrets, and its workflows; and an S3 server for the example
+ * with its state in a bucket. Nothing that we ship needs them.
  */
 export const checkTools = ["gitleaks", "actionlint", "zizmor", "versitygw"] as const;
 export type CheckTool = (typeof checkTools)[number];
 
-/** Paths of the tools that are there, and why the others are not. */
+/** Paths of the available tools, and why the others are missing. */
 export interface CheckTools {
   found: Partial<Record<CheckTool, string>>;
   missing: Partial<Record<CheckTool, string>>;
@@ -33,8 +33,8 @@ export interface CheckToolsOptions {
 }
 
 /**
- * Sets up what is asked for, pinned by go.sum and by hash, and says what cannot be had. In seconds where it is there; the
- * first time half a minute. One on PATH is used only where ours cannot be built.
+ * Sets up the requested tools, pinned by go.sum and by hash, and reports the ones that cannot be installed. Takes half a minute the
+ * first time. A tool on PATH is used only if ours cannot be built.
  */
 export async function ensureCheckTools(options: CheckToolsOptions): Promise<CheckTools> {
   const { root, sources, wanted = checkTools } = options;
@@ -51,7 +51,7 @@ export async function ensureCheckTools(options: CheckToolsOptions): Promise<Chec
   return tools;
 }
 
-/** Each read when it is wanted: the package has the sources of gitleaks alone, which `doctor` builds. */
+/** Read on demand: the package contains only the sources of gitleaks, which `doctor` builds. */
 function componentsOf(paths: ToolchainPaths, sources: string): Record<CheckTool, () => Component> {
   const module = join(sources, "checks");
   const own = (name: CheckTool, pkg: string, from = module) =>
@@ -60,7 +60,7 @@ function componentsOf(paths: ToolchainPaths, sources: string): Record<CheckTool,
   return {
     gitleaks: () => own("gitleaks", "github.com/zricethezav/gitleaks/v8"),
     actionlint: () => own("actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),
-    // A module of its own: its hundred modules want other versions of what the linters want.
+    // A separate module: its hundred dependencies conflict with those of the linters.
     versitygw: () => own("versitygw", "github.com/versity/versitygw/cmd/versitygw", join(sources, "bucket")),
     zizmor: () => ({
       name: "zizmor",
@@ -91,7 +91,7 @@ async function tryToBuild(
   }
 }
 
-/** zizmor is Rust, and its authors ship the binary as a Python wheel: pip checks it against the hash that is pinned here. */
+/** zizmor is written in Rust and distributed as a Python wheel: pip checks it against the hash pinned here. */
 async function installWheel(
   paths: ToolchainPaths,
   requirements: string,

@@ -6,10 +6,10 @@ import { modfileWithOwnUser, ownUserHash } from "./own-user.ts";
 import { pluginBinary, type ToolchainPaths } from "./paths.ts";
 import { pins } from "./pins.ts";
 
-/** One thing that is built from source and put in place by a rename. */
+/** A component that is built from source and installed with a rename. */
 export interface Component {
   name: string;
-  /** Where its binary ends up. */
+  /** Path of the installed binary. */
   target: string;
   /** Changes when its sources do. */
   stamp: string;
@@ -17,13 +17,13 @@ export interface Component {
   build: (output: string, go: GoBuild) => Promise<void>;
 }
 
-/** What the CLI and the language host call themselves; the engine refuses a host that is no version. */
+/** The version that the CLI and the language host report; the engine refuses a language host without a valid one. */
 const versionFlag = `-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v${pins.pulumi}`;
 
 /**
- * The engine. There are two Go modules: `.` and `bridge`, since the bridge's tfgen wants tablewriter 1 and the CLI's
- * glamour wants 0.0.5, which is the one conflict among their thousand modules. All the others stand at the same
- * version in both, so Go's build cache holds what they share once. The CLI is first because it compiles most of that.
+ * The engine. There are two Go modules, `.` and `bridge`, because of one conflict: the bridge's tfgen needs tablewriter 1, the CLI's
+ * glamour 0.0.5. All other dependencies have the same version in both, so that Go's build cache is shared. The CLI is first because it
+ * compiles most of them.
  */
 export function componentsOf(paths: ToolchainPaths, sources: string): Component[] {
   const bridge = join(sources, "bridge");
@@ -60,7 +60,7 @@ const sopsOf = (paths: ToolchainPaths, sources: string): Component =>
     folders: [],
   });
 
-/** The real age, with which tests hold what a host does to its secrets; nothing that ships runs it here. */
+/** The real age, which tests compare the host's handling of secrets with; nothing that we ship runs it. */
 export function testToolsOf(paths: ToolchainPaths, sources: string): Component[] {
   const tool = (name: string) =>
     moduleComponent(sources, { name, target: join(paths.bin, name), pkg: `filippo.io/age/cmd/${name}`, folders: [] });
@@ -71,7 +71,7 @@ interface Own {
   name: string;
   target: string;
   pkg: string;
-  /** Of our own Go files that it is made of. */
+  /** Hash of our own Go files that it is built from. */
   folders: string[];
 }
 
@@ -94,8 +94,8 @@ interface Bridged {
 }
 
 /**
- * Builds a bridged provider: tfgen first writes its schema and metadata, which are then embedded. They go in by
- * `go build -overlay`, so that nothing generated lies between the sources.
+ * Builds a bridged provider: tfgen first writes its schema and metadata, which are then embedded. `go build -overlay` adds
+ * them, so that there are no generated files among the sources.
  */
 async function buildBridged(go: GoBuild, { paths, sources, module, name, output }: Bridged): Promise<void> {
   const tfgen = join(paths.work, "tfgen");
@@ -104,7 +104,7 @@ async function buildBridged(go: GoBuild, { paths, sources, module, name, output 
   rmSync(generated, { recursive: true, force: true });
   mkdirSync(generated, { recursive: true });
   await runTool(go, tfgen, [name, "schema", "--skip-docs", "--out", generated], module);
-  // tfgen leaves the version out, as it is not known yet when SDKs are generated; the published plugin has it.
+  // tfgen omits the version, which is unknown when SDKs are generated; the published plugin has it.
   const schema = join(generated, "schema.json");
   writeFileSync(schema, JSON.stringify({ ...JSON.parse(readFileSync(schema, "utf8")), version: pins[name] }));
   const files = ["schema.json", "bridge-metadata.json"];

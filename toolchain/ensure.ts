@@ -37,8 +37,8 @@ export interface EnsureOptions {
 }
 
 /**
- * Makes sure that the project has an engine: the official one where it can be downloaded, otherwise built from source.
- * Safe to stop and to start again: every component is put in place whole, and a finished one is kept.
+ * Makes sure that the project has an engine: the official one if it can be downloaded, otherwise built from source. Safe to interrupt
+ * and restart: every component is installed atomically, and finished ones are kept.
  * @throws ToolchainError with what to install or do
  */
 export async function ensureEngine(options: EnsureOptions): Promise<Engine> {
@@ -53,7 +53,7 @@ export async function ensureEngine(options: EnsureOptions): Promise<Engine> {
   return (
     complete(paths, options) ??
     alone(paths, options, async (signal) => {
-      // Whoever waited finds the work done.
+      // Another set-up may have finished the work while we waited.
       const done = complete(paths, options);
       if (done) return done;
       await setUp(paths, { ...options, signal });
@@ -67,7 +67,7 @@ export async function ensureEngine(options: EnsureOptions): Promise<Engine> {
   );
 }
 
-/** The engine, if it is the asked one and its sources have not changed since. */
+/** The engine, if it is the requested one and its sources have not changed. */
 function complete(paths: ToolchainPaths, { root, sources, origin }: EnsureOptions): Engine | undefined {
   const engine = findEngine(root);
   if (engine === undefined || (origin !== undefined && (origin === "build") !== (engine.origin === "built")))
@@ -125,19 +125,19 @@ async function setUpEngine(paths: ToolchainPaths, options: SetUp): Promise<Engin
   return "built";
 }
 
-/** What of an official engine is not downloaded, since nobody could tell whether it is the right one. */
+/** Parts of an official engine that are not downloaded because they have no pinned digest. */
 function unknownOf({ sops, plugins }: OfficialSource): string[] {
   const all = Object.entries({ ...plugins, sops: sops.sha256 });
   return all.filter(([, sum]) => sum === undefined).map(([name]) => name);
 }
 
-/** What only tests run: built beside an official engine too. Where it cannot be, the engine is none the worse. */
+/** Components for tests only, built even with an official engine. A failure does not affect the engine. */
 async function buildTestTools(paths: ToolchainPaths, { sources, report, signal }: SetUp): Promise<void> {
   try {
     await buildAll(paths, missingOf(paths, testToolsOf(paths, sources)), await findGo(paths, signal), report);
   } catch (error) {
     if (!(error instanceof ToolchainError)) throw error;
-    const text = `not built, and only tests need it: ${error.message}`;
+    const text = `not built (only tests need it): ${error.message}`;
     report({ kind: "note", component: "age", seconds: 0, text });
   }
 }

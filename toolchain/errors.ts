@@ -12,7 +12,7 @@ export class ToolchainError extends Error {
   }
 }
 
-/** Told while the engine is set up. `seconds` since the component began. */
+/** Progress of the engine's set-up. `seconds` since the component began. */
 export interface ToolchainEvent {
   kind: "start" | "going" | "done" | "note";
   component: string;

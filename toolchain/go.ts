@@ -6,7 +6,7 @@ import { ToolchainError } from "./errors.ts";
 import { onPath, type ToolchainPaths } from "./paths.ts";
 import { isAtLeast, pins } from "./pins.ts";
 
-/** A checked Go, and what its children are run with. */
+/** A usable Go, and the environment to run it with. */
 export interface GoBuild {
   go: string;
   env: Record<string, string>;
@@ -16,7 +16,7 @@ export interface GoBuild {
 /** Measured on an empty machine: modules 2.2, build cache 2.4, results 0.4, and what a build has open meanwhile. */
 const neededGib = 6;
 
-/** Where Go's own instructions put it, which is not on every PATH. */
+/** The path in Go's installation instructions, which is not on every PATH. */
 const usualGo = "/usr/local/go/bin/go";
 
 /** Finds Go and checks that it can do the work. @throws ToolchainError that says what to install */
@@ -26,7 +26,7 @@ export async function findGo(paths: ToolchainPaths, signal?: AbortSignal, elsewh
   if (go === undefined) {
     throw new ToolchainError(
       "no-go",
-      `There is no Go on PATH or at ${elsewhere}, and it is needed to build from source. ${install}`,
+      `Go is required to build from source, and is neither on PATH nor at ${elsewhere}. ${install}`,
     );
   }
   const env = goEnvironment(paths);
@@ -44,13 +44,13 @@ export async function findGo(paths: ToolchainPaths, signal?: AbortSignal, elsewh
   if (freeGib < neededGib) {
     throw new ToolchainError(
       "disk",
-      `Building the engine needs ${neededGib} GiB, and ${paths.root} has ${freeGib.toFixed(1)}. Make room and run this again: what is built already is kept.`,
+      `Building the engine needs ${neededGib} GiB, and ${paths.root} has ${freeGib.toFixed(1)}. Free some space and run this again: finished components are kept.`,
     );
   }
   return { go, env, signal };
 }
 
-/** Go's caches stay where the user has them; without a usable HOME they go into the project. */
+/** Uses the user's own Go caches; without a usable HOME they are in the project. */
 function goEnvironment(paths: ToolchainPaths): Record<string, string> {
   const inherited = Object.fromEntries(
     Object.entries(process.env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const])),
@@ -58,12 +58,12 @@ function goEnvironment(paths: ToolchainPaths): Record<string, string> {
   const home = inherited["HOME"];
   const caches = { GOPATH: join(paths.work, "go"), GOCACHE: join(paths.work, "go-cache") };
   return {
-    // A compiler that collects less often: a seventh less time, measured, for memory that a small machine has not.
+    // GOGC: less frequent garbage collection saves a seventh of the time, but needs memory that a small machine does not have.
     ...(totalmem() > 8 * 2 ** 30 && { GOGC: "400" }),
     ...(home !== undefined && home !== "" && isWritable(home)
       ? inherited
       : { ...caches, ...inherited, HOME: paths.work }),
-    // What is pinned is what is built: no other toolchain, no change to go.sum, no workspace from a folder above.
+    // Reproducible: no other toolchain, no change to go.sum, no workspace from a parent folder.
     GOTOOLCHAIN: "local",
     GOFLAGS: "-mod=readonly -trimpath -buildvcs=false",
     GOWORK: "off",
@@ -76,7 +76,7 @@ function isWritable(folder: string): boolean {
     accessSync(folder, constants.W_OK);
     return true;
   } catch {
-    return false; // Whatever the reason, caches cannot go there.
+    return false; // Not writable, for whatever reason.
   }
 }
 
@@ -86,7 +86,7 @@ export interface GoTarget {
   output: string;
   ldflags: string;
   overlay?: string;
-  /** A go.mod to take in place of the module's own. */
+  /** A go.mod to use instead of the module's own (-modfile). */
   modfile?: string;
 }
 
@@ -137,7 +137,7 @@ function explain(output: string): ToolchainError {
   if (/no space left on device/i.test(output)) {
     return new ToolchainError(
       "disk",
-      `The disk filled up while the engine was built. Make room and run this again: what is built already is kept.\n  ${lines}`,
+      `The disk filled up while the engine was being built. Free some space and run this again: finished components are kept.\n  ${lines}`,
     );
   }
   if (
@@ -147,11 +147,11 @@ function explain(output: string): ToolchainError {
   ) {
     return new ToolchainError(
       "modules",
-      `Go could not fetch the engine's sources. Check the network and "go env GOPROXY", and run this again: what was fetched is kept.\n  ${lines}`,
+      `Go could not fetch the engine's sources. Check the network and "go env GOPROXY", and run this again: finished downloads are kept.\n  ${lines}`,
     );
   }
   return new ToolchainError(
     "build",
-    `The engine did not build. Run this again; if it stays, report it with these lines:\n  ${lines}`,
+    `The engine did not build. Run this again; if it fails again, report it with these lines:\n  ${lines}`,
   );
 }

@@ -11,8 +11,8 @@ export const isBuilt = (paths: ToolchainPaths, { name, target, stamp }: Componen
   existsSync(target) && readStamp(paths, name) === stamp;
 
 /**
- * Builds what is missing, one after the other: `go build` fills both cores by itself. Each is put in place by a
- * rename and stamped after that, so a kill at any point leaves either the old one, or the new one to build again.
+ * Builds missing components one after another: `go build` already uses all cores. Each is installed with a rename and stamped after
+ * that, so a kill at any point leaves either the old component, or a new one that is built again.
  */
 export async function buildAll(
   paths: ToolchainPaths,
@@ -57,7 +57,7 @@ export async function timed(
 export async function rememberSops(paths: ToolchainPaths): Promise<boolean> {
   const stamp = join(paths.stamps, "sops-on-path");
   const found = onPath("sops");
-  // Our own folder is on PATH inside `clawdlets env`; that one is a component like the others.
+  // Inside `clawdlets env` our own folder is on PATH; its sops is a component like the others.
   if (found !== undefined && dirname(found) !== paths.bin) {
     const { stdout } = await execa(found, ["--version", "--disable-version-check"], { reject: false });
     const version = /^sops v?(\d+\.\d+)/.exec(stdout)?.[1];
@@ -70,7 +70,7 @@ export async function rememberSops(paths: ToolchainPaths): Promise<boolean> {
   return false;
 }
 
-/** Asked once, so that a broken engine shows here and not in the middle of an update. */
+/** Run once, so that a broken engine fails here and not during an update. */
 export async function checkEngine(paths: ToolchainPaths): Promise<void> {
   const env = { PULUMI_HOME: paths.home, PULUMI_SKIP_UPDATE_CHECK: "true" };
   const pulumi = join(paths.bin, "pulumi");
@@ -78,7 +78,7 @@ export async function checkEngine(paths: ToolchainPaths): Promise<void> {
   if (exitCode !== 0 || stdout.trim() !== `v${pins.pulumi}`) {
     throw new ToolchainError(
       "build",
-      `${pulumi} should be v${pins.pulumi}, and says: ${all.trim().slice(-300)}. Delete ${paths.root} and run this again.`,
+      `${pulumi} should be v${pins.pulumi}, but reports: ${all.trim().slice(-300)}. Delete ${paths.root} and run this again.`,
     );
   }
 }

@@ -4,10 +4,10 @@ import { lock } from "proper-lockfile";
 import { type Report, ToolchainError } from "./errors.ts";
 import type { ToolchainPaths } from "./paths.ts";
 
-/** A killed set-up refreshes its lock no more, and after this long the next one takes it over. */
+/** A stale lock, left by a killed set-up, is taken over after this time without a refresh. */
 const staleMilliseconds = 10_000;
 
-/** Runs the work while no other process sets this folder up; waits its turn and says so. */
+/** Runs the work under a lock on this folder, and reports when it has to wait. */
 export async function alone<T>(
   paths: ToolchainPaths,
   { report, signal }: { report: Report; signal?: AbortSignal | undefined },
@@ -40,7 +40,7 @@ async function take(paths: ToolchainPaths, report: Report, signal: AbortSignal |
       if ((error as NodeJS.ErrnoException).code !== "ELOCKED") throw error;
     }
     if (tries % 30 === 0) {
-      const text = `another process sets up ${paths.root}: waiting for it to end`;
+      const text = `another process is setting up ${paths.root}: waiting for it to finish`;
       report({ kind: "note", component: "lock", seconds: (Date.now() - startedAt) / 1000, text });
     }
     await sleep(1000, undefined, signal && { signal });

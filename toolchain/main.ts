@@ -1,6 +1,6 @@
 /**
- * `npm run toolchain`: sets the engine up, tells how it goes on stderr and prints where it is as JSON on stdout. With
- * `--checks` the tools that look over the repository instead, with `--tofu` the OpenTofu of `npm run bench`
+ * `npm run toolchain`: sets up the engine, reports progress on stderr and prints its paths as JSON on stdout. With `--checks` it
+ * sets up the tools that check the repository instead, with `--tofu` the OpenTofu of `npm run bench`
  * and of the tests of `clawdlets adopt`.
  */
 import { dirname, resolve } from "node:path";
@@ -33,7 +33,7 @@ try {
   const stopped = stop.signal.aborted;
   if (!stopped && !(error instanceof ToolchainError)) throw error;
   process.stderr.write(
-    stopped ? "engine: stopped; run this again to go on\n" : `engine: ${(error as Error).message}\n`,
+    stopped ? "engine: stopped; run this again to continue\n" : `engine: ${(error as Error).message}\n`,
   );
   process.exit(stopped ? 130 : 4);
 }

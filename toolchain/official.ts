@@ -7,10 +7,10 @@ import { timed } from "./install.ts";
 import type { ToolchainPaths } from "./paths.ts";
 import { digests, type PluginName, pins, platform, plugins } from "./pins.ts";
 
-/** A download and what it has to be. */
+/** A download and its expected digest. */
 interface Download {
   url: string;
-  /** Left out: nobody has pinned one, so it is not downloaded. */
+  /** Undefined: no digest is pinned, so it is not downloaded. */
   sha256: string | undefined;
 }
 
@@ -18,7 +18,7 @@ interface Download {
 export interface OfficialSource {
   pulumi: Download;
   sops: Download;
-  /** SHA-256 of the archives; where the engine gets them from is its own business. */
+  /** SHA-256 of the archives; the engine decides where to download them from. */
   plugins: Readonly<Record<PluginName, string | undefined>>;
 }
 
@@ -42,19 +42,19 @@ export function officialSource(): OfficialSource {
   };
 }
 
-/** Whether the engine can be downloaded: we know what it has to be, and its server answers within three seconds. */
+/** Whether the engine can be downloaded: its digest is pinned, and its server answers within three seconds. */
 export async function officialAnswers({ pulumi }: OfficialSource): Promise<boolean> {
   if (pulumi.sha256 === undefined) return false;
   try {
     return (await fetch(pulumi.url, { method: "HEAD", signal: AbortSignal.timeout(3000) })).ok;
   } catch {
-    return false; // Whatever the reason, there is the build.
+    return false; // For whatever reason: it can still be built.
   }
 }
 
 /**
- * Installs the official engine, and the plugins whose digest is known. These come by the engine's own command, which checks
- * it; the others are left to be built.
+ * Installs the official engine, and the plugins with a pinned digest. The engine's own command downloads and verifies those; the others
+ * are built.
  */
 export function installOfficial(
   paths: ToolchainPaths,
@@ -102,7 +102,7 @@ export function installOfficialSops(
   return timed("sops", report, install, "official download");
 }
 
-/** The file, once it is seen to be the pinned one. */
+/** Downloads the file and verifies its digest. */
 async function checked({ url, sha256 }: Download, signal: AbortSignal): Promise<Buffer> {
   if (sha256 === undefined) {
     throw new ToolchainError(
@@ -121,12 +121,12 @@ async function checked({ url, sha256 }: Download, signal: AbortSignal): Promise<
   if (found === sha256) return file;
   throw new ToolchainError(
     "official",
-    `${url} has the SHA-256 ${found}, and toolchain/pins.ts says ${sha256}. Nothing of it was used. Try again, or build from source: CLAWDLETS_ENGINE=build`,
+    `${url} has the SHA-256 ${found}, but toolchain/pins.ts expects ${sha256}. The download was discarded. Try again, or build from source: CLAWDLETS_ENGINE=build`,
   );
 }
 
 const failed = (what: string, why: string) =>
   new ToolchainError(
     "official",
-    `${what} could not be downloaded: ${why}. Try again, or build from source: CLAWDLETS_ENGINE=build`,
+    `Could not download ${what}: ${why}. Try again, or build from source: CLAWDLETS_ENGINE=build`,
   );

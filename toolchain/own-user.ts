@@ -7,10 +7,10 @@ import type { ToolchainPaths } from "./paths.ts";
 
 const sdk = "github.com/pulumi/pulumi/sdk/v3";
 
-/** Ours, as the copy of the SDK has it. */
+/** Our package's path in the copy of the SDK. */
 const added = "go/common/util/ownuser";
 
-/** Every server that Pulumi's programs listen with, by the line of 3.259.0 with which it starts to serve. */
+/** Every listening server in Pulumi's programs, by the line in 3.259.0 that starts it. */
 const edits = [
   ["go/common/util/rpcutil/serve.go", "srv.Serve(lis)", "srv.Serve(ownuser.Only(lis))"],
   ["go/common/util/otelreceiver/receiver.go", "r.server.Serve(listener)", "r.server.Serve(ownuser.Only(listener))"],
@@ -20,7 +20,7 @@ const edits = [
 const folderOf = (sources: string) => join(sources, "ownuser");
 const goFiles = (sources: string) => readdirSync(folderOf(sources)).filter((name) => name.endsWith(".go"));
 
-/** Changes when what is added to Pulumi's sources does. */
+/** Hash of our additions to Pulumi's sources. */
 export function ownUserHash(sources: string): string {
   const hash = createHash("sha256").update(JSON.stringify(edits));
   for (const name of goFiles(sources).sort()) {
@@ -30,10 +30,10 @@ export function ownUserHash(sources: string): string {
 }
 
 /**
- * A go.mod like a module's own, but with a copy of Pulumi's SDK whose servers refuse other users of the machine (`ownuser/`). A
- * copy, because Go lets nothing stand in for a file of its module cache; `go mod download` has checked it against go.sum.
+ * Writes a go.mod like a module's own, but with a patched copy of Pulumi's SDK whose servers refuse other users of the machine
+ * (`ownuser/`). A copy, because Go's overlays cannot replace files of the module cache; `go mod download` verified it against go.sum.
  * @returns path for `go build -modfile`
- * @throws ToolchainError where the SDK is not as we know it: an engine without the check is not built
+ * @throws ToolchainError if the SDK has changed: an engine without the check is never built
  */
 export async function modfileWithOwnUser(
   go: GoBuild,
@@ -55,7 +55,7 @@ export async function modfileWithOwnUser(
   return modfile;
 }
 
-/** Without tests. The modes of a module cache are left behind: nobody could write to the copy, or remove it. */
+/** Without tests, and without the module cache's modes, which would make the copy read-only. */
 function copySources(from: string, to: string): void {
   for (const entry of readdirSync(from, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name).slice(from.length + 1);
@@ -70,7 +70,7 @@ function applyEdit(copy: string, [file, before, after]: (typeof edits)[number]):
   if (text.split(before).length !== 2 || text.split("\nimport (\n").length !== 2) {
     throw new ToolchainError(
       "build",
-      `${sdk}/${file} does not have "${before}" exactly once, so the check that keeps other users of this machine out of the engine could not be put in. Change toolchain/own-user.ts to fit this version of Pulumi.`,
+      `${sdk}/${file} does not have "${before}" exactly once, so the check that keeps other users of this machine out of the engine could not be added. Change toolchain/own-user.ts to fit this version of Pulumi.`,
     );
   }
   const imported = text.replace("\nimport (\n", `\nimport (\n\t"${sdk}/${added}"\n`);

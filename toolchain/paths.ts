@@ -9,7 +9,7 @@ export interface ToolchainPaths {
   bin: string;
   /** PULUMI_HOME of the engine. */
   home: string;
-  /** What was built from which sources. */
+  /** Records which sources each component was built from. */
   stamps: string;
   work: string;
   lock: string;
@@ -38,13 +38,13 @@ export interface Engine {
   sops: string;
   /** `official`: downloaded from Pulumi. `built`: from source, with stand-ins for the language host and the command plugin. */
   origin: "official" | "built";
-  /** Whether all of its servers refuse other users of this machine (ownuser/). Those of downloaded parts serve anybody. */
+  /** Whether all of its servers refuse other users of this machine (ownuser/). Those of downloaded parts accept everyone. */
   refusesOthers: boolean;
 }
 
 /**
- * The engine of a project, if it is complete and of these pins. Looks at a few files and runs nothing, so it may be
- * asked at every command; changed Go sources are noticed by `ensureEngine` alone.
+ * The engine of a project, if it is complete and has the pinned versions. It only checks a few files, so every command can call it;
+ * only `ensureEngine` notices changed Go sources.
  */
 export function findEngine(projectRoot: string): Engine | undefined {
   const paths = toolchainPaths(projectRoot);

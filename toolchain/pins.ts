@@ -1,18 +1,18 @@
-/** What is run, and why just that. `go.mod` and `go.sum` pin the sources to their last byte. */
+/** The versions we use, with reasons. `go.mod` and `go.sum` pin the sources byte for byte. */
 export const pins = {
-  /** Newest whose `pkg` module the Go module proxy serves; @pulumi/pulumi in package.json is the same. */
+  /** The newest whose `pkg` module the Go module proxy serves; the same as @pulumi/pulumi in package.json. */
   pulumi: "3.259.0",
   /** Exactly the schema of terraform-provider-hcloud 1.68.0. */
   hcloud: "1.41.0",
   /** For teams' own programs; ours needs no randomness in the state. */
   random: "4.21.2",
-  /** Newest release of the plugin. The registry's 4.5.0 is no release of it. */
+  /** The newest release of the plugin. The registry's 4.5.0 is not one. */
   command: "1.2.1",
   /** Reads and writes stdin by /dev/stdin, and knows `--filename-override`. */
   sops: "3.13.3",
   /** What sops 3.13.3 itself is built with. For tests alone. */
   age: "1.3.1",
-  /** Oldest sops on PATH that is taken instead: the first with `--filename-override` for every subcommand in use. */
+  /** Oldest sops on PATH that is accepted instead: the first with `--filename-override` for every subcommand in use. */
   oldestSops: "3.9",
   /** Oldest Go that the modules build with. */
   go: "1.26",
@@ -34,8 +34,8 @@ export type Platform = `${"linux" | "darwin"}-${"x64" | "arm64"}`;
 export const platform: Platform = `${process.platform === "darwin" ? "darwin" : "linux"}-${process.arch === "arm64" ? "arm64" : "x64"}`;
 
 /**
- * SHA-256 of the official downloads of these versions, none of them taken from the server that has the file. What has no
- * digest here is never downloaded, but built from source.
+ * SHA-256 of the official downloads of these versions, none of them from the server that has the file. Files without a digest here are
+ * never downloaded, but built from source.
  */
 export const digests: Readonly<Record<"pulumi" | "sops" | PluginName, Readonly<Partial<Record<Platform, string>>>>> = {
   // github.com/pulumi/homebrew-tap, Formula/pulumi.rb at 51fb494f9549f08978388a9994547e46509279af.
@@ -45,14 +45,14 @@ export const digests: Readonly<Record<"pulumi" | "sops" | PluginName, Readonly<P
     "darwin-x64": "eaca4c3b8277bfa3ab061fa3b270d1c66358a0b2e613da8c5587a04b7226c534",
     "darwin-arm64": "57c27f179e527e2cf9f62b841a448af72a020e44b2fb4ee0d9bd85556c00c864",
   },
-  // As several public repositories pin them that have nothing to do with each other; all of them agree.
+  // As pinned by several unrelated public repositories, which all agree.
   sops: {
     "linux-x64": "e5bec3346a873ae91d871550f3e698c1aad962aff462a080e40f25fde17fef6b",
     "linux-arm64": "53b0abacd38ef1b12a66d6c100956691b9cefce018d91f81e73ddf7438b94d77",
     "darwin-x64": "42162d5cef10b74fcf80a045a70e658d7ce6e63d6ea1be6f347e44015714468d",
     "darwin-arm64": "b97c0d434aab577dc40310e8d22ff9e45eef4c80638ab978daae9b4681c59286",
   },
-  // Found in no other place than on the servers themselves.
+  // Published only on the servers themselves.
   hcloud: {},
   random: {},
   command: {},

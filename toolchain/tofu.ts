@@ -7,13 +7,13 @@ import { buildAll, isBuilt } from "./install.ts";
 import { alone } from "./lock.ts";
 import { toolchainPaths } from "./paths.ts";
 
-/** What pins.hcloud is made of. Not among the pins, which are what an engine is and not what it is compared with. */
+/** The provider version that pins.hcloud wraps. Not part of the pins, which describe the engine. */
 const providerVersion = "1.68.0";
 
-/** OpenTofu with the provider that ours is made of, for `npm run bench` and the tests of `clawdlets adopt`. */
+/** OpenTofu with the provider that our plugin wraps, for `npm run bench` and the tests of `clawdlets adopt`. */
 export interface Tofu {
   tofu: string;
-  /** For TF_CLI_CONFIG_FILE: takes the provider from a folder of this machine, and nothing from a registry. */
+  /** For TF_CLI_CONFIG_FILE: uses the provider from a local folder, and no registry. */
   config: string;
 }
 
@@ -42,14 +42,14 @@ export async function ensureTofu({ root, sources, report, signal }: TofuOptions)
   return { tofu: join(folder, "tofu"), config: writeConfig(folder) };
 }
 
-/** Whether both are built as they are pinned, so that {@link ensureTofu} takes no time. */
+/** Whether both are built in the pinned versions, so that {@link ensureTofu} takes no time. */
 export function isTofuBuilt({ root, sources }: Pick<TofuOptions, "root" | "sources">): boolean {
   const paths = toolchainPaths(root);
   const folder = join(paths.root, "tofu");
   return componentsOf(folder, join(sources, "tofu")).every((component) => isBuilt(paths, component));
 }
 
-/** A Go module each: OpenTofu is built with an HCL of its own, which the provider's newer one would take the place of. */
+/** Separate Go modules: OpenTofu needs its own fork of HCL, which the provider's newer version would replace. */
 function componentsOf(folder: string, sources: string): Component[] {
   const module = (name: string, target: string, source: string, pkg: string) =>
     moduleComponent(join(sources, source), { name, target, pkg, folders: [] });

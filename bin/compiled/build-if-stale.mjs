@@ -2,9 +2,9 @@
 import { freshBuild } from "./fresh.mjs";
 
 /**
- * The folder to load a part from, built first if its sources have changed. esbuild is loaded only then.
+ * Returns the folder to load a part from, and rebuilds it first if its sources have changed. Only then is esbuild loaded.
  * @param {import("./fresh.mjs").Part} part
- * @returns {Promise<string | undefined>} undefined where nothing can be written: load the TypeScript itself
+ * @returns {Promise<string | undefined>} undefined on a read-only file system: load the TypeScript instead
  * @throws {Error} a CompileError with file, line and the reason
  */
 export async function buildIfStale(part) {

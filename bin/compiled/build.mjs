@@ -5,24 +5,24 @@ import { pathToFileURL } from "node:url";
 import * as esbuild from "esbuild";
 import { alwaysInputs, buildFolder, currentFile, hashOf, root } from "./fresh.mjs";
 
-/** A source that cannot be translated; the message names file and line. */
+/** A source file that does not compile; the message names file and line. */
 export class CompileError extends Error {
   name = "CompileError";
 }
 
-/** Stays outside: Pulumi's packages share their state with the engine's runner; the others have binaries or load themselves. */
+/** Not bundled: Pulumi's packages share state with the engine's runner; the others have binaries or load themselves. */
 const external = ["@pulumi/*", "esbuild", "tsx", "typescript", "ssh2", "just-bash"];
 
-/** A module that does not need to be traced: without this, nine tenths of the source map would be of other people's code. */
+/** An empty source map for dependencies: they would be nine tenths of the source map. */
 const noMap = `\n//# sourceMappingURL=data:application/json;base64,${Buffer.from('{"version":3,"sources":[""],"mappings":"A"}').toString("base64")}`;
 
-/** What packages in CommonJS take for granted. */
+/** Globals that CommonJS packages expect. */
 const banner = {
   js: 'import { createRequire as requireFor } from "node:module"; const require = requireFor(import.meta.url);',
 };
 
 /**
- * Every module goes on knowing itself by its place: what it finds beside it lies there still.
+ * Keeps import.meta.url and __dirname of every module, so that it still finds the files next to its source.
  * @param {string} path @param {string} text
  */
 function inPlace(path, text) {
@@ -44,7 +44,7 @@ const places = {
   },
 };
 
-/** How every part is put together. @type {esbuild.BuildOptions} */
+/** Options for every bundle. @type {esbuild.BuildOptions} */
 export const options = {
   absWorkingDir: root,
   bundle: true,
@@ -65,20 +65,20 @@ export const options = {
 
 /** @type {Record<Part, esbuild.BuildOptions>} */
 const parts = {
-  // One file, as it stands in for index.ts.
+  // A single file, since it replaces index.ts.
   program: { entryPoints: { program: "index.ts" } },
-  // Many, as each command loads what it needs.
+  // Several chunks, as each command loads only what it needs.
   cli: { entryPoints: { main: "cli/main.ts" }, splitting: true },
-  // Started several times an installation, each time waited for.
+  // Started several times per installation, so start-up time counts.
   guard: { entryPoints: { "guard-main": "core/host/window/guard-main.ts" } },
   anywhere: { entryPoints: { main: "emulator/stand-ins/anywhere/main.ts" } },
   tailnet: { entryPoints: { main: "emulator/stand-ins/tailnet/main.ts" } },
 };
 
 /**
- * Puts a part together. Whole or not at all: a folder is complete before its JSON file names it, and two at once make the same.
+ * Bundles one part. Atomic: a folder is complete before its JSON file names it, and concurrent builds produce the same.
  * @param {Part} part
- * @returns {Promise<string | undefined>} the folder; undefined where nothing can be written
+ * @returns {Promise<string | undefined>} the folder; undefined on a read-only file system
  */
 export async function rebuild(part) {
   const work = join(buildFolder, `new-${part}-${process.pid}`);
@@ -102,7 +102,7 @@ export async function rebuild(part) {
   }
 }
 
-/** One that is there was made of the same by another run, which may load from it now. @param {string} work @param {string} folder */
+/** An existing folder was built from the same inputs by another run, which may be loading from it. @param {string} work @param {string} folder */
 function putInPlace(work, folder) {
   try {
     renameSync(work, folder);
@@ -112,10 +112,10 @@ function putInPlace(work, folder) {
   }
 }
 
-/** @param {Part} part @param {string} outdir @returns {Promise<string[]>} what it was made of, relative to the package */
+/** @param {Part} part @param {string} outdir @returns {Promise<string[]>} the inputs, relative to the package */
 async function bundle(part, outdir) {
   try {
-    // Written here: what esbuild says of a full disk looks like a mistake in the sources.
+    // Written by us: esbuild reports a full disk like an error in the sources.
     const { metafile, outputFiles } = await esbuild.build({ ...options, ...parts[part], outdir, write: false });
     for (const { path, contents } of outputFiles ?? []) {
       mkdirSync(dirname(path), { recursive: true });
@@ -131,12 +131,12 @@ async function bundle(part, outdir) {
       return `  ${place}${text}`;
     });
     throw new CompileError(
-      `clawdlets' own sources cannot be put together:\n${lines.join("\n")}\nMend that, or take the sources back (git status shows what differs), and run the same again. A package that is missing: sh scripts/setup.sh`,
+      `clawdlets' own sources do not compile:\n${lines.join("\n")}\nFix them, or restore them (see git status), and run the same command again. If a package is missing: sh scripts/setup.sh`,
     );
   }
 }
 
-/** Older ones go, but not at once: a command that runs may still load a part of one. */
+/** Deletes old builds, but not at once: a running command may still be loading from one. */
 function prune() {
   const aDay = 24 * 3600 * 1000;
   const names = readdirSync(buildFolder);

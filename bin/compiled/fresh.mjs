@@ -1,7 +1,7 @@
 // @ts-check
-// Node 20 cannot load TypeScript, and translating it at every start costs more than half of a command's time. So program,
-// commands and what they start are put together once, into .toolchain/build, and again when a source has changed. What
-// decides is content: a checkout, a copy or a clock changes times, and a merge may keep them.
+// Build cache. Node 20 cannot load TypeScript, and compiling at every start costs more than half of a command's time. So the program,
+// the commands and their helpers are bundled into .toolchain/build, and again when a source has changed. Staleness is decided by
+// content hashes: a checkout, a copy or a clock changes modification times, and a merge may keep them.
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -12,23 +12,23 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 
 export const buildFolder = join(root, ".toolchain", "build");
 
-/** What is put together, each by itself: a change of a command is none of the program. @typedef {"program" | "cli" | "guard" | "anywhere" | "tailnet"} Part */
+/** Separate bundles, so that changing a command does not rebuild the program. @typedef {"program" | "cli" | "guard" | "anywhere" | "tailnet"} Part */
 
 /** @param {Part} part */
 export const currentFile = (part) => join(buildFolder, `${part}.json`);
 
 /**
  * @typedef {object} Current
- * @property {string} hash of the inputs, and the name of the folder that was made of them
+ * @property {string} hash of the inputs, which is also the name of the build folder
  * @property {string[]} inputs relative to the package
  */
 
-/** What decides beside the sources: the packages that are put in too, and how it is done. */
+/** Inputs besides the sources: bundled packages and the build script. */
 export const alwaysInputs = ["package-lock.json", "bin/compiled/build.mjs"];
 
-/** @param {Part} part @param {string[]} inputs one that is gone counts as such */
+/** @param {Part} part @param {string[]} inputs a missing one counts as a change */
 export function hashOf(part, inputs) {
-  // The folder, since sources know themselves by their path; Node, since what is put together is for one.
+  // The folder, because modules depend on their path; the Node version, because bundles are built for one.
   const hash = createHash("sha256").update(`${part}\0${root}\0${process.version}`);
   for (const input of inputs) {
     const file = join(root, input);
@@ -37,7 +37,7 @@ export function hashOf(part, inputs) {
   return hash.digest("hex").slice(0, 32);
 }
 
-/** @param {Part} part @returns {string | undefined} the folder of the build, if it is of these very sources */
+/** @param {Part} part @returns {string | undefined} the build folder, if it is up to date */
 export function freshBuild(part) {
   const file = currentFile(part);
   if (!existsSync(file)) return undefined;

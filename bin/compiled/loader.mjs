@@ -1,5 +1,5 @@
 // @ts-check
-// Module hooks, in a thread of Node's own: index.ts is answered with what was made of it.
+// Module hooks, in Node's loader thread: serve the bundle in place of index.ts.
 import { readFile } from "node:fs/promises";
 
 let program = { url: "", file: "" };

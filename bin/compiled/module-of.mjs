@@ -9,12 +9,12 @@ import "./own-user.cjs";
 import { withNothingShared } from "./tsx.cjs";
 
 /**
- * What a program of this package is loaded from. In a clone it is put together from its source (fresh.mjs), or loaded as
- * TypeScript where that cannot be kept anywhere; the package has it compiled.
+ * The module to load for a program of this package. A clone bundles it from source (fresh.mjs), or loads the TypeScript if the bundle
+ * cannot be stored; the package ships it compiled.
  * @param {import("./fresh.mjs").Part} part
  * @param {string} path of its source, relative to the package
  * @returns {Promise<string>} URL to import
- * @throws {Error} a CompileError that names file, line and what is wrong
+ * @throws {Error} a CompileError with file, line and reason
  */
 export async function moduleOf(part, path) {
   const source = join(root, path);

@@ -1,7 +1,7 @@
 // @ts-check
-// Loopback is open to every user of the machine, and Node's gRPC servers in the engine's reach (callbacks of the program, the
-// policy pack, events for our commands) take calls from whoever connects. So HTTP/2 servers of these processes serve the user
-// that they run as and nobody else: what toolchain/ownuser does for the servers in Go.
+// Local gRPC: every user of the machine can connect to loopback, and the Node gRPC servers around the engine (callbacks of the
+// program, the policy pack, events for our commands) do not authenticate. So HTTP/2 servers in these processes serve only the user
+// that they run as, like toolchain/ownuser does for the servers in Go.
 const Module = require("node:module");
 const { existsSync, readFileSync } = require("node:fs");
 
@@ -10,7 +10,7 @@ const tables = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
 const established = "01";
 const bigEndian = Buffer.from(new Uint16Array([1]).buffer).readUInt8(1) === 1;
 
-/** As the kernel writes it: each 32-bit number in this machine's byte order, then the port. @param {string} ip @param {number} port */
+/** In /proc/net/tcp format: each 32-bit number in this machine's byte order, then the port. @param {string} ip @param {number} port */
 function listed(ip, port) {
   const bytes = Buffer.from(
     ip
@@ -25,15 +25,15 @@ function listed(ip, port) {
 const mapped = `${"0".repeat(16)}${bigEndian ? "0000FFFF" : "FFFF0000"}`;
 
 /**
- * Whether the other end of a connection is a socket of our own user's. One that its process has closed is listed with uid 0,
- * whoever had opened it, so it is nobody's.
+ * Whether the peer of a connection is a socket of our own user. A closed socket is listed with uid 0, no matter who opened it, so it
+ * does not count.
  * @param {import("node:net").Socket} socket
  */
 function isOwnUser(socket) {
   const { remoteAddress, remotePort, localAddress, localPort } = socket;
   if (!remoteAddress || !localAddress || remotePort === undefined || localPort === undefined) return false;
   const [from, to] = [listed(remoteAddress, remotePort), listed(localAddress, localPort)];
-  // The client's socket is listed before our end can accept it, but reading a long list while it changes may skip a line.
+  // The kernel lists the client's socket before we can accept it, but reading a long list while it changes may skip a line.
   for (let round = 0; round < 20; round++) {
     for (const table of tables.filter((file) => existsSync(file))) {
       for (const line of readFileSync(table, "latin1").split("\n")) {
@@ -50,7 +50,7 @@ function isOwnUser(socket) {
 let isGuarded = false;
 
 function guard() {
-  // Elsewhere there is no /proc to ask; `clawdlets doctor` warns about it.
+  // Other systems have no /proc; `clawdlets doctor` warns about them.
   if (isGuarded || process.platform !== "linux") return;
   isGuarded = true;
   const http2 = require("node:http2");
@@ -69,10 +69,10 @@ function guard() {
   http2.createServer = guarded;
 }
 
-/** At once, where Pulumi's library is loaded already. */
+/** Immediately, if Pulumi's library is already loaded. */
 exports.guard = guard;
 
-// Otherwise when the library asks for it: to load HTTP/2 takes 20 ms, and most commands never do.
+// Otherwise lazily: loading HTTP/2 takes 20 ms, and most commands never need it.
 const hooked = /** @type {any} */ (Module);
 const load = hooked._load;
 hooked._load = function (/** @type {string} */ request, /** @type {any[]} */ ...rest) {

@@ -1,7 +1,7 @@
 // @ts-check
-// The engine's state keeps for each resource where in the program it was made, and so the paths of this machine, of the stack's own
-// resource too, which Pulumi's library makes before our program is loaded. So the places are taken away as soon as that library
-// is there; components/internal/source-positions.ts does it for programs of others.
+// Path leak: the engine's state records the source position of every resource, and so local paths, even for the stack's own resource,
+// which Pulumi's library creates before our program loads. So positions are removed as soon as that library is loaded;
+// components/internal/source-positions.ts does this for other programs.
 const Module = require("node:module");
 
 const hooked = /** @type {any} */ (Module);

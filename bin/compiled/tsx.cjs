@@ -1,12 +1,12 @@
 // @ts-check
-// Every place that loads TypeScript as it is does so by this. tsx keeps what it has translated in /tmp/tsx-<uid> and runs what
-// it finds there, though anybody on the machine may have made that folder; its parent's socket is looked for there as well.
-// The same for Node's own cache (/tmp/node-compile-cache), for what these processes start.
+// All loading of TypeScript goes through here. Predictable names in /tmp: tsx caches compiled code in /tmp/tsx-<uid> and runs what it
+// finds there, although any user of the machine can create that folder; it also looks there for its parent's socket. The same goes
+// for Node's own cache (/tmp/node-compile-cache) in child processes.
 process.env.TSX_DISABLE_CACHE = "1";
 process.env.NODE_DISABLE_COMPILE_CACHE = "1";
 
 /**
- * Runs `load`, which loads tsx, with a folder for temporary files in which nobody can make anything. tsx reads its name once.
+ * Runs `load`, which loads tsx, with a temporary folder that nobody can write to. tsx reads its name once.
  * @template T
  * @param {() => T | Promise<T>} load
  * @returns {T | Promise<T>}

@@ -24,7 +24,7 @@ const server = new hcloud.Server(
   {
     protect: false,
     ignoreChanges: ["image", "location", "userData"],
-    // Secrets, flake and installer are looked at before it is bought.
+    // Secrets, flake and installer are checked before the server is bought.
     hooks: { beforeCreate: [async () => beforeCreate?.()] },
   },
 );

@@ -3,8 +3,8 @@ import { dirname, join, relative, resolve } from "node:path";
 import ts from "typescript";
 
 /**
- * The public names of the package as Markdown: each with its documentation, its inputs or outputs, their types as written and
- * their defaults. From the compiler's own reading of the sources, so that it says what a consumer's editor says.
+ * The package's public API as Markdown: every export with its documentation, inputs or outputs, types and defaults. Uses the
+ * TypeScript compiler, so that it matches what a user's editor shows.
  */
 export function apiReference(root: string): string {
   const entry = join(root, "components", "index.ts");
@@ -21,10 +21,10 @@ export function apiReference(root: string): string {
     .sort((left, right) => left.name.localeCompare(right.name, "en"));
   const undocumented: string[] = [];
   const sections = names.map((symbol) => sectionOf(symbol, checker, root, undocumented));
-  if (undocumented.length > 0) throw new Error(`without documentation: ${undocumented.join(", ")}`);
+  if (undocumented.length > 0) throw new Error(`no documentation for: ${undocumented.join(", ")}`);
   return `# API reference
 
-Made by \`npm run api\` from the sources; a test holds the two together. Whatever is not here is not public.
+Generated from the sources by \`npm run api\`; a test checks that it is up to date. Anything that is not listed here is not public.
 
 \`\`\`ts
 import {
@@ -40,7 +40,7 @@ ${sections.join("\n")}`;
 
 function sectionOf(symbol: ts.Symbol, checker: ts.TypeChecker, root: string, undocumented: string[]): string {
   const declaration = symbol.declarations?.[0];
-  if (!declaration) throw new Error(`${symbol.name} is declared nowhere`);
+  if (!declaration) throw new Error(`${symbol.name} has no declaration`);
   const file = relative(root, declaration.getSourceFile().fileName);
   const lines = [`## ${symbol.name}`, "", documentationOf(symbol, checker, undocumented, symbol.name), ""];
   if (ts.isFunctionDeclaration(declaration) || ts.isTypeAliasDeclaration(declaration)) {
@@ -61,7 +61,7 @@ function sectionOf(symbol: ts.Symbol, checker: ts.TypeChecker, root: string, und
 
 type Member = [name: string, type: string, symbol: ts.Symbol];
 
-/** Of a component what it hands out, of an interface all. Those of Pulumi's own classes are left to Pulumi. */
+/** The outputs of a component, or all properties of an interface. Without those of Pulumi's own classes. */
 function membersOf(declaration: ts.Declaration, checker: ts.TypeChecker): Member[] {
   if (!ts.isClassDeclaration(declaration) && !ts.isInterfaceDeclaration(declaration)) return [];
   return declaration.members.flatMap((member): Member[] => {
@@ -76,7 +76,7 @@ function membersOf(declaration: ts.Declaration, checker: ts.TypeChecker): Member
 function documentationOf(symbol: ts.Symbol, checker: ts.TypeChecker, undocumented: string[], name: string): string {
   const text = ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim();
   if (text === "") undocumented.push(name);
-  // A place to look at is for who reads the source.
+  // `@see` is for readers of the source.
   const told = symbol.getJsDocTags(checker).filter(({ name: tag }) => tag !== "see");
   const tags = told.map(({ name: tag, text: parts }) => {
     const words = { default: "Default", throws: "Throws", returns: "Returns", param: "Parameter" }[tag] ?? tag;

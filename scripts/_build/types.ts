@@ -1,12 +1,12 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 
-/** An import of a neighbour, as TypeScript leaves it in what it declares: with the source's extension. */
+/** A relative import in a declaration file, which TypeScript emits with the source's extension. */
 const neighbour = /((?:from|import\(|import)\s*")(\.{1,2}\/[^"]+?)\.ts"/g;
 
 /**
- * Keeps the declarations that the entries reach, with imports that resolve without the sources, and copies them to `common`:
- * what a declaration file is, module or CommonJS, is said by the nearest package.json.
+ * Keeps the declarations that are reachable from the entries, with imports that resolve without the sources, and copies them to
+ * `common`: the nearest package.json decides whether a declaration file is ESM or CommonJS.
  */
 export function publishTypes(dist: string, common: string, entries: readonly string[]): void {
   const reached = new Set<string>();

@@ -55,7 +55,7 @@ test("a set-up killed half-way is finished by the next one, which builds nothing
   writeFileSync(join(folder, "go-on"), "");
   const { exitCode, all } = await setUp();
   expect(exitCode, all).toBe(0);
-  expect(all, "the dead one's lock is told, and taken over").toContain("another process sets up");
+  expect(all, "the dead one's lock is told, and taken over").toContain("another process is setting up");
   expect(read("built")).toBe("first second second third ");
   expect(["second", "third"].map((name) => read(`.toolchain/bin/${name}`))).toEqual(["whole second", "whole third"]);
 });

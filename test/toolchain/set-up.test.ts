@@ -178,7 +178,7 @@ describe("building from source", () => {
   test("age that does not build is told, keeps nobody from the engine, and is tried again", async () => {
     fakeGo({ first: 'case $pkg in filippo.io/*) echo "i/o timeout" >&2; exit 1; esac' });
     expect(await ensureEngine(options())).toMatchObject({ origin: "built" });
-    expect(told.at(-1)).toMatch(/^age note not built, and only tests need it: Go could not fetch/);
+    expect(told.at(-1)).toMatch(/^age note not built (only tests need it): Go could not fetch/);
     expect(built()).toEqual(all.slice(0, -2));
     fakeGo();
     await ensureEngine(options());
@@ -198,7 +198,7 @@ describe("building from source", () => {
     const other = execa(process.execPath, ["--import", loader, program, root, sources], { all: true, reject: false });
     await vi.waitFor(() => expect(existsSync(join(root, "begun"))).toBe(true), { timeout: 20_000 });
     const mine = ensureEngine(options());
-    await vi.waitFor(() => expect(told).toContainEqual(expect.stringMatching(/^lock note another process sets up/)));
+    await vi.waitFor(() => expect(told).toContainEqual(expect.stringMatching(/^lock note another process is setting up/)));
     writeFileSync(join(root, "go-on"), "");
     const { exitCode, all: output } = await other;
     expect(exitCode, output).toBe(0);
@@ -262,7 +262,7 @@ describe("the official download", () => {
       refusesOthers: false,
     });
     expect(existsSync(join(root, "built"))).toBe(false);
-    expect(told.at(-1)).toMatch(/^age note not built, and only tests need it: There is no Go/);
+    expect(told.at(-1)).toMatch(/^age note not built (only tests need it): There is no Go/);
     expect(downloaded(), "the engine checks its plugins").toEqual(
       Object.entries(official.plugins).map(([name, digest]) => `${name} --checksum ${digest}`),
     );
@@ -295,7 +295,7 @@ describe("the official download", () => {
     const { code, message } = await refusal({ origin: "official", official });
     expect(code).toBe("official");
     expect(message).toContain(`${official[part].url} has the SHA-256 `);
-    expect(message).toContain(`, and toolchain/pins.ts says ${official[part].sha256}. Nothing of it was used.`);
+    expect(message).toContain(`, but toolchain/pins.ts expects ${official[part].sha256}. The download was discarded.`);
     expect(message).toContain("CLAWDLETS_ENGINE=build");
     expect(existsSync(join(root, ".toolchain/bin", part))).toBe(false);
     expect(findEngine(root)).toBeUndefined();
@@ -338,7 +338,7 @@ describe("the official download", () => {
     const official = await release((files) => files.delete("/pulumi.tar.gz"));
     const { code, message } = await refusal({ origin: "official", official });
     expect(code).toBe("official");
-    expect(message).toContain(`${official.pulumi.url} could not be downloaded: HTTP 404`);
+    expect(message).toContain(`${official.pulumi.url} : HTTP 404`);
   });
 
   test("of these versions has digests of 64 hex digits, for every platform or for none", () => {
