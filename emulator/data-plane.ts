@@ -79,7 +79,7 @@ export class DataPlane implements MachineEvents {
     return this.#attached.get(serverId)?.machine;
   }
 
-  /** From now on somebody else answers at the server's public address. */
+  /** From now on another machine answers at the server's public address. */
   async swapHostKey(serverId: number, isSwapped: boolean): Promise<void> {
     const attached = this.#attached.get(serverId);
     if (attached === undefined) return;

@@ -5,7 +5,7 @@ import { type Journal, readJournal } from "../../core/host/journal.ts";
 import { isClosed, probePort } from "../../core/host/reach/probe.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
 import type { Progress } from "../../engine/progress.ts";
-import { doneText } from "../fleet/fleet.ts";
+import { doneText } from "../fleet/changes.ts";
 import { up } from "../up.ts";
 import { PortObserver } from "./observer.ts";
 import { type Demo, demoAddresses } from "./prepare.ts";

@@ -103,21 +103,7 @@ export async function runFleetCommand<R>(command: FleetCommand<R>): Promise<void
   process.exitCode = signal.aborted ? stopCodeOf(signal.reason) : exitCodeOf(outcomes);
 }
 
-/** `2 to create, 1 to update`, or undefined when nothing changes. @param changes resources by operation */
-export function changedText(changes: Readonly<Record<string, number>>, before = "to "): string | undefined {
-  const changed = Object.entries(changes).filter(([op]) => op !== "same");
-  return changed.length === 0 ? undefined : changed.map(([op, count]) => `${count} ${before}${op}`).join(", ");
-}
-
-/** `done: 12 created`, or that there was nothing to do. */
-export function doneText(changes: Readonly<Record<string, number>>): string {
-  const past: Record<string, number> = {};
-  for (const [op, count] of Object.entries(changes)) past[op === "same" ? op : op.replace(/e?$/, "ed")] = count;
-  const changed = changedText(past, "");
-  return changed === undefined ? "nothing to do, everything is as declared" : `done: ${changed}`;
-}
-
-/** Hosts that were left are no failure of their own; what left them is. */
+/** Hosts that were not started have no exit code of their own. */
 const exitCodeOf = (outcomes: readonly Outcome<unknown>[]) => worstOf(outcomes.map(({ exitCode }) => exitCode));
 
 function jsonOf<R>(outcomes: readonly Outcome<R>[], seconds: number) {

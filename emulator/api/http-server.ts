@@ -52,7 +52,7 @@ interface Passage {
 export function createHttpServer(parts: HttpParts): Server {
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     void serve(parts, request, response).catch((error: unknown) => {
-      // Our own fault, said as the API would say its own; the text helps whoever runs the emulator.
+      // An internal error, reported as the API reports its own; the text helps people who run the emulator.
       const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
       process.stderr.write(`emulator: ${request.method} ${request.url}: ${message}\n`);
       if (!response.headersSent) send(parts, response, new ApiError(500, "server_error", "emulator error").body(), 500);

@@ -4,7 +4,7 @@
 export interface Addresses {
   /** The n-th server's own public IPv4, from 127.64.0.1. */
   publicIpv4(serverOrdinal: number): string;
-  /** The IPv4 of the n-th primary IP that was created by itself, from 127.32.0.1. */
+  /** The IPv4 of the n-th primary IP that was created on its own, from 127.32.0.1. */
   primaryIpv4(ordinal: number): string;
   /** The address on the stand-in for the tailnet, which no Hetzner firewall sees. */
   tailnetIpv4(serverOrdinal: number): string;

@@ -13,7 +13,7 @@ export class Cloud extends Resources {
   #closed = false;
 
   /**
-   * Starts an action. It ends by itself after `--action-ms`, and until then locks `locks` (by default its resources).
+   * Starts an action. It ends on its own after `--action-ms`, and until then locks `locks` (by default its resources).
    * With `--action-ms 0` it has ended when this returns.
    */
   startAction(given: {

@@ -2,7 +2,7 @@ import { serverTypeByName } from "../catalog/server-types.ts";
 import type { Resources } from "./resources.ts";
 import type { Effect, FirewallBinding, FirewallTarget, ServerRecord } from "./types.ts";
 
-/** What a successful action does. A resource that was deleted meanwhile is no error: its action just ends. */
+/** What a successful action does. A resource deleted meanwhile is not an error: its action just ends. */
 export function applyEffect(resources: Resources, effect: Effect): void {
   if (effect.do.startsWith("server.")) applyServerEffect(resources, effect);
   else applyOtherEffect(resources, effect);

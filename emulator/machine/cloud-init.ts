@@ -23,7 +23,7 @@ export interface FirstBoot {
   setsPasswordAuthentication: boolean;
 }
 
-/** What cloud-init takes from user_data, as far as it matters here. Text that is no cloud-config is ignored, as there. */
+/** The subset of cloud-init's user_data that matters here. As in cloud-init, text that is not cloud-config is ignored. */
 export function readUserData(userData: string | null): FirstBoot {
   const nothing: FirstBoot = { hostKey: null, authorizedKeys: [], setsPasswordAuthentication: false };
   if (userData === null || !userData.startsWith("#cloud-config")) return nothing;

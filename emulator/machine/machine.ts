@@ -24,7 +24,7 @@ const GOING_DOWN_MS = 500;
 
 /**
  * From kexec or a reboot to ssh, at the least. nixos-anywhere waits without end for a look that finds nobody; its first comes
- * right away, on a busy machine somewhat later, and after that somebody would answer for ever.
+ * right away, on a busy machine somewhat later, and after that the port would stay open for ever.
  */
 const DOWN_MS = 500;
 
@@ -130,7 +130,7 @@ export class Machine implements MachineControls {
       write(tree, "/var/lib/cloud/instance/user-data.txt", this.server.userData, 0o600);
   }
 
-  /** Power on, or reset: what the disk holds is started anew. @param leastMs until it answers, where it boots faster */
+  /** Power on, or reset: boots what is on the disk. @param leastMs until it answers, where it boots faster */
   boot(leastMs = 0): void {
     this.#start(() => {
       const { machine } = this.server;
@@ -348,7 +348,7 @@ export class Machine implements MachineControls {
     return this.#generation;
   }
 
-  /** Goes down when whoever asked for it has got their exit status and left, as the few seconds of a real shutdown allow. */
+  /** Shuts down after the caller has received its exit status and disconnected, like the few seconds of a real shutdown. */
   #soon(act: () => void): void {
     this.#goingDown = act;
     this.#goDown();

@@ -32,7 +32,7 @@ export interface CommandFault {
   hangs: boolean;
 }
 
-// What the interpreter may do by itself. Everything that a sandbox could be left by, or that a small Debian lacks, is not here.
+// Built-in commands of the interpreter. Without anything that could escape a sandbox or that a minimal Debian lacks.
 const BUILT_IN: CommandName[] = [
   "echo",
   "printf",

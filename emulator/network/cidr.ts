@@ -8,7 +8,7 @@ export interface Range {
 
 const MAPPED_PREFIX = 0xffffn;
 
-/** @returns null where the text is no CIDR with a prefix. */
+/** @returns null if the text is not a CIDR with a prefix. */
 export function parseRange(cidr: string): (Range & { isAtNetworkAddress: boolean; canonical: string }) | null {
   const slash = cidr.lastIndexOf("/");
   if (slash <= 0) return null;

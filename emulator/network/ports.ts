@@ -1,4 +1,4 @@
-/** `22`, `1-1024` or `any`; null where it is none of these. */
+/** `22`, `1-1024` or `any`; null for anything else. */
 export function parsePorts(text: string): { from: number; to: number } | null {
   if (text === "any") return { from: 1, to: 65535 };
   const match = /^([0-9]{1,5})(?:-([0-9]{1,5}))?$/.exec(text);

@@ -106,7 +106,7 @@ function toJsonSchema(node: Json): Json {
   if (node === null || typeof node !== "object") return node;
   const converted: JsonObject = {};
   for (const [key, value] of Object.entries(node)) {
-    // Examples are no schemas, and may hold anything.
+    // Examples are not schemas, and may contain anything.
     if (key !== "example" && key !== "examples") converted[key] = toJsonSchema(value);
   }
   if (converted["nullable"] !== true) return converted;

@@ -31,7 +31,7 @@ LOCKS=${LOCKS:-/run/clawdlets-locks}
 SWITCH_LOCK=${SWITCH_LOCK:-/run/nixos/switch-to-configuration.lock}
 UPTIME=${UPTIME:-/proc/uptime}
 unit=clawdlets-activation.service
-kept=${SECRETS_DIR%/*}/.${SECRETS_DIR##*/}.kept # A name with a dot is no host's.
+kept=${SECRETS_DIR%/*}/.${SECRETS_DIR##*/}.kept # No host name contains a dot.
 # flock(2) accepts a read-only descriptor, so anyone who can read a lock file can hold the lock for ever. Only root can reach
 # these.
 install --directory --mode=0700 -- "$LOCKS"

@@ -161,7 +161,7 @@ in
       '';
     };
 
-    # mkDefault: an operator's own value is no conflict where nothing depends on ours.
+    # mkDefault: lets an operator set another value; nothing depends on ours.
     time.timeZone = lib.mkDefault "UTC";
     services = {
       timesyncd.enable = lib.mkDefault true;

@@ -152,7 +152,7 @@ describe("creating", () => {
   });
 
   it("leaves one firewall with the declared rule, and no window", async () => {
-    expect(lines.join("\n")).toContain("locked down: 1 rules as declared");
+    expect(lines.join("\n")).toContain("locked down: 1 rule, as declared");
     const { stdout } = await pulumi("stack", "export");
     expect(stdout).toContain('"protocol": "icmp"');
     expect(result.apiRequests["DELETE /firewalls/{id}"]).toBeGreaterThan(0);
@@ -421,7 +421,7 @@ describe("opening on purpose and closing again", () => {
     lines.length = 0;
     await up(demo.layout, demo.host, progress);
     expect(lines.join("\n")).toMatch(
-      /locked down: 2 rules as declared, TCP\/22 is refused, refused, refused, tailnet answers/,
+      /locked down: 2 rules, as declared, TCP\/22 is refused, refused, refused, tailnet answers/,
     );
     expect(await seen()).toBe("refused");
   }, 60_000);

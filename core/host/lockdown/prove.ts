@@ -126,12 +126,12 @@ export async function proveLockdown(request: LockdownRequest): Promise<LockdownS
   return seen;
 }
 
-/** e.g. `1 rules as declared, TCP/22 is refused, refused, refused, tailnet answers` */
+/** e.g. `1 rule, as declared, TCP/22 is refused, refused, refused, tailnet answers` */
 export function inOneLine({ rules, ports, tailnet }: LockdownSeen): string {
   const port = ports.flatMap(({ version, seen }) =>
     seen.length > 0 ? [`TCP/22 is ${seen.slice(-3).join(", ")}${version === 6 ? " on IPv6" : ""}`] : [],
   );
-  return [`${rules} rules as declared`, ...port, `tailnet ${tailnet}`].join(", ");
+  return [`${rules} ${rules === 1 ? "rule" : "rules"}, as declared`, ...port, `tailnet ${tailnet}`].join(", ");
 }
 
 async function settled({ host, access, expected, signal }: LockdownRequest): Promise<FirewallsSeen> {

@@ -15,7 +15,7 @@ export function readBody<T extends z.ZodType>(call: Call, schema: T): z.output<T
   throw invalidInput(fields);
 }
 
-/** The id in the path. What is no number names nothing, which is a 404 and no 422. */
+/** The id in the path. Anything that is not a number matches no resource: 404, not 422. */
 export function pathId(call: Call, name = "id"): number {
   const text = call.params[name] ?? "";
   if (!/^[0-9]{1,15}$/.test(text)) throw new ApiError(404, "not_found", `no resource with ID '${text}'`);

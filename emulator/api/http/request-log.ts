@@ -13,7 +13,7 @@ export interface LoggedRequest {
   token: "ok" | "bad" | "none";
 }
 
-/** `requests.jsonl`: one line a request, there before it is answered: whoever has the answer can read of it. */
+/** `requests.jsonl`: one line per request, written before the response, so that a client with the response finds its line. */
 export class RequestLog {
   #file: number | undefined;
 

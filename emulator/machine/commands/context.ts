@@ -10,7 +10,7 @@ export interface Session {
   machine: MachineControls;
   user: User;
   fs: SessionFs;
-  /** Runs another command of this machine as somebody. */
+  /** Runs another command of this machine as a given user. */
   run(name: string, args: string[], context: CommandContext, user: User): Promise<ExecResult>;
 }
 

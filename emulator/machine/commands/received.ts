@@ -38,7 +38,7 @@ export async function readReceived(tar: Buffer): Promise<Received> {
 
 async function membersOf(tar: Buffer): Promise<Map<string, Buffer>> {
   const entries = await unpackTar(new Uint8Array(tar), { strict: true }).catch(() => {
-    // modern-tar reads no number in base 256; GNU tar does, and then lists a time that is no date.
+    // modern-tar does not read base-256 numbers; GNU tar does, and then lists a time that is not a date.
     throw new Refusal(((tar[136] ?? 0) & 0x80) === 0 ? "not a tar" : outOfRange);
   });
   const files = new Map<string, Buffer>();

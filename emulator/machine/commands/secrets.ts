@@ -85,7 +85,7 @@ async function receive(context: CommandContext, session: Session): Promise<ExecR
 async function checkedIdentity(tree: FileTree, { secrets, identity }: Received): Promise<string | null> {
   const isThere = tree.find(KEY_FILE, ROOT).node !== null;
   const present = isThere ? tree.readFile(KEY_FILE, ROOT).toString() : "";
-  const key = "the host's present identity";
+  const key = "the host's current identity";
   for (const [name, content] of secrets) {
     if (!holdsOneEncryptedValue(name, content)) {
       throw new Refusal(`${name}.yaml: not a sops file with one key, "${name}", and an encrypted value`);
@@ -119,8 +119,8 @@ async function checkPassword(tree: FileTree, next: Map<string, Buffer>, present:
   const old = await read(present);
   if (old === undefined) throw new Refusal(`${name}.yaml: cannot read the current one`);
   if ((await read(next)) !== old) {
-    const how = `To allow it once, as root at the console: touch ${MAY_CHANGE}`;
-    throw new Refusal(`${name}.yaml: another password, or none. ${how}`);
+    const how = `To allow this once, run as root at the console: touch ${MAY_CHANGE}`;
+    throw new Refusal(`${name}.yaml: the password differs or is missing. ${how}`);
   }
 }
 
@@ -131,7 +131,7 @@ interface Wanted {
   beside: (suffix: string) => string;
 }
 
-/** In one go, without a wait in between: whoever looks sees all of it or nothing, as at the real exchange. */
+/** Atomic, like the real exchange: without a wait in between, readers see all of it or nothing. */
 function putInPlace(tree: FileTree, { secrets, identity, secretsDir, beside }: Wanted): void {
   tree.makeDirectories(beside("new"), ROOT);
   for (const [name, content] of secrets) tree.writeFile(`${beside("new")}/${name}.yaml`, content, ROOT, 0o400);

@@ -61,7 +61,7 @@ export function mountVolatile(tree: FileTree, bootId: string): void {
   writeMounts(tree);
 }
 
-/** What is mounted now, as far as somebody may ask. */
+/** Writes the list of mounts, for commands that read it. */
 export function writeMounts(tree: FileTree): void {
   const hasDisk = tree.mounts.has("/mnt");
   write(

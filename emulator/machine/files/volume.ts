@@ -31,7 +31,7 @@ const PLAIN_DIR = 0o700;
 /**
  * One disk: a tree in memory with owners, modes and symbolic links, and the contents of its files in a folder of the same
  * layout. Links live in the tree alone, so the folder holds none, and no path made of a guest's names can leave it.
- * Owners and modes are in `<folder>.json`, since whoever runs the emulator need not be root.
+ * Owners and modes are in `<folder>.json`, since the emulator does not need to run as root.
  */
 export class Volume {
   readonly root: DirectoryNode = directory(0o755);
@@ -108,7 +108,7 @@ export class Volume {
     for (const name of path) {
       // The tree never holds such names; this is the last line should that ever change.
       if (name === "" || name === "." || name === ".." || name.includes("/") || name.includes("\0")) {
-        throw new Error(`emulator: '${name}' is no file name`);
+        throw new Error(`emulator: '${name}' is not a file name`);
       }
     }
     return join(this.#folder ?? "", ...path);

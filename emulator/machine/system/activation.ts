@@ -102,7 +102,7 @@ export function chooseSystem(tree: FileTree, systemPath: string): void {
   link(tree, `system-${number}-link`, PROFILE);
 }
 
-/** Chooses the former system by its own generation again. Newer ones of the wanted system are none any more. */
+/** Chooses the former system by its own generation again. Newer generations of the new system are deleted. */
 export function takeBack(tree: FileTree, former: string, wanted: string): void {
   const generations = generationsOf(tree);
   const back = generations.findLast(({ system }) => system === former);

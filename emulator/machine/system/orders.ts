@@ -40,7 +40,7 @@ function prepare(machine: MachineControls, tree: FileTree, state: State | null, 
   const [id = "", token = "", seconds = ""] = words;
   if (Number(seconds) > 3600) throw new OrderRefused(`allowed: ${allowedWords["prepare"]?.[1]}`);
   if (state && state.phase !== "done") throw new OrderRefused(`activation ${state.id} is ${state.phase}`);
-  if (state?.id === id) throw new OrderRefused(`activation ${id} is over`);
+  if (state?.id === id) throw new OrderRefused(`activation ${id} has ended`);
   keepFormer(tree, machine.hostname, token);
   const deadline = String(Date.now() + Number(seconds) * SECOND_MS);
   const from = activatedSystem(tree);
@@ -74,7 +74,7 @@ function cancel(machine: MachineControls, tree: FileTree, state: State): string 
   if (state.phase === "done") return saveState(tree, state);
   if (state.phase === "building") return saveState(tree, { ...state, phase: "returning", why: "cancelled" });
   if (state.phase !== "prepared") {
-    throw new OrderRefused(`it is ${state.phase}; without a confirmation it goes back by itself`);
+    throw new OrderRefused(`it is ${state.phase}; without a confirmation it rolls back on its own`);
   }
   goBack(machine, tree, "cancelled");
   return saveState(tree, loadState(tree) ?? state);

@@ -85,7 +85,7 @@ async function uploadKey(given: Arguments, remote: Remote, temporary: string): P
     await writeFile(`${key}.pub`, await outputOf("ssh-keygen", ["-y", "-f", key]));
   }
   step("Uploading install SSH keys");
-  // For ever, as the real one: whoever calls needs a deadline of their own.
+  // For ever, like the real one: callers need their own deadline.
   const words = ["-o", "IdentitiesOnly=no", "-o", "ConnectTimeout=10", ...remote.args, remote.destination];
   while ((await exitOf(spawn("ssh-copy-id", words, { stdio: "inherit" }))) !== 0) await sleep(POLL_MS * 3);
 }

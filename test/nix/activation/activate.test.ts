@@ -239,7 +239,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       expectFormer(host, former);
       expect(await host.order(`cancel ${id}\n`)).toEqual(taken("done")); // It is over already.
       const later = await waiting();
-      const why = "it is waiting; without a confirmation it goes back by itself";
+      const why = "it is waiting; without a confirmation it rolls back on its own";
       expect(await later.host.order(`cancel ${id}\n`)).toEqual(refusal(why));
     });
 
@@ -303,7 +303,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       expect(host.state().phase).toBe("waiting");
       await confirm(host);
       await ends(host);
-      expect(await prepare(host)).toEqual(refusal(`activation ${id} is over`));
+      expect(await prepare(host)).toEqual(refusal(`activation ${id} has ended`));
     });
   });
 });

@@ -196,7 +196,7 @@ describe.each(bothHosts)("%s refuses, and changes nothing, for", (_name, create)
 
   describe("another password of the admin", () => {
     const name = "admin_password_hash";
-    const why = `${name}.yaml: another password, or none. To allow it once, as root at the console: touch /run/clawdlets-password-may-change`;
+    const why = `${name}.yaml: the password differs or is missing. To allow this once, run as root at the console: touch /run/clawdlets-password-may-change`;
     const password = async (value: string) => ({ [`${name}.yaml`]: await encrypted(`${name}: ${value}\n`, present) });
 
     test("when it is sent, or left out", async () => {
