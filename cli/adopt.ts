@@ -54,15 +54,15 @@ async function adopt(options: Options): Promise<void> {
   const progress = startProgress();
   const { settings, local } = loadHost(layout, host, process.env);
   if (readState(layout, host).value?.resources.some(({ type }) => type === "hcloud:index/server:Server")) {
-    throw new UserError(`${host}: its stack has a server already. Nothing was changed.`, { exitCode: exitCodes.usage });
+    throw new UserError(`${host}: its stack already has a server. Nothing was changed.`, { exitCode: exitCodes.usage });
   }
   const request: AdoptRequest = { layout, settings, local, signal: stopSignal() };
   const ids = readTofuState(layout, host, resolve(layout.root, options.tfstate ?? tofuStateFile));
   const made = await lookAtMade(createHetzner(local), request, ids);
   const { serverId, firewallId, undeclared, others } = made;
   progress(`${host}: server ${serverId} at ${made.address}, behind firewall ${made.firewallName} (${firewallId})`);
-  for (const rule of undeclared) progress(`${host}: in force, and closed by the next up: ${rule}`);
-  if (others.length > 0) progress(`${host}: in the same state, and left alone: ${others.join(", ")}`);
+  for (const rule of undeclared) progress(`${host}: this rule is in force, and the next up closes it: ${rule}`);
+  if (others.length > 0) progress(`${host}: also in this state, and left alone: ${others.join(", ")}`);
 
   const running = await runningKey(request, made);
   await agreeOn(host, running, options);
@@ -84,33 +84,33 @@ async function adopt(options: Options): Promise<void> {
   say(`${host}: taken over; nothing was changed at Hetzner or on the host. Next: clawdlets up --host ${host}`);
   const addresses = made.addresses.map((address) => `'${address}'`).join(" ");
   say(
-    `OpenTofu must not run on it again: tofu -chdir=infra/opentofu state rm ${addresses}, and then take it out of the .tf files.`,
+    `OpenTofu must not run on it again. Remove it: tofu -chdir=infra/opentofu state rm ${addresses}, then delete it from the .tf files.`,
   );
   const hostKey = fingerprintOf(running.key);
   const result = { ok: true, host, serverId, firewallId, hostKey, changes, closes: undeclared, leftAlone: others };
   if (options.json) printJson(result);
 }
 
-/** @throws UserError where the next up would do more than it is meant to */
+/** @throws UserError if the next up would change more than expected */
 async function foresee(layout: Layout, host: string, progress: Progress): Promise<Record<string, number>> {
   const seen = new AdoptedChanges();
   const { changes, ...planned } = await preview(layout, host, true, progress, seen.watch);
   for (const line of plannedLines(planned)) progress(`${host}: the next up ${line}`);
-  const look = `clawdlets preview --host ${host} shows what`;
+  const look = `For details: clawdlets preview --host ${host}`;
   if (seen.lost.length > 0) {
     throw new UserError(
-      `${host}: is in the stack, but the next up would ${seen.lost.join(", ")}. Do not run it; ${look}.`,
+      `${host}: is in the stack, but the next up would ${seen.lost.join(", ")}. Do not run it. ${look}.`,
     );
   }
   if (seen.unmeant.length > 0) {
     throw new UserError(
-      `${host}: is in the stack, and nothing was changed, but the next up would change ${seen.unmeant.join(", ")}. Have the program say what is there (docs/compose.md, "transform"), or make it so at Hetzner, before you run it; ${look}.`,
+      `${host}: is in the stack, and nothing was changed, but the next up would change ${seen.unmeant.join(", ")}. Before you run it, declare what exists in the program (docs/compose.md, "transform"), or change it at Hetzner. ${look}.`,
     );
   }
   return changes;
 }
 
-/** Whoever answers first could be anybody: a person compares, or has compared. */
+/** Trust on first use is not safe: a person compares the fingerprint, or has compared it before. */
 async function agreeOn(
   host: string,
   { address, key }: { address: string; key: string },
@@ -119,28 +119,25 @@ async function agreeOn(
   const shown = fingerprintOf(key);
   if (options.hostKey !== undefined) {
     if (options.hostKey === shown) return;
-    throw new UserError(
-      `${host}: at ${address} answers the key ${shown}, not ${options.hostKey}. Nothing was changed.`,
-      {
-        exitCode: exitCodes.install,
-      },
-    );
+    throw new UserError(`${host}: ${address} presents the key ${shown}, not ${options.hostKey}. Nothing was changed.`, {
+      exitCode: exitCodes.install,
+    });
   }
   if (options.yes || !canAsk()) {
     throw new UserError(
-      `${host}: at ${address} answers the key ${shown}. Compare it with the console's, then say --yes --host-key ${shown}`,
+      `${host}: ${address} presents the key ${shown}. Compare it with the one on the console, then pass --yes --host-key ${shown}`,
       { exitCode: exitCodes.usage },
     );
   }
   const answer = await askLine(
-    `${host} answers at ${address} with the key ${shown}. Is that what its console shows? Type yes: `,
+    `${host} presents the key ${shown} at ${address}. Is this the key on its console? Type yes: `,
   );
   if (answer !== "yes") throw new UserError(`${host}: not taken over.`, { exitCode: exitCodes.usage });
 }
 
 /**
- * What `install` asks first: with it, no run of the stack touches the host's disk. The host's own marker stays missing, as writing
- * it takes root; a machine without this journal finds none there, and leaves the host alone as well.
+ * Writes the journal that `install` checks first, so that no run of the stack touches the host's disk. The host's own marker stays
+ * missing, as writing it needs root; a machine without this journal finds no marker, and leaves the host alone, too.
  */
 async function markInstalled({ layout, settings }: AdoptRequest, made: Adoptable, systemPath: string): Promise<void> {
   const { host, reinstall } = settings;

@@ -37,18 +37,18 @@ export function destroyCommand(): Command {
       const host = chooseHost(layout, options.host);
       if (!options.yes) await confirm(host);
       await destroy(layout, host, startProgress());
-      resultLines(options.json)(`${host}: destroyed; its keys and secrets stay in .clawdlets`);
+      resultLines(options.json)(`${host}: destroyed; its keys and secrets are kept in .clawdlets`);
       if (options.json) printJson({ ok: true, stack: host });
     });
 }
 
 async function confirm(host: string): Promise<void> {
   if (!process.stdin.isTTY) {
-    throw new UserError(`${host}: destroy wipes the disk and asks first; there is no terminal to ask on. Say --yes.`, {
+    throw new UserError(`${host}: destroy wipes the disk, and there is no terminal to confirm on. Pass --yes.`, {
       exitCode: exitCodes.usage,
     });
   }
-  const answer = await askLine(`This deletes the server ${host} and its disk. Type the host's name to go on: `);
+  const answer = await askLine(`This deletes the server ${host} and its disk. Type the host's name to continue: `);
   if (answer !== host) throw new UserError(`${host}: not destroyed.`, { exitCode: exitCodes.usage });
 }
 
@@ -78,7 +78,7 @@ export async function destroy(layout: Layout, host: string, progress: Progress):
   const { settings, local } = loadHost(layout, host, process.env);
   await recover(stack, { layout, host, settings, local, tell: progress, removing: true });
   await liftProtection(layout, host, local);
-  // The engine's own protection; both are for what happens by mistake, and this was typed out.
+  // Lift the engine's own protection as well: both guard against mistakes, and this was explicit.
   const env = engineEnvironment(layout, engine);
   await execa(engine.pulumi, ["state", "unprotect", "--all", "--yes", "--stack", host], {
     cwd: layout.root,

@@ -25,7 +25,7 @@ interface Options {
   json?: boolean;
 }
 
-/** `clawdlets doctor`: everything that could be wrong, each with how to mend it. Changes nothing. */
+/** `clawdlets doctor`: checks everything that could be wrong, and says how to fix it. Changes nothing. */
 export function doctorCommand(): Command {
   return new Command("doctor")
     .option("--host <name>", "check one host; the default is all")
@@ -61,7 +61,7 @@ export function doctorCommand(): Command {
     });
 }
 
-/** gitleaks over the whole history and what is not committed; where it cannot be had, that is said, and counts as not looked at. */
+/** gitleaks over the whole history and what is not committed; if it cannot be installed, the check is reported as skipped. */
 async function scannerOrNone(): Promise<DoctorContext["scanSecrets"]> {
   try {
     const tools = await gitleaksOrSetUp(tell);

@@ -33,7 +33,7 @@ export function logsCommand(): Command {
       const layout = findLayout(process.cwd());
       const name = chooseHost(layout, options.host);
       const host = hostLayoutOf(layout, name);
-      // `clawdlets logs | head`: whoever reads has had enough.
+      // EPIPE, as with `clawdlets logs | head`: the reader has closed the pipe.
       process.stdout.on("error", (error) => {
         if (hasCode(error, "EPIPE")) process.exit(exitCodes.ok);
       });

@@ -28,7 +28,7 @@ import type { CiOptions } from "./shared/preview-ci.ts";
 
 type Options = CiOptions & FleetOptions & { json?: boolean };
 
-/** It changes nothing: what is wrong with one host does not keep the others from being looked at. */
+/** Read-only, so a failure of one host does not stop the others. */
 const afterFailure = "keep-going";
 
 /** `clawdlets preview`: what `up` would do. Changes nothing. */

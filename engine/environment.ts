@@ -97,7 +97,7 @@ export const foreignKeys = [
 
 /**
  * A backend that this shell names and Pulumi.yaml does not: the engine would take it, and find nothing where the state is
- * somewhere else. To leave it out in silence would be wrong for whoever has set it on purpose.
+ * somewhere else. Ignoring it silently would be wrong if it was set on purpose.
  */
 export function foreignBackend(
   layout: Layout,

@@ -16,7 +16,7 @@ interface Place {
   tell: (text: string) => void;
 }
 
-/** A server this young cannot be somebody's living host. Milliseconds. */
+/** A server younger than this cannot be a host in use. Milliseconds. */
 const youngMs = 3_600_000;
 
 /**
@@ -45,7 +45,7 @@ export async function findAdoptable(place: Place, typedOut: boolean): Promise<Ad
 async function isOurs(hetzner: Hetzner, layout: Layout, host: string, id: number): Promise<boolean> {
   if (readJournal(hostLayoutOf(layout, host).journal)?.serverId === id) return true;
   const path = { id };
-  const { server } = await answerOf("look at the server", hetzner.GET("/servers/{id}", { params: { path } }));
+  const { server } = await answerOf("read the server", hetzner.GET("/servers/{id}", { params: { path } }));
   return server !== undefined && Date.now() - Date.parse(server.created) < youngMs;
 }
 

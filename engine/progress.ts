@@ -25,7 +25,7 @@ const verbs: Record<string, [string, string]> = {
   update: ["updating", "updated"],
   delete: ["deleting", "deleted"],
   replace: ["replacing", "replaced"],
-  "create-replacement": ["creating anew", "created anew"],
+  "create-replacement": ["creating a replacement", "created a replacement"],
   "delete-replaced": ["deleting the replaced", "deleted the replaced"],
 };
 

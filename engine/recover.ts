@@ -28,7 +28,7 @@ const deployment = z.looseObject({
  * Makes a stack that a killed run left ready for the next one: its dead locks go, and what was being created is looked for
  * at Hetzner by name and labels. What is there is taken into the state under its id, so that it is not created, and paid for,
  * twice; the rest is forgotten, and created again. Windows that were left are closed.
- * @throws UserError (busy) when somebody is at work on it
+ * @throws UserError (busy) if another process is working on it
  */
 export async function recover(stack: Stack, recovery: Recovery): Promise<void> {
   const { layout, host, local, tell } = recovery;

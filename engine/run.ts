@@ -45,7 +45,7 @@ export async function runEngine<T>(
       wrongPassphrase(host, text) ??
       (reasons.length > 0 ? "The reason stands above." : text.split("\n").slice(0, 12).join("\n"));
     throw new UserError(
-      `${host}: ${operation} failed. ${said} Nothing more was done; once it is mended, run the same command again.`,
+      `${host}: ${operation} failed. ${said} Nothing else was changed. Fix it and run the same command again.`,
       { reasons, ...(reasons.some(isOfSettingsError) && { exitCode: exitCodes.settings }) },
     );
   }

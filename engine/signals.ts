@@ -7,7 +7,7 @@ const stopSignals: readonly StopSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 let stopped: Stopped | undefined;
 let stopForLostEngine: (() => void) | undefined;
 
-/** The first stop that was asked for in this process, whoever noticed it. */
+/** The first stop request of this process. */
 export const wasStopped = (): Stopped | undefined => stopped;
 
 /** Notes a stop that need not have come as a signal: a prompt takes Ctrl-C for itself. */

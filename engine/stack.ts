@@ -21,7 +21,7 @@ export interface OpenOptions {
 /**
  * The host's stack in the engine, made if it is not there yet. A state that a killed run left half written is restored first,
  * and `isRestored` says so: what was made since is at Hetzner only.
- * @throws UserError where stacks are no hosts: a stack of this name would make the program's every host once more
+ * @throws UserError if stacks are not hosts: a stack of this name would make the program's every host once more
  */
 export async function openStack(
   layout: Layout,

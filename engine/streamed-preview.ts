@@ -49,7 +49,7 @@ export async function streamPreview(
   return { changeSummary };
 }
 
-/** @returns undefined for what is no event: the last line of an engine that was stopped while it wrote */
+/** @returns undefined for a line that is not an event: the last line of an engine that was stopped while it wrote */
 function eventOf(line: string): EngineEvent | undefined {
   if (!line.startsWith("{")) return undefined;
   try {

@@ -9,7 +9,7 @@ interface Sample {
   elsewhere: PortSeen;
 }
 
-/** Looks at the server's port all the time from two addresses, independently of what the installation says of itself. */
+/** Probes the server's port continuously from two addresses, independently of what the installation reports. */
 export class PortObserver {
   readonly #samples: Sample[] = [];
   readonly #stop = new AbortController();

@@ -25,7 +25,7 @@ export interface Demo {
   close: () => Promise<void>;
 }
 
-/** Where the demo's operator connects from, and somebody else. */
+/** Source addresses of the demo's operator and of a stranger. */
 export const demoAddresses = { admin: "127.0.0.1", elsewhere: "127.9.9.9" };
 
 const host = "clawdbot-fleet-host";

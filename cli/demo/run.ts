@@ -20,7 +20,7 @@ export interface DemoResult {
   ok: boolean;
   stack: string;
   server: { name: string; ipv4: string };
-  /** TCP/22's stand-in as seen by connecting from the admin's address; `afterInstall` is looked at in every run. */
+  /** TCP/22's stand-in as seen by connecting from the admin's address; `afterInstall` is probed in every run. */
   ssh: { beforeInstall: string; duringInstall: string; afterInstall: string };
   /** During the installation, from an address outside the admin CIDRs. */
   sshFromElsewhere: string;
@@ -33,7 +33,7 @@ export interface DemoResult {
   stateBytes: number;
 }
 
-/** Runs `clawdlets up` on the demo's project, and looks at its port from outside the whole time. */
+/** Runs `clawdlets up` on the demo's project, and probes its port from outside the whole time. */
 export async function runDemo(demo: Demo, progress: Progress): Promise<DemoResult> {
   const { layout, host } = demo;
   const before = (await demo.report()).requests;

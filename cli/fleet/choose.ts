@@ -19,7 +19,7 @@ export interface Chosen {
  * The hosts of a run over many, checked before anything is begun.
  * @param known the hosts that a name or `--all` may mean
  * @returns undefined where one host is meant, or none named: the command does as it always did
- * @throws UserError (usage) when none is meant, a name is none, or the ways of naming are mixed
+ * @throws UserError (usage) if no host is named, a name is invalid, or the options are mixed
  */
 export function chooseFleet(
   layout: Layout,
@@ -37,7 +37,7 @@ export function chooseFleet(
   const names = host === undefined ? undefined : namesIn("--host", host);
   if (!all && tag === undefined && (names === undefined || names.length < 2)) {
     const left = fleetOnly(options);
-    if (left.length > 0) throw usage(`${left.join(", ")} are for many hosts: say --all, --tag or --host A,B.`);
+    if (left.length > 0) throw usage(`${left.join(", ")} are for many hosts: pass --all, --tag or --host A,B.`);
     return undefined;
   }
   for (const name of names ?? []) {
@@ -60,13 +60,13 @@ export function askedAgain({ former }: Chosen, asked: Readonly<Record<string, un
   if (!other) return former.asked;
   const before = former.asked[other[0]];
   throw usage(
-    `--resume goes on as the last run began, ${before === undefined ? `without --${other[0]}` : `with --${other[0]} ${before}`}. Leave --${other[0]} out, or name the hosts anew.`,
+    `--resume continues the last run, which was started ${before === undefined ? `without --${other[0]}` : `with --${other[0]} ${before}`}. Omit --${other[0]}, or name the hosts again.`,
   );
 }
 
 function checkedCanary(canary: string | undefined, hosts: readonly string[]): string | undefined {
   if (canary === undefined || hosts.includes(canary)) return canary;
-  throw usage(`--canary: "${canary}" is none of the hosts that are meant${didYouMean(canary, hosts)}${list(hosts)}.`);
+  throw usage(`--canary: "${canary}" is not one of the chosen hosts${didYouMean(canary, hosts)}${list(hosts)}.`);
 }
 
 /** Those that did not end well. A canary that did is not run again; one that did not goes first again. */

@@ -43,7 +43,7 @@ export async function runFleetCommand<R>(command: FleetCommand<R>): Promise<void
   const { hosts, canary, former } = chosen;
   const say = resultLines(options.json);
   if (hosts.length === 0) {
-    say(`${command.command}: nothing is left of the last run; every host ended well`);
+    say(`${command.command}: nothing to resume; every host of the last run succeeded`);
     if (options.json) printJson({ ok: true, hosts: [], seconds: 0 });
     return;
   }
@@ -53,9 +53,9 @@ export async function runFleetCommand<R>(command: FleetCommand<R>): Promise<void
   const write = (text: string) => void process.stderr.write(text);
   const view = isTerminal ? tableView(hosts, process.stderr) : plainView(hosts, write, secondsSoFar);
   const signal = stopSignal();
-  // Each engine at work listens for Ctrl-C by itself.
+  // Each running engine adds its own listener for Ctrl-C.
   process.setMaxListeners(0);
-  signal.addEventListener("abort", () => view.note("stopping: no further host is begun; those at work end in order"));
+  signal.addEventListener("abort", () => view.note("stopping: no more hosts are started; running ones finish cleanly"));
   const states = former?.hosts ?? Object.fromEntries(hosts.map((host) => [host, "waiting" as const]));
   const record = new FleetRecord(layout, {
     command: command.command,
@@ -68,7 +68,7 @@ export async function runFleetCommand<R>(command: FleetCommand<R>): Promise<void
     writing.catch((error: unknown) => {
       const known = asUserError(error);
       if (!known || !isBegun) throw error;
-      view.note(`--resume will not know of this run. ${known.message}`);
+      view.note(`--resume cannot continue this run. ${known.message}`);
     });
   let outcomes: Outcome<R>[];
   try {

@@ -31,11 +31,11 @@ export function summaryLines(
     stopped.length > 0 && `${stopped.length} stopped`,
     left.length > 0 && `${left.length} not started`,
     `${ok.length} ok`,
-    before > 0 && `${before} ended well before and were not looked at again`,
+    before > 0 && `${before} succeeded before and were skipped`,
   ].filter((text) => typeof text === "string");
   lines.push(`${command}: ${counts.join(", ")}; ${secondsText(seconds)}`);
   if (failed.length + stopped.length + left.length > 0) {
-    lines.push(`Once it is mended, the rest: clawdlets ${command} --resume`);
+    lines.push(`Fix it, then continue: clawdlets ${command} --resume`);
   }
   return lines;
 }

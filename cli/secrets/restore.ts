@@ -17,7 +17,7 @@ interface Options {
   json?: boolean;
 }
 
-/** `clawdlets secrets restore`: what git or somebody deleted from `.clawdlets`. */
+/** `clawdlets secrets restore`: restores deleted files of `.clawdlets`. */
 export function restoreCommand(): Command {
   return new Command("restore")
     .argument("[paths...]", "restore only these files or folders of .clawdlets")

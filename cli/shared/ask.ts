@@ -7,7 +7,7 @@ import { type RequiredSecret, valueProblem } from "../../core/project/secrets/pl
 import { hashPassword, minPasswordLength } from "../../core/tasks/secrets/password.ts";
 import { noteStop } from "../../engine/signals.ts";
 
-/** Whether there is somebody to ask. Prompts go to standard error, so that standard output stays for results. */
+/** Whether there is a terminal to ask on. Prompts go to standard error, so that standard output stays for results. */
 export function canAsk(): boolean {
   return process.stdin.isTTY === true && process.stderr.isTTY === true;
 }
@@ -84,7 +84,7 @@ export async function askSecret(secret: RequiredSecret): Promise<string> {
   return hashPassword(value);
 }
 
-/** A password, or a hash of one; something that begins like a hash and is none would be hashed once more. */
+/** A password, or a hash of one; a malformed hash would otherwise be hashed again. */
 function passwordProblem(secret: RequiredSecret, typed: string): string | undefined {
   if (/^\$\w+\$/.test(typed)) return valueProblem(secret, typed);
   return typed.length < minPasswordLength

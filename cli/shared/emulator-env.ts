@@ -37,7 +37,7 @@ export async function pointAt(file: string, reached: Reached): Promise<void> {
   await writePrivateFile(resolve(file), `${lines.join("\n")}\n`);
 }
 
-const note = "# Points at the emulator; written anew at each start.";
+const note = "# Points at the emulator; rewritten at each start.";
 
 /** @throws UserError where the file has a token and names no emulator that it is for */
 export function refuseRealAccount(file: string): void {

@@ -39,7 +39,7 @@ export async function report(error: unknown): Promise<number> {
   return code;
 }
 
-/** Settings, keys and tokens that are missing may be in the copy: whatever was refused for want of them, this is the way back. */
+/** Settings, keys and tokens that are missing may be in the copy: if they are, this is how to restore them. */
 async function lostHere(): Promise<RefusalProblem | undefined> {
   try {
     // Only now: help and version read no project.
@@ -60,8 +60,8 @@ async function lostHere(): Promise<RefusalProblem | undefined> {
 }
 
 /**
- * The exit code at the end of a command. Whoever stopped it gets the shell's code for that signal, whatever the stop led to; only
- * an open port says more.
+ * The exit code at the end of a command. After a signal it is the shell's code for that signal, whatever the stop led to, unless a port
+ * is open.
  */
 export function endOf(exitCode: string | number | undefined | null): number {
   const code = Number(exitCode ?? exitCodes.ok);

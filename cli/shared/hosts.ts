@@ -9,8 +9,8 @@ import { chooseFrom } from "./choose.ts";
 export const allOption = ["--all", "every host with a stack file or a local state"] as const;
 
 /**
- * Hosts that have a stack file or a state here, by their names alone: no file of theirs is opened. In a program of a team's own a
- * stack is no host, and its state says nothing of their names.
+ * Hosts that have a stack file or a state here, by their names alone: no file of theirs is opened. In a team's own program,
+ * stacks are not hosts, so their state does not contain host names.
  */
 export const knownHosts = (layout: Layout): string[] => {
   const states = readProjectFile(layout).stacksAreHosts ? listStates(layout) : [];
@@ -18,8 +18,8 @@ export const knownHosts = (layout: Layout): string[] => {
 };
 
 /**
- * The hosts a command is for, by their names alone: no file is opened, so that a broken one stands in nobody's way.
- * @throws UserError (usage) when none is meant, or a name is none
+ * The hosts a command is for, by their names alone: no file is opened, so that a broken one does not get in the way.
+ * @throws UserError (usage) if no host is named, or a name is invalid
  */
 export function chooseHosts(layout: Layout, { host, all }: { host?: string; all?: boolean }): string[] {
   const known = knownHosts(layout);

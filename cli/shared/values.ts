@@ -19,7 +19,7 @@ const tokens = z.record(z.string(), z.string());
 
 /**
  * Secrets in plain text by name, from a file or, as `-`, from standard input.
- * @throws UserError (usage) when it is no JSON of that shape. What stands in it is never quoted.
+ * @throws UserError (usage) if it is not JSON of that shape. Its contents are never quoted.
  */
 export async function readValues(source: string): Promise<Record<string, string>> {
   const refuse = (why: string) =>
@@ -34,11 +34,11 @@ export async function readValues(source: string): Promise<Record<string, string>
   return valuesOf(content, source);
 }
 
-/** @throws SettingsError that names each key whose value is no text */
+/** @throws SettingsError that names each key whose value is not a string */
 export function valuesOf(content: unknown, source: string): Record<string, string> {
   const parsed = shape.safeParse(content);
   if (!parsed.success) {
-    throw new UserError(`--from-json ${source}: it is no object. ${allowed}`, { exitCode: exitCodes.usage });
+    throw new UserError(`--from-json ${source}: it is not an object. ${allowed}`, { exitCode: exitCodes.usage });
   }
   const values: Record<string, string> = {};
   const wrong: string[] = [];
@@ -50,6 +50,6 @@ export function valuesOf(content: unknown, source: string): Record<string, strin
   }
   if (wrong.length === 0) return values;
   throw new SettingsError(
-    wrong.map((setting) => ({ where: "--from-json", setting, message: 'has to be text, as in {"name": "value"}.' })),
+    wrong.map((setting) => ({ where: "--from-json", setting, message: 'must be a string, as in {"name": "value"}.' })),
   );
 }

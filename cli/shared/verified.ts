@@ -13,7 +13,7 @@ export function showVerified(
   const colour = ok ? pc.green : answer === "open" ? pc.red : pc.yellow;
   const head = colour(answerInWords(answer, ok));
   const what = seen && ok ? `: ${inOneLine(seen)} (expected by the ${expectedFrom})` : "";
-  say(what, `${host}: ${seen === undefined && ok ? "nothing to look at" : head}`);
+  say(what, `${host}: ${seen === undefined && ok ? "nothing to check" : head}`);
   for (const text of wrong) say(`  ${answer === "unknown" ? "unknown " : "wrong   "} ${text}`);
   for (const text of warnings) say(`  warning  ${text}`);
 }
@@ -21,14 +21,14 @@ export function showVerified(
 /** The same in one line, for where many hosts are listed. */
 export function verdictOf({ ok, answer, seen, expectedFrom, warnings }: Verified): string {
   if (!ok) return answerInWords(answer, ok);
-  if (seen === undefined) return "nothing to look at";
+  if (seen === undefined) return "nothing to check";
   const warned = warnings.length > 0 ? `; ${warnings.join("; ")}` : "";
   return `locked down: ${inOneLine(seen)} (expected by the ${expectedFrom})${warned}`;
 }
 
 /**
- * The stack proves a lockdown when its declaration has changed. What was mended without such a change, as a rule that somebody had
- * added in the console, is looked at here. Two requests, and only when something was updated.
+ * Verifies the host after an update. The stack itself proves a lockdown only when its declaration has changed, not when it removed a
+ * rule that was added in the console (drift). Two requests, and only if something was updated.
  * @throws UserError with what is not as declared
  */
 export async function proveMended(
@@ -40,6 +40,6 @@ export async function proveMended(
   if ((changes["update"] ?? 0) + (changes["replace"] ?? 0) === 0) return;
   const signal = new AbortController().signal;
   const { ok, wrong, exitCode } = await verifyHost({ layout, host, environment: process.env, signal });
-  if (!ok) throw new UserError(`${host}: not as declared after the update.`, { exitCode, details: wrong });
-  tell(`${host}: seen as declared after the update`);
+  if (!ok) throw new UserError(`${host}: the host is not as declared after the update.`, { exitCode, details: wrong });
+  tell(`${host}: verified after the update`);
 }

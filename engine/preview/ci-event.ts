@@ -10,7 +10,7 @@ interface CiSystem {
   name: string;
   isHere: (environment: Environment) => boolean;
   event: string;
-  /** Started by somebody who may write to the repository, on what it holds. */
+  /** Started by someone with write access to the repository, on its own contents. */
   allowed: readonly string[];
   /** Allowed only from a branch of the same repository. */
   fromBranch: { event: string; isOwn: (environment: Environment) => boolean };
@@ -40,7 +40,7 @@ const gitlab: CiSystem = {
 const systems = [github, gitlab];
 
 /**
- * Refuses to run the checkout's program with credentials unless this is no CI job, or a job that was started by an event on the
+ * Refuses to run the checkout's program with credentials unless this is not a CI job, or a job that was started by an event on the
  * list. A list of bad events would have to be complete: `issue_comment` and `repository_dispatch` hand out credentials, too.
  * @throws UserError with the event and what is allowed
  */

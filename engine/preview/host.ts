@@ -140,7 +140,7 @@ function textAt(file: string): string | undefined {
 
 export function programProblem(file: string, message: string): LocatedProblem {
   const all = message.split("\n");
-  // A stack, and the fields of an error object, are of no use to whoever mends a setting.
+  // Strip the stack trace and the fields of an error object: they do not help to fix a setting.
   const end = all.findIndex((line) => /^\s*(at |__pulumi)/.test(line));
   const lines = end < 0 ? all : all.slice(0, end);
   return { where: file, line: 1, setting: "(the engine)", message: shown(lines.slice(0, 12).join(" ")) };

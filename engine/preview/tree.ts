@@ -58,7 +58,7 @@ export async function copyTree(root: string, into: string): Promise<void> {
   linkPackages(root, into);
 }
 
-/** What is read or written in a copy by its name: behind a link it would be somebody else's file. */
+/** What is read or written in a copy by its name: a symlink could point to a file outside. */
 const byName = ["Pulumi.yaml", "package.json", "stacks", "clawdlets-policy.json", "node_modules"];
 
 /** @param tree whose copy it is, for the messages */
@@ -93,7 +93,7 @@ export async function exportRevision(root: string, revision: string, into: strin
   const found = await runGit(root, asked);
   if (found.exitCode !== 0) {
     throw new UserError(
-      `--base ${revision} is no revision of ${root}. In CI, fetch it first (actions/checkout: fetch-depth: 0), or give a branch, tag or commit that "git log" knows.`,
+      `--base ${revision} is not a revision of ${root}. In CI, fetch it first (actions/checkout: fetch-depth: 0), or give a branch, tag or commit that "git log" knows.`,
       { exitCode: exitCodes.usage },
     );
   }

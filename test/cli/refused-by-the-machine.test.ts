@@ -72,7 +72,7 @@ describeWith({ programs: ["unshare", "mount"], root: true }, "a project that can
     expect(all[0]?.said).toMatch(
       /Cannot (write|create the folder) \/.*: no space is left there \(ENOSPC\)\. Free some/,
     );
-    expect(all[1]?.said).toContain("--resume will not know of this run");
+    expect(all[1]?.said).toContain("--resume cannot continue this run");
     expect(all[1]?.said).toMatch(/HCLOUD_TOKEN/);
   }, 200_000);
 

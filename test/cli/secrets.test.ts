@@ -195,8 +195,13 @@ describe("clawdlets secrets", () => {
 
   it.each([
     ["no JSON", "{canary-not-json", /it is not JSON\. Allowed: one object/, 2],
-    ["no object", '["canary"]', /it is no object/, 2],
-    ["a value that is no text", '{"tailscale_auth_key": {"canary": 1}}', /tailscale_auth_key: has to be text/, 3],
+    ["a list", '["canary"]', /it is not an object/, 2],
+    [
+      "a value that is not a string",
+      '{"tailscale_auth_key": {"canary": 1}}',
+      /tailscale_auth_key: must be a string/,
+      3,
+    ],
   ])(
     "refuses %s without quoting it",
     async (_, input, reason, code) => {

@@ -40,7 +40,6 @@ const remaining: readonly string[] = [
   "core/project",
   "core/tasks",
   "docs",
-  "engine",
   "test/_each-file.ts",
   "test/bench",
   "test/bin",

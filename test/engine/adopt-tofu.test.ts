@@ -302,7 +302,7 @@ describeWith({ programs: ["git", "ssh", "script"], tofu: true }, "hosts that Ope
       const { exitCode, all } = await adopt(third, ...agreed(third));
       expect([exitCode, all]).toEqual([
         1,
-        expect.stringMatching(/would change backups of third-host-server\. Have the program/),
+        expect.stringMatching(/would change backups of third-host-server\. Before you run it, declare/),
       ]);
       expect([await upstream.remote(), upstream.writes]).toEqual(before);
     },

@@ -472,7 +472,7 @@ describe("opening on purpose and closing again", () => {
     await up(demo.layout, demo.host, progress);
     expect(await seen()).toBe("refused");
     // The declaration has not changed, so the stack had nothing to prove anew.
-    expect(lines.join("\n")).toContain("seen as declared after the update");
+    expect(lines.join("\n")).toContain("verified after the update");
   }, 60_000);
 });
 

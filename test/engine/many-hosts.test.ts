@@ -64,7 +64,7 @@ describe("three hosts, one of which Hetzner refuses, under a limit for three onl
       expect(exitCode, stderr).toBe(0);
       expect(statesOf(json)).toEqual({ [refused]: "ok" });
       expect(lab.installed).toEqual({ "web-1": 1, "web-2": 1, "web-3": 1 });
-      expect(stderr).toContain("2 ended well before and were not looked at again");
+      expect(stderr).toContain("2 succeeded before and were skipped");
       expect(lab.requests - before).toBeLessThanOrEqual(60);
       expect(refusedForTheLimit(lab)).toBe(0);
       expect((await lab.run(["up", "--resume"])).stdout).toContain("nothing is left");
@@ -175,7 +175,7 @@ describe("ten hosts of which none was made", () => {
         "web-2": "stopped",
         "web-3": "not started",
       });
-      expect(stderr).toContain("stopping: no further host is begun; those at work end in order");
+      expect(stderr).toContain("stopping: no more hosts are started; running ones finish cleanly");
       expect(await openWindows()).toBe(0);
       expect(() => process.kill(-(running.pid ?? 0), 0)).toThrow(/ESRCH/);
       const { exitCode: second, stderr: said } = await lab.json(["up", "--resume"]);

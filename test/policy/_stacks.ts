@@ -163,7 +163,7 @@ export const planted: readonly { rule: string; resource: string; message: string
   {
     rule: "dangling-window",
     resource: "declared-window",
-    message: "is an installation window",
+    message: "is a permanently declared installation window",
     code: `new hcloud.Firewall("declared-window", { name: "w", labels: { ...labels("x"), "clawdlets-window": "x" }, rules: [] });`,
   },
   {

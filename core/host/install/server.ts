@@ -27,7 +27,7 @@ const passing: readonly string[] = ["initializing", "starting", "stopping", "mig
 async function steadyStatus({ hetzner, facts, settings, signal }: Installation): Promise<string> {
   const path = { id: facts.serverId };
   const look = async () => {
-    const { server } = await answerOf("look at the server", hetzner.GET("/servers/{id}", { params: { path } }));
+    const { server } = await answerOf("read the server", hetzner.GET("/servers/{id}", { params: { path } }));
     const status = server?.status ?? "unknown";
     return passing.includes(status) ? undefined : status;
   };
@@ -54,7 +54,7 @@ export async function rebuildServer(installation: Installation): Promise<void> {
     throw new SettingsError([{ where, setting: "one-time keys", message }]);
   }
   const path = { id: facts.serverId };
-  const { server } = await answerOf("look at the server", hetzner.GET("/servers/{id}", { params: { path } }));
+  const { server } = await answerOf("read the server", hetzner.GET("/servers/{id}", { params: { path } }));
   const isProtected = server?.protection.rebuild === true;
   if (isProtected) await protect(hetzner, facts.serverId, false);
   try {

@@ -42,7 +42,7 @@ export async function lookAtFirewalls(hetzner: Hetzner, look: Look): Promise<Fir
   const { expected } = look;
   const path = { id: expected.serverId };
   const [{ server }, firewalls] = await Promise.all([
-    answerOf("look at the server", hetzner.GET("/servers/{id}", { params: { path } })),
+    answerOf("read the server", hetzner.GET("/servers/{id}", { params: { path } })),
     allFirewalls(hetzner, "list the firewalls"),
   ]);
   const bindings = server?.public_net.firewalls ?? [];

@@ -140,7 +140,7 @@ async function serversOf(hetzner: Hetzner, { host, serverId }: Closing, ofWindow
 async function serverWith(hetzner: Hetzner, id: number): Promise<Server | undefined> {
   try {
     const call = hetzner.GET("/servers/{id}", { params: { path: { id } } });
-    return (await answerOf("look at the server", call)).server;
+    return (await answerOf("read the server", call)).server;
   } catch (error) {
     if (error instanceof HetznerApiError && error.code === "not_found") return undefined;
     throw error;

@@ -126,7 +126,7 @@ async function lookAtServer(
 async function byId(hetzner: Hetzner, id: string | undefined) {
   if (id === undefined) return undefined;
   const path = { id: Number(id) };
-  return (await answerOf("look at the server", hetzner.GET("/servers/{id}", { params: { path } }))).server;
+  return (await answerOf("read the server", hetzner.GET("/servers/{id}", { params: { path } }))).server;
 }
 
 async function volumeGb(hetzner: Hetzner, id: number): Promise<number> {

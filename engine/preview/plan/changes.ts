@@ -84,7 +84,7 @@ function replacements(step: Step): Danger[] {
     {
       kind: "replacement",
       resource: step.name,
-      message: `would be deleted and made anew${because}, with all that is on it`,
+      message: `would be deleted and created again${because}; everything on it is lost`,
     },
   ];
 }

@@ -66,7 +66,7 @@ function providerOf(
   return resource;
 }
 
-/** Hetzner's ids are numbers, and whoever turns one into a number gets one. Far above those of living servers. */
+/** Hetzner's ids are numbers, so programs may convert them to numbers. Far above those of living servers. */
 function idOf({ urn, type }: Step): string {
   const digest = createHash("sha256").update(urn).digest();
   return type.startsWith("hcloud:")

@@ -31,7 +31,7 @@ export interface PreviewReport {
   comparedWith: string;
   verdict: Verdict;
   hosts: HostReport[];
-  /** Files that are no single host's. */
+  /** Files that affect more than one host. */
   differences: Difference[];
   /** Of the run as a whole. */
   notes: string[];

@@ -36,7 +36,7 @@ export function stacksIn(layout: Layout): string[] {
 
 const stackNameOf = (file: string) => /^Pulumi\.(.+)\.(?:ya?ml|json)$/.exec(file)?.[1];
 
-/** Checks every stack by itself and against the others. Reads public facts only; nothing is run, and no key is needed. */
+/** Checks every stack on its own and against the others. Reads public facts only; nothing is run, and no key is needed. */
 export function checkStacks(layout: Layout, hosts: readonly string[]): CheckedStack[] {
   const checked = stacksIn(layout).map((host) => checkOne(layout, host));
   for (const stack of checked) stack.problems.push(...doubles(layout, stack, checked));
@@ -90,7 +90,7 @@ function tokensIn(text: string, file: string): (Problem & { line: number })[] {
 function recipientProblems(layout: Layout, host: string, value: StackConfig): Problem[] {
   if (!existsSync(layout.dir)) return [];
   const local = readLocal(layout, host, {}, value, { token: false });
-  // What is wrong with the local half itself is no matter of the repository's.
+  // What is wrong with the local half itself does not concern the repository.
   if (!local.value) return [];
   const files = hostLayoutOf(layout, host);
   const required = readSecretSources(layout, files, local.value, requiredSecrets(value)).local;

@@ -118,7 +118,7 @@ describe("clawdlets preview --ci, in a clone without .clawdlets, token, passphra
       {
         kind: "replacement",
         resource: "web-1-server",
-        message: expect.stringMatching(/would be deleted and made anew \(.*location.* changed\)/),
+        message: expect.stringMatching(/would be deleted and created again \(.*location.* changed\)/),
       },
       { kind: "replacement", resource: "web-1-install", message: expect.stringContaining("WIPES THE DISK") },
     ]);

@@ -120,7 +120,7 @@ describe("an input that is wrong is refused at once, with its path", () => {
 
   it("and a server whose IPv4 was removed is said to have none", () => {
     const refused = shapes.ipv4.safeParse("").error?.issues[0]?.message;
-    expect(refused).toMatch(/has no public IPv4 address any more.*Assign one in the Hetzner console/);
+    expect(refused).toMatch(/no longer has a public IPv4 address.*Assign one in the Hetzner console/);
   });
 });
 

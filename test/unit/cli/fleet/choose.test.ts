@@ -41,7 +41,7 @@ describe("the hosts of a run over many", () => {
     ["a name that is none", { host: "web-1,Web" }, /"Web" is not a host name; allowed/],
     ["an empty name", { host: "web-1," }, /"" is not a host name/],
     ["a tag that nobody has", { tag: "eu,uk" }, /no host has "uk" \(did you mean "eu"\?\); there are canary, eu/],
-    ["a canary that is not meant", { tag: "eu", canary: "web-3" }, /--canary: "web-3" is none of the hosts/],
+    ["a canary that is not meant", { tag: "eu", canary: "web-3" }, /--canary: "web-3" is not one of the chosen hosts/],
     ["options for many with one host", { host: "web-1", parallel: 2 }, /--parallel are for many hosts/],
     ["a canary alone", { canary: "web-1" }, /--canary are for many hosts/],
     ["--resume before any run", { resume: true }, /knows of no run of "up"/],
@@ -90,7 +90,9 @@ describe("--resume", () => {
     const chosen = chooseFleet(await afterARun(), "up", { resume: true });
     if (!chosen) throw new Error("nothing chosen");
     expect(askedAgain(chosen, {})).toEqual({ rev: "a".repeat(40) });
-    expect(() => askedAgain(chosen, { rev: "b".repeat(40) })).toThrow(/goes on as the last run began, with --rev aaaa/);
+    expect(() => askedAgain(chosen, { rev: "b".repeat(40) })).toThrow(
+      /continues the last run, which was started with --rev aaaa/,
+    );
     expect(() => askedAgain(chosen, { ref: "main" })).toThrow(/without --ref/);
   });
 });

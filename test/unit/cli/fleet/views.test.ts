@@ -32,7 +32,7 @@ it("plain lines have the time, the host in a column, and no control characters o
   view.told("web-1", "web-1: waiting 12 s for Hetzner's request limit (3600 an hour for the whole project)");
   view.told("web-12", "creating Server web-12-server\u001b[2J\nsecond line");
   now = 100;
-  view.note("stopping: no further host is begun; those at work end in order");
+  view.note("stopping: no more hosts are started; running ones finish cleanly");
   view.ended(failed);
   view.ended(left);
   view.ended(outcome("web-1"));
@@ -42,7 +42,7 @@ it("plain lines have the time, the host in a column, and no control characters o
       "    7.4s  web-1   waiting 12 s for Hetzner's request limit (3600 an hour for the whole project)",
       "    7.4s  web-12  creating Server web-12-server�[2J",
       "    7.4s  web-12  second line",
-      "  100.0s          stopping: no further host is begun; those at work end in order",
+      "  100.0s          stopping: no more hosts are started; running ones finish cleanly",
       "  100.0s  web-12  FAILED after 4.0 s: up failed",
       "  100.0s  web-1   ok after 31.9 s: done: 12 created",
       "",
@@ -60,8 +60,8 @@ it("the summary has failures first with their reasons, and the command for the r
     "         cancelled",
     "left     web-3: web-12 failed before (--fail-fast)",
     "ok       web-1, web-2: done: 12 created",
-    "up: 1 failed, 1 stopped, 1 not started, 2 ok, 5 ended well before and were not looked at again; 61.3 s",
-    "Once it is mended, the rest: clawdlets up --resume",
+    "up: 1 failed, 1 stopped, 1 not started, 2 ok, 5 succeeded before and were skipped; 61.3 s",
+    "Fix it, then continue: clawdlets up --resume",
   ]);
 });
 
