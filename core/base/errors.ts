@@ -8,7 +8,7 @@ export class UserError extends Error {
   override readonly name: string = "UserError";
   readonly exitCode: ExitCode;
   readonly details: readonly string[];
-  /** What was already told before it was thrown, a line each, for whoever shows the error somewhere else. */
+  /** What was already told before it was thrown, one per line, for showing the error elsewhere. */
   readonly reasons: readonly string[];
 
   constructor(
@@ -35,7 +35,7 @@ export interface Problem {
   message: string;
 }
 
-/** All settings problems of a run at once, so that nobody mends them one run at a time. */
+/** All settings problems of a run at once, so that they can be fixed in one go. */
 export class SettingsError extends UserError {
   override readonly name = "SettingsError";
   readonly problems: readonly Problem[];

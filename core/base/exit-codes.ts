@@ -13,23 +13,23 @@ export const exitCodes = {
   settings: 3,
   /** The Pulumi engine or one of its plugins is missing and could not be set up. */
   engine: 4,
-  /** Another process works on this host. */
+  /** Another process is working on this host. */
   busy: 5,
   /** Hetzner's API refused or could not be reached. */
   api: 6,
-  /** The installation did not end with the host that was asked for. */
+  /** The installation failed. */
   install: 7,
-  /** A port that has to be closed is open, or was not seen to close. */
+  /** A port that must be closed is open, or could not be proven closed. */
   open: 8,
-  /** A change of a running host was taken back: it runs the system that it ran before. */
+  /** A change of a running host was rolled back: it runs the system that it ran before. */
   returned: 9,
   /** `preview --ci`: something would change, nothing of it dangerous. */
   changes: 10,
   /** `preview --ci`: a replacement, an opening, a destruction, or a refusal of the policy. */
   dangerous: 11,
-  /** A change was begun, and the host could not be seen afterwards: it runs the former or the wanted system. */
+  /** Lost contact after a change was started: the host runs the former or the new system. */
   unseen: 12,
-  /** Whether a host is locked down could not be found out: no token, no answer from Hetzner or the tailnet, a server that is off. */
+  /** Cannot tell whether a host is locked down: no token, no answer from Hetzner or the tailnet, a server that is off. */
   unknown: 13,
 } as const;
 

@@ -12,7 +12,7 @@ const fieldCounts: Readonly<Record<string, number>> = {
   "sk-ecdsa-sha2-nistp256@openssh.com": 4,
 };
 
-/** True when `blob`, in base64, really is a public key of `type`: a key that lost a character in copying is none. */
+/** True when `blob`, in base64, really is a public key of `type`: a key that lost a character in copying is not valid. */
 export function isPublicKey(type: string, blob: string): boolean {
   const bytes = Buffer.from(blob, "base64");
   if (!Object.hasOwn(fieldCounts, type) || bytes.toString("base64") !== blob) return false;

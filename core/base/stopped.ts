@@ -4,7 +4,7 @@ const stopCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 export type StopSignal = keyof typeof stopCodes;
 export type StopCode = (typeof stopCodes)[StopSignal];
 
-/** Somebody asked us to stop: Ctrl-C, SIGTERM, or a terminal that was closed. */
+/** A request to stop: Ctrl-C, SIGTERM, or a terminal that was closed. */
 export class Stopped extends Error {
   override readonly name = "AbortError";
   readonly exitCode: StopCode;

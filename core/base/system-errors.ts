@@ -73,7 +73,7 @@ export function atPath(error: unknown, path: string): unknown {
   return isSystemError(error) ? Object.assign(error, { path, dest: undefined }) : error;
 }
 
-/** Throws the error of a child that could not be started, e.g. for want of file descriptors: it has no answer to judge. */
+/** Throws the error of a child that could not be started, e.g. because of too many open files (EMFILE): there is no result to check. */
 export function throwUnlessStarted(error: unknown): void {
   if (isSystemError(error) && error.syscall.startsWith("spawn") && error.code !== "ENOENT") throw error;
 }

@@ -3,7 +3,7 @@ import { quoted } from "../wording.ts";
 
 export const hetznerEndpoint = "https://api.hetzner.cloud/v1";
 
-/** Whoever is asked gets the token: http is refused for every other machine, where anybody on the way could read it. */
+/** The server at this address receives the token: http is refused for every other machine, where anybody on the way could read it. */
 export function endpointProblem(endpoint: string): string | undefined {
   const credentials = credentialProblem(endpoint);
   if (credentials !== undefined) return `${credentials}. Remove it to use ${hetznerEndpoint}.`;

@@ -37,7 +37,7 @@ export async function git(folder: string, ...args: string[]): Promise<string | u
   return exitCode === 0 ? stdout.trim() : undefined;
 }
 
-/** The same safety for a program that runs git by itself, such as gitleaks. */
+/** The same safety for a program that runs git on its own, such as gitleaks. */
 export async function gitEnvironment(folder: string): Promise<Record<string, string>> {
   const settings = [...harmless, ...(await neutral(folder))];
   return { ...withSettings(cleanEnvironment(), settings), GIT_ALLOW_PROTOCOL: "" };

@@ -63,7 +63,7 @@ function hint(json: string): string {
   return /\}\\n\s*$/.test(json) ? " Remove the two characters \\n at its end, which an older clawdlets wrote." : "";
 }
 
-/** Enough to mend at once; a file with more is broken as a whole. */
+/** Enough to fix at once; a file with more is broken as a whole. */
 const maxDuplicates = 10;
 
 /** Paths of the keys that stand twice in one object of `json`, which is JSON. Without recursion: it may be deep. */
