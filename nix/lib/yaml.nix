@@ -1,50 +1,104 @@
-# Reads the YAML of a stack file, as core/project/settings/stack-file.ts and Pulumi write it: mappings, lists of scalars and of mappings,
-# and flow collections on one line. Nix has no YAML parser, and building one first would need import-from-derivation. Anything beyond
-# this subset is refused with its line, never guessed: test/nix/yaml.test.ts compares it with the yaml library.
+# Reads the YAML of a stack file, as core/project/settings/stack-yaml.ts accepts it and Pulumi writes it: mappings and lists in block style,
+# literal blocks after "|", and flow collections on one line. Nix has no YAML parser, and building one first would need
+# import-from-derivation. Anything beyond this subset is refused with its line, never guessed; stack-yaml.ts refuses it first.
+# test/nix/yaml.test.ts compares both with the yaml library.
 #
-# where: the file's name, for the messages · content: its text. Returns attribute sets, lists, strings, integers, booleans, null.
+# where: the file's name, for the messages · content: its text. Returns attribute sets, lists, strings, numbers, booleans, null.
 where: content:
 let
   text = import ./text.nix;
   inherit (builtins)
+    concatStringsSep
     elemAt
+    filter
+    genList
+    head
+    isList
+    isString
     length
     match
+    split
     stringLength
     substring
     ;
 
   refuse = number: why: throw "${where}:${toString number}: ${why}";
+  from = start: string: substring start (stringLength string) string;
+  isBlank = line: match " *" line != null;
+
+  # Every line as it stands there; what follows the last end of a line is none.
+  raw =
+    let
+      all = filter isString (split "\r?\n" content);
+      last = length all - 1;
+    in
+    genList (elemAt all) (if elemAt all last == "" then last else last + 1);
 
   # { number; indent; body; } of every line that is neither blank nor a comment.
   lines =
     let
-      all = builtins.filter builtins.isString (builtins.split "\r?\n" content);
-      numbered = builtins.genList (index: {
+      numbered = genList (index: {
         number = index + 1;
-        line = elemAt all index;
-      }) (length all);
-      wanted = builtins.filter ({ line, ... }: match "[ \t]*(#.*)?" line == null) numbered;
+        line = elemAt raw index;
+      }) (length raw);
     in
     map (
       { number, line }:
       let
         parts = match "( *)(.*)" line;
       in
-      if match ".*\t.*" line != null then
-        refuse number "a tab; write spaces."
-      else
-        {
-          inherit number;
-          indent = stringLength (elemAt parts 0);
-          body = elemAt (match "(.*[^ ]) *" (elemAt parts 1)) 0;
-        }
-    ) wanted;
+      {
+        inherit number;
+        indent = stringLength (elemAt parts 0);
+        body =
+          if match ".*\t.*" line != null then
+            refuse number "a tab; write spaces."
+          else
+            elemAt (match "(.*[^ ]) *" (elemAt parts 1)) 0;
+      }
+    ) (filter ({ line, ... }: match " *(#.*)?" line == null) numbered);
 
   count = length lines;
   at = index: elemAt lines index;
   isItem = { body, ... }: body == "-" || text.hasPrefix "- " body;
-  keyOf = { body, ... }: match "([A-Za-z0-9_./-]+(:[A-Za-z0-9_./-]+)*):( +(.*))?" body;
+
+  # { key; written; } of "key: value", written being null where nothing follows; null of anything else.
+  pairOf =
+    number: body:
+    let
+      quoted = quotedAt number body;
+      inQuotes = match " *:( +(.*))?" quoted.rest;
+      cut = split " *:( +|$)" body;
+      key = head cut;
+    in
+    if match "[\"'].*" body != null then
+      if inQuotes == null then
+        null
+      else
+        {
+          key = keyAt number quoted.value;
+          written = elemAt inQuotes 1;
+        }
+    else if length cut == 1 || match "[[{].*" body != null then
+      null
+    else
+      {
+        key = keyAt number (plainAt number key);
+        written =
+          let
+            written = elemAt (match " *:( +(.*))?" (from (stringLength key) body)) 1;
+          in
+          if written == "" then null else written;
+      };
+
+  keyAt =
+    number: key:
+    if key == "<<" then
+      refuse number "a merge (\"<<\"); write its settings out."
+    else if !(isString key) then
+      refuse number "a key that is not a text; put it in quotes."
+    else
+      key;
 
   # Each of these returns { value; next; }, next being the index of the first line that is not its own.
   block =
@@ -68,14 +122,14 @@ let
   entries =
     indent: index: line: seen:
     let
-      parts = keyOf line;
-      key = elemAt parts 0;
-      entry = valueAfter line (elemAt parts 3) index;
+      pair = pairOf line.number line.body;
+      inherit (pair) key;
+      entry = valueAfter line pair.written index;
     in
     if line.indent != indent then
-      refuse line.number "indented differently from the lines above, or a value continues here; write each value on one line."
-    else if parts == null then
-      refuse line.number "expected \"key: value\"; keys consist of a-z, A-Z, 0-9, \"_\", \".\", \"/\", \"-\" and \":\", without quotes."
+      refuse line.number "indented differently from the lines above, or the rest of a value; write each value on one line."
+    else if pair == null then
+      refuse line.number "no \"key: value\"."
     else if seen ? ${key} then
       refuse line.number "\"${key}\" stands twice."
     else
@@ -84,35 +138,42 @@ let
 
   list =
     indent: index: seen:
+    if
+      index >= count
+      || (at index).indent < indent
+      || ((at index).indent == indent && !(isItem (at index)))
+    then
+      {
+        value = seen;
+        next = index;
+      }
+    else
+      items indent index (at index) seen;
+
+  # line: as above.
+  items =
+    indent: index: line: seen:
     let
-      line = at index;
       written = match "- +(.*)" line.body;
       body = elemAt written 0;
-      # As if the mapping began at its first key.
+      # As if the list or mapping began at its first item or key.
       first = {
         inherit (line) number;
         inherit body;
         indent = line.indent + stringLength line.body - stringLength body;
       };
-      isMapping = keyOf first != null;
       item =
-        if isMapping then
+        if isItem first then
+          items first.indent index first [ ]
+        else if pairOf first.number body != null then
           entries first.indent index first { }
         else
-          {
-            value = scalar line.number body;
-            next = index + 1;
-          };
+          valueOf line body index;
     in
-    if index >= count || line.indent < indent || (line.indent == indent && !(isItem line)) then
-      {
-        value = seen;
-        next = index;
-      }
-    else if line.indent != indent then
-      refuse line.number "indented differently from the items above, or an item continues here; write each on one line."
-    else if written == null || isItem first then
-      refuse line.number "only plain values and mappings can be items of a list."
+    if line.indent != indent then
+      refuse line.number "indented differently from the items above, or the rest of one; write each on one line."
+    else if written == null then
+      refuse line.number "an item that does not begin on the line of its \"-\"."
     else
       builtins.deepSeq item.value (list indent item.next (seen ++ [ item.value ]));
 
@@ -127,10 +188,63 @@ let
     in
     if isNothing && isBelow then
       block (index + 1)
+    else if isNothing then
+      {
+        value = null;
+        next = index + 1;
+      }
+    else
+      valueOf line written index;
+
+  valueOf =
+    line: written: index:
+    if text.hasPrefix "|" written then
+      literal line written
     else
       {
-        value = if isNothing then null else scalar line.number written;
+        value = scalar line.number written;
         next = index + 1;
+      };
+
+  # The lines below "|", as they stand there.
+  literal =
+    { number, indent, ... }:
+    written:
+    let
+      marks = match "\\|([1-9]?)([-+]?)( +#.*)?" written;
+      hint = elemAt marks 0;
+      widthOf = line: stringLength (head (match "( *).*" line));
+      below = genList (index: elemAt raw (number + index)) (length raw - number);
+      texts = filter (line: !(isBlank line)) below;
+      depth = if hint == "" then widthOf (head texts) else indent + builtins.fromJSON hint;
+      isOwn = line: isBlank line || widthOf line >= depth;
+      indices = list: genList (index: index) (length list);
+      others = filter (index: !(isOwn (elemAt below index))) (indices below);
+      own = genList (elemAt below) (head (others ++ [ (length below) ]));
+      filled = filter (index: !(isBlank (elemAt own index))) (indices own);
+      size = elemAt filled (length filled - 1) + 1;
+      value = concatStringsSep "\n" (map (from depth) (genList (elemAt own) size));
+      ends = concatStringsSep "" (genList (_: "\n") (length own - size));
+    in
+    if marks == null then
+      refuse number "\"${written}\", which is not read here; allowed: |, |-, |+ and |2-."
+    else if texts == [ ] || depth <= indent || filled == [ ] then
+      refuse number "\"|\" without a text below it."
+    else if builtins.any (line: isBlank line && stringLength line > depth) own then
+      refuse number "a text with a line of spaces alone; put it in double quotes."
+    else if number + length own == length raw && match ".*\n" content == null then
+      refuse (length raw) "no end of the line."
+    else
+      {
+        value =
+          value
+          + {
+            "-" = "";
+            "" = "\n";
+            "+" = "\n" + ends;
+          }
+          .${elemAt marks 1};
+        next = length (filter (line: line.number <= number + length own) lines);
       };
 
   scalar =
@@ -141,67 +255,97 @@ let
   tokensOf =
     written:
     let
-      parts = builtins.split "(\"([^\"\\]|\\\\.)*\"|'([^']|'')*'|[][{},]| +#.*)" written;
-      tokens = map (part: if builtins.isList part then elemAt part 0 else trimmed part) parts;
+      parts = split "(\"([^\"\\]|\\\\.)*\"|'([^']|'')*'|[][{},]| +#.*)" written;
+      tokens = map (part: if isList part then head part else trimmed part) parts;
     in
-    builtins.filter (token: token != "" && match " +#.*" token == null) tokens;
+    filter (token: token != "" && match " +#.*" token == null) tokens;
   trimmed =
     part:
     let
       inner = match " *(.*[^ ]) *" part;
     in
-    if inner == null then "" else elemAt inner 0;
+    if inner == null then "" else head inner;
 
   flow =
     number: tokens:
     let
       token = index: if index < length tokens then elemAt tokens index else "";
-      closing = "\"${elemAt tokens 0}\" that is not closed on its line, or followed by something else.";
+      closing = "\"${head tokens}\" that is not closed on its line, or followed by something else.";
       end = value: next: { inherit value next; };
+      isQuoted = token: match "[\"'].*" token != null;
+      # Where a quote begins within a text is not seen in one line of tokens.
+      whole =
+        token:
+        if !(isQuoted token) && match ".*[\"'].*" token != null then
+          refuse number "a quote within a text in brackets; put the text in quotes."
+        else
+          token;
       valueAt =
         index:
         let
           here = token index;
         in
         if here == "[" then
-          if token (index + 1) == "]" then end [ ] (index + 2) else items (index + 1) [ ]
+          if token (index + 1) == "]" then end [ ] (index + 2) else itemsAt (index + 1) [ ]
         else if here == "{" then
-          if token (index + 1) == "}" then end { } (index + 2) else pairs (index + 1) { }
+          if token (index + 1) == "}" then end { } (index + 2) else pairsAt (index + 1) { }
         else if builtins.elem here [ "" "," "]" "}" ] then
           refuse number "an empty item, or ${closing}"
         else
-          end (single number here) (index + 1);
-      items =
+          end (single number (whole here)) (index + 1);
+      itemsAt =
         index: seen:
         let
           item = valueAt index;
           all = seen ++ [ item.value ];
         in
-        continued "]" item.next all (next: items next all);
-      pairs =
+        continued "]" item.next all (next: itemsAt next all);
+      # A key in quotes is a token of its own, and what follows its ":" another one.
+      pairAt =
+        index:
+        let
+          here = whole (token index);
+          after = match ": *(.*)" (token (index + 1));
+        in
+        if !(isQuoted here) then
+          {
+            pair = pairOf number here;
+            next = index + 1;
+          }
+        else
+          {
+            pair =
+              if after == null then
+                null
+              else
+                {
+                  key = keyAt number (quotedAt number here).value;
+                  written = if head after == "" then null else head after;
+                };
+            next = index + 2;
+          };
+      pairsAt =
         index: seen:
         let
-          parts = keyOf { body = token index; };
-          key = elemAt parts 0;
-          written = elemAt parts 3;
-          isEmpty = builtins.elem (token (index + 1)) [ "," "}" ];
+          inherit (pairAt index) pair next;
+          inherit (pair) key;
           entry =
-            if written != null then
-              end (single number written) (index + 1)
-            else if isEmpty then
-              end null (index + 1)
+            if pair.written != null then
+              end (single number (whole pair.written)) next
+            else if builtins.elem (token next) [ "," "}" ] then
+              end null next
             else
-              valueAt (index + 1);
+              valueAt next;
           all = seen // {
             ${key} = entry.value;
           };
         in
-        if parts == null then
-          refuse number "expected \"key: value\" in a mapping on one line, with keys without quotes."
+        if pair == null then
+          refuse number "no \"key: value\" in a mapping on one line."
         else if seen ? ${key} then
           refuse number "\"${key}\" stands twice."
         else
-          continued "}" entry.next all (next: pairs next all);
+          continued "}" entry.next all (next: pairsAt next all);
       continued =
         bracket: index: value: more:
         if token index == bracket then
@@ -210,54 +354,139 @@ let
           more (index + 1)
         else
           refuse number closing;
-      whole = valueAt 0;
+      result = valueAt 0;
     in
-    if whole.next == length tokens then whole.value else refuse number closing;
+    if result.next == length tokens then result.value else refuse number closing;
 
   single =
     number: written:
     let
-      double = match "(\"([^\"\\]|\\\\[\"\\nrt])*\")(| +#.*)" written;
-      quoted = match "'(([^']|'')*)'(| +#.*)" written;
-      cut = builtins.split " +#" written;
-      plain = elemAt cut 0;
+      quoted = quotedAt number written;
     in
-    if double != null then
-      builtins.fromJSON (elemAt double 0)
-    else if quoted != null then
-      builtins.replaceStrings [ "''" ] [ "'" ] (elemAt quoted 0)
-    else if match "[]\"'{}[,&*!|>%@`#].*|[-?:]( .*)?" plain != null then
-      refuse number "\"${substring 0 1 plain}\" starts YAML syntax that is not supported here; allowed: plain, 'quoted' and \"quoted\" values, [lists] and {mappings: of them}."
-    else if match ".*:( .*)?" plain != null then
-      refuse number "a \":\" in a value; quote the value."
+    if match "[\"'].*" written == null then
+      plainAt number (head (split " +#" written))
+    else if match "( +#.*)?" quoted.rest == null then
+      refuse number "something behind a text in quotes."
+    else
+      quoted.value;
+
+  # { value; rest; } of what begins with a quote. Not by one expression: those run out of stack in long texts.
+  quotedAt =
+    number: written:
+    let
+      mark = substring 0 1 written;
+      inner = if mark == "'" then "(''|')" else "(\\\\x..|\\\\u....|\\\\U........|\\\\.|\")";
+      parts = split inner (from 1 written);
+      ends = filter (index: elemAt parts index == [ mark ]) (genList (index: index) (length parts));
+      end = head ends;
+      between =
+        start: stop: change:
+        concatStringsSep "" (
+          genList (
+            index:
+            let
+              part = elemAt parts (start + index);
+            in
+            if isList part then change (head part) else part
+          ) (stop - start)
+        );
+      inDouble = between 0 end (escaped number);
+    in
+    if ends == [ ] then
+      refuse number "a quote that is not closed on its line."
+    else
+      {
+        value =
+          if mark == "'" then
+            between 0 end (_: "'")
+          else if end == 0 then
+            inDouble
+          else
+            (builtins.fromTOML "value = \"${inDouble}\"").value;
+        rest = between (end + 1) (length parts) (part: part);
+      };
+
+  # As TOML writes it, which Nix reads.
+  escaped =
+    number: escape:
+    let
+      others = {
+        "\\a" = "\\u0007";
+        "\\v" = "\\u000B";
+        "\\e" = "\\u001B";
+        "\\N" = "\\u0085";
+        "\\_" = "\\u00A0";
+        "\\L" = "\\u2028";
+        "\\P" = "\\u2029";
+      };
+      hex = "[0-9a-fA-F]";
+      isCharacter =
+        match "\\\\x${hex}{2}|\\\\u([0-9a-cefA-CEF]${hex}|[dD][0-7])${hex}{2}|\\\\U00(0[1-9a-fA-F]|10)${hex}{4}" escape
+        != null;
+    in
+    if others ? ${escape} then
+      others.${escape}
+    else if match "\\\\[\"\\bfnrt]" escape != null then
+      escape
+    else if !isCharacter || match "\\\\[xu]0+" escape != null then
+      refuse number "\"${escape}\" in a text, which is not read here; write the character."
+    else if text.hasPrefix "\\x" escape then
+      "\\u00${from 2 escape}"
+    else
+      escape;
+
+  plainAt =
+    number: plain:
+    if match "[]\"'{}[,&*!|>%@`#].*|[-?:]( .*)?|" plain != null then
+      refuse number "\"${substring 0 1 plain}\" begins something of YAML that is not read here; allowed: plain, 'quoted' and \"quoted\" values, [lists] and {mappings: of them}, and texts below |."
+    else if match ".*(:( .*)?| #.*)" plain != null then
+      refuse number "\":\" or \"#\" within a value; put the value in quotes."
     else
       typed number plain;
 
-  # As in the core schema of YAML 1.2, except that only 0, 1, 2, … are accepted as numbers: no setting needs others.
+  # As the core schema of YAML 1.2 has it. What some programs read as another number, or as a date, is refused.
   typed =
     number: plain:
+    let
+      bare = builtins.replaceStrings [ "_" ] [ "" ] plain;
+    in
     if match "true|True|TRUE" plain != null then
       true
     else if match "false|False|FALSE" plain != null then
       false
     else if match "~|null|Null|NULL" plain != null then
       null
-    else if match "0|[1-9][0-9]{0,14}" plain != null then
+    else if
+      match "-0(\\.0*)?([eE].*)?" plain == null
+      && match "-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,20})?([eE][-+]?([0-9]{1,2}|[12][0-9]{2}))?" plain != null
+    then
       builtins.fromJSON plain
     else if
-      match "[-+]?(\\.[0-9]+|[0-9]+(\\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?\\.(inf|Inf|INF)|\\.(nan|NaN|NAN)" plain
-      != null
+      match "[-+]?(\\.[0-9]+|[0-9]+(\\.[0-9]*)?)([eE][-+]?[0-9]+)?|0x[0-9a-fA-F]+|[-+]?0[0-9bBoOX].*|[-+]0x.*|[-+]?[0-9]{16}.*|[-+]?\\.([iI][nN][fF]|[nN][aA][nN])|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*" plain != null
+      || (
+        match "[-+.0-9].*_.*" plain != null && match "[-+]?[0-9.][0-9a-fA-FxXoO.+-]*" bare != null
+      )
     then
-      refuse number "${plain} is not a number that any setting accepts; quote it if it is text."
+      refuse number "${plain}, which some programs read as another value; put it in quotes if it is text."
     else
       plain;
 
-  whole = block 0;
+  # Line ends that only some programs know, and what no program prints.
+  odd =
+    let
+      controls = builtins.fromJSON ''"[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f]"'';
+      ends = builtins.fromJSON ''"\u0085|\u2028|\u2029|\ufeff"'';
+    in
+    split "(${controls}|\r[^\n]|\r$|${ends})" content;
+
+  result = mapping 0 0 { };
 in
-if count == 0 then
+if length odd > 1 then
+  refuse (length (split "\n" (head odd)) / 2 + 1) "a character that is not written in a text; remove it."
+else if count == 0 then
   null
-else if (at 0).indent != 0 || whole.next != count then
-  refuse (at (if (at 0).indent != 0 then 0 else whole.next)).number
+else if (at 0).indent != 0 || result.next != count then
+  refuse (at (if (at 0).indent != 0 then 0 else result.next)).number
     "indented differently from the lines above."
 else
-  builtins.deepSeq whole.value whole.value
+  builtins.deepSeq result.value result.value

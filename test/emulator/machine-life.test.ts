@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import ssh2 from "ssh2";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { stringify } from "yaml";
 import { RECEIVE_SECRETS } from "../../emulator/machine/commands/secrets.ts";
 import { type Identity, newIdentity, secretFiles, tarOf } from "../nix/secrets/_sets.ts";
 import {
@@ -48,7 +49,7 @@ async function newFlake(): Promise<string> {
   const dir = join(lab.dir, "flake");
   await mkdir(join(dir, "stacks"), { recursive: true });
   const stack = { config: { "clawdlets:adminSshKeys": [keys.admin.publicKey] } };
-  await writeFile(join(dir, "stacks/Pulumi.web-1.yaml"), JSON.stringify(stack));
+  await writeFile(join(dir, "stacks/Pulumi.web-1.yaml"), stringify(stack, { lineWidth: 0 }));
   const git = (...args: string[]) =>
     execa("git", ["-C", dir, "-c", "user.name=t", "-c", "user.email=t@example.com", ...args]);
   await git("init", "-q");

@@ -27,9 +27,12 @@ function oddCharacter(text: string): Oddity | undefined {
   const directive = text.search(/^%/m);
   if (directive >= 0) return { at: directive, message: "a directive. Remove the line." };
   const lineEnd = text.search(/[\u0085\u2028\u2029]|\r(?!\n)/);
-  return lineEnd < 0
+  if (lineEnd >= 0)
+    return { at: lineEnd, message: "a character that only some programs take for the end of a line. Remove it." };
+  const unseen = text.search(/(?!^)\ufeff|(?![\t\n\r])\p{Cc}|[\ufffe\uffff]|\p{Surrogate}/u);
+  return unseen < 0
     ? undefined
-    : { at: lineEnd, message: "a character that only some programs take for the end of a line. Remove it." };
+    : { at: unseen, message: 'a control character. Remove it, or write it as "\\x1B" in quotes.' };
 }
 
 function oddNode(document: NonNullable<ParsedYaml["document"]>): Oddity | undefined {

@@ -9,6 +9,7 @@ import { hostLayoutOf, type Layout } from "../layout.ts";
 import { hostNameAllowed, hostNamePattern } from "./names.ts";
 import { projectConfigKeys, providerProblems } from "./provider-config.ts";
 import { checkStackConfig, configNamespace, type StackConfig } from "./stack-config.ts";
+import { parseStackYaml } from "./stack-yaml.ts";
 
 /** The hosts that have a stack file, sorted. */
 export function listStackFiles(layout: Layout): string[] {
@@ -65,7 +66,7 @@ export function hasSalt(layout: Layout, host: string): boolean {
   const file = hostLayoutOf(layout, host).stackFile;
   const where = relative(layout.root, file);
   const { text = "", problems } = readText(file, where);
-  const parsed = parsePlainYaml(text, where);
+  const parsed = parseStackYaml(text, where);
   const all = [...problems, ...parsed.problems];
   if (all.length > 0 || !parsed.document) throw new SettingsError(all);
   return parsed.document.get("encryptionsalt") !== undefined;
@@ -81,7 +82,7 @@ export function stackTextSettings(
   keys?: string[];
   problems: Problem[];
 } {
-  const { document, problems } = parsePlainYaml(text, where);
+  const { document, problems } = parseStackYaml(text, where);
   if (!document) return { problems };
   const config = configOf(document);
   const keys = Object.keys(config);
@@ -127,6 +128,9 @@ function projectDefaults(layout: Layout): Problem[] {
     }));
 }
 
+/** One value a line, however long it is: Nix reads no other. */
+export const writing = { lineWidth: 0, doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER } as const;
+
 /**
  * Adds public facts to a stack file and keeps everything else in it: other settings, comments, the engine's salt.
  * A value that already stands there stays, unless `overwrite` names its key.
@@ -149,14 +153,14 @@ export async function addToStackFile(
     document.setIn(path, document.createNode(value));
     changed.push(key);
   }
-  if (changed.length > 0) await writePublicFile(file, document.toString({ lineWidth: 0 }));
+  if (changed.length > 0) await writePublicFile(file, document.toString(writing));
   return changed;
 }
 
 function openForSettings(layout: Layout, host: string, file: string): Document {
   const where = relative(layout.root, file);
   const read = readText(file, where);
-  const parsed = parsePlainYaml(read.text ?? heading(host), where);
+  const parsed = parseStackYaml(read.text ?? heading(host), where);
   const document: Document | undefined = parsed.document;
   const problems = [...read.problems, ...parsed.problems];
   if (problems.length > 0 || !document) throw new SettingsError(problems);

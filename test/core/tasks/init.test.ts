@@ -86,7 +86,7 @@ describe("secrets init", () => {
     rmSync(layout.passphrase);
     const stackFile = join(layout.stacks, `Pulumi.${host}.yaml`);
     const config = readFileSync(stackFile, "utf8");
-    writeFileSync(stackFile, `${config.trimEnd().replace(/\}$/, ',"encryptionsalt":"v1:canary"}')}\n`);
+    writeFileSync(stackFile, `${config}encryptionsalt: v1:canary\n`);
     const salted = await refusal(layout, () => initHost(layout, host));
     expect(salted).toMatch(/passphrase: there is no such file, but "encryptionsalt" in stacks\/Pulumi\.web-1\.yaml/);
     writeFileSync(stackFile, config);

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { armor, Decrypter, identityToRecipient } from "age-encryption";
+import { stringify } from "yaml";
 import { type Layout, layoutOf } from "../../../../core/project/layout.ts";
 import { checkHostSecrets } from "../../../../core/project/secrets/check.ts";
 import type { Deliver } from "../../../../core/project/secrets/deliver.ts";
@@ -37,7 +38,7 @@ export function makeProject(root: string, hosts: readonly HostOfLab[]): Layout {
   writeFileSync(layout.stackJson, JSON.stringify({ schemaVersion: 3, hosts: Object.fromEntries(entries) }));
   for (const { name, bots = [], secrets = [] } of hosts) {
     const config = { "clawdlets:bots": bots, "clawdlets:secrets": secrets };
-    writeFileSync(join(layout.stacks, `Pulumi.${name}.yaml`), JSON.stringify({ config }));
+    writeFileSync(join(layout.stacks, `Pulumi.${name}.yaml`), stringify({ config }));
   }
   return layout;
 }

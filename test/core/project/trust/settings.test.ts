@@ -19,12 +19,15 @@ beforeAll(async () => {
 
 const file = "stacks/Pulumi.web-1.yaml";
 const textOf = (settings: Settings, more: Settings = {}) =>
-  stringify({
-    ...more,
-    config: Object.fromEntries(
-      Object.entries(settings).map(([name, value]) => [name.includes(":") ? name : `clawdlets:${name}`, value]),
-    ),
-  });
+  stringify(
+    {
+      ...more,
+      config: Object.fromEntries(
+        Object.entries(settings).map(([name, value]) => [name.includes(":") ? name : `clawdlets:${name}`, value]),
+      ),
+    },
+    { lineWidth: 0 },
+  );
 const changed = (before: Settings | undefined, after: Settings) =>
   changedSettings("web-1", file, before && textOf({ ...base, ...before }), textOf({ ...base, ...after }));
 const named = (before: Settings | undefined, after: Settings) =>

@@ -1,0 +1,219 @@
+import {
+  isCollection,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  type Scalar,
+  visit,
+  type YAMLMap,
+} from "yaml";
+import type { Problem } from "../../base/errors.ts";
+import { parsePlainYaml } from "../../base/text/plain-yaml.ts";
+import type { ParsedYaml } from "../../base/text/yaml-text.ts";
+import { quoted } from "../../base/wording.ts";
+
+/**
+ * Nix reads line after line by functions that call each other, and gives up some 10,000 calls deep; what is quoted within
+ * brackets is found by a regular expression, which runs out of stack in long texts.
+ */
+const limits = { lines: 2000, brackets: 10_000 };
+
+interface Unread {
+  at: number;
+  message: string;
+}
+
+/**
+ * Parses the YAML of a stack file: what Pulumi's engine and the host's half read with the same values. Nix has no reader of
+ * YAML, so nix/lib/yaml.nix reads what Pulumi and `clawdlets init` write, and what it does not read is refused here.
+ * @returns no document where something is wrong, and then one problem with line and column and how to write it
+ */
+export function parseStackYaml(text: string, where: string): ParsedYaml {
+  const parsed = parsePlainYaml(text, where);
+  const { document, placeOf } = parsed;
+  if (!document || !placeOf) return parsed;
+  const literals: Scalar[] = [];
+  const found = unreadNode(text, document, literals) ?? unreadLine(text, literals);
+  if (!found) return parsed;
+  const message = `Nix cannot read this file: ${placeOf(found.at)}: ${found.message}`;
+  return { problems: [{ where, setting: "(the whole file)", message } satisfies Problem] };
+}
+
+/** What stands outside of values; a text below "|" may hold anything. */
+function unreadLine(text: string, literals: readonly Scalar[]): Unread | undefined {
+  const below = literals.map((literal) => linesOf(text, literal));
+  let settings = 0;
+  let at = 0;
+  for (const line of text.split("\n")) {
+    const start = at;
+    at += line.length + 1;
+    while (below[0] && start >= below[0].end) below.shift();
+    if ((below[0] && start >= below[0].first) || /^ *(#.*)?\r?$/.test(line)) continue;
+    if (line.includes("\t"))
+      return { at: start + line.indexOf("\t"), message: 'a tab. Write spaces, or "\\t" in quotes.' };
+    if (/^(---|\.\.\.)(\s|$)/.test(line)) return { at: start, message: "the mark of a document. Remove the line." };
+    if (++settings > limits.lines)
+      return { at: start, message: `more than ${limits.lines} lines of settings. Shorten the file.` };
+  }
+  return undefined;
+}
+
+function unreadNode(
+  text: string,
+  document: NonNullable<ParsedYaml["document"]>,
+  literals: Scalar[],
+): Unread | undefined {
+  const { contents } = document;
+  if (text.startsWith("\ufeff")) return { at: 0, message: "a byte order mark. Save the file as UTF-8 without it." };
+  if (contents === null) return undefined;
+  if (!isMap(contents) || contents.flow)
+    return { at: startOf(contents), message: "no mapping in lines. Write config: and the settings below it." };
+  if (lineBefore(text, startOf(contents)) !== "")
+    return { at: startOf(contents), message: "indented. Write it in the first column." };
+  let found: Unread | undefined;
+  visit(document, (key, node, path) => {
+    const parent = path.at(-1);
+    if (isPair(node)) found = unreadPair(text, node as Pair<Node, Node | null>, parent as YAMLMap);
+    else if (isSeq(parent)) found = unreadItem(text, node as Node, parent.flow === true);
+    if (isCollection(node) && node.flow) found ??= unreadFlow(text, node as YAMLMap);
+    if (isScalar(node)) {
+      if (node.type === "BLOCK_LITERAL") literals.push(node);
+      const inFlow = path.some((each) => isCollection(each) && each.flow);
+      found ??= unreadScalar(text, node, inFlow, key === "key");
+    }
+    return found && visit.BREAK;
+  });
+  return found;
+}
+
+function unreadPair(text: string, { key, value }: Pair<Node, Node | null>, map: YAMLMap): Unread | undefined {
+  const at = startOf(key);
+  let colon = endOf(key);
+  while (text[colon] === " ") colon++;
+  let before = at - 1;
+  while (text[before] === " ") before--;
+  const isExplicit = map.flow ? text[before] === "?" : !/^ *(- +)*$/.test(lineBefore(text, at));
+  if (text[colon] !== ":" || isExplicit || !isOnOneLine(text, key))
+    return { at, message: "a key without its value on the same line. Write key: value." };
+  if (isScalar(key) && key.type === "PLAIN" && typeof key.value !== "string")
+    return { at, message: `${quoted(key.source)} as a key, which is no text. Put it in quotes.` };
+  if (!value || isNothing(value) || isBelow(value) || isBlank(text.slice(colon + 1, startOf(value)))) return undefined;
+  return { at: startOf(value), message: "a value that does not begin on the line of its key. Write it there." };
+}
+
+function unreadItem(text: string, item: Node, inFlow: boolean): Unread | undefined {
+  const at = startOf(item);
+  if (isNothing(item)) return { at, message: "an empty item. Write null, or remove it." };
+  if (inFlow)
+    return isMap(item) && text[at] !== "{" ? { at, message: "key: value in a list. Write {key: value}." } : undefined;
+  return /^ *(- +)+$/.test(lineBefore(text, at))
+    ? undefined
+    : { at, message: 'an item that does not begin on the line of its "-". Write it there.' };
+}
+
+function unreadFlow(text: string, flow: YAMLMap): Unread | undefined {
+  const at = startOf(flow);
+  if (!isOnOneLine(text, flow))
+    return { at, message: 'brackets over several lines. Write them on one line, or each item on a line after "- ".' };
+  const end = endOf(flow);
+  if (end - at > limits.brackets)
+    return {
+      at,
+      message: `more than ${limits.brackets} characters in brackets. Write each item on a line after "- ".`,
+    };
+  if (/,\s*.$/.test(text.slice(at, end))) return { at: end - 1, message: "a comma behind the last item. Remove it." };
+  return undefined;
+}
+
+function unreadScalar(text: string, node: Scalar, inFlow: boolean, isKey: boolean): Unread | undefined {
+  const { type, source = "", value } = node;
+  const at = startOf(node);
+  const written = text.slice(at, endOf(node));
+  if (type === "BLOCK_FOLDED")
+    return { at, message: 'a text after ">". Write it in quotes on one line, or after "|".' };
+  if (type === "BLOCK_LITERAL") return unreadLiteral(text, node);
+  if (!isOnOneLine(text, node)) return { at, message: "a value over several lines. Write it on one line." };
+  if (type === "QUOTE_DOUBLE") {
+    const odd = written.match(/\\(x..|u....|U........|.)/g)?.find((each) => !isReadEscape(each));
+    if (odd !== undefined) return { at, message: `${quoted(odd)} in a text. Write the character itself.` };
+    return undefined;
+  }
+  if (type !== "PLAIN") return undefined;
+  if (inFlow && /["']/.test(source))
+    return { at, message: "a quote within a text in brackets. Put the text in quotes." };
+  if (source !== "" && /^([\]"'{}[,&*!|>%@`#]|[-?:]( |$))|:( |$)/.test(source))
+    return { at, message: "a value that needs quotes. Put it in quotes." };
+  if (!isKey && typeof value === "number" && !isReadNumber(source))
+    return {
+      at,
+      message: `${quoted(source)}, a number that is written in another way than 5, -5, 1.5 or 1e+30. Write it so, or in quotes.`,
+    };
+  return undefined;
+}
+
+const isReadNumber = (source: string) =>
+  /^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,20})?([eE][-+]?([0-9]{1,2}|[12][0-9]{2}))?$/.test(source) &&
+  !/^-0(\.0*)?([eE].*)?$/.test(source);
+
+/** Those that Pulumi's engine writes; none for the halves of a pair of UTF-16, nor for the character 0. */
+const isReadEscape = (written: string) =>
+  /^\\(?:["\\abefnrtvN_LP]|x[\da-fA-F]{2}|u(?:[\da-ce-fA-CE-F][\da-fA-F]|[dD][0-7])[\da-fA-F]{2}|U00(?:0[1-9a-fA-F]|10)[\da-fA-F]{4})$/.test(
+    written,
+  ) && !/^\\[xu]0+$/.test(written);
+
+function unreadLiteral(text: string, node: Scalar): Unread | undefined {
+  const at = startOf(node);
+  const { header, parent, depth, lines, end } = linesOf(text, node);
+  if (!/^\|[1-9]?[-+]?( +#.*)?$/.test(header))
+    return { at, message: "a text after |. Write |, |-, |+ or |2- and the text below it." };
+  if (depth <= parent || lines.every(isBlank)) return { at, message: 'a "|" without a text below it. Write "".' };
+  if (lines.some((line) => isBlank(line) && line.length > depth))
+    return { at, message: "a text with a line of spaces alone. Put the text in double quotes." };
+  if (end === text.length && !text.endsWith("\n"))
+    return { at: text.length, message: "no end of the last line. Add it." };
+  return undefined;
+}
+
+const isBlank = (line: string) => /^ *$/.test(line);
+const widthOf = (line: string) => line.search(/[^ ]|$/);
+
+/** The lines below a "|" that belong to it, and how far the text in them is indented. */
+function linesOf(text: string, node: Scalar) {
+  const at = startOf(node);
+  const before = lineBefore(text, at);
+  const marks = /^ *(?:- +)*/.exec(before)?.[0] ?? "";
+  const parent = marks === before ? marks.lastIndexOf("-") : marks.length;
+  const first = lineEnd(text, at);
+  const header = withoutEnd(text.slice(at, first));
+  const hint = Number(/^\|([1-9])/.exec(header)?.[1] ?? 0);
+  let depth = hint > 0 ? parent + hint : undefined;
+  const lines: string[] = [];
+  let end = first;
+  while (end < text.length) {
+    const next = lineEnd(text, end);
+    const line = withoutEnd(text.slice(end, next));
+    if (!isBlank(line)) depth ??= widthOf(line);
+    if (!isBlank(line) && widthOf(line) < (depth ?? 0)) break;
+    lines.push(line);
+    end = next;
+  }
+  return { header, parent, depth: depth ?? 0, lines, first, end };
+}
+
+const withoutEnd = (line: string) => line.replace(/\r?\n$/, "");
+
+/** The offset at which the next line begins. */
+function lineEnd(text: string, at: number): number {
+  const end = text.indexOf("\n", at);
+  return end < 0 ? text.length : end + 1;
+}
+
+const isNothing = (node: Node) => isScalar(node) && node.type === "PLAIN" && node.source === "";
+const isBelow = (node: Node) => isCollection(node) && !node.flow;
+const startOf = (node: Node) => node.range?.[0] ?? 0;
+const endOf = (node: Node) => node.range?.[1] ?? 0;
+const lineBefore = (text: string, at: number) => text.slice(text.lastIndexOf("\n", at - 1) + 1, at);
+const isOnOneLine = (text: string, node: Node) => !text.slice(startOf(node), endOf(node)).includes("\n");
