@@ -25,6 +25,10 @@ rec {
     ids.first
     + text.mod (text.fromHex (builtins.substring 0 8 (builtins.hashString "sha256" bot))) ids.count;
 
+  # Where the bot's own server listens on loopback: from its number, below Linux's ports for outgoing connections (32768 and
+  # up). Two can meet; that is refused (bots.nix), and the option `port` settles it.
+  botPort = uid: 20000 + text.mod uid 12000;
+
   # A user name has at most 31 characters (nixpkgs, users-groups.nix), and "bot-" is four of them. The secret
   # discord_token_<bot> has a name of the same letters.
   isBotName = bot: builtins.match "[a-z][a-z0-9_-]{0,26}" bot != null;

@@ -15,7 +15,11 @@
   UMask = "0077";
   # All it sees of /run. It could flock any file it can open there (a read-only descriptor is enough), and mount,
   # switch-to-configuration and login wait for locks in /run, or give up.
-  TemporaryFileSystem = [ "/run:ro" ];
+  TemporaryFileSystem = [
+    "/run:ro"
+    # PrivateIPC leaves the host's /dev/shm, where two bots would meet. What is in here counts as the unit's memory.
+    "/dev/shm:mode=1777,nosuid,nodev"
+  ];
   BindReadOnlyPaths = map (path: "-${path}") [
     "/run/current-system"
     "/run/nscd"
@@ -51,7 +55,9 @@
   NoNewPrivileges = true;
   CapabilityBoundingSet = "";
   AmbientCapabilities = "";
-  RestrictSUIDSGID = true;
+  # Not RestrictSUIDSGID: it answers every openat2() with ENOSYS, since seccomp cannot read the mode there, and programs that
+  # open files safely below a folder (OpenClaw's lock) need that call. A setuid file that the unit makes gains it nothing: it
+  # runs as the unit's own user, NoNewPrivileges holds, and the folder above it is closed to others.
   RestrictNamespaces = true;
   RestrictRealtime = true;
   LockPersonality = true;
@@ -59,7 +65,8 @@
   SystemCallArchitectures = "native";
   SystemCallFilter = [
     "@system-service"
-    "~@privileged @resources"
+    # io_uring is in @system-service, and opens sockets (IORING_OP_SOCKET) past RestrictAddressFamilies.
+    "~@privileged @resources io_uring_enter io_uring_register io_uring_setup"
   ];
   SystemCallErrorNumber = "EPERM";
   # AF_UNIX: glibc asks the name service cache. AF_NETLINK: it asks which addresses the host has (getifaddrs, AI_ADDRCONFIG).

@@ -2,6 +2,7 @@
 {
   config,
   lib,
+  pkgs,
   ...
 }:
 let
@@ -14,6 +15,7 @@ let
   running = builtins.filter (name: cfg.bots.${name}.command != null) all;
   each = list: make: builtins.listToAttrs (map make list);
   uids = map (name: cfg.bots.${name}.uid) all;
+  ports = map (name: cfg.bots.${name}.port) all;
   template = name: "clawdbot-${name}.env";
 
   commandOf =
@@ -47,9 +49,12 @@ let
       after = unit.unitConfig.After;
       wants = unit.unitConfig.Wants;
       partOf = unit.unitConfig.PartOf;
+      inherit (cfg.bots.${name}) path;
       environment = unit.environment {
         inherit name;
-        inherit (cfg.bots.${name}) environment nodeExecMem;
+        inherit (cfg.bots.${name}) nodeExecMem;
+        # NixOS makes PATH of `path`; a second value ends in "conflicting definition values", which names none of our options.
+        environment = builtins.removeAttrs cfg.bots.${name}.environment [ "PATH" ];
       };
       serviceConfig = unit.serviceConfig (settingsOf name);
     };
@@ -57,7 +62,7 @@ let
 in
 {
   options.clawdlets.bots = lib.mkOption {
-    type = lib.types.attrsOf (lib.types.submodule (import ./bots/options.nix { inherit lib names; }));
+    type = lib.types.attrsOf (lib.types.submodule (import ./bots/options.nix { inherit lib names pkgs; }));
     default = { };
     example = lib.literalExpression ''{ maren = { package = pkgs.clawdbot-gateway; command = "clawdbot gateway"; }; }'';
     description = "The bots of this host, by name: a lowercase letter, then up to 26 of a-z, 0-9, \"_\" and \"-\".";
@@ -76,6 +81,16 @@ in
         message = "clawdlets.bots: two of ${builtins.concatStringsSep ", " all} have the same uid. Set clawdlets.bots.<name>.uid of the newer one, e.g. to 30900.";
       }
     ]
+    ++ [
+      {
+        assertion = text.unique ports == ports;
+        message = "clawdlets.bots: two of ${builtins.concatStringsSep ", " all} have the same port. Set clawdlets.bots.<name>.port of the newer one, e.g. to 18789.";
+      }
+    ]
+    ++ map (name: {
+      assertion = !(cfg.bots.${name}.environment ? PATH);
+      message = "clawdlets.bots.${name}.environment sets PATH. List the packages in clawdlets.bots.${name}.path instead.";
+    }) all
     ++ map (name: {
       assertion = cfg.bots.${name}.package != null || text.hasPrefix "/" cfg.bots.${name}.command;
       message = ''clawdlets.bots.${name}.command is "${cfg.bots.${name}.command}"; allowed: an absolute path, or a program of clawdlets.bots.${name}.package, which is not set.'';

@@ -36,11 +36,12 @@ let
       inherit (exception) destinations ports;
       uid = uidOf exception.user;
     }) cfg.smtp.exceptions;
+    # Its own port, and what is named besides.
     loopbackPorts = builtins.listToAttrs (
       map (name: {
         name = toString bots.${name}.uid;
-        value = cfg.loopbackPorts.${name};
-      }) (builtins.filter (name: bots ? ${name}) (builtins.attrNames cfg.loopbackPorts))
+        value = [ bots.${name}.port ] ++ (cfg.loopbackPorts.${name} or [ ]);
+      }) (builtins.attrNames bots)
     );
   };
   problems =
@@ -54,6 +55,7 @@ let
     config = proxy.config {
       inherit (cfg.proxy) port;
       inherit filterFile;
+      bots = builtins.length input.botUids;
     };
   };
   hasProxy = isAllowlist && isSound;
@@ -138,7 +140,10 @@ in
               wants = [ "network-online.target" ];
               # The paths are fixed, so restart on changed content.
               restartTriggers = builtins.attrValues files;
-              serviceConfig = egress.units.proxy { inherit (cfg.proxy) resolvers; } // {
+              serviceConfig = egress.units.proxy {
+                inherit (cfg.proxy) resolvers;
+                clients = proxy.clients (builtins.length input.botUids);
+              } // {
                 ExecStart = "${pkgs.tinyproxy}/bin/tinyproxy -d -c ${configFile}";
                 User = names.proxyUser;
                 Group = names.proxyUser;

@@ -153,6 +153,26 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     expect(config.networking.nftables.flushRuleset).toBe(false);
   });
 
+  it("give a bot its tools and a port of its own", async () => {
+    const { config } = await host(enough, '{ clawdlets.bots.maren = { command = "/bin/maren"; uid = 31007; }; }');
+    expect(config.clawdlets.bots.maren.port).toBe(27007);
+    expect(config.systemd.services["clawdbot-maren"].path).toEqual(
+      expect.arrayContaining([expect.stringContaining("git")]),
+    );
+  });
+
+  it.each([
+    [
+      "PATH in a bot's environment",
+      'maren.environment.PATH = "/bin";',
+      "List the packages in clawdlets.bots.maren.path",
+    ],
+    ["two bots with one port", "maren.port = 18789; rex.port = 18789;", "have the same port"],
+  ])("refuse %s, and say what to change", async (_, bots, message) => {
+    const { refused } = await host(enough, `{ clawdlets.bots = { ${bots} }; }`);
+    expect(refused).toEqual([expect.stringContaining(message)]);
+  });
+
   it("make the swap file after the boot, of the size that is set", async () => {
     const swapOf = async (...modules: string[]) =>
       (await host(enough, ...modules)).config.systemd.services["clawdlets-swap"];

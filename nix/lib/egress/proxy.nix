@@ -15,8 +15,19 @@ let
     [ "^${host}:443$" ]
     ++ (if plainHttp then [ "^http://${host}\\(:80\\)\\{0,1\\}\\(/.*\\)\\{0,1\\}$" ] else [ ]);
 in
-{
+rec {
   inherit (domains) problems;
+
+  # Connections that one bot may have to the proxy at a time; nftables resets more. Without it, one that opens and holds the
+  # proxy's 256 keeps all other bots from it.
+  clientsOfBot = 64;
+  # Connections that the proxy takes: those of every bot, and room for what is just ending.
+  clients =
+    bots:
+    let
+      wanted = clientsOfBot * (bots + 1);
+    in
+    if wanted < 256 then 256 else wanted;
 
   # { allowedDomains; plainHttp ? false } -> text. Throws with every invalid entry. An empty list allows nothing: the file
   # still needs a line, since tinyproxy 1.11.1 treats a file without expressions as no filter.
@@ -42,11 +53,12 @@ in
         ++ [ "" ]
       );
 
-  # { port ? 3128; filterFile } -> text. Logs only refusals (Notice), to standard output and so to the journal.
+  # { port ? 3128; filterFile; bots ? 0 } -> text. Logs only refusals (Notice), to standard output and so to the journal.
   config =
     {
       port ? 3128,
       filterFile,
+      bots ? 0,
     }:
     text.lines [
       "Listen 127.0.0.1"
@@ -59,7 +71,7 @@ in
       "FilterCaseSensitive Off"
       # Idle timeout of a tunnel. Discord's gateway sends a heartbeat every 41 seconds.
       "Timeout 600"
-      "MaxClients 256"
+      "MaxClients ${toString (clients bots)}"
       "DisableViaHeader Yes"
       "LogLevel Notice"
       ""

@@ -6,6 +6,7 @@ let
   text = import ../text.nix;
   ranges = import ./ranges.nix;
   inherit (import ./input.nix) smtpPorts isIpv4 isIpv6;
+  inherit (import ./proxy.nix) clientsOfBot;
 
   set = values: "{ ${builtins.concatStringsSep ", " (map toString values)} }";
   when = condition: rules: if condition then rules else [ ];
@@ -68,12 +69,22 @@ let
     in
     chain "bots" (
       [
+        ''oifname "lo" ip daddr 127.0.0.1 tcp dport ${toString input.proxyPort} jump proxy_clients''
         ''oifname "lo" ip daddr 127.0.0.1 tcp dport ${toString input.proxyPort} return''
         ''oifname "lo" ${answers} return''
       ]
       ++ when (ports != [ ]) [ ''oifname "lo" meta skuid . tcp dport ${set ports} return'' ]
       ++ refuse "bot"
     );
+
+  # Counted by user: what a bot holds of the proxy is not another bot's to wait for.
+  proxyClients = text.lines [
+    "set clients {\n  type uid\n  size 65535\n  flags dynamic\n}"
+    (chain "refused_clients" (refuse "too many connections"))
+    (chain "proxy_clients" [
+      "ct state new add @clients { meta skuid ct count over ${toString clientsOfBot} } goto refused_clients"
+    ])
+  ];
 
   proxyChain =
     input:
@@ -128,6 +139,7 @@ in
         (smtpChain "smtp_forwarded" { withUid = false; } input)
       ]
       ++ when allowlist [
+        proxyClients
         (botsChain input)
         (chain "refused_proxy" (refuse "proxy"))
         (proxyChain input)

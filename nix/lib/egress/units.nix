@@ -25,8 +25,9 @@ in
     { mode }:
     if mode == "proxy-allowlist" then
       {
-        IPAddressDeny = "any";
-        IPAddressAllow = "localhost";
+        # Not IPAddressDeny: it drops nftables' reset too, whose source is the refused address, and a connection that should
+        # fail at once hangs. The reset comes in on lo.
+        RestrictNetworkInterfaces = "lo";
         # "-": most hosts do not have all of them. /var/run is a link to /run.
         InaccessiblePaths = map (path: "-${path}") speakers;
       }
@@ -38,7 +39,10 @@ in
   # In systemd an allowed address wins over a denied one, so only single loopback addresses are allowed: bots connect from 127.0.0.1,
   # and the proxy needs the resolvers. nftables restricts the ports.
   proxy =
-    { resolvers }:
+    {
+      resolvers,
+      clients ? (import ./proxy.nix).clients 0,
+    }:
     import ../sandbox.nix {
       hidden = [
         "/etc/ssh"
@@ -61,7 +65,8 @@ in
 
       MemoryMax = "512M";
       MemorySwapMax = 0;
-      TasksMax = 512;
+      # A thread for each connection, and some more.
+      TasksMax = clients + 64;
     };
 
   # { mode, proxyPort } -> environment of a bot. curl reads only the lowercase http_proxy, other programs the uppercase one; Node 24

@@ -1,6 +1,10 @@
 # The options of one bot. Options that upstream's services.clawdbotFleet.botProfiles had keep their names.
-{ lib, names }:
-{ name, ... }:
+{
+  lib,
+  names,
+  pkgs,
+}:
+{ name, config, ... }:
 {
   options = {
     command = lib.mkOption {
@@ -18,6 +22,29 @@
       default = null;
       example = lib.literalExpression "pkgs.hello";
       description = "The package that contains the program in `command`.";
+    };
+
+    path = lib.mkOption {
+      type = lib.types.listOf lib.types.package;
+      default = [
+        pkgs.bash
+        pkgs.git
+        pkgs.nodejs
+      ];
+      defaultText = lib.literalExpression "[ pkgs.bash pkgs.git pkgs.nodejs ]";
+      example = lib.literalExpression "[ pkgs.bash pkgs.git pkgs.python3 ]";
+      description = "Packages whose programs the bot finds on its PATH, besides the few that NixOS gives to every service.";
+    };
+
+    port = lib.mkOption {
+      type = lib.types.port;
+      default = names.botPort config.uid;
+      defaultText = lib.literalExpression "a number from 20000 to 31999, made from the uid";
+      example = 18789;
+      description = ''
+        The port of the bot's own server on loopback, for its command to use. The bot may connect to it in every egress mode;
+        other bots may not in proxy-allowlist.
+      '';
     };
 
     environment = lib.mkOption {
@@ -62,7 +89,7 @@
       example = "jitless";
       description = ''
         Whether memory may be both written and executed, as JIT compilers need. `jitless` forbids it and makes Node run without its
-        JIT compiler, which is slower.
+        JIT compiler, which is slower. Node then has no WebAssembly, and so no fetch().
       '';
     };
 

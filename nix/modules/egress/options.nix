@@ -44,8 +44,8 @@ in
   };
 
   loopbackPorts = option (types.attrsOf (types.listOf types.port)) { } { maren = [ 18789 ]; } ''
-    In proxy-allowlist: loopback ports that a bot may connect to besides the proxy's, by the bot's name. For example its own
-    listener. Other bots do not get access.
+    In proxy-allowlist: loopback ports that each bot may connect to in addition to the proxy's and its own
+    (clawdlets.bots.<name>.port), by bot name. Other bots may not use them.
   '';
 
   smtp.exceptions =

@@ -38,7 +38,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
       HTTPS_PROXY: "http://127.0.0.1:8888",
       https_proxy: "http://127.0.0.1:8888",
     });
-    expect(bot.serviceConfig).toMatchObject({ IPAddressDeny: "any", IPAddressAllow: "localhost" });
+    expect(bot.serviceConfig).toMatchObject({ RestrictNetworkInterfaces: "lo" });
     expect(bot.serviceConfig.InaccessiblePaths).toEqual(expect.arrayContaining(["-/run/nscd", "-/var/lib/sops-nix"]));
     expect(bot.requires).toContain("clawdlets-egress-proxy.service");
     expect(Object.keys(config.systemd.services)).not.toContain("clawdbot-idle");
@@ -70,7 +70,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
     expect(refused).toEqual([]);
     expect(table(config)).toContain("meta skuid 73 tcp dport { 587 } return");
     expect(table(config)).toContain("meta skuid 0 tcp dport { 25, 465, 587, 2525 } return");
-    expect(table(config)).toContain("meta skuid . tcp dport { 31007 . 18789 } return");
+    expect(table(config)).toContain("meta skuid . tcp dport { 31007 . 27007, 31007 . 18789, 31008 . 27008 } return");
   });
 
   it.each([

@@ -37,7 +37,8 @@ let
     (import ../../../nix/modules/bots/options.nix {
       inherit lib;
       names = import ../../../nix/lib/names.nix;
-    } { name = "maren"; }).options;
+      pkgs = import ./pkgs.nix;
+    } { name = "maren"; config.uid = 31007; }).options;
 in
 builtins.deepSeq config {
   inherit config;

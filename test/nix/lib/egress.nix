@@ -152,7 +152,8 @@ in
         unit = units.bot { mode = "proxy-allowlist"; };
       in
       {
-        inherit (unit) IPAddressDeny IPAddressAllow;
+        inherit (unit) RestrictNetworkInterfaces;
+        keepsReset = !(unit ? IPAddressDeny);
         hidden = builtins.all (path: builtins.elem "-${path}" unit.InaccessiblePaths) [
           "/run/nscd"
           "/run/systemd/resolve"
@@ -161,8 +162,8 @@ in
         ];
       };
     expected = {
-      IPAddressDeny = "any";
-      IPAddressAllow = "localhost";
+      RestrictNetworkInterfaces = "lo";
+      keepsReset = true;
       hidden = true;
     };
   };

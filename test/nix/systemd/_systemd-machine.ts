@@ -18,14 +18,20 @@ export class SystemdMachine {
   readonly #cgroup: string;
   #process: ReturnType<typeof start> | undefined;
   readonly #steps: string;
+  readonly #tree: string;
   #boots = 0;
   /** When the last one's control group is gone. One at a time removes it: for two, either takes the other's for done. */
   #isTidy: Promise<void> = Promise.resolve();
 
-  /** @param folder shared, at the same path; its `etc` is laid over /etc, its `var` is /var, at each boot. @param steps shell lines in its root, before it boots */
-  constructor(folder: string, steps = "") {
+  /**
+   * @param folder shared, at the same path; its `etc` is laid over /etc, its `var` is /var, at each boot
+   * @param steps shell lines in its root, before it boots
+   * @param tree of which system the programs are, systemd among them: this machine's, or an unpacked one's
+   */
+  constructor(folder: string, steps = "", tree = "/") {
     this.#folder = folder;
     this.#steps = steps;
+    this.#tree = tree;
     this.#cgroup = join(cgroupRoot() ?? "", `${basename(dirname(folder))}-${basename(folder)}`);
     for (const name of ["etc", "var", "root"]) mkdirSync(join(folder, name), { recursive: true });
   }
@@ -36,7 +42,7 @@ export class SystemdMachine {
     writeFileSync(join(this.#folder, "boot_id"), `${bootId}\n`);
     mkdirSync(this.#cgroup, { recursive: true });
     const script = join(this.#folder, "boot.sh");
-    writeFileSync(script, bootScript(this.#folder, this.#steps));
+    writeFileSync(script, bootScript(this.#folder, this.#steps, this.#tree));
     const isolated = "--mount --pid --fork --kill-child --uts --ipc --net".split(" ");
     // The death signal: a test that is killed leaves no machine behind.
     const words = ["--pdeathsig", "KILL", "unshare", ...isolated, "bash", script, this.#cgroup];
@@ -112,8 +118,9 @@ const start = (words: readonly string[]) =>
   execa("setpriv", words, { reject: false, all: true, stdin: "ignore", extendEnv: false, env });
 
 /** The first process of the machine, until it is systemd. */
-function bootScript(folder: string, steps: string): string {
+function bootScript(folder: string, steps: string, tree: string): string {
   const root = join(folder, "root");
+  const [usr, etc] = [join(tree, "usr"), join(tree, "etc")];
   return `set -eu
 echo 0 >"$1/cgroup.procs"
 exec unshare --cgroup bash -s <<'END'
@@ -124,10 +131,10 @@ mount -t tmpfs -o mode=755 tmpfs "$R"
 cd "$R"
 mkdir -m 755 usr proc sys dev run tmp etc root home nix
 for each in bin sbin lib lib64; do ln -s usr/$each $each; done
-mount --rbind /usr usr
+mount --rbind '${usr}' usr
 units=$(mktemp -d)
-for each in ${needed.join(" ")}; do cp /usr/lib/systemd/system/$each.target "$units"; done
-cp /usr/lib/systemd/system/systemd-reboot.service "$units"
+for each in ${needed.join(" ")}; do cp '${usr}'/lib/systemd/system/$each.target "$units"; done
+cp '${usr}'/lib/systemd/system/systemd-reboot.service "$units"
 mount -t tmpfs -o mode=755 tmpfs usr/lib/systemd/system
 cp "$units"/* usr/lib/systemd/system && rm -r "$units"
 mount -t tmpfs tmpfs usr/lib/systemd/system-generators
@@ -144,7 +151,7 @@ for each in null zero full random urandom tty; do touch dev/$each; mount --bind 
 mkdir dev/shm dev/pts
 mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
 ln -s pts/ptmx dev/ptmx
-for each in ${settings.join(" ")}; do [ ! -e /etc/$each ] || cp -a /etc/$each etc/; done
+for each in ${settings.join(" ")}; do [ ! -e '${etc}'/$each ] || cp -a '${etc}'/$each etc/; done
 cp -a '${folder}/etc/.' etc/
 echo uninitialized >etc/machine-id
 mkdir var && mount --bind '${folder}/var' var
@@ -155,6 +162,7 @@ mkdir old
 pivot_root . old
 umount -l /old
 cd /
+mount --make-rshared / # As process 1 of a host does. Without it a newer systemd's credentials never reach the unit.
 exec /usr/lib/systemd/systemd --unit=multi-user.target --log-target=console --log-level=notice --show-status=no </dev/null
 END
 `;
