@@ -71,7 +71,7 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
           load: async () => (await import("./secrets/rotate.ts")).rotateCommand(),
         },
         migrate: {
-          summary: "upgrade files of older clawdlets versions",
+          summary: "upgrade files of older releases",
           about:
             "Upgrade a stack.json of schema 1 or 2 and the old one-file-per-host secrets to the current format. Old files are kept as .bak.",
           load: async () => (await import("./secrets/migrate.ts")).migrateCommand(),

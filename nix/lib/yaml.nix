@@ -26,7 +26,7 @@ let
   from = start: string: substring start (stringLength string) string;
   isBlank = line: match " *" line != null;
 
-  # Every line as it stands there; what follows the last end of a line is none.
+  # Every line, unchanged. A final newline ends the last line and starts no other.
   raw =
     let
       all = filter isString (split "\r?\n" content);

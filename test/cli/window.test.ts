@@ -76,7 +76,9 @@ describe("clawdlets window", () => {
       await setRules(declaredId, [ssh]);
       const closed = await window(inProject(), "close");
       await setRules(declaredId, []);
-      expect(closed.stdout).toMatch(/no window was open; TCP\/22 of \S+ STILL ANSWERS: (open|accepting); .*-fw" \(\d+\)/);
+      expect(closed.stdout).toMatch(
+        /no window was open; TCP\/22 of \S+ STILL ANSWERS: (open|accepting); .*-fw" \(\d+\)/,
+      );
       expect(closed.exitCode).toBe(0);
     });
 

@@ -93,7 +93,12 @@ async function leaveAsUpstream(): Promise<void> {
 describe("taking over is refused, with nothing written anywhere, when", () => {
   it.each<[string, string[], RegExp, number]>([
     ["nobody has compared the key", ["--yes"], /presents the key SHA256:\S+\. Compare it with the console's/, 2],
-    ["another key answers", ["--yes", "--host-key", "SHA256:other"], /presents the key SHA256:\S+, not SHA256:other/, 7],
+    [
+      "another key answers",
+      ["--yes", "--host-key", "SHA256:other"],
+      /presents the key SHA256:\S+, not SHA256:other/,
+      7,
+    ],
     ["there is no state", ["--tfstate", "elsewhere.tfstate"], /elsewhere\.tfstate: .*there is no such file/, 3],
   ])(
     "%s",

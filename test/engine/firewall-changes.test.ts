@@ -159,9 +159,7 @@ describe("a declaration that opens TCP/22 to the world", () => {
     declare({ sshExposure: "public" });
     const previewed = await stack.run("preview", "--stack", "s", "--expect-no-changes");
     expect(previewed.exitCode, previewed.all).toBe(0);
-    expect(previewed.all).toMatch(
-      /the admin networks are not known here: this preview omits the firewall's rules/,
-    );
+    expect(previewed.all).toMatch(/the admin networks are not known here: this preview omits the firewall's rules/);
     writes();
     const { exitCode, all } = await stack.up();
     expect(exitCode).not.toBe(0);

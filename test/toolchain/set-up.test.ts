@@ -198,7 +198,9 @@ describe("building from source", () => {
     const other = execa(process.execPath, ["--import", loader, program, root, sources], { all: true, reject: false });
     await vi.waitFor(() => expect(existsSync(join(root, "begun"))).toBe(true), { timeout: 20_000 });
     const mine = ensureEngine(options());
-    await vi.waitFor(() => expect(told).toContainEqual(expect.stringMatching(/^lock note another process is setting up/)));
+    await vi.waitFor(() =>
+      expect(told).toContainEqual(expect.stringMatching(/^lock note another process is setting up/)),
+    );
     writeFileSync(join(root, "go-on"), "");
     const { exitCode, all: output } = await other;
     expect(exitCode, output).toBe(0);

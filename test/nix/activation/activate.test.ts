@@ -81,7 +81,11 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
     it("takes back the secrets when nothing comes after prepare", async () => {
       const { host, former } = await changing();
       await host.letTimePass();
-      expect(await ends(host)).toMatchObject({ result: "returned", to: "", why: "prepare was not followed by a switch" });
+      expect(await ends(host)).toMatchObject({
+        result: "returned",
+        to: "",
+        why: "prepare was not followed by a switch",
+      });
       expectFormer(host, former);
     });
 

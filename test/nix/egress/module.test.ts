@@ -88,7 +88,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
     [
       "a user without a number",
       'smtp.exceptions = [ { user = "postfix"; } ];',
-      '"postfix" is not allowed. Give a user whose number is set',
+      '"postfix" is not allowed. Give a user with a fixed number',
     ],
     ["an exception for everyone", "smtp.exceptions = [ { } ];", "opens SMTP to everyone"],
     ["no address of a resolver", 'proxy.resolvers = [ "dns" ];', '"dns" is not allowed. Give IPv4 or IPv6 addresses'],

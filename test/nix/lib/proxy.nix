@@ -111,13 +111,13 @@ in
     ];
     expected = [
       "wildcards are not known"
-      "it is a URL or path"
-      "it holds a user name"
+      "it is a URL or a path"
+      "it contains a user name"
       "addresses are refused"
       "addresses are refused"
-      "it holds a port"
+      "it contains a port"
       "it ends in a dot"
-      "one label is a whole top-level domain or a local name"
+      "a single label is a top-level domain or a local name"
       "it is not a string"
     ];
   };
