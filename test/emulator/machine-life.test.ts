@@ -290,7 +290,7 @@ describe("an installation, phase by phase", () => {
     const other = await tarOf(await secretFiles(["tailscale_auth_key"], identity));
     expect(await send(other.subarray(0, 700))).toMatchObject({
       status: 1,
-      stderr: expect.stringContaining("refused, nothing changed: the tar is not whole"),
+      stderr: expect.stringContaining("refused, nothing changed: the tar is truncated"),
     });
     await sendAndHangUp(other.subarray(0, 700));
     expect(JSON.parse((await send(tar)).stdout.toString())).toEqual({ ...held, changed: false });

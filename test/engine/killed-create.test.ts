@@ -85,7 +85,7 @@ describe("a server that was being created when the run was killed", () => {
     );
     const up = await pulumi("up", "--yes", "--skip-preview");
     expect(up.exitCode).not.toBe(0);
-    expect(up.all).toContain(`it is taken over by: ${takesOver}.`);
+    expect(up.all).toContain(`adopt it: ${takesOver}.`);
     expect((await api("GET", "/servers")).body.servers).toMatchObject([{ id }]);
     await pulumi("destroy", "--yes");
   }, 90_000);

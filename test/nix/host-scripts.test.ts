@@ -80,7 +80,7 @@ describeWith({ programs: ["mkswap", "fallocate"] }, "the unit for the swap file"
     host.disk(40_000, 50);
     const { exitCode, stderr, mib } = await host.run(4096);
     expect({ exitCode, mib }).toEqual({ exitCode: 0, mib: undefined });
-    expect(stderr).toBe("the disk has no room for swap: 50 MiB are free");
+    expect(stderr).toBe("not enough disk space for swap: 50 MiB are free");
   });
 
   it("takes 16 GiB at most", async () => {

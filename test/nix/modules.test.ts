@@ -230,7 +230,11 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
       "clawdlets.hostName is",
     ],
     ["nobody who could log in", "{ lib, ... }: { clawdlets.adminSshKeys = lib.mkForce [ ]; }", "adminSshKeys is empty"],
-    ["a key with options", clawdlets(`adminSshKeys = [ ''command="x" ${adminKey}'' ];`), "is not an OpenSSH public key"],
+    [
+      "a key with options",
+      clawdlets(`adminSshKeys = [ ''command="x" ${adminKey}'' ];`),
+      "is not an OpenSSH public key",
+    ],
     ["a key that is two", clawdlets(`adminSshKeys = [ "${adminKey}\\n${adminKey}" ];`), "is not an OpenSSH public key"],
     ["a tailnet without a key", clawdlets("tailnet.tailscale.authKeySecret = null;"), "authKeySecret is null"],
     [
@@ -247,7 +251,11 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     ["secrets in the store", clawdlets('secrets.hostDir = "/nix/store/abc";'), "outside /nix/store"],
     ["a secret's name that is a path", clawdlets('secrets.names = [ "../x" ];'), "a secret's name is"],
     ["a disk that was never named", clawdlets('diskDevice = "/dev/disk/by-id/CHANGE_ME";'), "diskDevice is"],
-    ["a disk for GRUB that is set twice", '{ boot.loader.grub.device = "/dev/sda"; }', "Remove it: GRUB is installed to"],
+    [
+      "a disk for GRUB that is set twice",
+      '{ boot.loader.grub.device = "/dev/sda"; }',
+      "Remove it: GRUB is installed to",
+    ],
     ["an address without prefix", clawdlets('ipv6Address = "2001:db8::1";'), "an IPv6 address and its prefix"],
     ["a bot's name that is too long", clawdlets(`bots.${"a".repeat(28)} = { };`), "not a bot name"],
     [

@@ -27,7 +27,7 @@ test("asks for the free disk that a build was measured to need, before it starts
   disk.freeGib = 5.9;
   await expect(findGo(toolchainPaths(folder))).rejects.toMatchObject({
     code: "disk",
-    message: expect.stringMatching(/needs 6 GiB, and .*\.toolchain has 5\.9\. Make room/),
+    message: expect.stringMatching(/needs 6 GiB, and .*\.toolchain has 5\.9\. Free some space/),
   });
   disk.freeGib = 6;
   expect((await findGo(toolchainPaths(folder))).go).toBe(join(folder, "go"));

@@ -128,7 +128,7 @@ describe("building from source", () => {
 
   test.each([
     ["dial tcp: lookup proxy.example: no such host", "modules", "go env GOPROXY"],
-    ["write /x/y.a: no space left on device", "disk", "Make room and run this again"],
+    ["write /x/y.a: no space left on device", "disk", "Free some space and run this again"],
     ["nodejs/host.go:12:2: undefined: nothing", "build", "report it with these lines"],
   ])("when Go says %j: the code is %s and the advice %j", async (said, expected, advice) => {
     fakeGo({ first: `echo "${said}" >&2; exit 1` });
@@ -264,7 +264,7 @@ describe("the official download", () => {
       refusesOthers: false,
     });
     expect(existsSync(join(root, "built"))).toBe(false);
-    expect(told.at(-1)).toMatch(/^age note not built (only tests need it): There is no Go/);
+    expect(told.at(-1)).toMatch(/^age note not built (only tests need it): Go is required/);
     expect(downloaded(), "the engine checks its plugins").toEqual(
       Object.entries(official.plugins).map(([name, digest]) => `${name} --checksum ${digest}`),
     );

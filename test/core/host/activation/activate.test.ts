@@ -175,11 +175,11 @@ describe("server commands", () => {
 
   it.each([
     [["logs", "--unit", "sshd.service"], 2, 'there is no bot "sshd.service"; allowed: maren'],
-    [["logs", "--since", "yesterday"], 2, "Allowed: a number and s, m, h or d"],
+    [["logs", "--since", "yesterday"], 2, "Expected a number and s, m, h or d"],
     [["logs", "--lines", "0"], 2, "Allowed: 1 to 99999"],
     [["restart", "--unit", "maren.service --now"], 2, "there is no bot"],
     [["rebuild", "--deadline", "5"], 2, "10 to 3600"],
-    [["rebuild", "--rev", "main"], 3, "allowed: a commit in full"],
+    [["rebuild", "--rev", "main"], 3, "allowed: a full commit"],
   ])("refuse %j", { timeout: 60_000 }, async (args, code, words) => {
     const { exitCode, stderr } = await lab.server(...args);
     expect(stderr).toContain(words);

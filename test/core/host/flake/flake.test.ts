@@ -236,8 +236,8 @@ describe("a named flake", () => {
 
   it.each([
     ["?rev=abc", 'rev is "abc"; allowed: a full commit, 40 hex digits'],
-    [`?rev=${someRev.toUpperCase()}`, "allowed: a commit in full"],
-    [`?rev=${someRev}0`, "allowed: a commit in full"],
+    [`?rev=${someRev.toUpperCase()}`, "allowed: a full commit"],
+    [`?rev=${someRev}0`, "allowed: a full commit"],
     ["?ref=--upload-pack=x", "allowed: a branch or tag"],
     ["?ref=a..b", "allowed: a branch or tag"],
     ["?ref=*", "allowed: a branch or tag"],
