@@ -145,7 +145,7 @@ describe("building from source", () => {
       fakeGo({ serve });
       const { code, message } = await refusal();
       expect(code).toBe("build");
-      expect(message).toContain("keeps other users of this machine out of the engine could not be put in");
+      expect(message).toContain("keeps other users of this machine out of the engine could not be added");
       expect(findEngine(root)).toBeUndefined();
       expect(existsSync(join(root, "built"))).toBe(false);
     },
@@ -178,7 +178,7 @@ describe("building from source", () => {
   test("age that does not build is told, keeps nobody from the engine, and is tried again", async () => {
     fakeGo({ first: 'case $pkg in filippo.io/*) echo "i/o timeout" >&2; exit 1; esac' });
     expect(await ensureEngine(options())).toMatchObject({ origin: "built" });
-    expect(told.at(-1)).toMatch(/^age note not built (only tests need it): Go could not fetch/);
+    expect(told.at(-1)).toMatch(/^age note not built \(only tests need it\): Go could not fetch/);
     expect(built()).toEqual(all.slice(0, -2));
     fakeGo();
     await ensureEngine(options());
@@ -264,7 +264,7 @@ describe("the official download", () => {
       refusesOthers: false,
     });
     expect(existsSync(join(root, "built"))).toBe(false);
-    expect(told.at(-1)).toMatch(/^age note not built (only tests need it): Go is required/);
+    expect(told.at(-1)).toMatch(/^age note not built \(only tests need it\): Go is required/);
     expect(downloaded(), "the engine checks its plugins").toEqual(
       Object.entries(official.plugins).map(([name, digest]) => `${name} --checksum ${digest}`),
     );
@@ -340,7 +340,7 @@ describe("the official download", () => {
     const official = await release((files) => files.delete("/pulumi.tar.gz"));
     const { code, message } = await refusal({ origin: "official", official });
     expect(code).toBe("official");
-    expect(message).toContain(`${official.pulumi.url} : HTTP 404`);
+    expect(message).toContain(`${official.pulumi.url}: HTTP 404`);
   });
 
   test("of these versions has digests of 64 hex digits, for every platform or for none", () => {
