@@ -376,7 +376,7 @@ case $order in
     phase prepared
     ;;
   switch\ *)
-    [[ $order =~ ^switch\ ([0-9a-f]{16})\ ([0-9a-f]{40}|newest|previous)$ ]] || refuse "expected: switch, 16 hex digits, and a full commit (40 hex digits), newest or previous"
+    [[ $order =~ ^switch\ ([0-9a-f]{16})\ ([0-9a-f]{40}|newest|previous)$ ]] || refuse "allowed: switch, 16 hex digits, and a full commit (40 hex digits), newest or previous"
     [[ ${BASH_REMATCH[1]} == "$s_id" && $s_phase == prepared ]] || refuse "activation ${BASH_REMATCH[1]} is not prepared"
     s_rev=${BASH_REMATCH[2]}
     phase building

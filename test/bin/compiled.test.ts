@@ -112,7 +112,7 @@ describe("program and commands put together", () => {
       expect(exitCode).toBe(1);
       expect(stdout).toBe("");
       expect(stderr).toContain("core/word.ts:1:29: Unexpected");
-      expect(stderr).toContain("Mend that");
+      expect(stderr).toContain("Fix them, or restore them");
     }
   });
 

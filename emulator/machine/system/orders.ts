@@ -16,7 +16,7 @@ const allowedWords: Record<string, [pattern: RegExp, words: string]> = {
   prepare: [/^prepare [0-9a-f]{16} [0-9a-f]{64} [1-9][0-9]{1,3}$/, "prepare, 16 hex digits, 64 hex digits, 10 to 3600"],
   switch: [
     /^switch [0-9a-f]{16} ([0-9a-f]{40}|newest|previous)$/,
-    "switch, 16 hex digits, and a commit in full (40 hex digits), newest or previous",
+    "switch, 16 hex digits, and a full commit (40 hex digits), newest or previous",
   ],
   confirm: [/^confirm [0-9a-f]{16} [0-9a-f]{64}$/, "confirm, 16 hex digits, 64 hex digits"],
   cancel: [/^cancel [0-9a-f]{16}$/, "cancel, 16 hex digits"],

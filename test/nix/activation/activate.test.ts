@@ -249,7 +249,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
 
     const forms = {
       prepare: "allowed: prepare, 16 hex digits, 64 hex digits, 10 to 3600",
-      switch: "expected: switch, 16 hex digits, and a full commit (40 hex digits), newest or previous",
+      switch: "allowed: switch, 16 hex digits, and a full commit (40 hex digits), newest or previous",
       confirm: "allowed: confirm, 16 hex digits, 64 hex digits",
       cancel: "allowed: cancel, 16 hex digits",
       none: "allowed orders: prepare, switch, confirm, cancel",
