@@ -367,7 +367,7 @@ case $order in
     [[ $order =~ ^prepare\ ([0-9a-f]{16})\ ([0-9a-f]{64})\ ([1-9][0-9]{1,3})$ ]] || refuse "allowed: prepare, 16 hex digits, 64 hex digits, 10 to 3600"
     id=${BASH_REMATCH[1]} token=${BASH_REMATCH[2]} seconds=${BASH_REMATCH[3]}
     ((seconds >= 10 && seconds <= 3600)) || refuse "allowed: prepare, 16 hex digits, 64 hex digits, 10 to 3600"
-    ! under_way || refuse "the activation $s_id is $s_phase"
+    ! under_way || refuse "activation $s_id is $s_phase"
     [[ $id != "$s_id" ]] || refuse "activation $id has ended"
     for field in "${fields[@]}"; do printf -v "s_$field" '%s' ""; done
     keep_secrets
