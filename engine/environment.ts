@@ -1,11 +1,10 @@
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { SettingsError, UserError } from "../core/base/errors.ts";
+import { type Problem, SettingsError, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { cleanEnvironment, inheritedBy, noRepository } from "../core/base/machine/environment.ts";
 import { engineFolder, packageRoot } from "../core/base/machine/package-root.ts";
 import { makePrivateFolder, readPrivateFile } from "../core/base/machine/private-files.ts";
-import type { Problem } from "../core/base/problem.ts";
 import { quoted } from "../core/base/wording.ts";
 import { keepCopy } from "../core/project/copies/keep.ts";
 import type { Layout } from "../core/project/layout.ts";
@@ -107,13 +106,8 @@ export function foreignBackend(
   const given = environment["PULUMI_BACKEND_URL"]?.trim();
   const { backend } = readProjectFile(layout);
   if (!given || backend === undefined || given === backend) return undefined;
-  return {
-    code: "foreign-backend",
-    subject: "the environment",
-    setting: "PULUMI_BACKEND_URL",
-    problem: `is ${quoted(given)} in this shell, but Pulumi.yaml keeps this project's state in ${quoted(backend)}.`,
-    fix: "Unset it: unset PULUMI_BACKEND_URL",
-  };
+  const message = `is ${quoted(given)} in this shell, but Pulumi.yaml keeps this project's state in ${quoted(backend)}. Unset it: unset PULUMI_BACKEND_URL`;
+  return { where: "the environment", setting: "PULUMI_BACKEND_URL", message };
 }
 
 /**

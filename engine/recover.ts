@@ -88,15 +88,8 @@ async function refuseForeignProject(hetzner: Hetzner, { resources }: StackState,
   for (const { type, id } of [...made.slice(server), ...made.slice(0, server)]) {
     if (await isThere(hetzner, type, id)) return;
   }
-  throw new SettingsError([
-    {
-      code: "wrong-project",
-      subject: `the state of ${host}`,
-      setting: "HCLOUD_TOKEN",
-      problem: `is of a project of Hetzner's that has neither the server nor anything else of ${host}'s state.`,
-      fix: `Use the token of the host's own project. If all of it was really deleted by hand: eval "$(npx --no-install clawdlets env --host ${host})" && pulumi refresh`,
-    },
-  ]);
+  const message = `is of a project of Hetzner's that has neither the server nor anything else of ${host}'s state. Use the token of the host's own project. If all of it was really deleted by hand: eval "$(npx --no-install clawdlets env --host ${host})" && pulumi refresh`;
+  throw new SettingsError([{ where: `the state of ${host}`, setting: "HCLOUD_TOKEN", message }]);
 }
 
 /**

@@ -37,27 +37,16 @@ export async function runEngine<T>(
     const text = messageOf(error);
     if (isLocked(text) || reasons.some(isLocked)) {
       throw new UserError(
-        {
-          code: "busy",
-          subject: host,
-          problem: `${operation} was not begun: another engine is at work on this stack.`,
-          fix: "Wait for it to end, then run this again.",
-        },
+        `${host}: ${operation} was not begun: another engine is at work on this stack. Wait for it to end, then run this again.`,
         { exitCode: exitCodes.busy, reasons },
       );
     }
-    const passphrase = wrongPassphrase(host, text);
     const said =
-      passphrase ?? (reasons.length > 0 ? "The reason stands above." : text.split("\n").slice(0, 12).join("\n"));
-    const isSettings = reasons.some(isOfSettingsError);
+      wrongPassphrase(host, text) ??
+      (reasons.length > 0 ? "The reason stands above." : text.split("\n").slice(0, 12).join("\n"));
     throw new UserError(
-      {
-        code: passphrase === undefined ? (isSettings ? "settings" : "engine-failed") : "passphrase-wrong",
-        subject: host,
-        problem: `${operation} failed. ${said} Nothing else was changed.`,
-        fix: "Fix it and run the same command again.",
-      },
-      { reasons, ...(isSettings && { exitCode: exitCodes.settings }) },
+      `${host}: ${operation} failed. ${said} Nothing else was changed. Fix it and run the same command again.`,
+      { reasons, ...(reasons.some(isOfSettingsError) && { exitCode: exitCodes.settings }) },
     );
   }
 }

@@ -2,7 +2,6 @@ import { relative } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { password, text } from "@clack/prompts";
 import { filesWritten } from "../../core/base/machine/private-files.ts";
-import { type Objection, problemSentence } from "../../core/base/problem.ts";
 import { Stopped } from "../../core/base/stopped.ts";
 import { type RequiredSecret, valueProblem } from "../../core/project/secrets/plan.ts";
 import { hashPassword, minPasswordLength } from "../../core/tasks/secrets/password.ts";
@@ -46,14 +45,14 @@ export async function askLine(question: string): Promise<string> {
 /** One line, shown as it is typed. @param problemOf what is wrong with it, as the end of a sentence */
 export async function askText(
   message: string,
-  { initial, problemOf }: { initial?: string; problemOf?: (value: string) => Objection | string | undefined } = {},
+  { initial, problemOf }: { initial?: string; problemOf?: (value: string) => string | undefined } = {},
 ): Promise<string> {
   return answered(
     await text({
       message,
       output,
       ...(initial !== undefined && { initialValue: initial }),
-      validate: (value) => sentenceOf(problemOf?.(value ?? "")),
+      validate: (value) => problemOf?.(value ?? ""),
     }),
   );
 }
@@ -71,7 +70,7 @@ export async function askSecret(secret: RequiredSecret): Promise<string> {
     await password({
       message,
       output,
-      validate: (typed) => sentenceOf((isHash ? passwordProblem : valueProblem)(secret, typed ?? "")),
+      validate: (typed) => (isHash ? passwordProblem : valueProblem)(...([secret, typed ?? ""] as const)),
     }),
   );
   if (!isHash || valueProblem(secret, value) === undefined) return value;
@@ -86,14 +85,9 @@ export async function askSecret(secret: RequiredSecret): Promise<string> {
 }
 
 /** A password, or a hash of one; a malformed hash would otherwise be hashed again. */
-function passwordProblem(secret: RequiredSecret, typed: string): Objection | string | undefined {
+function passwordProblem(secret: RequiredSecret, typed: string): string | undefined {
   if (/^\$\w+\$/.test(typed)) return valueProblem(secret, typed);
   return typed.length < minPasswordLength
     ? `has ${typed.length} characters; allowed: at least ${minPasswordLength}`
     : undefined;
-}
-
-/** What a prompt shows below the field. */
-function sentenceOf(objection: Objection | string | undefined): string | undefined {
-  return typeof objection === "object" ? problemSentence(objection) : objection;
 }

@@ -1,16 +1,18 @@
 import { relative } from "node:path";
 import { CommanderError } from "commander";
-import { messageOf, SettingsError, type UserError } from "../../core/base/errors.ts";
+import { SettingsError, type UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
-import { type Problem, problemJson, problemLine } from "../../core/base/problem.ts";
 import { Stopped } from "../../core/base/stopped.ts";
 import { asUserError } from "../../core/base/system-errors.ts";
 import { wasStopped } from "../../engine/signals.ts";
 import { hasPrintedJson, printJson, tell } from "./output.ts";
 
-/** One reason of a refusal, for `--json`; `details` are lines of the engine or another program. */
-interface RefusalProblem extends Problem {
+/** One reason of a refusal, for `--json`; `where` and `setting` where a setting is wrong. */
+interface RefusalProblem {
+  message: string;
   details?: readonly string[];
+  where?: string;
+  setting?: string;
 }
 
 interface Refusal {
@@ -30,7 +32,7 @@ export async function report(error: unknown): Promise<number> {
   const code = endOf(exitCode);
   const lost = exitCode === exitCodes.settings ? await lostHere() : undefined;
   if (text !== "") tell(text);
-  if (lost) tell(`clawdlets: ${problemLine(lost)}`);
+  if (lost) tell(`clawdlets: ${lost.where}: ${lost.message}`);
   if (isJsonAsked() && !hasPrintedJson()) {
     printJson({ ok: false, exitCode: code, problems: lost ? [...problems, lost] : problems });
   }
@@ -41,7 +43,7 @@ export async function report(error: unknown): Promise<number> {
 async function lostHere(): Promise<RefusalProblem | undefined> {
   try {
     // Only now: help and version read no project.
-    const [{ lostFiles, lostObjection }, { findLayout }, { ownFolderProblem }] = await Promise.all([
+    const [{ lostFiles, lostMessage }, { findLayout }, { ownFolderProblem }] = await Promise.all([
       import("../../core/project/copies/keep.ts"),
       import("../../core/project/layout.ts"),
       import("../../core/project/own-folder.ts"),
@@ -51,7 +53,7 @@ async function lostHere(): Promise<RefusalProblem | undefined> {
     const lost = lostFiles(layout);
     if (lost.length === 0) return undefined;
     const where = relative(layout.root, layout.dir);
-    return { subject: where, setting: "files", ...lostObjection(lost) };
+    return { where, setting: "files", message: lostMessage(lost) };
   } catch {
     return undefined; // Outside of a project, for example, which the refusal has said.
   }
@@ -70,32 +72,27 @@ export function endOf(exitCode: string | number | undefined | null): number {
 function refusalOf(error: unknown): Refusal {
   if (error instanceof CommanderError) {
     // Commander has shown it already, with its suggestion.
-    return { exitCode: exitCodes.usage, text: "", problems: [usage(error)] };
+    return { exitCode: exitCodes.usage, text: "", problems: [{ message: error.message.replace(/^error: /, "") }] };
   }
   const known = asUserError(error);
   if (known) return { exitCode: known.exitCode, text: `clawdlets: ${known.message}`, problems: problemsOf(known) };
   if (error instanceof Error && error.name === "AbortError") {
     const message = error instanceof Stopped ? error.message : (wasStopped()?.message ?? error.message);
-    const problem: Problem = { code: "stopped", subject: "", problem: message };
-    return { exitCode: exitCodes.failed, text: `clawdlets: ${message}`, problems: [problem] };
+    return { exitCode: exitCodes.failed, text: `clawdlets: ${message}`, problems: [{ message }] };
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return {
     exitCode: exitCodes.failed,
     text: `clawdlets: a bug, please report it: ${text}`,
-    problems: [{ code: "bug", subject: "", problem: `a bug, please report it: ${messageOf(error)}` }],
+    problems: [{ message: `a bug, please report it: ${error instanceof Error ? error.message : String(error)}` }],
   };
 }
 
-/** Commander's message begins with "error: ". */
-const usage = ({ message }: CommanderError): Problem => {
-  return { code: "usage", subject: "", problem: message.replace(/^error: /, "") };
-};
-
 function problemsOf(error: UserError): RefusalProblem[] {
-  if (error instanceof SettingsError) return error.problems.map(problemJson);
+  if (error instanceof SettingsError) return [...error.problems];
   const details = [...error.details, ...error.reasons];
-  return error.problems.map((problem) => ({ ...problemJson(problem), ...(details.length > 0 && { details }) }));
+  const [message = ""] = error.details.length > 0 ? error.message.split("\n") : [error.message];
+  return [{ message, ...(details.length > 0 && { details }) }];
 }
 
 /** What follows `--` belongs to another program. */

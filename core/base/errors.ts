@@ -1,13 +1,4 @@
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
-import { codeOfExit, type Objection, type Problem, problemLine } from "./problem.ts";
-import type { ProblemCode } from "./problem-codes.ts";
-
-interface UserErrorOptions {
-  exitCode?: ExitCode;
-  details?: readonly string[];
-  reasons?: readonly string[];
-  cause?: unknown;
-}
 
 /**
  * An error made for a person: the first line says what is wrong and what to do, `details` follow on lines of their own.
@@ -19,11 +10,11 @@ export class UserError extends Error {
   readonly details: readonly string[];
   /** What was already told before it was thrown, one per line, for showing the error elsewhere. */
   readonly reasons: readonly string[];
-  /** The same as data. What was given as text alone has its exit code's code, and no subject. */
-  readonly problems: readonly Problem[];
 
-  constructor(given: string | Problem, options: UserErrorOptions & { problems?: readonly Problem[] } = {}) {
-    const message = typeof given === "string" ? given : problemLine(given);
+  constructor(
+    message: string,
+    options: { exitCode?: ExitCode; details?: readonly string[]; reasons?: readonly string[]; cause?: unknown } = {},
+  ) {
     super(
       [message, ...(options.details ?? []).map((line) => `  ${line}`)].join("\n"),
       options.cause === undefined ? undefined : { cause: options.cause },
@@ -31,48 +22,41 @@ export class UserError extends Error {
     this.exitCode = options.exitCode ?? exitCodes.failed;
     this.details = options.details ?? [];
     this.reasons = options.reasons ?? [];
-    this.problems =
-      options.problems ??
-      (typeof given === "string" ? [{ code: codeOfExit(this.exitCode), subject: "", problem: given }] : [given]);
   }
+}
+
+/** One thing that is wrong with one setting, in the words it will be shown with. */
+export interface Problem {
+  /** The setting as it is typed, e.g. `clawdlets:serverType` or `hosts.web.opentofu.adminCidr`. */
+  setting: string;
+  /** Where it was looked for, e.g. `stacks/Pulumi.web.yaml`. */
+  where: string;
+  /** What is wrong with which value, what is allowed and what to do, as one sentence. */
+  message: string;
 }
 
 /** All settings problems of a run at once, so that they can be fixed in one go. */
 export class SettingsError extends UserError {
   override readonly name = "SettingsError";
+  readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[]) {
-    const count = problems.length === 1 ? "1 setting needs" : `${problems.length} settings need`;
-    super(`${count} fixing. Nothing was changed.`, {
+    const count = problems.length === 1 ? "1 setting has" : `${problems.length} settings have`;
+    super(`${count} to be mended; nothing was changed.`, {
       exitCode: exitCodes.settings,
-      details: problems.map(problemLine),
-      problems,
+      details: problems.map((problem) => `${problem.where}: ${problem.setting}: ${problem.message}`),
     });
+    this.problems = problems;
   }
 }
 
 /** Whether a text that came by way of another program, as the engine, is of a {@link SettingsError}. */
 export const isOfSettingsError = (text: string): boolean =>
-  /(?:^|\n)(?:1 setting needs|\d+ settings need) fixing\. Nothing was changed\./.test(text);
+  /(?:^|\n)(?:1 setting has|\d+ settings have) to be mended; nothing was changed\./.test(text);
 
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/**
- * What was thrown for a person as an objection to something else, which names its own subject.
- * @param code for what has no better one
- */
-export function objectionOf(error: unknown, code: ProblemCode): Objection {
-  const [problem, ...more] = error instanceof UserError ? error.problems : [];
-  if (!problem || more.length > 0) return { code, problem: messageOf(error) };
-  const { fix, ...rest } = problem;
-  return {
-    code: rest.subject === "" ? code : rest.code,
-    problem: problemLine(rest),
-    ...(fix !== undefined && { fix }),
-  };
 }
 
 /** True for the errors of `node:fs` and `node:net` with this `code`, e.g. `ENOENT`. */

@@ -1,8 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { SettingsError } from "../base/errors.ts";
+import { type Problem, SettingsError } from "../base/errors.ts";
 import { makePrivateFolder, readPublicFile, writePrivateFile, writePublicFile } from "../base/machine/private-files.ts";
-import type { Problem } from "../base/problem.ts";
 import type { Layout } from "../project/layout.ts";
 import { asOnlyWriter } from "../project/project-lock.ts";
 import { envFileTemplate } from "../project/settings/env-file.ts";
@@ -44,7 +43,7 @@ export async function scaffold(request: ScaffoldRequest): Promise<string[]> {
   const stack = nextStackJson(request);
   const found = checkStackConfig(withoutUndefined(settings), `stacks/Pulumi.${host}.yaml`);
   // Keys and recipients come later, from secrets init.
-  const problems = found.problems.filter(({ code }) => code !== "missing-setting");
+  const problems = found.problems.filter(({ message }) => !message.startsWith("missing"));
   if (problems.length > 0) throw new SettingsError(problems);
   const steps: [string, boolean, () => Promise<unknown>][] = [
     [join(layout.root, ".gitignore"), !isIgnored(layout), () => addIgnoreLine(layout)],
@@ -80,7 +79,7 @@ function nextStackJson({ layout, host, entry, flake }: ScaffoldRequest): StackJs
     ...(flake !== undefined && !value?.base && { base: { flake } }),
     hosts: { ...value?.hosts, [host]: newEntry(host, entry) },
   };
-  const checked = checkEntry(next, host);
+  const checked = checkEntry(next, host, entry);
   if (checked.length > 0) throw new SettingsError(checked);
   return next as StackJson;
 }
@@ -88,35 +87,29 @@ function nextStackJson({ layout, host, entry, flake }: ScaffoldRequest): StackJs
 function newEntry(
   host: string,
   { adminCidr, sshPubkeyFile, serverType }: ScaffoldRequest["entry"],
-): { [Key in keyof StackHost]?: object | string } {
+): Partial<StackHost> {
   return {
     flakeHost: host,
-    hetzner: { serverType },
-    opentofu: { adminCidr, sshPubkeyFile },
+    hetzner: { serverType: serverType ?? "" },
+    opentofu: { adminCidr: adminCidr ?? "", sshPubkeyFile: sshPubkeyFile ?? "" },
     secrets: { localDir: `secrets/hosts/${host}`, remoteDir: `/var/lib/clawdlets/secrets/hosts/${host}` },
   };
 }
 
-/** Left out of JSON, what nobody gave is missing. */
-function checkEntry(next: unknown, host: string): Problem[] {
+function checkEntry(next: unknown, host: string, entry: ScaffoldRequest["entry"]): Problem[] {
   const name = hostName.safeParse(host);
   if (!name.success) {
     const allowed = name.error.issues.map(({ message }) => message).join("; ");
-    return [
-      {
-        code: "invalid-value",
-        subject: "--host",
-        setting: "host",
-        problem: `"${host}" is not a host name; ${allowed}.`,
-      },
-    ];
+    return [{ where: "--host", setting: "host", message: `"${host}" is not a host name; ${allowed}.` }];
   }
   const options = { adminCidr: "--admin-cidr", sshPubkeyFile: "--ssh-pubkey", serverType: "--server-type" } as const;
   const problems = parseStackJson(JSON.stringify(next), "stack.json").problems;
   return problems.map((problem) => {
-    const key = problem.setting?.split(".").at(-1) as keyof typeof options;
+    const key = problem.setting.split(".").at(-1) as keyof typeof options;
+    const isMissing = key in options && entry[key] === undefined;
     if (!(key in options)) return problem;
-    return { ...problem, subject: "the command line", setting: options[key] };
+    const message = isMissing ? problem.message.replace(/^is ""/, "missing") : problem.message;
+    return { where: "the command line", setting: options[key], message };
   });
 }
 

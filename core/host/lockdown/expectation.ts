@@ -1,9 +1,8 @@
-import { UserError } from "../../base/errors.ts";
+import { type Problem, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import type { Hetzner } from "../../base/hetzner/client.ts";
 import { selectorOf } from "../../base/hetzner/labels.ts";
 import { allFirewalls, allServers } from "../../base/hetzner/pages.ts";
-import { problemLine } from "../../base/problem.ts";
 import type { Layout } from "../../project/layout.ts";
 import type { Access } from "../../project/settings/access.ts";
 import { declaredRules } from "../../project/settings/declared-rules.ts";
@@ -31,7 +30,7 @@ export async function expectationOf(
 ): Promise<Expectation | undefined> {
   const stack = readStackFile(layout, host);
   const state = readHostState(layout, host);
-  const notes = [...stack.problems, ...state.problems, ...access.problems].map(problemLine);
+  const notes = [...stack.problems, ...state.problems, ...access.problems].map(inOneLine);
   const facts = state.value && declaredIn(state.value);
   if (facts) {
     const now = stack.value?.sshExposure;
@@ -111,3 +110,5 @@ function declaredIn({ resources }: StackState): Expected | undefined {
     return undefined; // Not written by us; the stack file then says what is declared.
   }
 }
+
+const inOneLine = ({ where, setting, message }: Problem) => `${where}: ${setting}: ${message}`;

@@ -2,7 +2,6 @@ import { lstatSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { messageOf, UserError } from "../../base/errors.ts";
 import { isLeftover } from "../../base/machine/private-files.ts";
-import type { Objection } from "../../base/problem.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import { shown } from "../../base/wording.ts";
 import type { Layout } from "../layout.ts";
@@ -82,15 +81,11 @@ export function lostFiles(layout: Layout, environment: Environment = process.env
   }
 }
 
-/** Of the folder. @param lost see {@link lostFiles} */
-export function lostObjection(lost: readonly string[]): Objection {
+/** As the end of a sentence that begins with the folder. */
+export function lostMessage(lost: readonly string[]): string {
   const more = lost.length > 3 ? ` and ${lost.length - 3} more` : "";
   const named = lost.slice(0, 3).map((path) => shown(path, 100));
-  return {
-    code: "files-lost",
-    problem: `${named.join(", ")}${more} ${lost.length === 1 ? "was" : "were"} here before.`,
-    fix: "Bring back what is missing: clawdlets secrets restore",
-  };
+  return `${named.join(", ")}${more} ${lost.length === 1 ? "was" : "were"} here before. Bring back what is missing: clawdlets secrets restore`;
 }
 
 /** Larger ones are no keys. */

@@ -1,4 +1,3 @@
-import { problemSentence } from "../../base/problem.ts";
 import { problemsOf } from "../../base/problems.ts";
 import { cidrProblem } from "../firewall/cidr.ts";
 import { type InboundRule, inboundRules } from "../firewall/firewall-rules.ts";
@@ -73,10 +72,10 @@ export function declarationProblems(declaration: Declaration): DeclarationProble
     : [];
   const found = [
     ...adminProblems(declaration),
-    ...rules.map(({ setting, ...said }) => {
+    ...rules.map(({ setting, message }) => {
       // Pulumi shows a path as it is typed in a program: rules[1].port.
-      const propertyPath = setting === undefined ? "rules" : `rules.${setting}`.replace(/\.(\d+)(?=\.|$)/g, "[$1]");
-      return { propertyPath, reason: `${propertyPath}: ${problemSentence(said)}` };
+      const propertyPath = setting.startsWith("(") ? "rules" : `rules.${setting}`.replace(/\.(\d+)(?=\.|$)/g, "[$1]");
+      return { propertyPath, reason: `${propertyPath}: ${message}` };
     }),
   ];
   if (found.length > 0 || !parsed.data) return found;

@@ -1,11 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SettingsError, UserError } from "../../base/errors.ts";
+import { type Problem, SettingsError, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
 import { HetznerApiError } from "../../base/hetzner/errors.ts";
-import type { Problem } from "../../base/problem.ts";
 import { lookAtHost } from "../../host/facts/verify.ts";
 import { inWords, plain } from "../../host/lockdown/firewalls.ts";
 import { shownHostKey } from "../../host/reach/host-key.ts";
@@ -67,15 +66,11 @@ export async function lookAtMade(hetzner: Hetzner, request: AdoptRequest, ids: M
   ] as const;
   const problems = differences
     .filter(([, there, declared]) => there !== declared)
-    .map(
-      ([setting, there, declared]): Problem => ({
-        code: "settings-disagree",
-        subject: `stacks/Pulumi.${host}.yaml`,
-        setting,
-        problem: `is "${declared}", but Hetzner has "${there}".`,
-        fix: "Write what is there.",
-      }),
-    );
+    .map(([setting, there, declared]) => ({
+      where: `stacks/Pulumi.${host}.yaml`,
+      setting,
+      message: `is "${declared}", but Hetzner has "${there}". Write what is there.`,
+    }));
   if (problems.length > 0) throw new SettingsError(problems);
   return { ...ids, address, firewallName: firewall.name, undeclared: undeclaredRules(request, firewall.rules) };
 }
@@ -98,11 +93,9 @@ function goneProblems(ids: MadeByTofu, seen: { server: unknown; firewall: unknow
   return named
     .filter(({ isGone }) => isGone)
     .map(({ type, what, id }) => ({
-      code: "not-at-hetzner",
-      subject: ids.where,
+      where: ids.where,
       setting: type,
-      problem: `names the ${what} ${id}, which Hetzner does not have.`,
-      fix: "Is HCLOUD_TOKEN of the project that it is in? Otherwise it was deleted, and there is nothing to take over: clawdlets up creates a new host.",
+      message: `names the ${what} ${id}, which Hetzner does not have. Is HCLOUD_TOKEN of the project that it is in? Otherwise it was deleted, and there is nothing to take over: clawdlets up makes a host anew.`,
     }));
 }
 

@@ -1,9 +1,8 @@
 import { chmodSync, lstatSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
-import { SettingsError, UserError } from "../../base/errors.ts";
+import { type Problem, SettingsError, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { makePrivateFolder, writePrivateFile } from "../../base/machine/private-files.ts";
-import type { Problem } from "../../base/problem.ts";
 import { isLeftOut, keepCopy } from "../../project/copies/keep.ts";
 import { copiesFolder, findPlace } from "../../project/copies/place.ts";
 import { listVersions, read, readContent, type Version } from "../../project/copies/versions.ts";
@@ -59,15 +58,8 @@ export async function restoreFiles(request: RestoreRequest, overwrite: boolean):
   const { contents, ...plan } = wanted(request);
   const { layout } = request;
   if (plan.different.length > 0 && !overwrite) {
-    throw new SettingsError(
-      plan.different.map((where) => ({
-        code: "secret-exists",
-        subject: where,
-        setting: "content",
-        problem: `differs from the copy of ${plan.at}.`,
-        fix: "Pass --yes to overwrite it, or name the files to bring back.",
-      })),
-    );
+    const message = `differs from the copy of ${plan.at}. Pass --yes to overwrite it, or name the files to bring back`;
+    throw new SettingsError(plan.different.map((where) => ({ where, setting: "content", message })));
   }
   const problems = [...contents.keys()].flatMap((path) => inTheWay(layout, path));
   if (problems.length > 0) throw new SettingsError(problems);
@@ -179,13 +171,7 @@ function inTheWay(layout: Layout, path: string): Problem[] {
   if (isWrong === undefined) return [];
   const where = relative(layout.root, isWrong);
   return [
-    {
-      code: "file-in-the-way",
-      subject: where,
-      setting: "path",
-      problem: `is in the way of ${path}.`,
-      fix: `Move it away: mv '${isWrong}' /some/place`,
-    },
+    { where, setting: "path", message: `stands in the way of ${path}. Move it away: mv '${isWrong}' /some/place` },
   ];
 }
 

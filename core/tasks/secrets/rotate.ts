@@ -72,25 +72,15 @@ async function begin({ store, required }: RotateRequest): Promise<Rotation> {
   // Those that are not required too: whatever is there is encrypted anew later.
   for (const name of new Set([...required.map((secret) => secret.name), ...secretNames(store)])) {
     if ((await readSecret(store, name)) === undefined) {
-      problems.push({
-        code: "secret-missing",
-        subject: relative(store.layout.root, secretFile(store, name)),
-        setting: name,
-        problem: "there is no such file.",
-        fix: `Make it: clawdlets secrets init --host ${store.host}`,
-      });
+      const message = `there is no such file. Make it: clawdlets secrets init --host ${store.host}`;
+      problems.push({ where: relative(store.layout.root, secretFile(store, name)), setting: name, message });
     }
   }
   const known = recipientsKnown(store);
   const from = pair?.recipient ?? known.promised ?? known.beside;
   if (from === undefined) {
-    problems.push({
-      code: "key-missing",
-      subject: relative(store.layout.root, store.files.identity),
-      setting: "age identity",
-      problem: "there is no identity to rotate.",
-      fix: `Make one: clawdlets secrets init --host ${store.host}`,
-    });
+    const message = `there is no identity to rotate. Make one: clawdlets secrets init --host ${store.host}`;
+    problems.push({ where: relative(store.layout.root, store.files.identity), setting: "age identity", message });
   }
   if (problems.length > 0 || from === undefined) throw new SettingsError(problems);
   const to = (await ensureIdentityFile(nextIdentityFile(store))).recipient;

@@ -40,12 +40,7 @@ export function operatorRecipients(layout: Layout): string[] {
     if (checked.success) return checked.data;
     const allowed = checked.error.issues.map(({ message }) => message).join("; ");
     throw new SettingsError([
-      {
-        code: "key-invalid",
-        subject: `.clawdlets/secrets/operators/${name}`,
-        setting: "recipient",
-        problem: `${allowed}.`,
-      },
+      { where: `.clawdlets/secrets/operators/${name}`, setting: "recipient", message: `${allowed}.` },
     ]);
   });
 }

@@ -5,7 +5,6 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { run } from "../../../../core/base/machine/run.ts";
-import { problemLine, problemSentence } from "../../../../core/base/problem.ts";
 import { readDelivery } from "../../../../core/host/delivery/delivery.ts";
 import { extraFilesOf, ownPathsOf, stageExtraFiles } from "../../../../core/host/delivery/extra-files.ts";
 import { readUpstreamTree } from "../../../../core/host/delivery/upstream-extra-files.ts";
@@ -58,7 +57,7 @@ async function goodHost() {
       const sources = readSecretSources(layout, files, local, required);
       const check = { layout, host: files, recipient: pair.recipient, sops };
       const found = await checkSecretSources(sources, check);
-      return found.map(problemLine);
+      return found.map(({ where, setting, message }) => `${where}: ${setting}: ${message}`);
     },
     delivered: async () => {
       const delivery = await readDelivery(files, { layout, settings, local, installId: "0".repeat(16) });
@@ -239,7 +238,7 @@ describe("what cannot be sent as it stands", () => {
     put(join(files.extraFiles, "etc/fine"), "fine", 0o644);
     make(files.extraFiles);
     const { problems } = readUpstreamTree(layout, files, own);
-    return problems.map(problemLine);
+    return problems.map(({ where, setting, message }) => `${where}: ${setting}: ${message}`);
   }
   const at = (path: string) => `.clawdlets/extra-files/${host}/${path}: extra-files: `;
   const mkfifo = (file: string) => void execFileSync("mkfifo", [file]);
@@ -301,7 +300,7 @@ describe("what cannot be sent as it stands", () => {
     await new Promise<void>((resolve) => server.listen(join(files.extraFiles, "s"), resolve));
     const { problems } = readUpstreamTree(layout, files, own);
     server.close();
-    expect(problems.map(problemSentence)).toEqual([expect.stringMatching(/^is a socket, a pipe or a device/)]);
+    expect(problems.map(({ message }) => message)).toEqual([expect.stringMatching(/^is a socket, a pipe or a device/)]);
   });
 
   it.runIf(process.getuid?.() === 0)("is a device", () => {

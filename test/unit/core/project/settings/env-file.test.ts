@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { parseEnv } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { problemLine } from "../../../../../core/base/problem.ts";
 import {
   envFileTemplate,
   envKeys,
@@ -15,7 +14,7 @@ import { project, token } from "../../../../_project.ts";
 
 const where = ".clawdlets/.env";
 const parse = (text: string, environment = {}) => parseEnvFile(text, where, environment);
-const said = (text: string) => parse(text).problems.map((each) => problemLine({ ...each, subject: "" }));
+const said = (text: string) => parse(text).problems.map(({ setting, message }) => `${setting}: ${message}`);
 
 describe(".env", () => {
   it("is read as upstream wrote it: tokens in JSON's quotes, and the operator's identity", () => {
@@ -83,7 +82,7 @@ describe(".env", () => {
   it("refuses a control character in the environment, and names the place", () => {
     const { value, problems } = parse("", { NIX_BIN: "a\u0007b" });
     expect(value).toEqual({});
-    expect(problems).toEqual([expect.objectContaining({ subject: "the environment", setting: "NIX_BIN" })]);
+    expect(problems).toEqual([expect.objectContaining({ where: "the environment", setting: "NIX_BIN" })]);
   });
 
   it.each([
