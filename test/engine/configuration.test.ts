@@ -175,7 +175,7 @@ describe("clawdlets rebuild of many", () => {
         { host: "web-2", state: "ok", changed: true, rev },
         { host: "web-3", state: "ok", changed: true, rev },
       ]);
-      expect((await lab.run(["rebuild", "--resume"])).stdout).toContain("nothing is left");
+      expect((await lab.run(["rebuild", "--resume"])).stdout).toContain("nothing to resume");
     },
     minutes(2),
   );

@@ -67,7 +67,7 @@ describe("three hosts, one of which Hetzner refuses, under a limit for three onl
       expect(stderr).toContain("2 succeeded before and were skipped");
       expect(lab.requests - before).toBeLessThanOrEqual(60);
       expect(refusedForTheLimit(lab)).toBe(0);
-      expect((await lab.run(["up", "--resume"])).stdout).toContain("nothing is left");
+      expect((await lab.run(["up", "--resume"])).stdout).toContain("nothing to resume");
     },
     minutes(2),
   );
