@@ -103,7 +103,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
 
   it.each([
     ["nix-env", "--set", "could not select it for the next boot"],
-    ["nix-store", "--realise", "no root for"],
+    ["nix-store", "--realise", "from garbage collection"],
   ])("rolls back by itself when %s hangs", async (program, word, why) => {
     const host = await ActivatingScript.open();
     host.system("next", {});

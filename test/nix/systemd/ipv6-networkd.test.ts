@@ -168,7 +168,7 @@ describeWith({ programs, root: true, cgroup: true }, "the IPv6 address, by a rea
       { ...current, defaultRoute: null },
       null,
       "2001:db8:1:2::1/64",
-      "cannot be told",
+      "cannot tell yet which of",
     ],
   ])(
     "fails, to be tried again, while %s",
