@@ -15,9 +15,9 @@ test("a release has its own section of the changelog, and no other", () => {
 
 test.each([
   ["v1.2.4", 'has no section "## 1.2.4"'],
-  ["v1.2", '"v1.2" is no version'],
-  ["Unreleased", "is no version"],
-  ["", "is no version"],
+  ["v1.2", '"v1.2" is not a version'],
+  ["Unreleased", "is not a version"],
+  ["", "is not a version"],
 ])("refuses %j", (tag, message) => expect(() => notesOf(changelog, tag)).toThrow(message));
 
 describe("the tag and the version that npm would publish", () => {
