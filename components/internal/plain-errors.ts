@@ -3,7 +3,7 @@ import util from "node:util";
 /**
  * Shows an uncaught error without colours. Pulumi's library shows it by `util.inspect` with colours, and Node 20's search for
  * package names to colour (`markNodeModules`, seen in 20.20.2) never ends at a frame such as `node_modules/@pulumi/resource.ts`,
- * which is what that library's source maps say: a refused setting took a minute. Without colours there is no search.
+ * the path in that library's source maps: a refused setting took a minute. Without colours, Node does not search.
  */
 const { inspect } = util;
 util.inspect = Object.assign((value: unknown, options?: unknown, ...more: unknown[]) => {
