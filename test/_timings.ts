@@ -1,9 +1,11 @@
 /**
  * A vitest reporter: the time of each project and the slowest tests, printed after the run and kept in `test-timings.json`, which
- * CI uploads. Times of tests that run at the same time add up to more than the run took.
+ * CI uploads. Times of tests that run at the same time add up to more than the run took. What failed comes last, a line each: CI
+ * systems show the end of a log first.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import type { Reporter, TestModule } from "vitest/node";
 import { repository } from "./_repository.ts";
 
@@ -25,6 +27,12 @@ interface ProjectTiming {
 
 export default class Timings implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
+    this.reportTimes(modules);
+    const failures = modules.flatMap(failuresOf);
+    if (failures.length > 0) process.stdout.write(`\nFailed tests:\n${failures.join("\n")}\n`);
+  }
+
+  private reportTimes(modules: readonly TestModule[]): void {
     const tests = modules.flatMap(timingsOf);
     if (tests.length < slowest) return;
     const projects: Record<string, ProjectTiming> = {};
@@ -49,6 +57,23 @@ function timingsOf(module: TestModule): Timing[] {
     test: test.fullName,
     seconds: (test.diagnostic()?.duration ?? 0) / 1000,
   }));
+}
+
+/** A line for each test, hook and file that failed. */
+function failuresOf(module: TestModule): string[] {
+  const lines = module.errors().map(({ message }) => failure("", message));
+  for (const suite of module.children.allSuites()) {
+    lines.push(...suite.errors().map(({ message }) => failure(` > ${suite.fullName}`, message)));
+  }
+  for (const test of module.children.allTests("failed")) {
+    lines.push(failure(` > ${test.fullName}`, test.result().errors?.[0]?.message ?? "no error given"));
+  }
+  return lines.map((line) => `  ${module.relativeModuleId}${line}`);
+}
+
+function failure(name: string, message: string): string {
+  const firstLine = stripVTControlCharacters(message).split("\n", 1)[0] ?? "";
+  return `${name}: ${firstLine.slice(0, 160)}`;
 }
 
 function render(report: { projects: Record<string, ProjectTiming>; slowest: Timing[] }): string {
