@@ -53,7 +53,6 @@ const remaining: readonly string[] = [
   "test/fixtures",
   "test/lab",
   "test/nix",
-  "test/repo",
   "test/toolchain",
   "test/unit",
   "toolchain",
