@@ -54,7 +54,10 @@ async function adopt(options: Options): Promise<void> {
   const progress = startProgress();
   const { settings, local } = loadHost(layout, host, process.env);
   if (readState(layout, host).value?.resources.some(({ type }) => type === "hcloud:index/server:Server")) {
-    throw new UserError(`${host}: its stack already has a server. Nothing was changed.`, { exitCode: exitCodes.usage });
+    throw new UserError(
+      { subject: host, problem: "its stack already has a server. Nothing was changed." },
+      { exitCode: exitCodes.usage },
+    );
   }
   const request: AdoptRequest = { layout, settings, local, signal: stopSignal() };
   const ids = readTofuState(layout, host, resolve(layout.root, options.tfstate ?? tofuStateFile));
@@ -98,14 +101,16 @@ async function foresee(layout: Layout, host: string, progress: Progress): Promis
   for (const line of plannedLines(planned)) progress(`${host}: the next up ${line}`);
   const look = `For details: clawdlets preview --host ${host}`;
   if (seen.lost.length > 0) {
-    throw new UserError(
-      `${host}: is in the stack, but the next up would ${seen.lost.join(", ")}. Do not run it. ${look}.`,
-    );
+    throw new UserError({
+      subject: host,
+      problem: `is in the stack, but the next up would ${seen.lost.join(", ")}. Do not run it. ${look}.`,
+    });
   }
   if (seen.unmeant.length > 0) {
-    throw new UserError(
-      `${host}: is in the stack, and nothing was changed, but the next up would change ${seen.unmeant.join(", ")}. Before you run it, declare what exists in the program (docs/compose.md, "transform"), or change it at Hetzner. ${look}.`,
-    );
+    throw new UserError({
+      subject: host,
+      problem: `is in the stack, and nothing was changed, but the next up would change ${seen.unmeant.join(", ")}. Before you run it, declare what exists in the program (docs/compose.md, "transform"), or change it at Hetzner. ${look}.`,
+    });
   }
   return changes;
 }
@@ -119,20 +124,27 @@ async function agreeOn(
   const shown = fingerprintOf(key);
   if (options.hostKey !== undefined) {
     if (options.hostKey === shown) return;
-    throw new UserError(`${host}: ${address} presents the key ${shown}, not ${options.hostKey}. Nothing was changed.`, {
-      exitCode: exitCodes.install,
-    });
+    throw new UserError(
+      { subject: host, problem: `${address} presents the key ${shown}, not ${options.hostKey}. Nothing was changed.` },
+      {
+        exitCode: exitCodes.install,
+      },
+    );
   }
   if (options.yes || !canAsk()) {
     throw new UserError(
-      `${host}: ${address} presents the key ${shown}. Compare it with the one on the console, then pass --yes --host-key ${shown}`,
+      {
+        subject: host,
+        problem: `${address} presents the key ${shown}. Compare it with the one on the console, then pass --yes --host-key ${shown}`,
+      },
       { exitCode: exitCodes.usage },
     );
   }
   const answer = await askLine(
     `${host} presents the key ${shown} at ${address}. Is this the key on its console? Type yes: `,
   );
-  if (answer !== "yes") throw new UserError(`${host}: not taken over.`, { exitCode: exitCodes.usage });
+  if (answer !== "yes")
+    throw new UserError({ subject: host, problem: "not taken over." }, { exitCode: exitCodes.usage });
 }
 
 /**

@@ -44,12 +44,15 @@ export function destroyCommand(): Command {
 
 async function confirm(host: string): Promise<void> {
   if (!process.stdin.isTTY) {
-    throw new UserError(`${host}: destroy wipes the disk, and there is no terminal to confirm on. Pass --yes.`, {
-      exitCode: exitCodes.usage,
-    });
+    throw new UserError(
+      { subject: host, problem: "destroy wipes the disk, and there is no terminal to confirm on.", fix: "Pass --yes." },
+      {
+        exitCode: exitCodes.usage,
+      },
+    );
   }
   const answer = await askLine(`This deletes the server ${host} and its disk. Type the host's name to continue: `);
-  if (answer !== host) throw new UserError(`${host}: not destroyed.`, { exitCode: exitCodes.usage });
+  if (answer !== host) throw new UserError({ subject: host, problem: "not destroyed." }, { exitCode: exitCodes.usage });
 }
 
 /** hcloud 1.68.0 does not lift Hetzner's delete protection before it deletes: the call ends with 423 `protected`. */

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import pc from "picocolors";
+import { problemLine } from "../core/base/problem.ts";
 import { asUserError } from "../core/base/system-errors.ts";
 import { findLayout } from "../core/project/layout.ts";
 import {
@@ -74,17 +75,23 @@ async function scannerOrNone(): Promise<DoctorContext["scanSecrets"]> {
   }
 }
 
-const colours = { ok: pc.green, warning: pc.yellow, problem: pc.red, "not looked at": pc.dim } as const;
+const colours = { ok: pc.green, warning: pc.yellow, problem: pc.red, "not checked": pc.dim } as const;
 
-function show({ scope, host, check, status, looked, found, mend }: Finding, say: ResultLine): void {
-  const where = host === undefined ? scope : `${scope} ${host}`;
-  say(`${where}: ${check}: ${found}`, `${colours[status](status.padEnd(13))} `);
-  if (status === "ok") return;
-  say(`${" ".repeat(14)}looked at: ${looked}`);
-  if (mend !== undefined) say(`${" ".repeat(14)}mend: ${mend}`);
+function show(finding: Finding, say: ResultLine): void {
+  const { scope, host, check, status, subject } = finding;
+  const name = `${host === undefined ? scope : `${scope} ${host}`}: ${check}`;
+  const mark = `${colours[status](status.padEnd(11))} `;
+  if (finding.status === "ok") {
+    say(`${name}: ${finding.found}`, mark);
+    return;
+  }
+  const { setting, problem, fix } = finding;
+  say(`${name}: ${problemLine({ subject: "", ...(setting !== undefined && { setting }), problem })}`, mark);
+  say(`${" ".repeat(12)}checked: ${subject}`);
+  if (fix !== undefined) say(`${" ".repeat(12)}fix: ${fix}`);
 }
 
 function summary(findings: readonly Finding[]): string {
   const count = (status: Finding["status"]) => findings.filter((each) => each.status === status).length;
-  return `${count("ok")} ok, ${count("warning")} warnings, ${count("problem")} problems, ${count("not looked at")} not looked at`;
+  return `${count("ok")} ok, ${count("warning")} warnings, ${count("problem")} problems, ${count("not checked")} not checked`;
 }

@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { SettingsError } from "../core/base/errors.ts";
+import { type Objection, type Problem, problemSentence } from "../core/base/problem.ts";
 import { cidrProblem } from "../core/project/firewall/cidr.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
 import { expandHome } from "../core/project/settings/host.ts";
@@ -69,8 +70,8 @@ export function initCommand(): Command {
       const host = options.host ?? (await askHost(layout));
       const answers = await askMissing(layout, host, options);
       const wrongKey = answers.sshPubkey === undefined ? undefined : keyFileProblem(layout, answers.sshPubkey);
-      if (wrongKey !== undefined) {
-        throw new SettingsError([{ where: "the command line", setting: "--ssh-pubkey", message: wrongKey }]);
+      if (wrongKey) {
+        throw new SettingsError([{ subject: "the command line", setting: "--ssh-pubkey", ...wrongKey }]);
       }
       const { adminCidr, sshPubkey, serverType, location, tailnet, bots, rebuildOnUp } = answers;
       const files = await scaffold({
@@ -147,19 +148,23 @@ async function askFlake(): Promise<Pick<Options, "flake">> {
 
 const onUp = ["pinned", "newest", "never"] as const;
 
+/** Of the setting itself, or of a part of it such as `bots.1`. */
+const isOf = ({ setting }: Problem, key: string) => setting?.replace(/^clawdlets:/, "").split(".")[0] === key;
+
 /** What the stack file's own schema says against a value. */
 function settingProblem(setting: keyof StackConfig, value: unknown): string | undefined {
   const { problems } = checkStackConfig({ [setting]: value }, "");
-  return problems.find((problem) => new RegExp(`(^|:)${setting}\\b`).test(problem.setting))?.message;
+  const found = problems.find((problem) => isOf(problem, setting));
+  return found && problemSentence(found);
 }
 
 /** The file is read when secrets are made; by then everything else is written. */
-function keyFileProblem(layout: Layout, value: string): string | undefined {
+function keyFileProblem(layout: Layout, value: string): Objection | undefined {
   const asText = sshPubkeyFileProblem(value);
-  if (asText !== undefined) return asText;
+  if (asText !== undefined) return { code: "invalid-value", problem: asText };
   const path = resolve(layout.root, expandHome(value, process.env));
   const [problem] = readPublicKeyFile(path).problems;
-  return problem && `${path} ${problem.message}`;
+  return problem && { ...problem, problem: `${path} ${problem.problem}` };
 }
 
 function defaultKey(): string | undefined {

@@ -67,7 +67,10 @@ export function installCommand(): Command {
 function resumed(host: string, journal: Journal | undefined): z.infer<typeof installFacts> {
   if (journal) return { serverId: journal.serverId, address: journal.address, installId: journal.installId };
   throw new UserError(
-    `${host}: this machine knows of no installation to go on with. Begin one: clawdlets up --host ${host}`,
+    {
+      subject: host,
+      problem: `this machine knows of no installation to go on with. Begin one: clawdlets up --host ${host}`,
+    },
     {
       exitCode: exitCodes.usage,
     },

@@ -46,7 +46,10 @@ export function logsCommand(): Command {
       if (log === undefined) {
         if (stop.signal.aborted) return;
         const where = relative(layout.root, host.logs);
-        throw new UserError(`${name}: no installer log in ${where}. The first "clawdlets up" of a host makes one.`);
+        throw new UserError({
+          subject: name,
+          problem: `no installer log in ${where}. The first "clawdlets up" of a host makes one.`,
+        });
       }
       const lines: string[] = [];
       const take = async (line: string) => {

@@ -98,7 +98,9 @@ async function closeHostsWindows(layout: Layout, host: string, say: ResultLine):
     const known = asUserError(error);
     if (!known) throw error;
     const failed = known.message;
-    say(failed.startsWith(`${host}: NOT CLOSED`) ? failed : `${host}: NOT CLOSED: ${failed}`);
+    // An error that says "NOT CLOSED" itself has this code; others, such as a refused token, say only what failed.
+    const saysSo = known.problems.some(({ code }) => code === "open");
+    say(saysSo ? failed : `${host}: NOT CLOSED: ${failed}`);
     return { host, closed: 0, ports: [], failed };
   }
 }

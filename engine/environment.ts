@@ -1,10 +1,11 @@
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { type Problem, SettingsError, UserError } from "../core/base/errors.ts";
+import { SettingsError, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { cleanEnvironment, inheritedBy, noRepository } from "../core/base/machine/environment.ts";
 import { engineFolder, packageRoot } from "../core/base/machine/package-root.ts";
 import { makePrivateFolder, readPrivateFile } from "../core/base/machine/private-files.ts";
+import type { Problem } from "../core/base/problem.ts";
 import { quoted } from "../core/base/wording.ts";
 import { keepCopy } from "../core/project/copies/keep.ts";
 import type { Layout } from "../core/project/layout.ts";
@@ -106,8 +107,13 @@ export function foreignBackend(
   const given = environment["PULUMI_BACKEND_URL"]?.trim();
   const { backend } = readProjectFile(layout);
   if (!given || backend === undefined || given === backend) return undefined;
-  const message = `is ${quoted(given)} in this shell, but Pulumi.yaml keeps this project's state in ${quoted(backend)}. Unset it: unset PULUMI_BACKEND_URL`;
-  return { where: "the environment", setting: "PULUMI_BACKEND_URL", message };
+  return {
+    code: "foreign-backend",
+    subject: "the environment",
+    setting: "PULUMI_BACKEND_URL",
+    problem: `is ${quoted(given)} in this shell, but Pulumi.yaml keeps this project's state in ${quoted(backend)}.`,
+    fix: "Unset it: unset PULUMI_BACKEND_URL",
+  };
 }
 
 /**
@@ -136,7 +142,11 @@ export function prepareState(layout: Layout, host: string): void {
   if (lost) throw new SettingsError([lost]);
   if (readPrivateFile(layout.passphrase) === undefined || !existsSync(layout.dir)) {
     throw new UserError(
-      `No ${layout.passphrase}: this project has no local state yet. Make it: clawdlets init --host ${host}; or bring back one that was here: clawdlets secrets restore`,
+      {
+        subject: "",
+        problem: `No ${layout.passphrase}: this project has no local state yet.`,
+        fix: `Make it: clawdlets init --host ${host}; or bring back one that was here: clawdlets secrets restore`,
+      },
       {
         exitCode: exitCodes.settings,
       },

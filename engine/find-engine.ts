@@ -1,7 +1,8 @@
 import { isAbsolute } from "node:path";
-import { type Problem, SettingsError } from "../core/base/errors.ts";
+import { SettingsError } from "../core/base/errors.ts";
 import { isExecutable } from "../core/base/machine/on-path.ts";
 import { changeableBy } from "../core/base/machine/trusted-program.ts";
+import type { Objection, Problem } from "../core/base/problem.ts";
 import { quoted } from "../core/base/wording.ts";
 import { theEnvironment } from "../core/project/settings/env-file.ts";
 import { type Engine, findEngine as findOwnEngine, withNamedParts } from "../toolchain/index.ts";
@@ -29,8 +30,8 @@ export function withParts(projectRoot: string, engine: Engine, environment: Envi
   const problems: Problem[] = [];
   const named = (key: keyof typeof partKeys): string | undefined => {
     const path = environment[key]?.trim() || undefined;
-    const message = path && partProblem(key, path);
-    if (message) problems.push({ where: theEnvironment, setting: key, message });
+    const wrong = path === undefined ? undefined : partProblem(key, path);
+    if (wrong) problems.push({ subject: theEnvironment, setting: key, ...wrong });
     return path;
   };
   const parts = { languageHost: named("CLAWDLETS_LANGUAGE_HOST"), commandPlugin: named("CLAWDLETS_COMMAND_PLUGIN") };
@@ -38,10 +39,20 @@ export function withParts(projectRoot: string, engine: Engine, environment: Envi
   return withNamedParts(projectRoot, engine, parts);
 }
 
-function partProblem(key: keyof typeof partKeys, path: string): string | undefined {
+function partProblem(key: keyof typeof partKeys, path: string): Objection | undefined {
   const named = `is ${quoted(path)}`;
-  if (!isAbsolute(path)) return `${named}. Use an absolute path, e.g. /usr/local/bin/${partKeys[key]}.`;
-  if (!isExecutable(path)) return `${named}, which is not executable. Fix it, or unset ${key}.`;
+  if (!isAbsolute(path)) {
+    const fix = `Use an absolute path, e.g. /usr/local/bin/${partKeys[key]}.`;
+    return { code: "invalid-value", problem: `${named}, which is a relative path.`, fix };
+  }
+  if (!isExecutable(path)) {
+    return { code: "program-missing", problem: `${named}, which is not executable.`, fix: `Fix it, or unset ${key}.` };
+  }
   const why = changeableBy(path);
-  return why === undefined ? undefined : `${named}, but ${why}. Name a program that only you or root can change.`;
+  if (why === undefined) return undefined;
+  return {
+    code: "file-exposed",
+    problem: `${named}, but ${why}.`,
+    fix: "Name a program that only you or root can change.",
+  };
 }

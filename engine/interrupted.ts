@@ -40,14 +40,21 @@ export async function waitForInstallation({ layout, host, tell }: Recovery): Pro
       const { command, pid, since } = standing.holder;
       const who = `${host}: ${command} (process ${pid}, since ${since})`;
       if (isLate || command.includes("--resume")) {
-        throw new UserError(`${who} is still installing. Wait for it to end, then run this again.`, {
-          exitCode: exitCodes.busy,
-        });
+        throw new UserError(
+          { subject: "", problem: `${who} is still installing.`, fix: "Wait for it to end, then run this again." },
+          {
+            exitCode: exitCodes.busy,
+          },
+        );
       }
       if (said !== standing.kind) tell(`${who} is still there without its engine; waiting for it to stop`);
     } else if (isLate) {
       throw new UserError(
-        `${host}: NOT CLOSED. The installation was killed, and its guard has not closed TCP/22 within ${limits.closing} s; it keeps trying: see guard.log beside the installer's log. Check from another place: clawdlets window list --host ${host}`,
+        {
+          subject: host,
+          problem: `NOT CLOSED. The installation was killed, and its guard has not closed TCP/22 within ${limits.closing} s; it keeps trying: see guard.log beside the installer's log.`,
+          fix: `Check from another place: clawdlets window list --host ${host}`,
+        },
         { exitCode: exitCodes.open },
       );
     } else if (said !== standing.kind)

@@ -34,7 +34,11 @@ export async function findAdoptable(place: Place, typedOut: boolean): Promise<Ad
   const [server] = servers;
   if (server && !typedOut && (servers.length > 1 || !(await isOurs(hetzner, layout, host, server.id)))) {
     throw new UserError(
-      `${host}: Hetzner has the server "${server.name}" (${server.id}) with this host's labels, which is older than an hour, and neither the state nor this machine's journal knows it. It was left as it is. If it is this project's host: clawdlets up --host ${host} --adopt. Otherwise choose another name.`,
+      {
+        subject: host,
+        problem: `Hetzner has the server "${server.name}" (${server.id}) with this host's labels, which is older than an hour, and neither the state nor this machine's journal knows it. It was left as it is.`,
+        fix: `If it is this project's host: clawdlets up --host ${host} --adopt. Otherwise choose another name.`,
+      },
       { exitCode: exitCodes.failed },
     );
   }
@@ -61,7 +65,10 @@ export async function removeLeftovers(place: Place): Promise<void> {
   const server = left.find(({ kind }) => kind === "server");
   if (server) {
     throw new UserError(
-      `${host}: Hetzner still has the server "${server.name}" (${server.id}) with this host's labels, and the state does not know it. It was left as it is, and COSTS MONEY: delete it in the Hetzner console, or take it over (clawdlets up --host ${host} --adopt) and destroy it then.`,
+      {
+        subject: host,
+        problem: `Hetzner still has the server "${server.name}" (${server.id}) with this host's labels, and the state does not know it. It was left as it is, and COSTS MONEY: delete it in the Hetzner console, or take it over (clawdlets up --host ${host} --adopt) and destroy it then.`,
+      },
       { exitCode: exitCodes.failed },
     );
   }

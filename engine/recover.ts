@@ -54,9 +54,12 @@ export async function recover(stack: Stack, recovery: Recovery): Promise<void> {
   const exported = await stack.exportStack();
   const parsed = deployment.safeParse(exported.deployment);
   if (!parsed.success) {
-    throw new UserError(`${host}: the state is not as Pulumi writes it (${z.prettifyError(parsed.error)}).`, {
-      exitCode: exitCodes.engine,
-    });
+    throw new UserError(
+      { subject: host, problem: `the state is not as Pulumi writes it (${z.prettifyError(parsed.error)}).` },
+      {
+        exitCode: exitCodes.engine,
+      },
+    );
   }
   const { resources = [], pending_operations: pending = [], ...rest } = parsed.data;
   const adopted: z.infer<typeof resource>[] = [];
@@ -88,8 +91,15 @@ async function refuseForeignProject(hetzner: Hetzner, { resources }: StackState,
   for (const { type, id } of [...made.slice(server), ...made.slice(0, server)]) {
     if (await isThere(hetzner, type, id)) return;
   }
-  const message = `is of a project of Hetzner's that has neither the server nor anything else of ${host}'s state. Use the token of the host's own project. If all of it was really deleted by hand: eval "$(npx --no-install clawdlets env --host ${host})" && pulumi refresh`;
-  throw new SettingsError([{ where: `the state of ${host}`, setting: "HCLOUD_TOKEN", message }]);
+  throw new SettingsError([
+    {
+      code: "wrong-project",
+      subject: `the state of ${host}`,
+      setting: "HCLOUD_TOKEN",
+      problem: `is of a project of Hetzner's that has neither the server nor anything else of ${host}'s state.`,
+      fix: `Use the token of the host's own project. If all of it was really deleted by hand: eval "$(npx --no-install clawdlets env --host ${host})" && pulumi refresh`,
+    },
+  ]);
 }
 
 /**

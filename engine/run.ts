@@ -34,19 +34,33 @@ export async function runEngine<T>(
   try {
     return await staying(progress, (signal) => run({ signal, onEvent, color: "never" }));
   } catch (error) {
-    const text = messageOf(error);
-    if (isLocked(text) || reasons.some(isLocked)) {
-      throw new UserError(
-        `${host}: ${operation} was not begun: another engine is at work on this stack. Wait for it to end, then run this again.`,
-        { exitCode: exitCodes.busy, reasons },
-      );
-    }
-    const said =
-      wrongPassphrase(host, text) ??
-      (reasons.length > 0 ? "The reason stands above." : text.split("\n").slice(0, 12).join("\n"));
-    throw new UserError(
-      `${host}: ${operation} failed. ${said} Nothing else was changed. Fix it and run the same command again.`,
-      { reasons, ...(reasons.some(isOfSettingsError) && { exitCode: exitCodes.settings }) },
-    );
+    throw engineFailure(host, operation, messageOf(error), reasons);
   }
+}
+
+/**
+ * @param text the library's own error: the command line, the environment and the end of the output
+ * @param reasons the errors that the engine reported, which were printed as they came
+ */
+function engineFailure(host: string, operation: string, text: string, reasons: readonly string[]): UserError {
+  if (isLocked(text) || reasons.some(isLocked)) {
+    const problem = `${operation} was not begun: another engine is at work on this stack.`;
+    const fix = "Wait for it to end, then run this again.";
+    return new UserError({ code: "busy", subject: host, problem, fix }, { exitCode: exitCodes.busy, reasons });
+  }
+  const passphrase = wrongPassphrase(host, text);
+  if (passphrase) {
+    const problem = `${operation} failed: ${passphrase.problem}`;
+    return new UserError({ ...passphrase, subject: host, problem }, { reasons });
+  }
+  if (reasons.length === 0) {
+    const problem = `${operation} failed: ${text.split("\n").slice(0, 12).join("\n")}`;
+    const fix = "Fix it and run the same command again.";
+    return new UserError({ code: "engine-failed", subject: host, problem, fix });
+  }
+  const problem = `${operation} failed.`;
+  const fix = "See the error above. Fix it and run the same command again.";
+  return reasons.some(isOfSettingsError)
+    ? new UserError({ code: "settings", subject: host, problem, fix }, { reasons, exitCode: exitCodes.settings })
+    : new UserError({ code: "engine-failed", subject: host, problem, fix }, { reasons });
 }

@@ -3,6 +3,7 @@ import { SemVer } from "semver";
 import { messageOf, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { closedEnvironment } from "../core/base/machine/environment.ts";
+import type { Objection } from "../core/base/problem.ts";
 import type { Layout } from "../core/project/layout.ts";
 import { wrongPassphrase } from "../core/project/state/passphrase.ts";
 import { readProjectFile } from "../core/project/state/project-file.ts";
@@ -31,7 +32,11 @@ export async function openStack(
 ): Promise<Stack & { isRestored: boolean }> {
   if (!readProjectFile(layout).stacksAreHosts) {
     throw new UserError(
-      `${host}: this project's stacks are not hosts (Pulumi.yaml has no "stackConfigDir: stacks"), so its own program decides. Use the engine itself: eval "$(npx --no-install clawdlets env)" && pulumi up`,
+      {
+        subject: host,
+        problem: `this project's stacks are not hosts (Pulumi.yaml has no "stackConfigDir: stacks"), so its own program decides.`,
+        fix: `Use the engine itself: eval "$(npx --no-install clawdlets env)" && pulumi up`,
+      },
       { exitCode: exitCodes.usage },
     );
   }
@@ -50,8 +55,9 @@ export async function openStack(
     // The library repeats the command line, and the reason several times; e.g. a bucket that lets nobody in.
     const [reason] = /(?<=^error: ).+$/m.exec(messageOf(error)) ?? [];
     if (reason === undefined) throw error;
-    const said = wrongPassphrase(host, reason) ?? reason;
-    throw new UserError(`${host}: the engine could not open the stack: ${said}`, { exitCode: exitCodes.engine });
+    const wrong: Objection = wrongPassphrase(host, reason) ?? { code: "engine", problem: reason };
+    const problem = `the engine could not open the stack: ${wrong.problem}`;
+    throw new UserError({ ...wrong, subject: host, problem }, { exitCode: exitCodes.engine });
   });
   return Object.assign(stack, { isRestored });
 }

@@ -43,7 +43,7 @@ export function summaryLines(
 function byReason(outcomes: readonly Outcome<unknown>[]): Map<string, string[]> {
   const groups = new Map<string, string[]>();
   for (const { summary, host } of outcomes) {
-    const why = printable(summary.replace(/^not started: /, ""));
+    const why = printable(summary);
     groups.set(why, [...(groups.get(why) ?? []), host]);
   }
   return groups;

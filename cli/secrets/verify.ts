@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { exitCodes } from "../../core/base/exit-codes.ts";
+import { problemJson, problemLine, problemSentence } from "../../core/base/problem.ts";
 import { checkLocalFolder } from "../../core/project/hygiene.ts";
 import { checkHostIdentity, checkSecrets } from "../../core/project/secrets/check.ts";
 import { recipientsKnown } from "../../core/project/secrets/identity.ts";
@@ -33,16 +34,28 @@ export function verifyCommand(): Command {
       const problems = [...(await checkLocalFolder(layout)), ...(await checkHostIdentity(check))];
       const rotation = readRotation(store);
       if (rotation) {
-        const message = `a rotation begun at ${rotation.startedAt} is not finished. Finish it: clawdlets secrets rotate --host ${host}`;
-        problems.push({ where: "rotation", setting: "age identity", message });
+        problems.push({
+          code: "rotation-unfinished",
+          subject: "rotation",
+          setting: "age identity",
+          problem: `a rotation begun at ${rotation.startedAt} is not finished.`,
+          fix: `Finish it: clawdlets secrets rotate --host ${host}`,
+        });
       }
       const secrets = await checkSecrets(check);
-      for (const { where, setting, message } of problems) say(`wrong    ${where}: ${setting}: ${message}`);
-      for (const { name, status, message } of secrets) {
-        say(`${status.padEnd(8)} ${name}${message === undefined ? "" : `: ${message}`}`);
+      for (const problem of problems) say(`wrong    ${problemLine(problem)}`);
+      for (const { name, status, objection } of secrets) {
+        say(`${status.padEnd(8)} ${name}${objection ? `: ${problemSentence(objection)}` : ""}`);
       }
       const ok = problems.length === 0 && secrets.every(({ status }) => status === "ok");
-      print(options.json, { ok, host, recipient: check.recipient, problems, secrets });
+      const found = secrets.map(({ objection, ...secret }) => ({ ...secret, ...objection }));
+      print(options.json, {
+        ok,
+        host,
+        recipient: check.recipient,
+        problems: problems.map(problemJson),
+        secrets: found,
+      });
       if (!ok) process.exitCode = exitCodes.settings;
     });
 }

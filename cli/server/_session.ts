@@ -41,9 +41,10 @@ export async function withSession<T>(options: ServerOptions, work: (session: Ses
     const run = async (command: string) => {
       const result = await ssh(route, command, { timeoutSeconds: 60, signal });
       if (result.exitCode !== 255) return result;
-      throw new UserError(
-        `${host}: no ssh session under the pinned key: ${result.stderr.trim() || "ssh said nothing"}`,
-      );
+      throw new UserError({
+        subject: host,
+        problem: `no ssh session under the pinned key: ${result.stderr.trim() || "ssh said nothing"}`,
+      });
     };
     return work({ ...reach, host, route, run });
   };

@@ -7,7 +7,10 @@ export function unitOf(host: string, named: string | undefined, bots: readonly s
   if (bot !== undefined && bots.includes(bot)) return `clawdbot-${bot}.service`;
   const there = bots.length === 0 ? "the host has no bots" : `allowed: ${bots.join(", ")}`;
   throw new UserError(
-    `${host}: ${named === undefined ? "Which bot? Name it with --unit" : `--unit: there is no bot "${named}"`}; ${there}.`,
+    {
+      subject: host,
+      problem: `${named === undefined ? "Which bot? Name it with --unit" : `--unit: there is no bot "${named}"`}; ${there}.`,
+    },
     {
       exitCode: exitCodes.usage,
     },

@@ -22,7 +22,8 @@ export function generationsCommand(): Command {
     .action((options: ServerOptions) =>
       withSession(options, async ({ host, run }) => {
         const { exitCode, stdout, stderr } = await run(list);
-        if (exitCode !== 0) throw new UserError(`${host}: its generations could not be listed: ${stderr.trim()}`);
+        if (exitCode !== 0)
+          throw new UserError({ subject: host, problem: `its generations could not be listed: ${stderr.trim()}` });
         const generations = parseGenerations(stdout);
         const say = resultLines(options.json);
         for (const { number, at, current } of generations) say(`${number}  ${at}${current ? "  runs at boot" : ""}`);

@@ -45,7 +45,7 @@ export function logsCommand(): Command {
           return;
         }
         const { exitCode, stdout, stderr } = await session.run(words.join(" "));
-        if (exitCode !== 0) throw new UserError(`${session.host}: ${unit}: ${stderr.trim()}`);
+        if (exitCode !== 0) throw new UserError({ subject: session.host, problem: `${unit}: ${stderr.trim()}` });
         const found = stdout
           .split("\n")
           .filter((line) => line !== "")

@@ -16,7 +16,8 @@ export function restartCommand(): Command {
       withSession(options, async ({ host, settings, run }) => {
         const unit = unitOf(host, options.unit, settings.bots);
         const { exitCode, stderr } = await run(`sudo -n /run/current-system/sw/bin/systemctl restart ${unit}`);
-        if (exitCode !== 0) throw new UserError(`${host}: ${unit} was not restarted: ${stderr.trim()}`);
+        if (exitCode !== 0)
+          throw new UserError({ subject: host, problem: `${unit} was not restarted: ${stderr.trim()}` });
         resultLines(options.json)(`${host}: ${unit} was restarted`);
         if (options.json) printJson({ ok: true, host, unit });
       }),

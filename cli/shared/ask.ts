@@ -2,6 +2,7 @@ import { relative } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { password, text } from "@clack/prompts";
 import { filesWritten } from "../../core/base/machine/private-files.ts";
+import { type Objection, problemSentence } from "../../core/base/problem.ts";
 import { Stopped } from "../../core/base/stopped.ts";
 import { type RequiredSecret, valueProblem } from "../../core/project/secrets/plan.ts";
 import { hashPassword, minPasswordLength } from "../../core/tasks/secrets/password.ts";
@@ -45,14 +46,14 @@ export async function askLine(question: string): Promise<string> {
 /** One line, shown as it is typed. @param problemOf what is wrong with it, as the end of a sentence */
 export async function askText(
   message: string,
-  { initial, problemOf }: { initial?: string; problemOf?: (value: string) => string | undefined } = {},
+  { initial, problemOf }: { initial?: string; problemOf?: (value: string) => Objection | string | undefined } = {},
 ): Promise<string> {
   return answered(
     await text({
       message,
       output,
       ...(initial !== undefined && { initialValue: initial }),
-      validate: (value) => problemOf?.(value ?? ""),
+      validate: (value) => sentenceOf(problemOf?.(value ?? "")),
     }),
   );
 }
@@ -70,7 +71,7 @@ export async function askSecret(secret: RequiredSecret): Promise<string> {
     await password({
       message,
       output,
-      validate: (typed) => (isHash ? passwordProblem : valueProblem)(...([secret, typed ?? ""] as const)),
+      validate: (typed) => sentenceOf((isHash ? passwordProblem : valueProblem)(secret, typed ?? "")),
     }),
   );
   if (!isHash || valueProblem(secret, value) === undefined) return value;
@@ -85,9 +86,14 @@ export async function askSecret(secret: RequiredSecret): Promise<string> {
 }
 
 /** A password, or a hash of one; a malformed hash would otherwise be hashed again. */
-function passwordProblem(secret: RequiredSecret, typed: string): string | undefined {
+function passwordProblem(secret: RequiredSecret, typed: string): Objection | string | undefined {
   if (/^\$\w+\$/.test(typed)) return valueProblem(secret, typed);
   return typed.length < minPasswordLength
     ? `has ${typed.length} characters; allowed: at least ${minPasswordLength}`
     : undefined;
+}
+
+/** What a prompt shows below the field. */
+function sentenceOf(objection: Objection | string | undefined): string | undefined {
+  return typeof objection === "object" ? problemSentence(objection) : objection;
 }

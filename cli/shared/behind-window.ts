@@ -34,7 +34,10 @@ export async function behindWindow<T>(
   const files = hostLayoutOf(layout, host);
   const address = readJournal(files.journal)?.address;
   if (address === undefined)
-    throw new UserError(`${host}: this machine does not know its address: never installed from here.`);
+    throw new UserError({
+      subject: host,
+      problem: "this machine does not know its address: never installed from here.",
+    });
   const hetzner = createHetzner(local);
   const tell = (text: string) => process.stderr.write(`${printable(`${host}: ${text}`)}\n`);
   const onClosed = (closed: Closed) => tell(`the window is closed again: ${closedInWords(closed)}`);

@@ -44,7 +44,11 @@ export function refuseRealAccount(file: string): void {
   const { value } = parseEnvFile(readPrivateFile(file) ?? "", file);
   if (value.HCLOUD_TOKEN === undefined || value.HCLOUD_ENDPOINT !== undefined) return;
   throw new UserError(
-    `${file} has the token of a real account, which would be lost. Use another project for the emulator, or take HCLOUD_TOKEN out of it.`,
+    {
+      subject: "",
+      problem: `${file} has the token of a real account, which would be lost.`,
+      fix: "Use another project for the emulator, or take HCLOUD_TOKEN out of it.",
+    },
     { exitCode: exitCodes.usage },
   );
 }

@@ -1,18 +1,16 @@
 import { relative } from "node:path";
 import { CommanderError } from "commander";
-import { SettingsError, type UserError } from "../../core/base/errors.ts";
+import { messageOf, SettingsError, type UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
+import { type Problem, problemJson, problemLine } from "../../core/base/problem.ts";
 import { Stopped } from "../../core/base/stopped.ts";
 import { asUserError } from "../../core/base/system-errors.ts";
 import { wasStopped } from "../../engine/signals.ts";
 import { hasPrintedJson, printJson, tell } from "./output.ts";
 
-/** One reason of a refusal, for `--json`; `where` and `setting` where a setting is wrong. */
-interface RefusalProblem {
-  message: string;
+/** One reason of a refusal, for `--json`; `details` are lines of the engine or another program. */
+interface RefusalProblem extends Problem {
   details?: readonly string[];
-  where?: string;
-  setting?: string;
 }
 
 interface Refusal {
@@ -32,7 +30,7 @@ export async function report(error: unknown): Promise<number> {
   const code = endOf(exitCode);
   const lost = exitCode === exitCodes.settings ? await lostHere() : undefined;
   if (text !== "") tell(text);
-  if (lost) tell(`clawdlets: ${lost.where}: ${lost.message}`);
+  if (lost) tell(`clawdlets: ${problemLine(lost)}`);
   if (isJsonAsked() && !hasPrintedJson()) {
     printJson({ ok: false, exitCode: code, problems: lost ? [...problems, lost] : problems });
   }
@@ -43,7 +41,7 @@ export async function report(error: unknown): Promise<number> {
 async function lostHere(): Promise<RefusalProblem | undefined> {
   try {
     // Only now: help and version read no project.
-    const [{ lostFiles, lostMessage }, { findLayout }, { ownFolderProblem }] = await Promise.all([
+    const [{ lostFiles, lostObjection }, { findLayout }, { ownFolderProblem }] = await Promise.all([
       import("../../core/project/copies/keep.ts"),
       import("../../core/project/layout.ts"),
       import("../../core/project/own-folder.ts"),
@@ -53,7 +51,7 @@ async function lostHere(): Promise<RefusalProblem | undefined> {
     const lost = lostFiles(layout);
     if (lost.length === 0) return undefined;
     const where = relative(layout.root, layout.dir);
-    return { where, setting: "files", message: lostMessage(lost) };
+    return { subject: where, setting: "files", ...lostObjection(lost) };
   } catch {
     return undefined; // Outside of a project, for example, which the refusal has said.
   }
@@ -72,27 +70,32 @@ export function endOf(exitCode: string | number | undefined | null): number {
 function refusalOf(error: unknown): Refusal {
   if (error instanceof CommanderError) {
     // Commander has shown it already, with its suggestion.
-    return { exitCode: exitCodes.usage, text: "", problems: [{ message: error.message.replace(/^error: /, "") }] };
+    return { exitCode: exitCodes.usage, text: "", problems: [usage(error)] };
   }
   const known = asUserError(error);
   if (known) return { exitCode: known.exitCode, text: `clawdlets: ${known.message}`, problems: problemsOf(known) };
   if (error instanceof Error && error.name === "AbortError") {
     const message = error instanceof Stopped ? error.message : (wasStopped()?.message ?? error.message);
-    return { exitCode: exitCodes.failed, text: `clawdlets: ${message}`, problems: [{ message }] };
+    const problem: Problem = { code: "stopped", subject: "", problem: message };
+    return { exitCode: exitCodes.failed, text: `clawdlets: ${message}`, problems: [problem] };
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return {
     exitCode: exitCodes.failed,
     text: `clawdlets: a bug, please report it: ${text}`,
-    problems: [{ message: `a bug, please report it: ${error instanceof Error ? error.message : String(error)}` }],
+    problems: [{ code: "bug", subject: "", problem: `a bug, please report it: ${messageOf(error)}` }],
   };
 }
 
+/** Commander's message begins with "error: ". */
+const usage = ({ message }: CommanderError): Problem => {
+  return { code: "usage", subject: "", problem: message.replace(/^error: /, "") };
+};
+
 function problemsOf(error: UserError): RefusalProblem[] {
-  if (error instanceof SettingsError) return [...error.problems];
+  if (error instanceof SettingsError) return error.problems.map(problemJson);
   const details = [...error.details, ...error.reasons];
-  const [message = ""] = error.details.length > 0 ? error.message.split("\n") : [error.message];
-  return [{ message, ...(details.length > 0 && { details }) }];
+  return error.problems.map((problem) => ({ ...problemJson(problem), ...(details.length > 0 && { details }) }));
 }
 
 /** What follows `--` belongs to another program. */

@@ -3,6 +3,7 @@ import { text } from "node:stream/consumers";
 import { z } from "zod";
 import { messageOf, SettingsError, UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
+import type { Problem } from "../../core/base/problem.ts";
 
 const allowed =
   'Allowed: one object {"secret_name": "value", …}, or upstream\'s {"adminPasswordHash": "…", "tailscaleAuthKey": "…", "discordTokens": {"bot": "…"}}.';
@@ -50,6 +51,13 @@ export function valuesOf(content: unknown, source: string): Record<string, strin
   }
   if (wrong.length === 0) return values;
   throw new SettingsError(
-    wrong.map((setting) => ({ where: "--from-json", setting, message: 'must be a string, as in {"name": "value"}.' })),
+    wrong.map(
+      (setting): Problem => ({
+        code: "invalid-value",
+        subject: "--from-json",
+        setting,
+        problem: 'must be a string, as in {"name": "value"}.',
+      }),
+    ),
   );
 }

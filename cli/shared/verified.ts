@@ -40,6 +40,10 @@ export async function proveMended(
   if ((changes["update"] ?? 0) + (changes["replace"] ?? 0) === 0) return;
   const signal = new AbortController().signal;
   const { ok, wrong, exitCode } = await verifyHost({ layout, host, environment: process.env, signal });
-  if (!ok) throw new UserError(`${host}: the host is not as declared after the update.`, { exitCode, details: wrong });
+  if (!ok)
+    throw new UserError(
+      { subject: host, problem: "the host is not as declared after the update." },
+      { exitCode, details: wrong },
+    );
   tell(`${host}: verified after the update`);
 }

@@ -1,4 +1,15 @@
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
+import { codeOfExit, type Objection, type Problem, problemLine } from "./problem.ts";
+import type { ProblemCode } from "./problem-codes.ts";
+
+type GivenProblem = Omit<Problem, "code"> & Partial<Pick<Problem, "code">>;
+
+interface UserErrorOptions {
+  exitCode?: ExitCode;
+  details?: readonly string[];
+  reasons?: readonly string[];
+  cause?: unknown;
+}
 
 /**
  * An error made for a person: the first line says what is wrong and what to do, `details` follow on lines of their own.
@@ -10,53 +21,65 @@ export class UserError extends Error {
   readonly details: readonly string[];
   /** What was already told before it was thrown, one per line, for showing the error elsewhere. */
   readonly reasons: readonly string[];
+  /** The first line as data. */
+  readonly headline: GivenProblem;
+  /** Everything that is wrong. */
+  readonly problems: readonly Problem[];
 
-  constructor(
-    message: string,
-    options: { exitCode?: ExitCode; details?: readonly string[]; reasons?: readonly string[]; cause?: unknown } = {},
-  ) {
+  /**
+   * @param given text alone is a problem without subject
+   * @param options.problems in place of `given`, for more than one. The default code is that of the exit code.
+   */
+  constructor(given: string | GivenProblem, options: UserErrorOptions & { problems?: readonly Problem[] } = {}) {
+    const headline = typeof given === "string" ? { subject: "", problem: given } : given;
     super(
-      [message, ...(options.details ?? []).map((line) => `  ${line}`)].join("\n"),
+      [problemLine(headline), ...(options.details ?? []).map((line) => `  ${line}`)].join("\n"),
       options.cause === undefined ? undefined : { cause: options.cause },
     );
     this.exitCode = options.exitCode ?? exitCodes.failed;
     this.details = options.details ?? [];
     this.reasons = options.reasons ?? [];
+    this.headline = headline;
+    this.problems = options.problems ?? [{ code: codeOfExit(this.exitCode), ...headline }];
   }
-}
-
-/** One thing that is wrong with one setting, in the words it will be shown with. */
-export interface Problem {
-  /** The setting as it is typed, e.g. `clawdlets:serverType` or `hosts.web.opentofu.adminCidr`. */
-  setting: string;
-  /** Where it was looked for, e.g. `stacks/Pulumi.web.yaml`. */
-  where: string;
-  /** What is wrong with which value, what is allowed and what to do, as one sentence. */
-  message: string;
 }
 
 /** All settings problems of a run at once, so that they can be fixed in one go. */
 export class SettingsError extends UserError {
   override readonly name = "SettingsError";
-  readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[]) {
-    const count = problems.length === 1 ? "1 setting has" : `${problems.length} settings have`;
-    super(`${count} to be mended; nothing was changed.`, {
+    const count = problems.length === 1 ? "1 setting needs" : `${problems.length} settings need`;
+    super(`${count} fixing. Nothing was changed.`, {
       exitCode: exitCodes.settings,
-      details: problems.map((problem) => `${problem.where}: ${problem.setting}: ${problem.message}`),
+      details: problems.map(problemLine),
+      problems,
     });
-    this.problems = problems;
   }
 }
 
 /** Whether a text that came by way of another program, as the engine, is of a {@link SettingsError}. */
 export const isOfSettingsError = (text: string): boolean =>
-  /(?:^|\n)(?:1 setting has|\d+ settings have) to be mended; nothing was changed\./.test(text);
+  /(?:^|\n)(?:1 setting needs|\d+ settings need) fixing\. Nothing was changed\./.test(text);
 
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * What was thrown for a person as an objection to something else, which names its own subject.
+ * @param code for what has no better one
+ */
+export function objectionOf(error: unknown, code: ProblemCode): Objection {
+  const [problem, ...more] = error instanceof UserError ? error.problems : [];
+  if (!problem || more.length > 0) return { code, problem: messageOf(error) };
+  const { fix, ...rest } = problem;
+  return {
+    code: rest.subject === "" ? code : rest.code,
+    problem: problemLine(rest),
+    ...(fix !== undefined && { fix }),
+  };
 }
 
 /** True for the errors of `node:fs` and `node:net` with this `code`, e.g. `ENOENT`. */

@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import type { Problem } from "./errors.ts";
 import { didYouMean } from "./nearest.ts";
+import type { Objection, Problem } from "./problem.ts";
 import { quoted, shown } from "./wording.ts";
 
 /** How one schema's findings are put into words. */
@@ -16,23 +16,31 @@ export interface Wording {
 /** Zod's issues as problems for a person. What looks like a token is not shown, though none belongs in these files. */
 export function problemsOf(error: z.ZodError, input: unknown, wording: Wording): Problem[] {
   const prefix = wording.prefix ?? "";
-  const problem = (path: readonly PropertyKey[], message: string): Problem => ({
-    where: wording.where,
-    setting: path.length === 0 ? "(the whole file)" : settingOf(path, prefix),
-    message: shown(message),
+  const problem = (path: readonly PropertyKey[], { code, problem, fix }: Objection): Problem => ({
+    code,
+    subject: wording.where,
+    ...(path.length > 0 && { setting: settingOf(path, prefix) }),
+    problem: shown(problem),
+    ...(fix !== undefined && { fix }),
   });
   return error.issues.flatMap((issue): Problem[] => {
     if (issue.code === "unrecognized_keys") {
       return issue.keys.map((key) => {
-        const message = `unknown setting${didYouMean(key, wording.known)}. Remove it or mend its name.`;
-        return problem([...issue.path, key], message);
+        const unknown = `unknown setting${didYouMean(key, wording.known)}.`;
+        const fix = "Remove it or fix its name.";
+        return problem([...issue.path, key], { code: "unknown-setting", problem: unknown, fix });
       });
     }
     if (issue.code === "invalid_key" || issue.code === "invalid_element") {
-      return [problem(issue.path, `${issue.issues.map((each) => each.message).join("; ")}.`)];
+      const wrong = issue.issues.map((each) => each.message).join("; ");
+      return [problem(issue.path, { code: "invalid-value", problem: `${wrong}.` })];
     }
     const value = valueAt(input, issue.path);
-    return [problem(issue.path, `${value === undefined ? "missing" : `is ${quoted(value)}`}; ${issue.message}.`)];
+    return [
+      value === undefined
+        ? problem(issue.path, { code: "missing-setting", problem: `missing; ${issue.message}.` })
+        : problem(issue.path, { code: "invalid-value", problem: `is ${quoted(value)}; ${issue.message}.` }),
+    ];
   });
 }
 

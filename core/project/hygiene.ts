@@ -1,20 +1,21 @@
 import { existsSync, lstatSync, readdirSync, realpathSync, type Stats } from "node:fs";
 import { join, relative, sep } from "node:path";
-import { hasCode, type Problem } from "../base/errors.ts";
+import { hasCode } from "../base/errors.ts";
 import { runGit } from "../base/machine/git.ts";
+import { type Problem, problemJson } from "../base/problem.ts";
 import type { Layout } from "./layout.ts";
 import { ownFolderProblem } from "./own-folder.ts";
 
 /**
  * Whether `.clawdlets` is still a place for secrets: not tracked by git and ignored by it, closed to others, and with no link
  * that leads out of it. Reads names and modes only.
- * @returns every problem, each with the command that mends it
+ * @returns every problem, each with the command that fixes it
  */
 export async function checkLocalFolder(layout: Layout): Promise<Problem[]> {
   if (!entryOf(layout.dir)) return [];
   const own = ownFolderProblem(layout);
-  const folder = own ? [{ where: own.where, setting: own.setting, message: own.message }] : [];
-  if (own?.setting === "the folder itself") return folder;
+  const folder = own ? [problemJson(own)] : [];
+  if (own?.code === "file-in-the-way") return folder;
   return [...folder, ...checkFiles(layout), ...(await checkGit(layout))];
 }
 
@@ -27,14 +28,24 @@ function checkFiles(layout: Layout): Problem[] {
     const stat = entryOf(path);
     const shown = relative(layout.root, path);
     if (stat?.isSymbolicLink() && !targetOf(path)?.startsWith(inside)) {
-      const message = `is a link that leads out of ${where}. Mend: put the file itself there, or rm '${path}'`;
-      problems.push({ where: shown, setting: "link", message });
+      problems.push({
+        code: "link-leads-out",
+        subject: shown,
+        setting: "link",
+        problem: `is a link that leads out of ${where}.`,
+        fix: `Put the file itself there, or: rm '${path}'`,
+      });
     } else if (stat?.isFile() && isPrivate(path) && (stat.mode & 0o077) !== 0) wide.push(shown);
   }
   if (wide.length > 0) {
     const more = wide.length > 3 ? ` and ${wide.length - 3} more` : "";
-    const message = `others on this machine may read ${wide.slice(0, 3).join(", ")}${more}. Mend: find '${layout.dir}' -path '*/extra-files' -prune -o ! -type l -exec chmod go= {} +`;
-    problems.push({ where, setting: "mode", message });
+    problems.push({
+      code: "file-exposed",
+      subject: where,
+      setting: "mode",
+      problem: `others on this machine may read ${wide.slice(0, 3).join(", ")}${more}.`,
+      fix: `Close it: find '${layout.dir}' -path '*/extra-files' -prune -o ! -type l -exec chmod go= {} +`,
+    });
   }
   return problems;
 }
@@ -60,8 +71,13 @@ async function checkGit(layout: Layout): Promise<Problem[]> {
   // A path below it, since "x/" in .gitignore matches folders only, and an exception may let single files back in.
   const ignored = await git(layout, ["check-ignore", "--quiet", "--no-index", `${where}/secrets/probe`]);
   if (ignored.exitCode !== 0) {
-    const message = `git does not ignore it, so "git add" would take your keys. Mend: echo '${where}/' >> .gitignore`;
-    problems.push({ where, setting: "git", message });
+    problems.push({
+      code: "file-exposed",
+      subject: where,
+      setting: "git",
+      problem: 'git does not ignore it, so "git add" would take your keys.',
+      fix: `Have it ignored: echo '${where}/' >> .gitignore`,
+    });
   }
   return problems;
 }

@@ -1,8 +1,9 @@
 import { existsSync, lstatSync, readFileSync, type Stats, statSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
-import { hasCode, type Problem, UserError } from "../base/errors.ts";
+import { hasCode, UserError } from "../base/errors.ts";
 import { exitCodes } from "../base/exit-codes.ts";
 import { gitAnswer } from "../base/machine/git-answer.ts";
+import { type Objection, type Problem, problemJson } from "../base/problem.ts";
 import { shown } from "../base/wording.ts";
 import type { Layout } from "./layout.ts";
 
@@ -21,30 +22,46 @@ export function ownFolderProblem(layout: Layout): FolderProblem | undefined {
   const where = relative(layout.root, layout.dir);
   const stat = lstatSync(layout.dir, { throwIfNoEntry: false });
   if (!stat) return undefined;
-  const foreign = (setting: string, message: string) => ({ where, setting, message, isForeign: true });
+  const foreign = (setting: string, objection: Objection) => ({
+    subject: where,
+    setting,
+    ...objection,
+    isForeign: true,
+  });
   if (!stat.isDirectory()) {
-    const message = `is not a folder of this project, and nothing in it is used. Fix: move the folder that it leads to here, to '${layout.dir}'`;
-    return foreign("the folder itself", message);
+    return foreign("the folder itself", {
+      code: "file-in-the-way",
+      problem: "is not a folder of this project, and nothing in it is used.",
+      fix: `Move the folder that it leads to here, to '${layout.dir}'`,
+    });
   }
   const uid = process.getuid?.() ?? stat.uid;
   if (stat.uid !== uid) {
-    const message = `belongs to user ${stat.uid}, not to you (${uid}), and nothing in it is used. Run clawdlets as its owner; or, if every file in it is yours: sudo chown -R ${uid} '${layout.dir}'`;
-    return foreign("owner", message);
+    return foreign("owner", {
+      code: "foreign-folder",
+      problem: `belongs to user ${stat.uid}, not to you (${uid}), and nothing in it is used.`,
+      fix: `Run clawdlets as its owner; or, if every file in it is yours: sudo chown -R ${uid} '${layout.dir}'`,
+    });
   }
-  if ((stat.mode & 0o022) !== 0) return foreign("mode", `others on this machine may write to it. ${closing(layout)}`);
+  if ((stat.mode & 0o022) !== 0) {
+    const fix = closing(layout);
+    return foreign("mode", { code: "foreign-folder", problem: "others on this machine may write to it.", fix });
+  }
   const git = gitProblem(layout);
   if (git) return foreign("git", git);
   if ((stat.mode & 0o055) === 0) return undefined;
   return {
-    where,
+    code: "file-exposed",
+    subject: where,
     setting: "mode",
-    message: `others on this machine may read it. ${closing(layout)}`,
+    problem: "others on this machine may read it.",
+    fix: closing(layout),
     isForeign: false,
   };
 }
 
 const closing = ({ dir }: Layout) =>
-  `Fix: find '${dir}' -path '*/extra-files' -prune -o ! -type l -exec chmod go= {} +`;
+  `Close it: find '${dir}' -path '*/extra-files' -prune -o ! -type l -exec chmod go= {} +`;
 
 /** Git is changing the work tree, so that what is in `.clawdlets` may be of another branch than the index says. */
 export function isGitAtWork(layout: Layout): boolean {
@@ -56,14 +73,18 @@ export function isGitAtWork(layout: Layout): boolean {
 export function refuseForeignFolder(layout: Layout): void {
   const problem = ownFolderProblem(layout);
   if (!problem?.isForeign) return;
-  throw new UserError(`${problem.where}: ${problem.setting}: ${problem.message}`, { exitCode: exitCodes.settings });
+  throw new UserError(problemJson(problem), { exitCode: exitCodes.settings });
 }
 
-const seen = new Map<string, { index: string; problem: string | undefined }>();
+const seen = new Map<string, { index: string; problem: Objection | undefined }>();
 
-function gitProblem(layout: Layout): string | undefined {
+function gitProblem(layout: Layout): Objection | undefined {
   if (existsSync(join(layout.dir, ".git"))) {
-    return `is a git repository of its own, so its files may come from somebody else, and nothing in it is used. Fix: if it is yours, rm -r '${join(layout.dir, ".git")}'`;
+    return {
+      code: "foreign-folder",
+      problem: "is a git repository of its own, so its files may come from somebody else, and nothing in it is used.",
+      fix: `If it is yours: rm -r '${join(layout.dir, ".git")}'`,
+    };
   }
   const index = indexOf(layout.root);
   if (index === undefined) return undefined;
@@ -75,7 +96,7 @@ function gitProblem(layout: Layout): string | undefined {
 }
 
 /** What git tracks now, or in the commit that is checked out: both came with the repository. */
-function trackedProblem(layout: Layout): string | undefined {
+function trackedProblem(layout: Layout): Objection | undefined {
   const where = relative(layout.root, layout.dir);
   // On a file system that ignores case, .Clawdlets is the same folder.
   const path = `:(icase)${where}`;
@@ -83,12 +104,18 @@ function trackedProblem(layout: Layout): string | undefined {
   // There is no HEAD before the first commit.
   const answer = withHead.exitCode === 0 ? withHead : gitAnswer(layout.root, ["ls-files", "-z", "--", path]);
   if (answer.exitCode !== 0) {
-    return `git could not say whether it is tracked: ${shown(answer.stderr.trim().split("\n")[0] ?? "", 300)}`;
+    const [said = ""] = answer.stderr.trim().split("\n");
+    return { code: "foreign-folder", problem: `git could not say whether it is tracked: ${shown(said, 300)}` };
   }
   const files = [...new Set(answer.stdout.split("\0"))].filter((file) => file !== "");
   if (files.length === 0) return undefined;
   const named = files.slice(0, 3).map((file) => shown(file, 200));
-  return `git tracks ${named.join(", ")}${files.length > 3 ? ` and ${files.length - 3} more` : ""}: it came with the repository, and nothing in it is used. If it is somebody else's branch, switch back (git switch -), and bring back what its checkout overwrote: clawdlets secrets restore. If you committed it yourself, it is in every clone and in the history. Fix: git rm -r --cached '${where}' && git commit, then replace every secret that was ever committed (clawdlets secrets rotate, and new tokens).`;
+  const more = files.length > 3 ? ` and ${files.length - 3} more` : "";
+  return {
+    code: "foreign-folder",
+    problem: `git tracks ${named.join(", ")}${more}: it came with the repository, and nothing in it is used.`,
+    fix: `If it is somebody else's branch, switch back (git switch -), and bring back what its checkout overwrote: clawdlets secrets restore. If you committed it yourself, it is in every clone and in the history: git rm -r --cached '${where}' && git commit, then replace every secret that was ever committed (clawdlets secrets rotate, and new tokens).`,
+  };
 }
 
 /** Changes whenever the index or HEAD does, so that git is asked again; undefined outside of a repository. */

@@ -2,9 +2,10 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import pMap from "p-map";
-import { messageOf, type Problem, SettingsError } from "../base/errors.ts";
+import { objectionOf, SettingsError } from "../base/errors.ts";
 import { makePrivateFolder, readPublicFile, writePrivateFile } from "../base/machine/private-files.ts";
 import { ensureSshKey, publicKeyOf } from "../base/machine/ssh-keys.ts";
+import type { Objection, Problem } from "../base/problem.ts";
 import { ensureBootstrapKeys } from "../host/install/bootstrap-keys.ts";
 import { checkLocalFolder } from "../project/hygiene.ts";
 import type { Layout } from "../project/layout.ts";
@@ -59,8 +60,13 @@ export async function planSecrets(request: InitRequest): Promise<InitPlan> {
     ...checkValues(request),
   ];
   if (readRotation(store)) {
-    const message = `a rotation is not finished. Finish it first: clawdlets secrets rotate --host ${store.host}`;
-    problems.push({ where: shown(store, store.files.identity), setting: "age identity", message });
+    problems.push({
+      code: "rotation-unfinished",
+      subject: shown(store, store.files.identity),
+      setting: "age identity",
+      problem: "a rotation is not finished.",
+      fix: `Finish it first: clawdlets secrets rotate --host ${store.host}`,
+    });
   }
   const change: string[] = [];
   for (const name of Object.keys(values).filter((each) => existsSync(secretFile(store, each)))) {
@@ -68,10 +74,15 @@ export async function planSecrets(request: InitRequest): Promise<InitPlan> {
     const same = await isSame(store, name, values[name] ?? "");
     if (same === true) continue;
     if (same === false && !request.overwrite) {
-      const message = "has another value by now. Say --yes to replace it, or change this one: clawdlets secrets edit";
-      problems.push({ where: file, setting: name, message });
+      problems.push({
+        code: "secret-exists",
+        subject: file,
+        setting: name,
+        problem: "already has a different value.",
+        fix: "Pass --yes to overwrite it, or change it: clawdlets secrets edit",
+      });
     } else if (same !== false && !request.overwrite) {
-      problems.push({ where: file, setting: name, message: `${same} To replace it: --yes.` });
+      problems.push({ subject: file, setting: name, ...same, fix: "Pass --yes to overwrite it." });
     } else change.push(file);
   }
   if (problems.length > 0) throw new SettingsError(problems);
@@ -134,23 +145,28 @@ function checkValues({ store, required, values }: InitRequest): Problem[] {
   const problems: Problem[] = [];
   for (const [name, value] of Object.entries(values)) {
     const secret = required.find((each) => each.name === name);
-    const message = secret ? valueProblem(secret, value) : unknownSecret(name, required);
-    if (message !== undefined) problems.push({ where: "the values given", setting: name, message });
+    const objection = secret ? valueProblem(secret, value) : unknownSecret(name, required);
+    if (objection) problems.push({ subject: "the values given", setting: name, ...objection });
   }
   for (const { name, purpose, example } of required) {
     if (values[name] !== undefined || existsSync(secretFile(store, name))) continue;
-    const message = `missing: ${purpose} (${example}). Give it with --from-json, or run this on a terminal to be asked.`;
-    problems.push({ where: shown(store, secretFile(store, name)), setting: name, message });
+    problems.push({
+      code: "secret-missing",
+      subject: shown(store, secretFile(store, name)),
+      setting: name,
+      problem: `missing: ${purpose} (${example}).`,
+      fix: "Give it with --from-json, or run this on a terminal to be asked.",
+    });
   }
   return problems;
 }
 
 /** Whether the secret that is there has this value; the reason where it cannot be read. */
-async function isSame(store: SecretStore, name: string, value: string): Promise<boolean | string> {
+async function isSame(store: SecretStore, name: string, value: string): Promise<boolean | Objection> {
   try {
     return (await readSecret(store, name)) === value;
   } catch (error) {
-    return messageOf(error);
+    return objectionOf(error, "secret-unreadable");
   }
 }
 

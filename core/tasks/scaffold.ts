@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { type Problem, SettingsError } from "../base/errors.ts";
+import { SettingsError } from "../base/errors.ts";
 import { makePrivateFolder, readPublicFile, writePrivateFile, writePublicFile } from "../base/machine/private-files.ts";
+import type { Problem } from "../base/problem.ts";
 import type { Layout } from "../project/layout.ts";
 import { asOnlyWriter } from "../project/project-lock.ts";
 import { envFileTemplate } from "../project/settings/env-file.ts";
@@ -43,7 +44,7 @@ export async function scaffold(request: ScaffoldRequest): Promise<string[]> {
   const stack = nextStackJson(request);
   const found = checkStackConfig(withoutUndefined(settings), `stacks/Pulumi.${host}.yaml`);
   // Keys and recipients come later, from secrets init.
-  const problems = found.problems.filter(({ message }) => !message.startsWith("missing"));
+  const problems = found.problems.filter(({ code }) => code !== "missing-setting");
   if (problems.length > 0) throw new SettingsError(problems);
   const steps: [string, boolean, () => Promise<unknown>][] = [
     [join(layout.root, ".gitignore"), !isIgnored(layout), () => addIgnoreLine(layout)],
@@ -79,7 +80,7 @@ function nextStackJson({ layout, host, entry, flake }: ScaffoldRequest): StackJs
     ...(flake !== undefined && !value?.base && { base: { flake } }),
     hosts: { ...value?.hosts, [host]: newEntry(host, entry) },
   };
-  const checked = checkEntry(next, host, entry);
+  const checked = checkEntry(next, host);
   if (checked.length > 0) throw new SettingsError(checked);
   return next as StackJson;
 }
@@ -87,29 +88,35 @@ function nextStackJson({ layout, host, entry, flake }: ScaffoldRequest): StackJs
 function newEntry(
   host: string,
   { adminCidr, sshPubkeyFile, serverType }: ScaffoldRequest["entry"],
-): Partial<StackHost> {
+): { [Key in keyof StackHost]?: object | string } {
   return {
     flakeHost: host,
-    hetzner: { serverType: serverType ?? "" },
-    opentofu: { adminCidr: adminCidr ?? "", sshPubkeyFile: sshPubkeyFile ?? "" },
+    hetzner: { serverType },
+    opentofu: { adminCidr, sshPubkeyFile },
     secrets: { localDir: `secrets/hosts/${host}`, remoteDir: `/var/lib/clawdlets/secrets/hosts/${host}` },
   };
 }
 
-function checkEntry(next: unknown, host: string, entry: ScaffoldRequest["entry"]): Problem[] {
+/** Left out of JSON, what nobody gave is missing. */
+function checkEntry(next: unknown, host: string): Problem[] {
   const name = hostName.safeParse(host);
   if (!name.success) {
     const allowed = name.error.issues.map(({ message }) => message).join("; ");
-    return [{ where: "--host", setting: "host", message: `"${host}" is not a host name; ${allowed}.` }];
+    return [
+      {
+        code: "invalid-value",
+        subject: "--host",
+        setting: "host",
+        problem: `"${host}" is not a host name; ${allowed}.`,
+      },
+    ];
   }
   const options = { adminCidr: "--admin-cidr", sshPubkeyFile: "--ssh-pubkey", serverType: "--server-type" } as const;
   const problems = parseStackJson(JSON.stringify(next), "stack.json").problems;
   return problems.map((problem) => {
-    const key = problem.setting.split(".").at(-1) as keyof typeof options;
-    const isMissing = key in options && entry[key] === undefined;
+    const key = problem.setting?.split(".").at(-1) as keyof typeof options;
     if (!(key in options)) return problem;
-    const message = isMissing ? problem.message.replace(/^is ""/, "missing") : problem.message;
-    return { where: "the command line", setting: options[key], message };
+    return { ...problem, subject: "the command line", setting: options[key] };
   });
 }
 

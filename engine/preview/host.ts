@@ -143,5 +143,10 @@ export function programProblem(file: string, message: string): LocatedProblem {
   // Strip the stack trace and the fields of an error object: they do not help to fix a setting.
   const end = all.findIndex((line) => /^\s*(at |__pulumi)/.test(line));
   const lines = end < 0 ? all : all.slice(0, end);
-  return { where: file, line: 1, setting: "(the engine)", message: shown(lines.slice(0, 12).join(" ")) };
+  return {
+    code: "program-failed",
+    subject: file,
+    at: { file, line: 1 },
+    problem: shown(lines.slice(0, 12).join(" ")),
+  };
 }

@@ -18,23 +18,23 @@ async function doctor(layout: Layout, ...args: string[]) {
 }
 
 describe("clawdlets doctor", () => {
-  it("says for each finding what was looked at, what was found, and how to mend it", async () => {
+  it("says for each finding what was checked, what is wrong, and how to fix it", async () => {
     const { exitCode, stdout } = await doctor(project({ env }), "--scope", "stack");
     expect(exitCode).toBe(3);
     expect(stdout).toMatch(
-      /problem.* stack clawdbot-fleet-host: secrets: admin_password_hash: missing: the admin's password .*\n +looked at: \.clawdlets\/secrets\/hosts\/clawdbot-fleet-host\/admin_password_hash\.yaml\n +mend: clawdlets secrets init --host clawdbot-fleet-host\n/,
+      /problem.* stack clawdbot-fleet-host: secrets: admin_password_hash: missing: the admin's password .*\n +checked: \.clawdlets\/secrets\/hosts\/clawdbot-fleet-host\/admin_password_hash\.yaml\n +fix: Make it: clawdlets secrets init --host clawdbot-fleet-host\n/,
     );
-    expect(stdout).toMatch(/\n\d+ ok, \d+ warnings, \d+ problems, \d+ not looked at$/);
+    expect(stdout).toMatch(/\n\d+ ok, \d+ warnings, \d+ problems, \d+ not checked$/);
   });
 
-  it("works without network and with a broken stack file, and says what could not be looked at", async () => {
+  it("works without network and with a broken stack file, and says what could not be checked", async () => {
     const layout = project({ env, stackFile: "config: [" });
     const { exitCode, stderr, stdout } = await doctor(layout, "--json");
     expect(stderr).not.toContain("a bug, please report it");
     expect(exitCode).toBe(3);
     const { ok, findings } = JSON.parse(stdout);
     expect(ok).toBe(false);
-    const notSeen = findings.filter(({ status }: { status: string }) => status === "not looked at");
+    const notSeen = findings.filter(({ status }: { status: string }) => status === "not checked");
     expect(notSeen.map(({ check }: { check: string }) => check)).toEqual(
       expect.arrayContaining([
         "public stack file",
@@ -55,7 +55,7 @@ describe("clawdlets doctor", () => {
     expect(all.exitCode).toBe(3); // No token.
   });
 
-  it("counts warnings and what was not looked at only with --strict", async () => {
+  it("counts warnings and what was not checked only with --strict", async () => {
     const layout = project({ env });
     writeFileSync(join(layout.root, "flake.nix"), "{}\n");
     expect((await doctor(layout, "--scope", "repo")).exitCode).toBe(0);

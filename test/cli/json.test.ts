@@ -71,7 +71,7 @@ describe.each(commands.map((words) => [words.join(" "), words] as const))("clawd
     expect(object).toEqual({
       ok: false,
       exitCode: 2,
-      problems: [{ message: expect.stringContaining("--no-such-option") }],
+      problems: [{ code: "usage", subject: "", problem: expect.stringContaining("--no-such-option") }],
     });
   });
 
@@ -85,7 +85,7 @@ describe.each(commands.map((words) => [words.join(" "), words] as const))("clawd
     expect(object).toMatchObject({
       ok: false,
       exitCode: 3,
-      problems: [{ message: expect.stringContaining("Pulumi.yaml") }],
+      problems: [{ problem: expect.stringContaining("Pulumi.yaml") }],
     });
   });
 

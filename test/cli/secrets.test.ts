@@ -175,7 +175,12 @@ describe("clawdlets secrets", () => {
     expect(exitCode).toBe(3);
     expect(stderr).toMatch(/missing {2}tailscale_auth_key: missing: .* clawdlets secrets init --host web-1/);
     expect(JSON.parse(stdout).secrets).toContainEqual(
-      expect.objectContaining({ name: "tailscale_auth_key", status: "missing" }),
+      expect.objectContaining({
+        name: "tailscale_auth_key",
+        status: "missing",
+        code: "secret-missing",
+        fix: expect.stringContaining("clawdlets secrets init --host web-1"),
+      }),
     );
   }, 30_000);
 

@@ -65,7 +65,7 @@ describe("preview --ci --json", () => {
     expect(exitCode).toBe(2);
     expect(JSON.parse(stdout)).toMatchObject({
       ok: false,
-      problems: [{ message: expect.stringContaining("--json and --format markdown") }],
+      problems: [{ code: "usage", problem: expect.stringContaining("--json and --format markdown") }],
     });
   });
 });
@@ -78,6 +78,6 @@ it.each([
   const failing = runEngine("web-1", "up", tell, () => Promise.reject(new Error(text)));
   await expect(failing).rejects.toMatchObject({
     exitCode: 5,
-    message: expect.stringMatching(/another engine is at work/),
+    problems: [{ code: "busy", subject: "web-1", problem: expect.stringMatching(/another engine is at work/) }],
   });
 });

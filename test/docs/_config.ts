@@ -3,6 +3,8 @@ import { join } from "node:path";
 import ts from "typescript";
 import { parse } from "yaml";
 import { z } from "zod";
+import { problemLine } from "../../core/base/problem.ts";
+import { problemCodes } from "../../core/base/problem-codes.ts";
 import { checkStackConfig } from "../../core/project/settings/stack-config.ts";
 import { parseStackJson } from "../../core/project/settings/stack-json.ts";
 import { parseFaults } from "../../emulator/faults/schema.ts";
@@ -21,9 +23,7 @@ export function yamlProblems({ text, where }: Snippet): string[] {
     return [key.startsWith("clawdlets:") ? key.slice("clawdlets:".length) : `(not ours) ${key}`, value] as const;
   });
   const { problems } = checkStackConfig(Object.fromEntries(keys), where);
-  return problems
-    .filter(({ message }) => !message.startsWith("missing"))
-    .map(({ setting, message }) => `${setting}: ${message}`);
+  return problems.filter(({ code }) => code !== "missing-setting").map((each) => problemLine({ ...each, subject: "" }));
 }
 
 /** stack.json, the policy's settings or the emulator's faults, told apart by their keys. */
@@ -31,8 +31,9 @@ export function jsonProblems({ text, where }: Snippet): string[] {
   const value: unknown = JSON.parse(text);
   if (Array.isArray(value)) return parseFaults(value, where).length > 0 ? [] : ["no fault in it"];
   const keys = Object.keys(value as object);
+  if (keys.includes("code")) return value && Object.hasOwn(problemCodes, (value as { code: string }).code) ? [] : ["no such code"];
   if (keys.includes("schemaVersion"))
-    return parseStackJson(text, where).problems.map(({ setting, message }) => `${setting}: ${message}`);
+    return parseStackJson(text, where).problems.map((each) => problemLine({ ...each, subject: "" }));
   return keys.flatMap((key) => policyProblems(key, (value as Record<string, Record<string, unknown>>)[key] ?? {}));
 }
 

@@ -87,7 +87,7 @@ describeWith({ programs: ["git", "ssh", "script"], tofu: true }, "hosts that Ope
         () => upstream.write("older", { ...upstream.state, version: 3 }),
         /state of version 3; allowed: 4\. .*-refresh-only/,
       ],
-      ["it is no state", () => upstream.write("none", "[]"), /is no state of OpenTofu's .*allowed: version 4/],
+      ["it is no state", () => upstream.write("none", "[]"), /is not a state of OpenTofu's .*allowed: version 4/],
       ["it is no JSON", () => upstream.write("text", "hello"), /infra\/text: .*JSON/],
       [
         "the state has other hosts only",

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { problemSentence } from "../../core/base/problem.ts";
 import { layoutOf } from "../../core/project/layout.ts";
 import { readStackFile, stackTextSettings } from "../../core/project/settings/stack-file.ts";
 import { parseStackYaml } from "../../core/project/settings/stack-yaml.ts";
@@ -85,8 +86,8 @@ describe("refused, with file and line, since the engine reads it differently fro
     expect(await engineReads(text)).toEqual(read);
     const { value, problems } = stackTextSettings(text, "stacks/Pulumi.s.yaml");
     expect(value).toBeUndefined();
-    expect(problems[0]?.where).toBe("stacks/Pulumi.s.yaml");
-    if (problems[0]?.setting === "(the whole file)") expect(problems[0].message).toMatch(/line \d+, column \d+/);
+    expect(problems[0]?.subject).toBe("stacks/Pulumi.s.yaml");
+    if (problems[0]?.code === "invalid-syntax") expect(problems[0].problem).toMatch(/line \d+, column \d+/);
   });
 
   test("defaults for every stack in Pulumi.yaml", async () => {
@@ -96,7 +97,9 @@ describe("refused, with file and line, since the engine reads it differently fro
       writeFileSync(join(layout.root, "Pulumi.yaml"), manifest);
       const { value, problems } = readStackFile(layoutOf(layout.root), "clawdbot-fleet-host");
       expect(value).toBeUndefined();
-      expect(problems).toEqual([expect.objectContaining({ where: "Pulumi.yaml", setting: `config.${key}` })]);
+      expect(problems).toEqual([
+        expect.objectContaining({ code: "ignored-setting", subject: "Pulumi.yaml", setting: `config.${key}` }),
+      ]);
     }
   });
 });
@@ -133,7 +136,9 @@ test.each([
 ])("what Nix alone cannot read is refused with line, column and what to write: %s", async (_, text) => {
   expect(await engineReads(text)).toEqual({ a: "x" });
   const [problem] = stackTextSettings(text, "f").problems;
-  expect(problem?.message).toMatch(/^Nix cannot read this file: line \d+, column \d+: .+\. (Write|Save|Remove) .+\.$/);
+  expect(problem && problemSentence(problem)).toMatch(
+    /^Nix cannot read this file: line \d+, column \d+: .+\. (Write|Save|Remove) .+\.$/,
+  );
 });
 
 describeWith({ programs: ["nix-instantiate"] }, "what pulumi config set writes", () => {

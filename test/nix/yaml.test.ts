@@ -142,7 +142,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
   ])("refuses %s, with its line, as the operator's side does", async (_, text, line) => {
     expect(await refusalOf(read(text))).toContain(`Pulumi.web-1.yaml:${line}: `);
     const [problem] = parseStackYaml(text, "f").problems;
-    expect(problem?.message).toMatch(/: line \d+, column \d+: .+/);
+    expect(problem?.problem).toMatch(/: line \d+, column \d+: .+/);
   });
 
   it("reads what a program writes as the yaml library does, or refuses it, and never otherwise", async () => {

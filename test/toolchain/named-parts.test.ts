@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { SettingsError } from "../../core/base/errors.ts";
+import type { ProblemCode } from "../../core/base/problem-codes.ts";
 import { findEngine } from "../../engine/find-engine.ts";
 import { pluginBinary, toolchainPaths } from "../../toolchain/paths.ts";
 import { commandProgram, repository, stackFor } from "./_stack.ts";
@@ -49,18 +50,17 @@ it.each(["CLAWDLETS_LANGUAGE_HOST", "CLAWDLETS_COMMAND_PLUGIN"])("%s is refused"
       findEngine(repository, { [key]: path });
       return undefined;
     } catch (error) {
-      return error instanceof SettingsError ? error.problems : error;
+      if (!(error instanceof SettingsError)) throw error;
+      return error.problems.map(({ subject, setting, code }) => ({ subject, setting, code }));
     }
   };
-  const refused = (message: string) => [
-    { where: "the environment", setting: key, message: expect.stringContaining(message) },
-  ];
+  const refused = (code: ProblemCode) => [{ subject: "the environment", setting: key, code }];
   const program = join(folder, `${key}-program`);
   writeFileSync(program, "#!/bin/sh\n", { mode: 0o755 });
-  expect(problem("bin/sh")).toEqual(refused("Use an absolute path"));
-  expect(problem("/nowhere")).toEqual(refused("is not executable"));
+  expect(problem("bin/sh")).toEqual(refused("invalid-value"));
+  expect(problem("/nowhere")).toEqual(refused("program-missing"));
   chmodSync(program, 0o644);
-  expect(problem(program)).toEqual(refused("is not executable"));
+  expect(problem(program)).toEqual(refused("program-missing"));
   chmodSync(program, 0o777);
-  expect(problem(program)).toEqual(refused("is writable by every user"));
+  expect(problem(program)).toEqual(refused("file-exposed"));
 });

@@ -1,16 +1,19 @@
 import { credentialProblem } from "../credentials.ts";
+import type { Objection } from "../problem.ts";
 import { quoted } from "../wording.ts";
 
 export const hetznerEndpoint = "https://api.hetzner.cloud/v1";
 
 /** The server at this address receives the token: http is refused for every other machine, where anybody on the way could read it. */
-export function endpointProblem(endpoint: string): string | undefined {
+export function endpointProblem(endpoint: string): Objection | undefined {
+  const fix = `Remove it to use ${hetznerEndpoint}.`;
   const credentials = credentialProblem(endpoint);
-  if (credentials !== undefined) return `${credentials}. Remove it to use ${hetznerEndpoint}.`;
+  if (credentials !== undefined) return { code: "invalid-value", problem: `${credentials}.`, fix };
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   const isSafe = url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url));
   if (isSafe && url.search === "" && url.hash === "") return undefined;
-  return `is ${quoted(endpoint)}; allowed: an https URL without query, or http on this machine (127.0.0.1, [::1] or localhost). Remove it to use ${hetznerEndpoint}.`;
+  const allowed = "allowed: an https URL without query, or http on this machine (127.0.0.1, [::1] or localhost)";
+  return { code: "invalid-value", problem: `is ${quoted(endpoint)}; ${allowed}.`, fix };
 }
 
 /** True for an emulator on this machine. */

@@ -1,34 +1,55 @@
 import { UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
+import type { Problem } from "../problem.ts";
+import type { ProblemCode } from "../problem-codes.ts";
 
 /** What Hetzner answered when it refused. Decide on `code`, never on the text: newer texts carry a correlation id. */
 export class HetznerApiError extends UserError {
   override readonly name = "HetznerApiError";
   readonly status: number;
+  /** Hetzner's own. */
   readonly code: string;
+  readonly problem: Problem;
 
   constructor(what: string, status: number, code: string, message: string) {
-    super(`Hetzner refused to ${what}: ${message} (${code}, HTTP ${status}).${adviceFor(code)}`, {
-      exitCode: exitCodes.api,
-    });
+    const { code: ours = "api", fix } = kinds[code] ?? {};
+    const problem: Problem = {
+      code: ours,
+      subject: "",
+      problem: `Hetzner refused to ${what}: ${message} (${code}, HTTP ${status}).`,
+      ...(fix !== undefined && { fix }),
+    };
+    super(problem, { exitCode: exitCodes.api });
     this.status = status;
     this.code = code;
+    this.problem = problem;
   }
 }
 
-function adviceFor(code: string): string {
-  switch (code) {
-    case "unauthorized":
-      return " Check HCLOUD_TOKEN, in the environment and then in .clawdlets/.env: it may have been deleted in the console.";
-    case "token_readonly":
-    case "forbidden":
-      return " The token in HCLOUD_TOKEN may only read: make one with read and write access.";
-    case "rate_limit_exceeded":
-      return " The project's 3600 requests an hour are used up: wait some minutes and run the same command again.";
-    case "maintenance":
-    case "unavailable":
-      return " Run the same command again in some minutes; status.hetzner.com says more.";
-    default:
-      return "";
-  }
-}
+const readOnly = {
+  code: "api-read-only",
+  fix: "The token in HCLOUD_TOKEN may only read: make one with read and write access.",
+} as const;
+
+const down = {
+  code: "api-unavailable",
+  fix: "Run the same command again in some minutes; status.hetzner.com says more.",
+} as const;
+
+/** By Hetzner's codes; every other one is `api`. */
+const kinds: Readonly<Record<string, { code: ProblemCode; fix?: string }>> = {
+  unauthorized: {
+    code: "api-unauthorized",
+    fix: "Check HCLOUD_TOKEN, in the environment and then in .clawdlets/.env: it may have been deleted in the console.",
+  },
+  token_readonly: readOnly,
+  forbidden: readOnly,
+  rate_limit_exceeded: {
+    code: "api-rate-limited",
+    fix: "The project's 3600 requests an hour are used up: wait some minutes and run the same command again.",
+  },
+  maintenance: down,
+  unavailable: down,
+  not_found: { code: "not-at-hetzner" },
+  uniqueness_error: { code: "name-taken" },
+};

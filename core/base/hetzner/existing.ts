@@ -61,7 +61,10 @@ export async function findExisting(
   if (found === undefined) return undefined;
   if (Object.entries(labelsOf(host)).every(([key, value]) => found.labels[key] === value)) return found.id;
   throw new UserError(
-    `${host}: there is a ${type.split(":").at(-1)} "${name}" (${found.id}) at Hetzner without this host's labels: somebody else's. Rename it or the host; nothing was changed.`,
+    {
+      subject: host,
+      problem: `there is a ${type.split(":").at(-1)} "${name}" (${found.id}) at Hetzner without this host's labels: somebody else's. Rename it or the host; nothing was changed.`,
+    },
     { exitCode: exitCodes.failed },
   );
 }

@@ -176,9 +176,12 @@ function refuseLink(path: string): void {
 }
 
 function notPlain(path: string): UserError {
-  return new UserError(`${path} is not a plain file. Put the file itself there, not a link or a folder.`, {
-    exitCode: exitCodes.settings,
-  });
+  return new UserError(
+    { subject: "", problem: `${path} is not a plain file.`, fix: "Put the file itself there, not a link or a folder." },
+    {
+      exitCode: exitCodes.settings,
+    },
+  );
 }
 
 function statOf(path: string): Stats | undefined {

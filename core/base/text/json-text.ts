@@ -1,4 +1,5 @@
-import { messageOf, type Problem } from "../errors.ts";
+import { messageOf } from "../errors.ts";
+import type { Problem } from "../problem.ts";
 import { settingOf } from "../problems.ts";
 import { shown } from "../wording.ts";
 
@@ -8,14 +9,28 @@ export function parseJsonText(text: string, where: string): { value?: unknown; p
   const json = text.replace(/^\uFEFF/, "");
   const wrong = syntaxErrorOf(json);
   if (wrong !== undefined) {
-    const message = `not JSON: ${placeOf(json, firstBadOffset(json))}: ${wrong}.${hint(json)}`;
-    return { problems: [{ where, setting: "(the whole file)", message }] };
+    const place = placeOf(json, firstBadOffset(json));
+    return {
+      problems: [
+        {
+          code: "invalid-syntax",
+          subject: where,
+          at: { file: where, line: place.line },
+          problem: `not JSON: line ${place.line}, column ${place.column}: ${wrong}.`,
+          ...hint(json),
+        },
+      ],
+    };
   }
-  const problems = duplicateKeys(json).map((path) => ({
-    where,
-    setting: settingOf(path),
-    message: "stands twice, and only the last would count. Remove one of the two.",
-  }));
+  const problems = duplicateKeys(json).map(
+    (path): Problem => ({
+      code: "duplicate-setting",
+      subject: where,
+      setting: settingOf(path),
+      problem: "stands twice, and only the last would count.",
+      fix: "Remove one of the two.",
+    }),
+  );
   return problems.length > 0 ? { problems } : { value: JSON.parse(json), problems };
 }
 
@@ -53,14 +68,15 @@ function couldBecomeJson(start: string): boolean {
   }
 }
 
-function placeOf(text: string, offset: number): string {
+function placeOf(text: string, offset: number): { line: number; column: number } {
   const lines = text.slice(0, offset).split("\n");
-  return `line ${lines.length}, column ${(lines.at(-1)?.length ?? 0) + 1}`;
+  return { line: lines.length, column: (lines.at(-1)?.length ?? 0) + 1 };
 }
 
 /** Upstream's `stack migrate` ends the file with a backslash and an n (regenrek/clawdlets b49d4af, stack.ts:529). */
-function hint(json: string): string {
-  return /\}\\n\s*$/.test(json) ? " Remove the two characters \\n at its end, which an older clawdlets wrote." : "";
+function hint(json: string): Pick<Problem, "fix"> {
+  const isOurs = /\}\\n\s*$/.test(json);
+  return isOurs ? { fix: "Remove the two characters \\n at its end, which an older clawdlets wrote." } : {};
 }
 
 /** Enough to fix at once; a file with more is broken as a whole. */

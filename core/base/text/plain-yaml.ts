@@ -1,5 +1,5 @@
 import { isAlias, isNode, isPair, isScalar, type Node, type Scalar, visit } from "yaml";
-import type { Problem } from "../errors.ts";
+import type { Problem } from "../problem.ts";
 import { quoted } from "../wording.ts";
 import { type ParsedYaml, parseYamlText } from "./yaml-text.ts";
 
@@ -14,46 +14,58 @@ export function parsePlainYaml(text: string, where: string): ParsedYaml {
   if (!parsed.document || !parsed.placeOf) return parsed;
   const found = oddCharacter(text) ?? oddNode(parsed.document);
   if (!found) return parsed;
-  const message = `not plain YAML: ${parsed.placeOf(found.at)}: ${found.message}`;
-  return { problems: [{ where, setting: "(the whole file)", message } satisfies Problem] };
+  const { line, column } = parsed.placeOf(found.at);
+  const problem: Problem = {
+    code: "invalid-syntax",
+    subject: where,
+    at: { file: where, line },
+    problem: `not plain YAML: line ${line}, column ${column}: ${found.problem}`,
+    fix: found.fix,
+  };
+  return { problems: [problem] };
 }
 
 interface Oddity {
   at: number;
-  message: string;
+  problem: string;
+  fix: string;
 }
 
 function oddCharacter(text: string): Oddity | undefined {
   const directive = text.search(/^%/m);
-  if (directive >= 0) return { at: directive, message: "a directive. Remove the line." };
+  if (directive >= 0) return { at: directive, problem: "a directive.", fix: "Remove the line." };
   const lineEnd = text.search(/[\u0085\u2028\u2029]|\r(?!\n)/);
   if (lineEnd >= 0)
-    return { at: lineEnd, message: "a character that only some programs take for the end of a line. Remove it." };
+    return {
+      at: lineEnd,
+      problem: "a character that only some programs take for the end of a line.",
+      fix: "Remove it.",
+    };
   const unseen = text.search(/(?!^)\ufeff|(?![\t\n\r])\p{Cc}|[\ufffe\uffff]|\p{Surrogate}/u);
   return unseen < 0
     ? undefined
-    : { at: unseen, message: 'a control character. Remove it, or write it as "\\x1B" in quotes.' };
+    : { at: unseen, problem: "a control character.", fix: 'Remove it, or write it as "\\x1B" in quotes.' };
 }
 
 function oddNode(document: NonNullable<ParsedYaml["document"]>): Oddity | undefined {
   let found: Oddity | undefined;
-  const stop = (node: Node, message: string) => {
-    found = { at: node.range?.[0] ?? 0, message };
+  const stop = (node: Node, problem: string, fix: string) => {
+    found = { at: node.range?.[0] ?? 0, problem, fix };
     return visit.BREAK;
   };
   visit(document, (_key, node) => {
     if (isPair(node)) {
-      if (!isScalar(node.key)) return stop(node.key as Node, "a key that is not a plain text. Write it out.");
+      if (!isScalar(node.key)) return stop(node.key as Node, "a key that is not a plain text.", "Write it out.");
       if (node.key.value === "<<" || node.key.source === "<<")
-        return stop(node.key, 'a merge ("<<"), which only some programs follow. Write its settings out.');
+        return stop(node.key, 'a merge ("<<"), which only some programs follow.', "Write its settings out.");
       return undefined;
     }
-    if (isAlias(node)) return stop(node, `an alias (*${node.source}). Write the value out.`);
+    if (isAlias(node)) return stop(node, `an alias (*${node.source}).`, "Write the value out.");
     if (!isNode(node)) return undefined;
-    if ("anchor" in node && node.anchor) return stop(node, `an anchor (&${node.anchor}). Remove it.`);
-    if (node.tag !== undefined) return stop(node, "a tag. Remove it, and put text in quotes.");
+    if ("anchor" in node && node.anchor) return stop(node, `an anchor (&${node.anchor}).`, "Remove it.");
+    if (node.tag !== undefined) return stop(node, "a tag.", "Remove it, and put text in quotes.");
     if (isScalar(node) && isReadDifferently(node))
-      return stop(node, `${quoted(node.source)}, which some programs read as another value. Put it in quotes.`);
+      return stop(node, `${quoted(node.source)}, which some programs read as another value.`, "Put it in quotes.");
     return undefined;
   });
   return found;

@@ -1,6 +1,7 @@
 import { lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { basename, relative } from "node:path";
-import { hasCode, messageOf, type Problem } from "../errors.ts";
+import { hasCode, messageOf } from "../errors.ts";
+import type { Objection, Problem } from "../problem.ts";
 import { leadsOut } from "./inside.ts";
 
 /** Many times the largest settings file there is; what is larger was put there by mistake. */
@@ -12,26 +13,36 @@ export const maxSettingsLength = 256 * 1024;
  * @returns neither text nor problem when there is no such file
  */
 export function readText(path: string, where: string, within?: string): { text?: string; problems: Problem[] } {
-  const problem = (message: string) => ({ problems: [{ where, setting: "(the whole file)", message }] });
+  const problem = (objection: Objection) => ({ problems: [{ subject: where, ...objection }] });
+  const itself = { code: "file-unreadable", fix: "Put the file itself there." } as const;
   try {
     const isLink = lstatSync(path).isSymbolicLink();
     if (isLink && within !== undefined) {
       const target = realpathSync(path);
       if (leadsOut(relative(realpathSync(within), target))) {
-        return problem(`is a link to ${target}, outside ${basename(within)}. Put the file itself there.`);
+        return problem({
+          ...itself,
+          code: "link-leads-out",
+          problem: `is a link to ${target}, outside ${basename(within)}.`,
+        });
       }
     }
     const stat = statSync(path);
-    if (!stat.isFile()) return problem("is not a plain file. Put the file itself there.");
+    if (!stat.isFile()) return problem({ ...itself, problem: "is not a plain file." });
     if (stat.size > maxSettingsLength) return problem(tooLarge(stat.size));
     return { text: readFileSync(path, "utf8"), problems: [] };
   } catch (error) {
-    if (!hasCode(error, "ENOENT")) return problem(`cannot be read: ${messageOf(error)}`);
-    return isDangling(path) ? problem("is a link that leads to nothing. Put the file itself there.") : { problems: [] };
+    if (!hasCode(error, "ENOENT"))
+      return problem({ code: "file-unreadable", problem: `cannot be read: ${messageOf(error)}` });
+    return isDangling(path) ? problem({ ...itself, problem: "is a link that leads to nothing." }) : { problems: [] };
   }
 }
 
-export const tooLarge = (size: number) => `has ${size} bytes; allowed: ${maxSettingsLength}. Is it the right file?`;
+export const tooLarge = (size: number): Objection => ({
+  code: "file-unreadable",
+  problem: `has ${size} bytes; allowed: ${maxSettingsLength}.`,
+  fix: "Is it the right file?",
+});
 
 function isDangling(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;

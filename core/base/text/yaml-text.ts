@@ -1,13 +1,13 @@
 import { type Document, Lexer, LineCounter, parseDocument } from "yaml";
-import type { Problem } from "../errors.ts";
+import type { Problem } from "../problem.ts";
 import { shown } from "../wording.ts";
 import { maxSettingsLength, tooLarge } from "./read-text.ts";
 
 export interface ParsedYaml {
   document?: Document.Parsed;
   problems: Problem[];
-  /** `line 3, column 5` of an offset, from 1. */
-  placeOf?: (offset: number) => string;
+  /** Line and column of an offset, from 1. */
+  placeOf?: (offset: number) => { line: number; column: number };
 }
 
 /**
@@ -15,19 +15,29 @@ export interface ParsedYaml {
  * @returns no document where something is wrong, and then one problem with line and column; no line is quoted
  */
 export function parseYamlText(text: string, where: string): ParsedYaml {
-  const problem = (message: string) => ({ problems: [{ where, setting: "(the whole file)", message }] });
+  const problem = (objection: Omit<Problem, "subject">) => ({ problems: [{ subject: where, ...objection }] });
   if (text.length > maxSettingsLength) return problem(tooLarge(text.length));
-  if (isTooDeep(text)) return problem("is nested too deeply for settings. Is it the right file?");
+  if (isTooDeep(text))
+    return problem({
+      code: "file-unreadable",
+      problem: "is nested too deeply for settings.",
+      fix: "Is it the right file?",
+    });
   const lineCounter = new LineCounter();
   // Below "warn" it would print on its own about keys that are lists.
   const document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: "error" });
   const broken = document.errors[0];
   const placeOf = (offset: number) => {
     const { line, col } = lineCounter.linePos(offset);
-    return `line ${line}, column ${col}`;
+    return { line, column: col };
   };
   if (!broken) return { document, problems: [], placeOf };
-  return problem(`not YAML: ${placeOf(broken.pos[0])}: ${shown(broken.message)}`);
+  const { line, column } = placeOf(broken.pos[0]);
+  return problem({
+    code: "invalid-syntax",
+    at: { file: where, line },
+    problem: `not YAML: line ${line}, column ${column}: ${shown(broken.message)}`,
+  });
 }
 
 /** Far above what people write. The sum of all three stays below the depth at which the parser runs out of stack. */

@@ -71,7 +71,7 @@ async function prepare({ host, signal }: Activation, route: SshRoute, text: stri
   const answer = await giveOrder(route, text, signal);
   if (answer.kind === "taken") return;
   if (answer.kind === "refused") throw refusedOrder(host, answer.said);
-  throw new UserError(`${host}: no ssh session under the pinned key. Nothing was changed.`);
+  throw new UserError({ subject: host, problem: "no ssh session under the pinned key. Nothing was changed." });
 }
 
 const switchOrder = ({ rev }: Activation, id: string) => `switch ${id} ${rev}`;
@@ -147,12 +147,19 @@ function ended(activation: Activation, sight: Sight, state: ActivationState): Se
   }
   if (state.result === "returned" && systemPath === state.from) {
     throw new UserError(
-      `${host}: NOT CHANGED, it runs ${systemPath} as before, with the secrets from before: ${state.why || "the host did not say why"}. Look at: clawdlets server logs --host ${host} --activation`,
+      {
+        subject: host,
+        problem: `NOT CHANGED, it runs ${systemPath} as before, with the secrets from before: ${state.why || "the host did not say why"}.`,
+        fix: `Look at: clawdlets server logs --host ${host} --activation`,
+      },
       { exitCode: exitCodes.returned },
     );
   }
   throw new UserError(
-    `${host}: it says "${state.result}", but runs ${systemPath} (boot ${bootId}), neither ${state.to} on boot ${state.bootId} nor ${state.from}. Somebody else has changed it: clawdlets server status --host ${host}`,
+    {
+      subject: host,
+      problem: `it says "${state.result}", but runs ${systemPath} (boot ${bootId}), neither ${state.to} on boot ${state.bootId} nor ${state.from}. Somebody else has changed it: clawdlets server status --host ${host}`,
+    },
     { exitCode: exitCodes.unseen },
   );
 }
@@ -172,18 +179,31 @@ function inWords({ phase, to, why }: ActivationState): string {
 }
 
 const taken = ({ host }: Activation, { id }: ActivationState) =>
-  new UserError(`${host}: another activation (${id}) was begun meanwhile: clawdlets server status --host ${host}`, {
-    exitCode: exitCodes.unseen,
-  });
+  new UserError(
+    {
+      subject: host,
+      problem: `another activation (${id}) was begun meanwhile: clawdlets server status --host ${host}`,
+    },
+    {
+      exitCode: exitCodes.unseen,
+    },
+  );
 
 const unseen = ({ host, deadlineSeconds }: Activation, last: ActivationState | undefined) =>
   new UserError(
-    `${host}: NOT SEEN since it was ${last?.phase ?? "told to switch"}. Nothing was confirmed, so by itself it runs ${last?.from ?? "the former system"} again within ${deadlineSeconds} s of its switch. Is this machine in the tailnet? Then: clawdlets server status --host ${host}; where the tailnet itself is broken: clawdlets server status --host ${host} --window`,
+    {
+      subject: host,
+      problem: `NOT SEEN since it was ${last?.phase ?? "told to switch"}. Nothing was confirmed, so by itself it runs ${last?.from ?? "the former system"} again within ${deadlineSeconds} s of its switch. Is this machine in the tailnet?`,
+      fix: `Then: clawdlets server status --host ${host}; where the tailnet itself is broken: clawdlets server status --host ${host} --window`,
+    },
     { exitCode: exitCodes.unseen },
   );
 
 const stopped = ({ host, deadlineSeconds }: Activation) =>
   new UserError(
-    `${host}: stopped. Unless it was confirmed already, the host goes back by itself within ${deadlineSeconds} s of its switch: clawdlets server status --host ${host}`,
+    {
+      subject: host,
+      problem: `stopped. Unless it was confirmed already, the host goes back by itself within ${deadlineSeconds} s of its switch: clawdlets server status --host ${host}`,
+    },
     { exitCode: exitCodes.unseen },
   );

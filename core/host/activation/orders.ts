@@ -72,11 +72,13 @@ export async function giveOrder(
 /** A host that knows no such command, or does not let admin run it, says so in other words than our own. */
 export function refusedOrder(host: string, said: string): UserError {
   if (/command not found|password is required|not allowed|No such file/.test(said)) {
-    return new UserError(
-      `${host}: its configuration has no clawdlets-activate, or does not let admin run it (${said}). Set clawdlets.operator.rebuild.enable and .flakeBase in its NixOS configuration (docs/day-two.md); the first time it is brought there at the console, by the rebuild-host of upstream's modules, or by clawdlets:reinstall.`,
-    );
+    return new UserError({
+      subject: host,
+      problem: `its configuration has no clawdlets-activate, or does not let admin run it (${said}).`,
+      fix: "Set clawdlets.operator.rebuild.enable and .flakeBase in its NixOS configuration (docs/day-two.md); the first time it is brought there at the console, by the rebuild-host of upstream's modules, or by clawdlets:reinstall.",
+    });
   }
-  return new UserError(`${host}: the host refused, and changed nothing: ${said}`);
+  return new UserError({ subject: host, problem: `the host refused, and changed nothing: ${said}` });
 }
 
 function parseState(text: string): ActivationState | undefined {

@@ -56,7 +56,11 @@ export async function rebuild(request: Rebuild): Promise<Activated> {
 function refuseLocalBuild({ host, install }: HostSettings): void {
   if (install.buildOn !== "local") return;
   throw new UserError(
-    `${host}: clawdlets:install.buildOn is "local", which is for installing. A running host builds what it switches to itself, from a commit of the branch that its configuration names. Set buildOn to "auto".`,
+    {
+      subject: host,
+      problem: `clawdlets:install.buildOn is "local", which is for installing. A running host builds what it switches to itself, from a commit of the branch that its configuration names.`,
+      fix: `Set buildOn to "auto".`,
+    },
     { exitCode: exitCodes.settings },
   );
 }

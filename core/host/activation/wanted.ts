@@ -38,8 +38,14 @@ export async function wantedConfiguration(
   if (settings.tailnet === "none" && settings.sshExposure !== "public") {
     if (onUp === "pinned") return undefined;
     const where = relative(layout.root, hostLayoutOf(layout, settings.host).stackFile);
-    const message = `is "newest", but with tailnet "none" and sshExposure "${settings.sshExposure}" nobody can reach the host to change it; allowed here: "pinned" or "never"`;
-    throw new SettingsError([{ where, setting: "clawdlets:rebuild.onUp", message }]);
+    throw new SettingsError([
+      {
+        code: "settings-disagree",
+        subject: where,
+        setting: "clawdlets:rebuild.onUp",
+        problem: `is "newest", but with tailnet "none" and sshExposure "${settings.sshExposure}" nobody can reach the host to change it; allowed here: "pinned" or "never"`,
+      },
+    ]);
   }
   if (!local) return pinned === undefined ? {} : { revision: pinned };
   const isAsked = local.wanted.rev !== undefined || local.wanted.ref !== undefined;

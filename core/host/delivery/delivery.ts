@@ -2,6 +2,7 @@ import { join, relative } from "node:path";
 import { SettingsError } from "../../base/errors.ts";
 import { readPrivateFile } from "../../base/machine/private-files.ts";
 import { publicKeyOf } from "../../base/machine/ssh-keys.ts";
+import type { Problem } from "../../base/problem.ts";
 import type { HostLayout, Layout } from "../../project/layout.ts";
 import { identityFileText, readIdentityFile } from "../../project/secrets/keys/age.ts";
 import { requiredSecrets } from "../../project/secrets/plan.ts";
@@ -35,9 +36,16 @@ export async function readDelivery(
   const hostPrivateKey = readPrivateFile(host.hostKey);
   if (!pair) missing.push(host.identity);
   if (hostPrivateKey === undefined) missing.push(host.hostKey);
-  const message = `there is no such file. Make it: clawdlets init --host ${settings.host}`;
   const problems = [
-    ...missing.map((file) => ({ where: relative(layout.root, file), setting: "delivery", message })),
+    ...missing.map(
+      (file): Problem => ({
+        code: "file-missing",
+        subject: relative(layout.root, file),
+        setting: "delivery",
+        problem: "there is no such file.",
+        fix: `Make it: clawdlets init --host ${settings.host}`,
+      }),
+    ),
     ...sources.tree.problems,
   ];
   if (!pair || hostPrivateKey === undefined || problems.length > 0) throw new SettingsError(problems);

@@ -44,13 +44,21 @@ async function tarOf({ files, identity }: SecretsDelivery): Promise<Buffer> {
 function checkReport(host: string, { files }: SecretsDelivery, stdout: string): DeliveryReport {
   const parsed = report.safeParse(parseJson(stdout));
   if (!parsed.success) {
-    throw new UserError(`${host}: the host did not say what it has now. Run this again; nothing is half done there.`);
+    throw new UserError({
+      subject: host,
+      problem: "the host did not say what it has now.",
+      fix: "Run this again; nothing is half done there.",
+    });
   }
   const sum = (text: string) => createHash("sha256").update(text).digest("hex");
   const wrong = Object.entries(files).filter(([name, text]) => parsed.data.files[name] !== sum(text));
   if (wrong.length > 0) {
     const names = wrong.map(([name]) => name).join(", ");
-    throw new UserError(`${host}: the host has other files than were sent: ${names}. Run this again.`);
+    throw new UserError({
+      subject: host,
+      problem: `the host has other files than were sent: ${names}.`,
+      fix: "Run this again.",
+    });
   }
   return parsed.data;
 }
@@ -66,18 +74,26 @@ function parseJson(text: string): unknown {
 function refusal(host: string, exitCode: number, stderr: string): UserError {
   const said = stderr.trim().split("\n").at(-1) ?? "";
   if (exitCode === 255) {
-    return new UserError(
-      `${host}: no ssh session: ${said || "ssh said nothing"}. Nothing was changed on the host. Can you log in? clawdlets env, then ssh as admin under .clawdlets/known_hosts.`,
-    );
+    return new UserError({
+      subject: host,
+      problem: `no ssh session: ${said || "ssh said nothing"}. Nothing was changed on the host. Can you log in? clawdlets env, then ssh as admin under .clawdlets/known_hosts.`,
+    });
   }
   if (/command not found|password is required|not allowed|No such file/.test(stderr)) {
-    return new UserError(
-      `${host}: its configuration has no clawdlets-receive-secrets, or does not let admin run it (${said}). It comes with the NixOS module "secrets" of this project's flake.`,
-    );
+    return new UserError({
+      subject: host,
+      problem: `its configuration has no clawdlets-receive-secrets, or does not let admin run it (${said}). It comes with the NixOS module "secrets" of this project's flake.`,
+    });
   }
   // Its own exit code for this: everything is in place, and systemd could not be told.
   if (exitCode === 2) {
-    return new UserError(`${host}: the secrets are in place, but not every service was told: ${said}`);
+    return new UserError({
+      subject: host,
+      problem: `the secrets are in place, but not every service was told: ${said}`,
+    });
   }
-  return new UserError(`${host}: the host refused, and changed nothing: ${said || `exit code ${exitCode}`}`);
+  return new UserError({
+    subject: host,
+    problem: `the host refused, and changed nothing: ${said || `exit code ${exitCode}`}`,
+  });
 }

@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, readFileSync, type Stats } from "node:fs";
 import { dirname, join, posix, relative } from "node:path";
-import { messageOf, type Problem } from "../../base/errors.ts";
+import { messageOf } from "../../base/errors.ts";
+import type { Objection, Problem } from "../../base/problem.ts";
 import type { HostLayout, Layout } from "../../project/layout.ts";
 import { type ExtraFile, foldersAbove } from "./extra-files.ts";
 
@@ -24,8 +25,8 @@ export interface UpstreamTree {
 export function readUpstreamTree(layout: Layout, host: HostLayout, own: readonly string[]): UpstreamTree {
   const entries = new Map<string, ExtraFile>();
   const problems: Problem[] = [];
-  const report = (file: string, message: string) =>
-    void problems.push({ where: shown(relative(layout.root, file)), setting: "extra-files", message });
+  const report = (file: string, objection: Objection) =>
+    void problems.push({ subject: shown(relative(layout.root, file)), setting: "extra-files", ...objection });
 
   const visit = (file: string, path: string): void => {
     try {
@@ -37,7 +38,11 @@ export function readUpstreamTree(layout: Layout, host: HostLayout, own: readonly
         entries.set(path, { path, mode: stat.mode & 0o7777, content: readFileSync(file), added: true });
       }
     } catch (error) {
-      report(file, `could not be read: ${messageOf(error)}. Mend its owner or mode, or remove it.`);
+      report(file, {
+        code: "file-unreadable",
+        problem: `could not be read: ${messageOf(error)}.`,
+        fix: "Fix its owner or mode, or remove it.",
+      });
     }
   };
   const visitFolder = (folder: string, path: string, { mode }: Stats): void => {
@@ -46,7 +51,13 @@ export function readUpstreamTree(layout: Layout, host: HostLayout, own: readonly
     if (path !== "/") entries.set(path, { path, mode: sent, content: null, added: true });
     for (const name of readdirSync(folder).sort()) {
       if (isPlainName(name)) visit(join(folder, name), posix.join(path, name));
-      else report(join(folder, name), "has a control character or invalid UTF-8 in its name. Rename or remove it.");
+      else {
+        report(join(folder, name), {
+          code: "file-invalid",
+          problem: "has a control character or invalid UTF-8 in its name.",
+          fix: "Rename or remove it.",
+        });
+      }
     }
   };
 
@@ -63,20 +74,33 @@ const isPlainName = (name: string) => !/[\p{Cc}\ufffd]/u.test(name);
 const shown = (path: string) =>
   path.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 
-const link = "is a link. Put the file or folder itself there, or have the host's Nix configuration make the link.";
+const link: Objection = {
+  code: "file-invalid",
+  problem: "is a link.",
+  fix: "Put the file or folder itself there, or have the host's Nix configuration make the link.",
+};
 
-/** Why this cannot be sent as it stands, and the mend. */
-function faultOf(file: string, stat: Stats): string | undefined {
+/** Why this cannot be sent as it stands, and what fixes it. */
+function faultOf(file: string, stat: Stats): Objection | undefined {
   const octal = (stat.mode & 0o7777).toString(8).padStart(4, "0");
-  const mend = (change: string) => `Mend: chmod ${change} '${shown(file).replaceAll("'", `'\\''`)}'`;
+  const wrongMode = (why: string, change: string): Objection => {
+    const fix = `Change it: chmod ${change} '${shown(file).replaceAll("'", `'\\''`)}'`;
+    return { code: "file-invalid", problem: `has mode ${octal}: ${why}.`, fix };
+  };
   if (stat.isSymbolicLink()) return link;
   if (stat.isDirectory()) {
-    return isOpen(stat) ? undefined : `has mode ${octal}: its owner cannot enter and list it. ${mend("u+rx")}`;
+    return isOpen(stat) ? undefined : wrongMode("its owner cannot enter and list it", "u+rx");
   }
-  if (!stat.isFile()) return "is a socket, a pipe or a device, which cannot be sent. Remove it.";
-  if ((stat.mode & 0o7000) !== 0) return `has mode ${octal}: setuid, setgid or sticky. ${mend("u-s,g-s,-t")}`;
-  if ((stat.mode & 0o022) !== 0) return `has mode ${octal}: others may write to it. ${mend("go-w")}`;
-  if (stat.nlink > 1) return `is one file under ${stat.nlink} names (hard link). Put a copy of its own there.`;
+  if (!stat.isFile()) {
+    const problem = "is a socket, a pipe or a device, which cannot be sent.";
+    return { code: "file-invalid", problem, fix: "Remove it." };
+  }
+  if ((stat.mode & 0o7000) !== 0) return wrongMode("setuid, setgid or sticky", "u-s,g-s,-t");
+  if ((stat.mode & 0o022) !== 0) return wrongMode("others may write to it", "go-w");
+  if (stat.nlink > 1) {
+    const problem = `is one file under ${stat.nlink} names (hard link).`;
+    return { code: "file-invalid", problem, fix: "Put a copy of its own there." };
+  }
   return undefined;
 }
 
@@ -84,11 +108,13 @@ function faultOf(file: string, stat: Stats): string | undefined {
 const isOpen = (folder: Stats) => (folder.mode & 0o500) === 0o500;
 
 /** A file where one of ours needs a folder, or the other way round. */
-function collisionOf(path: string, stat: Stats, own: readonly string[]): string | undefined {
+function collisionOf(path: string, stat: Stats, own: readonly string[]): Objection | undefined {
   if (stat.isSymbolicLink()) return undefined;
   if (stat.isDirectory()) {
-    return own.includes(path) ? `is a folder, but ${path} has to be a file. Move or remove it.` : undefined;
+    return own.includes(path) ? inTheWay(`is a folder, but ${path} has to be a file.`) : undefined;
   }
   const below = path === "/" ? own[0] : own.find((each) => foldersAbove(each).includes(path));
-  return below && `is no folder, but ${below} is below it on the host. Move or remove it.`;
+  return below === undefined ? undefined : inTheWay(`is not a folder, but ${below} is below it on the host.`);
 }
+
+const inTheWay = (problem: string): Objection => ({ code: "file-in-the-way", problem, fix: "Move or remove it." });

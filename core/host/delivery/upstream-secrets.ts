@@ -1,7 +1,8 @@
 import { lstatSync } from "node:fs";
 import { join, posix, relative } from "node:path";
-import { messageOf, type Problem } from "../../base/errors.ts";
+import { objectionOf } from "../../base/errors.ts";
 import { readPrivateFile } from "../../base/machine/private-files.ts";
+import type { Objection, Problem } from "../../base/problem.ts";
 import type { HostLayout, Layout } from "../../project/layout.ts";
 import { type AgeKeyPair, readIdentityFile } from "../../project/secrets/keys/age.ts";
 import { type RequiredSecret, valueProblem } from "../../project/secrets/plan.ts";
@@ -81,8 +82,15 @@ export async function checkSecretSources(sources: SecretSources, check: SourcesT
     const found = recipientsOf(String(sources.tree.entries.get(secretPath(sources.remoteSecretsDir, name))?.content));
     if (found.includes(check.recipient)) return [];
     const sent = relative(check.layout.root, localFile);
-    const message = `${encryptedTo(found, check)} ${sent} is the one that is sent. Remove whichever is out of date.`;
-    return [{ where: relative(check.layout.root, file), setting: name, message }];
+    return [
+      {
+        code: "wrong-recipient",
+        subject: relative(check.layout.root, file),
+        setting: name,
+        problem: `${encryptedTo(found, check).problem} ${sent} is the one that is sent.`,
+        fix: "Remove whichever is out of date.",
+      },
+    ];
   });
   return [...sources.tree.problems, ...judged.flat(), ...stale];
 }
@@ -96,19 +104,24 @@ async function checkIdentity(
   if ((tree.entries.get(ageKeyPath)?.content ?? null) === null) return [];
   const file = join(host.extraFiles, ageKeyPath);
   const [where, local] = [relative(layout.root, file), relative(layout.root, host.identity)];
-  const problem = (message: string): Problem[] => [{ where, setting: "age identity", message }];
+  const problem = (objection: Objection): Problem[] => [{ subject: where, setting: "age identity", ...objection }];
   let other: AgeKeyPair | undefined;
   try {
     other = await readIdentityFile(file);
   } catch (error) {
-    return problem(messageOf(error));
+    return problem(objectionOf(error, "key-invalid"));
   }
   if (!other || other.recipient === pair?.recipient) return [];
   const take = `install -m 600 '${where}' '${local}'`;
-  if (!pair) return problem(`is the private half of ${other.recipient}, but there is no ${local}. To use it: ${take}`);
-  const which = `is the private half of ${other.recipient}, but ${local} is that of ${pair.recipient}`;
-  const mend = other.recipient === recipient ? take : `rm '${where}'`;
-  return problem(`${which}. clawdlets:ageRecipient is ${recipient}, so: ${mend}`);
+  const is = `is the private half of ${other.recipient}, but`;
+  if (!pair)
+    return problem({ code: "key-mismatch", problem: `${is} there is no ${local}.`, fix: `To use it: ${take}` });
+  const command = other.recipient === recipient ? take : `rm '${where}'`;
+  return problem({
+    code: "key-mismatch",
+    problem: `${is} ${local} is that of ${pair.recipient}.`,
+    fix: `clawdlets:ageRecipient is ${recipient}, so: ${command}`,
+  });
 }
 
 async function checkSecretFile(
@@ -116,19 +129,22 @@ async function checkSecretFile(
   { name, file, secret }: { name: string; file: string; secret?: RequiredSecret },
   canOpen: boolean,
 ): Promise<Problem[]> {
-  const problem = (message: string) => [{ where: relative(check.layout.root, file), setting: name, message }];
+  const problem = (objection: Objection) => [
+    { subject: relative(check.layout.root, file), setting: name, ...objection },
+  ];
   try {
     const found = recipientsOf(readPrivateFile(file) ?? "");
     if (!found.includes(check.recipient)) return problem(encryptedTo(found, check));
     if (!canOpen) return [];
     const value = await decryptSecret(check.sops, { file, name, identityFile: check.host.identity });
     const wrong = secret && valueProblem(secret, value);
-    return wrong === undefined ? [] : problem(wrong);
+    return wrong ? problem(wrong) : [];
   } catch (error) {
-    return problem(messageOf(error));
+    return problem(objectionOf(error, "secret-unreadable"));
   }
 }
 
-function encryptedTo(found: readonly string[], { recipient }: SourcesToCheck): string {
-  return `not encrypted to this host's recipient ${recipient}, but to ${found.join(", ") || "nobody"}.`;
+function encryptedTo(found: readonly string[], { recipient }: SourcesToCheck): Objection {
+  const problem = `not encrypted to this host's recipient ${recipient}, but to ${found.join(", ") || "nobody"}.`;
+  return { code: "wrong-recipient", problem };
 }

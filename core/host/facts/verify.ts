@@ -62,10 +62,13 @@ export async function checkDelivered(
       : [`${path}: wanted mode, owner and group "${wanted}", found ${found ? `"${found}"` : "no such file"}`];
   });
   if (wrong.length > 0) {
-    throw new UserError(`${host}: not everything arrived on the host as it was sent.`, {
-      exitCode: exitCodes.install,
-      details: wrong,
-    });
+    throw new UserError(
+      { subject: host, problem: "not everything arrived on the host as it was sent." },
+      {
+        exitCode: exitCodes.install,
+        details: wrong,
+      },
+    );
   }
   return unseen.map(({ path }) => path);
 }

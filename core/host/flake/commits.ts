@@ -40,7 +40,11 @@ export function commitOf({ host }: Pick<HostSettings, "host">, flake: string): s
   const rev = revisionOf(flake);
   if (rev !== undefined) return rev;
   throw new UserError(
-    `${host}: the flake ${flake} is no commit, and a running host takes commits of its own repository only. Name it as github:owner/repo, or a commit with --rev.`,
+    {
+      subject: host,
+      problem: `the flake ${flake} is no commit, and a running host takes commits of its own repository only.`,
+      fix: "Name it as github:owner/repo, or a commit with --rev.",
+    },
     { exitCode: exitCodes.settings },
   );
 }

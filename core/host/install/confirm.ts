@@ -37,7 +37,11 @@ export async function installedSystem({ settings, local, facts, host, signal }: 
   const [bootId = "", systemPath = ""] = stdout.trim().split("\n");
   if (exitCode === 255) {
     throw new UserError(
-      `${settings.host}: the session as root broke off. Run clawdlets up --host ${settings.host} again.`,
+      {
+        subject: settings.host,
+        problem: "the session as root broke off.",
+        fix: `Run clawdlets up --host ${settings.host} again.`,
+      },
       {
         exitCode: exitCodes.install,
       },
@@ -45,7 +49,10 @@ export async function installedSystem({ settings, local, facts, host, signal }: 
   }
   if (/^\/nix\/store\/[^/]+$/.test(systemPath)) return { systemPath, bootId };
   throw new UserError(
-    `${settings.host}: the installer ended, and there is no system on the disk. Its log shows why; then: clawdlets up --host ${settings.host}`,
+    {
+      subject: settings.host,
+      problem: `the installer ended, and there is no system on the disk. Its log shows why; then: clawdlets up --host ${settings.host}`,
+    },
     { exitCode: exitCodes.install },
   );
 }
@@ -70,7 +77,10 @@ export async function confirmHost(installation: Installation, installed?: Instal
   if (seen.installId !== facts.installId) throw otherInstallation(installation, seen);
   if (installed?.bootId === seen.bootId) {
     throw new UserError(
-      `${settings.host}: the host has not booted since it was installed. Reboot it, then run clawdlets up again.`,
+      {
+        subject: settings.host,
+        problem: "the host has not booted since it was installed. Reboot it, then run clawdlets up again.",
+      },
       {
         exitCode: exitCodes.install,
       },
@@ -78,7 +88,10 @@ export async function confirmHost(installation: Installation, installed?: Instal
   }
   if (installed && seen.systemPath !== installed.systemPath) {
     throw new UserError(
-      `${settings.host}: the host runs ${seen.systemPath}, but ${installed.systemPath} was installed. Did it fall back to another generation? Its console shows the boot.`,
+      {
+        subject: settings.host,
+        problem: `the host runs ${seen.systemPath}, but ${installed.systemPath} was installed. Did it fall back to another generation? Its console shows the boot.`,
+      },
       { exitCode: exitCodes.install },
     );
   }
@@ -143,7 +156,11 @@ export async function confirmTailnet(
 /** The host runs another installation than the one that was asked for. It was left as it is. */
 export function otherInstallation({ settings, facts }: InstallRequest, seen: HostSeen): UserError {
   return new UserError(
-    `${settings.host}: the host runs the installation "${seen.installId}", not ${facts.installId}. It was left as it is. To wipe it and install anew, raise clawdlets:reinstall in stacks/Pulumi.${settings.host}.yaml.`,
+    {
+      subject: settings.host,
+      problem: `the host runs the installation "${seen.installId}", not ${facts.installId}. It was left as it is.`,
+      fix: `To wipe it and install anew, raise clawdlets:reinstall in stacks/Pulumi.${settings.host}.yaml.`,
+    },
     { exitCode: exitCodes.install },
   );
 }

@@ -24,7 +24,11 @@ export async function checkDisk({ settings, facts, local, host, signal }: Instal
   if (disks.some(({ name }) => device === `/dev/${name}`)) return;
   const there = disks.map(({ name, gibibytes }) => `/dev/${name} (${gibibytes} GiB)`).join(", ") || "none";
   throw new UserError(
-    `${settings.host}: the server has no disk ${disk}; it has ${there}. Nothing was erased. Set clawdlets:install.disk in stacks/Pulumi.${settings.host}.yaml to the one the flake formats (disko.devices.disk.<name>.device, clawdlets.diskDevice), and run clawdlets up again.`,
+    {
+      subject: settings.host,
+      problem: `the server has no disk ${disk}; it has ${there}. Nothing was erased.`,
+      fix: `Set clawdlets:install.disk in stacks/Pulumi.${settings.host}.yaml to the one the flake formats (disko.devices.disk.<name>.device, clawdlets.diskDevice), and run clawdlets up again.`,
+    },
     { exitCode: exitCodes.install },
   );
 }

@@ -43,7 +43,11 @@ export async function firstContact(
 /** Nothing answered, and nothing was done about it. */
 export function noContact({ settings, local, facts }: Installation): UserError {
   return new UserError(
-    `${settings.host}: no SSH on ${facts.address}:${local.sshPort} within ${bootSeconds} s. Is your address still within ${local.adminCidrs.join(", ")} (hosts.${settings.host}.opentofu.adminCidr in .clawdlets/stack.json)? The server's console shows whether it booted. Then: clawdlets up --host ${settings.host}`,
+    {
+      subject: settings.host,
+      problem: `no SSH on ${facts.address}:${local.sshPort} within ${bootSeconds} s. Is your address still within ${local.adminCidrs.join(", ")} (hosts.${settings.host}.opentofu.adminCidr in .clawdlets/stack.json)? The server's console shows whether it booted.`,
+      fix: `Then: clawdlets up --host ${settings.host}`,
+    },
     { exitCode: exitCodes.install },
   );
 }
@@ -100,9 +104,12 @@ export async function lookBefore({ settings, facts, local, host, signal }: Insta
   const { stdout } = await ssh(route, command, { timeoutSeconds: 20, signal });
   const [, installer, disk, bootId] = /^(\d+)\n(\d+)\n(\S+)\n$/.exec(stdout) ?? [];
   if (bootId === undefined) {
-    throw new UserError(`${settings.host}: the session as root broke off. Run clawdlets up again.`, {
-      exitCode: exitCodes.install,
-    });
+    throw new UserError(
+      { subject: settings.host, problem: "the session as root broke off.", fix: "Run clawdlets up again." },
+      {
+        exitCode: exitCodes.install,
+      },
+    );
   }
   if (installer === "0") return { runs: "image", bootId };
   return { runs: disk === "0" ? "installer" : "installer with a disk", bootId };
@@ -110,7 +117,10 @@ export async function lookBefore({ settings, facts, local, host, signal }: Insta
 
 function unknownKey({ settings, facts, local }: Installation, fingerprint: string): UserError {
   return new UserError(
-    `${settings.host}: ${facts.address}:${local.sshPort} answers with the host key ${fingerprint}, which is none that was made for it. Nothing was sent. Somebody may be in between, or the server was made without this project's user_data: compare with the server's console; to start over, delete the server there and run clawdlets up again.`,
+    {
+      subject: settings.host,
+      problem: `${facts.address}:${local.sshPort} answers with the host key ${fingerprint}, which is none that was made for it. Nothing was sent. Somebody may be in between, or the server was made without this project's user_data: compare with the server's console; to start over, delete the server there and run clawdlets up again.`,
+    },
     { exitCode: exitCodes.install },
   );
 }

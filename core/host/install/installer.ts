@@ -49,7 +49,11 @@ function findProgram(named: string | undefined, nix: string): Installer {
     return { command: nixPath, args, found: "nix run" };
   }
   throw new UserError(
-    "No installer: CLAWDLETS_NIXOS_ANYWHERE is not set, and neither nixos-anywhere nor nix is on PATH. Install nix 2.16 or newer (https://nixos.org/download), or name a nixos-anywhere in CLAWDLETS_NIXOS_ANYWHERE.",
+    {
+      subject: "",
+      problem: "No installer: CLAWDLETS_NIXOS_ANYWHERE is not set, and neither nixos-anywhere nor nix is on PATH.",
+      fix: "Install nix 2.16 or newer (https://nixos.org/download), or name a nixos-anywhere in CLAWDLETS_NIXOS_ANYWHERE.",
+    },
     { exitCode: exitCodes.settings },
   );
 }

@@ -39,7 +39,11 @@ const isFailedKexec = (error: unknown) =>
 
 function stillTheImage({ settings }: Installation): UserError {
   return new UserError(
-    `${settings.host}: after ${kexecTries} tries the server still runs ${settings.image}, not the NixOS installer. Its console shows what kexec said; a server type with more memory helps where that was short. Then: clawdlets up --host ${settings.host}`,
+    {
+      subject: settings.host,
+      problem: `after ${kexecTries} tries the server still runs ${settings.image}, not the NixOS installer. Its console shows what kexec said; a server type with more memory helps where that was short.`,
+      fix: `Then: clawdlets up --host ${settings.host}`,
+    },
     { exitCode: exitCodes.install },
   );
 }

@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
-import { messageOf, type Problem } from "../../base/errors.ts";
+import { objectionOf } from "../../base/errors.ts";
 import { createHetzner } from "../../base/hetzner/client.ts";
 import { publicKeyOf, withoutComment } from "../../base/machine/ssh-keys.ts";
+import type { Problem } from "../../base/problem.ts";
+import type { ProblemCode } from "../../base/problem-codes.ts";
 import { uselessReason } from "../../project/firewall/useless-networks.ts";
 import { checkLocalFolder } from "../../project/hygiene.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
@@ -52,8 +54,8 @@ export async function preflight(request: PreflightRequest): Promise<Problem[]> {
     checkKeys(request),
     checkHostSecrets({ ...secrets, required: sources.local }),
     checkSecretSources(sources, secrets),
-    asProblem("nixos-anywhere", () => checkInstaller(local)),
-    asProblem("clawdlets:flake", () => resolveFlake(layout, settings, local)),
+    asProblem("nixos-anywhere", "program-missing", () => checkInstaller(local)),
+    asProblem("clawdlets:flake", "flake-invalid", () => resolveFlake(layout, settings, local)),
     checkServer(request),
     checkAdmin(request),
   ]);
@@ -74,7 +76,7 @@ function checkAdmin({ settings, local }: PreflightRequest): Problem[] {
     const reason = uselessReason(cidr, ["documentation"]);
     if (reason === undefined) return [];
     const setting = `hosts.${settings.host}.opentofu.adminCidr`;
-    return [{ where: ".clawdlets/stack.json", setting, message: `"${cidr}" ${reason}.` }];
+    return [{ code: "invalid-value", subject: ".clawdlets/stack.json", setting, problem: `"${cidr}" ${reason}.` }];
   });
 }
 
@@ -82,23 +84,28 @@ function checkAdmin({ settings, local }: PreflightRequest): Problem[] {
 export function checkKeys({ layout, settings, local }: Omit<PreflightRequest, "sops">): Problem[] {
   const host = hostLayoutOf(layout, settings.host);
   const problems: Problem[] = [];
-  const mend = `Make it: clawdlets init --host ${settings.host}`;
+  const fix = `Make it: clawdlets init --host ${settings.host}`;
   if (!readBootstrapKeys(host)) {
     problems.push({
-      where: relative(layout.root, host.bootstrapClientKey),
+      code: "key-missing",
+      subject: relative(layout.root, host.bootstrapClientKey),
       setting: "one-time keys",
-      message: `missing. ${mend}`,
+      problem: "missing.",
+      fix,
     });
   }
   const where = relative(layout.root, host.hostKey);
   // A host that was taken over has made its key itself, and keeps it; it is asked for where it would be sent.
   if (isThere(readJournal(host.journal), settings)) return [...problems, ...operatorKey({ settings, local })];
-  if (!existsSync(host.hostKey)) problems.push({ where, setting: "host key", message: `missing. ${mend}` });
+  if (!existsSync(host.hostKey))
+    problems.push({ code: "key-missing", subject: where, setting: "host key", problem: "missing.", fix });
   else if (publicKeyOf(host.hostKey) !== withoutComment(settings.sshHostKey)) {
     problems.push({
-      where,
+      code: "key-mismatch",
+      subject: where,
       setting: "host key",
-      message: "is not the private half of clawdlets:sshHostKey. Put the right file back.",
+      problem: "is not the private half of clawdlets:sshHostKey.",
+      fix: "Put the right file back.",
     });
   }
   return [...problems, ...operatorKey({ settings, local })];
@@ -116,8 +123,15 @@ function operatorKey({ settings, local }: Pick<PreflightRequest, "settings" | "l
     : undefined;
   if (operator === undefined || !settings.adminSshKeys.map(withoutComment).includes(operator)) {
     const found = operator === undefined ? "there is no such file" : "this key is not among clawdlets:adminSshKeys";
-    const message = `${found}, so you could not log in to the installed host. Name your own public key, and list it in the stack file.`;
-    return [{ where: local.sshPubkeyFile, setting: `hosts.${settings.host}.opentofu.sshPubkeyFile`, message }];
+    return [
+      {
+        code: "key-mismatch",
+        subject: local.sshPubkeyFile,
+        setting: `hosts.${settings.host}.opentofu.sshPubkeyFile`,
+        problem: `${found}, so you could not log in to the installed host.`,
+        fix: "Name your own public key, and list it in the stack file.",
+      },
+    ];
   }
   return [];
 }
@@ -144,17 +158,17 @@ export async function checkServer({
 
 /** Findings of the catalogue as problems of the host's stack file. */
 export const inStackFile = (host: string, found: readonly Finding[]): Problem[] =>
-  found.map(({ setting, message }) => ({
-    where: `stacks/Pulumi.${host}.yaml`,
+  found.map(({ setting, ...objection }) => ({
+    subject: `stacks/Pulumi.${host}.yaml`,
     setting: `${configNamespace}:${setting}`,
-    message,
+    ...objection,
   }));
 
-async function asProblem(setting: string, look: () => unknown): Promise<Problem[]> {
+async function asProblem(setting: string, code: ProblemCode, look: () => unknown): Promise<Problem[]> {
   try {
     await look();
     return [];
   } catch (error) {
-    return [{ where: "this machine", setting, message: messageOf(error) }];
+    return [{ subject: "this machine", setting, ...objectionOf(error, code) }];
   }
 }

@@ -49,9 +49,16 @@ export async function rebuildServer(installation: Installation): Promise<void> {
   const { hetzner, facts, settings, host, layout, signal } = installation;
   const keys = readBootstrapKeys(host);
   if (!keys) {
-    const message = `missing. Make them: clawdlets secrets init --host ${settings.host}`;
     const where = relative(layout.root, host.bootstrapClientKey);
-    throw new SettingsError([{ where, setting: "one-time keys", message }]);
+    throw new SettingsError([
+      {
+        code: "key-missing",
+        subject: where,
+        setting: "one-time keys",
+        problem: "missing.",
+        fix: `Make them: clawdlets secrets init --host ${settings.host}`,
+      },
+    ]);
   }
   const path = { id: facts.serverId };
   const { server } = await answerOf("read the server", hetzner.GET("/servers/{id}", { params: { path } }));

@@ -48,10 +48,17 @@ export async function closeHost(
   }).catch(orElse([]));
   if (failure === undefined) return { windows: open.length, rules };
   if (!(failure instanceof UserError)) throw failure;
-  throw new UserError(`${host}: NOT CLOSED. ${messageOf(failure)} Run again: clawdlets lockdown --host ${host}`, {
-    exitCode: isLeftOpen ? exitCodes.open : exitCodes.unknown,
-    cause: failure,
-  });
+  throw new UserError(
+    {
+      subject: host,
+      problem: `NOT CLOSED. ${messageOf(failure)}`,
+      fix: `Run again: clawdlets lockdown --host ${host}`,
+    },
+    {
+      exitCode: isLeftOpen ? exitCodes.open : exitCodes.unknown,
+      cause: failure,
+    },
+  );
 }
 
 /** @param onLeftOpen called when a rule that opens TCP/22 could not be removed */

@@ -1,8 +1,9 @@
-import { type Problem, UserError } from "../../base/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import type { Hetzner } from "../../base/hetzner/client.ts";
 import { selectorOf } from "../../base/hetzner/labels.ts";
 import { allFirewalls, allServers } from "../../base/hetzner/pages.ts";
+import { problemLine } from "../../base/problem.ts";
 import type { Layout } from "../../project/layout.ts";
 import type { Access } from "../../project/settings/access.ts";
 import { declaredRules } from "../../project/settings/declared-rules.ts";
@@ -30,7 +31,7 @@ export async function expectationOf(
 ): Promise<Expectation | undefined> {
   const stack = readStackFile(layout, host);
   const state = readHostState(layout, host);
-  const notes = [...stack.problems, ...state.problems, ...access.problems].map(inOneLine);
+  const notes = [...stack.problems, ...state.problems, ...access.problems].map(problemLine);
   const facts = state.value && declaredIn(state.value);
   if (facts) {
     const now = stack.value?.sshExposure;
@@ -82,7 +83,11 @@ async function madeOf(hetzner: Hetzner, host: string, state: StackState | undefi
   if (!server) return undefined;
   if (more.length > 0) {
     throw new UserError(
-      `${host}: Hetzner has ${more.length + 1} servers with this host's labels (${[server, ...more].map(({ id }) => id).join(", ")}), and no state here says which one it is. Look at them in the console.`,
+      {
+        subject: host,
+        problem: `Hetzner has ${more.length + 1} servers with this host's labels (${[server, ...more].map(({ id }) => id).join(", ")}), and no state here says which one it is.`,
+        fix: "Look at them in the console.",
+      },
       { exitCode: exitCodes.failed },
     );
   }
@@ -110,5 +115,3 @@ function declaredIn({ resources }: StackState): Expected | undefined {
     return undefined; // Not written by us; the stack file then says what is declared.
   }
 }
-
-const inOneLine = ({ where, setting, message }: Problem) => `${where}: ${setting}: ${message}`;

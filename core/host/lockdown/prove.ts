@@ -117,10 +117,13 @@ export async function proveLockdown(request: LockdownRequest): Promise<LockdownS
       seen.answer === "open"
         ? `Close it: clawdlets lockdown --host ${host}; what is declared comes back with: clawdlets up --host ${host}`
         : `Fix what stands below, then: clawdlets verify --host ${host}`;
-    throw new UserError(`${host}: ${answerInWords(seen.answer, false)}. ${next}`, {
-      exitCode: seen.exitCode,
-      details: seen.wrong,
-    });
+    throw new UserError(
+      { subject: host, problem: `${answerInWords(seen.answer, false)}. ${next}` },
+      {
+        exitCode: seen.exitCode,
+        details: seen.wrong,
+      },
+    );
   }
   report("close", `locked down: ${inOneLine(seen)}`);
   return seen;

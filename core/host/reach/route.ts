@@ -119,5 +119,5 @@ export function noRoute(host: string, { code, tried }: NoRoute, advice: string):
     "address-unknown": "no way to the host: its address is unknown, because it was not installed from this machine.",
     "no-session": `no way to the host: no ssh session under its pinned key at ${tried.join(" or ")}. Does another machine in the tailnet use its name ("tailscale status")?`,
   };
-  return new UserError(`${host}: ${reasons[code]} ${advice}`);
+  return new UserError({ subject: host, problem: `${reasons[code]} ${advice}` });
 }

@@ -1,7 +1,7 @@
-import type { Problem } from "../../base/errors.ts";
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
 import { allServerTypes } from "../../base/hetzner/pages.ts";
 import { didYouMean } from "../../base/nearest.ts";
+import type { Objection } from "../../base/problem.ts";
 import type { HostSettings } from "../../project/settings/host.ts";
 import { defaultImage } from "../../project/settings/stack-config.ts";
 import { policySettings } from "./cost-limit.ts";
@@ -31,37 +31,50 @@ export function saleProblems(
   const type = types.find((each) => each.name === name);
   if (!type) {
     const names = types.filter(x86).map((each) => each.name);
-    const message = `"${name}" is not sold by Hetzner${didYouMean(name, names)}; it has ${names.join(", ")}.`;
-    return [{ setting: "serverType", message }];
+    const problem = `"${name}" is not sold by Hetzner${didYouMean(name, names)}; it has ${names.join(", ")}.`;
+    return [{ setting: "serverType", code: "type-unavailable", problem }];
   }
   if (!x86(type)) {
-    const message = `"${name}" is ${type.architecture}; the host's flake builds x86_64-linux. Choose a CX, CPX or CCX type.`;
-    return [{ setting: "serverType", message }];
+    const problem = `"${name}" is ${type.architecture}; the host's flake builds x86_64-linux.`;
+    return [{ setting: "serverType", code: "type-unsuitable", problem, fix: "Choose a CX, CPX or CCX type." }];
   }
   const locations = type.locations.map((each) => each.name);
   const here = type.locations.find((each) => each.name === location);
   if (!here) {
-    const message = `"${location}" does not have ${name}${didYouMean(location, locations)}; it is sold in ${locations.join(", ")}.`;
-    return [{ setting: "location", message }];
+    const problem = `"${location}" does not have ${name}${didYouMean(location, locations)}; it is sold in ${locations.join(", ")}.`;
+    return [{ setting: "location", code: "type-unavailable", problem }];
   }
   const reason = unavailable(here);
   if (reason === undefined) return costProblems(type, location, limit);
   const elsewhere = type.locations.filter((each) => unavailable(each) === undefined).map((each) => each.name);
   const instead = types.filter((each) => each !== type && fits(each) && isOnSale(each, location));
-  const message = `"${name}" is ${reason} in ${location}. Types that are available there: ${instead.map((each) => each.name).join(", ") || "none"}; locations that have ${name}: ${elsewhere.join(", ") || "none"}.`;
-  return [{ setting: "serverType", message }];
+  const names = instead.map((each) => each.name).join(", ") || "none";
+  return [
+    {
+      setting: "serverType",
+      code: "type-unavailable",
+      problem: `"${name}" is ${reason} in ${location}.`,
+      fix: `Types that are available there: ${names}; locations that have ${name}: ${elsewhere.join(", ") || "none"}.`,
+    },
+  ];
 }
 
 /** By Hetzner's own price, without IPv4 address, backups and volumes. */
 function costProblems({ name, prices }: ServerType, location: string, limit: number | undefined): Finding[] {
   const net = prices.find((each) => each.location === location)?.price_monthly.net;
   if (limit === undefined || net === undefined || Number(net) <= limit) return [];
-  const message = `"${name}" costs ${Number(net).toFixed(2)} EUR a month in ${location}, net, and a stack may cost ${limit}. Choose a smaller type, or raise "monthlyEur" of "cost-above-limit" in ${policySettings}.`;
-  return [{ setting: "serverType", message }];
+  return [
+    {
+      setting: "serverType",
+      code: "cost-limit",
+      problem: `"${name}" costs ${Number(net).toFixed(2)} EUR a month in ${location}, net, and a stack may cost ${limit}.`,
+      fix: `Choose a smaller type, or raise "monthlyEur" of "cost-above-limit" in ${policySettings}.`,
+    },
+  ];
 }
 
 /** A problem of a setting of the stack file, without the file's name. */
-export type Finding = Pick<Problem, "message"> & { setting: "serverType" | "location" | "image" };
+export type Finding = Objection & { setting: "serverType" | "location" | "image" };
 
 /** Whether a new server of this type can be had in this location now. */
 export const isOnSale = ({ locations }: ServerType, location: string): boolean =>
@@ -93,5 +106,11 @@ export async function checkImage(hetzner: Hetzner, name: string): Promise<Findin
   const query = { name, architecture: "x86" as const, per_page: 50 };
   const { images } = await answerOf("look up the image", hetzner.GET("/images", { params: { query } }));
   if (images.length > 0) return [];
-  return [{ setting: "image", message: `Hetzner has no x86 image named "${name}"; e.g. debian-12.` }];
+  return [
+    {
+      setting: "image",
+      code: "type-unavailable",
+      problem: `Hetzner has no x86 image named "${name}"; e.g. debian-12.`,
+    },
+  ];
 }

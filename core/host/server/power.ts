@@ -49,7 +49,11 @@ async function settle(hetzner: Hetzner, server: Server, signal?: AbortSignal): P
   const settled = await poll(look, { seconds: limits.settle, pauseMs: 500, longestPauseMs: 5000, signal });
   if (settled) return settled.server;
   throw new UserError(
-    `The server ${server.name} is still ${seen.status} after ${limits.settle} s. Check it in the Hetzner console, then run the same command again.`,
+    {
+      subject: "",
+      problem: `The server ${server.name} is still ${seen.status} after ${limits.settle} s.`,
+      fix: "Check it in the Hetzner console, then run the same command again.",
+    },
     { exitCode: exitCodes.api },
   );
 }

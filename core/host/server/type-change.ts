@@ -40,8 +40,12 @@ export async function checkTypeChange(
       type.disk < disk
         ? `has a disk of ${type.disk} GB, and the server's disk has ${disk} GB, which cannot shrink`
         : `is ${type.architecture}, and the server is ${from.architecture}`;
-    const message = `"${to}" ${why}. Allowed for this server in ${location}: ${allowed.join(", ")}. Set it back to "${from.name}", or choose one of them.`;
-    problems.push({ setting: "serverType", message });
+    problems.push({
+      setting: "serverType",
+      code: "type-unsuitable",
+      problem: `"${to}" ${why}.`,
+      fix: `Allowed for this server in ${location}: ${allowed.join(", ")}. Set it back to "${from.name}", or choose one of them.`,
+    });
   }
   if (!type || problems.length > 0) return { problems, effects: [] };
   const grows =

@@ -119,8 +119,8 @@ function portsInWords(ports: readonly PortTries[]): string {
 }
 
 function notClosed(host: string, what: string): UserError {
-  const advice = `Check the server's firewalls in the Hetzner console now: one that allows TCP/22 has to go.`;
-  return new UserError(`${host}: NOT CLOSED. ${what} ${advice}`, { exitCode: exitCodes.open });
+  const fix = "Check the server's firewalls in the Hetzner console now, and remove any rule that allows TCP/22.";
+  return new UserError({ subject: host, problem: `NOT CLOSED. ${what}`, fix }, { exitCode: exitCodes.open });
 }
 
 type Server = Awaited<ReturnType<typeof allServers>>[number];

@@ -76,7 +76,10 @@ export async function startGuard(order: GuardOrder, token: string, logs: string)
   if (first !== "ready") {
     child.kill("SIGKILL");
     child.unref();
-    throw new UserError(`${order.host}: the guard that closes the window if we are killed did not start; see ${log}.`);
+    throw new UserError({
+      subject: order.host,
+      problem: `the guard that closes the window if we are killed did not start; see ${log}.`,
+    });
   }
   const leave = () => {
     lines.close();

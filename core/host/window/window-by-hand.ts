@@ -113,7 +113,7 @@ async function closeOrHandOver(
 }
 
 function checkedCidrs({ host, access, cidrs = access.adminCidrs }: HandRequest): string[] {
-  const refuse = (message: string) => new UserError(`${host}: ${message}`, { exitCode: exitCodes.usage });
+  const refuse = (message: string) => new UserError({ subject: host, problem: message }, { exitCode: exitCodes.usage });
   if (cidrs === undefined || cidrs.length === 0) {
     throw refuse("stack.json does not say who may come in. Name your own network: --cidr 203.0.113.7/32");
   }
@@ -136,7 +136,11 @@ async function serverOf(hetzner: Hetzner, host: string): Promise<number> {
     ? `${servers.length} servers with its labels (${servers.map(({ id }) => id).join(", ")})`
     : "none";
   throw new UserError(
-    `${host}: Hetzner has ${what}. See "clawdlets doctor --scope deploy"; a host that is not there yet: clawdlets up --host ${host}`,
+    {
+      subject: host,
+      problem: `Hetzner has ${what}.`,
+      fix: `See "clawdlets doctor --scope deploy"; a host that is not there yet: clawdlets up --host ${host}`,
+    },
     { exitCode: exitCodes.failed },
   );
 }

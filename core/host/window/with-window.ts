@@ -96,7 +96,10 @@ function withDeadline(installation: Installation, seconds: number) {
   const over = new AbortController();
   const ended = new AbortController();
   const late = new UserError(
-    `${settings.host}: the installation did not end within the ${window} minutes that its window may be open, so it was stopped and the port closed. The installer's log shows where the time went; raise clawdlets:install.deadlines.window, and run clawdlets up --host ${settings.host} again.`,
+    {
+      subject: settings.host,
+      problem: `the installation did not end within the ${window} minutes that its window may be open, so it was stopped and the port closed. The installer's log shows where the time went; raise clawdlets:install.deadlines.window, and run clawdlets up --host ${settings.host} again.`,
+    },
     { exitCode: exitCodes.install },
   );
   new Deadline(seconds).isOver(ended.signal).then(
@@ -139,7 +142,11 @@ async function close(installation: Installation, guard: Guard, ending: Ending, r
   } catch (error) {
     guard.takeOver();
     throw new UserError(
-      `${messageOf(error)} The guard keeps trying to close it: see guard.log beside the installer's log. Check from another place: clawdlets window list --host ${settings.host}`,
+      {
+        subject: "",
+        problem: `${messageOf(error)} The guard keeps trying to close it: see guard.log beside the installer's log.`,
+        fix: `Check from another place: clawdlets window list --host ${settings.host}`,
+      },
       {
         exitCode: exitCodes.open,
         details: failure === undefined ? [] : [`Before that: ${messageOf(failure)}`],

@@ -2,6 +2,7 @@ import { lstatSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { messageOf, UserError } from "../../base/errors.ts";
 import { isLeftover } from "../../base/machine/private-files.ts";
+import type { Objection } from "../../base/problem.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import { shown } from "../../base/wording.ts";
 import type { Layout } from "../layout.ts";
@@ -81,11 +82,15 @@ export function lostFiles(layout: Layout, environment: Environment = process.env
   }
 }
 
-/** As the end of a sentence that begins with the folder. */
-export function lostMessage(lost: readonly string[]): string {
+/** Of the folder. @param lost see {@link lostFiles} */
+export function lostObjection(lost: readonly string[]): Objection {
   const more = lost.length > 3 ? ` and ${lost.length - 3} more` : "";
   const named = lost.slice(0, 3).map((path) => shown(path, 100));
-  return `${named.join(", ")}${more} ${lost.length === 1 ? "was" : "were"} here before. Bring back what is missing: clawdlets secrets restore`;
+  return {
+    code: "files-lost",
+    problem: `${named.join(", ")}${more} ${lost.length === 1 ? "was" : "were"} here before.`,
+    fix: "Bring back what is missing: clawdlets secrets restore",
+  };
 }
 
 /** Larger ones are no keys. */
@@ -110,9 +115,11 @@ function readFiles(layout: Layout): Files {
     if (stat === undefined || content === undefined) continue;
     bytes += content.length;
     if (found.present.size > most.files || bytes > most.bytes) {
-      throw new UserError(
-        `more than ${most.files} files or ${most.bytes / 1024 / 1024} MiB are in it. Move away what does not belong there`,
-      );
+      throw new UserError({
+        subject: "",
+        problem: `more than ${most.files} files or ${most.bytes / 1024 / 1024} MiB are in it.`,
+        fix: "Move away what does not belong there",
+      });
     }
     const name = sha256(content);
     found.files[path] = { sha256: name, mode: stat.mode & 0o755 };

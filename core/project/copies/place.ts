@@ -119,7 +119,10 @@ function refuseOthers(path: string): Stats {
     : stat.uid === uid
       ? "may be written to by others"
       : `belongs to user ${stat.uid}`;
-  throw new UserError(`${path} ${what}, so nothing is kept there or taken from it. Move it away`, {
-    exitCode: exitCodes.settings,
-  });
+  throw new UserError(
+    { subject: "", problem: `${path} ${what}, so nothing is kept there or taken from it.`, fix: "Move it away" },
+    {
+      exitCode: exitCodes.settings,
+    },
+  );
 }

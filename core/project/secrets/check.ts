@@ -1,7 +1,8 @@
 import { join, relative } from "node:path";
 import pMap from "p-map";
-import { messageOf, type Problem } from "../../base/errors.ts";
+import { objectionOf } from "../../base/errors.ts";
 import { readPrivateFile } from "../../base/machine/private-files.ts";
+import type { Objection, Problem } from "../../base/problem.ts";
 import type { HostLayout, Layout } from "../layout.ts";
 import { checkIdentity } from "./identity.ts";
 import { readIdentityFile } from "./keys/age.ts";
@@ -29,8 +30,8 @@ export interface SecretFinding {
   /** Relative to the project. */
   file: string;
   status: "ok" | "missing" | "wrong";
-  /** What is wrong and what to do. */
-  message?: string;
+  /** What is wrong; left out where nothing is. */
+  objection?: Objection;
 }
 
 /**
@@ -43,9 +44,7 @@ export async function checkHostSecrets(check: SecretsToCheck): Promise<Problem[]
   const identity = await checkHostIdentity(check);
   if (identity.length > 0) return identity;
   const found = await checkSecrets(check);
-  return found.flatMap(({ name, file, message }) =>
-    message === undefined ? [] : [{ where: file, setting: name, message }],
-  );
+  return found.flatMap(problemOf);
 }
 
 /** The identity half of {@link checkHostSecrets}. */
@@ -56,12 +55,26 @@ export async function checkHostIdentity(check: SecretsToCheck): Promise<Problem[
   if (problems.length > 0) return problems;
   const pair = await readIdentityFile(host.identity);
   if (!pair) {
-    const message = `there is no such file. Make what is missing: clawdlets secrets init --host ${hostName}`;
-    return [{ where, setting: "age identity", message }];
+    return [
+      {
+        code: "key-missing",
+        subject: where,
+        setting: "age identity",
+        problem: "there is no such file.",
+        fix: `Make what is missing: clawdlets secrets init --host ${hostName}`,
+      },
+    ];
   }
   if (pair.recipient === recipient) return [];
-  const message = `is the private half of ${pair.recipient}, but the stack's recipient is ${recipient}. Put the right key file back, or mend the stack file.`;
-  return [{ where, setting: "age identity", message }];
+  return [
+    {
+      code: "key-mismatch",
+      subject: where,
+      setting: "age identity",
+      problem: `is the private half of ${pair.recipient}, but the stack's recipient is ${recipient}.`,
+      fix: "Put the right key file back, or fix the stack file.",
+    },
+  ];
 }
 
 /** The secrets half of {@link checkHostSecrets}: one finding for each required secret, in their order. */
@@ -74,10 +87,12 @@ export async function checkSecrets(check: SecretsToCheck): Promise<SecretFinding
  * previews, which have to be quick and must not need a key.
  */
 export function checkRecipients(check: Omit<SecretsToCheck, "sops" | "alsoBy">): Problem[] {
-  return check.required.flatMap((secret) => {
-    const { file, status, message } = readCiphertext(check, secret);
-    return status === "ok" || message === undefined ? [] : [{ where: file, setting: secret.name, message }];
-  });
+  return check.required.flatMap((secret) => problemOf(readCiphertext(check, secret)));
+}
+
+/** A finding as a problem of its file. @returns none where nothing is wrong */
+export function problemOf({ name, file, objection }: SecretFinding): Problem[] {
+  return objection ? [{ subject: file, setting: name, ...objection }] : [];
 }
 
 async function checkSecret(check: SecretsToCheck, secret: RequiredSecret): Promise<SecretFinding> {
@@ -87,13 +102,15 @@ async function checkSecret(check: SecretsToCheck, secret: RequiredSecret): Promi
   try {
     for (const identityFile of [check.host.identity, ...(check.alsoBy ?? [])]) {
       const value = await decryptSecret(check.sops, { file, name: secret.name, identityFile });
-      const problem = valueProblem(secret, value);
-      if (problem !== undefined)
-        return { ...finding, status: "wrong", message: `${problem} ${editWith(check, secret)}` };
+      const wrong = valueProblem(secret, value);
+      if (wrong) {
+        const fix = [wrong.fix, editWith(check, secret)].filter((each) => each !== undefined).join(" ");
+        return { ...finding, status: "wrong", objection: { ...wrong, fix } };
+      }
     }
     return finding;
   } catch (error) {
-    return { ...finding, status: "wrong", message: messageOf(error) };
+    return { ...finding, status: "wrong", objection: objectionOf(error, "secret-unreadable") };
   }
 }
 
@@ -106,19 +123,30 @@ function readCiphertext(
   const make = `Make it: clawdlets secrets init --host ${hostName}`;
   try {
     const text = readPrivateFile(path);
-    if (text === undefined) return { ...finding, status: "missing", message: `missing: ${secret.purpose}. ${make}` };
+    if (text === undefined) {
+      const objection: Objection = { code: "secret-missing", problem: `missing: ${secret.purpose}.`, fix: make };
+      return { ...finding, status: "missing", objection };
+    }
     const threshold = thresholdProblem(text);
     if (threshold !== undefined) {
-      const message = `it ${threshold}. Put all recipients of .clawdlets/secrets/.sops.yaml's rule into one key group, and encrypt it again: clawdlets secrets edit ${secret.name} --host ${hostName}`;
-      return { ...finding, status: "wrong", message };
+      const objection: Objection = {
+        code: "secret-unreadable",
+        problem: `it ${threshold}.`,
+        fix: `Put all recipients of .clawdlets/secrets/.sops.yaml's rule into one key group, and encrypt it again: clawdlets secrets edit ${secret.name} --host ${hostName}`,
+      };
+      return { ...finding, status: "wrong", objection };
     }
     const found = recipientsOf(text);
     if (found.includes(recipient)) return { ...finding, status: "ok" };
-    const who = found.join(", ") || "nobody: it is no sops file";
-    const message = `not encrypted to this host's recipient ${recipient}, but to ${who}. Encrypt it anew: clawdlets secrets init --host ${hostName}`;
-    return { ...finding, status: "wrong", message };
+    const who = found.join(", ") || "nobody: it is not a sops file";
+    const objection: Objection = {
+      code: "wrong-recipient",
+      problem: `not encrypted to this host's recipient ${recipient}, but to ${who}.`,
+      fix: `Encrypt it again: clawdlets secrets init --host ${hostName}`,
+    };
+    return { ...finding, status: "wrong", objection };
   } catch (error) {
-    return { ...finding, status: "wrong", message: messageOf(error) };
+    return { ...finding, status: "wrong", objection: objectionOf(error, "secret-unreadable") };
   }
 }
 

@@ -12,9 +12,16 @@ export function ciphertextOf(store: SecretStore, required: readonly RequiredSecr
   const texts = required.map(({ name }) => [name, readPrivateFile(secretFile(store, name))] as const);
   const missing = texts.filter(([, text]) => text === undefined).map(([name]) => name);
   if (missing.length > 0) {
-    const message = `there is no such file. Make it: clawdlets secrets init --host ${store.host}`;
     const where = (name: string) => relative(store.layout.root, secretFile(store, name));
-    throw new SettingsError(missing.map((name) => ({ where: where(name), setting: name, message })));
+    throw new SettingsError(
+      missing.map((name) => ({
+        code: "secret-missing",
+        subject: where(name),
+        setting: name,
+        problem: "there is no such file.",
+        fix: `Make it: clawdlets secrets init --host ${store.host}`,
+      })),
+    );
   }
   return Object.fromEntries(texts.map(([name, text]) => [name, text ?? ""]));
 }

@@ -1,6 +1,7 @@
 import { relative } from "node:path";
-import { messageOf, type Problem } from "../../base/errors.ts";
+import { objectionOf } from "../../base/errors.ts";
 import { readPublicFile } from "../../base/machine/private-files.ts";
+import type { Objection, Problem } from "../../base/problem.ts";
 import { readRawStackFile } from "../settings/stack-file.ts";
 import { readIdentityFile } from "./keys/age.ts";
 import type { SecretStore } from "./store.ts";
@@ -13,31 +14,37 @@ import type { SecretStore } from "./store.ts";
 export async function checkIdentity(store: Pick<SecretStore, "layout" | "host" | "files">): Promise<Problem[]> {
   const { layout, host, files } = store;
   const where = relative(layout.root, files.identity);
-  const problem = (message: string): Problem[] => [{ where, setting: "age identity", message }];
+  const problem = (objection: Objection): Problem[] => [{ subject: where, setting: "age identity", ...objection }];
   try {
     const pair = await readIdentityFile(files.identity);
     const { beside, promised } = recipientsKnown(store);
     if (!pair) {
       const known = promised ?? beside;
       if (known === undefined) return [];
-      return problem(
-        `there is no such file, but ${known} is this host's recipient. Put a backup of it back (the one that this machine keeps: clawdlets secrets restore), or give the host a new identity: clawdlets secrets rotate --host ${host}`,
-      );
+      return problem({
+        code: "key-missing",
+        problem: `there is no such file, but ${known} is this host's recipient.`,
+        fix: `Put a backup of it back (the one that this machine keeps: clawdlets secrets restore), or give the host a new identity: clawdlets secrets rotate --host ${host}`,
+      });
     }
     if (promised !== undefined && promised !== pair.recipient) {
-      return problem(
-        `is the private half of ${pair.recipient}, but clawdlets:ageRecipient in ${relative(layout.root, files.stackFile)} is ${promised}. Put the right key file back, or mend the stack file.`,
-      );
+      return problem({
+        code: "key-mismatch",
+        problem: `is the private half of ${pair.recipient}, but clawdlets:ageRecipient in ${relative(layout.root, files.stackFile)} is ${promised}.`,
+        fix: "Put the right key file back, or fix the stack file.",
+      });
     }
     if (beside !== undefined && beside !== pair.recipient) {
       const file = relative(layout.root, files.recipient);
-      return problem(
-        `is the private half of ${pair.recipient}, but ${file} says ${beside}. If the key file is the right one: rm '${files.recipient}', then clawdlets secrets init --host ${host}`,
-      );
+      return problem({
+        code: "key-mismatch",
+        problem: `is the private half of ${pair.recipient}, but ${file} says ${beside}.`,
+        fix: `If the key file is the right one: rm '${files.recipient}', then clawdlets secrets init --host ${host}`,
+      });
     }
     return [];
   } catch (error) {
-    return problem(messageOf(error));
+    return problem(objectionOf(error, "key-invalid"));
   }
 }
 

@@ -1,7 +1,8 @@
 import { relative, resolve } from "node:path";
 import { z } from "zod";
-import { type Problem, SettingsError } from "../../base/errors.ts";
+import { SettingsError } from "../../base/errors.ts";
 import { didYouMean } from "../../base/nearest.ts";
+import type { Problem } from "../../base/problem.ts";
 import type { Layout } from "../layout.ts";
 import { readEnvFile } from "../settings/env-file.ts";
 import { expandHome } from "../settings/host.ts";
@@ -37,14 +38,24 @@ export function openSecrets(
   const problems: Problem[] = [...stack.problems];
   if (!entry && problems.length === 0) {
     const hosts = Object.keys(stack.value?.hosts ?? {});
-    const message = `there is no such host${didYouMean(host, hosts)}. Add it: clawdlets init --host ${host}`;
-    problems.push({ where, setting: `hosts.${host}`, message });
+    problems.push({
+      code: "no-such-host",
+      subject: where,
+      setting: `hosts.${host}`,
+      problem: `there is no such host${didYouMean(host, hosts)}.`,
+      fix: `Add it: clawdlets init --host ${host}`,
+    });
   }
   const planned = planSettings.safeParse(readRawStackFile(layout, host));
   if (!planned.success) {
     problems.push(
-      ...planned.error.issues.map(({ path, message }) => {
-        return { where: `stacks/Pulumi.${host}.yaml`, setting: `clawdlets:${path.join(".")}`, message: `${message}.` };
+      ...planned.error.issues.map(({ path, message }): Problem => {
+        return {
+          code: "invalid-value",
+          subject: `stacks/Pulumi.${host}.yaml`,
+          setting: `clawdlets:${path.join(".")}`,
+          problem: `${message}.`,
+        };
       }),
     );
   }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { didYouMean } from "../../base/nearest.ts";
+import type { Objection } from "../../base/problem.ts";
 import type { StackConfig } from "../settings/stack-config.ts";
 import data from "./plan.json" with { type: "json" };
 
@@ -59,39 +60,49 @@ export function isPlaceholder(value: string): boolean {
 /** sops keeps the value in its own metadata, a MAC over all values; a secret larger than this is a file, not a secret. */
 const maxBytes = 64 * 1024;
 
-const kinds: Record<RequiredSecret["kind"], { shape: RegExp; allowed: string }> = {
+const kinds: Record<RequiredSecret["kind"], { shape: RegExp; allowed: string; fix?: string }> = {
   // crypt(5): yescrypt and SHA-512; whoever holds a weaker hash of the one sudo password holds the password soon after.
   "password-hash": {
     shape:
       /^(\$y\$[./A-Za-z0-9]+\$[./A-Za-z0-9]{1,86}\$[./A-Za-z0-9]{43}|\$6\$(rounds=[0-9]+\$)?[^$:\n]{1,16}\$[./A-Za-z0-9]{86})$/,
-    allowed:
-      "a crypt(3) hash, yescrypt ($y$…) or SHA-512 ($6$…). Make one: mkpasswd -m yescrypt, or type the password at the prompt",
+    allowed: "a crypt(3) hash, yescrypt ($y$…) or SHA-512 ($6$…)",
+    fix: "Make one: mkpasswd -m yescrypt, or type the password at the prompt",
   },
   "tailscale-auth-key": {
     shape: /^tskey-(auth|client)-\S+$/,
-    allowed: "a Tailscale auth key, tskey-auth-…. Make one in the admin console, Settings, Keys",
+    allowed: "a Tailscale auth key, tskey-auth-…",
+    fix: "Make one in the admin console, Settings, Keys.",
   },
   token: { shape: /^\S+$/, allowed: "one word without spaces or line ends, as it was copied" },
-  text: { shape: /./s, allowed: "any text but none" },
+  text: { shape: /./s, allowed: "any non-empty text" },
 };
 
 /**
  * What is wrong with a value as this secret, as the end of a sentence; nothing when it is fine. Never quotes the value.
  * @param value plaintext
  */
-export function valueProblem(secret: Pick<RequiredSecret, "kind">, value: string): string | undefined {
-  const { shape, allowed } = kinds[secret.kind];
-  if (value === "") return `is empty; allowed: ${allowed}.`;
-  if (isPlaceholder(value)) return `is still the placeholder ${value.trim()}; allowed: ${allowed}.`;
+export function valueProblem(secret: Pick<RequiredSecret, "kind">, value: string): Objection | undefined {
+  const { shape, allowed, fix } = kinds[secret.kind];
+  const wrong = (problem: string): Objection => {
+    return { code: "secret-invalid", problem: `${problem}; allowed: ${allowed}.`, ...(fix !== undefined && { fix }) };
+  };
+  if (value === "") return wrong("is empty");
+  if (isPlaceholder(value)) return wrong(`is still the placeholder ${value.trim()}`);
   const bytes = Buffer.byteLength(value);
-  if (bytes > maxBytes) return `has ${bytes} bytes; allowed: up to ${maxBytes}.`;
+  if (bytes > maxBytes) return { code: "secret-invalid", problem: `has ${bytes} bytes; allowed: up to ${maxBytes}.` };
   // Half a surrogate pair has no UTF-8 form: it would come back as another character.
-  if (!value.isWellFormed()) return "is no valid Unicode text; encode it first, e.g. by base64.";
-  return shape.test(value) ? undefined : `has not the shape of one; allowed: ${allowed}.`;
+  if (!value.isWellFormed()) {
+    return { code: "secret-invalid", problem: "is not valid Unicode text.", fix: "Encode it first, e.g. with base64." };
+  }
+  return shape.test(value) ? undefined : wrong("is malformed");
 }
 
 /** What is wrong with a name that is not among the required ones. */
-export function unknownSecret(name: string, required: readonly RequiredSecret[]): string {
+export function unknownSecret(name: string, required: readonly RequiredSecret[]): Objection {
   const names = required.map((secret) => secret.name);
-  return `is no secret of this host${didYouMean(name, names)}; it needs ${names.join(", ")}. Another one: add it to clawdlets:secrets (or its bot to clawdlets:bots) in the stack file.`;
+  return {
+    code: "unknown-setting",
+    problem: `is not a secret of this host${didYouMean(name, names)}; it needs ${names.join(", ")}.`,
+    fix: "To add one, list it under clawdlets:secrets (or its bot under clawdlets:bots) in the stack file.",
+  };
 }

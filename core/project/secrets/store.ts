@@ -49,7 +49,11 @@ export async function readSecret(store: SecretStore, name: string): Promise<stri
   const [first, second] = await identitiesHere(store);
   if (first === undefined) {
     throw new UserError(
-      `${file}: neither ${store.files.identity} nor ${store.operatorFile} is there to decrypt it. Put a backup of one of them back.`,
+      {
+        subject: file,
+        problem: `neither ${store.files.identity} nor ${store.operatorFile} is there to decrypt it.`,
+        fix: "Put a backup of one of them back.",
+      },
       { exitCode: exitCodes.settings },
     );
   }
@@ -85,7 +89,10 @@ export async function writeSecret(store: SecretStore, name: string, value: strin
   const left = ruleRecipients(store).filter((recipient) => !found.includes(recipient));
   if (left.length > 0) {
     throw new UserError(
-      `${file}: sops took another rule of ${config}, which leaves out ${left.join(", ")}. It takes the first that matches: move the rule of ${store.host} to the top.`,
+      {
+        subject: file,
+        problem: `sops took another rule of ${config}, which leaves out ${left.join(", ")}. It takes the first that matches: move the rule of ${store.host} to the top.`,
+      },
       { exitCode: exitCodes.settings },
     );
   }

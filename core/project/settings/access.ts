@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
-import { messageOf, type Problem, SettingsError } from "../../base/errors.ts";
+import { objectionOf, SettingsError } from "../../base/errors.ts";
+import type { Problem } from "../../base/problem.ts";
 import type { Layout } from "../layout.ts";
 import { refuseForeignFolder } from "../own-folder.ts";
 import { type LocalEnv, parseEnvFile, readEnvFile, theEnvironment, tokenProblem } from "./env-file.ts";
@@ -54,6 +55,6 @@ function tried<T>(read: () => T): { value?: T; problems: Problem[] } {
   try {
     return { value: read(), problems: [] };
   } catch (error) {
-    return { problems: [{ where: ".clawdlets", setting: "(the whole file)", message: messageOf(error) }] };
+    return { problems: [{ subject: ".clawdlets", ...objectionOf(error, "file-unreadable") }] };
   }
 }

@@ -1,3 +1,4 @@
+import { problemSentence } from "../../base/problem.ts";
 import { problemsOf } from "../../base/problems.ts";
 import { cidrProblem } from "../firewall/cidr.ts";
 import { type InboundRule, inboundRules } from "../firewall/firewall-rules.ts";
@@ -72,10 +73,10 @@ export function declarationProblems(declaration: Declaration): DeclarationProble
     : [];
   const found = [
     ...adminProblems(declaration),
-    ...rules.map(({ setting, message }) => {
+    ...rules.map(({ setting, ...said }) => {
       // Pulumi shows a path as it is typed in a program: rules[1].port.
-      const propertyPath = setting.startsWith("(") ? "rules" : `rules.${setting}`.replace(/\.(\d+)(?=\.|$)/g, "[$1]");
-      return { propertyPath, reason: `${propertyPath}: ${message}` };
+      const propertyPath = setting === undefined ? "rules" : `rules.${setting}`.replace(/\.(\d+)(?=\.|$)/g, "[$1]");
+      return { propertyPath, reason: `${propertyPath}: ${problemSentence(said)}` };
     }),
   ];
   if (found.length > 0 || !parsed.data) return found;

@@ -1,9 +1,9 @@
 import { existsSync, realpathSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
-import type { Problem } from "../../base/errors.ts";
 import { endpointProblem } from "../../base/hetzner/endpoint.ts";
 import { readPrivateFile } from "../../base/machine/private-files.ts";
 import { didYouMean } from "../../base/nearest.ts";
+import { type Objection, type Problem, problemJson } from "../../base/problem.ts";
 import { settingOf } from "../../base/problems.ts";
 import { leadsOut } from "../../base/text/inside.ts";
 import type { Layout } from "../layout.ts";
@@ -63,13 +63,13 @@ export function readEnvFile(
   const folder = ownFolderProblem(layout) ?? linkProblem(layout, path);
   const text = folder ? "" : (readPrivateFile(path) ?? "");
   const { value, problems } = parseEnvFile(text, where, environment);
-  if (folder) problems.unshift({ where: folder.where, setting: folder.setting, message: folder.message });
+  if (folder) problems.unshift(problemJson(folder));
   for (const key of Object.keys(programKeys) as (keyof typeof programKeys)[]) {
     const named = value[key];
-    const message = named === undefined ? undefined : programProblem(layout, key, named);
-    if (message === undefined) continue;
+    const objection = named === undefined ? undefined : programProblem(layout, key, named);
+    if (!objection) continue;
     delete value[key];
-    problems.push({ where: environment[key]?.trim() ? theEnvironment : where, setting: key, message });
+    problems.push({ subject: environment[key]?.trim() ? theEnvironment : where, setting: key, ...objection });
   }
   const tokenFrom = environment["HCLOUD_TOKEN"]?.trim() ? theEnvironment : where;
   return { value, where, tokenFrom, problems };
@@ -78,8 +78,13 @@ export function readEnvFile(
 /** A folder on the way to the file may be a link, which hygiene finds too, later. */
 function linkProblem(layout: Layout, path: string): Problem | undefined {
   if (!existsSync(path) || !leadsOut(relative(realpathSync(layout.dir), realpathSync(dirname(path))))) return undefined;
-  const message = `is behind a link that leads out of ${relative(layout.root, layout.dir)}. Put the file itself there.`;
-  return { where: relative(layout.root, path), setting: "link", message };
+  return {
+    code: "link-leads-out",
+    subject: relative(layout.root, path),
+    setting: "link",
+    problem: `is behind a link that leads out of ${relative(layout.root, layout.dir)}.`,
+    fix: "Put the file itself there.",
+  };
 }
 
 /**
@@ -97,25 +102,40 @@ export function parseEnvFile(
     let given = envKeys.some((each) => each === key) ? environment[key] : undefined;
     if (fileDecides.some((each) => each === key) && given?.trim() && given.trim() !== values.get(key)?.trim()) {
       const inFile = values.has(key) ? `has another value in ${where}` : `is not set in ${where}`;
-      const message = `is set in this shell and ${inFile}, which decides. Unset it (unset ${key}), or write it into that file.`;
-      problems.push({ where: theEnvironment, setting: key, message });
+      problems.push({
+        code: "settings-disagree",
+        subject: theEnvironment,
+        setting: key,
+        problem: `is set in this shell and ${inFile}, which decides.`,
+        fix: `Unset it (unset ${key}), or write it into that file.`,
+      });
       given = undefined;
     }
     // Empty is what `export HCLOUD_TOKEN=$(…)` leaves where the command failed.
     if (!given?.trim()) given = undefined;
     const found = (given ?? values.get(key))?.trim();
     if (!found) continue;
-    const message = valueProblem(key, found);
-    if (message === undefined) value[key] = found;
-    else problems.push({ where: given === undefined ? where : theEnvironment, setting: key, message });
+    const objection = valueProblem(key, found);
+    if (!objection) value[key] = found;
+    else problems.push({ subject: given === undefined ? where : theEnvironment, setting: key, ...objection });
   }
   return { value, problems };
 }
 
-function valueProblem(key: (typeof allKeys)[number], value: string): string | undefined {
-  if (/\p{Cc}/u.test(value)) return "has a control character in it, such as a tab or the end of a line. Type it anew.";
+function valueProblem(key: (typeof allKeys)[number], value: string): Objection | undefined {
+  if (/\p{Cc}/u.test(value)) {
+    return {
+      code: "invalid-value",
+      problem: "contains a control character, such as a tab or the end of a line.",
+      fix: "Type it again.",
+    };
+  }
   if (key === "CLAWDLETS_KEY_COPY" && value !== "on" && value !== "off") {
-    return 'allowed: "on" or "off". Anything else, or no such line, means "on".';
+    return {
+      code: "invalid-value",
+      problem: 'allowed: "on" or "off".',
+      fix: 'Anything else, or no such line, means "on".',
+    };
   }
   return key === "HCLOUD_ENDPOINT" ? endpointProblem(value) : undefined;
 }
@@ -130,13 +150,24 @@ function readLines(text: string, where: string): { values: Map<string, string>; 
     if (/^\s*(#|$)/.test(line)) continue;
     const entry = parseLine(line);
     if (!entry) {
-      const message = 'is no NAME=value; allowed: NAME=value or NAME="value", and lines that begin with "#".';
-      problems.push({ where, setting: `line ${index + 1}`, message });
+      problems.push({
+        code: "invalid-syntax",
+        subject: where,
+        setting: `line ${index + 1}`,
+        at: { file: where, line: index + 1 },
+        problem: 'is not a NAME=value; allowed: NAME=value or NAME="value", and lines that begin with "#".',
+      });
     } else if (allKeys.some((each) => each === entry.key)) {
       values.set(entry.key, entry.value);
     } else {
-      const message = `unknown variable${didYouMean(entry.key, allKeys)}. Remove it or mend its name.`;
-      problems.push({ where, setting: settingOf([entry.key]), message });
+      problems.push({
+        code: "unknown-setting",
+        subject: where,
+        setting: settingOf([entry.key]),
+        at: { file: where, line: index + 1 },
+        problem: `unknown variable${didYouMean(entry.key, allKeys)}.`,
+        fix: "Remove it or fix its name.",
+      });
     }
   }
   return { values, problems };
@@ -184,15 +215,24 @@ export function envFileTemplate(): string {
 export function tokenProblem(token: string | undefined, where: string): Problem | undefined {
   const setting = "HCLOUD_TOKEN";
   const next = "Make one with read and write access in the Hetzner console (project, Security, API tokens)";
-  if (!token) return { where, setting, message: `missing, in the environment too. ${next} and put it there.` };
+  if (!token)
+    return {
+      code: "missing-setting",
+      subject: where,
+      setting,
+      problem: "missing, in the environment too.",
+      fix: `${next} and put it there.`,
+    };
   if (!/^[A-Za-z0-9]{64}$/.test(token)) {
     // The value itself is not shown: a mistyped token is still most of a token.
     const unset =
       where === theEnvironment ? "It goes before .clawdlets/.env: unset HCLOUD_TOKEN, or set the right one. " : "";
     return {
-      where,
+      code: "invalid-value",
+      subject: where,
       setting,
-      message: `has ${token.length} characters; allowed: 64 letters and digits. ${unset}${next}.`,
+      problem: `has ${token.length} characters; allowed: 64 letters and digits.`,
+      fix: `${unset}${next}.`,
     };
   }
   return undefined;

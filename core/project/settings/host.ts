@@ -1,8 +1,9 @@
 import { homedir } from "node:os";
 import { relative, resolve } from "node:path";
-import { type Problem, SettingsError } from "../../base/errors.ts";
+import { SettingsError } from "../../base/errors.ts";
 import { hetznerEndpoint } from "../../base/hetzner/endpoint.ts";
 import { didYouMean } from "../../base/nearest.ts";
+import { isSameProblem, type Problem } from "../../base/problem.ts";
 import { quoted } from "../../base/wording.ts";
 import { uselessReason } from "../firewall/useless-networks.ts";
 import type { Layout } from "../layout.ts";
@@ -117,7 +118,7 @@ export function readLocal(
     : { value: undefined, problems: missingOr(stackJson.problems, host, where) };
   const problems = [
     // A refused folder is said once, by stack.json's reader.
-    ...env.problems.filter(({ message }) => !stackJson.problems.some((each) => each.message === message)),
+    ...env.problems.filter((problem) => !stackJson.problems.some((each) => isSameProblem(each, problem))),
     ...(token && !folderRefused ? [token] : []),
     ...portProblems(sshPort, env.value.CLAWDLETS_SSH_PORT, env.where),
     ...entry.problems,
@@ -146,16 +147,33 @@ export function readLocal(
 }
 
 function missingOr(problems: Problem[], host: string, where: string): Problem[] {
-  const message = `there is no such file. Make it: clawdlets init --host ${host}`;
-  return problems.length > 0 ? problems : [{ where, setting: "(the whole file)", message }];
+  return problems.length > 0
+    ? problems
+    : [
+        {
+          code: "file-missing",
+          subject: where,
+          problem: "there is no such file.",
+          fix: `Make it: clawdlets init --host ${host}`,
+        },
+      ];
 }
 
 function entryOf(stack: StackJson, host: string, where: string): { value?: StackHost; problems: Problem[] } {
   const value = hostEntry(stack, host);
   if (value) return { value, problems: [] };
   const hosts = Object.keys(stack.hosts);
-  const message = `no such host${didYouMean(host, hosts)}; it has ${hosts.join(", ")}. Add it: clawdlets init --host ${host}`;
-  return { problems: [{ where, setting: `hosts.${host}`, message }] };
+  return {
+    problems: [
+      {
+        code: "no-such-host",
+        subject: where,
+        setting: `hosts.${host}`,
+        problem: `no such host${didYouMean(host, hosts)}; it has ${hosts.join(", ")}.`,
+        fix: `Add it: clawdlets init --host ${host}`,
+      },
+    ],
+  };
 }
 
 /** Two files name the same thing; where they differ, guessing which one is meant would build the wrong host. */
@@ -167,9 +185,11 @@ function disagreements(host: string, entry: StackHost, config: StackConfig, wher
   return pairs
     .filter(([, local, , shared]) => local !== shared)
     .map(([setting, local, key, shared]) => ({
-      where,
+      code: "settings-disagree",
+      subject: where,
       setting: `hosts.${host}.${setting}`,
-      message: `is "${local}", but clawdlets:${key} in stacks/Pulumi.${host}.yaml is "${shared}". Make them the same.`,
+      problem: `is "${local}", but clawdlets:${key} in stacks/Pulumi.${host}.yaml is "${shared}".`,
+      fix: "Make them the same.",
     }));
 }
 
@@ -178,7 +198,14 @@ function adminProblems(host: string, entry: StackHost, endpoint = hetznerEndpoin
   const { adminCidr } = entry.opentofu;
   const reason = endpoint === hetznerEndpoint ? uselessReason(adminCidr, ["loopback"]) : undefined;
   if (reason === undefined) return [];
-  return [{ where, setting: `hosts.${host}.opentofu.adminCidr`, message: `"${adminCidr}" ${reason}.` }];
+  return [
+    {
+      code: "invalid-value",
+      subject: where,
+      setting: `hosts.${host}.opentofu.adminCidr`,
+      problem: `"${adminCidr}" ${reason}.`,
+    },
+  ];
 }
 
 /** Number() would take 0x16, 2.2e1 and 22.0 too. */
@@ -189,7 +216,13 @@ function portOf(text: string): number {
 function portProblems(port: number, text: string | undefined, where: string): Problem[] {
   if (Number.isInteger(port) && port > 0 && port < 65536) return [];
   return [
-    { where, setting: "CLAWDLETS_SSH_PORT", message: `is ${quoted(text)}; allowed: 1 to 65535. Remove it to use 22.` },
+    {
+      code: "invalid-value",
+      subject: where,
+      setting: "CLAWDLETS_SSH_PORT",
+      problem: `is ${quoted(text)}; allowed: 1 to 65535.`,
+      fix: "Remove it to use 22.",
+    },
   ];
 }
 

@@ -2,6 +2,7 @@ import { realpathSync } from "node:fs";
 import { isAbsolute, relative } from "node:path";
 import { packageRoot } from "../../base/machine/package-root.ts";
 import { changeableBy, realPath } from "../../base/machine/trusted-program.ts";
+import type { Objection } from "../../base/problem.ts";
 import { leadsOut } from "../../base/text/inside.ts";
 import { quoted } from "../../base/wording.ts";
 import type { Layout } from "../layout.ts";
@@ -18,18 +19,33 @@ export const programKeys = {
  * Why a program that settings name must not be started: somebody else could have put it there, or could change it. One that is
  * not there is not a problem of trust; whoever starts it says so.
  */
-export function programProblem(layout: Layout, key: keyof typeof programKeys, path: string): string | undefined {
+export function programProblem(layout: Layout, key: keyof typeof programKeys, path: string): Objection | undefined {
   if (path === programKeys[key]) return undefined;
-  if (!isAbsolute(path)) return `is ${quoted(path)}; allowed: an absolute path, e.g. /usr/bin/${programKeys[key]}.`;
+  if (!isAbsolute(path)) {
+    return {
+      code: "invalid-value",
+      problem: `is ${quoted(path)}; allowed: an absolute path, e.g. /usr/bin/${programKeys[key]}.`,
+    };
+  }
   const real = realPath(path);
   if (real === undefined) return undefined;
   const why = changeableBy(path);
-  if (why !== undefined) return `is ${quoted(path)}, but ${why}. Name a program that only you or root can change.`;
+  if (why !== undefined) {
+    return {
+      code: "file-exposed",
+      problem: `is ${quoted(path)}, but ${why}.`,
+      fix: "Name a program that only you or root can change.",
+    };
+  }
   // The program that runs is as trusted as its own stand-ins, which a clone of this project tracks.
   const isOurs = !leadsOut(relative(realpathSync(packageRoot), real));
   const inProject = relative(realpathSync(layout.root), real);
   if (!leadsOut(inProject) && !isOurs && isTracked(layout, inProject)) {
-    return `is ${quoted(path)}, which git tracks: it came with the repository. Name a program outside of it.`;
+    return {
+      code: "file-exposed",
+      problem: `is ${quoted(path)}, which git tracks: it came with the repository.`,
+      fix: "Name a program outside of it.",
+    };
   }
   return undefined;
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Problem } from "../../base/errors.ts";
+import type { Problem } from "../../base/problem.ts";
 import { readText } from "../../base/text/read-text.ts";
 import { parseYamlText } from "../../base/text/yaml-text.ts";
 import type { Layout } from "../layout.ts";
@@ -18,8 +18,15 @@ export function providerProblems(keys: readonly string[], where: string, stack: 
     if (name === undefined) return [];
     const variable = name.toLowerCase() === "token" ? "HCLOUD_TOKEN" : "HCLOUD_ENDPOINT";
     const leak = name.toLowerCase() === "token" ? " A token in a committed file counts as known: replace it." : "";
-    const message = `would be used by the provider alone, and everything else uses ${variable}. Remove it (pulumi config rm ${key} --stack ${stack}) and set ${variable} in .clawdlets/.env.${leak}`;
-    return [{ where, setting: key, message }];
+    return [
+      {
+        code: "ignored-setting",
+        subject: where,
+        setting: key,
+        problem: `would be used by the provider alone, and everything else uses ${variable}.`,
+        fix: `Remove it (pulumi config rm ${key} --stack ${stack}) and set ${variable} in .clawdlets/.env.${leak}`,
+      },
+    ];
   });
 }
 

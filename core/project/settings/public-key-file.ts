@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
-import { hasCode, messageOf, type Problem } from "../../base/errors.ts";
+import { hasCode, messageOf } from "../../base/errors.ts";
+import type { Objection, Problem } from "../../base/problem.ts";
 import { isPublicKeyLine } from "../../base/public-key.ts";
 import { shellQuoted } from "../../base/wording.ts";
 
@@ -12,25 +13,35 @@ const maxBytes = 64 * 1024;
  * @returns the one line with its comment, or what is wrong; the content is never quoted
  */
 export function readPublicKeyFile(path: string, setting = "sshPubkeyFile"): { value?: string; problems: Problem[] } {
-  const problem = (message: string) => ({ problems: [{ where: path, setting, message }] });
+  const problem = (objection: Objection) => ({ problems: [{ subject: path, setting, ...objection }] });
   let text: string;
   try {
     const stat = statSync(path);
     if (!stat.isFile())
-      return problem("is not a plain file. Name the public key file itself, e.g. ~/.ssh/id_ed25519.pub.");
+      return problem({
+        code: "file-unreadable",
+        problem: "is not a plain file.",
+        fix: "Name the public key file itself, e.g. ~/.ssh/id_ed25519.pub.",
+      });
     if (stat.size > maxBytes) return problem(notOne);
     text = readFileSync(path, "utf8");
   } catch (error) {
-    if (!hasCode(error, "ENOENT", "ENOTDIR")) return problem(`cannot be read: ${messageOf(error)}`);
+    if (!hasCode(error, "ENOENT", "ENOTDIR"))
+      return problem({ code: "file-unreadable", problem: `cannot be read: ${messageOf(error)}` });
     const pair = shellQuoted(path.replace(/\.pub$/, ""));
-    return problem(`there is no such file. Name another, or make a key pair: ssh-keygen -t ed25519 -f ${pair}`);
+    return problem({
+      code: "file-missing",
+      problem: "there is no such file.",
+      fix: `Name another, or make a key pair: ssh-keygen -t ed25519 -f ${pair}`,
+    });
   }
   if (/-----BEGIN (?!PUBLIC KEY|RSA PUBLIC KEY)|PuTTY-User-Key-File/.test(text)) {
     const publicHalf = shellQuoted(`${path}.pub`);
-    return problem(
-      `is a private key, which is never used here. Name its public half, ${path}.pub; ` +
-        `if that is missing: ssh-keygen -y -f ${shellQuoted(path)} > ${publicHalf}`,
-    );
+    return problem({
+      code: "key-invalid",
+      problem: "is a private key, which is never used here.",
+      fix: `Name its public half, ${path}.pub; if that is missing: ssh-keygen -y -f ${shellQuoted(path)} > ${publicHalf}`,
+    });
   }
   const lines = text
     .replace(/^\uFEFF/, "")
@@ -40,12 +51,20 @@ export function readPublicKeyFile(path: string, setting = "sshPubkeyFile"): { va
     // sshd takes any run of spaces and tabs between the fields, and so do we; elsewhere it is one space.
     .map((line) => line.replace(/^(\S+)[ \t]+(\S+)[ \t]*/, "$1 $2 ").trim());
   const [line = ""] = lines;
-  if (lines.length === 0) return problem(`is empty. ${allowed}`);
+  if (lines.length === 0) return problem({ code: "key-invalid", problem: "is empty.", fix: allowed });
   if (!lines.every(isPublicKeyLine)) return problem(notOne);
   if (lines.length > 1)
-    return problem(`holds ${lines.length} keys, and one is meant. Put that one into a file of its own.`);
+    return problem({
+      code: "key-invalid",
+      problem: `holds ${lines.length} keys, and one is meant.`,
+      fix: "Put that one into a file of its own.",
+    });
   return { value: line, problems: [] };
 }
 
 const allowed = 'Allowed: one OpenSSH public key line, e.g. "ssh-ed25519 AAAA… you@laptop".';
-const notOne = `is not an OpenSSH public key. ${allowed} Other formats: ssh-keygen -i -f FILE > FILE.pub`;
+const notOne: Objection = {
+  code: "key-invalid",
+  problem: "is not an OpenSSH public key.",
+  fix: `${allowed} Other formats: ssh-keygen -i -f FILE > FILE.pub`,
+};

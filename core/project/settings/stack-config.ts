@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { Problem } from "../../base/errors.ts";
 import { didYouMean } from "../../base/nearest.ts";
+import type { Problem } from "../../base/problem.ts";
 import { problemsOf } from "../../base/problems.ts";
 import { inboundRules } from "../firewall/firewall-rules.ts";
 import { opensSsh } from "../firewall/opens-ssh.ts";

@@ -1,7 +1,8 @@
 import { join, relative } from "node:path";
 import { type Document, isMap } from "yaml";
-import { type Problem, SettingsError } from "../../base/errors.ts";
+import { SettingsError } from "../../base/errors.ts";
 import { readFolder, writePublicFile } from "../../base/machine/private-files.ts";
+import type { Problem } from "../../base/problem.ts";
 import { parsePlainYaml } from "../../base/text/plain-yaml.ts";
 import { readText } from "../../base/text/read-text.ts";
 import { shown } from "../../base/wording.ts";
@@ -23,14 +24,30 @@ export function readStackFile(layout: Layout, host: string): { value?: StackConf
   const file = hostLayoutOf(layout, host).stackFile;
   const where = relative(layout.root, file);
   if (!hostNamePattern.test(host)) {
-    const message = `"${host}" is not a host name; allowed: ${hostNameAllowed}`;
-    return { problems: [{ where, setting: "(the stack's name)", message }] };
+    return {
+      problems: [
+        {
+          code: "invalid-value",
+          subject: where,
+          setting: "name",
+          problem: `"${host}" is not a host name; allowed: ${hostNameAllowed}`,
+        },
+      ],
+    };
   }
   const { text, problems } = readText(file, where);
   if (problems.length > 0) return { problems };
   if (text === undefined) {
-    const message = `there is no such file. Make it: clawdlets init --host ${host}`;
-    return { problems: [{ where, setting: "(the whole file)", message }] };
+    return {
+      problems: [
+        {
+          code: "file-missing",
+          subject: where,
+          problem: "there is no such file.",
+          fix: `Make it: clawdlets init --host ${host}`,
+        },
+      ],
+    };
   }
   const config = stackTextSettings(text, where);
   const all = [...projectDefaults(layout), ...config.problems];
@@ -108,7 +125,13 @@ function hiddenSetting(key: string, where: string): Problem | undefined {
   if (key.includes(":") && !key.startsWith(old)) return undefined;
   const name = key.startsWith(old) ? key.slice(old.length) : key;
   const meant = `${configNamespace}:${name}`;
-  return { where, setting: key, message: `is ${meant} for the engine and nothing for us. Write ${shown(meant)}.` };
+  return {
+    code: "ignored-setting",
+    subject: where,
+    setting: key,
+    problem: `means ${meant} to the engine, and nothing to clawdlets.`,
+    fix: `Write ${shown(meant)}.`,
+  };
 }
 
 /** Pulumi.yaml may have defaults for every stack, which the engine adds to what the stack file says. */
@@ -122,9 +145,11 @@ function projectDefaults(layout: Layout): Problem[] {
   return keys
     .filter((key) => key.startsWith(`${configNamespace}:`) || (content?.name === configNamespace && !key.includes(":")))
     .map((key) => ({
-      where,
+      code: "ignored-setting",
+      subject: where,
       setting: `config.${key}`,
-      message: "is not read here. Settings of a host belong into its stack file.",
+      problem: "is not read here.",
+      fix: "Move it to the stack file of each host.",
     }));
 }
 
@@ -134,7 +159,7 @@ export const writing = { lineWidth: 0, doubleQuotedMinMultiLineLength: Number.MA
 /**
  * Adds public facts to a stack file and keeps everything else in it: other settings, comments, the engine's salt.
  * A value that already stands there stays, unless `overwrite` names its key.
- * @throws SettingsError when the file has no room for settings: it is no YAML, or `config` is no mapping
+ * @throws SettingsError when the file has no room for settings: it is not YAML, or `config` is not a mapping
  */
 export async function addToStackFile(
   layout: Layout,
@@ -168,8 +193,14 @@ function openForSettings(layout: Layout, host: string, file: string): Document {
   const config = isMap(document.contents) ? document.contents.get("config") : "";
   if (config === undefined) document.set("config", document.createNode({}));
   else if (!isMap(config)) {
-    const message = "is no mapping; allowed: config: with one setting a line below it";
-    throw new SettingsError([{ where, setting: "config", message }]);
+    throw new SettingsError([
+      {
+        code: "invalid-value",
+        subject: where,
+        setting: "config",
+        problem: "is not a mapping; allowed: config: with one setting a line below it",
+      },
+    ]);
   }
   return document;
 }

@@ -1,5 +1,5 @@
 import { relative } from "node:path";
-import type { Problem } from "../../base/errors.ts";
+import { type Objection, type Problem, problemJson } from "../../base/problem.ts";
 import { problemsOf } from "../../base/problems.ts";
 import { parseJsonText } from "../../base/text/json-text.ts";
 import { readText } from "../../base/text/read-text.ts";
@@ -13,26 +13,31 @@ export { type StackHost, type StackJson, stackJsonSchema } from "./stack-json-sc
 /** Checks the content of a stack.json. @param where the file's name, for the messages */
 export function checkStackJson(input: unknown, where: string): { value?: StackJson; problems: Problem[] } {
   const old = otherVersion(input);
-  if (old) return { problems: [{ where, setting: "schemaVersion", message: old }] };
+  if (old) return { problems: [{ subject: where, setting: "schemaVersion", ...old }] };
   const parsed = stackJson.safeParse(input);
   const problems = parsed.success ? [] : problemsOf(parsed.error, input, { where, known: knownKeys });
   // Zod leaves this one name out of a record without a word.
   if (hasHostCalledProto(input)) {
-    const message = `allowed: ${hostNameAllowed}, e.g. web-1. Rename it.`;
-    problems.push({ where, setting: "hosts.__proto__", message });
+    problems.push({
+      code: "invalid-value",
+      subject: where,
+      setting: "hosts.__proto__",
+      problem: `allowed: ${hostNameAllowed}, e.g. web-1.`,
+      fix: "Rename it.",
+    });
   }
   return parsed.success && problems.length === 0 ? { value: parsed.data, problems } : { problems };
 }
 
 /** One sentence instead of dozens: nearly every key of another version is unknown here. */
-function otherVersion(input: unknown): string | undefined {
+function otherVersion(input: unknown): Objection | undefined {
   const version = isRecord(input) ? input["schemaVersion"] : undefined;
   if (!Number.isSafeInteger(version) || version === 3) return undefined;
-  const next =
+  const fix =
     version === 1 || version === 2
       ? "This is an older clawdlets file; bring it up to date: clawdlets secrets migrate"
       : "This file is of a newer clawdlets, or the number is mistyped.";
-  return `is ${version}; allowed: 3. ${next}`;
+  return { code: "wrong-version", problem: `is ${version}; allowed: 3.`, fix };
 }
 
 function hasHostCalledProto(input: unknown): boolean {
@@ -56,7 +61,7 @@ export function parseStackJson(text: string, where: string): { value?: StackJson
  */
 export function readStackJson(layout: Layout): { value?: StackJson; problems: Problem[] } {
   const folder = ownFolderProblem(layout);
-  if (folder) return { problems: [{ where: folder.where, setting: folder.setting, message: folder.message }] };
+  if (folder) return { problems: [problemJson(folder)] };
   const where = relative(layout.root, layout.stackJson);
   const { text, problems } = readText(layout.stackJson, where, layout.dir);
   return text === undefined ? { problems } : parseStackJson(text, where);

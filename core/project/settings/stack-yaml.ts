@@ -10,7 +10,7 @@ import {
   visit,
   type YAMLMap,
 } from "yaml";
-import type { Problem } from "../../base/errors.ts";
+import type { Problem } from "../../base/problem.ts";
 import { parsePlainYaml } from "../../base/text/plain-yaml.ts";
 import type { ParsedYaml } from "../../base/text/yaml-text.ts";
 import { quoted } from "../../base/wording.ts";
@@ -23,7 +23,8 @@ const limits = { lines: 2000, brackets: 10_000 };
 
 interface Unread {
   at: number;
-  message: string;
+  problem: string;
+  fix: string;
 }
 
 /**
@@ -38,8 +39,15 @@ export function parseStackYaml(text: string, where: string): ParsedYaml {
   const literals: Scalar[] = [];
   const found = unreadNode(text, document, literals) ?? unreadLine(text, literals);
   if (!found) return parsed;
-  const message = `Nix cannot read this file: ${placeOf(found.at)}: ${found.message}`;
-  return { problems: [{ where, setting: "(the whole file)", message } satisfies Problem] };
+  const { line, column } = placeOf(found.at);
+  const problem: Problem = {
+    code: "invalid-syntax",
+    subject: where,
+    at: { file: where, line },
+    problem: `Nix cannot read this file: line ${line}, column ${column}: ${found.problem}`,
+    fix: found.fix,
+  };
+  return { problems: [problem] };
 }
 
 /** What stands outside of values; a text below "|" may hold anything. */
@@ -53,10 +61,11 @@ function unreadLine(text: string, literals: readonly Scalar[]): Unread | undefin
     while (below[0] && start >= below[0].end) below.shift();
     if ((below[0] && start >= below[0].first) || /^ *(#.*)?\r?$/.test(line)) continue;
     if (line.includes("\t"))
-      return { at: start + line.indexOf("\t"), message: 'a tab. Write spaces, or "\\t" in quotes.' };
-    if (/^(---|\.\.\.)(\s|$)/.test(line)) return { at: start, message: "the mark of a document. Remove the line." };
+      return { at: start + line.indexOf("\t"), problem: "a tab.", fix: 'Write spaces, or "\\t" in quotes.' };
+    if (/^(---|\.\.\.)(\s|$)/.test(line))
+      return { at: start, problem: "the mark of a document.", fix: "Remove the line." };
     if (++settings > limits.lines)
-      return { at: start, message: `more than ${limits.lines} lines of settings. Shorten the file.` };
+      return { at: start, problem: `more than ${limits.lines} lines of settings.`, fix: `Shorten the file.` };
   }
   return undefined;
 }
@@ -67,12 +76,13 @@ function unreadNode(
   literals: Scalar[],
 ): Unread | undefined {
   const { contents } = document;
-  if (text.startsWith("\ufeff")) return { at: 0, message: "a byte order mark. Save the file as UTF-8 without it." };
+  if (text.startsWith("\ufeff"))
+    return { at: 0, problem: "a byte order mark.", fix: "Save the file as UTF-8 without it." };
   if (contents === null) return undefined;
   if (!isMap(contents) || contents.flow)
-    return { at: startOf(contents), message: "no mapping in lines. Write config: and the settings below it." };
+    return { at: startOf(contents), problem: "no mapping in lines.", fix: "Write config: and the settings below it." };
   if (lineBefore(text, startOf(contents)) !== "")
-    return { at: startOf(contents), message: "indented. Write it in the first column." };
+    return { at: startOf(contents), problem: "indented.", fix: "Write it in the first column." };
   let found: Unread | undefined;
   visit(document, (key, node, path) => {
     const parent = path.at(-1);
@@ -97,34 +107,42 @@ function unreadPair(text: string, { key, value }: Pair<Node, Node | null>, map: 
   while (text[before] === " ") before--;
   const isExplicit = map.flow ? text[before] === "?" : !/^ *(- +)*$/.test(lineBefore(text, at));
   if (text[colon] !== ":" || isExplicit || !isOnOneLine(text, key))
-    return { at, message: "a key without its value on the same line. Write key: value." };
+    return { at, problem: "a key without its value on the same line.", fix: "Write key: value." };
   if (isScalar(key) && key.type === "PLAIN" && typeof key.value !== "string")
-    return { at, message: `${quoted(key.source)} as a key, which is no text. Put it in quotes.` };
+    return { at, problem: `${quoted(key.source)} as a key, which is no text.`, fix: `Put it in quotes.` };
   if (!value || isNothing(value) || isBelow(value) || isBlank(text.slice(colon + 1, startOf(value)))) return undefined;
-  return { at: startOf(value), message: "a value that does not begin on the line of its key. Write it there." };
+  return { at: startOf(value), problem: "a value that does not begin on the line of its key.", fix: "Write it there." };
 }
 
 function unreadItem(text: string, item: Node, inFlow: boolean): Unread | undefined {
   const at = startOf(item);
-  if (isNothing(item)) return { at, message: "an empty item. Write null, or remove it." };
+  if (isNothing(item)) return { at, problem: "an empty item.", fix: "Write null, or remove it." };
   if (inFlow)
-    return isMap(item) && text[at] !== "{" ? { at, message: "key: value in a list. Write {key: value}." } : undefined;
+    return isMap(item) && text[at] !== "{"
+      ? { at, problem: "key: value in a list.", fix: "Write {key: value}." }
+      : undefined;
   return /^ *(- +)+$/.test(lineBefore(text, at))
     ? undefined
-    : { at, message: 'an item that does not begin on the line of its "-". Write it there.' };
+    : { at, problem: 'an item that does not begin on the line of its "-".', fix: "Write it there." };
 }
 
 function unreadFlow(text: string, flow: YAMLMap): Unread | undefined {
   const at = startOf(flow);
   if (!isOnOneLine(text, flow))
-    return { at, message: 'brackets over several lines. Write them on one line, or each item on a line after "- ".' };
+    return {
+      at,
+      problem: "brackets over several lines.",
+      fix: 'Write them on one line, or each item on a line after "- ".',
+    };
   const end = endOf(flow);
   if (end - at > limits.brackets)
     return {
       at,
-      message: `more than ${limits.brackets} characters in brackets. Write each item on a line after "- ".`,
+      problem: `more than ${limits.brackets} characters in brackets.`,
+      fix: `Write each item on a line after "- ".`,
     };
-  if (/,\s*.$/.test(text.slice(at, end))) return { at: end - 1, message: "a comma behind the last item. Remove it." };
+  if (/,\s*.$/.test(text.slice(at, end)))
+    return { at: end - 1, problem: "a comma behind the last item.", fix: "Remove it." };
   return undefined;
 }
 
@@ -133,23 +151,24 @@ function unreadScalar(text: string, node: Scalar, inFlow: boolean, isKey: boolea
   const at = startOf(node);
   const written = text.slice(at, endOf(node));
   if (type === "BLOCK_FOLDED")
-    return { at, message: 'a text after ">". Write it in quotes on one line, or after "|".' };
+    return { at, problem: 'a text after ">".', fix: 'Write it in quotes on one line, or after "|".' };
   if (type === "BLOCK_LITERAL") return unreadLiteral(text, node);
-  if (!isOnOneLine(text, node)) return { at, message: "a value over several lines. Write it on one line." };
+  if (!isOnOneLine(text, node)) return { at, problem: "a value over several lines.", fix: "Write it on one line." };
   if (type === "QUOTE_DOUBLE") {
     const odd = written.match(/\\(x..|u....|U........|.)/g)?.find((each) => !isReadEscape(each));
-    if (odd !== undefined) return { at, message: `${quoted(odd)} in a text. Write the character itself.` };
+    if (odd !== undefined) return { at, problem: `${quoted(odd)} in a text.`, fix: `Write the character itself.` };
     return undefined;
   }
   if (type !== "PLAIN") return undefined;
   if (inFlow && /["']/.test(source))
-    return { at, message: "a quote within a text in brackets. Put the text in quotes." };
+    return { at, problem: "a quote within a text in brackets.", fix: "Put the text in quotes." };
   if (source !== "" && /^([\]"'{}[,&*!|>%@`#]|[-?:]( |$))|:( |$)/.test(source))
-    return { at, message: "a value that needs quotes. Put it in quotes." };
+    return { at, problem: "a value that needs quotes.", fix: "Put it in quotes." };
   if (!isKey && typeof value === "number" && !isReadNumber(source))
     return {
       at,
-      message: `${quoted(source)}, a number that is written in another way than 5, -5, 1.5 or 1e+30. Write it so, or in quotes.`,
+      problem: `${quoted(source)}, a number that is written in another way than 5, -5, 1.5 or 1e+30.`,
+      fix: `Write it so, or in quotes.`,
     };
   return undefined;
 }
@@ -168,12 +187,13 @@ function unreadLiteral(text: string, node: Scalar): Unread | undefined {
   const at = startOf(node);
   const { header, parent, depth, lines, end } = linesOf(text, node);
   if (!/^\|[1-9]?[-+]?( +#.*)?$/.test(header))
-    return { at, message: "a text after |. Write |, |-, |+ or |2- and the text below it." };
-  if (depth <= parent || lines.every(isBlank)) return { at, message: 'a "|" without a text below it. Write "".' };
+    return { at, problem: "a text after |.", fix: "Write |, |-, |+ or |2- and the text below it." };
+  if (depth <= parent || lines.every(isBlank))
+    return { at, problem: 'a "|" without a text below it.', fix: 'Write "".' };
   if (lines.some((line) => isBlank(line) && line.length > depth))
-    return { at, message: "a text with a line of spaces alone. Put the text in double quotes." };
+    return { at, problem: "a text with a line of spaces alone.", fix: "Put the text in double quotes." };
   if (end === text.length && !text.endsWith("\n"))
-    return { at: text.length, message: "no end of the last line. Add it." };
+    return { at: text.length, problem: "no end of the last line.", fix: "Add it." };
   return undefined;
 }
 

@@ -1,6 +1,6 @@
 import { relative } from "node:path";
-import type { Problem } from "../../base/errors.ts";
 import { readPrivateFile } from "../../base/machine/private-files.ts";
+import type { Objection, Problem } from "../../base/problem.ts";
 import type { Layout } from "../layout.ts";
 import { hasSalt } from "../settings/stack-file.ts";
 import { listStates } from "./state.ts";
@@ -17,8 +17,13 @@ const recovery =
 export function lostPassphrase(layout: Layout, host: string): Problem | undefined {
   if (readPrivateFile(layout.passphrase) !== undefined) return undefined;
   const where = relative(layout.root, layout.passphrase);
-  const problem = (needs: string) => {
-    return { where, setting: "passphrase", message: `there is no such file, but ${needs}. ${recovery}.` };
+  const problem = (needs: string): Problem => {
+    return {
+      code: "passphrase-lost",
+      subject: where,
+      problem: `there is no such file, but ${needs}.`,
+      fix: `${recovery}.`,
+    };
   };
   const states = listStates(layout);
   if (states.length > 0) return problem(`the state of ${states.join(", ")} is encrypted with it`);
@@ -26,7 +31,11 @@ export function lostPassphrase(layout: Layout, host: string): Problem | undefine
 }
 
 /** The engine says no more than "incorrect passphrase". @returns undefined for any other failure */
-export function wrongPassphrase(host: string, engineSaid: string): string | undefined {
+export function wrongPassphrase(host: string, engineSaid: string): Objection | undefined {
   if (!engineSaid.includes("incorrect passphrase")) return undefined;
-  return `.clawdlets/passphrase is not the passphrase that the state, and "encryptionsalt" in stacks/Pulumi.${host}.yaml, were made with. ${recovery}.`;
+  return {
+    code: "passphrase-wrong",
+    problem: `.clawdlets/passphrase is not the passphrase that the state, and "encryptionsalt" in stacks/Pulumi.${host}.yaml, were made with.`,
+    fix: `${recovery}.`,
+  };
 }

@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { hasCode, messageOf, type Problem } from "../../base/errors.ts";
+import { hasCode, messageOf } from "../../base/errors.ts";
 import { readFolder } from "../../base/machine/private-files.ts";
+import type { Problem } from "../../base/problem.ts";
 import type { Layout } from "../layout.ts";
 import { ownFolderProblem } from "../own-folder.ts";
 import { configNamespace } from "../settings/stack-config.ts";
@@ -77,8 +78,16 @@ export function readState(layout: Layout, host: string): { value?: StackState; p
   }
   const parsed = file.safeParse(parseJson(text));
   if (!parsed.success) {
-    const message = `was cut off, as happens when a run is killed while it writes (${z.prettifyError(parsed.error)}). Restore the last good copy: clawdlets up --host ${host}`;
-    return { problems: [{ where, setting: "(the whole file)", message }] };
+    return {
+      problems: [
+        {
+          code: "state-unreadable",
+          subject: where,
+          problem: `was cut off, as happens when a run is killed while it writes (${z.prettifyError(parsed.error)}).`,
+          fix: `Restore the last good copy: clawdlets up --host ${host}`,
+        },
+      ],
+    };
   }
   const { latest } = parsed.data.checkpoint;
   return {

@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Problem, SettingsError, UserError } from "../../base/errors.ts";
+import { SettingsError, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
 import { HetznerApiError } from "../../base/hetzner/errors.ts";
+import type { Problem } from "../../base/problem.ts";
 import { lookAtHost } from "../../host/facts/verify.ts";
 import { inWords, plain } from "../../host/lockdown/firewalls.ts";
 import { shownHostKey } from "../../host/reach/host-key.ts";
@@ -54,9 +55,10 @@ export async function lookAtMade(hetzner: Hetzner, request: AdoptRequest, ids: M
   if (!server || !firewall) throw new SettingsError(goneProblems(ids, { server, firewall }));
   const address = server.public_net.ipv4?.ip;
   if (address === undefined) {
-    throw new UserError(
-      `${host}: the server ${ids.serverId} has no public IPv4 address; such a host cannot be taken over.`,
-    );
+    throw new UserError({
+      subject: host,
+      problem: `the server ${ids.serverId} has no public IPv4 address; such a host cannot be taken over.`,
+    });
   }
   const differences = [
     ["serverType", server.server_type.name, settings.serverType],
@@ -66,11 +68,15 @@ export async function lookAtMade(hetzner: Hetzner, request: AdoptRequest, ids: M
   ] as const;
   const problems = differences
     .filter(([, there, declared]) => there !== declared)
-    .map(([setting, there, declared]) => ({
-      where: `stacks/Pulumi.${host}.yaml`,
-      setting,
-      message: `is "${declared}", but Hetzner has "${there}". Write what is there.`,
-    }));
+    .map(
+      ([setting, there, declared]): Problem => ({
+        code: "settings-disagree",
+        subject: `stacks/Pulumi.${host}.yaml`,
+        setting,
+        problem: `is "${declared}", but Hetzner has "${there}".`,
+        fix: "Write what is there.",
+      }),
+    );
   if (problems.length > 0) throw new SettingsError(problems);
   return { ...ids, address, firewallName: firewall.name, undeclared: undeclaredRules(request, firewall.rules) };
 }
@@ -93,9 +99,11 @@ function goneProblems(ids: MadeByTofu, seen: { server: unknown; firewall: unknow
   return named
     .filter(({ isGone }) => isGone)
     .map(({ type, what, id }) => ({
-      where: ids.where,
+      code: "not-at-hetzner",
+      subject: ids.where,
       setting: type,
-      message: `names the ${what} ${id}, which Hetzner does not have. Is HCLOUD_TOKEN of the project that it is in? Otherwise it was deleted, and there is nothing to take over: clawdlets up makes a host anew.`,
+      problem: `names the ${what} ${id}, which Hetzner does not have.`,
+      fix: "Is HCLOUD_TOKEN of the project that it is in? Otherwise it was deleted, and there is nothing to take over: clawdlets up creates a new host.",
     }));
 }
 
@@ -131,12 +139,18 @@ export async function runningKey(
     if (key === undefined) continue;
     if (tailnet.includes(each) || staysOpen) return { address: each, key };
     throw new UserError(
-      `${host}: answers at ${each} only, and not in the tailnet, which is its one way in once the next up has closed its firewall (sshExposure is "${settings.sshExposure}"). Bring the host or this machine into the tailnet ("tailscale status"), or set clawdlets:sshExposure to "public". Nothing was changed.`,
+      {
+        subject: host,
+        problem: `answers at ${each} only, and not in the tailnet, which is its one way in once the next up has closed its firewall (sshExposure is "${settings.sshExposure}"). Bring the host or this machine into the tailnet ("tailscale status"), or set clawdlets:sshExposure to "public". Nothing was changed.`,
+      },
       { exitCode: exitCodes.install },
     );
   }
   throw new UserError(
-    `${host}: no ssh server answers at ${tried.join(" or ")}. Is this machine in the host's tailnet ("tailscale status")? Nothing was changed.`,
+    {
+      subject: host,
+      problem: `no ssh server answers at ${tried.join(" or ")}. Is this machine in the host's tailnet ("tailscale status")? Nothing was changed.`,
+    },
     { exitCode: exitCodes.install },
   );
 }

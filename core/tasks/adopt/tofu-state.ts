@@ -1,7 +1,8 @@
 import { relative } from "node:path";
 import { z } from "zod";
-import { type Problem, SettingsError } from "../../base/errors.ts";
+import { SettingsError } from "../../base/errors.ts";
 import { readPublicFile } from "../../base/machine/private-files.ts";
+import type { Objection } from "../../base/problem.ts";
 import { parseJsonText } from "../../base/text/json-text.ts";
 import type { Layout } from "../../project/layout.ts";
 
@@ -65,7 +66,8 @@ const pull =
  */
 export function readTofuState(layout: Layout, host: string, file: string): MadeByTofu {
   const where = relative(layout.root, file);
-  const refuse = (setting: string, message: string) => new SettingsError([{ where, setting, message }]);
+  const refuse = (setting: string, problem: string, fix?: string) =>
+    new SettingsError([{ code: "file-invalid", subject: where, setting, problem, ...(fix !== undefined && { fix }) }]);
   const instances = instancesOf(contentOf(file, where), where);
   const servers = found(instances, "hcloud_server", madeServer);
   const [server, another] = servers.filter(({ name }) => name === host);
@@ -73,7 +75,8 @@ export function readTofuState(layout: Layout, host: string, file: string): MadeB
     const names = servers.map(({ name }) => name).join(", ");
     throw refuse(
       "hcloud_server",
-      `has no server "${host}"; it has ${names || "none"}. Was it destroyed, or is the host called otherwise?`,
+      `has no server "${host}"; it has ${names || "none"}.`,
+      "Was it destroyed, or does the host have another name?",
     );
   }
   if (another) throw refuse("hcloud_server", `has two servers "${host}" (${server.id}, ${another.id}).`);
@@ -96,35 +99,49 @@ export function readTofuState(layout: Layout, host: string, file: string): MadeB
 }
 
 function contentOf(file: string, where: string): unknown {
-  const refuse = (message: string) => new SettingsError([{ where, setting: "(the whole file)", message }]);
+  const refuse = (objection: Objection) => new SettingsError([{ subject: where, ...objection }]);
   const text = readPublicFile(file);
   if (text === undefined) {
-    throw refuse(`there is no such file. Upstream keeps it at ${tofuStateFile}; name another with --tfstate.`);
+    throw refuse({
+      code: "file-missing",
+      problem: "there is no such file.",
+      fix: `Upstream keeps it at ${tofuStateFile}; name another with --tfstate.`,
+    });
   }
   if (text.trim() === "") {
-    throw refuse(`is empty, as OpenTofu leaves it where the state was moved to a backend. Fetch it: ${pull}.`);
+    throw refuse({
+      code: "file-invalid",
+      problem: "is empty, as OpenTofu leaves it where the state was moved to a backend.",
+      fix: `Fetch it: ${pull}.`,
+    });
   }
   const { value, problems } = parseJsonText(text, where);
-  if (problems.length > 0) throw new SettingsError(problems as Problem[]);
+  if (problems.length > 0) throw new SettingsError(problems);
   const reason = unreadable(value);
-  if (reason !== undefined) throw refuse(reason);
+  if (reason) throw refuse(reason);
   return value;
 }
 
 /** What OpenTofu writes beside a plain state, b49d4af's or later: told by its keys. */
-function unreadable(value: unknown): string | undefined {
+function unreadable(value: unknown): Objection | undefined {
   const keys: Record<string, unknown> = typeof value === "object" && value !== null ? { ...value } : {};
   if ("encrypted_data" in keys) {
-    return `is encrypted, and OpenTofu alone can read it. Where its key is set, write it in the clear: ${pull}. Delete that file afterwards.`;
+    return {
+      code: "file-invalid",
+      problem: "is encrypted, and OpenTofu alone can read it.",
+      fix: `Where its key is set, write it in the clear: ${pull}. Delete that file afterwards.`,
+    };
   }
-  if ("backend" in keys) return `says only which backend the state is in. Fetch it: ${pull}.`;
+  if ("backend" in keys) {
+    return { code: "file-invalid", problem: "says only which backend the state is in.", fix: `Fetch it: ${pull}.` };
+  }
   const { version } = keys;
   if (typeof version !== "number" || version === 4) return undefined;
-  const next =
+  const fix =
     version > 4
       ? "It was written by a newer OpenTofu than this clawdlets knows; take a newer clawdlets."
-      : 'Have OpenTofu write it anew: "tofu apply -refresh-only" changes nothing but the state.';
-  return `is a state of version ${version}; allowed: 4. ${next}`;
+      : 'Have OpenTofu write it again: "tofu apply -refresh-only" changes nothing but the state.';
+  return { code: "wrong-version", problem: `is a state of version ${version}; allowed: 4.`, fix };
 }
 
 /** Everything that is managed, under its address. What is only read (`data`) is nobody's to take over. */
@@ -132,8 +149,13 @@ function instancesOf(content: unknown, where: string): Instance[] {
   const parsed = state.safeParse(content);
   if (!parsed.success) {
     const [reason] = z.prettifyError(parsed.error).split("\n");
-    const message = `is no state of OpenTofu's (${reason}); allowed: version 4.`;
-    throw new SettingsError([{ where, setting: "(the whole file)", message }]);
+    throw new SettingsError([
+      {
+        code: "file-invalid",
+        subject: where,
+        problem: `is not a state of OpenTofu's (${reason}); allowed: version 4.`,
+      },
+    ]);
   }
   return parsed.data.resources
     .filter(({ mode }) => mode === "managed")

@@ -1,8 +1,9 @@
-import { messageOf, UserError } from "../../base/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { answerOf, createHetzner, type Hetzner } from "../../base/hetzner/client.ts";
 import { HetznerApiError } from "../../base/hetzner/errors.ts";
 import { run } from "../../base/machine/run.ts";
+import { codeOfExit } from "../../base/problem.ts";
 import { resolveFlake } from "../../host/flake/flake.ts";
 import { checkInstaller, checkServer } from "../../host/install/preflight.ts";
 import { verifyHost } from "../../host/lockdown/verify.ts";
@@ -10,7 +11,17 @@ import type { Layout } from "../../project/layout.ts";
 import { readAccess } from "../../project/settings/access.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
 import type { DoctorContext } from "./context.ts";
-import { attempt, type Finding, fromProblems, type Looked, notLookedAt, ok, problem, warning } from "./finding.ts";
+import {
+  attempt,
+  type Check,
+  type Finding,
+  fromProblems,
+  notChecked,
+  ok,
+  problem,
+  unanswered,
+  warning,
+} from "./finding.ts";
 import { checkOrphans, checkWindows } from "./orphans.ts";
 import { checkOtherUsers } from "./other-users.ts";
 import { readSettings } from "./stack.ts";
@@ -18,7 +29,7 @@ import { readSettings } from "./stack.ts";
 /** What an installation would need, what is at Hetzner, and whether the hosts are closed. Says what could not be reached. */
 export async function checkDeploy(context: DoctorContext): Promise<Finding[]> {
   const [first = ""] = context.hosts;
-  const api: Looked = { scope: "deploy", check: "Hetzner", looked: "the API with HCLOUD_TOKEN" };
+  const api: Check = { scope: "deploy", check: "Hetzner", subject: "the API with HCLOUD_TOKEN" };
   let hetzner: Hetzner | undefined;
   const reached = await attempt(api, async () => {
     const { endpoint, token } = readAccess(context.layout, first, context.environment);
@@ -32,9 +43,9 @@ export async function checkDeploy(context: DoctorContext): Promise<Finding[]> {
       await answerOf("ask for a location", client.GET("/locations", { params: { query: { per_page: 1 } } }));
     } catch (error) {
       // Refused is an answer: the token is the matter, not the network.
-      if (error instanceof HetznerApiError && error.status < 429)
-        return [problem(api, messageOf(error), undefined, exitCodes.api)];
-      throw error;
+      if (!(error instanceof HetznerApiError) || error.status >= 429) throw error;
+      const { code, problem: text, fix } = error.problem;
+      return [problem(api, code, text, fix, exitCodes.api)];
     }
     hetzner = client;
     return [ok(api, `${endpoint} answers`)];
@@ -46,15 +57,15 @@ export async function checkDeploy(context: DoctorContext): Promise<Finding[]> {
     ...(await checkEach(context, (_, settings, local) => checkTools(context, settings, local, isOnline))),
   ];
   if (!hetzner) {
-    const rest: Looked = {
+    const rest: Check = {
       scope: "deploy",
       check: "hosts and orphans",
-      looked: "servers, firewalls, keys, prices, TCP/22",
+      subject: "servers, firewalls, keys, prices, TCP/22",
     };
-    return [...tools, ...reached, notLookedAt(rest, "Hetzner's API could not be asked")];
+    return [...tools, ...reached, notChecked(rest, "Hetzner's API could not be asked")];
   }
   const client = hetzner;
-  const orphans: Looked = { scope: "deploy", check: "orphans", looked: "what has our labels" };
+  const orphans: Check = { scope: "deploy", check: "orphans", subject: "what has our labels" };
   return [
     ...tools,
     ...reached,
@@ -76,8 +87,8 @@ async function checkEach(
     await findings;
     if (settings && local) found.push(...(await check(context, settings, local)));
     else {
-      const looked: Looked = { scope: "deploy", host, check: "tools and catalogue", looked: "what its settings name" };
-      found.push(notLookedAt(looked, "its settings cannot be read; the scope stack says why"));
+      const about: Check = { scope: "deploy", host, check: "tools and catalogue", subject: "what its settings name" };
+      found.push(notChecked(about, "its settings cannot be read; the scope stack says why"));
     }
   }
   return found;
@@ -91,11 +102,11 @@ async function checkPrograms(): Promise<Finding[]> {
     ["tar", ["--version"]],
   ] as const;
   const found = programs.map(([program, args]) => {
-    const looked: Looked = { scope: "deploy", check: program, looked: "PATH" };
-    return attempt(looked, async () => {
+    const about: Check = { scope: "deploy", check: program, subject: "PATH" };
+    return attempt(about, async () => {
       const { exitCode, stdout, stderr } = await run(program, args, { timeoutSeconds: 10 });
       const [version = ""] = `${stdout}${stderr}`.split("\n");
-      return exitCode === 0 ? [ok(looked, version)] : [problem(looked, `it does not run: ${version}`)];
+      return exitCode === 0 ? [ok(about, version)] : [problem(about, "program-missing", `it does not run: ${version}`)];
     });
   });
   return (await Promise.all(found)).flat();
@@ -108,7 +119,7 @@ async function checkTools(
   isOnline: boolean,
 ): Promise<Finding[]> {
   const { host } = settings;
-  const at = (check: string, looked: string): Looked => ({ scope: "deploy", host, check, looked });
+  const at = (check: string, subject: string): Check => ({ scope: "deploy", host, check, subject });
   const installer = at("nixos-anywhere", "CLAWDLETS_NIXOS_ANYWHERE, PATH, nix");
   const flake = at("flake", settings.flake ?? local.flake ?? "the git origin");
   const tailscale = at("tailscale", local.tailscale);
@@ -123,7 +134,7 @@ async function checkTools(
 }
 
 async function checkFlake(
-  looked: Looked,
+  about: Check,
   {
     layout,
     settings,
@@ -132,35 +143,35 @@ async function checkFlake(
   }: { layout: Layout; settings: HostSettings; local: LocalSettings; isOnline: boolean },
 ): Promise<Finding[]> {
   try {
-    return [ok(looked, `an installation would take ${await resolveFlake(layout, settings, local)}`)];
+    return [ok(about, `an installation would take ${await resolveFlake(layout, settings, local)}`)];
   } catch (error) {
-    if (isOnline || !(error instanceof UserError)) throw error;
-    return [notLookedAt(looked, `without network: ${messageOf(error)}`)];
+    if (isOnline) throw error;
+    return [unanswered(about, error, "without network")];
   }
 }
 
-async function checkTailscale(looked: Looked, { tailscale }: LocalSettings): Promise<Finding[]> {
-  const mend = "https://tailscale.com/download, then: tailscale up. Without it an installation ends in failure, closed";
+async function checkTailscale(about: Check, { tailscale }: LocalSettings): Promise<Finding[]> {
+  const fix = "https://tailscale.com/download, then: tailscale up. Without it an installation ends in failure, closed";
   try {
     const { exitCode } = await run(tailscale, ["version"], { timeoutSeconds: 10 });
-    return [exitCode === 0 ? ok(looked, "it runs") : warning(looked, "it does not run here", mend)];
+    return [exitCode === 0 ? ok(about, "it runs") : warning(about, "program-missing", "it does not run here", fix)];
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    return [problem(looked, "it is not on PATH, and the tailnet is the way in", mend)];
+    return [problem(about, "program-missing", "it is not on PATH, and the tailnet is the way in", fix)];
   }
 }
 
 async function checkSold({ layout }: DoctorContext, settings: HostSettings, local: LocalSettings): Promise<Finding[]> {
   const { host, serverType, location, image } = settings;
-  const looked: Looked = {
+  const about: Check = {
     scope: "deploy",
     host,
     check: "catalogue",
-    looked: "Hetzner's server types, locations and images",
+    subject: "Hetzner's server types, locations and images",
   };
-  return attempt(looked, async () =>
+  return attempt(about, async () =>
     fromProblems(
-      looked,
+      about,
       await checkServer({ layout, settings, local }),
       `${serverType} is available in ${location}; ${image} is there`,
     ),
@@ -171,17 +182,18 @@ async function checkSold({ layout }: DoctorContext, settings: HostSettings, loca
 async function checkClosed({ layout, hosts, environment, signal }: DoctorContext): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const host of hosts) {
-    const looked: Looked = {
+    const about: Check = {
       scope: "deploy",
       host,
       check: "lockdown",
-      looked: "the tailnet, the API's rules, TCP/22 from here",
+      subject: "the tailnet, the API's rules, TCP/22 from here",
     };
     const { ok: isOk, wrong, warnings, exitCode, seen } = await verifyHost({ layout, host, environment, signal });
-    const mend = exitCode === exitCodes.open ? `clawdlets lockdown --host ${host}` : undefined;
-    found.push(...wrong.map((text) => problem(looked, text, mend, exitCode)));
-    found.push(...warnings.map((text) => (seen ? warning(looked, text) : ok(looked, text))));
-    if (isOk && seen) found.push(ok(looked, "as declared"));
+    const fix = exitCode === exitCodes.open ? `clawdlets lockdown --host ${host}` : undefined;
+    const code = exitCode === exitCodes.failed ? "not-locked-down" : codeOfExit(exitCode);
+    found.push(...wrong.map((text) => problem(about, code, text, fix, exitCode)));
+    found.push(...warnings.map((text) => (seen ? warning(about, "not-locked-down", text) : ok(about, text))));
+    if (isOk && seen) found.push(ok(about, "as declared"));
   }
   return found;
 }

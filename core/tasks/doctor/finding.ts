@@ -1,88 +1,98 @@
-import type { Problem } from "../../base/errors.ts";
+import { messageOf, UserError } from "../../base/errors.ts";
 import { type ExitCode, exitCodes } from "../../base/exit-codes.ts";
+import { type Problem, problemJson } from "../../base/problem.ts";
+import type { ProblemCode } from "../../base/problem-codes.ts";
 import { asUserError } from "../../base/system-errors.ts";
 
 export const scopes = ["repo", "stack", "deploy"] as const;
 /** `repo`: what git and the working folder hold. `stack`: files, keys and secrets here. `deploy`: tools, Hetzner, the hosts. */
 export type Scope = (typeof scopes)[number];
 
-/** One thing that was looked at. */
-export interface Finding {
+/** What a check is about, before its outcome is known. */
+export interface Check {
   scope: Scope;
-  /** Left out for what is of the whole project. */
+  /** Left out for the whole project. */
   host?: string;
   /** Short name, the same in every run: `git`, `secrets`, `orphans` … */
   check: string;
-  /**
-   * `problem`: something does not work or is not safe. `warning`: works, and should not stay. `not looked at`: could not be
-   * found out from here, e.g. without network.
-   */
-  status: "ok" | "warning" | "problem" | "not looked at";
-  /** What was looked at. */
-  looked: string;
-  /** What was found, a sentence. */
+  /** What is inspected. */
+  subject: string;
+}
+
+/** Nothing is wrong; `found` says what is there, as a sentence. */
+interface Fine extends Check {
+  status: "ok";
   found: string;
-  /** What to do. */
-  mend?: string;
+}
+
+/**
+ * `problem`: something does not work or is not safe. `warning`: it works, and should not stay like this. `not checked`: the answer
+ * could not be had from here, e.g. without network.
+ */
+interface Objected extends Check, Problem {
+  status: "warning" | "problem" | "not checked";
   /** Of a problem: what the command ends with. @default `settings` */
   exitCode?: ExitCode;
 }
 
-/** Everything about one look but what came of it. */
-export type Looked = Pick<Finding, "scope" | "check" | "looked"> & { host?: string };
+export type Finding = Fine | Objected;
 
-export const ok = (looked: Looked, found: string): Finding => ({ ...looked, status: "ok", found });
+export const ok = (about: Check, found: string): Finding => ({ ...about, status: "ok", found });
 
-export function warning(looked: Looked, found: string, mend?: string): Finding {
-  return { ...looked, status: "warning", found, ...(mend !== undefined && { mend }) };
+export function warning(about: Check, code: ProblemCode, text: string, fix?: string): Finding {
+  return { ...about, status: "warning", code, problem: text, ...(fix !== undefined && { fix }) };
 }
 
-export function problem(looked: Looked, found: string, mend?: string, exitCode?: ExitCode): Finding {
+export function problem(about: Check, code: ProblemCode, text: string, fix?: string, exitCode?: ExitCode): Finding {
   return {
-    ...looked,
+    ...about,
     status: "problem",
-    found,
-    ...(mend !== undefined && { mend }),
+    code,
+    problem: text,
+    ...(fix !== undefined && { fix }),
     ...(exitCode !== undefined && { exitCode }),
   };
 }
 
-export const notLookedAt = (looked: Looked, why: string, mend?: string): Finding => {
-  return { ...looked, status: "not looked at", found: why, ...(mend !== undefined && { mend }) };
-};
-
-/** Problems of other checks as findings; `fine` where there is none. */
-export function fromProblems(looked: Looked, problems: readonly Problem[], fine: string): Finding[] {
-  if (problems.length === 0) return [ok(looked, fine)];
-  return problems.map(({ where, setting, message }) => told({ ...looked, looked: where }, `${setting}: ${message}`));
+export function notChecked(about: Check, why: string, fix?: string): Finding {
+  return { ...about, status: "not checked", code: "not-checked", problem: why, ...(fix !== undefined && { fix }) };
 }
 
-/** Our messages say first what is wrong, then in a sentence of its own what to do. */
-export function told(looked: Looked, message: string): Finding {
-  const [, found = message, mend] = /^(.*?[^.]\.) ([A-Z].*)$/s.exec(message) ?? [];
-  return problem(looked, found, mend?.replace(/^(Mend|Make it|Change it): /, ""));
+/** Problems of other checks as findings, each of its own subject; `fine` where there is none. */
+export function fromProblems(about: Check, problems: readonly Problem[], fine: string): Finding[] {
+  if (problems.length === 0) return [ok(about, fine)];
+  return problems.map((each) => {
+    return { ...about, status: "problem", ...problemJson(each), subject: each.subject || about.subject };
+  });
 }
 
-/** Does a check, and makes a finding of whatever a person can do something about. A bug stays one. */
-export async function attempt(looked: Looked, check: () => Promise<Finding[]> | Finding[]): Promise<Finding[]> {
+/** Runs a check, and makes findings of whatever a person can do something about. A bug stays one. */
+export async function attempt(about: Check, check: () => Promise<Finding[]> | Finding[]): Promise<Finding[]> {
   try {
     return await check();
   } catch (error) {
     const known = asUserError(error);
     if (!known) throw error;
-    if (known.exitCode === exitCodes.api) return [notLookedAt(looked, known.message)];
-    return [told(looked, known.message)];
+    if (known.exitCode === exitCodes.api) return [notChecked(about, known.message)];
+    return fromProblems(about, known.problems, "");
   }
 }
 
-/** What the command exits with. @param strict whether warnings and what could not be looked at count too */
+/** What an error says of a check that could not be made. @throws what is not for a person */
+export function unanswered(about: Check, error: unknown, why: string): Finding {
+  if (!(error instanceof UserError)) throw error;
+  return notChecked(about, `${why}: ${messageOf(error)}`);
+}
+
+/** What the command exits with. @param strict whether warnings and what could not be checked count too */
 export function exitCodeOf(findings: readonly Finding[], strict: boolean): ExitCode {
-  const problems = findings.filter(({ status }) => status === "problem");
-  const codes = problems.map(({ exitCode }) => exitCode ?? exitCodes.settings);
+  const codes = findings.flatMap((each) =>
+    each.status === "problem" ? [each.exitCode ?? exitCodes.settings] : ([] as ExitCode[]),
+  );
   for (const worst of [exitCodes.open, exitCodes.unknown]) if (codes.includes(worst)) return worst;
   const [first] = codes;
   if (first !== undefined) return codes.includes(exitCodes.settings) ? exitCodes.settings : first;
   if (!strict) return exitCodes.ok;
-  if (findings.some(({ status }) => status === "not looked at")) return exitCodes.api;
+  if (findings.some(({ status }) => status === "not checked")) return exitCodes.api;
   return findings.some(({ status }) => status === "warning") ? exitCodes.failed : exitCodes.ok;
 }

@@ -4,7 +4,7 @@ import { allFirewalls, allServers, allSshKeys } from "../../base/hetzner/pages.t
 import { windowLabel } from "../../host/window/window.ts";
 import type { Layout } from "../../project/layout.ts";
 import { idsInStates } from "../../project/state/state.ts";
-import { type Finding, type Looked, ok, warning } from "./finding.ts";
+import { type Check, type Finding, ok, warning } from "./finding.ts";
 
 const types = {
   server: "hcloud:index/server:Server",
@@ -52,20 +52,20 @@ interface Labelled {
 
 /** What costs money, or stands in the way of the next host of that name, and belongs to no state here. */
 export async function checkOrphans(hetzner: Hetzner, layout: Layout): Promise<Finding[]> {
-  const looked: Looked = {
+  const about: Check = {
     scope: "deploy",
     check: "orphans",
-    looked: "servers, ssh keys and firewalls at Hetzner with our labels, against the states in .clawdlets/state",
+    subject: "servers, ssh keys and firewalls at Hetzner with our labels, against the states in .clawdlets/state",
   };
   const orphans = await findOrphans(hetzner, layout);
-  if (orphans.length === 0) return [ok(looked, "each is in a state")];
+  if (orphans.length === 0) return [ok(about, "each is in a state")];
   const currency = orphans.some(({ monthlyGross }) => monthlyGross > 0) ? await currencyOf(hetzner) : "";
   return orphans.map(({ kind, id, name, host, monthlyGross }) => {
     const cost =
       monthlyGross > 0 ? `${monthlyGross.toFixed(2)} ${currency} a month with VAT, without its IPv4` : "costs nothing";
     const mine = `If no colleague has it in their state: delete it in the console, or hcloud ${kind === "key" ? "ssh-key" : kind} delete ${id}`;
     const found = `the ${kind} "${name}" (${id}) is in no state on this machine; ${cost}`;
-    return warning({ ...looked, ...(host !== undefined && { host }) }, found, mine);
+    return warning({ ...about, ...(host !== undefined && { host }) }, "orphan", found, mine);
   });
 }
 
@@ -75,16 +75,23 @@ async function currencyOf(hetzner: Hetzner): Promise<string> {
 
 /** Windows of any host that are there though nothing is being installed. Not an open one on purpose: `verify` says that. */
 export async function checkWindows(hetzner: Hetzner): Promise<Finding[]> {
-  const looked: Looked = { scope: "deploy", check: "windows", looked: "firewalls with the window's label" };
+  const about: Check = { scope: "deploy", check: "windows", subject: "firewalls with the window's label" };
   const windows = await allFirewalls(hetzner, "list the bootstrap windows", windowLabel);
-  if (windows.length === 0) return [ok(looked, "none, open or left over")];
+  if (windows.length === 0) return [ok(about, "none, open or left over")];
   return windows.map(({ id, name, labels, rules, applied_to }) => {
     const host = labels?.[windowLabel];
-    const at = { ...looked, ...(host !== undefined && { host }) };
-    const mend = `clawdlets lockdown --host ${host}, unless it is being installed right now`;
+    const at = { ...about, ...(host !== undefined && { host }) };
+    const fix = `clawdlets lockdown --host ${host}, unless it is being installed right now`;
     const isOpen = rules.some(({ direction }) => direction === "in");
-    if (!isOpen) return warning(at, `the emptied window "${name}" (${id}) was not tidied up; it opens nothing`, mend);
-    if (applied_to.length === 0) return warning(at, `the window "${name}" (${id}) has rules and is on no server`, mend);
-    return warning(at, `the window "${name}" (${id}) is open on a server`, mend);
+    if (!isOpen)
+      return warning(
+        at,
+        "window-open",
+        `the emptied window "${name}" (${id}) was not tidied up; it opens nothing`,
+        fix,
+      );
+    if (applied_to.length === 0)
+      return warning(at, "window-open", `the window "${name}" (${id}) has rules and is on no server`, fix);
+    return warning(at, "window-open", `the window "${name}" (${id}) is open on a server`, fix);
   });
 }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { type Finding, type Looked, ok, warning } from "./finding.ts";
+import { type Check, type Finding, ok, warning } from "./finding.ts";
 
 /** Accounts of people: ids that useradd gives, with a shell that lets somebody in. macOS begins at 501. */
 export function otherPeople(accounts: string, ourselves: number, isMac: boolean): string[] {
@@ -18,15 +18,16 @@ export function otherPeople(accounts: string, ourselves: number, isMac: boolean)
  * @param refusesOthers whether the engine's servers serve our own user only
  */
 export function checkOtherUsers(refusesOthers: boolean, file = "/etc/passwd"): Finding[] {
-  const looked: Looked = { scope: "deploy", check: "other users", looked: file };
-  if (refusesOthers) return [ok(looked, "the engine serves your own user only")];
+  const about: Check = { scope: "deploy", check: "other users", subject: file };
+  if (refusesOthers) return [ok(about, "the engine serves your own user only")];
   const accounts = existsSync(file) ? readFileSync(file, "utf8") : "";
   const others = otherPeople(accounts, process.getuid?.() ?? -1, process.platform === "darwin");
-  if (others.length === 0) return [ok(looked, "nobody else has an account with a login shell here")];
+  if (others.length === 0) return [ok(about, "nobody else has an account with a login shell here")];
   const some = `${others.slice(0, 3).join(", ")}${others.length > 3 ? ` and ${others.length - 3} more` : ""}`;
   return [
     warning(
-      looked,
+      about,
+      "shared-machine",
       `while this engine runs, other users of this machine (${some}) can have it run commands with your tokens.`,
       process.platform === "linux"
         ? "build the engine, which refuses them: CLAWDLETS_ENGINE=build sh scripts/setup.sh"

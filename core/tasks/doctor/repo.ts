@@ -7,12 +7,12 @@ import { runGit } from "../../base/machine/git.ts";
 import { gitAnswer } from "../../base/machine/git-answer.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import { readText } from "../../base/text/read-text.ts";
-import { lostFiles, lostMessage } from "../../project/copies/keep.ts";
+import { lostFiles, lostObjection } from "../../project/copies/keep.ts";
 import { checkLocalFolder } from "../../project/hygiene.ts";
 import { hostLayoutOf } from "../../project/layout.ts";
 import { listStackFiles, readRawStackFile } from "../../project/settings/stack-file.ts";
 import type { DoctorContext } from "./context.ts";
-import { attempt, type Finding, fromProblems, type Looked, notLookedAt, ok, problem, warning } from "./finding.ts";
+import { attempt, type Check, type Finding, fromProblems, notChecked, ok, problem, warning } from "./finding.ts";
 
 /** What a clone of the repository would give away, and what a preview of it would need. */
 export async function checkRepo(context: DoctorContext): Promise<Finding[]> {
@@ -27,25 +27,26 @@ export async function checkRepo(context: DoctorContext): Promise<Finding[]> {
 }
 
 function checkFolder({ layout }: DoctorContext): Promise<Finding[]> {
-  const looked: Looked = { scope: "repo", check: "local folder", looked: ".clawdlets: modes, links, git" };
-  return attempt(looked, async () => {
-    if (!existsSync(layout.dir)) return [ok(looked, "there is none, as in a fresh clone")];
-    return fromProblems(looked, await checkLocalFolder(layout), "private, ignored by git, and none of it tracked");
+  const about: Check = { scope: "repo", check: "local folder", subject: ".clawdlets: modes, links, git" };
+  return attempt(about, async () => {
+    if (!existsSync(layout.dir)) return [ok(about, "there is none, as in a fresh clone")];
+    return fromProblems(about, await checkLocalFolder(layout), "private, ignored by git, and none of it tracked");
   });
 }
 
 /** What a checkout or a hand deleted is still in the copy. */
 function checkCopy({ layout, environment }: DoctorContext): Promise<Finding[]> {
-  const looked: Looked = {
+  const about: Check = {
     scope: "repo",
     check: "copy of keys",
-    looked: "the copy that this machine keeps of .clawdlets",
+    subject: "the copy that this machine keeps of .clawdlets",
   };
-  return attempt(looked, async () => {
+  return attempt(about, async () => {
     const lost = lostFiles(layout, environment);
-    if (lost.length === 0) return [ok(looked, "nothing is missing here that is in it")];
-    const mend = "clawdlets secrets restore; or, if you deleted them: clawdlets secrets restore --forget";
-    return [problem(looked, lostMessage(lost), mend)];
+    if (lost.length === 0) return [ok(about, "nothing is missing here that is in it")];
+    const fix = "clawdlets secrets restore; or, if you deleted them: clawdlets secrets restore --forget";
+    const { code, problem: text } = lostObjection(lost);
+    return [problem(about, code, text, fix)];
   });
 }
 
@@ -54,25 +55,26 @@ const privateNames =
   /(^|\/)(\.env(\.[^/]*)?|[^/]*\.agekey|passphrase|core(\.\d+)?|ssh_host_[a-z0-9]+_key|id_(rsa|ed25519|ecdsa))$|^infra\/secrets\//;
 
 async function checkTracked({ layout }: DoctorContext): Promise<Finding[]> {
-  const looked: Looked = { scope: "repo", check: "tracked files", looked: "names of what git tracks" };
-  return attempt(looked, async () => {
+  const about: Check = { scope: "repo", check: "tracked files", subject: "names of what git tracks" };
+  return attempt(about, async () => {
     const { exitCode, stdout } = await runGit(layout.root, ["ls-files", "-z"], { timeoutSeconds: 30 });
-    if (exitCode !== 0) return [notLookedAt(looked, "git does not know this folder")];
+    if (exitCode !== 0) return [notChecked(about, "git does not know this folder")];
     const files = stdout.split("\0").filter((file) => file !== "");
     const found = files.filter((file) => privateNames.test(file) && !file.endsWith(".env.example"));
-    if (found.length === 0) return [ok(looked, `${files.length} files, none named as a key or a token file is`)];
-    const mend = `git rm --cached '${found[0]}', commit, and replace what it holds: it stays in the history`;
-    return [problem(looked, `git tracks ${found.slice(0, 5).join(", ")}${found.length > 5 ? " and more" : ""}`, mend)];
+    if (found.length === 0) return [ok(about, `${files.length} files, none named as a key or a token file is`)];
+    const fix = `git rm --cached '${found[0]}', commit, and replace what it holds: it stays in the history`;
+    const names = `${found.slice(0, 5).join(", ")}${found.length > 5 ? " and more" : ""}`;
+    return [problem(about, "secret-in-public-file", `git tracks ${names}`, fix)];
   });
 }
 
 /** Git keeps no ignored file that a branch has too: a checkout overwrites it, and the next one deletes it. */
 async function checkBranches({ layout }: DoctorContext): Promise<Finding[]> {
-  const looked: Looked = { scope: "repo", check: "branches", looked: ".clawdlets in every branch and tag" };
-  return attempt(looked, async () => {
+  const about: Check = { scope: "repo", check: "branches", subject: ".clawdlets in every branch and tag" };
+  return attempt(about, async () => {
     const refs = gitAnswer(layout.root, ["for-each-ref", "--format=%(refname)"]);
     const prefix = gitAnswer(layout.root, ["rev-parse", "--show-prefix"]);
-    if (refs.exitCode !== 0 || prefix.exitCode !== 0) return [notLookedAt(looked, "git does not know this folder")];
+    if (refs.exitCode !== 0 || prefix.exitCode !== 0) return [notChecked(about, "git does not know this folder")];
     const names = refs.stdout.split("\n").filter((name) => name !== "");
     const path = `${prefix.stdout.trim()}${relative(layout.root, layout.dir)}`;
     const asked = gitAnswer(
@@ -80,37 +82,44 @@ async function checkBranches({ layout }: DoctorContext): Promise<Finding[]> {
       ["cat-file", "--batch-check=%(objecttype)"],
       names.map((name) => `${name}:${path}\n`).join(""),
     );
-    if (asked.exitCode !== 0) return [notLookedAt(looked, "git could not say what they track")];
+    if (asked.exitCode !== 0) return [notChecked(about, "git could not say what they track")];
     const kinds = asked.stdout.split("\n");
     const found = names.filter((_, index) => /^(?:tree|blob|commit)$/.test(kinds[index] ?? ""));
-    if (found.length === 0) return [ok(looked, `none of ${names.length} has it`)];
+    if (found.length === 0) return [ok(about, `none of ${names.length} has it`)];
     const more = found.length > 5 ? ` and ${found.length - 5} more` : "";
-    const mend = `do not check ${found[0]} out here; look at it in a folder of its own: git worktree add FOLDER ${found[0]}`;
+    const fix = `do not check ${found[0]} out here; use a folder of its own: git worktree add FOLDER ${found[0]}`;
     return [
       problem(
-        looked,
+        about,
+        "file-exposed",
         `${found.slice(0, 5).join(", ")}${more} tracks .clawdlets: checking it out overwrites your keys, and switching back deletes them`,
-        mend,
+        fix,
       ),
     ];
   });
 }
 
 function checkSecretScan({ layout, scanSecrets }: DoctorContext): Promise<Finding[]> {
-  const looked: Looked = { scope: "repo", check: "secret scan", looked: "contents of what git tracks" };
-  return attempt(looked, async () => {
-    if (!scanSecrets) return [notLookedAt(looked, "no scanner is at hand")];
+  const about: Check = { scope: "repo", check: "secret scan", subject: "contents of what git tracks" };
+  return attempt(about, async () => {
+    if (!scanSecrets) return [notChecked(about, "no scanner is at hand")];
     const leaks = await scanSecrets(layout.root).catch((error: unknown) => {
       const known = asUserError(error);
       if (!known) throw error;
       return known.message; // No repository, or a scanner that does not work: neither is a secret found.
     });
-    if (typeof leaks === "string") return [notLookedAt(looked, leaks)];
-    if (leaks.length === 0) return [ok(looked, "nothing that looks like a secret")];
-    const mend = "replace the secret where it was made: it stays in the history. Then take it out of the file";
-    return leaks.map(({ file, line, rule }) =>
-      problem({ ...looked, looked: `${file}:${line}` }, `looks like a secret (${rule})`, mend),
-    );
+    if (typeof leaks === "string") return [notChecked(about, leaks)];
+    if (leaks.length === 0) return [ok(about, "nothing that looks like a secret")];
+    const fix = "replace the secret where it was made: it stays in the history. Then take it out of the file";
+    return leaks.map(({ file, line, rule }) => ({
+      ...problem(
+        { ...about, subject: `${file}:${line}` },
+        "secret-in-public-file",
+        `looks like a secret (${rule})`,
+        fix,
+      ),
+      at: { file, line },
+    }));
   });
 }
 
@@ -118,38 +127,40 @@ function checkSecretScan({ layout, scanSecrets }: DoctorContext): Promise<Findin
 function checkStackFiles({ layout }: DoctorContext): Finding[] {
   return listStackFiles(layout).flatMap((host) => {
     const file = relative(layout.root, hostLayoutOf(layout, host).stackFile);
-    const looked: Looked = { scope: "repo", host, check: "public stack file", looked: file };
+    const about: Check = { scope: "repo", host, check: "public stack file", subject: file };
     try {
       const { firewallRules: _, ...config } = readRawStackFile(layout, host);
       const named = Object.entries(config).flatMap(([key, value]) => {
         const texts = JSON.stringify(value).split(/[^0-9A-Fa-f:.]+/);
         return texts.some((text) => isIP(text) !== 0 && text !== "::") ? [`clawdlets:${key}`] : [];
       });
-      if (named.length === 0) return [ok(looked, "names no address")];
-      const mend = "addresses belong into .clawdlets/stack.json; take them out here";
-      return [problem(looked, `an address stands in ${named.join(", ")}`, mend)];
+      if (named.length === 0) return [ok(about, "contains no address")];
+      const fix = "move addresses to .clawdlets/stack.json, and remove them here";
+      return [problem(about, "secret-in-public-file", `an address is in ${named.join(", ")}`, fix)];
     } catch (error) {
       if (!(error instanceof SettingsError)) throw error;
-      return [notLookedAt(looked, "it cannot be read; the scope stack says why")];
+      return [notChecked(about, "it cannot be read; the scope stack says why")];
     }
   });
 }
 
 /** Without it two installations of one commit are two systems; and whoever clones reads the addresses in it. */
 async function checkFlakeLock({ layout }: DoctorContext): Promise<Finding[]> {
-  const looked: Looked = { scope: "repo", check: "flake.lock", looked: "flake.nix and flake.lock" };
-  if (!existsSync(join(layout.root, "flake.nix"))) return [ok(looked, "no flake here; the hosts' is elsewhere")];
-  return attempt(looked, async () => {
+  const about: Check = { scope: "repo", check: "flake.lock", subject: "flake.nix and flake.lock" };
+  if (!existsSync(join(layout.root, "flake.nix"))) return [ok(about, "no flake here; the hosts' is elsewhere")];
+  return attempt(about, async () => {
     const leaking = ["flake.nix", "flake.lock"].filter((name) => quotesCredentials(join(layout.root, name)));
     if (leaking.length > 0) {
       const found = `${leaking.join(" and ")} has an input with a user, password or token in its address`;
-      const mend = "name the input without it, run nix flake lock, and replace the credential: it stays in the history";
-      return [problem(looked, found, mend)];
+      const fix = "name the input without it, run nix flake lock, and replace the credential: it stays in the history";
+      return [problem(about, "secret-in-public-file", found, fix)];
     }
     const { stdout } = await runGit(layout.root, ["ls-files", "flake.lock"], { timeoutSeconds: 30 });
-    if (stdout.trim() === "flake.lock") return [ok(looked, "tracked")];
-    const mend = "nix flake lock && git add flake.lock";
-    return [warning(looked, "flake.nix is here, and git tracks no flake.lock: inputs are not pinned", mend)];
+    if (stdout.trim() === "flake.lock") return [ok(about, "tracked")];
+    const fix = "nix flake lock && git add flake.lock";
+    return [
+      warning(about, "flake-invalid", "flake.nix is here, and git tracks no flake.lock: inputs are not pinned", fix),
+    ];
   });
 }
 

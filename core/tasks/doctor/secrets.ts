@@ -3,7 +3,7 @@ import { readSecretSources } from "../../host/delivery/upstream-secrets.ts";
 import { readBootstrapKeys } from "../../host/install/bootstrap-keys.ts";
 import { checkKeys } from "../../host/install/preflight.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
-import { checkHostIdentity, checkRecipients, checkSecrets } from "../../project/secrets/check.ts";
+import { checkHostIdentity, checkRecipients, checkSecrets, problemOf } from "../../project/secrets/check.ts";
 import { readIdentityFile } from "../../project/secrets/keys/age.ts";
 import { operatorIdentityFile } from "../../project/secrets/keys/operators.ts";
 import { requiredSecrets } from "../../project/secrets/plan.ts";
@@ -13,17 +13,7 @@ import { readEnvFile } from "../../project/settings/env-file.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
 import { readStackJson } from "../../project/settings/stack-json.ts";
 import type { DoctorContext } from "./context.ts";
-import {
-  attempt,
-  type Finding,
-  fromProblems,
-  type Looked,
-  notLookedAt,
-  ok,
-  problem,
-  told,
-  warning,
-} from "./finding.ts";
+import { attempt, type Check, type Finding, fromProblems, notChecked, ok, problem, warning } from "./finding.ts";
 
 /** The keys and sops files of one host, whose settings say which they are. */
 export async function checkKeysAndSecrets(
@@ -34,7 +24,7 @@ export async function checkKeysAndSecrets(
   const { layout, environment, sops } = context;
   const { host } = settings;
   const files = hostLayoutOf(layout, host);
-  const at = (check: string, looked: string): Looked => ({ scope: "stack", host, check, looked });
+  const at = (check: string, subject: string): Check => ({ scope: "stack", host, check, subject });
   const keys = at("ssh keys", `${relative(layout.root, files.dir)}/ssh and ${local.sshPubkeyFile}`);
   const identity = at("age identity", relative(layout.root, files.identity));
   const identityOfOperator = operatorFile(layout, environment);
@@ -56,21 +46,29 @@ export async function checkKeysAndSecrets(
     )),
     ...(await attempt(operator, async () => {
       if (await readIdentityFile(identityOfOperator, "operator")) return [ok(operator, "there, and private")];
-      const mend = `clawdlets secrets init --host ${host}`;
-      return [warning(operator, "there is none, so you could not edit secrets without the host's own", mend)];
+      const fix = `clawdlets secrets init --host ${host}`;
+      const text = "there is none, so you could not edit secrets without the host's own";
+      return [warning(operator, "key-missing", text, fix)];
     })),
     ...(await attempt(rotation, () => {
       const under = readRotation({ layout, host });
       if (!under) return [ok(rotation, "none under way")];
       return [
-        problem(rotation, `one begun at ${under.startedAt} is not finished`, `clawdlets secrets rotate --host ${host}`),
+        problem(
+          rotation,
+          "rotation-unfinished",
+          `one begun at ${under.startedAt} is not finished`,
+          `clawdlets secrets rotate --host ${host}`,
+        ),
       ];
     })),
     ...(await attempt(rules, () => {
       const store = openStore(layout, { host, folder: local.secretsDir, operatorFile: identityOfOperator, sops: "" });
       const found = ruleRecipients(store);
       if (found.includes(settings.ageRecipient)) return [ok(rules, "there is one for this host, with its recipient")];
-      return [warning(rules, "no rule encrypts to this host", `clawdlets secrets init --host ${host}`)];
+      return [
+        warning(rules, "wrong-recipient", "no rule encrypts to this host", `clawdlets secrets init --host ${host}`),
+      ];
     })),
     ...(await checkSecretFiles(context, settings, local)),
   ];
@@ -84,8 +82,8 @@ async function checkSecretFiles(
 ): Promise<Finding[]> {
   const { host } = settings;
   const files = hostLayoutOf(layout, host);
-  const looked: Looked = { scope: "stack", host, check: "secrets", looked: relative(layout.root, local.secretsDir) };
-  return attempt(looked, async () => {
+  const about: Check = { scope: "stack", host, check: "secrets", subject: relative(layout.root, local.secretsDir) };
+  return attempt(about, async () => {
     const all = requiredSecrets(settings);
     const required = readSecretSources(layout, files, local, all).local;
     const check = {
@@ -97,14 +95,12 @@ async function checkSecretFiles(
       required,
     };
     if (sops === undefined) {
-      const found = fromProblems(looked, checkRecipients(check), `all ${all.length} are there and for this host`);
-      return [...found, notLookedAt(looked, "whether they decrypt: no sops at hand", "npm start sets the tools up")];
+      const found = fromProblems(about, checkRecipients(check), `all ${all.length} are there and for this host`);
+      return [...found, notChecked(about, "whether they decrypt: no sops at hand", "npm start sets the tools up")];
     }
     const found = await checkSecrets({ ...check, sops });
-    const wrong = found.filter(({ status }) => status !== "ok");
-    if (wrong.length === 0)
-      return [ok(looked, `all ${all.length} are there, decrypt for this host, and have their shape`)];
-    return wrong.map(({ name, file, message }) => told({ ...looked, looked: file }, `${name}: ${message}`));
+    const fine = `all ${all.length} are there, decrypt for this host, and are well-formed`;
+    return fromProblems(about, found.flatMap(problemOf), fine);
   });
 }
 

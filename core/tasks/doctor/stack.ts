@@ -10,7 +10,7 @@ import { readStackFile } from "../../project/settings/stack-file.ts";
 import { readStackJson } from "../../project/settings/stack-json.ts";
 import { readState } from "../../project/state/state.ts";
 import type { DoctorContext } from "./context.ts";
-import { attempt, type Finding, fromProblems, type Looked, notLookedAt, ok, problem, warning } from "./finding.ts";
+import { attempt, type Check, type Finding, fromProblems, notChecked, ok, problem, warning } from "./finding.ts";
 import { checkKeysAndSecrets } from "./secrets.ts";
 
 /** The settings of one host, as far as they can be read. */
@@ -26,24 +26,24 @@ export async function checkStack(context: DoctorContext): Promise<Finding[]> {
   return findings;
 }
 
-/** Without throwing: a broken file is a finding, and what does not depend on it is looked at all the same. */
+/** Without throwing: a broken file is a finding, and what does not depend on it is about at all the same. */
 export function readSettings(
   { layout, environment }: DoctorContext,
   host: string,
 ): Read & { findings: Promise<Finding[]> } {
-  const looked: Looked = {
+  const about: Check = {
     scope: "stack",
     host,
     check: "settings",
-    looked: `stacks/Pulumi.${host}.yaml and .clawdlets/stack.json`,
+    subject: `stacks/Pulumi.${host}.yaml and .clawdlets/stack.json`,
   };
   const stack = readStackFile(layout, host);
   let local: LocalSettings | undefined;
-  const findings = attempt(looked, () => {
-    // The token is looked at once for the whole project.
+  const findings = attempt(about, () => {
+    // The token is about at once for the whole project.
     const read = readLocal(layout, host, environment, stack.value, { token: false });
     local = read.value;
-    return fromProblems(looked, [...stack.problems, ...read.problems], "whole, and both say the same");
+    return fromProblems(about, [...stack.problems, ...read.problems], "whole, and both say the same");
   });
   return { settings: stack.value && completeSettings(host, stack.value), local, findings };
 }
@@ -54,25 +54,25 @@ async function checkHost(context: DoctorContext, host: string): Promise<Finding[
   if (settings) found.push(...checkExposure(settings));
   found.push(...(await checkRun(context, host)));
   if (!settings || !local) {
-    const looked: Looked = {
+    const about: Check = {
       scope: "stack",
       host,
       check: "keys and secrets",
-      looked: ".clawdlets/secrets, .clawdlets/hosts",
+      subject: ".clawdlets/secrets, .clawdlets/hosts",
     };
-    return [...found, notLookedAt(looked, "which ones are needed is not known while the settings cannot be read")];
+    return [...found, notChecked(about, "which ones are needed is not known while the settings cannot be read")];
   }
   return [...found, ...(await checkKeysAndSecrets(context, settings, local))];
 }
 
 async function checkTokens({ layout, environment }: DoctorContext): Promise<Finding[]> {
-  const looked: Looked = { scope: "stack", check: "tokens", looked: ".clawdlets/.env and the environment" };
-  return attempt(looked, () => {
+  const about: Check = { scope: "stack", check: "tokens", subject: ".clawdlets/.env and the environment" };
+  return attempt(about, () => {
     const stackJson = readStackJson(layout);
     const env = readEnvFile(layout, environment, stackJson.value?.envFile);
     const token = tokenProblem(env.value.HCLOUD_TOKEN, env.tokenFrom);
     return fromProblems(
-      looked,
+      about,
       [...env.problems, ...(token ? [token] : [])],
       "HCLOUD_TOKEN is set and has the right shape",
     );
@@ -80,13 +80,14 @@ async function checkTokens({ layout, environment }: DoctorContext): Promise<Find
 }
 
 async function checkPassphrase({ layout }: DoctorContext): Promise<Finding[]> {
-  const looked: Looked = { scope: "stack", check: "passphrase", looked: relative(layout.root, layout.passphrase) };
-  return attempt(looked, () => {
-    if (readPrivateFile(layout.passphrase) !== undefined) return [ok(looked, "there, and private")];
-    if (!existsSync(layout.state)) return [warning(looked, "there is none yet", "clawdlets init")];
+  const about: Check = { scope: "stack", check: "passphrase", subject: relative(layout.root, layout.passphrase) };
+  return attempt(about, () => {
+    if (readPrivateFile(layout.passphrase) !== undefined) return [ok(about, "there, and private")];
+    if (!existsSync(layout.state)) return [warning(about, "file-missing", "there is none yet", "clawdlets init")];
     return [
       problem(
-        looked,
+        about,
+        "passphrase-lost",
         "there is a state, and no passphrase to read its secrets with",
         "put a backup of it back; without one: docs/recovery.md",
       ),
@@ -96,30 +97,40 @@ async function checkPassphrase({ layout }: DoctorContext): Promise<Finding[]> {
 
 function checkExposure(settings: HostSettings): Finding[] {
   const { host, sshExposure, tailnet, firewallRules } = settings;
-  const looked: Looked = { scope: "stack", host, check: "exposure", looked: `stacks/Pulumi.${host}.yaml` };
+  const about: Check = { scope: "stack", host, check: "exposure", subject: `stacks/Pulumi.${host}.yaml` };
   const findings = [
     sshExposure === "tailnet"
-      ? ok(looked, "TCP/22 is for nobody at rest")
+      ? ok(about, "TCP/22 is for nobody at rest")
       : sshExposure === "public"
         ? warning(
-            looked,
+            about,
+            "open",
             "TCP/22 is open to the admin networks at rest",
             'clawdlets:sshExposure: tailnet, then "clawdlets up"',
           )
         : warning(
-            looked,
+            about,
+            "window-open",
             "the window of the installation stays open until it is closed by hand",
             `clawdlets lockdown --host ${host}, then clawdlets:sshExposure: tailnet`,
           ),
   ];
   if (tailnet === "none" && sshExposure !== "public") {
     findings.push(
-      warning(looked, "there is no tailnet: the console is the only way in", "clawdlets:tailnet: tailscale"),
+      warning(
+        about,
+        "no-way-in",
+        "there is no tailnet: the console is the only way in",
+        "clawdlets:tailnet: tailscale",
+      ),
     );
   }
   if (firewallRules.length > 0) {
     findings.push(
-      ok({ ...looked, check: "firewall rules" }, `${firewallRules.length} further inbound rule(s), none for TCP/22`),
+      ok(
+        { ...about, check: "firewall rules" },
+        `${firewallRules.length} more inbound ${firewallRules.length === 1 ? "rule" : "rules"}, none for TCP/22`,
+      ),
     );
   }
   return findings;
@@ -128,15 +139,17 @@ function checkExposure(settings: HostSettings): Finding[] {
 /** What a run that was killed or failed has left. */
 async function checkRun({ layout }: DoctorContext, host: string): Promise<Finding[]> {
   const files = hostLayoutOf(layout, host);
-  const state: Looked = { scope: "stack", host, check: "state", looked: `the engine's state of ${host}` };
-  const journal: Looked = { scope: "stack", host, check: "installation", looked: relative(layout.root, files.journal) };
+  const state: Check = { scope: "stack", host, check: "state", subject: `the engine's state of ${host}` };
+  const journal: Check = { scope: "stack", host, check: "installation", subject: relative(layout.root, files.journal) };
   return [
     ...(await attempt(state, () => {
       const { value, problems } = readState(layout, host);
       if (problems.length > 0) return fromProblems(state, problems, "");
       if (!value) return [ok(state, "none here yet")];
       if (value.pending.length === 0) return [ok(state, `${value.resources.length} resources, nothing half done`)];
-      return [warning(state, "a run was killed while it changed something", `clawdlets up --host ${host}`)];
+      return [
+        warning(state, "run-unfinished", "a run was killed while it changed something", `clawdlets up --host ${host}`),
+      ];
     })),
     ...(await attempt(journal, async () => {
       const last = readJournal(files.journal);
@@ -144,7 +157,7 @@ async function checkRun({ layout }: DoctorContext, host: string): Promise<Findin
       if (last.state === "done") return [ok(journal, `installation ${last.installId} is done`)];
       const { kind } = await standingOf(files);
       const text = `installation ${last.installId} is ${standingText[kind]}`;
-      return [warning(journal, text, `clawdlets up --host ${host}`)];
+      return [warning(journal, "run-unfinished", text, `clawdlets up --host ${host}`)];
     })),
   ];
 }

@@ -26,7 +26,10 @@ export function readFleetJournal(layout: Layout, command: string): FleetJournal 
   const file = fileOf(layout, command);
   const text = readPrivateFile(file);
   const refuse = (why: string) =>
-    new UserError(`--resume: ${why}. Name the hosts: clawdlets ${command} --all`, { exitCode: exitCodes.usage });
+    new UserError(
+      { subject: "", problem: `--resume: ${why}.`, fix: `Name the hosts: clawdlets ${command} --all` },
+      { exitCode: exitCodes.usage },
+    );
   if (text === undefined) throw refuse(`this machine knows of no run of "${command}" over many hosts (${file})`);
   const parsed = journal.safeParse(parseJson(text));
   if (!parsed.success) throw refuse(`${file} is not as clawdlets writes it`);

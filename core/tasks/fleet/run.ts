@@ -1,5 +1,6 @@
 import pMap from "p-map";
 import { type ExitCode, exitCodes } from "../../base/exit-codes.ts";
+import { problemLine } from "../../base/problem.ts";
 import { type StopCode, stopCodeOf } from "../../base/stopped.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import type { Admission } from "./admission.ts";
@@ -83,7 +84,7 @@ const notStarted = <R>(host: string, why: string): Outcome<R> => ({
   state: "not started",
   exitCode: exitCodes.ok,
   seconds: 0,
-  summary: `not started: ${why}`,
+  summary: why,
   details: [],
 });
 
@@ -117,11 +118,11 @@ function wordsOf(host: string, error: unknown): { exitCode: ExitCode; summary: s
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { exitCode: exitCodes.failed, summary: "a bug, please report it", details: stack.split("\n") };
   }
-  const [first = "", ...rest] = known.message.split("\n");
-  const summary = first.replace(`${host}: `, "");
-  // What stands above such an error on one host's terminal would stand among other hosts' lines here.
-  if (known.reasons.length > 0) {
-    return { exitCode: known.exitCode, summary: summary.split(". ")[0] ?? "", details: known.reasons };
+  const { exitCode, headline, reasons, details } = known;
+  const subject = headline.subject === host ? "" : headline.subject;
+  // A fix such as "see the error above" is for one host's terminal, where the reasons were printed before.
+  if (reasons.length > 0) {
+    return { exitCode, summary: problemLine({ subject, problem: headline.problem }), details: reasons };
   }
-  return { exitCode: known.exitCode, summary, details: rest.map((line) => line.trim()) };
+  return { exitCode, summary: problemLine({ ...headline, subject }), details };
 }

@@ -1,5 +1,6 @@
 import { relative } from "node:path";
 import { SettingsError } from "../../base/errors.ts";
+import type { Objection } from "../../base/problem.ts";
 import { checkLocalFolder } from "../../project/hygiene.ts";
 import { asOnlyWriter } from "../../project/project-lock.ts";
 import { checkIdentity } from "../../project/secrets/identity.ts";
@@ -31,18 +32,24 @@ export interface EditRequest {
  */
 export async function editSecret({ store, required, name, change }: EditRequest): Promise<boolean> {
   const where = relative(store.layout.root, secretFile(store, name));
-  const refuse = (message: string) => new SettingsError([{ where, setting: name, message }]);
+  const refuse = (objection: Objection) => new SettingsError([{ subject: where, setting: name, ...objection }]);
   const planned = required.find((each) => each.name === name);
   if (!planned && !secretNames(store).includes(name)) throw refuse(unknownSecret(name, required));
   return asOnlyWriter(store.layout, async () => {
     const problems = [...(await checkLocalFolder(store.layout)), ...(await checkIdentity(store))];
     if (problems.length > 0) throw new SettingsError(problems);
     const pair = await readIdentityFile(store.files.identity);
-    if (!pair) throw refuse(`this host has no age identity yet. Make it: clawdlets secrets init --host ${store.host}`);
+    if (!pair) {
+      throw refuse({
+        code: "key-missing",
+        problem: "this host has no age identity yet.",
+        fix: `Make it: clawdlets secrets init --host ${store.host}`,
+      });
+    }
     const old = await readSecret(store, name);
     const value = await change(old);
     const problem = valueProblem(planned ?? { kind: "text" }, value);
-    if (problem !== undefined) throw refuse(problem);
+    if (problem) throw refuse(problem);
     if (value === old) return false;
     const rotation = readRotation(store);
     const hosts = rotation ? [rotation.from, rotation.to] : [pair.recipient];

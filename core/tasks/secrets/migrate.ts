@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { type Problem, SettingsError } from "../../base/errors.ts";
+import { SettingsError } from "../../base/errors.ts";
 import { movePrivateFile, readPublicFile, writePrivateFile } from "../../base/machine/private-files.ts";
+import type { Problem } from "../../base/problem.ts";
 import { parseJsonText } from "../../base/text/json-text.ts";
 import { checkLocalFolder } from "../../project/hygiene.ts";
 import type { Layout } from "../../project/layout.ts";
@@ -48,8 +49,12 @@ export async function migrateSecrets(request: MigrateRequest): Promise<MigrateRe
     for (const host of names) {
       const folder = stack.folders[host];
       if (folder === undefined) {
-        const message = `there is no such host; it has ${Object.keys(stack.folders).join(", ")}.`;
-        problems.push({ where: relative(layout.root, layout.stackJson), setting: `hosts.${host}`, message });
+        problems.push({
+          code: "no-such-host",
+          subject: relative(layout.root, layout.stackJson),
+          setting: `hosts.${host}`,
+          problem: `there is no such host; it has ${Object.keys(stack.folders).join(", ")}.`,
+        });
         continue;
       }
       const { operatorFile, sops } = request;
@@ -86,7 +91,10 @@ function readOldStack(layout: Layout): {
   const text = readPublicFile(layout.stackJson);
   const nothing = { version: 3, next: undefined, folders: {} };
   if (text === undefined) {
-    return { ...nothing, problems: [{ where, setting: "(the whole file)", message: "there is no such file." }] };
+    return {
+      ...nothing,
+      problems: [{ code: "file-missing", subject: where, problem: "there is no such file." }],
+    };
   }
   const { value: input, problems: broken } = parseJsonText(text, where);
   if (broken.length > 0) return { ...nothing, problems: broken };

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { isMap, isScalar, parseDocument } from "yaml";
-import { messageOf, type Problem } from "../../base/errors.ts";
+import { objectionOf } from "../../base/errors.ts";
+import type { Problem } from "../../base/problem.ts";
 import { readIdentityFile } from "../../project/secrets/keys/age.ts";
 import { isPlaceholder } from "../../project/secrets/plan.ts";
 import { decryptYaml } from "../../project/secrets/sops/sops.ts";
@@ -27,8 +28,17 @@ export async function readOldFile(
   const identities = [store.operatorFile, store.files.identity].filter((path) => existsSync(path));
   const pair = await readIdentityFile(store.files.identity);
   if (!pair) {
-    const message = `${relative(store.layout.root, store.files.identity)} is missing, so nothing could be encrypted to the host. Put a backup of it back, or make a new one: clawdlets secrets init --host ${store.host}`;
-    return { problems: [{ where, setting: "age identity", message }] };
+    return {
+      problems: [
+        {
+          code: "key-missing",
+          subject: where,
+          setting: "age identity",
+          problem: `${relative(store.layout.root, store.files.identity)} is missing, so nothing could be encrypted to the host.`,
+          fix: `Put a backup of it back, or make a new one: clawdlets secrets init --host ${store.host}`,
+        },
+      ],
+    };
   }
   try {
     const { values, skipped, problems } = scalarsOf(await decryptYaml(store.sops, { file, identities }), where);
@@ -36,12 +46,17 @@ export async function readOldFile(
       const there = await readSecret(store, name);
       if (there === undefined || there === value || overwrite) continue;
       const shown = relative(store.layout.root, secretFile(store, name));
-      const message = `has another value than ${where}. Say --yes to take the one of ${where}.`;
-      problems.push({ where: shown, setting: name, message });
+      problems.push({
+        code: "secret-exists",
+        subject: shown,
+        setting: name,
+        problem: `has a different value than ${where}.`,
+        fix: `Pass --yes to overwrite it with the one from ${where}.`,
+      });
     }
     return problems.length > 0 ? { problems } : { value: { store, file, values, skipped }, problems };
   } catch (error) {
-    return { problems: [{ where, setting: "(the whole file)", message: messageOf(error) }] };
+    return { problems: [{ subject: where, ...objectionOf(error, "secret-unreadable") }] };
   }
 }
 
@@ -60,13 +75,20 @@ function scalarsOf(
     const checked = secretName.safeParse(name);
     if (typed === "" || (typed !== undefined && isPlaceholder(typed))) skipped.push(name);
     else if (typed === undefined)
-      problems.push({ where, setting: name, message: "is a list or a mapping; a secret is one text." });
+      problems.push({
+        code: "secret-invalid",
+        subject: where,
+        setting: name,
+        problem: "is a list or a mapping; a secret is one text.",
+      });
     else if (!checked.success) {
       const allowed = checked.error.issues.map(({ message }) => message).join("; ");
       problems.push({
-        where,
+        code: "invalid-value",
+        subject: where,
         setting: name,
-        message: `is no name of a secret; ${allowed}. Rename it in the old file.`,
+        problem: `is not a name of a secret; ${allowed}.`,
+        fix: "Rename it in the old file.",
       });
     } else values[name] = typed;
   }

@@ -1,8 +1,9 @@
 import { chmodSync, lstatSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
-import { type Problem, SettingsError, UserError } from "../../base/errors.ts";
+import { SettingsError, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { makePrivateFolder, writePrivateFile } from "../../base/machine/private-files.ts";
+import type { Problem } from "../../base/problem.ts";
 import { isLeftOut, keepCopy } from "../../project/copies/keep.ts";
 import { copiesFolder, findPlace } from "../../project/copies/place.ts";
 import { listVersions, read, readContent, type Version } from "../../project/copies/versions.ts";
@@ -58,8 +59,15 @@ export async function restoreFiles(request: RestoreRequest, overwrite: boolean):
   const { contents, ...plan } = wanted(request);
   const { layout } = request;
   if (plan.different.length > 0 && !overwrite) {
-    const message = `differs from the copy of ${plan.at}. Pass --yes to overwrite it, or name the files to bring back`;
-    throw new SettingsError(plan.different.map((where) => ({ where, setting: "content", message })));
+    throw new SettingsError(
+      plan.different.map((where) => ({
+        code: "secret-exists",
+        subject: where,
+        setting: "content",
+        problem: `differs from the copy of ${plan.at}.`,
+        fix: "Pass --yes to overwrite it, or name the files to bring back.",
+      })),
+    );
   }
   const problems = [...contents.keys()].flatMap((path) => inTheWay(layout, path));
   if (problems.length > 0) throw new SettingsError(problems);
@@ -107,7 +115,11 @@ function wanted({ layout, from, paths = [] }: RestoreRequest): Wanted {
   const unknown = paths.filter((asked) => !chosen.some(([path]) => isAsked(path, where, [asked])));
   if (unknown.length > 0) {
     throw new UserError(
-      `${unknown.join(", ")}: not in version ${version.number} of the copy. See what is: clawdlets secrets restore --dry-run`,
+      {
+        subject: unknown.join(", "),
+        problem: `not in version ${version.number} of the copy.`,
+        fix: "See what is: clawdlets secrets restore --dry-run",
+      },
       { exitCode: exitCodes.usage },
     );
   }
@@ -156,7 +168,11 @@ const isAsked = (path: string, where: string, paths: readonly string[]): boolean
 function noCopy(layout: Layout): UserError {
   const where = relative(layout.root, layout.dir);
   return new UserError(
-    `No copy of ${where} of ${layout.root} is kept in ${copiesFolder(process.env)}. Put a backup of your own back: docs/recovery.md, "What to keep".`,
+    {
+      subject: "",
+      problem: `No copy of ${where} of ${layout.root} is kept in ${copiesFolder(process.env)}.`,
+      fix: `Put a backup of your own back: docs/recovery.md, "What to keep".`,
+    },
     { exitCode: exitCodes.settings },
   );
 }
@@ -171,7 +187,13 @@ function inTheWay(layout: Layout, path: string): Problem[] {
   if (isWrong === undefined) return [];
   const where = relative(layout.root, isWrong);
   return [
-    { where, setting: "path", message: `stands in the way of ${path}. Move it away: mv '${isWrong}' /some/place` },
+    {
+      code: "file-in-the-way",
+      subject: where,
+      setting: "path",
+      problem: `is in the way of ${path}.`,
+      fix: `Move it away: mv '${isWrong}' /some/place`,
+    },
   ];
 }
 
@@ -188,7 +210,11 @@ function refuseWithoutCopy({ layout }: RestoreRequest, { different }: RestorePla
   const unkept = different.filter((path) => !isKept(path));
   if (unkept.length === 0) return;
   throw new UserError(
-    `${unkept.join(", ")}: the present contents could not be copied first, so nothing was overwritten. Move the files away yourself, and run this again.`,
+    {
+      subject: unkept.join(", "),
+      problem: "the present contents could not be copied first, so nothing was overwritten.",
+      fix: "Move the files away yourself, and run this again.",
+    },
     { exitCode: exitCodes.failed },
   );
 }

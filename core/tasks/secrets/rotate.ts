@@ -72,15 +72,25 @@ async function begin({ store, required }: RotateRequest): Promise<Rotation> {
   // Those that are not required too: whatever is there is encrypted anew later.
   for (const name of new Set([...required.map((secret) => secret.name), ...secretNames(store)])) {
     if ((await readSecret(store, name)) === undefined) {
-      const message = `there is no such file. Make it: clawdlets secrets init --host ${store.host}`;
-      problems.push({ where: relative(store.layout.root, secretFile(store, name)), setting: name, message });
+      problems.push({
+        code: "secret-missing",
+        subject: relative(store.layout.root, secretFile(store, name)),
+        setting: name,
+        problem: "there is no such file.",
+        fix: `Make it: clawdlets secrets init --host ${store.host}`,
+      });
     }
   }
   const known = recipientsKnown(store);
   const from = pair?.recipient ?? known.promised ?? known.beside;
   if (from === undefined) {
-    const message = `there is no identity to rotate. Make one: clawdlets secrets init --host ${store.host}`;
-    problems.push({ where: relative(store.layout.root, store.files.identity), setting: "age identity", message });
+    problems.push({
+      code: "key-missing",
+      subject: relative(store.layout.root, store.files.identity),
+      setting: "age identity",
+      problem: "there is no identity to rotate.",
+      fix: `Make one: clawdlets secrets init --host ${store.host}`,
+    });
   }
   if (problems.length > 0 || from === undefined) throw new SettingsError(problems);
   const to = (await ensureIdentityFile(nextIdentityFile(store))).recipient;
@@ -101,9 +111,10 @@ async function handOver({ store, required, deliver, report }: RotateRequest, rot
     const identity = await encryptTo([from, to], identityFileText(next));
     const { recipient } = await deliver({ files: ciphertextOf(store, required), identity });
     if (recipient !== to) {
-      throw new UserError(
-        `${store.host}: the host says that its recipient is ${recipient}, not ${to}. Nothing was retired; look at /var/lib/sops-nix/key.txt there, then run this again.`,
-      );
+      throw new UserError({
+        subject: store.host,
+        problem: `the host says that its recipient is ${recipient}, not ${to}. Nothing was retired; look at /var/lib/sops-nix/key.txt there, then run this again.`,
+      });
     }
   }
   await writeRotation(store, { ...rotation, step: "new" });
@@ -135,7 +146,11 @@ async function retire({ store, required, deliver, report }: RotateRequest, rotat
 
 function lostIdentity(file: string, recipient: string): UserError {
   return new UserError(
-    `${file} is not the identity of ${recipient}, which the unfinished rotation is about. Put the right file back, then run this again.`,
+    {
+      subject: "",
+      problem: `${file} is not the identity of ${recipient}, which the unfinished rotation is about.`,
+      fix: "Put the right file back, then run this again.",
+    },
     { exitCode: exitCodes.settings },
   );
 }

@@ -1,6 +1,8 @@
+import { markdownText, problemLine } from "../../../core/base/problem.ts";
 import { shown } from "../../../core/base/wording.ts";
 import type { Difference } from "../../../core/project/trust/difference.ts";
 import type { HostReport, PreviewReport } from "./report.ts";
+import type { LocatedProblem } from "./stack-checks.ts";
 
 /** How a report is written: for a terminal, a pull request, or a program. */
 export const formats = ["text", "markdown", "json"] as const;
@@ -16,10 +18,12 @@ export const jsonOf = (report: PreviewReport) => ({ ok: report.verdict !== "inva
 const heading = ({ comparedWith, verdict, hosts }: PreviewReport) =>
   `${hosts.length} ${hosts.length === 1 ? "host" : "hosts"}, ${verdict}; compared with ${comparedWith}`;
 
+const atLine = ({ at, ...problem }: LocatedProblem) => ({ ...problem, subject: `${at.file}:${at.line}` });
+
 /** Everything that can be said of a host beside its row, each as one sentence that begins with its kind. */
 function remarks(host: HostReport): string[] {
   return [
-    ...host.problems.map(({ where, line, setting, message }) => `invalid: ${where}:${line}: ${setting}: ${message}`),
+    ...host.problems.map((problem) => `invalid: ${problemLine(atLine(problem))}`),
     ...host.dangers.map(({ kind, resource, message }) => `${kind}: ${resource} ${message}`),
     ...differenceLines(host.differences),
     ...host.violations.map(
@@ -80,16 +84,18 @@ function markdown(report: PreviewReport): string {
   );
   const details = report.hosts.flatMap((host) => {
     const lines = remarks(host);
-    return lines.length === 0 ? [] : [`\n#### ${code(host.host)}\n`, ...lines.map((line) => `- ${escaped(line)}`)];
+    return lines.length === 0 ? [] : [`\n#### ${code(host.host)}\n`, ...lines.map((line) => `- ${markdownText(line)}`)];
   });
   const shared = differenceLines(report.differences);
   return [
-    `### clawdlets preview: ${escaped(heading(report))}\n`,
+    `### clawdlets preview: ${markdownText(heading(report))}\n`,
     "| | host | would exist | changes | dangerous |\n| --- | --- | --- | --- | --- |",
     ...rows.map((row) => `| ${row} |`),
     ...details,
-    ...(shared.length === 0 ? [] : ["\n#### Files of every host\n", ...shared.map((line) => `- ${escaped(line)}`)]),
-    ...report.notes.map((note) => `\n_${escaped(note)}_`),
+    ...(shared.length === 0
+      ? []
+      : ["\n#### Files of every host\n", ...shared.map((line) => `- ${markdownText(line)}`)]),
+    ...report.notes.map((note) => `\n_${markdownText(note)}_`),
     "",
   ].join("\n");
 }
@@ -102,15 +108,7 @@ const mark = {
 } as const;
 const code = (text: string) => `\`${text.replaceAll("`", "'")}\``;
 const cell = (text: string) =>
-  text.startsWith("`") || /^[✅🔷⛔❌]/u.test(text) ? text.replaceAll("|", "\\|") : escaped(text);
-
-/** Text of a pull request's author, who must not be able to write links, mentions or rows of his own with it. */
-function escaped(text: string): string {
-  return shown(text)
-    .replace(/[\\`*_{}[\]<>()#+!|~]/g, "\\$&")
-    .replace(/\bhttps?:/g, "$&\u200b")
-    .replaceAll("@", "@\u200b");
-}
+  text.startsWith("`") || /^[✅🔷⛔❌]/u.test(text) ? text.replaceAll("|", "\\|") : markdownText(text);
 
 function plain(report: PreviewReport): string {
   const width = Math.max(4, ...report.hosts.map(({ host }) => host.length));

@@ -3,15 +3,14 @@ import { parsePlainYaml } from "../../../core/base/text/plain-yaml.ts";
 
 /**
  * The line of a setting in a stack file: of the key itself, else of the nearest that is there (`config:`, or the first line).
- * @param setting as problems name it, e.g. `clawdlets:install.deadlines.kexec` or `clawdlets:bots.1`
+ * @param setting as problems name it, undefined for the whole file; e.g. `clawdlets:install.deadlines.kexec` or `clawdlets:bots.1`
  * @returns a line from 1
  */
-export function lineOf(text: string, setting: string): number {
+export function settingLine(text: string, setting: string | undefined): number {
   const { document, problems } = parsePlainYaml(text, "");
-  const said = /^not (?:plain )?YAML: line (\d+),/.exec(problems[0]?.message ?? "")?.[1];
-  if (said !== undefined) return Number(said);
-  // (the whole file), (the stack's name)
-  if (setting.startsWith("(")) return 1;
+  const [broken] = problems;
+  if (broken?.at) return broken.at.line;
+  if (setting === undefined) return 1;
   let holder: unknown = document?.contents;
   let offset = 0;
   for (const part of ["config", ...setting.split(".")]) {

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync } from "node:fs";
 import { relative } from "node:path";
-import type { Problem } from "../../../core/base/errors.ts";
 import { readFolder } from "../../../core/base/machine/private-files.ts";
+import type { Problem } from "../../../core/base/problem.ts";
 import { readText } from "../../../core/base/text/read-text.ts";
 import { readSecretSources } from "../../../core/host/delivery/upstream-secrets.ts";
 import { hostLayoutOf, type Layout } from "../../../core/project/layout.ts";
@@ -11,13 +11,10 @@ import { secretKindsIn } from "../../../core/project/secrets/token-shapes.ts";
 import { readLocal } from "../../../core/project/settings/host.ts";
 import type { StackConfig } from "../../../core/project/settings/stack-config.ts";
 import { readStackFile } from "../../../core/project/settings/stack-file.ts";
-import { lineOf } from "./locate.ts";
+import { settingLine } from "./locate.ts";
 
 /** A problem and the line it is on. */
-export interface LocatedProblem extends Problem {
-  /** From 1. */
-  line: number;
-}
+export type LocatedProblem = Problem & Required<Pick<Problem, "at">>;
 
 /** What the files say of one host, before the engine is asked. */
 export interface CheckedStack {
@@ -49,40 +46,51 @@ function checkOne(layout: Layout, host: string): CheckedStack {
   const file = relative(layout.root, path);
   // What a stranger's branch links to, say /proc/self/environ, must not end up in a message.
   if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
-    const message = "is a link. Put the file itself there.";
-    return { host, file, problems: [{ where: file, setting: "(the whole file)", message, line: 1 }] };
+    return {
+      host,
+      file,
+      problems: [
+        {
+          code: "link-leads-out",
+          subject: file,
+          problem: "is a link.",
+          fix: "Put the file itself there.",
+          at: { file, line: 1 },
+        },
+      ],
+    };
   }
   const { text = "" } = readText(hostLayoutOf(layout, host).stackFile, file);
   const { value, problems } = readStackFile(layout, host);
-  const all: (Problem & { line?: number })[] = [
+  const all: Problem[] = [
     ...problems,
     ...tokensIn(text, file),
     ...(value ? recipientProblems(layout, host, value) : []),
   ];
   const located = all.map((problem) => ({
     ...problem,
-    line: problem.line ?? (problem.where === file ? (lineIn(problem) ?? lineOf(text, problem.setting)) : 1),
+    at: problem.at ?? {
+      file: problem.subject,
+      line: problem.subject === file ? settingLine(text, problem.setting) : 1,
+    },
   }));
   return { host, file, ...(value && { value }), problems: located };
 }
 
-/** A YAML error says its own line. */
-const lineIn = ({ message }: Problem) => {
-  const line = /^not (?:plain )?YAML: line (\d+),/.exec(message)?.[1];
-  return line === undefined ? undefined : Number(line);
-};
-
 /** Line by line, since whatever stands there is public: comments and other projects' settings, too. */
-function tokensIn(text: string, file: string): (Problem & { line: number })[] {
+function tokensIn(text: string, file: string): LocatedProblem[] {
   return text.split("\n").flatMap((line, index) => {
     // Encrypted by the engine, or its salt.
     if (/^\s*(secure|encryptionsalt|encryptedkey):/.test(line)) return [];
-    return secretKindsIn(line).map((kind) => ({
-      where: file,
-      setting: `(line ${index + 1})`,
-      message: `holds ${kind}, and this file is public. Take it out, also of git's history, and replace it: it has to count as known.`,
-      line: index + 1,
-    }));
+    return secretKindsIn(line).map(
+      (kind): LocatedProblem => ({
+        code: "secret-in-public-file",
+        subject: file,
+        problem: `holds ${kind}, and this file is public.`,
+        fix: "Remove it, from git's history too, and replace the secret: it is no longer one.",
+        at: { file, line: index + 1 },
+      }),
+    );
   });
 }
 
@@ -110,12 +118,19 @@ function doubles(layout: Layout, stack: CheckedStack, all: readonly CheckedStack
   const files = readFolder(layout.stacks).filter(
     (each) => stackNameOf(each)?.toLowerCase() === stack.host.toLowerCase(),
   );
-  const say = (setting: string, message: string) => {
+  const say = (setting: string | undefined, problem: string, fix: string) => {
     const { text = "" } = readText(hostLayoutOf(layout, stack.host).stackFile, stack.file);
-    problems.push({ where: stack.file, setting, message, line: lineOf(text, setting) });
+    problems.push({
+      code: "not-unique",
+      subject: stack.file,
+      ...(setting !== undefined && { setting }),
+      at: { file: stack.file, line: settingLine(text, setting) },
+      problem,
+      fix,
+    });
   };
   if (files.length > 1)
-    say("(the stack's name)", `two hosts with one name: ${files.sort().join(" and ")}. Rename one, or remove it.`);
+    say(undefined, `two hosts with one name: ${files.sort().join(" and ")}.`, "Rename one, or remove it.");
   const others = all.filter(({ host }) => host !== stack.host);
   const own = stack.value;
   if (!own) return problems;
@@ -125,19 +140,22 @@ function doubles(layout: Layout, stack: CheckedStack, all: readonly CheckedStack
   if (flakeHost.length > 0)
     say(
       "clawdlets:flakeHost",
-      `two hosts with one name: ${flakeHost.join(", ")} would be installed as "${own.flakeHost ?? stack.host}" as well. Give each its own.`,
+      `two hosts with one name: ${flakeHost.join(", ")} would be installed as "${own.flakeHost ?? stack.host}" as well.`,
+      "Give each its own.",
     );
   const recipient = same((value) => value.ageRecipient);
   if (recipient.length > 0)
     say(
       "clawdlets:ageRecipient",
-      `is that of ${recipient.join(", ")} as well: each could read the other's secrets. Make one for this host: clawdlets secrets init --host ${stack.host}`,
+      `is that of ${recipient.join(", ")} as well: each could read the other's secrets.`,
+      `Make one for this host: clawdlets secrets init --host ${stack.host}`,
     );
   const hostKey = same((value) => value.sshHostKey.split(" ")[1] ?? "");
   if (hostKey.length > 0)
     say(
       "clawdlets:sshHostKey",
-      `is that of ${hostKey.join(", ")} as well: each could pass for the other. Make one for this host: clawdlets secrets init --host ${stack.host}`,
+      `is that of ${hostKey.join(", ")} as well: each could pass for the other.`,
+      `Make one for this host: clawdlets secrets init --host ${stack.host}`,
     );
   return problems;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
 import { writePrivateFile } from "../../../core/base/machine/private-files.ts";
+import { problemSentence } from "../../../core/base/problem.ts";
 import { checkLocalFolder } from "../../../core/project/hygiene.ts";
 import type { Layout } from "../../../core/project/layout.ts";
 import { temporaryFolder } from "../../_project.ts";
@@ -21,8 +22,9 @@ async function repository(ignored = ".clawdlets/\n"): Promise<Layout> {
 }
 
 /** Does what the error tells a person to do. */
-const mend = (layout: Layout, message: string) => {
-  const command = /(?:Mend|Fix): (.+?)(, then|$)/.exec(message)?.[1] ?? "exit 1";
+/** Types the command at the end of a fix. */
+const follow = (layout: Layout, fix = "") => {
+  const command = /: ([a-z]+ .+?)(, then|$)/.exec(fix)?.[1] ?? "exit 1";
   return execa("sh", ["-c", command.replace("git commit", "true")], { cwd: layout.root });
 };
 
@@ -45,13 +47,13 @@ describe("a .clawdlets that is as it should be", () => {
   });
 });
 
-describe("refuses, with a command that mends it", () => {
+describe("refuses, with a command that fixes it", () => {
   const cases: [string, (layout: Layout) => unknown, RegExp][] = [
-    ["a folder others may enter", (l) => chmodSync(l.dir, 0o750), /others on this machine may read it\. Fix/],
+    ["a folder others may enter", (l) => chmodSync(l.dir, 0o750), /others on this machine may read it\. Close it/],
     [
       "an identity others may read",
       (l) => chmodSync(join(l.secrets, "hosts", "web-1.agekey"), 0o640),
-      /may read \.clawdlets\/secrets\/hosts\/web-1\.agekey\. Mend/,
+      /may read \.clawdlets\/secrets\/hosts\/web-1\.agekey\. Close it/,
     ],
     [
       "a repository that does not ignore it",
@@ -84,9 +86,9 @@ describe("refuses, with a command that mends it", () => {
     await spoil(layout);
     const [problem, ...others] = await checkLocalFolder(layout);
     expect(others).toEqual([]);
-    expect(problem?.message).toMatch(reason);
-    if (problem?.setting === "link") rmSync(join(layout.root, problem.where));
-    else await mend(layout, problem?.message ?? "");
+    expect(problem && problemSentence(problem)).toMatch(reason);
+    if (problem?.setting === "link") rmSync(join(layout.root, problem.subject));
+    else await follow(layout, problem?.fix);
     expect(await checkLocalFolder(layout)).toEqual([]);
   });
 
@@ -95,7 +97,7 @@ describe("refuses, with a command that mends it", () => {
     const elsewhere = join(temporaryFolder(), "elsewhere");
     renameSync(layout.dir, elsewhere);
     symlinkSync(elsewhere, layout.dir);
-    expect((await checkLocalFolder(layout))[0]?.message).toMatch(/is not a folder of this project/);
+    expect((await checkLocalFolder(layout))[0]?.problem).toMatch(/is not a folder of this project/);
   });
 
   it("to write through a link, whatever stands behind it", async () => {
@@ -110,6 +112,6 @@ describe("refuses, with a command that mends it", () => {
     const layout = await repository();
     rmSync(join(layout.root, ".git"), { recursive: true });
     mkdirSync(join(layout.root, ".git"));
-    expect((await checkLocalFolder(layout))[0]?.message).toMatch(/git could not say/);
+    expect((await checkLocalFolder(layout))[0]?.problem).toMatch(/git could not say/);
   });
 });

@@ -339,7 +339,7 @@ describe("restoring", () => {
     const outside = temporaryFolder();
     rmSync(layout.secrets, { recursive: true });
     symlinkSync(outside, layout.secrets);
-    await expect(restoreFiles({ layout }, true)).rejects.toThrow(/\.clawdlets\/secrets: path: stands in the way/);
+    await expect(restoreFiles({ layout }, true)).rejects.toThrow(/\.clawdlets\/secrets: path: is in the way/);
     expect(existsSync(join(outside, "binary"))).toBe(false);
   });
 

@@ -2,6 +2,7 @@ import { chmodSync, chownSync, cpSync, mkdirSync, renameSync, rmSync, symlinkSyn
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it, vi } from "vitest";
+import { problemSentence } from "../../../core/base/problem.ts";
 import type { Layout } from "../../../core/project/layout.ts";
 import { layoutOf } from "../../../core/project/layout.ts";
 import { ownFolderProblem } from "../../../core/project/own-folder.ts";
@@ -102,7 +103,7 @@ describe("a .clawdlets that may be somebody else's gives no setting, no token an
     expect(env.value).toEqual({ HCLOUD_TOKEN: "of-the-environment" });
     expect(env.problems).toHaveLength(1);
     expect(() => readAccess(layout, host, { HCLOUD_TOKEN: token })).toThrow(said);
-    expect(readState(layout, host).problems[0]?.message).toMatch(said);
+    expect(readState(layout, host).problems.map(problemSentence)[0]).toMatch(said);
   });
 });
 
@@ -168,5 +169,5 @@ it("a folder on the way to .env may not be a link that leads out", async () => {
   symlinkSync(outside, join(layout.dir, "sub"));
   const { value, problems } = readEnvFile(layout, {}, "sub/tokens");
   expect(value).toEqual({});
-  expect(problems[0]?.message).toContain("is behind a link that leads out of .clawdlets");
+  expect(problems.map(problemSentence)[0]).toContain("is behind a link that leads out of .clawdlets");
 });

@@ -56,8 +56,10 @@ describe("secrets init", () => {
     const layout = project();
     const given = { admin_password_hash: "my password itself", discord_token_olaf: "x", tailscale_auth_key: "" };
     const message = await refusal(layout, () => initHost(layout, host, given));
-    expect(message).toMatch(/admin_password_hash: has not the shape of one; allowed: a crypt\(3\) hash/);
-    expect(message).toMatch(/discord_token_olaf: is no secret of this host \(did you mean "discord_token_maren"\?\)/);
+    expect(message).toMatch(/admin_password_hash: is malformed; allowed: a crypt\(3\) hash/);
+    expect(message).toMatch(
+      /discord_token_olaf: is not a secret of this host \(did you mean "discord_token_maren"\?\)/,
+    );
     expect(message).toMatch(/tailscale_auth_key: is empty/);
     expect(message).toMatch(/discord_token_maren: missing: the Discord token of the bot maren/);
     expect(message).not.toContain("my password itself");
@@ -67,7 +69,9 @@ describe("secrets init", () => {
     const layout = project();
     await initHost(layout, host, values(layout));
     const other = { tailscale_auth_key: "tskey-auth-other" };
-    expect(await refusal(layout, () => initHost(layout, host, other))).toMatch(/has another value by now\. Say --yes/);
+    expect(await refusal(layout, () => initHost(layout, host, other))).toMatch(
+      /already has a different value\. Pass --yes/,
+    );
     const { change } = await initHost(layout, host, other, true);
     expect(change).toEqual([".clawdlets/secrets/hosts/web-1/tailscale_auth_key.yaml"]);
   });
@@ -168,7 +172,7 @@ describe("secrets edit", () => {
       "an unknown name",
       "discord_token_marn",
       "x",
-      /is no secret of this host \(did you mean "discord_token_maren"\?\)/,
+      /is not a secret of this host \(did you mean "discord_token_maren"\?\)/,
     ],
     ["a value of another shape", "admin_password_hash", "x", /has not the shape of one/],
     ["a placeholder", "discord_token_maren", "<FILL_ME>", /is still the placeholder/],

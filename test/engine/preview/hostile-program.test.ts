@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { exitCodes } from "../../../core/base/exit-codes.ts";
+import { problemSentence } from "../../../core/base/problem.ts";
 import { findEngine } from "../../../engine/find-engine.ts";
 import type { PreviewReport } from "../../../engine/preview/plan/report.ts";
 import { repository } from "../../_repository.ts";
@@ -39,7 +40,7 @@ throw new Error("got " + JSON.stringify(got));
 
 const got = (stdout: string): string[] => {
   const report: PreviewReport = JSON.parse(stdout);
-  const said = report.hosts[0]?.problems[0]?.message ?? "";
+  const said = report.hosts[0]?.problems.map(problemSentence)[0] ?? "";
   return JSON.parse(/got (\[.*?\])/.exec(said)?.[1] ?? `["${said.replaceAll('"', "'")}"]`);
 };
 

@@ -4,6 +4,7 @@ import { delimiter, join } from "node:path";
 import { execa } from "execa";
 import { afterAll, expect, test } from "vitest";
 import { exitCodes } from "../../../core/base/exit-codes.ts";
+import { problemSentence } from "../../../core/base/problem.ts";
 import { findEngine } from "../../../engine/find-engine.ts";
 import type { PreviewReport } from "../../../engine/preview/plan/report.ts";
 import { repository } from "../../_check-tools.ts";
@@ -90,5 +91,5 @@ test("--state previews the real change, with the credentials that are there", as
     PULUMI_CONFIG_PASSPHRASE: "another",
   });
   expect(wrong.exitCode).toBe(exitCodes.settings);
-  expect(reportOf(wrong.stdout).hosts[0]?.problems[0]?.message).toContain("incorrect passphrase");
+  expect(reportOf(wrong.stdout).hosts[0]?.problems.map(problemSentence)[0]).toContain("incorrect passphrase");
 }, 180_000);

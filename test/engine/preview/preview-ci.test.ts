@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { exitCodes } from "../../../core/base/exit-codes.ts";
+import { problemSentence } from "../../../core/base/problem.ts";
 import type { PreviewReport } from "../../../engine/preview/plan/report.ts";
 import { Clone } from "./_clone.ts";
 
@@ -66,7 +67,7 @@ describe("clawdlets preview --ci, in a clone without .clawdlets, token, passphra
     };
     const { exitCode, stdout } = await spy.preview(["--all", "--format", "json"], environment);
     expect(exitCode, stdout).toBe(exitCodes.settings);
-    const said = reportOf(stdout).hosts[0]?.problems[0]?.message ?? "";
+    const said = reportOf(stdout).hosts[0]?.problems.map(problemSentence)[0] ?? "";
     const seen = JSON.parse(/seen (\{.*?\})/.exec(said)?.[1] ?? said);
     expect(seen).toMatchObject({ canary: false, length: 64, endpoint: "http://127.0.0.1:9", git: false });
     expect(seen.home).not.toContain("nobody");
@@ -143,20 +144,22 @@ describe("what is wrong is said of all hosts at once, with file and line, and hi
     clone.edit("stacks/Pulumi.token.yaml", "config:", `config:\n  other:token: tskey-auth-${"k1A2".repeat(4)}`);
     const { exitCode, stdout, stderr } = await clone.preview(["--all", "--format", "json"]);
     expect(exitCode, stdout + stderr).toBe(exitCodes.settings);
-    const said = reportOf(stdout).hosts.flatMap(({ problems }) =>
-      problems.map(({ where, line, setting, message }) => `${where}:${line}: ${setting}: ${message}`),
-    );
-    for (const expected of [
-      /^stacks\/Pulumi\.broken\.yaml:\d+: \(the whole file\): not YAML/,
-      /^stacks\/Pulumi\.unknown\.yaml:4: clawdlets:serverTyp: unknown setting \(did you mean "serverType"\?\)/,
-      /^stacks\/Pulumi\.missing\.yaml:2: clawdlets:ageRecipient: missing/,
-      /^stacks\/Pulumi\.twin\.yaml:4: clawdlets:ageRecipient: is that of fine as well/,
-      /^stacks\/Pulumi\.fine\.yaml:4: clawdlets:ageRecipient: is that of twin as well/,
-      /^stacks\/Pulumi\.token\.yaml:3: \(line 3\): holds a Tailscale key/,
-      /^stacks\/Pulumi\.link\.yaml:1: \(the whole file\): is a link/,
-      /^stacks\/Pulumi\.two\.yaml:1: \(the stack's name\): two hosts with one name: Pulumi.Two.yaml and Pulumi.two.yaml/,
-    ])
-      expect(said).toContainEqual(expect.stringMatching(expected));
+    const said = reportOf(stdout).hosts.flatMap(({ problems }) => problems);
+    for (const [host, line, code, setting, problem] of [
+      ["broken", expect.any(Number), "invalid-syntax", undefined, /^not YAML/],
+      ["unknown", 4, "unknown-setting", "clawdlets:serverTyp", /^unknown setting \(did you mean "serverType"\?\)\.$/],
+      ["missing", 2, "missing-setting", "clawdlets:ageRecipient", /^missing/],
+      ["twin", 4, "not-unique", "clawdlets:ageRecipient", /^is that of fine as well/],
+      ["fine", 4, "not-unique", "clawdlets:ageRecipient", /^is that of twin as well/],
+      ["token", 3, "secret-in-public-file", undefined, /^holds a Tailscale key/],
+      ["link", 1, "link-leads-out", undefined, /^is a link/],
+      ["two", 1, "not-unique", undefined, /^two hosts with one name: Pulumi.Two.yaml and Pulumi.two.yaml/],
+    ] as const) {
+      const file = `stacks/Pulumi.${host}.yaml`;
+      const at = { file, line };
+      const expected = { code, subject: file, setting, at, problem: expect.stringMatching(problem) };
+      expect(said.map(({ fix: _, ...each }) => each)).toContainEqual(expected);
+    }
     expect(stdout).not.toContain("k1A2k1A2");
   }, 180_000);
 

@@ -45,7 +45,11 @@ export async function readIdentityFile(path: string, of: IdentityOf = "host"): P
   } catch {
     // The library's own error is not kept as a cause: it could quote the key.
     throw new UserError(
-      `${path} holds a damaged age identity (its checksum is wrong). Put a backup of the file back.`,
+      {
+        subject: "",
+        problem: `${path} holds a damaged age identity (its checksum is wrong).`,
+        fix: "Put a backup of the file back.",
+      },
       { exitCode: exitCodes.settings },
     );
   }

@@ -40,7 +40,12 @@ export function operatorRecipients(layout: Layout): string[] {
     if (checked.success) return checked.data;
     const allowed = checked.error.issues.map(({ message }) => message).join("; ");
     throw new SettingsError([
-      { where: `.clawdlets/secrets/operators/${name}`, setting: "recipient", message: `${allowed}.` },
+      {
+        code: "key-invalid",
+        subject: `.clawdlets/secrets/operators/${name}`,
+        setting: "recipient",
+        problem: `${allowed}.`,
+      },
     ]);
   });
 }

@@ -226,7 +226,11 @@ function checkedRecipients(recipients: readonly string[]): string[] {
 
 function byHand(pathRegex: string, wanted: readonly string[]): UserError {
   return new UserError(
-    `${sopsConfigName} is laid out in a way that cannot be changed safely. Put this rule in by hand, first of all:`,
+    {
+      subject: "",
+      problem: `${sopsConfigName} is laid out in a way that cannot be changed safely.`,
+      fix: "Put this rule in by hand, first of all:",
+    },
     {
       exitCode: exitCodes.settings,
       details: ruleLines("", "\n", pathRegex, wanted).split("\n"),

@@ -20,23 +20,23 @@ export interface SopsRules {
   anchors: ReadonlyMap<string, Node>;
 }
 
-/** @throws SettingsError when it is no YAML, or no list of rules */
+/** @throws SettingsError when it is not YAML, or not a list of rules */
 export function readSopsRules(text: string): SopsRules {
   const { document, problems } = parseYamlText(text, sopsConfigName);
   if (!document) throw new SettingsError(problems);
   const contents: unknown = document.contents;
   const root = isMap(contents) ? contents : undefined;
   if (contents !== null && !root && !isNothing(contents)) {
-    throw refused("(the whole file)", "is no mapping; allowed: creation_rules: with a list of rules");
+    throw refused(undefined, "is not a mapping; allowed: creation_rules: with a list of rules");
   }
   const list = root?.get("creation_rules", true) as Node | undefined;
   if (list !== undefined && !isSeq(list) && !isNothing(list)) {
-    throw refused("creation_rules", "is no list; allowed: one rule after another, each beginning with -");
+    throw refused("creation_rules", "is not a list; allowed: one rule after another, each beginning with -");
   }
   const rules = isSeq(list) ? (list.items as Node[]) : [];
   for (const [index, rule] of rules.entries()) {
     if (!isMap(rule) && !isAlias(rule)) {
-      throw refused(`creation_rules.${index}`, "is no mapping; allowed: path_regex with the keys for it");
+      throw refused(`creation_rules.${index}`, "is not a mapping; allowed: path_regex with the keys for it");
     }
   }
   const anchors = new Map<string, Node>();
@@ -127,5 +127,14 @@ export function mayMatch(rule: Node, sample: string): boolean {
   }
 }
 
-export const refused = (setting: string, message: string) =>
-  new SettingsError([{ where: sopsConfigName, setting, message: `${message}. Mend it by hand.` }]);
+/** @param setting undefined for the whole file */
+export const refused = (setting: string | undefined, problem: string) =>
+  new SettingsError([
+    {
+      code: "file-invalid",
+      subject: sopsConfigName,
+      ...(setting !== undefined && { setting }),
+      problem: `${problem}.`,
+      fix: "Fix it by hand.",
+    },
+  ]);

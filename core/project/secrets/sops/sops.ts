@@ -36,7 +36,11 @@ export async function encryptSecret(sops: string, { name, value, config, file }:
   const threshold = thresholdProblem(stdout);
   if (threshold !== undefined) {
     throw new UserError(
-      `${name} was not written: under the rule of ${config} for ${file} it ${threshold}. Put all recipients into one key group there.`,
+      {
+        subject: "",
+        problem: `${name} was not written: under the rule of ${config} for ${file} it ${threshold}.`,
+        fix: "Put all recipients into one key group there.",
+      },
       { exitCode: exitCodes.settings },
     );
   }
@@ -60,7 +64,11 @@ export async function decryptSecret(
   const value = values[name];
   if (Object.keys(values).length === 1 && Object.hasOwn(values, name) && typeof value !== "string") {
     throw new UserError(
-      `${file} holds ${value === null ? "nothing" : Array.isArray(value) ? "a list" : `a ${typeof value}`} under "${name}", and a secret has to be text. Write it again, in quotes: clawdlets secrets edit ${name}`,
+      {
+        subject: "",
+        problem: `${file} holds ${value === null ? "nothing" : Array.isArray(value) ? "a list" : `a ${typeof value}`} under "${name}", and a secret has to be text.`,
+        fix: `Write it again, in quotes: clawdlets secrets edit ${name}`,
+      },
       { exitCode: exitCodes.settings },
     );
   }
@@ -83,9 +91,12 @@ export async function decryptYaml(
 ): Promise<string> {
   const [first, ...others] = identities;
   if (first === undefined) {
-    throw new UserError(`${file}: there is no identity here to decrypt it with. Put a backup of one back.`, {
-      exitCode: exitCodes.settings,
-    });
+    throw new UserError(
+      { subject: file, problem: "there is no identity here to decrypt it with.", fix: "Put a backup of one back." },
+      {
+        exitCode: exitCodes.settings,
+      },
+    );
   }
   try {
     return await decrypt(sops, file, first, "yaml");

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
+import { problemLine } from "../../../../core/base/problem.ts";
 import { wantedConfiguration } from "../../../../core/host/activation/wanted.ts";
 import { commitOf, commitsOnce, revisionOf } from "../../../../core/host/flake/commits.ts";
 import { evaluateSystem } from "../../../../core/host/flake/evaluate.ts";
@@ -46,7 +47,7 @@ describe("without .clawdlets, a stack", () => {
 
 describe("clawdlets:rebuild", () => {
   const problems = (rebuild: unknown) =>
-    checkStackConfig({ ...raw, rebuild }, "stack").problems.map(({ setting, message }) => `${setting}: ${message}`);
+    checkStackConfig({ ...raw, rebuild }, "stack").problems.map((each) => problemLine({ ...each, subject: "" }));
   it.each([[{}], [{ onUp: "newest" }], [{ deadline: 10 }], [{ deadline: 3600 }], ['{"onUp":"never","deadline":"60"}']])(
     "takes %j",
     (rebuild) => {

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { run } from "../../../../core/base/machine/run.ts";
+import { problemLine, problemSentence } from "../../../../core/base/problem.ts";
 import { readDelivery } from "../../../../core/host/delivery/delivery.ts";
 import { extraFilesOf, ownPathsOf, stageExtraFiles } from "../../../../core/host/delivery/extra-files.ts";
 import { readUpstreamTree } from "../../../../core/host/delivery/upstream-extra-files.ts";
@@ -57,7 +58,7 @@ async function goodHost() {
       const sources = readSecretSources(layout, files, local, required);
       const check = { layout, host: files, recipient: pair.recipient, sops };
       const found = await checkSecretSources(sources, check);
-      return found.map(({ where, setting, message }) => `${where}: ${setting}: ${message}`);
+      return found.map(problemLine);
     },
     delivered: async () => {
       const delivery = await readDelivery(files, { layout, settings, local, installId: "0".repeat(16) });
@@ -238,7 +239,7 @@ describe("what cannot be sent as it stands", () => {
     put(join(files.extraFiles, "etc/fine"), "fine", 0o644);
     make(files.extraFiles);
     const { problems } = readUpstreamTree(layout, files, own);
-    return problems.map(({ where, setting, message }) => `${where}: ${setting}: ${message}`);
+    return problems.map(problemLine);
   }
   const at = (path: string) => `.clawdlets/extra-files/${host}/${path}: extra-files: `;
   const mkfifo = (file: string) => void execFileSync("mkfifo", [file]);
@@ -264,7 +265,12 @@ describe("what cannot be sent as it stands", () => {
     ["a newline in a name", (f) => put(join(f, "etc/a\nb"), ""), "etc/a\\u{a}b", /^has a control character.* Rename/],
     ["an escape in a name", (f) => put(join(f, "etc/\u001b[2J"), ""), "etc/\\u{1b}[2J", /^has a control character/],
     ["a folder of a bad name", (f) => put(join(f, "a\u0085/b"), ""), "a\\u{85}", /^has a control character/],
-    ["a file for a folder", (f) => put(join(f, "etc/ssh"), ""), "etc/ssh", /^is no folder, but \/etc\/ssh\/ssh_host_/],
+    [
+      "a file for a folder",
+      (f) => put(join(f, "etc/ssh"), ""),
+      "etc/ssh",
+      /^is not a folder, but \/etc\/ssh\/ssh_host_/,
+    ],
     [
       "a folder for a file",
       (f) => mkdirSync(join(f, own[0] ?? ""), { recursive: true }),
@@ -300,7 +306,7 @@ describe("what cannot be sent as it stands", () => {
     await new Promise<void>((resolve) => server.listen(join(files.extraFiles, "s"), resolve));
     const { problems } = readUpstreamTree(layout, files, own);
     server.close();
-    expect(problems.map(({ message }) => message)).toEqual([expect.stringMatching(/^is a socket, a pipe or a device/)]);
+    expect(problems.map(problemSentence)).toEqual([expect.stringMatching(/^is a socket, a pipe or a device/)]);
   });
 
   it.runIf(process.getuid?.() === 0)("is a device", () => {
@@ -315,7 +321,7 @@ describe("what cannot be sent as it stands", () => {
         make(folder);
       });
     expect(instead((folder) => symlinkSync("/etc", folder))).toEqual([expect.stringMatching(/^.*host: .*is a link/)]);
-    expect(instead((folder) => writeFileSync(folder, ""))).toEqual([expect.stringMatching(/is no folder, but/)]);
+    expect(instead((folder) => writeFileSync(folder, ""))).toEqual([expect.stringMatching(/is not a folder, but/)]);
     const above = instead((folder) => {
       rmSync(dirname(folder), { recursive: true });
       symlinkSync("/etc", dirname(folder));
@@ -330,6 +336,6 @@ describe("what cannot be sent as it stands", () => {
     put(tree("etc/c\n"), "");
     put(tree("var/lib/sops-nix/key.txt"), "nothing\n");
     expect(await problems()).toHaveLength(4);
-    await expect(delivered()).rejects.toThrow(/3 settings have to be mended/);
+    await expect(delivered()).rejects.toThrow(/3 settings need fixing/);
   });
 });

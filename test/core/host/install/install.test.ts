@@ -14,6 +14,7 @@ import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type Demo, prepareDemo } from "../../../../cli/demo/prepare.ts";
+import { problemSentence } from "../../../../core/base/problem.ts";
 import { readBootstrapKeys } from "../../../../core/host/install/bootstrap-keys.ts";
 import { install as installInProcess } from "../../../../core/host/install/install.ts";
 import { installIdOf } from "../../../../core/host/install/install-id.ts";
@@ -295,7 +296,7 @@ describe("clawdlets install", () => {
       expect(await problems()).toEqual([]);
       symlinkSync("/etc/shadow", join(files.extraFiles, "etc/bar"));
       renameSync(files.hostKey, `${files.hostKey}.kept`);
-      expect((await problems()).map(({ where, message }) => `${where} ${message}`)).toEqual([
+      expect((await problems()).map((each) => `${each.subject} ${problemSentence(each)}`)).toEqual([
         expect.stringMatching(/ssh_host_ed25519_key missing/),
         expect.stringMatching(/etc\/bar is a link/),
       ]);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createHetzner } from "../../../../core/base/hetzner/client.ts";
+import { problemSentence } from "../../../../core/base/problem.ts";
 import { checkNewServer } from "../../../../core/host/server/catalogue.ts";
 import { ensureOn, findServer } from "../../../../core/host/server/power.ts";
 import { checkTypeChange } from "../../../../core/host/server/type-change.ts";
@@ -35,7 +36,7 @@ describe("a change of an existing server's type is refused before power is cut",
   ])("for %s, as Hetzner refuses it", async (_, type, message) => {
     const { problems, effects } = await changeTo(type);
     expect([problems.length, effects]).toEqual([1, []]);
-    expect(problems[0]?.message).toMatch(message);
+    expect(problems.map(problemSentence)[0]).toMatch(message);
     // What would have come of it: the real order of the provider, on the emulator.
     await done(lab, "POST", `/servers/${id}/actions/poweroff`);
     const refused = await lab.api("POST", `/servers/${id}/actions/change_type`, {
@@ -50,9 +51,11 @@ describe("a change of an existing server's type is refused before power is cut",
   it("for a type that is sold out where the server is, with what is available there", async () => {
     await soldOut({ type: "cx53", location: "nbg1" }, { type: "cpx32", location: "nbg1" });
     const { problems } = await changeTo("cx53");
-    expect(problems[0]?.message).toMatch(/"cx53" is sold out in nbg1\. Types that are available there: .*cpx42/);
-    expect(problems[0]?.message).not.toMatch(/cpx32| cx33/);
-    expect(problems[0]?.message).toMatch(/locations that have cx53: fsn1, hel1/);
+    expect(problems.map(problemSentence)[0]).toMatch(
+      /"cx53" is sold out in nbg1\. Types that are available there: .*cpx42/,
+    );
+    expect(problems.map(problemSentence)[0]).not.toMatch(/cpx32| cx33/);
+    expect(problems.map(problemSentence)[0]).toMatch(/locations that have cx53: fsn1, hel1/);
   });
 });
 
@@ -80,7 +83,9 @@ describe("a new server", () => {
     await soldOut({ type: "cx43", location: "nbg1" });
     const [problem] = await checkNewServer(hetzner(), wanted, 100);
     expect(problem).toMatchObject({ setting: "serverType" });
-    expect(problem?.message).toMatch(/"cx43" is sold out in nbg1\. .*locations that have cx43: fsn1, hel1/);
+    expect(problem && problemSentence(problem)).toMatch(
+      /"cx43" is sold out in nbg1\. .*locations that have cx43: fsn1, hel1/,
+    );
     const body = { name: "web-2", server_type: "cx43", image: "debian-12", location: "nbg1" };
     expect(await lab.api("POST", "/servers", body)).toMatchObject({
       status: 412,
@@ -92,7 +97,7 @@ describe("a new server", () => {
   it("is not begun above the limit, by Hetzner's own price", async () => {
     const dear = { ...wanted, serverType: "ccx63" };
     const [problem] = await checkNewServer(hetzner(), dear, 100);
-    expect(problem?.message).toMatch(
+    expect(problem && problemSentence(problem)).toMatch(
       /"ccx63" costs 827\.99 EUR a month in nbg1, net, and a stack may cost 100\. .*clawdlets-policy/,
     );
     for (const limit of [827.99, undefined]) expect(await checkNewServer(hetzner(), dear, limit)).toEqual([]);
@@ -101,6 +106,6 @@ describe("a new server", () => {
 
   it("is not begun with a discontinued type", async () => {
     const [problem] = await checkNewServer(hetzner(), { ...wanted, serverType: "cx42" }, 100);
-    expect(problem?.message).toMatch(/"cx42" is discontinued \(since 2026-01-01\) in nbg1/);
+    expect(problem && problemSentence(problem)).toMatch(/"cx42" is discontinued \(since 2026-01-01\) in nbg1/);
   });
 });

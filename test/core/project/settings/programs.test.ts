@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
 import { packageRoot } from "../../../../core/base/machine/package-root.ts";
+import { problemSentence } from "../../../../core/base/problem.ts";
 import type { Layout } from "../../../../core/project/layout.ts";
 import { readEnvFile } from "../../../../core/project/settings/env-file.ts";
 import { project, temporaryFolder } from "../../../_project.ts";
@@ -61,7 +62,7 @@ describe("a program that .env names", () => {
     for (const each of [path, link]) {
       const { value, problems } = named(each);
       expect(value).toEqual({});
-      expect(problems[0]?.message).toMatch(said);
+      expect(problems.map(problemSentence)[0]).toMatch(said);
     }
   });
 
@@ -74,16 +75,16 @@ describe("a program that .env names", () => {
     const link = join(temporaryFolder(), basename(path));
     symlinkSync(path, link);
     for (const each of [path, link])
-      expect(named(each, layout).problems[0]?.message).toMatch(/which git tracks: it came with/);
+      expect(named(each, layout).problems.map(problemSentence)[0]).toMatch(/which git tracks: it came with/);
   });
 
   it.each(["NIX_BIN", "CLAWDLETS_NIXOS_ANYWHERE", "CLAWDLETS_TAILSCALE"])(
     "%s is checked, in the environment too",
     (key) => {
       const layout = project();
-      expect(withEnv(layout, `${key}=x/y`).problems).toMatchObject([{ where: ".clawdlets/.env", setting: key }]);
+      expect(withEnv(layout, `${key}=x/y`).problems).toMatchObject([{ subject: ".clawdlets/.env", setting: key }]);
       expect(withEnv(layout, "", { [key]: "x/y" }).problems).toMatchObject([
-        { where: "the environment", setting: key },
+        { subject: "the environment", setting: key },
       ]);
     },
   );

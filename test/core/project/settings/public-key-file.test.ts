@@ -2,6 +2,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
+import { problemSentence } from "../../../../core/base/problem.ts";
 import { isPublicKey, isPublicKeyLine } from "../../../../core/base/public-key.ts";
 import { readPublicKeyFile } from "../../../../core/project/settings/public-key-file.ts";
 import { publicKey, temporaryFolder } from "../../../_project.ts";
@@ -11,7 +12,7 @@ function read(content: string) {
   writeFileSync(path, content);
   return readPublicKeyFile(path, "hosts.web-1.opentofu.sshPubkeyFile");
 }
-const said = (content: string) => read(content).problems.map(({ message }) => message);
+const said = (content: string) => read(content).problems.map(problemSentence);
 
 describe("a public key file", () => {
   it.each(["", "\n", "\r\n", "\n\n# my laptop\n"])("is read with %j after the key", (end) => {
@@ -27,7 +28,7 @@ describe("a public key file", () => {
 
   it("is named in each problem, with the setting that led there", () => {
     const [problem] = read("").problems;
-    expect(problem?.where).toMatch(/id\.pub$/);
+    expect(problem?.subject).toMatch(/id\.pub$/);
     expect(problem?.setting).toBe("hosts.web-1.opentofu.sshPubkeyFile");
   });
 
@@ -37,9 +38,9 @@ describe("a public key file", () => {
     const { value } = readPublicKeyFile(`${path}.pub`);
     expect(value).toMatch(/ me@laptop$/);
     const [problem] = readPublicKeyFile(path).problems;
-    expect(problem?.message).toContain("is a private key");
-    expect(problem?.message).toContain(`ssh-keygen -y -f '${path}' > '${path}.pub'`);
-    expect(problem?.message).not.toMatch(/BEGIN|[A-Za-z0-9+/=]{60}/);
+    expect(problem && problemSentence(problem)).toContain("is a private key");
+    expect(problem && problemSentence(problem)).toContain(`ssh-keygen -y -f '${path}' > '${path}.pub'`);
+    expect(problem && problemSentence(problem)).not.toMatch(/BEGIN|[A-Za-z0-9+/=]{60}/);
     // The way back that the message gives has to work.
     const { stdout } = await execa("ssh-keygen", ["-y", "-f", path]);
     expect(read(stdout).value?.split(" ")[1]).toBe(value?.split(" ")[1]);
@@ -81,8 +82,8 @@ describe("a public key file", () => {
   it("says how to make one that is missing", () => {
     const path = join(temporaryFolder(), "it's.pub");
     const [problem] = readPublicKeyFile(path).problems;
-    expect(problem?.message).toContain("there is no such file");
-    expect(problem?.message).toContain(
+    expect(problem && problemSentence(problem)).toContain("there is no such file");
+    expect(problem && problemSentence(problem)).toContain(
       `ssh-keygen -t ed25519 -f '${path.replace("'", "'\\''").replace(/\.pub$/, "")}'`,
     );
   });
@@ -91,9 +92,11 @@ describe("a public key file", () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, "a.pub"));
     writeFileSync(join(folder, "b"), "");
-    expect(readPublicKeyFile(join(folder, "a.pub")).problems[0]?.message).toContain("is not a plain file");
-    expect(readPublicKeyFile(join(folder, "b", "c.pub")).problems[0]?.message).toContain("there is no such file");
-    expect(readPublicKeyFile("/dev/zero").problems[0]?.message).toContain("is not a plain file");
+    expect(readPublicKeyFile(join(folder, "a.pub")).problems.map(problemSentence)[0]).toContain("is not a plain file");
+    expect(readPublicKeyFile(join(folder, "b", "c.pub")).problems.map(problemSentence)[0]).toContain(
+      "there is no such file",
+    );
+    expect(readPublicKeyFile("/dev/zero").problems.map(problemSentence)[0]).toContain("is not a plain file");
   });
 
   it("knows a key from its wire form", () => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { writePrivateFile } from "../../../../core/base/machine/private-files.ts";
+import { problemLine } from "../../../../core/base/problem.ts";
 import { hostLayoutOf, type Layout } from "../../../../core/project/layout.ts";
 import { addToStackFile } from "../../../../core/project/settings/stack-file.ts";
 import {
@@ -71,7 +72,12 @@ function look(layout: Layout, scopes: Scope[], more: Partial<DoctorContext> = {}
 const told = (findings: readonly Finding[], status?: Finding["status"]) =>
   findings
     .filter((each) => (status === undefined ? each.status !== "ok" : each.status === status))
-    .map(({ status: each, check, looked, found, mend }) => `${each} | ${check} | ${looked} | ${found} | ${mend}`);
+    .map((each) => `${each.status} | ${each.check} | ${each.subject} | ${saidBy(each)}`);
+
+const saidBy = (finding: Finding) =>
+  finding.status === "ok"
+    ? finding.found
+    : `${problemLine({ ...finding, subject: "", fix: "" }).trimEnd()} | ${finding.fix}`;
 
 describe("nothing is wrong with a whole project", () => {
   it.each<[Scope, string[]]>([
@@ -84,7 +90,7 @@ describe("nothing is wrong with a whole project", () => {
     expect(told(findings)).toEqual(allowed);
     expect(findings.length).toBeGreaterThan(4);
     expect(exitCodeOf(findings, false)).toBe(0);
-    expect(findings.every((each) => each.scope === scope && each.looked !== "" && each.found !== "")).toBe(true);
+    expect(findings.every((each) => each.scope === scope && each.subject !== "" && saidBy(each) !== "")).toBe(true);
   });
 });
 
@@ -108,7 +114,7 @@ describe("the scope repo finds", () => {
     [
       "an address in a public file",
       (layout) => addToStackFile(layout, host, { flake: "git+https://203.0.113.7/hosts" }),
-      /^problem \| public stack file .*an address stands in clawdlets:flake .*stack\.json/,
+      /^problem \| public stack file .*an address is in clawdlets:flake .*stack\.json/,
     ],
     [
       "a flake without a lock",
@@ -133,7 +139,7 @@ describe("the scope repo finds", () => {
       { layout, hosts: [host], environment: {}, sops, signal: new AbortController().signal, ...without },
       ["repo"],
     );
-    expect(told(blind)).toEqual([expect.stringMatching(/^not looked at \| secret scan/)]);
+    expect(told(blind)).toEqual([expect.stringMatching(/^not checked \| secret scan/)]);
     expect([exitCodeOf(blind, false), exitCodeOf(blind, true)]).toEqual([0, 6]);
   });
 });
@@ -161,12 +167,12 @@ describe("the scope stack finds", () => {
     [
       "a broken stack file, and goes on",
       (layout) => writeFileSync(file(layout).stackFile, "config: ["),
-      /^problem \| settings .*Pulumi\.web-1\.yaml.*\nnot looked at \| keys and secrets/,
+      /^problem \| settings .*Pulumi\.web-1\.yaml.*\nnot checked \| keys and secrets/,
     ],
     [
       "a broken stack.json, and goes on",
       ({ stackJson }) => writeFileSync(stackJson, "{"),
-      /^problem \| settings .*stack\.json.*\n(.*\n)*not looked at \| keys and secrets/,
+      /^problem \| settings .*stack\.json.*\n(.*\n)*not checked \| keys and secrets/,
     ],
     [
       "files that disagree",
@@ -233,7 +239,7 @@ describe("the scope stack finds", () => {
 
   it("what can be said without sops", async () => {
     const findings = await look(await healthy(), ["stack"], { sops: undefined });
-    expect(told(findings, "not looked at")).toEqual([expect.stringMatching(/whether they decrypt: no sops at hand/)]);
+    expect(told(findings, "not checked")).toEqual([expect.stringMatching(/whether they decrypt: no sops at hand/)]);
   });
 });
 
@@ -313,8 +319,8 @@ describe("the scope deploy finds", () => {
     writeFileSync(env, text.replace(/HCLOUD_ENDPOINT=.*/, "HCLOUD_ENDPOINT=http://127.0.0.1:9/v1"));
     const findings = await look(layout, ["deploy"]);
     expect(told(findings)).toEqual([
-      expect.stringMatching(/^not looked at \| Hetzner .*did not answer/),
-      expect.stringMatching(/^not looked at \| hosts and orphans/),
+      expect.stringMatching(/^not checked \| Hetzner .*did not answer/),
+      expect.stringMatching(/^not checked \| hosts and orphans/),
     ]);
     expect(findings.filter(({ status }) => status === "ok").map(({ check }) => check)).toEqual(
       expect.arrayContaining(["ssh", "git", "nixos-anywhere"]),

@@ -108,7 +108,7 @@ describe("secrets migrate", () => {
     await initHost(layout, host, { admin_password_hash: passwordHash, tailscale_auth_key: "tskey-auth-new" }, true);
     const { store } = openHost(layout, host);
     writeFileSync(`${store.folder}.yaml`, readFileSync(`${store.folder}.yaml.bak`), { mode: 0o600 });
-    await expect(migrate(layout)).rejects.toThrow(/has another value than .*web-1\.yaml\. Say --yes/);
+    await expect(migrate(layout)).rejects.toThrow(/has a different value than .*web-1\.yaml\. Pass --yes/);
     expect(await readSecret(store, "tailscale_auth_key")).toBe("tskey-auth-new");
     const { backups } = await migrate(layout, { overwrite: true });
     expect(backups).toEqual([".clawdlets/secrets/hosts/web-1.yaml.bak2"]);

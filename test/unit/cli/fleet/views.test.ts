@@ -17,7 +17,7 @@ const outcome = (host: string, more: Partial<Outcome<unknown>> = {}): Outcome<un
 
 const reasons = ["server limit exceeded (resource_limit_exceeded)"];
 const failed = outcome("web-12", { state: "failed", exitCode: 1, seconds: 4, summary: "up failed", details: reasons });
-const left = outcome("web-3", { state: "not started", summary: "not started: web-12 failed before (--fail-fast)" });
+const left = outcome("web-3", { state: "not started", summary: "web-12 failed before (--fail-fast)" });
 
 it("plain lines have the time, the host in a column, and no control characters of a remote text", () => {
   let now = 0;

@@ -223,7 +223,7 @@ describe("a file that a host with one key cannot read says why", () => {
       ...{ layout, host: store.files, hostName: "web-1", recipient: pair.recipient, sops },
       ...{ secretsDir: dirname(file), required: [{ name: "value", purpose: "a test" }] as never },
     };
-    expect(checkRecipients(check)).toMatchObject([{ setting: "value", message: expect.stringMatching(said) }]);
+    expect(checkRecipients(check)).toMatchObject([{ setting: "value", problem: expect.stringMatching(said) }]);
     const config = join(temporaryFolder(), ".sops.yaml");
     writeFileSync(config, twoGroups([pair.recipient, other.recipient]));
     await expect(encryptSecret(sops, { name: "value", value: "x", config, file })).rejects.toThrow(

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { problemSentence } from "../../../../../core/base/problem.ts";
 import { checkStackConfig } from "../../../../../core/project/settings/stack-config.ts";
 import { publicKey, recipient } from "../../../../_project.ts";
 
@@ -27,7 +28,9 @@ describe("clawdlets:firewallRules", () => {
         { protocol: "tcp", port, sourceIps: ["203.0.113.7/32"] },
       ]).problems;
       expect(problem?.setting).toBe("clawdlets:firewallRules.1");
-      expect(problem?.message).toMatch(/it opens TCP\/22; allowed: ports without 22\. sshExposure: "public"/);
+      expect(problem && problemSentence(problem)).toMatch(
+        /it opens TCP\/22; allowed: ports without 22\. sshExposure: "public"/,
+      );
       expect(others).toEqual([]);
     },
   );
@@ -44,7 +47,7 @@ describe("clawdlets:firewallRules", () => {
     [[{ protocol: "esp", sourceIps: ["10.0.0.1/8"] }], "clawdlets:firewallRules.0.sourceIps.0", /write 10\.0\.0\.0\/8/],
   ])("refuses %j at its place", (rules, setting, message) => {
     const [problem] = check(rules).problems;
-    expect([problem?.setting, problem?.message]).toEqual([setting, expect.stringMatching(message)]);
+    expect([problem?.setting, problem && problemSentence(problem)]).toEqual([setting, expect.stringMatching(message)]);
   });
 });
 
@@ -53,7 +56,7 @@ describe("clawdlets:sshExposure", () => {
     expect(checkStackConfig({ ...base, sshExposure }, "x").value?.sshExposure).toBe(sshExposure),
   );
   it("refuses anything else, and says what is allowed", () =>
-    expect(checkStackConfig({ ...base, sshExposure: "open" }, "x").problems[0]?.message).toMatch(
+    expect(checkStackConfig({ ...base, sshExposure: "open" }, "x").problems.map(problemSentence)[0]).toMatch(
       /is "open"; allowed: "tailnet", "public" or "bootstrap"/,
     ));
 });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { parseEnv } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { problemLine } from "../../../../../core/base/problem.ts";
 import {
   envFileTemplate,
   envKeys,
@@ -14,7 +15,7 @@ import { project, token } from "../../../../_project.ts";
 
 const where = ".clawdlets/.env";
 const parse = (text: string, environment = {}) => parseEnvFile(text, where, environment);
-const said = (text: string) => parse(text).problems.map(({ setting, message }) => `${setting}: ${message}`);
+const said = (text: string) => parse(text).problems.map((each) => problemLine({ ...each, subject: "" }));
 
 describe(".env", () => {
   it("is read as upstream wrote it: tokens in JSON's quotes, and the operator's identity", () => {
@@ -58,17 +59,17 @@ describe(".env", () => {
   });
 
   it.each([
-    ["a value with NUL", "NIX_BIN=a\0b", "NIX_BIN: has a control character"],
-    ["a value with a tab", "NIX_BIN=a\tb", "NIX_BIN: has a control character"],
-    ["a value with an escape sequence", "NIX_BIN=a\u001b[2Jb", "NIX_BIN: has a control character"],
-    ["a value of two lines", 'NIX_BIN="a\\nb"', "NIX_BIN: has a control character"],
-    ["a carriage return alone", "NIX_BIN=a\rGITHUB_TOKEN=b", "NIX_BIN: has a control character"],
+    ["a value with NUL", "NIX_BIN=a\0b", "NIX_BIN: contains a control character"],
+    ["a value with a tab", "NIX_BIN=a\tb", "NIX_BIN: contains a control character"],
+    ["a value with an escape sequence", "NIX_BIN=a\u001b[2Jb", "NIX_BIN: contains a control character"],
+    ["a value of two lines", 'NIX_BIN="a\\nb"', "NIX_BIN: contains a control character"],
+    ["a carriage return alone", "NIX_BIN=a\rGITHUB_TOKEN=b", "NIX_BIN: contains a control character"],
     ["a quote that does not end", 'NIX_BIN="a', "line 1: "],
     ["a quote that ends too early", "NIX_BIN='a'b", "line 1: "],
-    ["a line that is none", "x\nNIX_BIN=/nix", 'line 1: is no NAME=value; allowed: NAME=value or NAME="value"'],
-    ["a name that is none", "NIX BIN=/nix", "line 1: is no NAME=value"],
-    ["another syntax", "NIX_BIN: /nix", "line 1: is no NAME=value"],
-    ["no name", "=x", "line 1: is no NAME=value"],
+    ["a line that is none", "x\nNIX_BIN=/nix", 'line 1: is not a NAME=value; allowed: NAME=value or NAME="value"'],
+    ["a name that is none", "NIX BIN=/nix", "line 1: is not a NAME=value"],
+    ["another syntax", "NIX_BIN: /nix", "line 1: is not a NAME=value"],
+    ["no name", "=x", "line 1: is not a NAME=value"],
     ["__proto__", "__proto__=x", "__proto__: unknown variable"],
     ["constructor", "constructor=x", "constructor: unknown variable"],
     ["an unknown variable", "HCLOUD_TOKN=x", 'HCLOUD_TOKN: unknown variable (did you mean "HCLOUD_TOKEN"?)'],
@@ -82,7 +83,7 @@ describe(".env", () => {
   it("refuses a control character in the environment, and names the place", () => {
     const { value, problems } = parse("", { NIX_BIN: "a\u0007b" });
     expect(value).toEqual({});
-    expect(problems).toEqual([expect.objectContaining({ where: "the environment", setting: "NIX_BIN" })]);
+    expect(problems).toEqual([expect.objectContaining({ subject: "the environment", setting: "NIX_BIN" })]);
   });
 
   it.each([

@@ -3,7 +3,8 @@ import { posix } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { type Problem, SettingsError, UserError } from "../../../../../core/base/errors.ts";
+import { SettingsError, UserError } from "../../../../../core/base/errors.ts";
+import { type Problem, problemLine } from "../../../../../core/base/problem.ts";
 import {
   hostRuleRegex,
   recipientsOfHostRule,
@@ -209,10 +210,9 @@ afterAll(() => {
 function checkRefusal(text: string, problems: readonly Problem[]): void {
   expect(problems.length).toBeGreaterThan(0);
   const hidden = secrets.filter((secret) => text.includes(secret));
-  for (const { where, setting, message } of problems) {
-    if (!where || !setting || !message)
-      throw new Error(`says too little: ${JSON.stringify({ where, setting, message })}`);
-    const all = `${where}: ${setting}: ${message}`;
+  for (const each of problems) {
+    if (!each.code || !each.subject || !each.problem) throw new Error(`says too little: ${JSON.stringify(each)}`);
+    const all = problemLine(each);
     if (/\p{Cc}/u.test(all) || all.length > 3000) throw new Error(`cannot be printed: ${JSON.stringify(all)}`);
     for (const secret of hidden) if (all.includes(secret.slice(0, 40))) throw new Error(`shows ${secret}: ${all}`);
   }
@@ -359,10 +359,10 @@ function attempt<T>(text: string, work: () => T): T | undefined {
     return work();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const asProblem = {
-      where: ".sops.yaml",
-      setting: "(the whole file)",
-      message: error.message.replaceAll("\n", " "),
+    const asProblem: Problem = {
+      code: "file-invalid",
+      subject: ".sops.yaml",
+      problem: error.message.replaceAll("\n", " "),
     };
     checkRefusal(text, error instanceof SettingsError ? error.problems : [asProblem]);
     return undefined;

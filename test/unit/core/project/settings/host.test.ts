@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { SettingsError } from "../../../../../core/base/errors.ts";
+import { problemSentence } from "../../../../../core/base/problem.ts";
 import { loadHost, readLocal } from "../../../../../core/project/settings/host.ts";
 import { project, stackFile, token, upstreamStack } from "../../../../_project.ts";
 
@@ -51,7 +52,7 @@ describe("the settings of a host", () => {
   });
 
   it.each<[string, Parameters<typeof project>[0], string]>([
-    ["no .clawdlets/stack.json", { stack: null }, ".clawdlets/stack.json: (the whole file): there is no such file"],
+    ["no .clawdlets/stack.json", { stack: null }, ".clawdlets/stack.json: there is no such file"],
     ["JSON that is none", { stack: "{" }, "not JSON"],
     ["an older schema", { stack: { ...upstreamStack, schemaVersion: 2 } }, "schemaVersion: is 2; allowed: 3"],
     [
@@ -108,7 +109,7 @@ describe("the settings of a host", () => {
     [
       "no stack file",
       { stackFile: null },
-      `stacks/Pulumi.${host}.yaml: (the whole file): there is no such file. Make it: clawdlets init --host ${host}`,
+      `stacks/Pulumi.${host}.yaml: there is no such file. Make it: clawdlets init --host ${host}`,
     ],
     ["YAML that is none", { stackFile: "config: [" }, "not YAML"],
     [
@@ -159,11 +160,13 @@ describe("the settings of a host", () => {
     for (const wrong of ["abc", "b".repeat(63)]) {
       const [problem, ...more] = readLocal(project(), host, { HCLOUD_TOKEN: wrong }).problems;
       expect(more).toEqual([]);
-      expect(problem).toMatchObject({ where: "the environment", setting: "HCLOUD_TOKEN" });
-      expect(problem?.message).toMatch(/has \d+ characters.*It goes before \.clawdlets\/\.env: unset HCLOUD_TOKEN/);
+      expect(problem).toMatchObject({ subject: "the environment", setting: "HCLOUD_TOKEN" });
+      expect(problem && problemSentence(problem)).toMatch(
+        /has \d+ characters.*It goes before \.clawdlets\/\.env: unset HCLOUD_TOKEN/,
+      );
     }
-    expect(readLocal(project({ env: "HCLOUD_TOKEN=abc" }), host, {}).problems[0]?.where).toBe(".clawdlets/.env");
-    expect(readLocal(project({ env: "HCLOUD_TOKEN=abc" }), host, { HCLOUD_TOKEN: " " }).problems[0]?.where).toBe(
+    expect(readLocal(project({ env: "HCLOUD_TOKEN=abc" }), host, {}).problems[0]?.subject).toBe(".clawdlets/.env");
+    expect(readLocal(project({ env: "HCLOUD_TOKEN=abc" }), host, { HCLOUD_TOKEN: " " }).problems[0]?.subject).toBe(
       ".clawdlets/.env",
     );
   });

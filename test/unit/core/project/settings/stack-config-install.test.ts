@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { problemLine } from "../../../../../core/base/problem.ts";
 import { loadHost } from "../../../../../core/project/settings/host.ts";
 import { checkStackConfig } from "../../../../../core/project/settings/stack-config.ts";
 import { project, publicKey, recipient, stackFile } from "../../../../_project.ts";
 
 const least = { serverType: "cx43", ageRecipient: recipient, sshHostKey: publicKey, adminSshKeys: [publicKey] };
 const checked = (change: object) => checkStackConfig({ ...least, ...change }, "stacks/Pulumi.web-1.yaml");
-const said = (change: object) => checked(change).problems.map(({ setting, message }) => `${setting}: ${message}`);
+const said = (change: object) => checked(change).problems.map((each) => problemLine({ ...each, subject: "" }));
 const install = (value: unknown) => checked({ install: value }).value?.install;
 const refusals = (value: unknown) => said({ install: value }).join("\n");
 

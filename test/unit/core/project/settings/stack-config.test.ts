@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { problemLine } from "../../../../../core/base/problem.ts";
 import { checkStackConfig } from "../../../../../core/project/settings/stack-config.ts";
 import { publicKey, recipient, token } from "../../../../_project.ts";
 
 const least = { serverType: "cx43", ageRecipient: recipient, sshHostKey: publicKey, adminSshKeys: [publicKey] };
 const check = (change: object) => checkStackConfig({ ...least, ...change }, "stacks/Pulumi.web-1.yaml");
-const said = (change: object) => check(change).problems.map(({ setting, message }) => `${setting}: ${message}`);
+const said = (change: object) => check(change).problems.map((each) => problemLine({ ...each, subject: "" }));
 
 describe("the settings of a stack file", () => {
   // A number that is not 0 WIPES THE DISK: `true`, `[1]` and "0x1" would all have become one.

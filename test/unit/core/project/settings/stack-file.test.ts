@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { SettingsError } from "../../../../../core/base/errors.ts";
+import { problemSentence } from "../../../../../core/base/problem.ts";
 import {
   addToStackFile,
   listStackFiles,
@@ -12,7 +13,7 @@ import { project, stackFile, token } from "../../../../_project.ts";
 
 const host = "clawdbot-fleet-host";
 const fileOf = (layout: ReturnType<typeof project>) => join(layout.stacks, `Pulumi.${host}.yaml`);
-const said = (text: string) => readStackFile(project({ stackFile: text }), host).problems.map(({ message }) => message);
+const said = (text: string) => readStackFile(project({ stackFile: text }), host).problems.map(problemSentence);
 
 /** Ten lines that stand for 2^30 values. */
 const bomb = Array.from({ length: 30 }, (_, index) =>
@@ -53,7 +54,7 @@ describe("the stack file", () => {
   it("says so when a folder stands in its place", () => {
     const layout = project({ stackFile: null });
     mkdirSync(fileOf(layout));
-    expect(readStackFile(layout, host).problems[0]?.message).toContain("is not a plain file");
+    expect(readStackFile(layout, host).problems.map(problemSentence)[0]).toContain("is not a plain file");
   });
 
   it.each(["", "# nothing yet\n", "config:\n", "config: {}\n"])(

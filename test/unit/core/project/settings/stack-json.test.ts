@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { problemLine, problemSentence } from "../../../../../core/base/problem.ts";
 import { readLocal } from "../../../../../core/project/settings/host.ts";
 import { readStackJson } from "../../../../../core/project/settings/stack-json.ts";
 import { project, publicKey, token, upstreamStack } from "../../../../_project.ts";
@@ -13,9 +14,7 @@ const withKeyFile = (sshPubkeyFile: string) => withHost({ opentofu: { ...entry.o
 
 /** What `readStackJson` says of a file with this content, one line a problem. */
 function said(stack: unknown): string[] {
-  return readStackJson(project({ stack })).problems.map(
-    ({ where, setting, message }) => `${where}: ${setting}: ${message}`,
-  );
+  return readStackJson(project({ stack })).problems.map(problemLine);
 }
 
 describe("stack.json", () => {
@@ -51,26 +50,26 @@ describe("stack.json", () => {
       symlinkSync("../stack.json", layout.stackJson);
       const { value, problems } = readStackJson(layout);
       expect(value).toBeUndefined();
-      expect(problems[0]?.message).toContain(`is a link to ${outside}, outside .clawdlets`);
+      expect(problems.map(problemSentence)[0]).toContain(`is a link to ${outside}, outside .clawdlets`);
     });
 
     it("may not be a link to nothing", () => {
       const layout = project({ stack: null });
       symlinkSync("gone.json", layout.stackJson);
-      expect(readStackJson(layout).problems[0]?.message).toContain("is a link that leads to nothing");
+      expect(readStackJson(layout).problems.map(problemSentence)[0]).toContain("is a link that leads to nothing");
     });
 
     it("may not be a folder", () => {
       const layout = project({ stack: null });
       mkdirSync(layout.stackJson);
-      expect(readStackJson(layout).problems[0]?.message).toContain("is not a plain file");
+      expect(readStackJson(layout).problems.map(problemSentence)[0]).toContain("is not a plain file");
     });
 
     it("says so when .clawdlets is a file", () => {
       const layout = project();
       rmSync(layout.dir, { recursive: true });
       writeFileSync(layout.dir, "");
-      expect(readStackJson(layout).problems[0]?.message).toContain("is not a folder of this project");
+      expect(readStackJson(layout).problems.map(problemSentence)[0]).toContain("is not a folder of this project");
     });
   });
 
@@ -232,8 +231,8 @@ describe("stack.json", () => {
   it.each([
     ["a host that is no object", { ...upstreamStack, hosts: { a: 1 } }, "hosts.a: is 1; allowed: an object with"],
     ["hosts that are a list", { ...upstreamStack, hosts: [] }, "hosts: is a list; allowed: an object"],
-    ["a file that is a list", [], "(the whole file): is a list; allowed: an object"],
-    ["a file that is null", null, "(the whole file): is null; allowed: an object"],
+    ["a file that is a list", [], "stack.json: is a list; allowed: an object"],
+    ["a file that is null", null, "stack.json: is null; allowed: an object"],
     ["a host name", { ...upstreamStack, hosts: { Web: entry } }, "hosts.Web: allowed: a lowercase letter, then"],
     ["a $schema", { ...upstreamStack, $schema: 5 }, "$schema: is 5; allowed: the path or URL of a JSON Schema"],
     ["an option for ssh", withHost({ targetHost: "-oProxyCommand=x" }), "targetHost: is "],
@@ -264,7 +263,7 @@ describe("stack.json", () => {
 
   it("has no host that an object has by nature", () => {
     const { problems } = readLocal(project({}, "constructor"), "constructor", {});
-    expect(problems.map(({ message }) => message)).toEqual([expect.stringContaining("no such host")]);
+    expect(problems.map(problemSentence)).toEqual([expect.stringContaining("no such host")]);
   });
 
   it("shows no token that strayed into it, nor 64 KiB of anything", () => {

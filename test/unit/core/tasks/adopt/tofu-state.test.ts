@@ -82,7 +82,7 @@ it.each<[string, Parameters<typeof read>[0], string]>([
     },
     `it has ${host}-fw (2000001), ${host}-fw (5)`,
   ],
-  ["a resource without a type", (firewall) => [{ ...firewall, type: 4 as never }], "is no state of OpenTofu's"],
+  ["a resource without a type", (firewall) => [{ ...firewall, type: 4 as never }], "is not a state of OpenTofu's"],
 ])("refuses %s", (_, change, reason) => {
   expect(() => read(change)).toThrow(reason);
 });

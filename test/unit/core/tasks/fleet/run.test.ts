@@ -93,12 +93,13 @@ describe("many hosts", () => {
   it("are not begun after a stop, and the one at work ends in order", async () => {
     const task: FleetTask<object> = async (host) => {
       started.stop.abort();
-      throw new UserError(`${host}: up failed. The reason stands above.`, { reasons: ["cancelled"] });
+      const problem = { subject: host, problem: "up failed.", fix: "See the error above." };
+      throw new UserError(problem, { reasons: ["cancelled"] });
     };
     const started = run({ task });
     expect(await started.outcomes).toMatchObject([
-      { host: "web-1", state: "stopped", exitCode: 130, summary: "up failed", details: ["cancelled"] },
-      { state: "not started", summary: "not started: the run was stopped" },
+      { host: "web-1", state: "stopped", exitCode: 130, summary: "up failed.", details: ["cancelled"] },
+      { state: "not started", summary: "the run was stopped" },
       { state: "not started" },
       { state: "not started" },
     ]);

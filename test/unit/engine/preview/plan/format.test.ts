@@ -33,7 +33,13 @@ const report = (hosts: HostReport[]): PreviewReport => ({
 const change = { op: "update", resource: "s", kind: "Server", properties: ["serverType"] };
 const danger = { kind: "opening", resource: "fw", message: "tcp/22 from everywhere" } as const;
 const violation = { rule: "r", severity: "high", resource: "s", message: "m" };
-const problem = { where: "f", line: 3, setting: "s", message: "m" };
+const problem = {
+  code: "invalid-value",
+  subject: "f",
+  at: { file: "f", line: 3 },
+  setting: "s",
+  problem: "m",
+} as const;
 
 describe("the verdict", () => {
   test.each([
@@ -63,7 +69,7 @@ describe("a table in a pull request", () => {
     const evil = "x | y\n| ✅ clean | `fake` | <img src=x> [a](http://e.invalid) @someone `b` \u202e \u001b[31m";
     const text = formatReport(
       report([
-        host({ verdict: "invalid", problems: [{ ...problem, setting: evil, message: evil }] }),
+        host({ verdict: "invalid", problems: [{ ...problem, setting: evil, problem: evil }] }),
         host({ host: "a`|b", verdict: "changes", changes: [{ ...change, properties: [evil] }] }),
       ]),
       "markdown",
@@ -79,7 +85,7 @@ describe("a table in a pull request", () => {
 
   test("a token in a message is not shown in any format", () => {
     const token = `tskey-auth-${"k0aB".repeat(5)}`;
-    const said = report([host({ verdict: "invalid", problems: [{ ...problem, message: `is ${token}` }] })]);
+    const said = report([host({ verdict: "invalid", problems: [{ ...problem, problem: `is ${token}` }] })]);
     for (const format of ["text", "markdown"] as const) expect(formatReport(said, format)).not.toContain(token);
   });
 });

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { lineOf } from "../../../../../engine/preview/plan/locate.ts";
+import { settingLine } from "../../../../../engine/preview/plan/locate.ts";
 import { checkStacks } from "../../../../../engine/preview/plan/stack-checks.ts";
 import { project, recipient, stackFile } from "../../../../_project.ts";
 
@@ -21,7 +21,7 @@ describe("the files of a stack, before the engine is asked", () => {
   test("a host whose recipient is not in its secrets' files is told, where they are there", () => {
     const [checked] = checkStacks(withSecret(other), [host]);
     expect(checked?.problems).toEqual([
-      expect.objectContaining({ setting: "admin_password_hash", message: expect.stringContaining(`but to ${other}`) }),
+      expect.objectContaining({ setting: "admin_password_hash", problem: expect.stringContaining(`but to ${other}`) }),
     ]);
     expect(checkStacks(withSecret(recipient), [host])[0]?.problems).toEqual([]);
   });
@@ -33,7 +33,10 @@ describe("the files of a stack, before the engine is asked", () => {
   test("a host that is asked for and has no file is told", () => {
     const [checked] = checkStacks(project({ stackFile: null }), [host]);
     expect(checked?.problems).toEqual([
-      expect.objectContaining({ line: 1, message: expect.stringContaining("no such file") }),
+      expect.objectContaining({
+        at: { file: `stacks/Pulumi.${host}.yaml`, line: 1 },
+        problem: expect.stringContaining("no such file"),
+      }),
     ]);
   });
 });
@@ -47,8 +50,8 @@ describe("the line of a setting", () => {
     ["clawdlets:install.deadlines.kexec", 8],
     ["clawdlets:install.deadlines.unheard", 7],
     ["clawdlets:serverType", 2],
-    ["(the whole file)", 1],
-  ])("%s is on line %d", (setting, line) => expect(lineOf(text, setting)).toBe(line));
+    [undefined, 1],
+  ])("%s is on line %d", (setting, line) => expect(settingLine(text, setting)).toBe(line));
 
   test.each([
     ["", 1],
@@ -56,6 +59,6 @@ describe("the line of a setting", () => {
     ["a: 1\nconfig: [\n", 3],
     [`config: ${"[".repeat(100_000)}`, 1],
   ])("of a broken file is where it breaks, or the first (%#)", (broken, line) =>
-    expect(lineOf(broken, "clawdlets:serverType")).toBe(line),
+    expect(settingLine(broken, "clawdlets:serverType")).toBe(line),
   );
 });

@@ -1,0 +1,82 @@
+/**
+ * What can be wrong, by stable code: scripts and our own code decide on these, never on a message. docs/problems.md lists them;
+ * test/docs/problems.test.ts compares the two.
+ */
+export const problemCodes = {
+  // The command line, settings and variables.
+  usage: "The command line is wrong: an unknown option, a missing argument.",
+  "missing-setting": "A required setting, option or variable is not set.",
+  "invalid-value": "A value is not one of the allowed ones.",
+  "unknown-setting": "There is no setting of this name.",
+  "duplicate-setting": "The same key is set twice.",
+  "ignored-setting": "A setting is written where only some of the programs would read it.",
+  "settings-disagree": "Two places that have to say the same thing differ.",
+  "not-unique": "Two hosts share what each needs for itself: a name, a key, a recipient.",
+  "invalid-syntax": "A file is not valid YAML, JSON or `.env`.",
+  "wrong-version": "A file has a schema version that this version does not read.",
+  "no-such-host": "No host of this name is declared.",
+  settings: "Settings are missing or wrong, in a way that has no code of its own.",
+  // Files and folders.
+  "file-missing": "A required file does not exist.",
+  "file-unreadable": "A file cannot be read, or is not a plain file of a sensible size.",
+  "file-invalid": "A file is readable, and its content is not what it has to be.",
+  "file-exposed": "Others on this machine, or git, can read what has to stay private.",
+  "file-in-the-way": "Something else is in the place of a file or folder.",
+  "link-leads-out": "A symbolic link leads out of the folder that it has to stay in.",
+  "foreign-folder": "`.clawdlets` came with the repository, or belongs to another user.",
+  "files-lost": "Files of `.clawdlets` are gone, and a copy of them is there.",
+  // Secrets and keys.
+  "secret-in-public-file": "A token or private key is in a file that git has, or would have.",
+  "secret-missing": "A required secret has no file.",
+  "secret-invalid": "A secret's value or file is malformed.",
+  "secret-unreadable": "A secret cannot be decrypted with the keys of this machine.",
+  "secret-exists": "A secret already has a different value.",
+  "wrong-recipient": "A file is encrypted to other keys than it has to be.",
+  "key-missing": "A private or public key is not there.",
+  "key-invalid": "A key is malformed.",
+  "key-mismatch": "Two halves of a key do not belong together.",
+  "rotation-unfinished": "A rotation of keys was begun and not finished.",
+  "passphrase-lost": "The state is encrypted with a passphrase that is no longer there.",
+  "passphrase-wrong": "The passphrase is not the one that the state is encrypted with.",
+  // Hetzner.
+  api: "Hetzner's API refused or could not be reached, in a way that has no code of its own.",
+  "api-unauthorized": "Hetzner does not accept the token.",
+  "api-read-only": "The token may only read.",
+  "api-rate-limited": "The project's requests of this hour are used up.",
+  "api-unavailable": "Hetzner is in maintenance, or could not be reached.",
+  "type-unavailable": "The server type is sold out, discontinued or unknown in this location.",
+  "type-unsuitable": "The server cannot be changed to this type.",
+  "cost-limit": "The server costs more than the limit.",
+  "not-at-hetzner": "A resource does not exist in this Hetzner project.",
+  "name-taken": "Hetzner already has a resource of this name.",
+  "wrong-project": "The token belongs to another Hetzner project than the state.",
+  orphan: "A resource with our labels belongs to no host of this project.",
+  "window-open": "An SSH window is open, or was left behind.",
+  // The engine and its programs.
+  engine: "The Pulumi engine or one of its plugins is missing and could not be set up.",
+  "engine-failed": "An operation of the engine failed.",
+  "program-failed": "The Pulumi program ended with an error.",
+  "policy-violation": "A rule of the policy pack objects to a resource.",
+  "state-unreadable": "The state's file is damaged.",
+  "foreign-backend": "The shell names another place for the state than the project does.",
+  "program-missing": "A program that is needed is not installed, or does not run.",
+  "shared-machine": "Other users of this machine could reach what the engine opens.",
+  // Hosts.
+  install: "The installation did not end with the host that was asked for.",
+  busy: "Another process is working on this host.",
+  open: "A port that has to be closed is open, or was not seen to close.",
+  unknown: "It could not be found out whether a host is locked down.",
+  returned: "A change of a running host was rolled back.",
+  unseen: "A change was begun, and contact with the host was lost.",
+  "not-locked-down": "A host differs from what was declared.",
+  "no-way-in": "Nothing but the console would reach the host.",
+  "run-unfinished": "A run or an installation was begun and not finished.",
+  "flake-invalid": "The flake cannot be used as the source of an installation.",
+  // Everything else.
+  "not-checked": "A check could not be made from here, for example without network.",
+  failed: "Something failed that has no code of its own.",
+  stopped: "The command was stopped by a signal.",
+  bug: "An error that nobody expected. Please report it.",
+} as const;
+
+export type ProblemCode = keyof typeof problemCodes;
