@@ -38,23 +38,24 @@ export function writeStep(step: string): void {
 }
 
 /**
- * Makes a folder and those above it. Node's recursive mkdir says ENOENT on a read-only file system, and EEXIST where a file stands
- * in the way: the first one that is missing is tried by itself, for the real reason.
+ * Makes a folder and those above it, one by one. Node's recursive mkdir says ENOENT on a read-only file system and EEXIST where a
+ * file is in the way, and never returns below /proc, where the kernel answers ENOENT although the parent exists (seen on Node 20).
+ * @param mode of each folder that is made; by default as the umask says
  */
-function makeFolder(path: string, mode?: number): void {
+export function makeFolders(path: string, mode?: number): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+  if (!statSync(dirname(path), { throwIfNoEntry: false })) makeFolders(dirname(path), mode);
   try {
-    mkdirSync(path, { recursive: true, mode });
-  } catch (error) {
-    if (!hasCode(error, "ENOENT", "EEXIST", "ENOTDIR")) throw error;
-    const parent = dirname(path);
-    if (parent !== path && !statSync(parent, { throwIfNoEntry: false })?.isDirectory()) makeFolder(parent, mode);
     mkdirSync(path, { mode });
+  } catch (error) {
+    const isThere = hasCode(error, "EEXIST") && statSync(path, { throwIfNoEntry: false })?.isDirectory();
+    if (!isThere) throw error; // Otherwise another process made it first.
   }
 }
 
 /** Makes a folder that only its owner can enter, with the folders above it. An existing wider one is narrowed. */
 export function makePrivateFolder(path: string): void {
-  makeFolder(path, 0o700);
+  makeFolders(path, 0o700);
   if ((lstatSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700);
 }
 
@@ -74,7 +75,7 @@ export async function writePrivateFile(path: string, content: string | Buffer): 
 
 /** Writes a file that is committed or otherwise public, whole or not at all; its mode stays, or is as the umask says. */
 export async function writePublicFile(path: string, content: string): Promise<void> {
-  makeFolder(dirname(path));
+  makeFolders(dirname(path));
   writeStep(`write ${path}`);
   await atomically(path, content, {});
   written.add(path);

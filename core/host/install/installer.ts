@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { appendFileSync, chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -15,6 +15,7 @@ import { nixTokenIn } from "../flake/nix-token.ts";
 import { type SshRoute, writeSshWrappers } from "../reach/ssh.ts";
 import { type Ending, explainFailure, type FailureKind, milestoneOf } from "./failure.ts";
 import { installerArguments } from "./installer-arguments.ts";
+import { installerLog } from "./installer-log.ts";
 
 /** The revision that is run where none is installed. @see nix-community/nixos-anywhere, 2026-07-22 */
 export const nixosAnywhereRev = "91fc9b70fc295258c366cce8627efb6f185fd9fb";
@@ -226,6 +227,7 @@ async function runOnce(setup: InstallerSetup, phase: PhaseRun, folder: string): 
     });
   }
   const output = new Tail();
+  const log = installerLog(logFile, (reason) => setup.onLine(`the installer's output is no longer logged: ${reason}`));
   let late: Ending["late"];
   let milestoneTimer: NodeJS.Timeout | undefined;
   let ended: Promise<void> | undefined;
@@ -252,7 +254,7 @@ async function runOnce(setup: InstallerSetup, phase: PhaseRun, folder: string): 
     for await (const said of lines) {
       // Such as a git remote that the operator's own git configuration rewrites to one with a token.
       const line = withCredentialsHidden(said);
-      appendFileSync(logFile, `${line}\n`, { mode: 0o600 });
+      log(line);
       output.add(line);
       const milestone = milestoneOf(line);
       if (milestone === undefined) continue;

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, lstatSync, mkdirSync, realpathSync, type Stats, statSync } from "node:fs";
-import { dirname, isAbsolute, join } from "node:path";
+import { chmodSync, lstatSync, realpathSync, type Stats } from "node:fs";
+import { isAbsolute, join } from "node:path";
 import { z } from "zod";
-import { hasCode, UserError } from "../../base/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
-import { readFolder, writePrivateFileSync } from "../../base/machine/private-files.ts";
+import { makeFolders, readFolder, writePrivateFileSync } from "../../base/machine/private-files.ts";
 import { type Layout, layoutOf } from "../layout.ts";
 import { type CopyFolders, listVersions, read, sha256 } from "./versions.ts";
 
@@ -93,20 +93,9 @@ function rootOf(base: string, id: string): string | undefined {
 const newest = ({ versions }: CopyPlace) => lstatSync(versions, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 function makeOwnFolder(path: string): void {
-  makeFolders(path);
+  makeFolders(path, 0o700);
   const stat = refuseOthers(path);
   if ((stat.mode & 0o077) !== 0) chmodSync(path, 0o700);
-}
-
-/** One by one: Node's recursive mkdir never returns where a file system makes none, as /proc. */
-function makeFolders(path: string): void {
-  if (lstatSync(path, { throwIfNoEntry: false })) return;
-  if (!statSync(dirname(path), { throwIfNoEntry: false })) makeFolders(dirname(path));
-  try {
-    mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    if (!hasCode(error, "EEXIST")) throw error; // Another process was quicker.
-  }
 }
 
 /** @throws UserError for a folder in which somebody else may have put something */

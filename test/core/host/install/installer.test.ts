@@ -105,6 +105,18 @@ describe("a run of the installer", () => {
     expect(readdirSync(ours())).toEqual([]);
   });
 
+  it("goes on when the disk with its log fills up, and says so once", async () => {
+    const setup = setupWith("echo '### Installing NixOS ###'; echo more; echo '### Done! ###'");
+    symlinkSync("/dev/full", setup.logFile); // Every write to it fails with ENOSPC.
+    const said: string[] = [];
+    await runPhases({ ...setup, onLine: (text) => said.push(text) }, phase);
+    expect(said).toEqual([
+      expect.stringMatching(/^the installer's output is no longer logged: ENOSPC/),
+      "Installing NixOS",
+      "Done!",
+    ]);
+  });
+
   it("does not wait for a process that left the group with its output open", async () => {
     await runPhases(setupWith("setsid sleep 20 & echo '### Done! ###'; sleep 0.2"), phase);
   }, 10_000);
