@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { hasCode } from "../core/base/errors.ts";
 import { readFolder, removePrivateFile, writePrivateFile } from "../core/base/machine/private-files.ts";
+import { parseJson } from "../core/base/text/json.ts";
 import { parseYamlText } from "../core/base/text/yaml-text.ts";
 import { hostLayoutOf, type Layout } from "../core/project/layout.ts";
 import { refuseForeignFolder } from "../core/project/own-folder.ts";
@@ -144,11 +145,4 @@ function read(path: string): string | undefined {
   }
 }
 
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false; // Cut off.
-  }
-}
+const isJson = (text: string): boolean => parseJson(text) !== undefined;

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { hasCode, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { run } from "../core/base/machine/run.ts";
+import { parseJson } from "../core/base/text/json.ts";
 import type { Layout } from "../core/project/layout.ts";
 
 /** As Pulumi's file backend writes it (pkg/backend/diy/lock.go). */
@@ -75,12 +76,4 @@ function locksOf(layout: Layout, host: string): string[] {
 async function isEngine(pid: number): Promise<boolean> {
   const { exitCode, stdout } = await run("ps", ["-p", String(pid), "-o", "stat=,comm="], { timeoutSeconds: 5 });
   return exitCode === 0 && /^[^Z]\S*\s+.*pulumi/.test(stdout.trim());
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
+import { parseJson } from "../../core/base/text/json.ts";
 
 /** What the stack says of the server, as JSON in the environment: public, and no part of a command line. */
 export function readFacts<T extends z.ZodType>(schema: T): z.infer<T> {
@@ -12,12 +13,4 @@ export function readFacts<T extends z.ZodType>(schema: T): z.infer<T> {
       exitCode: exitCodes.usage,
     },
   );
-}
-
-function parseJson(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? "");
-  } catch {
-    return undefined; // Said by the schema, with what was expected.
-  }
 }

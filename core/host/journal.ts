@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { withCredentialsHidden, withoutCredentials } from "../base/credentials.ts";
 import { readPrivateFile, writePrivateFile } from "../base/machine/private-files.ts";
+import { parseJson } from "../base/text/json.ts";
 import { type Step, steps } from "./steps.ts";
 
 const journal = z.object({
@@ -35,13 +36,7 @@ export type Journal = z.infer<typeof journal>;
 
 /** @returns undefined where there is none or an unreadable one: the host itself is then asked */
 export function readJournal(path: string): Journal | undefined {
-  const text = readPrivateFile(path);
-  if (text === undefined) return undefined;
-  try {
-    return journal.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined; // Half a file cannot come from us (writes are atomic); the host's own marker decides instead.
-  }
+  return journal.safeParse(parseJson(readPrivateFile(path))).data;
 }
 
 /** Writes the journal whole at every step, so that a killed run leaves what it had reached. */

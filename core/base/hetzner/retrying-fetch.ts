@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pRetry from "p-retry";
 import { z } from "zod";
+import { parseJson } from "../text/json.ts";
 import type { RequestBudget, TellWait } from "./budget.ts";
 
 /**
@@ -87,11 +88,8 @@ async function isWorthAnotherTry(response: Response): Promise<boolean> {
 const errorBody = z.object({ error: z.object({ code: z.string() }) });
 
 function errorCodeOf(body: string): string | undefined {
-  try {
-    return errorBody.safeParse(JSON.parse(body)).data?.error.code;
-  } catch {
-    return undefined; // A proxy's HTML page, say: then the status decides.
-  }
+  // Without one, as in a proxy's HTML page, the status decides.
+  return errorBody.safeParse(parseJson(body)).data?.error.code;
 }
 
 /** Hetzner refills one request a second and says when the bucket is full again; one request is there long before that. */

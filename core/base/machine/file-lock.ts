@@ -5,6 +5,7 @@ import { type LockOptions, lock } from "proper-lockfile";
 import { z } from "zod";
 import { hasCode, UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { parseJson } from "../text/json.ts";
 import { type PollOptions, poll } from "../wait-until.ts";
 import { isAlive } from "./alive.ts";
 import { makePrivateFolder, readPrivateFile, removePrivateFile, writePrivateFile } from "./private-files.ts";
@@ -60,14 +61,6 @@ function isFresh(path: string): boolean {
 function whoHolds(path: string): string {
   const found = readHolder(path);
   return found ? `${found.command} (process ${found.pid}, since ${found.since})` : "another clawdlets";
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // Whoever has the lock is then not named.
-  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
+import { parseJson } from "../../base/text/json.ts";
 import { askHost, questions } from "../reach/ask.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 
@@ -81,10 +82,5 @@ export function refusedOrder(host: string, said: string): UserError {
   return new UserError({ subject: host, problem: `the host refused, and changed nothing: ${said}` });
 }
 
-function parseState(text: string): ActivationState | undefined {
-  try {
-    return state.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined; // No activation yet; the file is written whole.
-  }
-}
+/** @returns undefined before the first activation */
+const parseState = (text: string): ActivationState | undefined => state.safeParse(parseJson(text)).data;

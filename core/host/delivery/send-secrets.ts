@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { packTar } from "modern-tar";
 import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
+import { parseJson } from "../../base/text/json.ts";
 import type { Deliver, DeliveryReport, SecretsDelivery } from "../../project/secrets/deliver.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 
@@ -61,14 +62,6 @@ function checkReport(host: string, { files }: SecretsDelivery, stdout: string): 
     });
   }
   return parsed.data;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // Said by the caller.
-  }
 }
 
 function refusal(host: string, exitCode: number, stderr: string): UserError {

@@ -2,6 +2,7 @@ import { lstatSync, readdirSync, readFileSync, type Stats } from "node:fs";
 import { dirname, join, posix, relative } from "node:path";
 import { messageOf } from "../../base/errors.ts";
 import type { Objection, Problem } from "../../base/problem.ts";
+import { shellQuoted } from "../../base/wording.ts";
 import type { HostLayout, Layout } from "../../project/layout.ts";
 import { type ExtraFile, foldersAbove } from "./extra-files.ts";
 
@@ -84,7 +85,7 @@ const link: Objection = {
 function faultOf(file: string, stat: Stats): Objection | undefined {
   const octal = (stat.mode & 0o7777).toString(8).padStart(4, "0");
   const wrongMode = (why: string, change: string): Objection => {
-    const fix = `Change it: chmod ${change} '${shown(file).replaceAll("'", `'\\''`)}'`;
+    const fix = `Change it: chmod ${change} ${shellQuoted(shown(file))}`;
     return { code: "file-invalid", problem: `has mode ${octal}: ${why}.`, fix };
   };
   if (stat.isSymbolicLink()) return link;

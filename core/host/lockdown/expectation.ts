@@ -4,6 +4,7 @@ import type { Hetzner } from "../../base/hetzner/client.ts";
 import { selectorOf } from "../../base/hetzner/labels.ts";
 import { allFirewalls, allServers } from "../../base/hetzner/pages.ts";
 import { problemLine } from "../../base/problem.ts";
+import { parseJson } from "../../base/text/json.ts";
 import type { Layout } from "../../project/layout.ts";
 import type { Access } from "../../project/settings/access.ts";
 import { declaredRules } from "../../project/settings/declared-rules.ts";
@@ -109,9 +110,6 @@ function declaredIn({ resources }: StackState): Expected | undefined {
   const environment = proof?.inputs["environment"];
   const text = typeof environment === "object" && environment !== null && Reflect.get(environment, "CLAWDLETS_FACTS");
   if (typeof text !== "string") return undefined;
-  try {
-    return lockdownFacts.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined; // Not written by us; the stack file then says what is declared.
-  }
+  // Where another program wrote it, the stack file says what is declared.
+  return lockdownFacts.safeParse(parseJson(text)).data;
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
+import { parseJson } from "../../base/text/json.ts";
 import { readText } from "../../base/text/read-text.ts";
 import type { Layout } from "../../project/layout.ts";
 
@@ -20,16 +21,8 @@ const file = z.object({ "cost-above-limit": z.union([costRule, levels]).optional
  */
 export function monthlyLimit({ root }: Pick<Layout, "root">): number | undefined {
   const { text } = readText(join(root, policySettings), policySettings);
-  const rule = text === undefined ? undefined : file.safeParse(parsed(text)).data?.["cost-above-limit"];
+  const rule = text === undefined ? undefined : file.safeParse(parseJson(text)).data?.["cost-above-limit"];
   const { monthlyEur = defaultMonthlyEur, enforcementLevel = "mandatory" } =
     typeof rule === "string" ? { enforcementLevel: rule } : (rule ?? {});
   return enforcementLevel === "mandatory" ? monthlyEur : undefined;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // Said by the policy.
-  }
 }

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import { messageOf } from "../../base/errors.ts";
 import { makePrivateFolder, readPrivateFile } from "../../base/machine/private-files.ts";
+import { parseJson } from "../../base/text/json.ts";
 import { printable } from "../../base/wording.ts";
 
 const entry = z.object({
@@ -42,12 +43,4 @@ export function readWindowJournal(path: string): WindowEntry[] {
     const parsed = entry.safeParse(parseJson(line));
     return parsed.success ? [parsed.data] : [];
   });
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined; // The schema then refuses it.
-  }
 }

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { makeFolders, readFolder, writePrivateFileSync } from "../../base/machine/private-files.ts";
+import { parseJson } from "../../base/text/json.ts";
 import { type Layout, layoutOf } from "../layout.ts";
 import { type CopyFolders, listVersions, read, sha256 } from "./versions.ts";
 
@@ -82,12 +83,8 @@ function passphraseOf(layout: Layout): string | undefined {
 }
 
 function rootOf(base: string, id: string): string | undefined {
-  const text = read(join(base, id, "project.json"));
-  try {
-    return text === undefined ? undefined : record.parse(JSON.parse(text.toString("utf8"))).root;
-  } catch {
-    return undefined; // Cut off, or of a newer clawdlets: a place that is not taken for anybody's.
-  }
+  // One that is cut off, or of a newer version, belongs to no project that we know.
+  return record.safeParse(parseJson(read(join(base, id, "project.json"))?.toString("utf8"))).data?.root;
 }
 
 const newest = ({ versions }: CopyPlace) => lstatSync(versions, { throwIfNoEntry: false })?.mtimeMs ?? 0;

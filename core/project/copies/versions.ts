@@ -5,6 +5,7 @@ import { z } from "zod";
 import { hasCode } from "../../base/errors.ts";
 import { readFolder, writePrivateFileSync, writeStep } from "../../base/machine/private-files.ts";
 import { leadsOut } from "../../base/text/inside.ts";
+import { parseJson } from "../../base/text/json.ts";
 
 export interface CopyFolders {
   /** Contents by their SHA-256. */
@@ -44,7 +45,7 @@ export const sha256 = (content: Buffer): string => createHash("sha256").update(c
 /** Every version that can be read, the newest first. */
 export function listVersions(place: CopyFolders): Version[] {
   const found = numbers(place).flatMap((number) => {
-    const parsed = version.safeParse(parseJson(read(join(place.versions, nameOf(number)))));
+    const parsed = version.safeParse(parseJson(read(join(place.versions, nameOf(number)))?.toString("utf8")));
     return parsed.success
       ? [{ number, at: parsed.data.at, files: parsed.data.files, missing: parsed.data.missing }]
       : [];
@@ -135,13 +136,5 @@ export function read(path: string): Buffer | undefined {
     return stat.isFile() && stat.uid === (process.getuid?.() ?? stat.uid) ? readFileSync(open) : undefined;
   } finally {
     closeSync(open);
-  }
-}
-
-function parseJson(text: Buffer | undefined): unknown {
-  try {
-    return JSON.parse(text?.toString("utf8") ?? "");
-  } catch {
-    return undefined; // Reserved, and never written.
   }
 }

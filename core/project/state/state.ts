@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { hasCode, messageOf } from "../../base/errors.ts";
+import { hasCode } from "../../base/errors.ts";
 import { readFolder } from "../../base/machine/private-files.ts";
 import type { Problem } from "../../base/problem.ts";
+import { parseJson } from "../../base/text/json.ts";
 import type { Layout } from "../layout.ts";
 import { ownFolderProblem } from "../own-folder.ts";
 import { configNamespace } from "../settings/stack-config.ts";
@@ -138,12 +139,4 @@ export function idsInStates(layout: Layout): { ids: Map<string, Set<string>>; pr
     }
   }
   return { ids, problems };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    return messageOf(error); // Said by the schema, which wants an object.
-  }
 }

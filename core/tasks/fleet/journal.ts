@@ -3,6 +3,7 @@ import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { readPrivateFile, writePrivateFile } from "../../base/machine/private-files.ts";
+import { parseJson } from "../../base/text/json.ts";
 import type { Layout } from "../../project/layout.ts";
 import { hostName } from "../../project/settings/names.ts";
 
@@ -62,13 +63,5 @@ export class FleetRecord {
     // Each write says for itself whether it failed: the next one may have space again.
     this.#writing = this.#writing.then(write, write);
     return this.#writing;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // Refused by the schema.
   }
 }

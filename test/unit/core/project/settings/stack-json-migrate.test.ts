@@ -70,7 +70,7 @@ describe("migrateStackJson", () => {
   });
 
   const [, text = ""] = ["", "hosts.bots01"];
-  it.each<[string, unknown, string[]]>([
+  it.each<[string, unknown, (string | undefined)[]]>([
     [
       "version 3 with the keys of 2",
       stack(3, { ...rest, terraform: cidr, secrets: folders }),
