@@ -15,7 +15,7 @@ export interface BootstrapKeysArgs {
  * The cloud-init text that authenticates the first connection to a server, for a server of your own that {@link NixosInstall}
  * installs. Set it as `userData`, and list that in `ignoreChanges`: the keys are replaced after the installation, and a different
  * user_data would replace the server.
- * @returns a secret: Hetzner hands user_data to any process on the server, the engine keeps it in the state
+ * @returns a secret, because Hetzner gives user_data to any process on the server, and the engine keeps it in the state
  */
 export function bootstrapUserData(keys: BootstrapKeysArgs): pulumi.Output<string> {
   return pulumi.secret(

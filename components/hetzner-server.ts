@@ -53,8 +53,8 @@ export interface HetznerServerArgs {
   /** The same for IPv6. @default Hetzner creates one, and deletes it with the server */
   primaryIpv6Id?: pulumi.Input<number>;
   /**
-   * Changes the server's arguments before it is created, e.g. to enable backups (COSTS 20 % of the server more). Name, firewalls, keys,
-   * cloud-init and protection must not change; our labels are kept.
+   * Changes the server's arguments before it is created, e.g. to enable backups (COSTS 20 % MORE). Name, firewalls, keys, cloud-init and
+   * protection must not change; our labels are kept.
    * @throws pulumi.InputPropertyError at `transform` if it does
    */
   transform?: TransformServer;

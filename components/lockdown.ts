@@ -13,9 +13,9 @@ export interface LockdownArgs {
   serverId: pulumi.Input<number>;
   /** Its public IPv4 address. */
   address: pulumi.Input<string>;
-  /** From the {@link NixosInstall}, which it therefore waits for: checked again after each installation … */
+  /** From the {@link NixosInstall}, so that the proof waits for it, and runs again after each installation. */
   installId: pulumi.Input<string>;
-  /** … and when the firewall or its rules change. */
+  /** Hetzner's id of the firewall. The proof runs again when the firewall or its rules change. */
   firewallId: pulumi.Input<number>;
   /** All permitted inbound rules, e.g. {@link HostFirewall}'s `rules`; any other rule fails the update. */
   rules: pulumi.Input<DeclaredRule[]>;

@@ -11,7 +11,7 @@ export interface NixosConfigurationArgs {
   host: string;
   /** Public IPv4 address; used only with `sshExposure: "public"`, otherwise the tailnet is. */
   address: pulumi.Input<string>;
-  /** From the {@link NixosInstall}, which it therefore waits for. */
+  /** From the {@link NixosInstall}, so that the update waits for it. */
   installId: pulumi.Input<string>;
   /**
    * Commit of the flake, 40 hex digits. It must be on the branch that the host's own configuration names.

@@ -23,10 +23,10 @@ export interface NixosInstallArgs {
  * Usable with a server of your own whose `userData` is {@link bootstrapUserData} of the host's one-time keys. Runs
  * `clawdlets install` once per installation id, and for no other reason: not for a changed flake, image, environment, path or
  * operator. Needs the project's `.clawdlets/` and `clawdlets` on PATH.
- * @throws `pulumi.InputPropertyError` at preview for what is known then; the update fails with what the installation says
+ * @throws `pulumi.InputPropertyError` at preview for what is known then; if the installation fails, the update fails with its error
  */
 export class NixosInstall extends pulumi.ComponentResource {
-  /** Known after the installation, which it identifies; on the host it is in `/var/lib/clawdlets/install-id`. */
+  /** Identifies the installation, and is known once it is done; on the host it is in `/var/lib/clawdlets/install-id`. */
   readonly installId: pulumi.Output<string>;
   /** What the installation reported, as JSON text: host, installId, systemPath, hostKey. */
   readonly report: pulumi.Output<string>;
