@@ -31,7 +31,8 @@ export function jsonProblems({ text, where }: Snippet): string[] {
   const value: unknown = JSON.parse(text);
   if (Array.isArray(value)) return parseFaults(value, where).length > 0 ? [] : ["no fault in it"];
   const keys = Object.keys(value as object);
-  if (keys.includes("code")) return value && Object.hasOwn(problemCodes, (value as { code: string }).code) ? [] : ["no such code"];
+  if (keys.includes("code"))
+    return value && Object.hasOwn(problemCodes, (value as { code: string }).code) ? [] : ["no such code"];
   if (keys.includes("schemaVersion"))
     return parseStackJson(text, where).problems.map((each) => problemLine({ ...each, subject: "" }));
   return keys.flatMap((key) => policyProblems(key, (value as Record<string, Record<string, unknown>>)[key] ?? {}));

@@ -9,13 +9,13 @@ import { hasCode, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { cleanEnvironment } from "../../base/machine/environment.ts";
 import { findOnPath, isExecutable } from "../../base/machine/on-path.ts";
+import { outputLog } from "../../base/machine/output-log.ts";
 import { endGroup, groupsWith } from "../../base/machine/process-group.ts";
 import type { InstallSettings } from "../../project/settings/stack-config.ts";
 import { nixTokenIn } from "../flake/nix-token.ts";
 import { type SshRoute, writeSshWrappers } from "../reach/ssh.ts";
 import { type Ending, explainFailure, type FailureKind, milestoneOf } from "./failure.ts";
 import { installerArguments } from "./installer-arguments.ts";
-import { installerLog } from "./installer-log.ts";
 
 /** The revision that is run where none is installed. @see nix-community/nixos-anywhere, 2026-07-22 */
 export const nixosAnywhereRev = "91fc9b70fc295258c366cce8627efb6f185fd9fb";
@@ -227,7 +227,7 @@ async function runOnce(setup: InstallerSetup, phase: PhaseRun, folder: string): 
     });
   }
   const output = new Tail();
-  const log = installerLog(logFile, (reason) => setup.onLine(`the installer's output is no longer logged: ${reason}`));
+  const log = outputLog(logFile, (reason) => setup.onLine(`the installer's output is no longer logged: ${reason}`));
   let late: Ending["late"];
   let milestoneTimer: NodeJS.Timeout | undefined;
   let ended: Promise<void> | undefined;

@@ -1,13 +1,13 @@
 import { appendFileSync } from "node:fs";
-import { messageOf } from "../../base/errors.ts";
+import { messageOf } from "../errors.ts";
 
 /**
- * The installer's output in a file that only its owner can read. A disk that fills up does not end an installation half-way: what
- * cannot be written is dropped.
+ * A program's output in a file that only its owner can read. A disk that fills up (ENOSPC) does not end the program's work half-way:
+ * what cannot be written is dropped.
  * @param onLost called once, with the reason, when the file cannot be written any more
  * @returns adds a line
  */
-export function installerLog(file: string, onLost: (reason: string) => void): (line: string) => void {
+export function outputLog(file: string, onLost: (reason: string) => void): (line: string) => void {
   let isLost = false;
   return (line) => {
     if (isLost) return;
