@@ -98,7 +98,7 @@ async function lockDownHost(
   for (const rule of rules) say(`${host}: Hetzner reports a rule removed: ${rule}`);
   if (windows + rules.length === 0) say(`${host}: no window was open`);
   if (!expectation) {
-    const warnings = ["Hetzner has no server of this host, so there is nothing that could be open"];
+    const warnings = ["Hetzner has no server for this host, so nothing can be open"];
     return { host, ok: true, answer: "locked", exitCode: exitCodes.ok, wrong: [], warnings, closed };
   }
   // Nothing is kept open any more, whatever the files say.

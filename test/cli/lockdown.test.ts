@@ -96,7 +96,7 @@ describe("clawdlets verify", () => {
     await world.setRules([ping, ssh("0.0.0.0/0")]);
     const { exitCode, stderr, json } = await clawdlets(projectOf(), "verify", "--json");
     expect([exitCode, json.ok]).toEqual([8, false]);
-    expect(stderr).toMatch(/web-1: .*NOT LOCKED DOWN.*\n {2}wrong {4}a rule nobody declared/);
+    expect(stderr).toMatch(/web-1: .*NOT LOCKED DOWN.*\n {2}wrong {4}an undeclared rule/);
   });
 
   it("knows by the state what was declared, beside what the stack file says now", async () => {
@@ -105,7 +105,7 @@ describe("clawdlets verify", () => {
     await world.setRules([ping, ssh(admin)]);
     const { exitCode, stdout } = await clawdlets(layout, "verify");
     expect(exitCode).toBe(0);
-    expect(stdout).toMatch(/warning {2}sshExposure is "tailnet" in the stack file, and "public" since the last up/);
+    expect(stdout).toMatch(/warning {2}sshExposure is "tailnet" in the stack file, but the last up used "public"/);
     rmSync(layout.state, { recursive: true });
     expect((await clawdlets(layout, "verify")).exitCode).toBe(8);
   });
@@ -175,7 +175,7 @@ describe("clawdlets verify", () => {
     const layout = projectOf();
     writeState(layout, "tailnet", [declaredPing], 999_999);
     const { exitCode, stdout } = await clawdlets(layout, "verify");
-    expect(stdout).toMatch(/Hetzner has no server 999999, which the state names/);
+    expect(stdout).toMatch(/Hetzner does not have server 999999, which the state names/);
     expect(exitCode).toBe(13);
   });
 

@@ -219,7 +219,7 @@ describeWith({ programs: ["git", "ssh", "script"], tofu: true }, "hosts that Ope
         const { exitCode, json } = await upstream.lab.json(["verify", "--host", first]);
         expect([exitCode, json.hosts[0].wrong.join("\n")]).toEqual([
           8,
-          expect.stringContaining(`a rule nobody declared: ${ssh}`),
+          expect.stringContaining(`an undeclared rule: ${ssh}`),
         ]);
       },
       minutes(2),

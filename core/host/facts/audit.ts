@@ -3,19 +3,19 @@ import type { ServerFacts } from "./server-facts.ts";
 export interface Finding {
   what: string;
   ok: boolean;
-  /** What was found, and where it is wrong what to do. */
+  /** What was found and, if it is wrong, what to do about it. */
   found: string;
 }
 
 export interface Expected {
   host: string;
-  /** Of this machine's journal; undefined where it has none. */
+  /** From this machine's journal; undefined if it has none. */
   installId: string | undefined;
-  /** Names of secrets that are to be there in the clear, and those that are not. */
+  /** Names of secrets that should be decrypted on the host and are not. */
   missingSecrets: readonly string[];
 }
 
-/** Whether a running host is as it should be, from what it says of itself. Whether it is closed says `clawdlets verify`. */
+/** Compares what a running host reports with what is expected. `clawdlets verify` checks that its ports are closed. */
 export function auditFindings(facts: ServerFacts, { host, installId, missingSecrets }: Expected): Finding[] {
   const { systemPath, nextSystem, failed, bots, activation } = facts;
   const notActive = Object.entries(bots).filter(([, state]) => state !== "active");
@@ -26,8 +26,8 @@ export function auditFindings(facts: ServerFacts, { host, installId, missingSecr
       ok: systemPath === nextSystem,
       found:
         systemPath === nextSystem
-          ? `runs ${systemPath}, which a boot would take too`
-          : `runs ${systemPath}, and a boot would take ${nextSystem}: clawdlets rebuild --host ${host}`,
+          ? `runs ${systemPath}, and would boot it too`
+          : `runs ${systemPath}, but would boot ${nextSystem}: clawdlets rebuild --host ${host}`,
     },
     {
       what: "installation",
@@ -35,17 +35,17 @@ export function auditFindings(facts: ServerFacts, { host, installId, missingSecr
       found:
         installId === undefined || facts.installId === installId
           ? `is ${facts.installId}`
-          : `is ${facts.installId}, and was ${installId} when this machine installed it`,
+          : `is ${facts.installId}, but this machine installed ${installId}`,
     },
     {
       what: "activation",
       ok: isOver,
-      found: isOver ? "none is under way" : `${activation.id} is ${activation.phase}; it ends by itself`,
+      found: isOver ? "none in progress" : `${activation.id} is ${activation.phase}; it ends on its own`,
     },
     {
       what: "units",
       ok: failed.length === 0,
-      found: failed.length === 0 ? "none has failed" : `failed: ${failed.join(", ")}`,
+      found: failed.length === 0 ? "none failed" : `failed: ${failed.join(", ")}`,
     },
     {
       what: "bots",

@@ -8,9 +8,9 @@ import { type HostSeen, lookAtHost } from "./verify.ts";
 type Reach = Pick<InstallRequest, "layout" | "settings" | "local" | "facts" | "signal">;
 
 /**
- * Looks at the installed host by whichever way answers under its pinned key. In a tailnet that is the tailnet: the host's own
- * firewall lets ssh in over that alone, so an open window shows nothing of it. A host without one, or with public ssh, answers
- * at its public address.
+ * Inspects the installed host over the first route that works with its pinned key. A host with a tailnet is reached over the
+ * tailnet: its own firewall allows ssh only there, even while a window is open. A host without a tailnet, or with public ssh,
+ * is reached at its public address.
  * @returns undefined when no login is possible (yet)
  */
 export async function lookByAnyWay(reach: Reach): Promise<{ route: SshRoute; seen: HostSeen } | undefined> {
@@ -19,7 +19,7 @@ export async function lookByAnyWay(reach: Reach): Promise<{ route: SshRoute; see
   return seen && { route, seen };
 }
 
-/** Whether the host shows its final key over the tailnet. Another machine of its name there shows another key. */
+/** True if the host presents its final key over the tailnet. Another machine with the same name has another key. */
 export async function answersOverTailnet({ settings, local, signal }: Reach): Promise<boolean> {
   if (settings.tailnet !== "tailscale") return false;
   const addresses = await tailnetAddresses(local, settings.host, signal);

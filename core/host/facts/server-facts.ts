@@ -5,23 +5,23 @@ import type { SshRoute } from "../reach/ssh.ts";
 type Run = (command: string) => Promise<{ exitCode: number; stdout: string; stderr: string }>;
 
 export interface ServerFacts {
-  /** Store path that runs now, and the one that a boot would take. */
+  /** Store path of the running system, and of the one that the next boot starts. */
   systemPath: string;
   nextSystem: string;
   bootId: string;
   installId: string;
-  /** systemd's word on the whole: `running`, `degraded`, … */
+  /** System state reported by systemd: `running`, `degraded`, … */
   state: string;
   /** Units that failed. */
   failed: string[];
-  /** By bot: what systemd says, e.g. `active`. */
+  /** Unit state by bot, e.g. `active`. */
   bots: Record<string, string>;
   activation: ActivationState | null;
 }
 
 type Asked = keyof typeof questions | "nextSystem" | "state" | "failed" | `bot ${string}`;
 
-/** Reads what a host says of itself with no more than the admin's login. @throws when `run` returns ssh's own failure */
+/** Reads a host's facts; the admin login is enough. @throws when `run` returns ssh's own failure */
 export async function readFacts(
   { route, run, signal }: { route: SshRoute; run: Run; signal: AbortSignal },
   bots: readonly string[],

@@ -5,7 +5,7 @@ import type { ExtraFile } from "../delivery/extra-files.ts";
 import { askHost, questions } from "../reach/ask.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 
-/** What an installed host says of itself. */
+/** What an installed host reports. */
 export interface HostSeen {
   installId: string;
   /** Store path the host runs now. */
@@ -14,7 +14,7 @@ export interface HostSeen {
 }
 
 /**
- * Reads the host's marker, running system and boot over an authenticated session, needing no more than the admin's login.
+ * Reads the host's installation id, running system and boot id over an authenticated session; the admin login is enough.
  * @returns undefined when no login is possible (yet)
  */
 export async function lookAtHost(route: SshRoute, signal: AbortSignal): Promise<HostSeen | undefined> {
@@ -22,14 +22,14 @@ export async function lookAtHost(route: SshRoute, signal: AbortSignal): Promise<
   return askHost((command) => ssh(route, command, { timeoutSeconds: 20, signal }), { installId, systemPath, bootId });
 }
 
-/** Paths of one command, in characters: an argument may have 128 KiB, and the tree of an operator may be large. */
+/** Characters of paths in one command: Linux limits an argument to 128 KiB, and an operator's tree may be large. */
 const maxPathCharacters = 32_000;
 
 /**
- * Checks owner and mode of every file that was delivered: nixos-anywhere once left such files to uid 1000, which broke
- * sshd (nix-community/nixos-anywhere#326). Folders are left out: services take over theirs at the first boot.
- * @returns the operator's own files in folders that only root may enter, e.g. `/root`, where the admin sees nothing
- * @throws UserError that lists every file that is not as it was sent
+ * Checks owner and mode of every delivered file: nixos-anywhere once left such files owned by uid 1000, which broke sshd
+ * (nix-community/nixos-anywhere#326). Folders are not checked: services take ownership of theirs at the first boot.
+ * @returns the operator's own files that the admin cannot inspect because only root may enter their folder, e.g. `/root`
+ * @throws UserError that lists every file that is missing or has the wrong owner or mode
  */
 export async function checkDelivered(
   route: SshRoute,
@@ -63,7 +63,7 @@ export async function checkDelivered(
   });
   if (wrong.length > 0) {
     throw new UserError(
-      { subject: host, problem: "not everything arrived on the host as it was sent." },
+      { subject: host, problem: "some files are missing on the host, or have the wrong owner or mode." },
       {
         exitCode: exitCodes.install,
         details: wrong,

@@ -12,16 +12,16 @@ import { inWords, plain } from "./firewalls.ts";
 export interface Closed {
   /** Windows that were open. */
   windows: number;
-  /** Rules that opened TCP/22 and were taken away, in words. */
+  /** Removed rules that opened TCP/22, in words. */
   rules: string[];
 }
 
 /**
- * Closes what opens TCP/22 of a host and is ours: first every window, then every rule in its firewalls that nothing declares.
- * Needs the API alone: no ssh, no engine, no lock on the state, no stack file.
- * Asks Hetzner and no more: whether the port is closed is seen by connecting, which is the caller's.
- * @param expectation what is declared; where it could not be read, no rule is
- * @throws UserError once everything else was closed: open when something that opens TCP/22 could not be closed, unknown when
+ * Closes everything of ours that opens TCP/22 of a host: first every window, then every undeclared rule in its firewalls.
+ * Needs only the API: no ssh, no engine, no lock on the state, no stack file.
+ * Does not prove that the port is closed: the caller connects to find out.
+ * @param expectation what is declared; if it cannot be read, no rule counts as declared
+ * @throws UserError after closing everything else: `open` if something that opens TCP/22 could not be closed, `unknown` if
  * Hetzner could not be asked what does
  */
 export async function closeHost(
@@ -31,7 +31,7 @@ export async function closeHost(
 ): Promise<Closed> {
   let failure: unknown;
   let isLeftOpen = false;
-  // What else is open is closed all the same.
+  // Carry on after a failure, to close everything else.
   const orElse =
     <T>(instead: T) =>
     (error: unknown): T => {

@@ -16,15 +16,15 @@ export interface Expectation {
   expected: Expected;
   /** `state`: what the last `up` declared. `stack file`: what the next one would. `labels`: neither could be read. */
   from: "state" | "stack file" | "labels";
-  /** A sentence each: what was not known, and where files and state disagree. */
+  /** A sentence each: what is unknown, and where files and state disagree. */
   notes: string[];
 }
 
 /**
- * What has to be so of a host, from the best that can be had: what the last `up` declared, then the stack file, and without
- * both that no firewall of ours opens TCP/22.
- * @returns undefined when Hetzner has no server of this host
- * @throws UserError when Hetzner cannot be asked
+ * What is expected of a host, from the best source available: what the last `up` declared, else the stack file, else only that
+ * none of our firewalls opens TCP/22.
+ * @returns undefined if Hetzner has no server for this host
+ * @throws UserError if Hetzner cannot be asked
  */
 export async function expectationOf(
   hetzner: Hetzner,
@@ -38,7 +38,7 @@ export async function expectationOf(
     const now = stack.value?.sshExposure;
     if (now !== undefined && now !== facts.sshExposure) {
       notes.push(
-        `sshExposure is "${now}" in the stack file, and "${facts.sshExposure}" since the last up: clawdlets up --host ${host}`,
+        `sshExposure is "${now}" in the stack file, but the last up used "${facts.sshExposure}": clawdlets up --host ${host}`,
       );
     }
     return { expected: facts, from: "state", notes };
@@ -70,8 +70,8 @@ interface Made {
 }
 
 /**
- * By the state's ids, else by our labels. A host that `adopt` has put into the stack has no labels before its first `up`, and would
- * be taken for one that is not there, with whatever is open on it.
+ * Finds the server by the ids in the state, else by our labels. An adopted host has no labels before its first `up`: by labels
+ * alone it would count as missing, whatever is open on it.
  */
 async function madeOf(hetzner: Hetzner, host: string, state: StackState | undefined): Promise<Made | undefined> {
   const idIn = (type: string) => {
@@ -86,8 +86,8 @@ async function madeOf(hetzner: Hetzner, host: string, state: StackState | undefi
     throw new UserError(
       {
         subject: host,
-        problem: `Hetzner has ${more.length + 1} servers with this host's labels (${[server, ...more].map(({ id }) => id).join(", ")}), and no state here says which one it is.`,
-        fix: "Look at them in the console.",
+        problem: `Hetzner has ${more.length + 1} servers with this host's labels (${[server, ...more].map(({ id }) => id).join(", ")}), and there is no state here that says which one it is.`,
+        fix: "Check them in the Hetzner console.",
       },
       { exitCode: exitCodes.failed },
     );
@@ -101,7 +101,7 @@ async function madeOf(hetzner: Hetzner, host: string, state: StackState | undefi
   };
 }
 
-/** The facts of the stack's Lockdown, as they stand in the state: an input without secrets. */
+/** The facts of the stack's Lockdown, read from the state: an input without secrets. */
 function declaredIn({ resources }: StackState): Expected | undefined {
   const lockdown = resources.find(({ type }) => type.endsWith("clawdlets:index:Lockdown"));
   const proof = resources.find(

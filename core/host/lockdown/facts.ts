@@ -8,24 +8,24 @@ const rule = z.object({
   sourceIps: z.array(z.string()),
 });
 
-/** What the stack declares to be true of a server's firewall at rest. */
+/** What the stack declares about a server's firewall when nothing is being installed. */
 export const lockdownFacts = z.object({
   serverId: z.number(),
   address: z.string(),
   installId: z.string(),
   firewallId: z.number(),
   rules: z.array(rule),
-  // Left out by stacks that were made before these were declared.
+  // Missing in the state of older stacks.
   sshExposure: z.enum(sshExposures).default("tailnet"),
   tailnet: z.enum(["tailscale", "none"]).default("tailscale"),
 });
 
 export type LockdownFacts = z.infer<typeof lockdownFacts>;
 
-/** What has to be so; less where less is known, as without a stack file and a state. */
+/** What is expected of a host. Fields are missing if they are unknown, as without a stack file and a state. */
 export interface Expected extends Pick<LockdownFacts, "serverId" | "sshExposure"> {
   firewallId?: number;
-  /** Left out: then no rule at all may open TCP/22. */
+  /** Undefined: no rule may open TCP/22. */
   rules?: LockdownFacts["rules"];
   tailnet?: LockdownFacts["tailnet"];
 }

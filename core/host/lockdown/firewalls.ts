@@ -9,35 +9,35 @@ import type { Expected, LockdownFacts } from "./facts.ts";
 type Rule = LockdownFacts["rules"][number];
 type Firewall = Awaited<ReturnType<typeof allFirewalls>>[number];
 
-/** What the API says of one server, compared with what is expected. */
+/** The firewalls of one server according to the API, compared with what is expected. */
 export interface FirewallsSeen {
-  /** Hetzner's word on the server: `running`, `off`, … */
+  /** Server status reported by Hetzner: `running`, `off`, … */
   status: string;
   /** Its public addresses. @see addressesOf */
   addresses: string[];
   /** Inbound rules in force, over all firewalls on the server. */
   rules: number;
-  /** Whether somebody may reach TCP/22, as declared or by a window that is kept open on purpose. */
+  /** True if TCP/22 may be reachable: as declared, or through a window that is kept open on purpose. */
   mayBeOpen: boolean;
-  /** What opens more than is declared, or may. */
+  /** What opens more than is declared, or could. */
   wrong: string[];
-  /** What is declared and not in force, and opens nothing. */
+  /** Declared rules that are not in force; their absence opens nothing. */
   differs: string[];
-  /** What keeps this from being the last word. */
+  /** Why this result is not conclusive. */
   unproven: string[];
   warnings: string[];
-  /** A rule or a firewall is on its way: worth another look. */
+  /** Hetzner is still applying a rule or a firewall: check again. */
   pending: boolean;
 }
 
 interface Look {
   host: string;
   expected: Expected;
-  /** Who may be let in by a window that is kept open; undefined where it is not known. */
+  /** Networks that a window that is kept open may let in; undefined if unknown. */
   adminCidrs: readonly string[] | undefined;
 }
 
-/** Two requests, more only in projects with more than fifty firewalls. Changes nothing. */
+/** Reads and compares a server's firewalls. Two requests; more only in projects with more than fifty firewalls. Changes nothing. */
 export async function lookAtFirewalls(hetzner: Hetzner, look: Look): Promise<FirewallsSeen> {
   const { expected } = look;
   const path = { id: expected.serverId };
@@ -59,7 +59,7 @@ export async function lookAtFirewalls(hetzner: Hetzner, look: Look): Promise<Fir
     rules: attached.reduce((sum, { rules }) => sum + rules.filter(({ direction }) => direction === "in").length, 0),
     mayBeOpen: declared.some(inApiShape(opensSsh)) || judged.some(({ keptOpen }) => keptOpen),
     wrong: [
-      ...(bindings.length === 0 ? ["no firewall is on the server: every port is open to the world"] : []),
+      ...(bindings.length === 0 ? ["the server has no firewall: every port is open to the internet"] : []),
       ...ownProblems(expected, own),
       ...attached.filter((each) => each !== own && isDeclaredUnknown(look, each)).flatMap(opensAnything),
       ...judged.flatMap(({ wrong }) => wrong),
@@ -72,13 +72,15 @@ export async function lookAtFirewalls(hetzner: Hetzner, look: Look): Promise<Fir
     ],
     warnings: [
       ...judged.flatMap(({ warnings }) => warnings),
-      ...stray.map(({ id, name }) => `an open window "${name}" (${id}) is on no server; it lets nobody in`),
+      ...stray.map(
+        ({ id, name }) => `the open window "${name}" (${id}) is not attached to any server, so it lets nobody in`,
+      ),
     ],
     pending,
   };
 }
 
-/** Without a stack file and a state nothing says which firewall is the declared one: our labels do. */
+/** Without a stack file and a state, our labels tell which firewall is the declared one. */
 function isDeclaredUnknown({ host, expected }: Look, { labels }: Firewall): boolean {
   return expected.firewallId === undefined && labels?.["clawdlets-host"] === host;
 }
@@ -99,7 +101,7 @@ function ownProblems({ firewallId, rules }: Expected, own: Firewall | undefined)
     .filter((each) => !wanted.has(inWords(each)))
     .map((each) => {
       const open = inApiShape(opensSsh)(each) ? " (opens TCP/22)" : "";
-      return `a rule nobody declared: ${inWords(each)}${open}`;
+      return `an undeclared rule: ${inWords(each)}${open}`;
     });
 }
 
@@ -125,16 +127,16 @@ function judgeOther(look: Look, firewall: Firewall): Judged {
     return wrong(`${what} is on the server: "${name}" (${id})${opening ? ", which opens TCP/22" : ""}`);
   }
   const close = `clawdlets lockdown --host ${look.host}`;
-  // Its rules are gone, so it is closed; taking it off is tidying, which Hetzner may refuse for a while.
+  // Without rules it is closed. Hetzner may refuse to detach it for a while.
   if (!isOpen(firewall)) {
-    const text = `an emptied window "${name}" (${id}) is still on the server; it opens nothing. It goes by itself with the next run, or: ${close}`;
+    const text = `an emptied window "${name}" (${id}) is still on the server; it opens nothing. The next run removes it, or: ${close}`;
     return { wrong: [], warnings: [text], keptOpen: false };
   }
   if (look.expected.sshExposure !== "bootstrap") return wrong(`${what} is open on the server: "${name}" (${id})`);
   const beyond = rules.filter((rule) => !isOfWindow(rule, look.adminCidrs)).map((rule) => inWords(plain(rule)));
   if (beyond.length > 0)
     return wrong(`${what} "${name}" (${id}) lets in more than ssh from the admin networks: ${beyond.join("; ")}`);
-  const text = `TCP/22 IS OPEN to ${rules.flatMap(({ source_ips }) => source_ips).join(", ")} by the window "${name}" (${id}), as sshExposure "bootstrap" says. Close it: ${close}`;
+  const text = `TCP/22 IS OPEN to ${rules.flatMap(({ source_ips }) => source_ips).join(", ")} by the window "${name}" (${id}), as sshExposure "bootstrap" requests. Close it: ${close}`;
   return { wrong: [], warnings: [text], keptOpen: true };
 }
 
@@ -146,7 +148,7 @@ function isOfWindow(rule: Firewall["rules"][number], adminCidrs: readonly string
 const isWindowOf = ({ host }: Look, { labels }: Firewall) => labels?.[windowLabel] === host;
 const isOpen = ({ rules }: Firewall) => rules.some(({ direction }) => direction === "in");
 
-/** A rule of the API in the shape it is declared in. */
+/** Converts a rule from the API's format to the declared one. */
 export function plain(rule: Firewall["rules"][number]): Rule {
   const { direction, protocol, port, source_ips } = rule;
   return { direction, protocol, ...(port && { port }), sourceIps: source_ips ?? [] };

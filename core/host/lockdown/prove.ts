@@ -17,50 +17,50 @@ export interface LockdownRequest {
   host: string;
   access: Access;
   expected: Expected;
-  /** How long the tailnet may take to answer: an installed host joins a moment after its boot. */
+  /** How long to wait for the tailnet: a freshly installed host joins a moment after it boots. */
   tailnetSeconds: number;
   signal: AbortSignal;
   report: Report;
 }
 
 /**
- * `locked`: everything that has to be closed was seen closed. `open`: something is open that is not declared to be. `unknown`: it
- * could not be found out.
+ * `locked`: everything that must be closed is closed. `open`: something is open without being declared. `unknown`: the check
+ * could not decide.
  */
 export type LockdownAnswer = "locked" | "open" | "unknown";
 
-/** What was looked at, for people and machines. `ok` is false as soon as one thing is not as declared. */
+/** The result of the check, for people and machines. `ok` is false if anything is not as declared. */
 export interface LockdownSeen {
   ok: boolean;
   answer: LockdownAnswer;
   host: string;
   serverId: number;
-  /** Inbound rules in force, as the API says. */
+  /** Inbound rules in force, according to the API. */
   rules: number;
-  /** What connecting to TCP/22 from here showed, for each address of the server. */
+  /** Attempts to connect to TCP/22 from here, for each address of the server. */
   ports: PortTries[];
-  tailnet: "answers" | "does not answer" | "not asked for" | "not looked at";
+  tailnet: "answers" | "does not answer" | "not asked for" | "not checked";
   wrong: string[];
-  /** What passes, and should not stay. */
+  /** What is acceptable for now, but should not stay. */
   warnings: string[];
   exitCode: ExitCode;
 }
 
-/** Seconds that a rule may need to be in force everywhere. */
+/** Seconds until a rule is in force everywhere. */
 const settleSeconds = 30;
 
 /**
- * Looks whether a server is locked down: the way in that stays first, then what the API says, then the port itself.
- * Believes nothing of the engine: a provider can report a successful update that left port 22 open
+ * Checks that a server is locked down: first that the tailnet works, then the firewalls in the API, then the port itself.
+ * Does not trust the engine: a provider can report a successful update that left port 22 open
  * (hetznercloud/terraform-provider-hcloud#1482). Changes nothing.
- * @throws UserError when Hetzner cannot be asked; what is found open is in the result
+ * @throws UserError if Hetzner cannot be asked; anything found open is in the result
  */
 export async function lookAtLockdown(request: LockdownRequest): Promise<LockdownSeen> {
   const { host, access, expected } = request;
   const tailnet = await lookAtTailnet(request);
   const seen = await settled(request);
   const ports: PortTries[] = [];
-  // A port that is open as declared is looked at once: it need not close.
+  // One try is enough for a port that is declared open: it does not have to close.
   const patience = seen.mayBeOpen || seen.wrong.length > 0 ? { tries: 1, settleSeconds: 0 } : {};
   for (const address of seen.addresses) ports.push(await tryPort(address, access.sshPort, patience));
   const open = ports.filter(({ closed, notTried }) => !closed && notTried === undefined);
@@ -71,9 +71,9 @@ export async function lookAtLockdown(request: LockdownRequest): Promise<Lockdown
   const opened = [...seen.wrong, ...portsWrong];
   const unproven = [
     ...seen.unproven,
-    // A machine that is off or gone refuses every connection, whatever its firewall says.
+    // A machine that is off or gone accepts no connection, whatever its firewall allows.
     ...(seen.status === "running" ? [] : [notRunning(host, seen.status)]),
-    ...(seen.addresses.length > 0 && tried.length === 0 ? ["TCP/22 could not be tried from here at all"] : []),
+    ...(seen.addresses.length > 0 && tried.length === 0 ? ["TCP/22 could not be tried from this machine"] : []),
     ...tailnet.wrong,
   ];
   const answer = opened.length > 0 ? "open" : unproven.length > 0 ? "unknown" : "locked";
@@ -96,11 +96,11 @@ export async function lookAtLockdown(request: LockdownRequest): Promise<Lockdown
   };
 }
 
-/** Of a host that is not as declared. @param answer `locked` where only something declared is missing */
+/** Exit code for a host that is not as declared. @param answer `locked` if only something declared is missing */
 export const exitCodeOf = (answer: LockdownAnswer): ExitCode =>
   answer === "locked" ? exitCodes.failed : answer === "open" ? exitCodes.open : exitCodes.unknown;
 
-/** What an answer means to who reads it; `ok` is false where something declared is missing. */
+/** The answer as a person reads it. `ok` is false if something declared is missing. */
 export function answerInWords(answer: LockdownAnswer, ok: boolean): string {
   if (answer === "open") return "NOT LOCKED DOWN";
   if (answer === "unknown") return "NOT KNOWN whether it is locked down";
@@ -115,8 +115,8 @@ export async function proveLockdown(request: LockdownRequest): Promise<LockdownS
   if (!seen.ok) {
     const next =
       seen.answer === "open"
-        ? `Close it: clawdlets lockdown --host ${host}; what is declared comes back with: clawdlets up --host ${host}`
-        : `Fix what stands below, then: clawdlets verify --host ${host}`;
+        ? `Close it: clawdlets lockdown --host ${host}; to restore what is declared: clawdlets up --host ${host}`
+        : `Fix the problems below, then: clawdlets verify --host ${host}`;
     throw new UserError(
       { subject: host, problem: `${answerInWords(seen.answer, false)}. ${next}` },
       {
@@ -169,8 +169,8 @@ async function lookAtTailnet(request: LockdownRequest): Promise<TailnetSeen> {
   const { sshPubkeyFile } = access;
   if (expected.tailnet === undefined || sshPubkeyFile === undefined) {
     const why =
-      sshPubkeyFile === undefined ? "stack.json does not say with which key" : "nothing says whether there is one";
-    return { state: "not looked at", wrong: [], warnings: [`no session over the tailnet was tried: ${why}`] };
+      sshPubkeyFile === undefined ? "stack.json names no ssh key" : "it is unknown whether the host has a tailnet";
+    return { state: "not checked", wrong: [], warnings: [`no session over the tailnet was tried: ${why}`] };
   }
   try {
     const local = { ...access, sshPubkeyFile };

@@ -7,16 +7,16 @@ import { type Access, readAccess } from "../../project/settings/access.ts";
 import { type Expectation, expectationOf } from "./expectation.ts";
 import { type LockdownAnswer, type LockdownSeen, lookAtLockdown } from "./prove.ts";
 
-/** What was found of one host. Without `seen` there was nothing to look at, or no way to. */
+/** The result for one host. `seen` is undefined if there was nothing to check, or the check was impossible. */
 export interface Verified {
   host: string;
   ok: boolean;
   answer: LockdownAnswer;
   exitCode: ExitCode;
-  /** Where what is expected was read from. */
+  /** Source of what is expected. */
   expectedFrom?: Expectation["from"];
   seen?: LockdownSeen;
-  /** Everything that is wrong, a sentence each. */
+  /** Every problem, a sentence each. */
   wrong: string[];
   warnings: string[];
 }
@@ -25,12 +25,12 @@ export interface VerifyRequest {
   layout: Layout;
   host: string;
   environment: Readonly<Record<string, string | undefined>>;
-  /** @default 20: an installed host has joined its tailnet long ago */
+  /** @default 20: an installed host joined its tailnet long ago */
   tailnetSeconds?: number;
   signal: AbortSignal;
 }
 
-/** Looks whether a host is locked down as declared. Changes nothing; what goes wrong on the way is in the result. */
+/** Checks that a host is locked down as declared. Changes nothing. Errors are part of the result. */
 export async function verifyHost(request: VerifyRequest): Promise<Verified> {
   const { host, layout, environment, signal } = request;
   try {
@@ -38,7 +38,7 @@ export async function verifyHost(request: VerifyRequest): Promise<Verified> {
     const hetzner = createHetzner({ endpoint: access.endpoint, token: access.token, limits: patience, signal });
     const expectation = await expectationOf(hetzner, { layout, host, access });
     if (expectation) return await verifyExpected(request, access, expectation);
-    const note = "Hetzner has no server of this host, so there is nothing that could be open";
+    const note = "Hetzner has no server for this host, so nothing can be open";
     return { host, ok: true, answer: "locked", exitCode: exitCodes.ok, wrong: [], warnings: [note] };
   } catch (error) {
     signal.throwIfAborted();
@@ -48,7 +48,7 @@ export async function verifyHost(request: VerifyRequest): Promise<Verified> {
   }
 }
 
-/** A cron job asks again soon; one that hangs tells nobody. */
+/** Few retries: a cron job tries again soon, but one that hangs reports nothing. */
 const patience = { attempts: 4, maxWaitSeconds: 10 };
 
 /** @throws UserError when Hetzner cannot be asked */
@@ -64,12 +64,12 @@ export async function verifyExpected(
     return { host, ok, answer, exitCode, expectedFrom: from, seen, wrong, warnings: [...notes, ...seen.warnings] };
   } catch (error) {
     if (!(error instanceof HetznerApiError) || error.code !== "not_found") throw error;
-    const wrong = `Hetzner has no server ${expected.serverId}, which the ${from} names. Was it deleted by hand? clawdlets up --host ${host} makes it anew`;
+    const wrong = `Hetzner does not have server ${expected.serverId}, which the ${from} names. Was it deleted by hand? Create it again: clawdlets up --host ${host}`;
     return { ...notKnown(host, wrong), expectedFrom: from, warnings: notes };
   }
 }
 
-/** Nothing was seen: neither that it is closed nor that it is open. */
+/** Result of a check that could not run: neither open nor closed. */
 export const notKnown = (host: string, why: string): Verified => {
   return { host, ok: false, answer: "unknown", exitCode: exitCodes.unknown, wrong: [why], warnings: [] };
 };

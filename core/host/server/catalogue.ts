@@ -8,21 +8,21 @@ import { policySettings } from "./cost-limit.ts";
 
 export type ServerType = Awaited<ReturnType<typeof allServerTypes>>[number];
 
-/** Where a type is wanted, and what a finding about it is called. */
+/** A server type and location to check. */
 interface Wanted {
   type: string;
   location: string;
-  /** Why only some types will do, beside what Hetzner sells. */
+  /** Further condition on a type, besides being on sale. */
   fits?: (type: ServerType) => boolean;
-  /** Euros a month, net, that it may cost; left out: no limit. */
+  /** Highest net price in euros a month; undefined: no limit. */
   limit: number | undefined;
 }
 
 const x86 = ({ architecture }: ServerType) => architecture === "x86";
 
 /**
- * What keeps Hetzner from giving us a server of this type in this location now: the type or the location does not exist, it is
- * ARM, discontinued there, or sold out there.
+ * Why this server type cannot be ordered in this location now: the type or location does not exist, it is ARM, or it is
+ * discontinued or sold out there.
  */
 export function saleProblems(
   types: readonly ServerType[],
@@ -31,7 +31,7 @@ export function saleProblems(
   const type = types.find((each) => each.name === name);
   if (!type) {
     const names = types.filter(x86).map((each) => each.name);
-    const problem = `"${name}" is not sold by Hetzner${didYouMean(name, names)}; it has ${names.join(", ")}.`;
+    const problem = `"${name}" is not sold by Hetzner${didYouMean(name, names)}; available: ${names.join(", ")}.`;
     return [{ setting: "serverType", code: "type-unavailable", problem }];
   }
   if (!x86(type)) {
@@ -59,7 +59,7 @@ export function saleProblems(
   ];
 }
 
-/** By Hetzner's own price, without IPv4 address, backups and volumes. */
+/** Compares Hetzner's price of the server alone, without IPv4 address, backups and volumes. */
 function costProblems({ name, prices }: ServerType, location: string, limit: number | undefined): Finding[] {
   const net = prices.find((each) => each.location === location)?.price_monthly.net;
   if (limit === undefined || net === undefined || Number(net) <= limit) return [];
@@ -67,20 +67,20 @@ function costProblems({ name, prices }: ServerType, location: string, limit: num
     {
       setting: "serverType",
       code: "cost-limit",
-      problem: `"${name}" costs ${Number(net).toFixed(2)} EUR a month in ${location}, net, and a stack may cost ${limit}.`,
+      problem: `"${name}" costs ${Number(net).toFixed(2)} EUR a month net in ${location}; the limit is ${limit}.`,
       fix: `Choose a smaller type, or raise "monthlyEur" of "cost-above-limit" in ${policySettings}.`,
     },
   ];
 }
 
-/** A problem of a setting of the stack file, without the file's name. */
+/** A problem with a setting in the stack file, without the file's name. */
 export type Finding = Objection & { setting: "serverType" | "location" | "image" };
 
-/** Whether a new server of this type can be had in this location now. */
+/** True if a new server of this type can be ordered in this location now. */
 export const isOnSale = ({ locations }: ServerType, location: string): boolean =>
   locations.some((each) => each.name === location && unavailable(each) === undefined);
 
-/** `available` came on 2026-04-01, after the API description that the types are made from. */
+/** Hetzner added `available` on 2026-04-01, after the API description that our types are generated from. */
 type Place = ServerType["locations"][number] & { available?: boolean };
 
 function unavailable({ available, deprecation }: Place): string | undefined {
@@ -90,7 +90,7 @@ function unavailable({ available, deprecation }: Place): string | undefined {
   return available === false ? "sold out" : undefined;
 }
 
-/** What would keep a new server of these settings from being made. Only Hetzner knows; two requests at most. */
+/** Why a new server with these settings cannot be created. Asks Hetzner, with two requests at most. */
 export async function checkNewServer(
   hetzner: Hetzner,
   { serverType, location, image }: Pick<HostSettings, "serverType" | "location" | "image">,
@@ -100,7 +100,7 @@ export async function checkNewServer(
   return [...saleProblems(types, { type: serverType, location, limit }), ...imageProblems];
 }
 
-/** For x86, which is what the flake builds. No request for the default image. */
+/** Checks that the image exists for x86, which the flake builds. Sends no request for the default image. */
 export async function checkImage(hetzner: Hetzner, name: string): Promise<Finding[]> {
   if (name === defaultImage) return [];
   const query = { name, architecture: "x86" as const, per_page: 50 };
@@ -110,7 +110,8 @@ export async function checkImage(hetzner: Hetzner, name: string): Promise<Findin
     {
       setting: "image",
       code: "type-unavailable",
-      problem: `Hetzner has no x86 image named "${name}"; e.g. debian-12.`,
+      problem: `Hetzner has no x86 image named "${name}".`,
+      fix: "Use e.g. debian-12.",
     },
   ];
 }

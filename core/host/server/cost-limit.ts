@@ -4,10 +4,10 @@ import { parseJson } from "../../base/text/json.ts";
 import { readText } from "../../base/text/read-text.ts";
 import type { Layout } from "../../project/layout.ts";
 
-/** What a team tunes the policy with, beside Pulumi.yaml (docs/ci.md). */
+/** The team's settings of the policy, next to Pulumi.yaml (docs/ci.md). */
 export const policySettings = "clawdlets-policy.json";
 
-/** Euros a month, net, that one stack may cost unless a team has agreed on more. */
+/** Net euros a month that one stack may cost unless the team sets another limit. */
 export const defaultMonthlyEur = 100;
 
 const levels = z.enum(["mandatory", "advisory", "disabled", "remediate", "none"]);
@@ -15,9 +15,9 @@ const costRule = z.object({ monthlyEur: z.number().min(0).optional(), enforcemen
 const file = z.object({ "cost-above-limit": z.union([costRule, levels]).optional() });
 
 /**
- * What a new or changed server may cost, by the policy's own settings. Without a file, or with one that cannot be read (the
- * policy says what is wrong with it), it is the default.
- * @returns undefined where the rule does not refuse
+ * The monthly cost limit of a new or changed server, from the policy's settings. The default applies if the file is missing or
+ * invalid; the policy reports what is wrong with it.
+ * @returns undefined if the rule is not mandatory
  */
 export function monthlyLimit({ root }: Pick<Layout, "root">): number | undefined {
   const { text } = readText(join(root, policySettings), policySettings);

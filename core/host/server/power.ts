@@ -6,17 +6,17 @@ import { HetznerApiError } from "../../base/hetzner/errors.ts";
 import { poll } from "../../base/wait-until.ts";
 import type { Server } from "./type-change.ts";
 
-/** Seconds. Changing a type copies the disk; everything else is over sooner. */
+/** Seconds. Changing a type copies the disk, which takes longest. */
 const limits = { settle: 600, powerOn: 120 };
 
-/** What a server is in the middle of. It ends on its own, and nothing else can be asked of the server before. */
+/** Transient states: they end on their own, and the server accepts no other action until then. */
 const passing: readonly string[] = ["initializing", "starting", "stopping", "migrating", "rebuilding"];
 
-/** @returns undefined where Hetzner has no such server (any more) */
+/** @returns undefined if Hetzner does not have the server, or no longer has it */
 export async function findServer(hetzner: Hetzner, id: number): Promise<Server | undefined> {
   try {
     const params = { params: { path: { id } } };
-    return (await answerOf("look at the server", hetzner.GET("/servers/{id}", params))).server;
+    return (await answerOf("read the server", hetzner.GET("/servers/{id}", params))).server;
   } catch (error) {
     if (error instanceof HetznerApiError && error.code === "not_found") return undefined;
     throw error;
@@ -24,10 +24,10 @@ export async function findServer(hetzner: Hetzner, id: number): Promise<Server |
 }
 
 /**
- * Waits for a server to finish what it is in the middle of, and switches it on if it is off then, as a refused change of its
- * type or a rebuild that failed half way leaves it.
- * @returns whether it was off
- * @throws UserError (api) when it does not settle, or does not start, in time
+ * Waits for a transient state to end, and switches the server on if it is off: a refused change of its type, or a rebuild that
+ * failed halfway, leaves it off.
+ * @returns true if it was off
+ * @throws UserError (api) if it does not settle or start in time
  */
 export async function ensureOn(hetzner: Hetzner, server: Server, signal?: AbortSignal): Promise<boolean> {
   const settled = await settle(hetzner, server, signal);
@@ -58,6 +58,6 @@ async function settle(hetzner: Hetzner, server: Server, signal?: AbortSignal): P
   );
 }
 
-/** What is wrong with a server that does not run, as one sentence. */
+/** Describes a server that is not running, in one sentence. */
 export const notRunning = (host: string, status: string): string =>
   `the server is ${status}, not running${status === "off" ? `. Switch it on: clawdlets up --host ${host}` : ""}`;

@@ -1,10 +1,10 @@
-/** What the package's declarations need of a change of type; apart from what knows Hetzner's own types, which are not published. */
+/** The part of a type change that the package's declarations need. Separate, because Hetzner's API types are not published. */
 
-/** Said where Hetzner is not asked, too. */
+/** Also shown when Hetzner is not asked. */
 export const powerCut = (from: string, to: string) =>
   `the server's POWER IS CUT to change it from ${from} to ${to}; it starts again afterwards.`;
 
-/** A change of the type of a server that exists, before it is made. */
+/** A planned type change of an existing server. */
 export interface Resize {
   /** Hetzner's server id. */
   serverId: number;
@@ -14,10 +14,10 @@ export interface Resize {
   to: string;
 }
 
-/** What may be asked about a server whose power is about to be cut. */
+/** Called around a type change, which cuts the server's power. */
 export interface ResizeGuard {
-  /** Throws to stop it before power is cut, in a preview too. @returns what it does to the server, a sentence each */
+  /** Throws to stop the change before the power is cut, also in a preview. @returns its effects on the server, a sentence each */
   before: (resize: Resize) => Promise<string[]>;
-  /** After Hetzner or the provider has failed to update the server: switches it on again. @returns what was done */
+  /** Switches the server on again after Hetzner or the provider failed to update it. @returns what was done */
   failed: (serverId: number) => Promise<string | undefined>;
 }

@@ -6,19 +6,19 @@ import { powerCut } from "./resize-guard.ts";
 
 export type Server = components["schemas"]["server"];
 
-/** What a change of a server's type would do. */
+/** The problems and effects of changing a server's type. */
 export interface TypeChange {
-  /** Why Hetzner would refuse it, after the provider had cut the server's power. Empty: it can be done. */
+  /** Why Hetzner would refuse it, which happens after the provider has cut the power. Empty: the change is possible. */
   problems: Finding[];
-  /** What a person should know before it is done, a sentence each. */
+  /** What the operator should know beforehand, a sentence each. */
   effects: string[];
 }
 
 /**
- * Whether a server that exists can become one of another type. The provider cuts power first and asks afterwards, and a refusal
- * leaves the server off (hetznercloud/terraform-provider-hcloud#80), so this has to be known beforehand. One request, and none
- * where the type stays.
- * @param limit euros a month, net, that it may cost; undefined: no limit
+ * Checks that an existing server can change to another type. The provider cuts the power first and asks Hetzner afterwards, and
+ * a refusal leaves the server off (hetznercloud/terraform-provider-hcloud#80), so we check beforehand. Sends one request, or
+ * none if the type stays the same.
+ * @param limit highest net price in euros a month; undefined: no limit
  */
 export async function checkTypeChange(
   hetzner: Hetzner,
@@ -38,8 +38,8 @@ export async function checkTypeChange(
     const allowed = types.filter((each) => fits(each) && isOnSale(each, location)).map(({ name }) => name);
     const why =
       type.disk < disk
-        ? `has a disk of ${type.disk} GB, and the server's disk has ${disk} GB, which cannot shrink`
-        : `is ${type.architecture}, and the server is ${from.architecture}`;
+        ? `has a disk of ${type.disk} GB, but the server's disk has ${disk} GB, which cannot shrink`
+        : `is ${type.architecture}, but the server is ${from.architecture}`;
     problems.push({
       setting: "serverType",
       code: "type-unsuitable",

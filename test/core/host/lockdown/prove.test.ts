@@ -85,7 +85,7 @@ describe("a host is not locked down, which ends with 8, when", () => {
       () => world.setRules([ping, { ...ssh("0.0.0.0/0"), port: "1-1024" }]),
       {},
       [
-        /^a rule nobody declared: in tcp\/1-1024 from 0\.0\.0\.0\/0 \(opens TCP\/22\)$/,
+        /^an undeclared rule: in tcp\/1-1024 from 0\.0\.0\.0\/0 \(opens TCP\/22\)$/,
         /^TCP\/22 of 127\.\S+ is open from here$/,
       ],
     ],
@@ -93,13 +93,13 @@ describe("a host is not locked down, which ends with 8, when", () => {
       "a rule is there that opens something else",
       () => world.setRules([ping, { ...ssh(admin), port: "443" }]),
       {},
-      [/^a rule nobody declared: in tcp\/443 from 127\.0\.0\.1\/32$/],
+      [/^an undeclared rule: in tcp\/443 from 127\.0\.0\.1\/32$/],
     ],
     [
       "a declared rule lets others in",
       () => world.setRules([{ ...ping, source_ips: ["0.0.0.0/0"] }]),
       {},
-      [/^a rule nobody declared/, /^a declared rule is missing/],
+      [/^an undeclared rule/, /^a declared rule is missing/],
     ],
     [
       "another firewall is on it",
@@ -150,7 +150,7 @@ describe("a host is not locked down, which ends with 8, when", () => {
       () => world.detach(world.firewallId),
       {},
       [
-        /^no firewall is on the server: every port is open/,
+        /^the server has no firewall: every port is open/,
         /^the declared firewall \d+ is not on the server$/,
         /^TCP\/22 of/,
       ],
@@ -253,9 +253,9 @@ describe("the tailnet", () => {
     expect(times[before]).toBeGreaterThanOrEqual(askedAt());
   });
 
-  it("is said to be not looked at where no key is known to log in with", async () => {
+  it("is reported as not checked if no key is known to log in with", async () => {
     const seen = await world.look({ tailnet: "tailscale" });
-    expect(seen).toMatchObject({ ok: true, tailnet: "not looked at" });
+    expect(seen).toMatchObject({ ok: true, tailnet: "not checked" });
     expect(seen.warnings.join()).toMatch(/no session over the tailnet was tried/);
   });
 });

@@ -271,7 +271,7 @@ describe("the scope deploy finds", () => {
     await world.setRules([ping, ssh("0.0.0.0/0")]);
     const findings = await look(await healthy(), ["deploy"]);
     expect(told(findings, "problem")[0]).toMatch(
-      /^problem \| lockdown .*a rule nobody declared.* \| clawdlets lockdown --host web-1$/,
+      /^problem \| lockdown .*an undeclared rule.* \| clawdlets lockdown --host web-1$/,
     );
     expect(exitCodeOf(findings, false)).toBe(8);
   });
