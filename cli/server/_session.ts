@@ -43,7 +43,7 @@ export async function withSession<T>(options: ServerOptions, work: (session: Ses
       if (result.exitCode !== 255) return result;
       throw new UserError({
         subject: host,
-        problem: `no ssh session under the pinned key: ${result.stderr.trim() || "ssh said nothing"}`,
+        problem: `no ssh session with the pinned key: ${result.stderr.trim() || "ssh said nothing"}`,
       });
     };
     return work({ ...reach, host, route, run });

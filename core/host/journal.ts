@@ -12,41 +12,41 @@ const journal = z.object({
   state: z.enum(["running", "done", "failed"]),
   /** ISO 8601, UTC. */
   startedAt: z.string(),
-  /** The process that closes the window when this run is killed, and when it was started. */
+  /** The process that closes the window if this run is killed, and when it started. */
   guard: z.object({ pid: z.number(), since: z.string() }).optional(),
-  /** When each step began. */
+  /** When each step started. */
   steps: z.array(z.object({ step: z.enum(steps), at: z.string(), text: z.string() })),
   endedAt: z.string().optional(),
-  /** What TCP/22 looked like from here, before the window, in it, and after it. */
+  /** State of TCP/22 as seen from here: before, during and after the window. */
   seen: z.object({ before: z.string().optional(), during: z.string().optional(), after: z.string().optional() }),
-  /** What was installed, pinned: the flake with its attribute. */
+  /** What was installed: the pinned flake with its attribute. */
   flake: z.string().transform(withoutCredentials).optional(),
-  /** Of the secrets that were sent. @see ciphertextDigest */
+  /** Digest of the secrets that were sent. @see ciphertextDigest */
   ciphertext: z.string().optional(),
   systemPath: z.string().optional(),
   /**
-   * What this installation has done to the disk so far, over all its runs: nothing, Hetzner was asked to put the image on it
-   * again, disko was started, or everything was installed and only the reboot is left.
+   * What this installation has done to the disk so far, over all its runs: nothing, Hetzner was asked to rebuild the server from
+   * its image, disko was started, or everything was installed and only the reboot is left.
    */
   disk: z.enum(["untouched", "rebuilding", "begun", "installed"]).default("untouched"),
 });
 
-/** What is known on this machine of a host's last installation: `.clawdlets/hosts/<host>/install.json`. */
+/** This machine's record of a host's last installation: `.clawdlets/hosts/<host>/install.json`. */
 export type Journal = z.infer<typeof journal>;
 
-/** @returns undefined where there is none or an unreadable one: the host itself is then asked */
+/** @returns undefined if it is missing or invalid: the host itself is asked then */
 export function readJournal(path: string): Journal | undefined {
   return journal.safeParse(parseJson(readPrivateFile(path))).data;
 }
 
-/** Writes the journal whole at every step, so that a killed run leaves what it had reached. */
+/** Writes the whole journal at every step, so that it shows how far a killed run got. */
 export class JournalWriter {
   readonly #path: string;
-  /** No run before this one, of whichever installation on this server, was begun from this machine. */
+  /** True if this machine has never started an installation on this server before. */
   readonly isFirstRun: boolean;
   #journal: Journal;
 
-  /** @param previous the last run's; what it did to the disk still holds if it was of the same installation */
+  /** @param previous the last run's journal; its disk state still applies if it belongs to the same installation */
   constructor(path: string, start: Pick<Journal, "installId" | "serverId" | "address">, previous?: Journal) {
     this.#path = path;
     this.isFirstRun = previous?.serverId !== start.serverId;
@@ -73,7 +73,7 @@ export class JournalWriter {
     await this.#write({ guard: { pid, since: now() } });
   }
 
-  /** @param ciphertext digest of what is sent along */
+  /** @param ciphertext digest of the secrets that are sent along */
   async installs(flake: string, ciphertext: string): Promise<void> {
     await this.#write({ flake: withoutCredentials(flake), ciphertext });
   }
@@ -93,9 +93,9 @@ export class JournalWriter {
 }
 
 /**
- * Marks a run that was killed as failed, for it cannot do so itself.
- * @param text what was tidied up after it, a sentence
- * @param startedAt the run that is meant. @default the last one
+ * Marks a killed run as failed, since it cannot do so itself.
+ * @param text what was cleaned up after it, a sentence
+ * @param startedAt identifies the run. @default the last one
  */
 export async function endKilled(path: string, text: string, startedAt?: string): Promise<void> {
   const last = readJournal(path);

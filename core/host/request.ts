@@ -9,7 +9,7 @@ export interface InstallFacts {
   serverId: number;
   /** IPv4 address of the server. */
   address: string;
-  /** Names one installation on one server; on the host it stands in `/var/lib/clawdlets/install-id`. */
+  /** Id of one installation on one server; the host has it in `/var/lib/clawdlets/install-id`. */
   installId: string;
 }
 

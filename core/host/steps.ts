@@ -1,4 +1,4 @@
-/** The steps of an installation, in order. Names of the journal and of `seconds` in machine-readable output. */
+/** The steps of an installation, in order. The journal and `seconds` in JSON output use these names. */
 export const steps = [
   "check",
   "open",
@@ -14,12 +14,12 @@ export const steps = [
 
 export type Step = (typeof steps)[number];
 
-/** Told as it happens: `text` is a sentence for a person, without secrets, paths of this machine or times. */
+/** Receives progress: `text` is for a person, without secrets, local paths or times. */
 export type Report = (step: Step, text: string) => void;
 
-/** Everything a step of the installation needs from outside; no globals, clock aside. */
+/** What every step of the installation gets from outside; it uses no globals except the clock. */
 export interface Signals {
-  /** Aborted by Ctrl-C, SIGTERM or a lost parent: stop at once, close the window, say so. */
+  /** Aborted by Ctrl-C, SIGTERM or a lost parent: stop at once, close the window, report it. */
   signal: AbortSignal;
   report: Report;
 }

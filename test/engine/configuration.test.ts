@@ -135,7 +135,7 @@ describe("a stack whose flake names a commit", () => {
       await pin(await commit({ "web-1": "health" }));
       const { exitCode, stderr } = await lab.json(["up", "--host", "web-1"]);
       expect(exitCode).not.toBe(0);
-      expect(stderr).toContain(`NOT CHANGED, it runs ${before.systemPath} as before`);
+      expect(stderr).toContain(`NOT CHANGED. It still runs ${before.systemPath} with`);
       expect(stderr).toContain("a health command failed");
       expect(await status("web-1")).toMatchObject({ systemPath: before.systemPath });
       expect((await lab.json(["preview", "--host", "web-1"])).json.changes).toMatchObject({ update: 1 });
@@ -158,7 +158,7 @@ describe("clawdlets rebuild of many", () => {
         json.hosts.map((each: { host: string; state: string }) => [each.host, each.state]),
       );
       expect(states).toEqual({ ...Object.fromEntries(ten.map((host) => [host, "not started"])), "web-2": "failed" });
-      expect(stderr).toMatch(/FAILED {3}web-2 +NOT CHANGED, it runs/);
+      expect(stderr).toMatch(/FAILED {3}web-2 +NOT CHANGED\. It still runs/);
       expect(await status("web-3")).toMatchObject({ systemPath: before.systemPath });
     },
     minutes(2),
@@ -191,7 +191,7 @@ describe("clawdlets rebuild --window, with the tailnet broken", () => {
       await commit({ "web-3": "" });
       const silent = await lab.json(["rebuild", "--host", "web-3"]);
       expect(silent.exitCode).not.toBe(0);
-      expect(silent.stderr).toMatch(/no way to the host: .* Nothing was changed\./);
+      expect(silent.stderr).toMatch(/cannot reach the host: .* Nothing was changed\./);
       expect((await lab.json(["rebuild", "--host", "web-2,web-3", "--window"])).stderr).toContain("for one host");
 
       const { exitCode, stderr, json } = await lab.json(["rebuild", "--host", "web-3", "--window"]);

@@ -9,15 +9,15 @@ import { type ActivationState, giveOrder, lookAtActivation, refusedOrder, type S
 
 export interface Activation {
   host: string;
-  /** Finds the way in; asked before each connection, since the switch may change it. */
+  /** Finds a route to the host. Called before each connection, because the switch may change it. */
   route: () => Promise<RouteOrReason>;
-  /** 40 hex digits, of the branch that the host's configuration names; `newest` for its newest commit, `previous` for the generation before. */
+  /** Commit (40 hex digits) on the branch that the host's configuration names, its `newest` one, or the `previous` generation. */
   rev: string;
-  /** Ciphertext by secret name, sent before the switch. Undefined leaves the host's as they are. */
+  /** Ciphertext by secret name, sent before the switch. Undefined: the host keeps the secrets it has. */
   secrets?: Readonly<Record<string, string>> | undefined;
-  /** Seconds from the switch until the host goes back unless it was confirmed; 10 to 3600. */
+  /** Seconds from the switch until the host rolls back unless the change is confirmed; 10 to 3600. */
   deadlineSeconds: number;
-  /** Seconds that the host may build, and that it may be silent after its deadline. */
+  /** Seconds allowed for the build, and for silence after the host's deadline. */
   limits?: { build: number; silence: number };
   signal: AbortSignal;
   report: (text: string) => void;
@@ -25,11 +25,11 @@ export interface Activation {
 
 export interface Activated {
   host: string;
-  /** False where the host ran the wanted system already. */
+  /** False if the host already ran the wanted system. */
   changed: boolean;
   rev: string;
   systemPath: string;
-  /** Whether new ciphertext was put in place. */
+  /** True if the host received new ciphertext. */
   secretsChanged: boolean;
   bootId: string;
 }
@@ -38,11 +38,10 @@ const defaults = { build: 3700, silence: 900 };
 const pauseMs = 500;
 
 /**
- * Changes a running host: new secrets, then the switch, in a unit of the host's own, which goes back by itself unless this
- * process reaches the new system over a new connection. Success is what was seen afterwards: the wanted system on the boot
- * that the host named.
- * @throws UserError (returned) when the former system runs again, (unseen) when that could not be seen, (failed) when nothing
- * was begun
+ * Changes a running host: sends new secrets, then orders the switch, which a systemd unit on the host does. The host rolls back
+ * automatically (dead man's switch) unless this process reaches the new system over a new connection and confirms it. Success
+ * means that the wanted system was seen running afterwards, on the boot that the host reported.
+ * @throws UserError (returned) if the host rolled back, (unseen) if the outcome is unknown, (failed) if nothing was started
  */
 export async function activate(activation: Activation): Promise<Activated> {
   const { host, signal } = activation;
@@ -53,12 +52,12 @@ export async function activate(activation: Activation): Promise<Activated> {
   if (!found.route) throw noRoute(host, found, "Nothing was changed.");
   const { route } = found;
   await prepare(activation, route, `prepare ${id} ${sum} ${activation.deadlineSeconds}`);
-  activation.report("prepared: from here on the host goes back by itself unless it is confirmed");
+  activation.report("prepared: from now on the host rolls back automatically unless the change is confirmed");
   try {
     const secretsChanged = await sendSecrets(activation, route, id);
     const sent = await giveOrder(route, switchOrder(activation, id), signal, patienceOf(activation));
     if (sent.kind === "refused") throw refusedOrder(host, sent.said);
-    // Without an answer it may have been taken all the same: what cuts the connection can be the switch. It is looked up.
+    // Without an answer the order may still have been accepted: the switch itself can cut the connection. Ask the host.
     const seen = await followed(activation, id, token);
     return { host, secretsChanged, ...seen };
   } catch (error) {
@@ -71,12 +70,12 @@ async function prepare({ host, signal }: Activation, route: SshRoute, text: stri
   const answer = await giveOrder(route, text, signal);
   if (answer.kind === "taken") return;
   if (answer.kind === "refused") throw refusedOrder(host, answer.said);
-  throw new UserError({ subject: host, problem: "no ssh session under the pinned key. Nothing was changed." });
+  throw new UserError({ subject: host, problem: "no ssh session with the pinned key. Nothing was changed." });
 }
 
 const switchOrder = ({ rev }: Activation, id: string) => `switch ${id} ${rev}`;
 
-/** Old files stay beside the new ones until activation is over; a refusal takes all of it back. */
+/** The host keeps the old files until the activation ends; if it refuses the new ones, all of them are rolled back. */
 async function sendSecrets(
   { host, secrets, signal, report }: Activation,
   route: SshRoute,
@@ -88,18 +87,20 @@ async function sendSecrets(
     host,
     signal,
   )({ files: secrets }).catch(async (error: unknown) => {
-    await giveOrder(route, `cancel ${id}`, signal); // Otherwise the host does it at the deadline.
+    await giveOrder(route, `cancel ${id}`, signal); // Otherwise the host cancels at the deadline.
     throw error;
   });
   report(
-    changed ? "the host has the new secrets, and keeps the old ones until this is over" : "the secrets are the same",
+    changed
+      ? "the host has the new secrets, and keeps the old ones until the activation ends"
+      : "the secrets are the same",
   );
   return changed;
 }
 
 type Seen = Omit<Activated, "host" | "secretsChanged">;
 
-/** Each look is a connection of its own: one that stood before the switch would prove nothing of the new way in. */
+/** Polls over a new connection each time: one from before the switch would not prove that the new system accepts logins. */
 async function followed(activation: Activation, id: string, token: string): Promise<Seen> {
   const { signal, report, deadlineSeconds, limits = defaults } = activation;
   let told = "";
@@ -117,12 +118,12 @@ async function followed(activation: Activation, id: string, token: string): Prom
       if (state.id !== id) throw taken(activation, state);
       if (state.phase !== told) report(inWords(state));
       told = state.phase;
-      // From the switch on it is the host's own deadline that counts.
+      // After the switch, the host's own deadline counts.
       if (!/prepared|building/.test(state.phase) && /prepared|building/.test(last?.phase ?? "building")) {
         patience = Math.min(patience, performance.now() + (deadlineSeconds + limits.silence) * 1000);
       }
       last = state;
-      if (state.phase === "prepared") await say(switchOrder(activation, id)); // It did not get there.
+      if (state.phase === "prepared") await say(switchOrder(activation, id)); // The order did not arrive.
       if (state.phase === "done") return ended(activation, sight, state);
       if (state.phase === "waiting" && isWanted(sight, state)) await say(`confirm ${id} ${token}`);
     }
@@ -133,7 +134,7 @@ async function followed(activation: Activation, id: string, token: string): Prom
   return result;
 }
 
-/** Seconds for one connection: one that the switch has cut without a word may not use up the time that there is. */
+/** Seconds for one connection: a connection that the switch cut silently must not use up the deadline. */
 const patienceOf = ({ deadlineSeconds }: Activation) => Math.min(20, Math.max(3, Math.ceil(deadlineSeconds / 6)));
 
 const isWanted = ({ systemPath, bootId }: Sight, { to, bootId: known }: ActivationState) =>
@@ -149,8 +150,8 @@ function ended(activation: Activation, sight: Sight, state: ActivationState): Se
     throw new UserError(
       {
         subject: host,
-        problem: `NOT CHANGED, it runs ${systemPath} as before, with the secrets from before: ${state.why || "the host did not say why"}.`,
-        fix: `Look at: clawdlets server logs --host ${host} --activation`,
+        problem: `NOT CHANGED. It still runs ${systemPath} with the previous secrets: ${state.why || "the host gave no reason"}.`,
+        fix: `See the log: clawdlets server logs --host ${host} --activation`,
       },
       { exitCode: exitCodes.returned },
     );
@@ -158,7 +159,7 @@ function ended(activation: Activation, sight: Sight, state: ActivationState): Se
   throw new UserError(
     {
       subject: host,
-      problem: `it says "${state.result}", but runs ${systemPath} (boot ${bootId}), neither ${state.to} on boot ${state.bootId} nor ${state.from}. Somebody else has changed it: clawdlets server status --host ${host}`,
+      problem: `it reports "${state.result}" but runs ${systemPath} (boot ${bootId}), neither ${state.to} on boot ${state.bootId} nor ${state.from}. Something else changed it: clawdlets server status --host ${host}`,
     },
     { exitCode: exitCodes.unseen },
   );
@@ -169,10 +170,10 @@ function inWords({ phase, to, why }: ActivationState): string {
     prepared: "prepared",
     building: "building",
     switching: `switching to ${to}`,
-    checking: "looking whether it is healthy",
+    checking: "checking its health",
     rebooting: "rebooting into the new kernel",
-    waiting: `${to} runs and can be reached`,
-    returning: `going back: ${why}`,
+    waiting: `${to} runs and waits for confirmation`,
+    returning: `rolling back: ${why}`,
     done: "done",
   };
   return words[phase];
@@ -182,7 +183,7 @@ const taken = ({ host }: Activation, { id }: ActivationState) =>
   new UserError(
     {
       subject: host,
-      problem: `another activation (${id}) was begun meanwhile: clawdlets server status --host ${host}`,
+      problem: `another activation (${id}) has started in the meantime: clawdlets server status --host ${host}`,
     },
     {
       exitCode: exitCodes.unseen,
@@ -193,8 +194,8 @@ const unseen = ({ host, deadlineSeconds }: Activation, last: ActivationState | u
   new UserError(
     {
       subject: host,
-      problem: `NOT SEEN since it was ${last?.phase ?? "told to switch"}. Nothing was confirmed, so by itself it runs ${last?.from ?? "the former system"} again within ${deadlineSeconds} s of its switch. Is this machine in the tailnet?`,
-      fix: `Then: clawdlets server status --host ${host}; where the tailnet itself is broken: clawdlets server status --host ${host} --window`,
+      problem: `LOST CONTACT while it was ${last?.phase ?? "about to switch"}. The change was not confirmed, so the host rolls back to ${last?.from ?? "the previous system"} on its own within ${deadlineSeconds} s of the switch. Is this machine in the tailnet?`,
+      fix: `Check the host: clawdlets server status --host ${host}; if the tailnet itself is broken: clawdlets server status --host ${host} --window`,
     },
     { exitCode: exitCodes.unseen },
   );
@@ -203,7 +204,7 @@ const stopped = ({ host, deadlineSeconds }: Activation) =>
   new UserError(
     {
       subject: host,
-      problem: `stopped. Unless it was confirmed already, the host goes back by itself within ${deadlineSeconds} s of its switch: clawdlets server status --host ${host}`,
+      problem: `stopped. Unless the change was already confirmed, the host rolls back on its own within ${deadlineSeconds} s of the switch: clawdlets server status --host ${host}`,
     },
     { exitCode: exitCodes.unseen },
   );

@@ -10,13 +10,13 @@ import { type Rebuild, rebuild } from "./rebuild.ts";
 import { noCiphertext } from "./wanted.ts";
 
 export interface Bring extends Omit<Rebuild, "rev" | "secrets"> {
-  /** As the stack declares it. @see WantedConfiguration */
+  /** As declared by the stack. @see WantedConfiguration */
   ciphertext: string | undefined;
 }
 
 /**
- * Brings a running host to what its stack declares. One that was just installed with it is looked at and left alone: it need
- * not build again what it runs.
+ * Changes a running host to what its stack declares. A host that was just installed with that configuration is only checked, not
+ * rebuilt.
  * @throws UserError as {@link rebuild}
  */
 export async function bring(request: Bring): Promise<Activated> {
@@ -28,7 +28,7 @@ export async function bring(request: Bring): Promise<Activated> {
   return rebuild({ ...request, rev, secrets: sends ? ciphertextHere(layout, settings.host) : undefined });
 }
 
-/** What this machine's journal says was installed counts only if the host is seen to run it, and nothing was changed since. */
+/** Trusts the installation journal only if the host runs the system recorded there and has had no activation since. */
 async function installedWith(request: Bring, rev: string): Promise<Activated | undefined> {
   const { layout, settings, ciphertext = noCiphertext, signal } = request;
   const { host } = settings;

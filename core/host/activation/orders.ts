@@ -4,7 +4,7 @@ import { parseJson } from "../../base/text/json.ts";
 import { askHost, questions } from "../reach/ask.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 
-/** What the NixOS module puts on the host (nix/host/activate.sh); its whole command line, so that sudo can allow just this. */
+/** Command installed by the NixOS module (nix/host/activate.sh). It takes no arguments, so sudo can allow exactly this line. */
 export const activateCommand = "sudo -n /run/current-system/sw/bin/clawdlets-activate";
 
 const stateFile = "/var/lib/clawdlets/activation/state.json";
@@ -13,30 +13,30 @@ const state = z.object({
   id: z.string(),
   phase: z.enum(["prepared", "building", "switching", "checking", "rebooting", "waiting", "returning", "done"]),
   result: z.enum(["", "switched", "returned"]),
-  /** Commit that is switched to; `newest` while it is not known yet. */
+  /** Commit to switch to; `newest` until it is resolved. */
   rev: z.string(),
-  /** Store path of the system from before. */
+  /** Store path of the previous system. */
   from: z.string(),
   /** Store path of the wanted system, once it is built. */
   to: z.string(),
-  /** Boot on which it waited, or ended. */
+  /** Boot id on which it waits for confirmation, or ended. */
   bootId: z.string(),
   why: z.string(),
 });
 
-/** How far the host is with its last activation. */
+/** Progress of the host's last activation. */
 export type ActivationState = z.infer<typeof state>;
 
-/** What one connection saw. */
+/** The host's state as read over one connection. */
 export interface Sight {
-  /** Undefined where no activation was ever begun. */
+  /** Undefined if there has never been an activation. */
   state: ActivationState | undefined;
-  /** Store path that the host runs now. */
+  /** Store path of the running system. */
   systemPath: string;
   bootId: string;
 }
 
-/** Looks at the host over a connection of its own. @returns undefined when no login is possible (yet) */
+/** Reads the host's state over a new connection. @returns undefined if no login is possible (yet) */
 export async function lookAtActivation(
   route: SshRoute,
   signal: AbortSignal,
@@ -54,7 +54,7 @@ export type Answer =
   | { kind: "refused"; said: string }
   | { kind: "no-answer" };
 
-/** Gives the host an order, on standard input: neither it nor a token in it stands on a command line. */
+/** Sends an order on standard input, so that neither it nor the token in it appears on a command line. */
 export async function giveOrder(
   route: SshRoute,
   order: string,
@@ -70,16 +70,16 @@ export async function giveOrder(
   return { kind: "refused", said: stderr.trim().split("\n").at(-1) || `exit code ${exitCode}` };
 }
 
-/** A host that knows no such command, or does not let admin run it, says so in other words than our own. */
+/** Tells a missing command, or one that sudo forbids, from our command's own refusal. */
 export function refusedOrder(host: string, said: string): UserError {
   if (/command not found|password is required|not allowed|No such file/.test(said)) {
     return new UserError({
       subject: host,
       problem: `its configuration has no clawdlets-activate, or does not let admin run it (${said}).`,
-      fix: "Set clawdlets.operator.rebuild.enable and .flakeBase in its NixOS configuration (docs/day-two.md); the first time it is brought there at the console, by the rebuild-host of upstream's modules, or by clawdlets:reinstall.",
+      fix: "Set clawdlets.operator.rebuild.enable and .flakeBase in its NixOS configuration (docs/day-two.md); apply that first change at the console, with rebuild-host from upstream's modules, or by clawdlets:reinstall.",
     });
   }
-  return new UserError({ subject: host, problem: `the host refused, and changed nothing: ${said}` });
+  return new UserError({ subject: host, problem: `the host refused and changed nothing: ${said}` });
 }
 
 /** @returns undefined before the first activation */

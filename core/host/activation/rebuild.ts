@@ -13,21 +13,21 @@ export interface Rebuild {
   layout: Layout;
   settings: HostSettings;
   local: LocalSettings;
-  /** Public IPv4 address, where whoever asks knows it. @default that of the installation this machine knows of */
+  /** Public IPv4 address, if the caller knows it. @default the one in this machine's installation journal */
   address?: string;
-  /** The way in, where it is another than {@link findRoute}'s. */
+  /** Route to use instead of {@link findRoute}'s. */
   route?: SshRoute;
-  /** 40 hex digits, `newest` or `previous`; left out: what the settings' flake is at now. */
+  /** 40 hex digits, `newest` or `previous`. @default the commit that the settings' flake resolves to now */
   rev?: string;
   secrets?: Readonly<Record<string, string>> | undefined;
-  /** Seconds. @see Activation.deadlineSeconds @default that of the settings */
+  /** Seconds. @see Activation.deadlineSeconds @default `rebuild.deadline` of the settings */
   deadlineSeconds?: number | undefined;
   signal: AbortSignal;
   report: (text: string) => void;
 }
 
 /**
- * Changes a running host to a commit, as the only one on this machine who works on it.
+ * Changes a running host to a commit, holding the host's lock on this machine.
  * @throws UserError @see activate
  */
 export async function rebuild(request: Rebuild): Promise<Activated> {
@@ -52,13 +52,13 @@ export async function rebuild(request: Rebuild): Promise<Activated> {
   }
 }
 
-/** Taking what was built elsewhere would make root of whoever holds admin's key, unless the host could check a signature. */
+/** Privilege escalation: if the host accepted unsigned builds from elsewhere, the admin key would amount to root. */
 function refuseLocalBuild({ host, install }: HostSettings): void {
   if (install.buildOn !== "local") return;
   throw new UserError(
     {
       subject: host,
-      problem: `clawdlets:install.buildOn is "local", which is for installing. A running host builds what it switches to itself, from a commit of the branch that its configuration names.`,
+      problem: `clawdlets:install.buildOn is "local", which only works for an installation. A running host builds its new system itself, from a commit on the branch that its configuration names.`,
       fix: `Set buildOn to "auto".`,
     },
     { exitCode: exitCodes.settings },

@@ -9,23 +9,23 @@ import { commitOf, revisionOf } from "../flake/commits.ts";
 import { evaluateSystem } from "../flake/evaluate.ts";
 import { resolveFlake } from "../flake/flake.ts";
 
-/** What a running host is to have, as a stack declares it. */
+/** The configuration that a stack declares for a running host. */
 export interface WantedConfiguration {
-  /** 40 hex digits; left out where that cannot be known here, as in CI: it is then as the state says. */
+  /** 40 hex digits; undefined if it is unknown here, as in CI: the value in the state then applies. */
   revision?: string;
-  /** {@link ciphertextDigest}, or {@link noCiphertext}; left out without `.clawdlets/`: it is then as the state says. */
+  /** {@link ciphertextDigest}, or {@link noCiphertext}; undefined without `.clawdlets/`: the value in the state then applies. */
   ciphertext?: string;
-  /** @returns the store path of the system at a commit, undefined without nix @throws UserError when it does not evaluate */
+  /** @returns the store path of the system at a commit, undefined without nix @throws UserError if evaluation fails */
   evaluate?: (revision: string) => Promise<string | undefined>;
 }
 
-/** The secrets are left as they are on the host: not all of them are in the local folder. */
+/** The host's secrets are not managed from here, because the local folder does not have all of them. */
 export const noCiphertext = "none";
 
 /**
- * What the stack is to bring the running host to, if anything.
- * @param local left out where there is no `.clawdlets/`
- * @throws SettingsError for `newest` with a host that nobody can reach; UserError when the flake cannot be looked up
+ * The configuration that `up` applies to a running host, if any.
+ * @param local undefined without `.clawdlets/`
+ * @throws SettingsError for `newest` with a host that cannot be reached; UserError if the flake cannot be resolved
  */
 export async function wantedConfiguration(
   layout: Layout,

@@ -87,6 +87,6 @@ function refusal(host: string, exitCode: number, stderr: string): UserError {
   }
   return new UserError({
     subject: host,
-    problem: `the host refused, and changed nothing: ${said || `exit code ${exitCode}`}`,
+    problem: `the host refused and changed nothing: ${said || `exit code ${exitCode}`}`,
   });
 }

@@ -1,6 +1,6 @@
 import type { SshResult } from "./ssh.ts";
 
-/** Names one installation on one server. */
+/** File with the id of the installation. */
 export const installIdPath = "/var/lib/clawdlets/install-id";
 
 const separator = "--clawdlets--";
@@ -8,7 +8,7 @@ const separator = "--clawdlets--";
 /**
  * Runs several commands in one session on a host.
  * @param run runs one shell command there; 255 is ssh's own failure
- * @returns what each printed, trimmed; undefined when no login is possible (yet)
+ * @returns the trimmed output of each; undefined if no login is possible (yet)
  */
 export async function askHost<Key extends string>(
   run: (command: string) => Promise<SshResult>,
@@ -21,7 +21,7 @@ export async function askHost<Key extends string>(
   return Object.fromEntries(keys.map((key, index) => [key, answers[index] ?? ""])) as Record<Key, string>;
 }
 
-/** What more than one command asks of a host; needs no more than the admin's login. */
+/** Facts that several commands need. The admin login is enough to read them. */
 export const questions = {
   systemPath: "readlink -f /run/current-system",
   bootId: "cat /proc/sys/kernel/random/boot_id",

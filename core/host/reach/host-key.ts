@@ -2,14 +2,14 @@ import { createHash } from "node:crypto";
 import { run } from "../../base/machine/run.ts";
 import { withoutComment } from "../../base/machine/ssh-keys.ts";
 
-/** Which of the keys we know an address answers with. */
+/** Which of the known host keys an address presents. */
 export type Answer =
   | { kind: "none" }
   | { kind: "bootstrap" }
   | { kind: "final" }
   | { kind: "other"; fingerprint: string };
 
-/** The ed25519 host key an address shows, without logging in. Proves nothing by itself: what follows connects under the pinned key. */
+/** Reads an address's ed25519 host key without logging in. No proof on its own: later connections check the pinned key. */
 export async function askHostKey(
   { address, port }: { address: string; port: number },
   known: { bootstrap?: string; final: string },
@@ -22,7 +22,7 @@ export async function askHostKey(
   return { kind: "other", fingerprint: fingerprintOf(key) };
 }
 
-/** The ed25519 host key an address shows, as `ssh-ed25519 AAAA…`. @returns undefined where none answers */
+/** Reads an address's ed25519 host key, as `ssh-ed25519 AAAA…`. @returns undefined if nothing answers */
 export async function shownHostKey(
   { address, port }: { address: string; port: number },
   signal: AbortSignal,

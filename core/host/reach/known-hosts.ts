@@ -6,12 +6,12 @@ export function knownHostsLine(names: readonly string[], publicKey: string): str
   return `${names.join(",")} ${publicKey}\n`;
 }
 
-/** The names ssh looks a host up by: its own, and its address in the form that belongs to the port. */
+/** The names under which ssh looks a host up: its own, and its address, with the port unless it is 22. */
 export function namesOf(host: string, address: string, port: number): string[] {
   return [host, port === 22 ? address : `[${address}]:${port}`];
 }
 
-/** Pins the key of one host, by name and address, in place of every older line that names either. */
+/** Pins a host's key under these names, and removes every older line that has one of them. */
 export async function pinHostKey(file: string, names: readonly string[], publicKey: string): Promise<void> {
   await withFileLock(file, async () => {
     const kept = (readPrivateFile(file) ?? "").split("\n").filter((line) => {

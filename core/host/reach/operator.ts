@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 
 /**
- * What to give ssh as the operator's identity: the private key beside the public one, or the public one itself when an agent
- * or a hardware token holds the private half.
+ * The operator's identity for ssh: the private key next to the public one, or the public one itself if an agent or a hardware
+ * token holds the private half.
  */
 export function operatorIdentity(sshPubkeyFile: string): { identity: string; agent?: string } {
   const privateKey = sshPubkeyFile.replace(/\.pub$/, "");

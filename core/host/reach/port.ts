@@ -5,32 +5,32 @@ import { hasCode, messageOf } from "../../base/errors.ts";
 import { poll } from "../../base/wait-until.ts";
 import { isClosed, type PortSeen, probePort } from "./probe.ts";
 
-/** What connecting to one address of a server showed. */
+/** Results of connecting to one address of a server. */
 export interface PortTries {
   address: string;
   version: 4 | 6;
-  /** Each try, in order; the last ones count. Empty where it was not tried. */
+  /** Result of each try, in order; the last ones count. Empty if there was no try. */
   seen: PortSeen[];
   closed: boolean;
-  /** Why there was nothing to try from here, a sentence. */
+  /** Why no try was possible from this machine, a sentence. */
   notTried?: string;
 }
 
 export interface TryOptions {
-  /** Closed this many times in a row is closed. @default 3 */
+  /** Number of consecutive failed tries that count as closed. @default 3 */
   tries?: number;
-  /** One try; a filter that drops in silence takes all of it. @default 2000 */
+  /** Time limit of one try; a filter that drops packets silently uses all of it. @default 2000 */
   timeoutMs?: number;
   pauseMs?: number;
-  /** How long a port that is still open may take to close: a rule is in force a moment after its action. @default 15 */
+  /** How long to wait for an open port to close: a rule takes effect a moment after its action. @default 15 */
   settleSeconds?: number;
-  /** Ends the waiting; what was seen until then counts. */
+  /** Stops waiting; the tries until then count. */
   signal?: AbortSignal;
 }
 
 /**
- * Connects again and again until the port was closed several times in a row, or the time is up. One closed try proves
- * nothing: a packet may have been lost.
+ * Connects repeatedly until several tries in a row fail, or the time is up. A single failed try proves nothing: a packet may
+ * have been lost.
  */
 export async function tryPort(address: string, port: number, options: TryOptions = {}): Promise<PortTries> {
   const { tries = 3, timeoutMs = 2000, pauseMs = 200, settleSeconds = 15, signal } = options;
@@ -50,20 +50,20 @@ export async function tryPort(address: string, port: number, options: TryOptions
   return { address, version, seen, closed: result?.closed === true };
 }
 
-/** An address nobody can be at (RFC 3849): connecting would only send packets astray. */
+/** Documentation prefix (RFC 3849): no host can have such an address. */
 const documentation = "2001:db8::/32";
 
-/** "Closed" seen from a machine without a route is no proof: it would be seen of any port. */
+/** Why an address cannot be tried: without a route every port looks closed, which proves nothing. */
 async function noWayTo(address: string, version: 4 | 6): Promise<string | undefined> {
   if (version === 6 && overlapCidr(address, documentation)) {
-    return `${address} is of the documentation prefix ${documentation}, as an emulated server's`;
+    return `${address} is in the documentation prefix ${documentation}, as are the addresses of emulated servers`;
   }
   const socket = createSocket(version === 6 ? "udp6" : "udp4");
   try {
-    // Asks the kernel for a route; UDP sends nothing to connect.
+    // Asks the kernel for a route: connecting a UDP socket sends no packet.
     await new Promise<void>((resolve, reject) => {
       socket.once("error", reject);
-      // Without a callback: that one would be handed the error, and nothing would be emitted.
+      // No callback for connect(): it would receive the error, and no "error" event would be emitted.
       socket.once("connect", resolve);
       socket.connect(22, address);
     });

@@ -1,21 +1,21 @@
 import { connect } from "node:net";
 
 /**
- * What a connection attempt to an ssh port showed.
- * - `open`: an ssh server greeted us.
- * - `accepting`: the connection came about, but no greeting within the time: something listens. Counts as not closed.
- * - `refused`, `silent` (dropped), `unreachable`: no connection came about.
- * - `reset`: accepted and cut before a byte: a filter in user space, such as the emulator's or fail2ban's.
+ * Result of a connection attempt to an ssh port.
+ * - `open`: an ssh server sent its banner.
+ * - `accepting`: connected, but no banner in time: something listens. Counts as not closed.
+ * - `refused`, `silent` (dropped), `unreachable`: no connection.
+ * - `reset`: accepted, then cut before the first byte: a filter in user space, such as the emulator's. Counts as not closed.
  */
 export type PortSeen = "open" | "accepting" | "refused" | "silent" | "unreachable" | "reset";
 
 export interface ProbeOptions {
   timeoutMs: number;
-  /** Source address, for looking from somewhere else. */
+  /** Source address, to probe from another network. */
   localAddress?: string;
 }
 
-/** Connects once and says what happened. Never throws for what the network does. */
+/** Connects once. Network errors are results; it never throws for them. */
 export function probePort(host: string, port: number, { timeoutMs, localAddress }: ProbeOptions): Promise<PortSeen> {
   return new Promise((resolve) => {
     let connected = false;
@@ -37,7 +37,7 @@ export function probePort(host: string, port: number, { timeoutMs, localAddress 
   });
 }
 
-/** Closed only when no connection came about at all: a filter that first accepts has not closed the port. */
+/** True only if there was no connection at all: a filter that accepts first has not closed the port. */
 export function isClosed(seen: PortSeen): boolean {
   return seen === "refused" || seen === "silent" || seen === "unreachable";
 }

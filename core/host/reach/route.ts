@@ -6,19 +6,19 @@ import { operatorIdentity } from "./operator.ts";
 import { type SshRoute, ssh } from "./ssh.ts";
 import { tailnetAddresses } from "./tailnet.ts";
 
-/** What has to be known of a host to look for a way to it. */
+/** What is needed to find a route to a host. */
 export interface Reach {
   layout: Layout;
   settings: Pick<HostSettings, "host" | "tailnet" | "sshExposure">;
   local: Pick<LocalSettings, "tailscale" | "endpoint" | "token" | "sshPort" | "sshPubkeyFile">;
-  /** Public IPv4 address. @default that of the installation that this machine knows of */
+  /** Public IPv4 address. @default the one in this machine's installation journal */
   address?: string | undefined;
-  /** The firewall lets this machine in whatever the stack exposes. */
+  /** The firewall lets this machine in, whatever the stack exposes. */
   isWindowOpen?: boolean;
   signal: AbortSignal;
 }
 
-/** Why there is no route: a code to branch on, and the addresses without a session under the pinned key. */
+/** Why there is no route: a code to branch on, and the addresses at which no login with the pinned key worked. */
 export interface NoRoute {
   route?: undefined;
   code: "not-in-tailnet" | "address-unknown" | "no-session";
@@ -28,15 +28,15 @@ export interface NoRoute {
 export type RouteOrReason = { route: SshRoute } | NoRoute;
 
 /**
- * Finds the way to an installed host: over the tailnet, or to its public address where the stack exposes ssh, the host has no
- * tailnet, or a window is open. Where several addresses could be the host's, the one with a session under the pinned key is.
+ * Finds a route to an installed host: over the tailnet, or at its public address if the stack exposes ssh, the host has no
+ * tailnet, or a window is open. If several addresses could be the host's, the one that accepts a login with the pinned key is.
  */
 export async function findRoute(reach: Reach): Promise<RouteOrReason> {
   const { tailnet, exposed } = await candidateAddresses(reach);
   const groups = [tailnet, exposed].filter((group) => group.length > 0);
   for (const group of groups) {
     const routes = group.map((address) => adminRoute(reach, address));
-    // Nothing to decide at the last one: the caller's own ssh checks its key.
+    // A single last candidate needs no test login: the caller's own ssh checks the key.
     const [only, ...more] = routes;
     if (only && more.length === 0 && group === groups.at(-1)) return { route: only };
     const route = await firstWithSession(routes, reach.signal);
@@ -47,7 +47,7 @@ export async function findRoute(reach: Reach): Promise<RouteOrReason> {
   return { code: reach.settings.tailnet === "tailscale" ? "not-in-tailnet" : "address-unknown", tried };
 }
 
-/** Every address at which a host may answer: those of its name in the tailnet, and the public one where ssh is let in there. */
+/** Every address that may be the host's: those with its name in the tailnet, and the public one if ssh is allowed there. */
 export async function candidateAddresses(reach: Reach): Promise<{ tailnet: string[]; exposed: string[] }> {
   const { layout, settings, local, signal } = reach;
   const hasTailnet = settings.tailnet === "tailscale";
@@ -58,7 +58,7 @@ export async function candidateAddresses(reach: Reach): Promise<{ tailnet: strin
   return { tailnet, exposed: address === undefined ? [] : [address] };
 }
 
-/** The admin's login at one address, under the pinned key. */
+/** Route for the admin's login at one address, with the pinned key. */
 export function adminRoute(
   {
     layout,
@@ -82,8 +82,8 @@ export function adminRoute(
 }
 
 /**
- * Logs in by every route at once. ssh-keyscan would be quicker, but sshd penalises connections that never authenticate
- * (PerSourcePenalties, OpenSSH 9.8), and who waits for a host asks many times.
+ * Logs in over all routes in parallel. ssh-keyscan would be quicker, but sshd penalises connections that never authenticate
+ * (PerSourcePenalties, OpenSSH 9.8), and waiting for a host takes many tries.
  */
 async function firstWithSession(routes: readonly SshRoute[], signal: AbortSignal): Promise<SshRoute | undefined> {
   const found = new AbortController();
@@ -107,7 +107,7 @@ async function firstWithSession(routes: readonly SshRoute[], signal: AbortSignal
   }
 }
 
-/** Whether a host was installed from this machine and, as far as it knows, is there. */
+/** True if this machine's journal says that the host is installed. */
 export function isInstalled(layout: Layout, host: string): boolean {
   return readJournal(hostLayoutOf(layout, host).journal)?.state === "done";
 }
@@ -115,9 +115,9 @@ export function isInstalled(layout: Layout, host: string): boolean {
 /** The error for a host that cannot be reached. @param advice what to do about it, a sentence */
 export function noRoute(host: string, { code, tried }: NoRoute, advice: string): UserError {
   const reasons = {
-    "not-in-tailnet": `no way to the host: the tailnet has no machine "${host}" that is online. Is this machine in the tailnet ("tailscale status")?`,
-    "address-unknown": "no way to the host: its address is unknown, because it was not installed from this machine.",
-    "no-session": `no way to the host: no ssh session under its pinned key at ${tried.join(" or ")}. Does another machine in the tailnet use its name ("tailscale status")?`,
+    "not-in-tailnet": `cannot reach the host: the tailnet has no machine "${host}" that is online. Is this machine in the tailnet ("tailscale status")?`,
+    "address-unknown": "cannot reach the host: its address is unknown, because it was not installed from this machine.",
+    "no-session": `cannot reach the host: no ssh session with its pinned key at ${tried.join(" or ")}. Does another machine in the tailnet use its name ("tailscale status")?`,
   };
   return new UserError({ subject: host, problem: `${reasons[code]} ${advice}` });
 }

@@ -4,24 +4,24 @@ import { cleanEnvironment } from "../../base/machine/environment.ts";
 import { run } from "../../base/machine/run.ts";
 import { shellQuoted } from "../../base/wording.ts";
 
-/** One authenticated way to one host: which key it must show, which key we show. */
+/** An authenticated connection to one host: the host key to require and the client key to use. */
 export interface SshRoute {
   /** IP address to connect to. */
   address: string;
   port: number;
   user: string;
-  /** Name the host's key stands under in `knownHosts`. */
+  /** Name of the host's key in `knownHosts`. */
   alias: string;
   knownHosts: string;
-  /** Private key file, or a .pub whose private half an agent holds. */
+  /** Private key file, or a .pub file whose private half is in an agent. */
   identity: string;
-  /** Agent to ask, for operators whose keys live in one. Never for bootstrap keys. */
+  /** Agent socket, for operators whose keys are in an agent. Never used for bootstrap keys. */
   agent?: string;
 }
 
 /**
- * Options under which ssh connects to this host or not at all. None of the operator's own ssh configuration joins in.
- * ssh keeps the first value it sees of each option (ssh_config(5)), so these go first.
+ * Options that make ssh connect to exactly this host or fail. The operator's own ssh configuration is ignored.
+ * ssh keeps the first value of each option (ssh_config(5)), so these go first.
  */
 export function strictOptions(route: Pick<SshRoute, "alias" | "knownHosts" | "port" | "agent">): string[] {
   const options = {
@@ -51,7 +51,7 @@ export interface SshResult {
   stderr: string;
 }
 
-/** Runs one command on a host. 255 is ssh's own failure: no connection, another key, no login. */
+/** Runs one command on a host. Exit code 255 is ssh's own failure: no connection, wrong host key, no login. */
 export async function ssh(
   route: SshRoute,
   command: string,
@@ -68,10 +68,10 @@ export async function ssh(
 }
 
 /**
- * Makes an `ssh` and an `scp` that connect under {@link strictOptions} whatever else they are told, to be put first on PATH.
+ * Writes `ssh` and `scp` wrappers, to go first on PATH, that apply {@link strictOptions} whatever arguments they get.
  * nixos-anywhere always passes `UserKnownHostsFile=/dev/null StrictHostKeyChecking=no` before its caller's options, so
- * nothing on its command line can make it check a host key.
- * @param folder a private one whose path has no spaces: nixos-anywhere joins options by spaces
+ * no argument can make it check a host key.
+ * @param folder private, with no spaces in its path: nixos-anywhere joins options with spaces
  */
 export function writeSshWrappers(folder: string, route: Pick<SshRoute, "alias" | "knownHosts" | "port">): void {
   for (const program of ["ssh", "scp"]) {

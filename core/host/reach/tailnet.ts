@@ -11,16 +11,16 @@ const peer = z.object({
   DNSName: z.string().default(""),
   TailscaleIPs: z.array(z.string()).nullish(),
   Online: z.boolean().default(false),
-  /** Headscale goes on calling such a node online (juanfont/headscale#3470). */
+  /** Headscale keeps reporting an expired node as online (juanfont/headscale#3470). */
   Expired: z.boolean().default(false),
 });
 
 const status = z.object({ Peer: z.record(z.string(), peer).nullish() });
 
 /**
- * Every tailnet address that may be a host's, as this machine's tailscale knows them, IPv4 first. Any machine can call itself
- * by the host's name, and a host that was made again becomes `name-1` in DNS beside its dead predecessor
- * (tailscale/tailscale#18921): only the pinned key tells which of them is the host.
+ * Every tailnet address that may be the host's, according to this machine's tailscale, IPv4 first. Any machine can take the
+ * host's name, and a recreated host becomes `name-1` in DNS next to its dead predecessor (tailscale/tailscale#18921): only the
+ * pinned key tells which one is the host.
  * @returns an empty list while the host has not joined
  */
 export async function tailnetAddresses(
@@ -28,7 +28,7 @@ export async function tailnetAddresses(
   host: string,
   signal: AbortSignal,
 ): Promise<string[]> {
-  // The emulator's stand-in for tailscale has to ask the emulator; the real one is told nothing of Hetzner.
+  // The emulator's stand-in for tailscale asks the emulator; the real one gets nothing of Hetzner, not even the token.
   const standIn = isOnThisMachine(local.endpoint);
   const env = cleanEnvironment(standIn ? { HCLOUD_ENDPOINT: local.endpoint, HCLOUD_TOKEN: local.token } : {});
   const { exitCode, stdout } = await run(local.tailscale, ["status", "--json"], { timeoutSeconds: 20, signal, env });

@@ -91,7 +91,7 @@ describeWith({ programs, root: true, cgroup: true }, "clawdlets-activate under a
         const result = await change(host, await host.commit("next", [what]));
         is(result, host.journal).toMatchObject({
           exitCode: exitCodes.returned,
-          message: is.stringMatching(/NOT CHANGED, it runs .*former/),
+          message: is.stringMatching(/NOT CHANGED\. It still runs .*former/),
         });
         is(String(result)).toContain(why);
         await expectFormer(host);

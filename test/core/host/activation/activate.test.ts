@@ -67,7 +67,7 @@ describe("a change that breaks", () => {
     await lab.commit(what);
     await lab.changeSecret();
     const { exitCode, stderr } = await lab.rebuild("--deadline", "100");
-    expect(stderr).toContain("NOT CHANGED, it runs");
+    expect(stderr).toContain("NOT CHANGED. It still runs");
     expect(stderr).toContain(why);
     expect(exitCode).toBe(9);
     expect(await lab.status()).toMatchObject({ systemPath: before.systemPath, nextSystem: before.systemPath });
@@ -77,7 +77,7 @@ describe("a change that breaks", () => {
 });
 
 describe("a disturbance at", () => {
-  const phases = ["prepared:", "building", "switching to", "runs and can be reached"];
+  const phases = ["prepared:", "building", "switching to", "runs and waits for confirmation"];
   const disturbances = {
     "the operator's process being killed": async (_phase: string, kill: () => void) => kill(),
     "the network being cut for a while": async () => {
@@ -124,7 +124,7 @@ describe("a disturbance at", () => {
       expect(await answers()).toBe(true);
       const isFormer = after.systemPath === before.systemPath;
       if (exitCode === 0) expect(isFormer).toBe(false);
-      if (exitCode === 9) expect(stderr).toContain("NOT CHANGED, it runs");
+      if (exitCode === 9) expect(stderr).toContain("NOT CHANGED. It still runs");
       if (exitCode === 1) expect(stderr).toMatch(/Nothing was changed|taken back by the host itself/);
       if (exitCode === 9 || exitCode === 1) expect(isFormer, stderr).toBe(true);
       if (!name.includes("killed")) expect([0, 1, 9], stderr).toContain(exitCode);

@@ -98,15 +98,15 @@ describe("the error for a host without a route", () => {
   it.each([
     [
       { code: "not-in-tailnet", tried: [] } as const,
-      'web-1: no way to the host: the tailnet has no machine "web-1" that is online. Is this machine in the tailnet ("tailscale status")? Nothing was changed.',
+      'web-1: cannot reach the host: the tailnet has no machine "web-1" that is online. Is this machine in the tailnet ("tailscale status")? Nothing was changed.',
     ],
     [
       { code: "address-unknown", tried: [] } as const,
-      "web-1: no way to the host: its address is unknown, because it was not installed from this machine. Nothing was changed.",
+      "web-1: cannot reach the host: its address is unknown, because it was not installed from this machine. Nothing was changed.",
     ],
     [
       { code: "no-session", tried: ["100.64.0.1", "100.64.0.2"] } as const,
-      'web-1: no way to the host: no ssh session under its pinned key at 100.64.0.1 or 100.64.0.2. Does another machine in the tailnet use its name ("tailscale status")? Nothing was changed.',
+      'web-1: cannot reach the host: no ssh session with its pinned key at 100.64.0.1 or 100.64.0.2. Does another machine in the tailnet use its name ("tailscale status")? Nothing was changed.',
     ],
   ])("says why, then what to do: $code", (reason, text) => {
     expect(noRoute("web-1", reason, "Nothing was changed.").message).toBe(text);
