@@ -53,7 +53,7 @@ export async function waitForInstallation({ layout, host, tell }: Recovery): Pro
         {
           subject: host,
           problem: `NOT CLOSED. The installation was killed, and its guard has not closed TCP/22 within ${limits.closing} s; it keeps trying: see guard.log beside the installer's log.`,
-          fix: `Check from another place: clawdlets window list --host ${host}`,
+          fix: `Check from another machine: clawdlets window list --host ${host}`,
         },
         { exitCode: exitCodes.open },
       );
@@ -94,7 +94,7 @@ export async function withInstallationSettled<T>(recovery: Recovery, work: () =>
 }
 
 export async function markInterrupted({ layout, host }: Recovery): Promise<void> {
-  const text = "the installation and its guard were killed; the next command removed what was staged and closed TCP/22";
+  const text = "the installation and its guard were killed; the next command removed the staged keys and closed TCP/22";
   await endKilled(hostLayoutOf(layout, host).journal, text);
 }
 

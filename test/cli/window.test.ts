@@ -117,7 +117,7 @@ describe("clawdlets window", () => {
     [["--minutes", "241"], 2, "Expected whole minutes, 1 to 240"],
     [["--cidr", "203.0.113.7"], 2, '"203.0.113.7" has no prefix length'],
     [["--cidr", "0.0.0.0/1", "--cidr", "128.0.0.0/1"], 2, "covers all of IPv4"],
-    [["--host", "web-9", "--cidr", "203.0.113.7/32"], 1, "Hetzner has none"],
+    [["--host", "web-9", "--cidr", "203.0.113.7/32"], 1, "Hetzner has no server for this host"],
     [["--host", "Web"], 2, "is not a host name"],
   ])("refuses to open with %j, before anything is opened", async (args, exitCode, message) => {
     const layout = inProject();
@@ -127,9 +127,9 @@ describe("clawdlets window", () => {
     expect((await lab.api("GET", "/firewalls?label_selector=clawdlets-window")).body.firewalls).toEqual([]);
   });
 
-  it("says where the network is to be named when stack.json does not", async () => {
+  it("asks for --cidr when stack.json names no admin network", async () => {
     const refused = await window(inProject({ stack: null }), "open");
     expect(refused.exitCode).toBe(2);
-    expect(refused.stderr).toContain("Name your own network: --cidr 203.0.113.7/32");
+    expect(refused.stderr).toContain("Pass your own network: --cidr 203.0.113.7/32");
   });
 });

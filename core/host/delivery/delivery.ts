@@ -11,9 +11,9 @@ import type { Delivery } from "./extra-files.ts";
 import { readSecretSources } from "./upstream-secrets.ts";
 
 /**
- * Collects what a host is handed: its age identity, its final ssh key, the ciphertext of its secrets, its marker, and
- * the operator's own files.
- * @throws SettingsError with everything that is missing or cannot be sent
+ * Collects what a host receives: its age identity, final ssh host key, encrypted secrets, installation id, and the operator's
+ * own files.
+ * @throws SettingsError that lists everything missing or unsuitable
  */
 export async function readDelivery(
   host: HostLayout,

@@ -5,14 +5,14 @@ import { exitCodes } from "../../base/exit-codes.ts";
 import { makePrivateFolder } from "../../base/machine/private-files.ts";
 import { installIdPath } from "../reach/ask.ts";
 
-/** What the installed host starts its life with. The owner is root: the receiving tar runs with --no-same-owner. */
+/** A file or folder that the installed host starts with. Root owns it: the receiving tar runs with --no-same-owner. */
 export interface ExtraFile {
   /** Absolute path on the host. */
   path: string;
   mode: number;
-  /** `null` is a folder, for its mode, and to be made even where nothing is in it. */
+  /** `null`: a folder, which gets this mode and is created even if it is empty. */
   content: string | Buffer | null;
-  /** The operator put it into `.clawdlets/extra-files/<host>/`; everything else is ours. */
+  /** From the operator's `.clawdlets/extra-files/<host>/`; everything else is ours. */
   added?: true;
 }
 
@@ -25,14 +25,14 @@ export interface Delivery {
   remoteSecretsDir: string;
   /** Ciphertext by secret name. */
   secrets: Readonly<Record<string, string>>;
-  /** The tree of `.clawdlets/extra-files/<host>/`; where it has one of our paths, ours is sent. */
+  /** The tree of `.clawdlets/extra-files/<host>/`. Our own file wins if both have a path. */
   added?: readonly ExtraFile[];
 }
 
 export const ageKeyPath = "/var/lib/sops-nix/key.txt";
 const hostKeyPath = "/etc/ssh/ssh_host_ed25519_key";
 
-/** Every file that goes to the host outside the Nix store, with its exact mode. */
+/** Every file that is sent to the host outside the Nix store, with its exact mode. */
 export function extraFilesOf(delivery: Delivery): ExtraFile[] {
   const secrets = Object.entries(delivery.secrets).map(([name, content]) => ({
     path: secretPath(delivery.remoteSecretsDir, name),
@@ -41,7 +41,7 @@ export function extraFilesOf(delivery: Delivery): ExtraFile[] {
   }));
   const own: ExtraFile[] = [
     { path: ageKeyPath, mode: 0o400, content: delivery.identityFileText },
-    // World-readable: it is what tells an installed host from another, and is no secret.
+    // World-readable: it identifies the installation and is not a secret.
     { path: installIdPath, mode: 0o444, content: `${delivery.installId}\n` },
     { path: hostKeyPath, mode: 0o600, content: delivery.hostPrivateKey },
     { path: `${hostKeyPath}.pub`, mode: 0o644, content: `${delivery.hostPublicKey}\n` },
@@ -51,7 +51,7 @@ export function extraFilesOf(delivery: Delivery): ExtraFile[] {
   return [...own, ...(delivery.added ?? []).filter(({ path }) => !taken.has(path))];
 }
 
-/** The paths of {@link extraFilesOf} that are ours, for a host that is sent these secrets. */
+/** The paths of {@link extraFilesOf} that are ours, for a host with these secrets. */
 export function ownPathsOf(remoteSecretsDir: string, secrets: readonly string[]): string[] {
   const paths = secrets.map((name) => secretPath(remoteSecretsDir, name));
   return [ageKeyPath, installIdPath, hostKeyPath, `${hostKeyPath}.pub`, ...paths];
@@ -61,25 +61,25 @@ export function secretPath(remoteSecretsDir: string, name: string): string {
   return `${remoteSecretsDir}/${name}.yaml`;
 }
 
-/** Every folder above a path of the host, the nearest first, without `/`. */
+/** Every parent folder of a path on the host, nearest first, without `/`. */
 export function foldersAbove(path: string): string[] {
   const folder = dirname(path);
   return folder === "/" ? [] : [folder, ...foldersAbove(folder)];
 }
 
-/** Folders below which a name is enough to look at one file, but not to list them. */
+/** Folders sent with mode 711: the admin can stat a file by name, but not list the folder. */
 const closedFolders = [dirname(ageKeyPath)];
 
 /**
- * Lays the files out in a private folder for `nixos-anywhere --extra-files`, which sends modes as they are.
- * What a killed run left goes first. Until it is taken away again, it also goes when this process is stopped or ends.
- * @returns what takes the folder away again
- * @throws UserError when something stands there that we did not put there
+ * Writes the files to a private folder for `nixos-anywhere --extra-files`, which preserves modes.
+ * Removes what a killed run left there first. The folder is also removed when this process is stopped or exits.
+ * @returns a function that removes the folder
+ * @throws UserError if the path is occupied by something that is not ours
  */
 export function stageExtraFiles(folder: string, files: readonly ExtraFile[]): () => void {
   sweepStaging(folder);
   makePrivateFolder(dirname(folder));
-  mkdirSync(folder, { mode: 0o700 }); // Not recursive: it fails where somebody was quicker.
+  mkdirSync(folder, { mode: 0o700 }); // Not recursive, so it fails if someone created it in the meantime.
   const unstage = removedAtTheEnd(folder);
   const modes = new Map(files.filter(({ content }) => content === null).map(({ path, mode }) => [path, mode]));
   const made = new Set<string>();
@@ -94,7 +94,7 @@ export function stageExtraFiles(folder: string, files: readonly ExtraFile[]): ()
       }
       if (content === null) continue;
       writeFileSync(join(folder, path), content, { mode, flag: "wx" });
-      chmodSync(join(folder, path), mode); // Past the umask.
+      chmodSync(join(folder, path), mode); // Overrides the umask.
     }
   } catch (error) {
     unstage();
@@ -104,15 +104,15 @@ export function stageExtraFiles(folder: string, files: readonly ExtraFile[]): ()
 }
 
 /**
- * Takes away what a run that was killed by SIGKILL left: keys in plain text.
- * @throws UserError when it is no folder of ours: what a link leads to is neither written nor removed
+ * Removes the plain-text keys that a run left behind when SIGKILL ended it.
+ * @throws UserError if the path is not a folder of ours (symlink attack): nothing behind a link is written or removed
  */
 export function sweepStaging(folder: string): void {
   const stat = lstatSync(folder, { throwIfNoEntry: false });
   if (!stat) return;
   const uid = process.getuid?.() ?? stat.uid;
   if (!stat.isDirectory() || stat.uid !== uid) {
-    const kind = stat.isSymbolicLink() ? "is a link" : "is no folder";
+    const kind = stat.isSymbolicLink() ? "is a link" : "is not a folder";
     const what = stat.isDirectory() ? `belongs to user ${stat.uid}, not to you (${uid})` : kind;
     throw new UserError(
       `${folder} ${what}, so clawdlets did not make it. Find out who did, then remove it: rm -r '${folder}'`,
@@ -122,12 +122,12 @@ export function sweepStaging(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** @returns what removes `folder`, which is also done at a signal and at the end of the process */
+/** @returns a function that removes `folder`; signals and the end of the process remove it, too */
 function removedAtTheEnd(folder: string): () => void {
   const remove = () => rmSync(folder, { recursive: true, force: true });
   const onSignal = (name: NodeJS.Signals) => {
     remove();
-    // Nobody else listens: as without us, the process then dies of it.
+    // No other handler: die from the signal, as the process would without ours.
     if (process.listenerCount(name) === 0) process.kill(process.pid, name);
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

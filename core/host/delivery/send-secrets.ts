@@ -6,10 +6,10 @@ import { parseJson } from "../../base/text/json.ts";
 import type { Deliver, DeliveryReport, SecretsDelivery } from "../../project/secrets/deliver.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 
-/** What the NixOS module puts on the host; its whole command line, so that sudo can allow just this. */
+/** Command installed by the NixOS module. It takes no arguments, so sudo can allow exactly this line. */
 export const receiveCommand = "sudo -n /run/current-system/sw/bin/clawdlets-receive-secrets";
 
-/** Seconds. The host decrypts each file once before it takes any. */
+/** Seconds. The host test-decrypts every file before it accepts any. */
 const limitSeconds = 180;
 
 const report = z.object({
@@ -19,7 +19,7 @@ const report = z.object({
   files: z.record(z.string(), z.string()),
 });
 
-/** Sends secrets over an authenticated session, as one tar on standard input; the host takes all of it or nothing. */
+/** Sends secrets over an authenticated session, as one tar on standard input; the host accepts all of them or none. */
 export function deliverOver(route: SshRoute, host: string, signal: AbortSignal): Deliver {
   return async (delivery) => {
     const { exitCode, stdout, stderr } = await ssh(route, receiveCommand, {
@@ -41,14 +41,14 @@ async function tarOf({ files, identity }: SecretsDelivery): Promise<Buffer> {
   return Buffer.from(await packTar(tar));
 }
 
-/** What the host has is what was sent, by its own word. */
+/** Compares the checksums that the host reports with what was sent. */
 function checkReport(host: string, { files }: SecretsDelivery, stdout: string): DeliveryReport {
   const parsed = report.safeParse(parseJson(stdout));
   if (!parsed.success) {
     throw new UserError({
       subject: host,
-      problem: "the host did not say what it has now.",
-      fix: "Run this again; nothing is half done there.",
+      problem: "the host did not report which secrets it has now.",
+      fix: "Run this again; the host changes all secrets or none.",
     });
   }
   const sum = (text: string) => createHash("sha256").update(text).digest("hex");
@@ -57,7 +57,7 @@ function checkReport(host: string, { files }: SecretsDelivery, stdout: string): 
     const names = wrong.map(([name]) => name).join(", ");
     throw new UserError({
       subject: host,
-      problem: `the host has other files than were sent: ${names}.`,
+      problem: `these secrets on the host differ from what was sent: ${names}.`,
       fix: "Run this again.",
     });
   }
@@ -69,7 +69,7 @@ function refusal(host: string, exitCode: number, stderr: string): UserError {
   if (exitCode === 255) {
     return new UserError({
       subject: host,
-      problem: `no ssh session: ${said || "ssh said nothing"}. Nothing was changed on the host. Can you log in? clawdlets env, then ssh as admin under .clawdlets/known_hosts.`,
+      problem: `no ssh session: ${said || "ssh gave no reason"}. Nothing was changed on the host. Can you log in? Run clawdlets env, then ssh as admin with .clawdlets/known_hosts.`,
     });
   }
   if (/command not found|password is required|not allowed|No such file/.test(stderr)) {
@@ -78,11 +78,11 @@ function refusal(host: string, exitCode: number, stderr: string): UserError {
       problem: `its configuration has no clawdlets-receive-secrets, or does not let admin run it (${said}). It comes with the NixOS module "secrets" of this project's flake.`,
     });
   }
-  // Its own exit code for this: everything is in place, and systemd could not be told.
+  // The script's exit code for: the secrets are installed, but systemctl failed.
   if (exitCode === 2) {
     return new UserError({
       subject: host,
-      problem: `the secrets are in place, but not every service was told: ${said}`,
+      problem: `the secrets were updated, but not every service was restarted or reloaded: ${said}`,
     });
   }
   return new UserError({

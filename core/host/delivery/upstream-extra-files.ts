@@ -7,20 +7,19 @@ import type { HostLayout, Layout } from "../../project/layout.ts";
 import { type ExtraFile, foldersAbove } from "./extra-files.ts";
 
 /**
- * `.clawdlets/extra-files/<host>/`: made by upstream, which sends it as it stands. Operators put files of their own
- * there.
+ * The tree of `.clawdlets/extra-files/<host>/`. Upstream creates it and sends it unchanged; operators add files of their own.
  * @see regenrek/clawdlets b49d4af, docs/secrets.md
  */
 export interface UpstreamTree {
   /** Files and folders by path on the host. */
   entries: ReadonlyMap<string, ExtraFile>;
-  /** Everything that cannot be sent as it stands. */
+  /** Everything that cannot be sent unchanged. */
   problems: Problem[];
 }
 
 /**
- * Reads the tree, nothing where there is none. Follows no link. Contents are read too: what fails here fails before a
- * server is bought.
+ * Reads the tree, with contents, so that anything unreadable is found before a server is bought. Empty if there is none.
+ * Follows no links.
  * @param own paths of the files that are ours, see {@link ownPathsOf}
  */
 export function readUpstreamTree(layout: Layout, host: HostLayout, own: readonly string[]): UpstreamTree {
@@ -47,7 +46,7 @@ export function readUpstreamTree(layout: Layout, host: HostLayout, own: readonly
     }
   };
   const visitFolder = (folder: string, path: string, { mode }: Stats): void => {
-    // Others list it on the host where they may here. They always enter it: the admin looks at files by name later.
+    // Others can list the folder if they can here. They can always enter it: the admin checks files by name later.
     const sent = (mode & 0o004) === 0 ? 0o711 : 0o755;
     if (path !== "/") entries.set(path, { path, mode: sent, content: null, added: true });
     for (const name of readdirSync(folder).sort()) {
@@ -68,10 +67,10 @@ export function readUpstreamTree(layout: Layout, host: HostLayout, own: readonly
   return { entries, problems };
 }
 
-/** A newline would break the look at what arrived; U+FFFD is what Node shows for bytes that are no UTF-8. */
+/** A newline would break the check of delivered files; U+FFFD is what Node shows for invalid UTF-8. */
 const isPlainName = (name: string) => !/[\p{Cc}\ufffd]/u.test(name);
 
-/** Fit for a terminal: the names are the one thing here that anybody may have chosen. */
+/** Escapes control and format characters (terminal injection): anyone may have chosen these file names. */
 const shown = (path: string) =>
   path.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 
@@ -81,7 +80,7 @@ const link: Objection = {
   fix: "Put the file or folder itself there, or have the host's Nix configuration make the link.",
 };
 
-/** Why this cannot be sent as it stands, and what fixes it. */
+/** Why this cannot be sent, and the fix. */
 function faultOf(file: string, stat: Stats): Objection | undefined {
   const octal = (stat.mode & 0o7777).toString(8).padStart(4, "0");
   const wrongMode = (why: string, change: string): Objection => {
@@ -100,15 +99,15 @@ function faultOf(file: string, stat: Stats): Objection | undefined {
   if ((stat.mode & 0o022) !== 0) return wrongMode("others may write to it", "go-w");
   if (stat.nlink > 1) {
     const problem = `is one file under ${stat.nlink} names (hard link).`;
-    return { code: "file-invalid", problem, fix: "Put a copy of its own there." };
+    return { code: "file-invalid", problem, fix: "Replace it by a separate copy." };
   }
   return undefined;
 }
 
-/** By its mode and not by trying: root enters every folder, and what is found should not hang on who looks. */
+/** Decided by the mode, not by trying: root can enter every folder, and the result must not depend on the user. */
 const isOpen = (folder: Stats) => (folder.mode & 0o500) === 0o500;
 
-/** A file where one of ours needs a folder, or the other way round. */
+/** A file where ours needs a folder, or the other way round. */
 function collisionOf(path: string, stat: Stats, own: readonly string[]): Objection | undefined {
   if (stat.isSymbolicLink()) return undefined;
   if (stat.isDirectory()) {

@@ -11,16 +11,16 @@ import type { LocalSettings } from "../../project/settings/host.ts";
 import { ageKeyPath, ownPathsOf, secretPath } from "./extra-files.ts";
 import { readUpstreamTree, type UpstreamTree } from "./upstream-extra-files.ts";
 
-/** Where each secret of a host comes from: the local folder, or the tree upstream sends. A local one always wins. */
+/** Where each secret of a host comes from: the local folder or upstream's tree. The local one always wins. */
 export interface SecretSources {
   tree: UpstreamTree;
-  /** Without `..` and without a slash at its end, as the paths in the tree. */
+  /** Normalised like the paths in the tree: no `..`, no trailing slash. */
   remoteSecretsDir: string;
-  /** Required, and in the local folder or nowhere. */
+  /** Required, and in the local folder or missing. */
   local: RequiredSecret[];
-  /** Required, and in the tree alone: its file there. */
+  /** Required, and only in the tree; with its file there. */
   fromTree: { name: string; file: string; secret: RequiredSecret }[];
-  /** In both: the local file is sent, whether it is required or not. */
+  /** In both: the local file is sent, required or not. */
   both: { name: string; file: string; localFile: string; isRequired: boolean }[];
 }
 
@@ -58,19 +58,19 @@ const nameIn = (path: string) => posix.basename(path, ".yaml");
 export interface SourcesToCheck {
   layout: Layout;
   host: HostLayout;
-  /** The recipient the stack file promises. */
+  /** The age recipient declared in the stack file. */
   recipient: string;
   /** Absolute path of sops. */
   sops: string;
 }
 
 /**
- * Judges what comes from the tree as checkHostSecrets judges the local folder.
- * @returns every problem, not the first
+ * Checks the secrets from the tree as checkHostSecrets checks the local folder.
+ * @returns every problem, not only the first
  */
 export async function checkSecretSources(sources: SecretSources, check: SourcesToCheck): Promise<Problem[]> {
   const pair = await readIdentityFile(check.host.identity).catch(() => "broken" as const);
-  // Without the right identity nothing can be opened; checkHostSecrets says so, and once is enough.
+  // Nothing can be decrypted without the right identity, which checkHostSecrets already reports.
   const canOpen = typeof pair === "object" && pair.recipient === check.recipient;
   const unasked = sources.both.filter(({ isRequired }) => !isRequired);
   const files = [...sources.fromTree, ...unasked.map(({ name, localFile }) => ({ name, file: localFile }))];
@@ -87,15 +87,15 @@ export async function checkSecretSources(sources: SecretSources, check: SourcesT
         code: "wrong-recipient",
         subject: relative(check.layout.root, file),
         setting: name,
-        problem: `${encryptedTo(found, check).problem} ${sent} is the one that is sent.`,
-        fix: "Remove whichever is out of date.",
+        problem: `${encryptedTo(found, check).problem} ${sent} is sent instead.`,
+        fix: "Remove the one that is out of date.",
       },
     ];
   });
   return [...sources.tree.problems, ...judged.flat(), ...stale];
 }
 
-/** The host gets one identity, the one in `.clawdlets/secrets`. Another one in the tree: one of the two is wrong. */
+/** The host gets the identity in `.clawdlets/secrets`. If the tree has a different one, one of the two is wrong. */
 async function checkIdentity(
   { tree }: SecretSources,
   { layout, host, recipient }: SourcesToCheck,

@@ -9,12 +9,12 @@ import { opensSsh } from "../../project/firewall/opens-ssh.ts";
 import { type PortTries, tryPort } from "../reach/port.ts";
 import { closeWindows, findWindows, runLabel, type Window, windowLabel } from "./window.ts";
 
-/** Seconds that closing may take: in all, and from the moment at which somebody wants this process to end. */
+/** Seconds that closing may take: in total, and after this process is asked to stop. */
 const limits = { close: 30, stopped: 10 };
 
 /**
- * Aborted when closing has taken too long: a guard then goes on with it, or a person is told. Ctrl-C and SIGTERM do not abort
- * it at once, since closing is what has to happen before the process ends.
+ * A signal that is aborted when closing takes too long: a guard then takes over, or a person is told. Ctrl-C and SIGTERM do
+ * not abort it immediately, because the window has to be closed before the process ends.
  */
 export function closingTime(host: string, stop?: AbortSignal): AbortSignal {
   const over = new AbortController();
@@ -30,7 +30,7 @@ export function closingTime(host: string, stop?: AbortSignal): AbortSignal {
   return over.signal;
 }
 
-/** A client whose requests all end within {@link closingTime}. Tries often enough for a busy firewall, and then says why not. */
+/** A client whose requests all end within {@link closingTime}, with enough retries for a firewall that is locked. */
 export function closingClient(access: { endpoint: string; token: string }, time: AbortSignal): Hetzner {
   const { endpoint, token } = access;
   return createHetzner({ endpoint, token, signal: time, limits: { attempts: 6, maxWaitSeconds: 5, trySeconds: 8 } });
@@ -38,37 +38,37 @@ export function closingClient(access: { endpoint: string; token: string }, time:
 
 export interface Closing {
   host: string;
-  /** Closes the windows of this run alone. @default every window of the host */
+  /** Closes only the windows of this run. @default every window of the host */
   run?: string;
-  /** Closes these alone, of the host. @default those that Hetzner lists */
+  /** Closes only these windows of the host. @default those that Hetzner lists */
   windows?: readonly Window[];
-  /** The server behind the windows. @default the servers that the windows are on, and those with the host's labels */
+  /** The windows' server. @default the servers that the windows are attached to, and those with the host's labels */
   serverId?: number;
   sshPort: number;
-  /** Of {@link closingTime}: ends waiting for a port that still answers. */
+  /** From {@link closingTime}: stops waiting for a port that still answers. */
   time?: AbortSignal;
 }
 
 export interface Closed {
   /** Windows that had rules. */
   windows: number;
-  /** What connecting to TCP/22 showed afterwards, for each address; empty where Hetzner has no server of this host. */
+  /** Attempts to connect to TCP/22 afterwards, for each address; empty if Hetzner has no server for this host. */
   ports: PortTries[];
-  /** What else lets somebody reach TCP/22, by Hetzner's word. Only then may a port answer. */
+  /** What else opens TCP/22 according to Hetzner. Without one, a port that answers is an error. */
   openers: Opener[];
 }
 
 export interface Opener {
   /** e.g. `the firewall "web-1-fw" (12)` */
   name: string;
-  /** Whether it carries the host's labels, and so is what the stack declares or once declared. */
+  /** True if it has the host's labels, so the stack declares it or once did. */
   isOwn: boolean;
 }
 
 /**
- * Closes the windows of a host and then tries to connect. "Closed" is a failed connection attempt, never the API's word: a
- * proxy may answer success and do nothing. Depends on nothing but the API.
- * @throws UserError when Hetzner did not close one, still lists one with rules, or TCP/22 answers and no other rule says why
+ * Closes the windows of a host and then tries to connect. "Closed" means a failed connection attempt, not an answer of the API:
+ * a proxy may report success and do nothing. Needs only the API.
+ * @throws UserError if Hetzner fails to close one, still lists one with rules, or TCP/22 answers and no other rule explains it
  */
 export async function closeAndProve(hetzner: Hetzner, closing: Closing): Promise<Closed> {
   const { host, run } = closing;
@@ -85,7 +85,7 @@ export async function closeAndProve(hetzner: Hetzner, closing: Closing): Promise
   }
   const openers = servers.flatMap((server) => openersOf(server, firewalls, closing));
   const ports: PortTries[] = [];
-  // A port that something else opens need not close, so nothing is waited for.
+  // Do not wait if something else opens the port: it does not have to close.
   const patience = openers.length > 0 ? { tries: 1, settleSeconds: 0 } : {};
   const options = { ...patience, ...(closing.time && { signal: closing.time }) };
   for (const address of servers.flatMap(addressesOf)) {
@@ -102,7 +102,7 @@ export async function closeAndProve(hetzner: Hetzner, closing: Closing): Promise
   return { windows: windows.filter(({ open }) => open).length, ports, openers };
 }
 
-/** What connecting showed, and why a port still answers where one does. */
+/** Describes the connection attempts and, if a port still answers, what opens it. */
 export function closedInWords({ ports, openers }: Closed): string {
   if (ports.length === 0) return "Hetzner has no server with this host's labels, so there was no port to try";
   const seen = portsInWords(ports);
@@ -136,7 +136,7 @@ async function serversOf(hetzner: Hetzner, { host, serverId }: Closing, ofWindow
   return servers;
 }
 
-/** Undefined for one that was deleted meanwhile: nothing of it can answer. */
+/** @returns undefined if it has been deleted in the meantime: then nothing can answer */
 async function serverWith(hetzner: Hetzner, id: number): Promise<Server | undefined> {
   try {
     const call = hetzner.GET("/servers/{id}", { params: { path: { id } } });
@@ -158,7 +158,7 @@ function openersOf({ public_net }: Server, firewalls: readonly Firewall[], closi
     });
 }
 
-/** Whether a firewall is one of the windows that are to be closed. */
+/** True if the firewall is one of the windows to close. */
 function isClosing({ id, labels }: Firewall, { host, run, windows }: Closing): boolean {
   if (windows) return windows.some(({ firewallId }) => firewallId === id);
   return labels?.[windowLabel] === host && (run === undefined || labels[runLabel] === run);

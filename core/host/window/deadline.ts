@@ -1,15 +1,15 @@
 import { uptime } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** The clocks of this machine, each in milliseconds since whenever it likes. */
+/** The clocks of this machine, in milliseconds, each with its own arbitrary zero. */
 export interface Clocks {
-  /** Stands still while the machine is suspended, and never jumps. */
+  /** Monotonic; stops while the machine is suspended (CLOCK_MONOTONIC). */
   running(): number;
-  /** Goes on while the machine is suspended, and is not set by anybody (`/proc/uptime`, CLOCK_BOOTTIME). */
+  /** Monotonic; keeps running while the machine is suspended (`/proc/uptime`, CLOCK_BOOTTIME). */
   sinceBoot(): number;
-  /** Is what people and other machines go by. Set by hand, by NTP, and after a virtual machine was paused. */
+  /** Time of day. Jumps when set by hand, by NTP, or after a virtual machine was paused. */
   wall(): number;
-  /** Waits so many milliseconds of running time. Throws when the signal is aborted. */
+  /** Waits this many milliseconds of running time. Throws when the signal is aborted. */
   pause(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -20,13 +20,13 @@ export const machineClocks: Clocks = {
   pause: (ms, signal) => sleep(ms, undefined, signal ? { signal } : {}),
 };
 
-/** How often the clocks are read: a timer stands still while the machine is suspended. Milliseconds. */
+/** Milliseconds between two readings of the clocks: a timer stops while the machine is suspended. */
 const tickMs = 1000;
 
 /**
- * A time that is over as soon as one of the clocks says so. A wall clock that is set back extends nothing, since the others
- * go on; one that is set forward, or a suspended machine that wakes up, ends it at once. Too early is the safe side: what
- * ends is a window, and its label names the time by the wall clock.
+ * A deadline that passes as soon as one of the clocks reaches it. Setting the wall clock back does not extend it, because the
+ * other clocks keep running; setting it forward, or waking up from suspend, can end it at once. Early is the safe side: the
+ * deadline closes a window, whose label gives the time by the wall clock.
  */
 export class Deadline {
   readonly #clocks: Clocks;
@@ -47,7 +47,7 @@ export class Deadline {
     );
   }
 
-  /** Waits until it is over, or the signal is aborted: then it throws. */
+  /** Waits until the deadline passes. Throws when the signal is aborted. */
   async isOver(signal?: AbortSignal): Promise<void> {
     for (let left = this.remainingMs; left > 0; left = this.remainingMs) {
       await this.#clocks.pause(Math.min(left, tickMs), signal);

@@ -1,6 +1,6 @@
 /**
- * The guard's program. Reads orders as JSON lines; the end of its input without `closed` means that the parent is gone.
- * Keeps trying to close beyond any deadline: an open port is worse than a process too many. Its log is its standard error.
+ * The guard's main program. Reads orders as JSON lines; end of input without `closed` means that the parent is gone.
+ * Never stops trying to close the window: an open port is worse than a leftover process. Logs to standard error.
  */
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -35,12 +35,11 @@ const news = z.object({
 
 const parentIsGone = "the process that opened it is gone";
 
-/** Milliseconds between two tries to close: short at first, as for a window whose creation is still on its way. */
+/** Milliseconds between two attempts to close: short at first, because a window may still be in creation. */
 const pauses = { first: 2000, longest: 30_000 };
 
-// A signal to the parent's whole process group must not end the one process that is there for this case.
-for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-  process.on(name, () => log(`${name} is not for the guard`));
+// A signal to the parent's process group must not end the guard, which exists for exactly this case.
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => log(`ignoring ${name}`));
 
 // A full disk or a lost terminal must not end it either.
 process.stderr.on("error", () => undefined);
@@ -70,12 +69,12 @@ await Promise.all([endInstaller().then(sweep), closeForSure()]);
 await markKilled();
 process.exit(0);
 
-/** Whether the installation was killed, and no other one of this host was begun since. */
+/** True if the installation was killed and no other one of this host has started since. */
 function isKilled(): boolean {
   return install !== undefined && why === parentIsGone && readJournal(install.journal)?.startedAt === install.startedAt;
 }
 
-/** Removes the keys that a killed installation had staged, once its installer needs them no more. */
+/** Removes the keys that a killed installation staged, after its installer has ended. */
 function sweep(): void {
   for (const folder of isKilled() ? (install?.leftovers ?? []) : []) {
     try {
@@ -88,46 +87,46 @@ function sweep(): void {
 
 async function markKilled(): Promise<void> {
   if (!install || !isKilled()) return;
-  const text = "the installation was killed; its guard closed TCP/22 and removed what was staged";
+  const text = "the installation was killed; its guard closed TCP/22 and removed the staged keys";
   await endKilled(install.journal, text, install.startedAt).catch((error) => log(messageOf(error)));
 }
 
-/** Hears what the parent has to say. Once it saw the window closed there is nothing left to do, whatever we are at. */
+/** Reads the parent's orders until it is gone. Exits at once, whatever we are doing, when the parent reports the window closed. */
 async function parentEnds(): Promise<string> {
   let stay = false;
   for await (const line of { [Symbol.asyncIterator]: () => lines }) {
     const heard = newsIn(line);
     if (heard.closed) process.exit(0);
     if (heard.close) {
-      processGroup = undefined; // The parent lives and has ended its installer.
+      processGroup = undefined; // The parent is alive and has ended its installer.
       return "the parent could not close it";
     }
     stay ||= heard.stay ?? false;
     processGroup = heard.processGroup ?? processGroup;
   }
-  if (stay) await new Promise(() => undefined); // The deadline alone counts.
+  if (stay) await new Promise(() => undefined); // Only the deadline counts.
   return parentIsGone;
 }
 
-/** Half a line is what a killed parent leaves: that it is gone says the end of our input. */
+/** Ignores an incomplete line, which a killed parent leaves; end of input tells us that it is gone. */
 function newsIn(line: string): z.infer<typeof news> {
   try {
     return news.parse(JSON.parse(line));
   } catch (error) {
-    log(`not understood: ${messageOf(error)}`);
+    log(`invalid order: ${messageOf(error)}`);
     return {};
   }
 }
 
-/** An installer without its parent would go on writing to a disk that nobody watches. */
+/** Ends the installer: without its parent it would keep writing to the disk unattended. */
 async function endInstaller(): Promise<void> {
   if (processGroup === undefined) return;
   await endGroup(processGroup, 10).catch((error) => log(`could not end the installer: ${messageOf(error)}`));
 }
 
 /**
- * Closes, and tries to connect, until nothing was left open twice, some seconds apart: a window whose creation was on its way
- * when the parent died appears after the first time.
+ * Closes and tries to connect until nothing is open twice in a row, some seconds apart: a window that was being created when
+ * the parent died may only appear after the first time.
  */
 async function closeForSure(): Promise<void> {
   let pause = pauses.first;

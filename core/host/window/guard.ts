@@ -9,19 +9,19 @@ import { cleanEnvironment } from "../../base/machine/environment.ts";
 import { packageRoot } from "../../base/machine/package-root.ts";
 import { makePrivateFolder } from "../../base/machine/private-files.ts";
 
-/** What the guard is told on its standard input, before the window is opened. The token goes by environment. */
+/** The guard's order, sent on its standard input before the window is opened. The token goes in the environment. */
 export interface GuardOrder {
   host: string;
-  /** Whose windows it closes: the next run's are not its business, and are guarded by another. */
+  /** The run whose windows it closes. The next run has its own guard. */
   run: string;
   endpoint: string;
-  /** The server behind the window, and the port on which it answers ssh: the guard tries to connect, too. */
+  /** The window's server, and its ssh port: the guard tries to connect, too. */
   serverId: number;
   sshPort: number;
   deadlineSeconds: number;
   /** The host's journal of windows. */
   journal: string;
-  /** The installation behind the window: what is tidied up when it is killed. */
+  /** The installation that the window is for: what to clean up if it is killed. */
   install?: GuardedInstall;
 }
 
@@ -29,35 +29,35 @@ export interface GuardedInstall {
   /** The installation's journal, and which run of it this is. */
   journal: string;
   startedAt: string;
-  /** Folders with keys that the installation makes and removes. */
+  /** Folders with keys that the installation creates and removes. */
   leftovers: readonly string[];
 }
 
 /** The guard as its parent sees it. */
 export interface Guard {
   readonly pid: number;
-  /** Tells it of the installer's process group, to be ended when we die. */
+  /** Tells it the installer's process group, to end if this process dies. */
   watch(processGroup: number): void;
-  /** Tells it that the window was seen closed; it then ends without doing anything. */
+  /** Tells it that the window is proven closed; it then exits without doing anything. */
   dismiss(): Promise<void>;
-  /** Tells it to close the window now, and lets go of it: this process could not close it, and may end. */
+  /** Tells it to close the window now, because this process could not, and detaches it: this process may end. */
   takeOver(): void;
-  /** Tells it that the window stays open until its deadline, and lets go of it: this process may end. */
+  /** Tells it to keep the window open until its deadline, and detaches it: this process may end. */
   leave(): void;
 }
 
-/** Seconds it may take to start, and to end once it was dismissed. One that is stopped or starved must hold up nobody. */
+/** Seconds it may take to start, and to end once dismissed: a stopped or starved guard must not block us. */
 const limits = { start: 60, end: 10 };
 
 /**
- * Starts a process of its own session that closes the host's windows when this process dies, however it dies, or when the
- * deadline passes. It is started before a window is opened, so that there is no moment at which only we know of one.
+ * Starts a watchdog process, in its own session, that closes the host's windows when this process dies for any reason, or when
+ * the deadline passes. Start it before opening a window, so that no window is ever unguarded.
  */
 export async function startGuard(order: GuardOrder, token: string, logs: string): Promise<Guard> {
   makePrivateFolder(logs);
   const log = join(logs, "guard.log");
   const logDescriptor = openSync(log, "a", 0o600);
-  // Plain spawn: execa would carry the log through this process, and the guard would die of it together with us.
+  // Plain spawn: execa would pipe the log through this process, and the guard would die with us (SIGPIPE).
   const child = spawn(process.execPath, [join(packageRoot, "bin", "guard.mjs")], {
     env: cleanEnvironment({ HCLOUD_TOKEN: token }),
     detached: true,
@@ -66,9 +66,9 @@ export async function startGuard(order: GuardOrder, token: string, logs: string)
   closeSync(logDescriptor);
   const ended = once(child, "exit");
   const { stdin, stdout } = child;
-  if (!stdin || !stdout) throw new Error("spawn gave no pipes, though it was asked for them");
-  const pid = child.pid ?? 0; // Without one nothing answers "ready" below.
-  stdin.on("error", () => child.unref()); // It ended before us: what it did is in its log.
+  if (!stdin || !stdout) throw new Error("spawn did not create the pipes");
+  const pid = child.pid ?? 0; // Without a pid, nothing answers "ready" below.
+  stdin.on("error", () => child.unref()); // It ended before us; its log says what it did.
   stdin.write(`${JSON.stringify(order)}\n`);
   const lines = createInterface({ input: stdout });
   const late = sleep(limits.start * 1000, ["late"], { ref: false });
@@ -78,7 +78,7 @@ export async function startGuard(order: GuardOrder, token: string, logs: string)
     child.unref();
     throw new UserError({
       subject: order.host,
-      problem: `the guard that closes the window if we are killed did not start; see ${log}.`,
+      problem: `the guard, which closes the window if clawdlets is killed, did not start; see ${log}.`,
     });
   }
   const leave = () => {

@@ -9,24 +9,24 @@ export interface WindowRequest {
   host: string;
   serverId: number;
   installId: string;
-  /** Of {@link newRun}. */
+  /** From {@link newRun}. */
   run: string;
-  /** When it has to be closed at the latest; left out where it is kept open on purpose. */
+  /** When it must be closed at the latest; undefined if it is kept open on purpose. */
   until?: Date;
   adminCidrs: readonly string[];
   signal?: AbortSignal;
 }
 
-/** One that was asked for. */
+/** A window that Hetzner was asked to open. */
 export interface Opening {
   window: Window;
-  /** Waits for Hetzner's word that its rule is in force. */
+  /** Waits until Hetzner reports its rule as applied. */
   inForce: () => Promise<void>;
 }
 
 /**
  * Opens TCP/22 of one server to the admin networks and waits until the rule is in force.
- * Firewalls on a server add up, so the declared one is not touched and never drifts. Costs nothing.
+ * Rules of all firewalls on a server add up, so the declared firewall stays unchanged and never drifts. Costs nothing.
  */
 export async function openWindow(hetzner: Hetzner, request: WindowRequest): Promise<Window> {
   const { window, inForce } = await askForWindow(hetzner, request, nameOfRun(request));
@@ -35,8 +35,8 @@ export async function openWindow(hetzner: Hetzner, request: WindowRequest): Prom
 }
 
 /**
- * Opens the one window that an installation of this host has. Its name is the same for all of them, and names are unique in a
- * project: so Hetzner itself says when one is left, and only then are they looked for and closed. Does not wait.
+ * Opens the only window of an installation of this host. It always has the same name, and names are unique in a project, so
+ * Hetzner refuses it if one is left over; only then do we search for leftovers and close them. Does not wait.
  */
 export async function openOnlyWindow(hetzner: Hetzner, request: WindowRequest): Promise<Opening> {
   try {
@@ -44,7 +44,7 @@ export async function openOnlyWindow(hetzner: Hetzner, request: WindowRequest): 
   } catch (error) {
     if (!(error instanceof HetznerApiError && error.code === "uniqueness_error")) throw error;
     await closeWindowsOf(hetzner, request.host);
-    // An emptied one may still wait to be deleted, and keep the name.
+    // A window without rules may still be waiting for its deletion and occupy the name.
     return askForWindow(hetzner, request, nameOfRun(request));
   }
 }
@@ -78,9 +78,11 @@ async function askForWindow(hetzner: Hetzner, request: WindowRequest, name: stri
       },
     }),
   );
-  // Without its id it could not be closed again: never guess one, the caller then closes whatever carries the label.
+  // Without the id we cannot close it. Never guess one: the caller then closes every firewall with the label.
   if (!firewall)
-    throw new UserError(`Hetzner did not say which firewall it made to ${what}.`, { exitCode: exitCodes.api });
+    throw new UserError(`Hetzner did not report the id of the firewall it created to ${what}.`, {
+      exitCode: exitCodes.api,
+    });
   const window = {
     firewallId: firewall.id,
     host,

@@ -20,15 +20,15 @@ export interface HandRequest {
   access: Access;
   /** Minutes until its guard closes it. */
   minutes: number;
-  /** Whom it lets in. @default the admin networks of stack.json */
+  /** Networks that it lets in. @default the admin networks of stack.json */
   cidrs?: readonly string[] | undefined;
 }
 
 /**
- * Opens TCP/22 of a host for a while, for the operator whose address has changed or who has to look into a stuck
- * installation. A guard of its own closes it at the deadline though this process has ended; so do `window close`,
- * `lockdown` and the next `up`. OPENS A PORT.
- * @throws UserError before anything is opened, for networks that are none or are the world, or where there is no server
+ * Opens TCP/22 of a host for a while, for an operator whose address has changed or who has to inspect a stuck installation.
+ * Its guard closes it at the deadline even after this process has ended; so do `window close`, `lockdown` and the next `up`.
+ * OPENS A PORT.
+ * @throws UserError before anything is opened, if a network is invalid or covers the internet, or if there is no server
  */
 export async function openByHand(hetzner: Hetzner, request: HandRequest): Promise<Window> {
   const { window, guard } = await openGuarded(hetzner, request);
@@ -37,11 +37,11 @@ export async function openByHand(hetzner: Hetzner, request: HandRequest): Promis
 }
 
 /**
- * Opens TCP/22 of a host while `work` lasts, then closes it and tries to connect. The guard closes it as soon as this process
- * is gone, at the deadline, and where closing fails here. OPENS A PORT.
- * @param signal aborted when this process is asked to end: closing is then given less time
- * @param onClosed called once it was seen closed, whether `work` failed or not
- * @throws UserError (open) when it could not be seen closed, beside whatever `work` threw
+ * Opens TCP/22 of a host while `work` runs, then closes it and tries to connect. The guard closes it if this process dies, at
+ * the deadline, or if closing fails here. OPENS A PORT.
+ * @param signal aborted when this process is asked to end, which leaves less time for closing
+ * @param onClosed called once the port is proven closed, whether `work` failed or not
+ * @throws UserError (open) if it is not proven closed, with the error of `work` in its details
  */
 export async function whileOpen<T>(
   hetzner: Hetzner,
@@ -60,7 +60,9 @@ export async function whileOpen<T>(
     throw new UserError(`${messageOf(error)} The guard keeps trying to close it: ${join(files.logs, "guard.log")}`, {
       exitCode: exitCodes.open,
       details: [
-        "failure" in ending ? `Before that: ${messageOf(ending.failure)}` : "What it was opened for went well.",
+        "failure" in ending
+          ? `Before that: ${messageOf(ending.failure)}`
+          : "The work that it was opened for succeeded.",
       ],
       cause: error,
     });
@@ -87,14 +89,14 @@ async function openGuarded(hetzner: Hetzner, request: HandRequest) {
     noteWindow(files.windows, { event: "open", run, by: "window" });
     return { window, guard, closing };
   } catch (error) {
-    // Half opened, perhaps. One whose creation was not answered may still come about: the guard then looks again.
+    // It may be open in part. If the request for it got no answer, it may still appear: the guard then keeps checking.
     if (!(error instanceof HetznerApiError)) guard.takeOver();
-    else await closeOrHandOver(request, closing, guard).catch(() => undefined); // The guard goes on, and says it in its log.
+    else await closeOrHandOver(request, closing, guard).catch(() => undefined); // The guard keeps trying and logs it.
     throw error;
   }
 }
 
-/** @throws UserError when it was not seen closed in time; the guard then goes on */
+/** @throws UserError if it is not proven closed in time; the guard then keeps trying */
 async function closeOrHandOver(
   { host, access }: HandRequest,
   closing: Closing,
@@ -115,7 +117,7 @@ async function closeOrHandOver(
 function checkedCidrs({ host, access, cidrs = access.adminCidrs }: HandRequest): string[] {
   const refuse = (message: string) => new UserError({ subject: host, problem: message }, { exitCode: exitCodes.usage });
   if (cidrs === undefined || cidrs.length === 0) {
-    throw refuse("stack.json does not say who may come in. Name your own network: --cidr 203.0.113.7/32");
+    throw refuse("stack.json names no admin network. Pass your own network: --cidr 203.0.113.7/32");
   }
   for (const cidr of cidrs) {
     const problem = cidrProblem(cidr);
@@ -123,7 +125,7 @@ function checkedCidrs({ host, access, cidrs = access.adminCidrs }: HandRequest):
   }
   const rule = { direction: "in", protocol: "tcp", port: "22", source_ips: cidrs } as const;
   const world = worldOpenSshReason([rule]);
-  if (world) throw refuse(`${cidrs.join(", ")} ${world}. Name your own network: --cidr 203.0.113.7/32`);
+  if (world) throw refuse(`${cidrs.join(", ")} ${world}. Pass your own network: --cidr 203.0.113.7/32`);
   return [...cidrs];
 }
 
@@ -133,13 +135,13 @@ async function serverOf(hetzner: Hetzner, host: string): Promise<number> {
   const [server, ...more] = servers;
   if (server && more.length === 0) return server.id;
   const what = server
-    ? `${servers.length} servers with its labels (${servers.map(({ id }) => id).join(", ")})`
-    : "none";
+    ? `${servers.length} servers with this host's labels (${servers.map(({ id }) => id).join(", ")})`
+    : "no server for this host";
   throw new UserError(
     {
       subject: host,
       problem: `Hetzner has ${what}.`,
-      fix: `See "clawdlets doctor --scope deploy"; a host that is not there yet: clawdlets up --host ${host}`,
+      fix: `See "clawdlets doctor --scope deploy"; to create the host: clawdlets up --host ${host}`,
     },
     { exitCode: exitCodes.failed },
   );

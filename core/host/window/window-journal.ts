@@ -9,14 +9,14 @@ import { printable } from "../../base/wording.ts";
 const entry = z.object({
   /** ISO 8601, UTC. */
   at: z.string(),
-  /** `opening` is written before Hetzner is asked: a killed run leaves at least that. */
+  /** `opening` is written before Hetzner is asked, so that even a killed run leaves a record. */
   event: z.enum(["opening", "open", "closed", "kept"]),
-  /** Which window: the run that opened it; none where every window of the host was closed. */
+  /** The run that opened the window; undefined if every window of the host was closed. */
   run: z.string().optional(),
   by: z.enum(["install", "window", "guard", "lockdown", "up"]),
-  /** Networks that may come in. */
+  /** Networks that it lets in. */
   cidrs: z.array(z.string()).optional(),
-  /** When it has to be closed. ISO 8601, UTC. */
+  /** When it must be closed. ISO 8601, UTC. */
   until: z.string().optional(),
   why: z.string().optional(),
 });
@@ -25,8 +25,8 @@ const entry = z.object({
 export type WindowEntry = z.infer<typeof entry>;
 
 /**
- * Adds a line. Several processes may: a short append is whole. What cannot be written is said and closes no port later:
- * the journal is for people, the API decides.
+ * Appends a line. Several processes may do so: a short append is atomic. A write error is reported but never delays closing a
+ * port: the journal is for people, and only the API decides.
  */
 export function noteWindow(path: string, what: Omit<WindowEntry, "at">): void {
   try {
@@ -37,7 +37,7 @@ export function noteWindow(path: string, what: Omit<WindowEntry, "at">): void {
   }
 }
 
-/** Oldest first. A line that a power cut left half-written is left out. */
+/** Oldest first. Skips a line that a power cut left incomplete. */
 export function readWindowJournal(path: string): WindowEntry[] {
   return (readPrivateFile(path) ?? "").split("\n").flatMap((line) => {
     const parsed = entry.safeParse(parseJson(line));

@@ -6,31 +6,31 @@ import { waitForActions } from "../../base/hetzner/actions.ts";
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
 import { HetznerApiError } from "../../base/hetzner/errors.ts";
 
-/** Label that marks a window; its value is the host. Nothing else carries it. */
+/** Label that marks a window; its value is the host. Nothing else has it. */
 export const windowLabel = "clawdlets-window";
 /** Label whose value is the run that opened it. */
 export const runLabel = "clawdlets-run";
-/** Label whose value is when it has to be closed, in seconds since 1970; a window that is kept open on purpose has none. */
+/** Label with the time by which it must be closed, in seconds since 1970; a window that is kept open on purpose has none. */
 export const untilLabel = "clawdlets-until";
 
-/** A firewall of its own that lets the admin networks reach TCP/22 of one server for a while. */
+/** A separate firewall that lets the admin networks reach TCP/22 of one server for a while. */
 export interface Window {
   firewallId: number;
   host: string;
-  /** Servers it is applied to. */
+  /** Servers that it is attached to. */
   serverIds: number[];
-  /** Whether any inbound rule is left. */
+  /** True if it has an inbound rule. */
   open: boolean;
   /** Networks that it lets in, as Hetzner writes them. */
   cidrs: string[];
-  /** When it has to be closed; none where it is kept open on purpose, until `clawdlets lockdown`. */
+  /** When it must be closed; undefined if it is kept open on purpose, until `clawdlets lockdown`. */
   until?: Date;
 }
 
-/** A name for one run, in which there is one window at a time. */
+/** A new id for a run. A run has one window at a time. */
 export const newRun = () => randomBytes(4).toString("hex");
 
-/** The windows there are of one host and run, of one host, or of all; also those that a killed run left. */
+/** Lists the windows of one run, of one host, or of all hosts, including those that a killed run left. */
 export async function findWindows(hetzner: Hetzner, host?: string, run?: string): Promise<Window[]> {
   const ofHost = host === undefined ? windowLabel : `${windowLabel}==${host}`;
   const label_selector = run === undefined ? ofHost : `${ofHost},${runLabel}==${run}`;
@@ -50,19 +50,19 @@ export async function findWindows(hetzner: Hetzner, host?: string, run?: string)
 
 function untilOf(label: string | undefined): { until?: Date } {
   if (label === undefined) return {};
-  // One that is not ours to read is overdue at once, never kept.
+  // An unreadable time counts as overdue, never as kept open on purpose.
   return { until: new Date(/^[0-9]{1,11}$/.test(label) ? Number(label) * 1000 : 0) };
 }
 
-/** Milliseconds that rules and a detaching take at a quiet Hetzner; asked earlier, the answer is "locked" or "in use". */
+/** Milliseconds that Hetzner usually needs to apply rules and to detach; sooner it answers "locked" or "in use". */
 const pauses = { rules: 500, detaching: 1000 };
 
 /**
- * Closes a window. First its rules are taken away, which is one call and quick; then it is detached and deleted. One that
- * Hetzner let be deleted is on no server, which says more than any action's end, so no action is asked for then. Otherwise it
- * is closed when the action that takes its rules away has ended, and the rest is tidying: Hetzner may answer `resource_in_use`
- * for a while (hetznercloud/terraform-provider-hcloud#463), which is neither "still open" nor a failure.
- * @throws when the rules could not be taken away
+ * Closes a window: removes its rules, which takes one quick call, then detaches and deletes it. If Hetzner deletes it, it is
+ * attached to no server, which proves more than any finished action, so we do not poll the actions. Otherwise it is closed once
+ * the action that removes its rules has finished, and the rest is cleanup: Hetzner may answer `resource_in_use` for a while
+ * (hetznercloud/terraform-provider-hcloud#463), which is neither "still open" nor a failure.
+ * @throws if the rules could not be removed
  */
 export async function closeWindow(hetzner: Hetzner, window: Window): Promise<void> {
   const what = `close the bootstrap window of ${window.host}`;
@@ -79,7 +79,7 @@ export async function closeWindow(hetzner: Hetzner, window: Window): Promise<voi
       if (await orRefused(remove(hetzner, window).then(() => true))) return;
     }
     await waitForActions(hetzner, actions, { what, timeoutSeconds: 120 });
-    // An empty window opens nothing; if this fails, the next run, `doctor` or `lockdown` takes it away.
+    // A window without rules opens nothing; if this fails, the next run, `doctor` or `lockdown` removes it.
     await orRefused(tidyUp(hetzner, window, detaching));
   } catch (error) {
     if (!isGone(error)) throw error;
@@ -98,7 +98,7 @@ async function tidyUp(hetzner: Hetzner, window: Window, detaching: Actions | und
   });
 }
 
-/** @returns what has to end until it is on no server */
+/** @returns the actions to wait for until it is detached from every server */
 async function detach(hetzner: Hetzner, window: Window): Promise<Actions> {
   const remove_from = window.serverIds.map((id) => ({ type: "server" as const, server: { id } }));
   if (remove_from.length === 0) return [];
@@ -114,14 +114,14 @@ async function detach(hetzner: Hetzner, window: Window): Promise<Actions> {
   }
 }
 
-/** What Hetzner says of one that an earlier try has detached. */
+/** Error codes for a window that is already detached. */
 const detachedCodes = ["firewall_already_removed", "firewall_resource_not_found"];
 
 async function remove(hetzner: Hetzner, window: Window): Promise<void> {
   await answerOf(tidying(window), hetzner.DELETE("/firewalls/{id}", pathOf(window)));
 }
 
-/** Undefined for what Hetzner refused or did not answer. That it is gone is no refusal, and a bug is not hidden. */
+/** @returns undefined if Hetzner refused or did not answer. "Not found" and bugs are still thrown. */
 async function orRefused<T>(call: Promise<T>): Promise<T | undefined> {
   try {
     return await call;
@@ -134,14 +134,14 @@ async function orRefused<T>(call: Promise<T>): Promise<T | undefined> {
 const tidying = ({ host }: Window) => `tidy up the closed window of ${host}`;
 const pathOf = ({ firewallId }: Window) => ({ params: { path: { id: firewallId } } });
 
-/** Closes every window of one host, whoever left it, or those of one run. @returns how many had rules */
+/** Closes every window of one host, whichever run opened it, or those of one run. @returns how many had rules */
 export async function closeWindowsOf(hetzner: Hetzner, host: string, run?: string): Promise<number> {
   const windows = await findWindows(hetzner, host, run);
   await closeWindows(hetzner, windows);
   return windows.filter(({ open }) => open).length;
 }
 
-/** Closes them side by side: one that cannot be closed keeps no other one open. @throws the first one's reason */
+/** Closes windows in parallel: one failure does not keep the others open. @throws the first error */
 export async function closeWindows(hetzner: Hetzner, windows: readonly Window[]): Promise<void> {
   const results = await Promise.allSettled(windows.map((window) => closeWindow(hetzner, window)));
   const failed = results.find(({ status }) => status === "rejected");

@@ -14,17 +14,17 @@ import { closeWindow, closeWindowsOf, newRun, type Window } from "./window.ts";
 import { noteWindow } from "./window-journal.ts";
 
 /**
- * Seconds: within which a new server's port is expected to be seen open, and a window has to be seen closed; and by which we
- * are earlier than the guard, to end in order.
+ * Seconds in which a new server's port is expected to open, and in which a closed window's port must close; and how long before
+ * the guard's deadline this process stops, so that it can close the window itself.
  */
 const limits = { open: 20, close: 25, aheadOfGuard: 10 };
 
 /**
- * Does `work` while TCP/22 of the server is open to the admin networks, and closes it whatever happens: at the end, on
- * failure, on Ctrl-C, when `install.deadlines.window` is over; and by the guard when this process dies. The guard goes only
- * after the port was seen closed. With `sshExposure: "bootstrap"` a window whose work went well stays, on purpose.
- * @param work told with a signal that also ends it when the window's time is over
- * @param leftovers folders with keys that `work` makes, which the guard removes when this process dies
+ * Runs `work` while TCP/22 of the server is open to the admin networks, and always closes it: at the end, on failure, on Ctrl-C,
+ * when `install.deadlines.window` has passed, and through the guard if this process dies. The guard ends only after the port is
+ * proven closed. With `sshExposure: "bootstrap"`, the window stays open on purpose if `work` succeeds.
+ * @param work gets a signal that is also aborted when the window's time is over
+ * @param leftovers folders with keys that `work` creates; the guard removes them if this process dies
  */
 export async function withWindow<T>(
   installation: Installation,
@@ -45,8 +45,8 @@ export async function withWindow<T>(
   try {
     const cidrs = local.adminCidrs;
     await journal.guardedBy(guard.pid);
-    await step("open", `opening TCP/22 to ${cidrs.join(", ")} alone`);
-    // One that a killed run left: there is never more than one. A server of this very run has none yet.
+    await step("open", `opening TCP/22 to ${cidrs.join(", ")} only`);
+    // Close what a killed run left: there is never more than one window. A new server cannot have one yet.
     if (!journal.isFirstRun) await closeWindowsOf(hetzner, settings.host);
     const until = new Date(Date.now() + deadlineSeconds * 1000);
     noteWindow(host.windows, { event: "opening", run, by: "install", cidrs, until: until.toISOString() });
@@ -60,7 +60,7 @@ export async function withWindow<T>(
     ending = { ...ending, isKept: keepsWindow(settings) };
     return result;
   } catch (error) {
-    // What was waiting only says that it was aborted; the signal knows why.
+    // The error of an aborted wait only says that it was aborted; the signal has the reason.
     const failure: unknown = signal.aborted ? signal.reason : error;
     ending = { ...ending, failure };
     throw failure;
@@ -72,8 +72,8 @@ export async function withWindow<T>(
 }
 
 /**
- * A new server's port that is seen open shows the rule in force, and costs no request; Hetzner is asked where it is not. One
- * that has been there may be switched off, or listen in its tailnet alone: nothing is waited for then.
+ * Connects to a new server's port, which proves without an API request that the rule is in force; asks Hetzner if the port does
+ * not open. An older server may be off, or listen only in its tailnet, so we ask Hetzner at once.
  */
 async function waitUntilInForce({ facts, local, journal, signal }: Installation, { inForce }: Opening): Promise<void> {
   const connect = async () => {
@@ -98,7 +98,7 @@ function withDeadline(installation: Installation, seconds: number) {
   const late = new UserError(
     {
       subject: settings.host,
-      problem: `the installation did not end within the ${window} minutes that its window may be open, so it was stopped and the port closed. The installer's log shows where the time went; raise clawdlets:install.deadlines.window, and run clawdlets up --host ${settings.host} again.`,
+      problem: `the installation did not finish within the ${window} minutes that its window may stay open, so it was stopped and the port was closed. The installer's log shows where the time went. Raise clawdlets:install.deadlines.window, then run clawdlets up --host ${settings.host} again.`,
     },
     { exitCode: exitCodes.install },
   );
@@ -115,15 +115,15 @@ function withDeadline(installation: Installation, seconds: number) {
 async function keep(installation: Installation, guard: Guard, run: string): Promise<void> {
   const { settings, host, report } = installation;
   await guard.dismiss();
-  const text = `TCP/22 STAYS OPEN to the admin networks, as sshExposure "bootstrap" asks. Close it: clawdlets lockdown --host ${settings.host}`;
+  const text = `TCP/22 STAYS OPEN to the admin networks, as sshExposure "bootstrap" requests. Close it: clawdlets lockdown --host ${settings.host}`;
   report("close", text);
   noteWindow(host.windows, { event: "kept", run, by: "install", why: 'sshExposure is "bootstrap"' });
   await record(installation, (journal) => journal.step("close", text));
 }
 
 /**
- * Closes the window and checks that the port is closed. Bookkeeping comes after that: a full disk must not keep a port open.
- * Where closing fails, or takes too long, the guard takes over at once, and this process is free to end.
+ * Closes the window and checks that the port is closed, before any bookkeeping: a full disk must not keep a port open.
+ * If closing fails or takes too long, the guard takes over at once, and this process can end.
  */
 async function close(installation: Installation, guard: Guard, ending: Ending, run: string): Promise<void> {
   const { settings, local, host, report } = installation;
@@ -133,10 +133,10 @@ async function close(installation: Installation, guard: Guard, ending: Ending, r
   let closed: string | undefined;
   try {
     report("close", "closing TCP/22");
-    // Without a window in hand, one may have come about all the same: then every one of this host is looked for.
+    // Even if opening failed, a window may exist: search for every window of this host then.
     await (window ? closeWindow(hetzner, window) : closeWindowsOf(hetzner, settings.host));
     closed = await checkClosed(installation, time);
-    // One whose creation was not answered may still come about: the guard looks again.
+    // If the request for a window got no answer, it may still appear: the guard keeps checking.
     if (window || failure instanceof HetznerApiError) await guard.dismiss();
     else guard.takeOver();
   } catch (error) {
@@ -145,7 +145,7 @@ async function close(installation: Installation, guard: Guard, ending: Ending, r
       {
         subject: "",
         problem: `${messageOf(error)} The guard keeps trying to close it: see guard.log beside the installer's log.`,
-        fix: `Check from another place: clawdlets window list --host ${settings.host}`,
+        fix: `Check from another machine: clawdlets window list --host ${settings.host}`,
       },
       {
         exitCode: exitCodes.open,
@@ -170,10 +170,10 @@ async function record({ journal, report }: Installation, write: (journal: Journa
   }
 }
 
-/** @returns what the connection attempt showed, or undefined where the port is open by declaration */
+/** @returns the result of the connection attempt, or undefined if the port is declared open */
 async function checkClosed(installation: Installation, time: AbortSignal): Promise<string | undefined> {
   const { settings, facts, local, report } = installation;
-  if (settings.sshExposure === "public") return undefined; // Open to the admin networks: Lockdown compares the rules.
+  if (settings.sshExposure === "public") return undefined; // Open to the admin networks; Lockdown compares the rules.
   const closed = await waitUntil(
     async () => {
       const seen = await probePort(facts.address, local.sshPort, { timeoutMs: 2000 });
@@ -182,8 +182,8 @@ async function checkClosed(installation: Installation, time: AbortSignal): Promi
     {
       seconds: limits.close,
       pauseMs: 250,
-      waitedFor: `${settings.host}: TCP/22 of ${facts.address} was not seen closed`,
-      advice: "Check the server's firewalls in the Hetzner console now: one that allows TCP/22 has to go.",
+      waitedFor: `${settings.host}: TCP/22 of ${facts.address} did not close`,
+      advice: "Check the server's firewalls in the Hetzner console now, and remove any rule that allows TCP/22.",
       signal: time,
     },
   );

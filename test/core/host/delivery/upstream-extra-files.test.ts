@@ -203,8 +203,8 @@ describe("a secret that comes from the tree is refused", () => {
     const other = await createAgeKeyPair();
     put(tree(`${remote}/${name}.yaml`), await encrypted(name, "v", other.recipient), 0o400);
     expect(await problems()).toEqual([
-      `${where} ${pair.recipient}, but to ${other.recipient}. .clawdlets/secrets/hosts/${host}/${name}.yaml is the ` +
-        "one that is sent. Remove whichever is out of date.",
+      `${where} ${pair.recipient}, but to ${other.recipient}. .clawdlets/secrets/hosts/${host}/${name}.yaml is ` +
+        "sent instead. Remove the one that is out of date.",
     ]);
   });
 

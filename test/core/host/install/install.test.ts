@@ -178,7 +178,7 @@ describe("clawdlets install", () => {
       signal: new AbortController().signal,
       report: (step: string, text: string) => void lines.push(`${step} ${text}`),
     };
-    await expect(installInProcess(request)).rejects.toThrow(/within the 0.25 minutes that its window may be open/);
+    await expect(installInProcess(request)).rejects.toThrow(/within the 0\.25 minutes that its window may stay open/);
     expect(await seen(address)).toBe("refused");
     expect(await windows()).toEqual([]);
   }, 60_000);
