@@ -35,7 +35,6 @@ const isForeign = (file: string) =>
 const remaining: readonly string[] = [
   "cli",
   "core/base",
-  "core/host",
   "core/project",
   "core/tasks",
   "docs",

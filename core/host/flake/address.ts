@@ -1,17 +1,17 @@
-/** What a folder's path is in a flake's URI: everything that nix does not take as it is, is percent-encoded. */
+/** Percent-encodes a folder's path for a flake's URI. */
 export const encodedPath = (path: string) => encodeURI(path).replace(/[?#]/g, encodeURIComponent);
 
-/** The same of a value in a URI's query, where "&", "=" and "+" mean something as well. */
+/** Percent-encodes a value in a URI's query, where "&", "=" and "+" are special, too. */
 export const encodedValue = (text: string) => encodeURIComponent(text).replaceAll("%2F", "/");
 
-/** The same of what a person wrote, who may have encoded some of it already. */
+/** Percent-encodes text typed by a person, who may have encoded parts of it already. */
 export const encodedOnce = (text: string) => encodeURI(text).replace(/%25(?=[0-9A-Fa-f]{2})/g, "%");
 
-/** As nix reads a URL's path. */
+/** Decodes a URL's path as nix does. */
 export function decoded(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {
-    return path; // A "%" that stands for itself.
+    return path; // A literal "%".
   }
 }

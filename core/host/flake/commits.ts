@@ -7,9 +7,9 @@ import { resolveFlake } from "./flake.ts";
 type Halves = { settings: HostSettings; local: LocalSettings };
 
 /**
- * Looks up the commits of many hosts, each flake once: a branch that moves while the hosts are gone through would give the
- * ones after the canary something that no canary has shown to be good.
- * @returns the flake of one host, pinned to a commit @throws UserError as {@link resolveFlake}
+ * Resolves the commits of many hosts, each flake only once: if a branch moved during a rollout, the hosts after the canary would
+ * get a commit that the canary has not tested.
+ * @returns a function that pins one host's flake to a commit @throws UserError as {@link resolveFlake}
  */
 export function commitsOnce(layout: Layout, wanted: WantedRevision) {
   const found = new Map<string, Promise<string>>();
@@ -21,13 +21,13 @@ export function commitsOnce(layout: Layout, wanted: WantedRevision) {
       found.set(named, asked);
       return asked;
     }
-    // What failed for one host, e.g. for its file that is not committed, is asked again for the next.
+    // After a failure for one host, e.g. a file that is not committed, the next host tries again.
     const rev = revisionOf(await before.catch(() => ""));
     return resolveFlake(layout, settings, local, rev === undefined ? wanted : { rev });
   };
 }
 
-/** The commit that a flake's URI names, 40 hex digits; undefined for one that names none. */
+/** The commit in a flake's URI, 40 hex digits; undefined if it has none. */
 export function revisionOf(flake: string): string | undefined {
   return (
     /[?&]rev=([0-9a-f]{40})(?![0-9a-f])/.exec(flake)?.[1] ??
@@ -35,15 +35,15 @@ export function revisionOf(flake: string): string | undefined {
   );
 }
 
-/** The commit of a pinned flake; what is no commit cannot be fetched by the host. */
+/** The commit of a pinned flake. @throws UserError for one without a commit, which the host could not fetch */
 export function commitOf({ host }: Pick<HostSettings, "host">, flake: string): string {
   const rev = revisionOf(flake);
   if (rev !== undefined) return rev;
   throw new UserError(
     {
       subject: host,
-      problem: `the flake ${flake} is no commit, and a running host takes commits of its own repository only.`,
-      fix: "Name it as github:owner/repo, or a commit with --rev.",
+      problem: `the flake ${flake} is not pinned to a commit, and a running host accepts only commits of its own repository.`,
+      fix: "Use github:owner/repo, or pass a commit with --rev.",
     },
     { exitCode: exitCodes.settings },
   );

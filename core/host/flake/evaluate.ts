@@ -10,11 +10,11 @@ import { withNixToken } from "./nix-token.ts";
 const limitSeconds = 300;
 
 /**
- * The system that a flake's host would be, evaluated and not built. Nothing of the flake is trusted by it: evaluation is pure,
- * and builds nothing (`allow-import-from-derivation`).
- * @param flake pinned, with attribute, as `resolveFlake` gives it
- * @returns its store path; undefined where there is no nix on this machine
- * @throws UserError with nix's own reason when it does not evaluate
+ * Evaluates a host's system without building it. Does not trust the flake: evaluation is pure and builds nothing (import from
+ * derivation, IFD, is off).
+ * @param flake pinned, with attribute, as returned by `resolveFlake`
+ * @returns its store path; undefined if this machine has no nix
+ * @throws UserError with nix's reason if evaluation fails
  */
 export async function evaluateSystem(
   flake: string,

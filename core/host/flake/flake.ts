@@ -12,7 +12,7 @@ import { decoded, encodedOnce, encodedPath, encodedValue } from "./address.ts";
 
 const refuse = (message: string) => new UserError(message, { exitCode: exitCodes.settings });
 
-/** What one flake is looked up for. */
+/** What is needed to pin a host's flake. */
 interface FlakeRequest {
   layout: Layout;
   settings: HostSettings;
@@ -21,11 +21,11 @@ interface FlakeRequest {
 }
 
 /**
- * The flake to install, pinned to a commit: the one that is named, else the repository's own origin, else the repository
- * on this machine. A branch or tag is looked up now, so ask once for an installation and keep the answer. Only what git
- * tracks is ever copied to the store; a `path:` flake alone has no commit, and is what stands in its folder.
+ * Pins the flake to install to a commit: the flake in the settings, else the repository's origin, else the local repository.
+ * Resolves a branch or tag now, so call it once per installation and keep the result. Only files tracked by git are copied to
+ * the store. Only a `path:` flake has no commit: it is the current content of its folder.
  * @returns `uri?rev=…#attribute`, `github:owner/repo/<rev>#attribute` or `path:…#attribute`
- * @throws UserError when it cannot be pinned: what was asked where, and what to do
+ * @throws UserError if it cannot be pinned
  */
 export async function resolveFlake(
   layout: Layout,
@@ -33,7 +33,7 @@ export async function resolveFlake(
   local: LocalSettings,
   wanted: WantedRevision = local.wanted,
 ): Promise<string> {
-  if (wanted.rev !== undefined && wanted.ref !== undefined) throw refuse("Give a rev or a ref, not both.");
+  if (wanted.rev !== undefined && wanted.ref !== undefined) throw refuse("Pass a rev or a ref, not both.");
   checkRevision(wanted);
   const request = { layout, settings, local, wanted };
   const named = settings.flake ?? local.flake;
@@ -49,8 +49,8 @@ export async function resolveFlake(
 }
 
 /**
- * `github:owner/repo` for a GitHub origin, whichever way it is spelt; other hosts by git. CI checkouts write a token into the
- * origin: credentials are left out, and nix needs its own way to read a private repository (GITHUB_TOKEN for GitHub).
+ * Converts an origin to a flake URI: `github:owner/repo` for GitHub, however it is spelt, else `git+…`. Removes credentials,
+ * since CI checkouts write a token into the origin; for a private repository nix needs its own (GITHUB_TOKEN for GitHub).
  */
 export function flakeOfOrigin(given: string | undefined): string | undefined {
   const origin = withoutCredentials(given?.trim() ?? "").replace(/[?#].*$/, "");
@@ -69,25 +69,25 @@ async function pinOwn({ layout, settings, wanted }: FlakeRequest): Promise<strin
     throw refuse(
       asked === "HEAD"
         ? `${layout.root} has no git commit, and no flake is named. Commit the project, or set clawdlets:flake in the stack file.`
-        : `${layout.root} has no commit "${asked}". Fetch it (git fetch), or name another; git log --all shows those there are.`,
+        : `${layout.root} has no commit "${asked}". Fetch it (git fetch), or choose one listed by git log --all.`,
     );
   }
   await checkCommitted(layout, settings.host, asked === "HEAD" ? asked : rev);
   const origin = flakeOfOrigin(await git(layout.root, "remote", "get-url", "origin"));
   if (origin !== undefined) return `${origin}?rev=${rev}`;
   const remote = remoteOf((await repositoryOf(layout.root, "")) ?? "", layout.root);
-  if (!remote) throw refuse(`${layout.root} is not in a git repository that nix can be given. ${nameable}`);
+  if (!remote) throw refuse(`${layout.root} is not in a git repository that nix can use. ${nameable}`);
   return remote.at(rev, await refFor(remote, rev, undefined));
 }
 
-/** A git flake sees commits, not the folder: an uncommitted stack file would install a host without its settings. */
+/** A git flake sees only commits: with an uncommitted stack file, the host would be installed without its settings. */
 async function checkCommitted(layout: Layout, host: string, rev: string): Promise<void> {
   const file = relative(layout.root, hostLayoutOf(layout, host).stackFile);
   if ((await git(layout.root, "cat-file", "-e", `${rev}:./${file}`)) !== undefined) return;
   throw refuse(
     rev === "HEAD"
-      ? `${file} is not committed, and the flake sees commits only. Mend: git add '${file}' && git commit`
-      : `${file} is not in commit ${rev}, and the flake sees commits only. Name a commit that has it.`,
+      ? `${file} is not committed, and the flake sees only commits. Fix: git add '${file}' && git commit`
+      : `${file} is not in commit ${rev}, and the flake sees only commits. Choose a commit that has it.`,
   );
 }
 
@@ -112,9 +112,9 @@ async function pinNamed(request: FlakeRequest, named: string): Promise<string> {
 }
 
 /**
- * The branch or tag that nix is told beside a commit. Before 2.10 it takes a repository whose path has to be encoded for one on
- * another machine, and looks for the commit on `master` unless it is told another name.
- * @throws UserError for a shallow clone, which nix refuses, and a commit that is on no branch or tag
+ * The branch or tag to pass to nix with a commit. Before 2.10 nix treats a local repository whose path needs encoding as remote,
+ * and looks for the commit on `master` unless it gets a ref.
+ * @throws UserError for a shallow clone, which nix refuses, and for a commit that is not on any branch or tag
  */
 async function refFor({ folder, url }: Remote, rev: string, ref: string | undefined): Promise<string | undefined> {
   if (folder === undefined || realPath(folder) === undefined) return ref === "HEAD" ? undefined : ref;
@@ -129,25 +129,22 @@ async function refFor({ folder, url }: Remote, rev: string, ref: string | undefi
   const names = await git(folder, "for-each-ref", "--contains", rev, "--count=1", "--format=%(refname)");
   if (names) return names;
   throw refuse(
-    `The commit ${rev} is on no branch or tag of ${folder}, and nix needs one. Make one: git -C ${shellQuoted(folder)} tag keep ${rev}`,
+    `The commit ${rev} is not on any branch or tag of ${folder}, and nix needs one. Create one: git -C ${shellQuoted(folder)} tag keep ${rev}`,
   );
 }
 
-const nameable =
-  "Name it as github:owner/repo, git+https://…, git+ssh://…, git+file:///… or the folder of a git repository.";
+const nameable = "Use github:owner/repo, git+https://…, git+ssh://…, git+file:///… or the folder of a git repository.";
 
-/** It would end up in the journal, in the stack file, and on command lines that every user of this machine sees. */
+/** Credentials would end up in the journal, in the stack file, and on command lines that every user of this machine can see. */
 function refuseCredentials(uri: string): void {
   const problem = credentialProblem(uri);
   if (problem === undefined) return;
-  throw refuse(
-    `The flake ${problem}. For GitHub, name it as github:owner/repo and put GITHUB_TOKEN in .clawdlets/.env.`,
-  );
+  throw refuse(`The flake ${problem}. For GitHub, use github:owner/repo and put GITHUB_TOKEN in .clawdlets/.env.`);
 }
 
 const fullRev = /^[0-9a-f]{40}$/;
 
-/** Names go to git and into the flake's URI: nothing that is an option, a range or a pattern there. */
+/** Argument injection: these names go to git and into the flake's URI, so they must not be an option, range or pattern there. */
 function checkRevision({ rev, ref }: WantedRevision): void {
   if (rev !== undefined && !fullRev.test(rev)) {
     throw refuse(`The flake's rev is ${quoted(rev)}; allowed: a full commit, 40 hex digits (git rev-parse HEAD).`);
@@ -157,16 +154,16 @@ function checkRevision({ rev, ref }: WantedRevision): void {
   }
 }
 
-/** A flake in a git repository that can be asked what its branches and tags are. */
+/** A flake in a git repository whose branches and tags can be listed. */
 interface Remote extends WantedRevision {
   named: string;
-  /** For git. */
+  /** URL for git. */
   url: string;
-  /** Its owner and name, where it is GitHub's, whatever way it is asked. */
+  /** `owner/name` if it is on GitHub, whatever the URI's form. */
   github: string | undefined;
-  /** Absolute path of one on this machine. */
+  /** Absolute path of a local repository. */
   folder?: string;
-  /** The flake's URI at a commit, whose branch or tag older versions of nix have to be told, by its full name. */
+  /** The flake's URI at a commit. Older versions of nix need the full name of its branch or tag, too. */
   at: (rev: string, ref?: string) => string;
 }
 
@@ -200,13 +197,13 @@ function remoteOf(named: string, root: string): Remote | undefined {
 const queryOf = (uri: string) => /\?.*$/.exec(uri)?.[0] ?? "";
 const withQuery = (uri: string, pairs: readonly string[]) => (pairs.length > 0 ? `${uri}?${pairs.join("&")}` : uri);
 
-/** Asks a repository for one name. @returns the commit and the name in full, `HEAD` or `refs/…` */
+/** Asks a repository for one ref. @returns the commit and the full name, `HEAD` or `refs/…` */
 async function askRemote({ local }: FlakeRequest, remote: Remote, ref: string): Promise<{ rev: string; ref: string }> {
   const names = ref === "HEAD" || ref.startsWith("refs/") ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
-  // The commit of a tag that is an object of its own has a name of its own.
+  // `^{}` is the commit of an annotated tag.
   const patterns = names.flatMap((name) => (name.startsWith("refs/tags/") ? [name, `${name}^{}`] : [name]));
   const { exitCode, stdout, stderr, timedOut } = await runGit("/", ["ls-remote", "--", remote.url, ...patterns], {
-    // Not in the project, whose git configuration is not in force for nix either.
+    // In `/`, because nix does not use the project's git configuration either.
     network: true,
     env: gitEnvironment(remote, local.githubToken),
     timeoutSeconds: 60,
@@ -215,7 +212,7 @@ async function askRemote({ local }: FlakeRequest, remote: Remote, ref: string): 
     const words = stderr.split("\n").filter((line) => line.trim() !== "");
     const answer = timedOut ? "no answer in 60 s" : `"${shown(words.slice(-3).join("; "), 300)}"`;
     throw refuse(
-      `The flake "${remote.named}" could not be asked for ${ref}: git ls-remote ${remote.url}: ${answer}. ${adviceFor(remote, stderr, local)} Or name a commit, which is taken without asking: ${remote.at("<40 hex digits>")}`,
+      `Could not look up ${ref} of the flake "${remote.named}": git ls-remote ${remote.url}: ${answer}. ${adviceFor(remote, stderr, local)} Or name a commit, which needs no lookup: ${remote.at("<40 hex digits>")}`,
     );
   }
   const found = new Map(stdout.split("\n").map((line) => [line.slice(41), line.slice(0, 40)] as const));
@@ -226,14 +223,14 @@ async function askRemote({ local }: FlakeRequest, remote: Remote, ref: string): 
   if (first && !second) return first;
   throw refuse(
     first
-      ? `The flake "${remote.named}" has a branch and a tag "${ref}". Say which: refs/heads/${ref} or refs/tags/${ref}.`
-      : `The flake "${remote.named}" has no ${ref === "HEAD" ? "commit on its default branch" : `branch or tag "${ref}"`}. These are there: git ls-remote ${remote.url}. A commit is named by all of its 40 hex digits.`,
+      ? `The flake "${remote.named}" has a branch and a tag "${ref}". Use refs/heads/${ref} or refs/tags/${ref}.`
+      : `The flake "${remote.named}" has no ${ref === "HEAD" ? "commit on its default branch" : `branch or tag "${ref}"`}. List them: git ls-remote ${remote.url}. For a commit, use all of its 40 hex digits.`,
   );
 }
 
 /**
- * Nobody is there to be asked for a password. For `github:` nix has GITHUB_TOKEN and nothing else, so git gets that, and no
- * other way in: what git could read and nix could not would be found too late. For other URIs both run git as it is set up.
+ * Environment for git that never prompts for a password. For `github:` nix has only GITHUB_TOKEN, so git gets only that, too:
+ * otherwise a repository that git can read and nix cannot would be found too late. For other URIs both use git's configuration.
  */
 function gitEnvironment({ named }: Remote, token: string | undefined): Record<string, string> {
   const silent = { LC_ALL: "C", GIT_TERMINAL_PROMPT: "0", SSH_ASKPASS: "false", SSH_ASKPASS_REQUIRE: "force" };
@@ -255,25 +252,25 @@ function gitEnvironment({ named }: Remote, token: string | undefined): Record<st
 }
 
 function adviceFor({ named, github, folder }: Remote, said: string, { githubToken }: LocalSettings): string {
-  if (folder !== undefined) return `There has to be a git repository at ${folder}.`;
+  if (folder !== undefined) return `There must be a git repository at ${folder}.`;
   const isRefused =
     /not found|error: 40[134]|could not read|Authentication failed|Permission denied|access rights/i.test(said);
-  if (!isRefused) return "Is this machine online, and the name of the host right?";
+  if (!isRefused) return "Is this machine online, and is the host name right?";
   if (named.startsWith("github:")) {
-    const why = "GitHub says 404 for a private repository to whoever may not read it";
+    const why = "GitHub also answers 404 for a private repository";
     return githubToken === undefined
-      ? `Mend its name, or, as ${why}: put a GITHUB_TOKEN that may read it in .clawdlets/.env.`
-      : `Mend its name, or, as ${why}: the GITHUB_TOKEN that is set has expired or may not read it.`;
+      ? `Fix its name. ${why}: if it is private, put a GITHUB_TOKEN that may read it in .clawdlets/.env.`
+      : `Fix its name. ${why}: if it is private, GITHUB_TOKEN has expired or may not read it.`;
   }
   if (named.startsWith("git+ssh:")) {
-    return "Mend its name, or give ssh a key that it can use without an agent and without asking, as nix has to.";
+    return "Fix its name, or give ssh a key that works without an agent and without a prompt, because nix has neither.";
   }
   return github === undefined
-    ? "Mend its name, or, if it is private, set git up here to read it without asking, as nix has to."
-    : `Mend its name, or, if it is private, name it as github:${github}: GITHUB_TOKEN counts there only.`;
+    ? "Fix its name or, if it is private, configure git here to read it without a prompt, because nix has none."
+    : `Fix its name or, if it is private, use github:${github}: GITHUB_TOKEN only works there.`;
 }
 
-/** The real folder that a flake's URI names, links followed; nothing for a URI of another kind. */
+/** The real path of the folder in a flake's URI, links followed; undefined if the URI is not a folder. */
 function folderOf(uri: string, root: string): string | undefined {
   const [, scheme, text = ""] = /^(path:)?([^?]*)/.exec(uri) ?? [];
   if (scheme === undefined && !/^(?:[/.~]|$)/.test(text)) return undefined;
@@ -281,10 +278,10 @@ function folderOf(uri: string, root: string): string | undefined {
   const folder = resolve(root, expandHome(path === "~" ? "~/" : path, process.env));
   const real = realPath(folder);
   if (real !== undefined && lstatSync(real).isDirectory()) return real;
-  throw refuse(`The flake "${uri}" is no folder: there is none at ${folder}. ${nameable}`);
+  throw refuse(`The flake "${uri}" is not a folder: there is none at ${folder}. ${nameable}`);
 }
 
-/** As nix finds the repository that a folder belongs to: tracked files only, and here those of a commit. */
+/** Finds a folder's repository as nix does. Nix then uses only tracked files, and here only those of a commit. */
 async function repositoryOf(folder: string, uri: string): Promise<string | undefined> {
   const top = await git(folder, "rev-parse", "--show-toplevel");
   if (top === undefined) return undefined;
@@ -301,11 +298,11 @@ function refuseLeakyFolder(layout: Layout, uri: string, folder: string): void {
   const found = privateFolderIn(layout, folder);
   if (found === undefined) return;
   throw refuse(
-    `The flake "${uri}" would be copied whole into /nix/store, ${found} with its keys included. Name it as git+file://${encodedPath(folder)}, or by its origin: git flakes take tracked files only.`,
+    `The flake "${uri}" would be copied to /nix/store as a whole, including ${found} with its keys. Use git+file://${encodedPath(folder)}, or its origin: git flakes contain only tracked files.`,
   );
 }
 
-/** Enough for any flake, and looked through in seconds. */
+/** Enough for any flake, and searched in seconds. */
 const maxEntries = 200_000;
 
 function privateFolderIn(layout: Layout, folder: string): string | undefined {
@@ -318,7 +315,7 @@ function privateFolderIn(layout: Layout, folder: string): string | undefined {
     for (const entry of entriesOf(next)) {
       const path = join(next, entry.name);
       if (entry.name === ".clawdlets") return path;
-      if (entry.isDirectory()) open.push(path); // Nix copies a link as a link.
+      if (entry.isDirectory()) open.push(path); // Links are not followed: nix copies them as links.
       count += 1;
       if (count > maxEntries)
         throw refuse(`The flake's folder ${folder} has more than ${maxEntries} files. ${nameable}`);
@@ -331,7 +328,7 @@ function entriesOf(folder: string): Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true });
   } catch (error) {
-    throw refuse(`The flake's folder cannot be looked through for keys: ${messageOf(error)}. ${nameable}`);
+    throw refuse(`The flake's folder cannot be searched for keys: ${messageOf(error)}. ${nameable}`);
   }
 }
 

@@ -1,4 +1,4 @@
-/** How nix itself can fail on the flake that is installed. */
+/** How nix can fail on the flake. */
 export type NixFailureKind =
   | "failed-assertion"
   | "missing-attribute"
@@ -12,14 +12,14 @@ export type NixFailureKind =
 interface NixFailure {
   kind: NixFailureKind;
   found: RegExp;
-  /** @param name first group of what was found; never more of nix's words, which may hold a secret of the flake */
+  /** @param name first capture group; never more of nix's output, which may hold a secret of the flake */
   say: (name: string) => [message: string, advice: string];
 }
 
 const again = "Commit the fix, then run clawdlets up again.";
-const inLog = "The installer's log has nix's own words: clawdlets logs.";
+const inLog = "The installer's log has nix's error message: clawdlets logs.";
 
-/** In order: what names its cause goes before what only says where. Nix 2.8 wrote the words in the tests; 2.26 has the same starts. */
+/** In order: rules that find the cause come before rules that only find the place. Tested with Nix 2.8; 2.26 is similar. */
 export const nixFailures: readonly NixFailure[] = [
   {
     kind: "failed-assertion",
@@ -46,15 +46,15 @@ export const nixFailures: readonly NixFailure[] = [
     kind: "hash-mismatch",
     found: /hash mismatch in fixed-output derivation '\S*?-([\w.+-]{1,80})\.drv'/,
     say: (name) => [
-      `the download "${name}" has changed: its hash is not the one that the flake pins.`,
-      `Find out why before you take the new hash: somebody may have replaced it. ${again}`,
+      `the download "${name}" has changed: its hash differs from the one that the flake pins.`,
+      `Find out why before you accept the new hash: someone may have replaced the file. ${again}`,
     ],
   },
   {
     kind: "killed-builder",
     found: /builder for '\S*?-([\w.+-]{1,80})\.drv' failed due to signal/,
     say: (name) => [
-      `the build of "${name}" was killed, as happens when memory runs out.`,
+      `the build of "${name}" was killed; the usual reason is that memory ran out.`,
       'Free some memory, or build on the other side (clawdlets:install buildOn "local" or "remote"). Then run clawdlets up again.',
     ],
   },
@@ -67,8 +67,8 @@ export const nixFailures: readonly NixFailure[] = [
     kind: "wrong-system",
     found: /^error: a '([\w-]{1,40})' with features .* is required to build/m,
     say: (name) => [
-      `the flake asks for builds on ${name}, which this machine is not.`,
-      'Have the server build (clawdlets:install buildOn "remote"), or name a builder in nix.conf. Then run clawdlets up again.',
+      `the flake needs builds for ${name}, which this machine cannot do.`,
+      'Have the server build (clawdlets:install buildOn "remote"), or configure a builder in nix.conf. Then run clawdlets up again.',
     ],
   },
   {

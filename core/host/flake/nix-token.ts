@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /**
- * Tells nix of GITHUB_TOKEN, and nobody else: nix reads it from a file, which its environment only names. What runs beside nix or
- * is started by it, such as ssh, tar and nixos-anywhere, would otherwise have the token in its own environment.
- * @param folder a private one whose path has no blanks, since nix splits the line at them
- * @returns variables for the environment, none without a token
+ * Passes GITHUB_TOKEN to nix only, through a file that the environment names. Otherwise ssh, tar, nixos-anywhere and everything
+ * that nix starts would have the token in their environment.
+ * @param folder private, with no spaces in its path, because nix splits the line at spaces
+ * @returns environment variables; none without a token
  */
 export function nixTokenIn(folder: string, githubToken: string | undefined): Record<string, string> {
   if (githubToken === undefined) return {};
@@ -15,7 +15,7 @@ export function nixTokenIn(folder: string, githubToken: string | undefined): Rec
   return { NIX_CONFIG: `include ${file}` };
 }
 
-/** The same for one run, in a folder that is gone afterwards. */
+/** The same for one run, in a folder that is deleted afterwards. */
 export async function withNixToken<T>(
   githubToken: string | undefined,
   work: (variables: Record<string, string>) => Promise<T>,

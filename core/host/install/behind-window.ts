@@ -25,7 +25,7 @@ export interface InstallPlan {
 /** Seconds. */
 const limits = { comesUp: 60 };
 
-/** What happens between opening and closing. @returns what the host that is there now says of itself */
+/** Installs and confirms the host while the window is open. @returns what the running host reports */
 export async function installBehindWindow(
   installation: Installation,
   guard: Guard,
@@ -38,10 +38,7 @@ export async function installBehindWindow(
   const fresh = start !== "nothing";
   const installed = fresh ? await installOver(installation, guard, { ...plan, start }) : undefined;
 
-  await step(
-    "confirm",
-    fresh ? "waiting for the host with its final key" : "the host already answers with its final key",
-  );
+  await step("confirm", fresh ? "waiting for the host with its final key" : "the host already has its final key");
   const seen = await confirmHost(installation, installed);
   await replaceBootstrapKeys(host, settings.host);
   if (settings.tailnet === "tailscale") {
@@ -52,8 +49,8 @@ export async function installBehindWindow(
 }
 
 /**
- * The three phases, each a run of its own: a deadline each, and we look at the host in between.
- * @returns what was installed, and from where
+ * Runs nixos-anywhere's three phases separately, so that each has its own deadline and we can check the host in between.
+ * @returns the installed system, and the installer's boot id
  */
 async function installOver(
   installation: Installation,
@@ -74,7 +71,7 @@ async function installOver(
     onLine: (text) => report(current, text),
     signal,
   };
-  const advice = `Look at ${shownLog} and at the server's console; running clawdlets up again goes on from a clean state.`;
+  const advice = `Check ${shownLog} and the server's console. Running clawdlets up again starts from a clean state.`;
   const phase = { flake, install: settings.install, advice };
   const deadlines = settings.install.deadlines;
 
@@ -88,7 +85,7 @@ async function installOver(
     });
     await checkDisk(installation);
     current = "install";
-    await step("install", `partitioning, and installing ${settings.flakeHost}`);
+    await step("install", `partitioning the disk and installing ${settings.flakeHost}`);
     const unstage = stageExtraFiles(host.staging, files);
     let begun = Promise.resolve();
     const onLine = (milestone: string) => {
@@ -114,15 +111,15 @@ async function installOver(
   try {
     await runPhases(setup, { ...phase, phases: "reboot", deadlineSeconds: deadlines.reboot * 60 });
   } catch (error) {
-    // A killed run may have told it to reboot already. What counts is who answers afterwards.
+    // A killed run may have started the reboot already. What counts is which key answers afterwards.
     signal.throwIfAborted();
-    report("reboot", "the installer's last run failed; looking whether the new system comes up all the same");
+    report("reboot", "the installer's last phase failed; checking if the new system boots anyway");
     if ((await firstContact(installation, limits.comesUp)) !== "final") throw error;
   }
   return installed;
 }
 
-/** Without the paths of this machine: what is shown ends in the engine's state. The journal has it whole. */
+/** Hides local paths, because progress ends up in the engine's state. The journal has the full URI. */
 function forDisplay(flake: string): string {
   if (!/^(?:git\+file|path):/.test(flake)) return flake;
   const rev = /[?&]rev=([0-9a-f]{12})/.exec(flake)?.[1];

@@ -6,23 +6,23 @@ import { knownHostsLine } from "../reach/known-hosts.ts";
 import type { SshRoute } from "../reach/ssh.ts";
 import type { BootstrapKeys } from "./user-data.ts";
 
-/** Makes the one-time keys of a host that has none. */
+/** Creates the one-time keys of a host, unless it has them. */
 export async function ensureBootstrapKeys(host: HostLayout, name: string): Promise<boolean> {
   const client = await ensureSshKey(host.bootstrapClientKey, `${name} bootstrap client, one time`);
   const server = await ensureSshKey(host.bootstrapHostKey, `${name} bootstrap host, one time`);
   return client.created || server.created;
 }
 
-/** New one-time keys once the old ones were used: each server of this name gets its own. */
+/** Replaces used one-time keys, so that every new server gets its own. */
 export async function replaceBootstrapKeys(host: HostLayout, name: string): Promise<void> {
   await replaceSshKey(host.bootstrapClientKey, `${name} bootstrap client, one time`);
   await replaceSshKey(host.bootstrapHostKey, `${name} bootstrap host, one time`);
 }
 
 /**
- * @param withPrivateKey false for a preview, which creates no server: the engine's log (`-v=9`) shows what it is given, and the
- * key would open the next server of this name
- * @returns undefined on machines that have no `.clawdlets`, such as CI
+ * @param withPrivateKey false for a preview, which creates no server: the engine's log (`-v=9`) shows its inputs, and the key
+ * could impersonate the next server of this name
+ * @returns undefined on machines without `.clawdlets`, such as CI
  */
 export function readBootstrapKeys(host: HostLayout, withPrivateKey = true): BootstrapKeys | undefined {
   const files = [host.bootstrapClientKey, host.bootstrapHostKey];
@@ -34,7 +34,7 @@ export function readBootstrapKeys(host: HostLayout, withPrivateKey = true): Boot
   };
 }
 
-/** The way in before NixOS: root, with the one-time keys on both sides. */
+/** Route before NixOS is installed: root, with one-time keys on both sides. */
 export async function bootstrapRoute(
   host: HostLayout,
   name: string,

@@ -6,25 +6,24 @@ import { bootSeconds, firstContact, lookBefore, noContact } from "./first-contac
 import { installIdOf } from "./install-id.ts";
 import { ensureRunning, rebuildServer } from "./server.ts";
 
-/** What there is to do on a server. */
+/** What is left to do on a server. */
 export type Start = "install" | "reboot" | "nothing";
 
 /**
- * Brings a server to a state from which an installation ends well, and says what is left: nothing, as the wanted installation
- * runs already; the reboot alone; or everything, from the stack's image (or an installer that has not touched the disk) behind
- * the one-time keys.
+ * Puts a server into a state from which an installation can succeed.
+ * @returns `nothing` if the wanted installation already runs, `reboot` if only the reboot is left, or `install` if the server runs
+ * the stack's image, or an installer that has not touched the disk, with the one-time keys
  *
- * Rebuilds, which WIPES THE DISK, in two cases only: the host itself says that it runs an earlier installation of this
- * server, and `clawdlets:reinstall` has been raised since; or the disk was begun and never finished, by Hetzner's rebuild or by
- * disko. disko over a half-mounted disk fails or wipes what is in use (nix-community/nixos-anywhere#585,
- * nix-community/disko#989).
+ * Rebuilds the server, which WIPES THE DISK, in two cases only: the host itself reports an earlier installation of this server
+ * and `clawdlets:reinstall` has been raised since; or Hetzner's rebuild or disko started on the disk and never finished. disko
+ * over a half-mounted disk fails or wipes what is in use (nix-community/nixos-anywhere#585, nix-community/disko#989).
  */
 export async function cleanStart(installation: Installation): Promise<Start> {
   const { settings, facts, journal } = installation;
   const { disk } = journal.journal;
-  // A server that was just made runs: that it is asked for costs a request of 3600 an hour for each new host.
+  // A new server is running: asking would cost each new host one of 3600 requests an hour.
   if (!journal.isFirstRun) await turnOn(installation);
-  // From a disk that was begun and never finished nothing comes up: half a minute shows that.
+  // A half-written disk does not boot, so half a minute of waiting is enough.
   const isHalfWritten = disk === "begun" || disk === "rebuilding";
   const seconds = isHalfWritten ? bootSeconds / 10 : bootSeconds;
   let answer = await firstContact(installation, seconds);
@@ -46,7 +45,7 @@ export async function cleanStart(installation: Installation): Promise<Start> {
   }
   const { runs: before } = await lookBefore(installation);
   if (before === "installer with a disk" && disk === "installed") return "reboot";
-  // Begun and not mounted: disko may still be at work there, though nobody listens to it any more.
+  // Started but not mounted: a disko whose run was killed may still be working there.
   if (before === "installer with a disk" || (before === "installer" && disk !== "untouched")) {
     return rebuild(installation, "the last run left a half-written disk");
   }
@@ -55,13 +54,13 @@ export async function cleanStart(installation: Installation): Promise<Start> {
 
 async function turnOn(installation: Installation): Promise<boolean> {
   const wasOff = await ensureRunning(installation);
-  if (wasOff) await installation.step("connect", "the server was off; it was turned on");
+  if (wasOff) await installation.step("connect", "the server was off; turned it on");
   return wasOff;
 }
 
 async function rebuild(installation: Installation, why: string): Promise<Start> {
-  await installation.step("rebuild", `${why}; Hetzner puts ${installation.settings.image} on the disk again`);
-  // First: a rebuild that fails leaves a server that may be off, with nothing on its disk that boots.
+  await installation.step("rebuild", `${why}; Hetzner rebuilds the server with ${installation.settings.image}`);
+  // Record it first: a failed rebuild may leave the server off, with a disk that does not boot.
   await installation.journal.diskIs("rebuilding");
   await rebuildServer(installation);
   await installation.journal.diskIs("untouched");
@@ -70,14 +69,14 @@ async function rebuild(installation: Installation, why: string): Promise<Start> 
   return "install";
 }
 
-/** A look under the pinned final key; pins it first, since another machine or an older state may hold another. */
+/** Inspects the host with its final key. Pins the key first: another machine or an older state may have pinned a different one. */
 async function lookAtFinal(installation: Installation) {
   const { layout, settings, local, facts } = installation;
   await pinHostKey(layout.knownHosts, namesOf(settings.host, facts.address, local.sshPort), settings.sshHostKey);
   return (await lookByAnyWay(installation))?.seen;
 }
 
-/** Whether an id is that of an earlier installation on this same server: ids are made of public facts, so it can be told. */
+/** True if the id belongs to an earlier installation on this server. Ids derive from public facts, so we can compute them. */
 function isEarlier({ settings, facts }: Installation, installId: string): boolean {
   const wanted = installIdOf({ host: settings.host, serverId: facts.serverId, reinstall: settings.reinstall });
   if (facts.installId !== wanted) return false;

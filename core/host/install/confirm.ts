@@ -17,21 +17,21 @@ import { bootstrapRoute } from "./bootstrap-keys.ts";
 /** Seconds. */
 const limits = { finalKey: 600, tailnet: 300, secrets: 60 };
 
-/** What has to be seen of the host after the reboot, besides its key and installation id. */
+/** What the host must show after the reboot, besides its key and installation id. */
 export interface Installed {
   /** Store path of the system that was installed. */
   systemPath: string;
-  /** Of the installer: that of the new system has to be another one. */
+  /** Boot id of the installer; the new system must have a different one. */
   bootId: string;
 }
 
 /**
- * The system that waits on the disk for the reboot, as the installer sees it: what is compared with what runs afterwards.
- * @throws UserError when there is none, whatever the installer's exit code was
+ * Reads the installed system from the disk, in the installer, to compare it with what runs after the reboot.
+ * @throws UserError if there is none, whatever the installer's exit code was
  */
 export async function installedSystem({ settings, local, facts, host, signal }: Installation): Promise<Installed> {
   const route = await bootstrapRoute(host, settings.host, { address: facts.address, port: local.sshPort });
-  // Two links, and not readlink -f: the second leads to a path that only the new system has at its place.
+  // Two readlinks, not readlink -f: the second link points into /nix/store, which is below /mnt here.
   const command = 'cat /proc/sys/kernel/random/boot_id; cd /mnt/nix/var/nix/profiles && readlink "$(readlink system)"';
   const { stdout, exitCode } = await ssh(route, command, { timeoutSeconds: 20, signal });
   const [bootId = "", systemPath = ""] = stdout.trim().split("\n");
@@ -39,7 +39,7 @@ export async function installedSystem({ settings, local, facts, host, signal }: 
     throw new UserError(
       {
         subject: settings.host,
-        problem: "the session as root broke off.",
+        problem: "lost the ssh session as root.",
         fix: `Run clawdlets up --host ${settings.host} again.`,
       },
       {
@@ -51,17 +51,17 @@ export async function installedSystem({ settings, local, facts, host, signal }: 
   throw new UserError(
     {
       subject: settings.host,
-      problem: `the installer ended, and there is no system on the disk. Its log shows why; then: clawdlets up --host ${settings.host}`,
+      problem: `the installer ended, but there is no system on the disk. Its log shows why. Then run: clawdlets up --host ${settings.host}`,
     },
     { exitCode: exitCodes.install },
   );
 }
 
 /**
- * Success is what is seen: the host shows its final key, runs this installation and the very system that was installed, has
- * everything as it was sent, and has decrypted every secret it needs. Pins the key by name and address first, in place of
- * whatever that address answered with before.
- * @param installed what was installed just now; left out where nothing was
+ * Confirms an installation: the host presents its final key, runs this installation and exactly the installed system, has
+ * every file with the right owner and mode, and has decrypted every secret it needs. First pins the key by name and address,
+ * and replaces older pins.
+ * @param installed what was just installed; undefined if nothing was
  */
 export async function confirmHost(installation: Installation, installed?: Installed): Promise<HostSeen> {
   const { layout, settings, local, facts, host, signal, report } = installation;
@@ -70,8 +70,8 @@ export async function confirmHost(installation: Installation, installed?: Instal
   const { route, seen } = await waitUntil(() => lookByAnyWay(installation), {
     seconds: limits.finalKey,
     pauseMs: 500,
-    waitedFor: `${settings.host}: no login as admin under the final host key ${where}`,
-    advice: `The server's console shows whether NixOS booted${settings.tailnet === "tailscale" ? ' and joined the tailnet (is this machine in it? "tailscale status")' : ""}; the key tried is ${local.sshPubkeyFile}.`,
+    waitedFor: `${settings.host}: no login as admin with the final host key ${where}`,
+    advice: `The server's console shows whether NixOS booted${settings.tailnet === "tailscale" ? ' and joined the tailnet (is this machine in it? "tailscale status")' : ""}; the key used was ${local.sshPubkeyFile}.`,
     signal,
   });
   if (seen.installId !== facts.installId) throw otherInstallation(installation, seen);
@@ -79,7 +79,7 @@ export async function confirmHost(installation: Installation, installed?: Instal
     throw new UserError(
       {
         subject: settings.host,
-        problem: "the host has not booted since it was installed. Reboot it, then run clawdlets up again.",
+        problem: "the host has not rebooted since it was installed. Reboot it, then run clawdlets up again.",
       },
       {
         exitCode: exitCodes.install,
@@ -90,22 +90,23 @@ export async function confirmHost(installation: Installation, installed?: Instal
     throw new UserError(
       {
         subject: settings.host,
-        problem: `the host runs ${seen.systemPath}, but ${installed.systemPath} was installed. Did it fall back to another generation? Its console shows the boot.`,
+        problem: `the host runs ${seen.systemPath}, but ${installed.systemPath} was installed. Did it boot another generation? Its console shows the boot.`,
       },
       { exitCode: exitCodes.install },
     );
   }
   const delivery = await readDelivery(host, { layout, settings, local, installId: facts.installId });
   const unseen = await checkDelivered(route, settings.host, extraFilesOf(delivery), signal);
-  if (unseen.length > 0) report("confirm", `sent, but not looked at, as only root enters there: ${unseen.join(", ")}`);
+  if (unseen.length > 0)
+    report("confirm", `sent, but not checked, because only root can read the folder: ${unseen.join(", ")}`);
   await confirmSecrets(installation, route);
   return seen;
 }
 
-/** Every secret the host needs has its plain text below /run, which only root and its services can read. */
+/** Waits until every required secret is decrypted below /run, where only root and its services can read it. */
 async function confirmSecrets({ settings, signal }: Installation, route: SshRoute): Promise<void> {
   const names = requiredSecrets(settings).map(({ name }) => name);
-  // sops-nix puts what users need before they exist, such as password hashes, into a folder of its own.
+  // sops-nix decrypts what it needs before users exist, such as password hashes, to a separate folder.
   const test = (name: string) => `[ -e /run/secrets/${name} ] || [ -e /run/secrets-for-users/${name} ] || echo ${name}`;
   const look = async () => {
     const { exitCode, stdout } = await ssh(route, names.map(test).join("; "), { timeoutSeconds: 20, signal });
@@ -115,13 +116,13 @@ async function confirmSecrets({ settings, signal }: Installation, route: SshRout
   await waitUntil(look, {
     seconds: limits.secrets,
     pauseMs: 500,
-    waitedFor: `${settings.host}: not every secret appeared below /run/secrets`,
+    waitedFor: `${settings.host}: not every secret was decrypted below /run/secrets`,
     advice: `On the host: systemctl status sops-install-secrets. Its flake has to name each of: ${names.join(", ")}.`,
     signal,
   });
 }
 
-/** What it takes to reach a host over the tailnet. */
+/** What is needed to reach a host over the tailnet. */
 export interface TailnetReach {
   layout: Layout;
   settings: Pick<HostSettings, "host">;
@@ -129,7 +130,7 @@ export interface TailnetReach {
   signal: AbortSignal;
 }
 
-/** Waits for a session over the tailnet under the same pinned key: the way in that stays. */
+/** Waits for an ssh session over the tailnet with the pinned key: the route that stays after the window is closed. */
 export async function confirmTailnet(
   { layout, settings: { host }, local, signal }: TailnetReach,
   seconds: number = limits.tailnet,
@@ -153,13 +154,13 @@ export async function confirmTailnet(
   );
 }
 
-/** The host runs another installation than the one that was asked for. It was left as it is. */
+/** The host runs a different installation than the requested one, and was not changed. */
 export function otherInstallation({ settings, facts }: InstallRequest, seen: HostSeen): UserError {
   return new UserError(
     {
       subject: settings.host,
-      problem: `the host runs the installation "${seen.installId}", not ${facts.installId}. It was left as it is.`,
-      fix: `To wipe it and install anew, raise clawdlets:reinstall in stacks/Pulumi.${settings.host}.yaml.`,
+      problem: `the host runs the installation "${seen.installId}", not ${facts.installId}. It was not changed.`,
+      fix: `To wipe it and install it again, raise clawdlets:reinstall in stacks/Pulumi.${settings.host}.yaml.`,
     },
     { exitCode: exitCodes.install },
   );

@@ -5,18 +5,18 @@ import type { Installation } from "../request.ts";
 import { bootstrapRoute } from "./bootstrap-keys.ts";
 
 /**
- * Looks in the installer whether the disk that is to be wiped is there. nixos-anywhere has no option for it, the flake says
- * which one disko formats, so this is the last moment at which a wrong name costs nothing.
- * @throws UserError that names the disks there are
+ * Checks, in the installer, that the disk to be wiped exists. The flake decides which disk disko formats, and nixos-anywhere has
+ * no option for it, so this is the last moment at which a wrong name does no harm.
+ * @throws UserError that lists the server's disks
  */
 export async function checkDisk({ settings, facts, local, host, signal }: Installation): Promise<void> {
   const { disk } = settings.install;
   const route = await bootstrapRoute(host, settings.host, { address: facts.address, port: local.sshPort });
-  // A name below /dev/disk is a link; the kernel's own list says what is a disk at all.
+  // A name below /dev/disk is a link; /proc/partitions lists the real disks.
   const command = `readlink -f ${disk}; cat /proc/partitions`;
   const { stdout, exitCode } = await ssh(route, command, { timeoutSeconds: 20, signal });
   if (exitCode === 255) {
-    const message = `${settings.host}: the session as root broke off. Run clawdlets up --host ${settings.host} again.`;
+    const message = `${settings.host}: lost the ssh session as root. Run clawdlets up --host ${settings.host} again.`;
     throw new UserError(message, { exitCode: exitCodes.install });
   }
   const [device = "", ...lines] = stdout.trim().split("\n");
@@ -27,7 +27,7 @@ export async function checkDisk({ settings, facts, local, host, signal }: Instal
     {
       subject: settings.host,
       problem: `the server has no disk ${disk}; it has ${there}. Nothing was erased.`,
-      fix: `Set clawdlets:install.disk in stacks/Pulumi.${settings.host}.yaml to the one the flake formats (disko.devices.disk.<name>.device, clawdlets.diskDevice), and run clawdlets up again.`,
+      fix: `Set clawdlets:install.disk in stacks/Pulumi.${settings.host}.yaml to the disk that the flake formats (disko.devices.disk.<name>.device, clawdlets.diskDevice), and run clawdlets up again.`,
     },
     { exitCode: exitCodes.install },
   );

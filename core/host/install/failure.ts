@@ -1,6 +1,6 @@
 import { type NixFailureKind, nixFailures } from "../flake/nix-failure.ts";
 
-/** How a run of nixos-anywhere can end badly, each with its own words. */
+/** How a run of nixos-anywhere can fail; each kind has its own message. */
 export type FailureKind =
   | NixFailureKind
   | "no-space"
@@ -22,35 +22,35 @@ export type FailureKind =
   | "deadline"
   | "other";
 
-/** What is known of a run that ended badly. */
+/** What is known about a failed run. */
 export interface Ending {
-  /** Of nixos-anywhere: `kexec`, `disko,install`, `reboot`. */
+  /** Phases of nixos-anywhere: `kexec`, `disko,install`, `reboot`. */
   phase: string;
   exitCode: number | undefined;
   signal: string | undefined;
-  /** Set when we ended it: its time was up, the whole phase's or that of one milestone. */
+  /** Set if we ended it because the time limit of the phase, or of one milestone, had passed. */
   late: { milestone?: string; seconds: number } | undefined;
-  /** The end of its output, in lines. */
+  /** The last lines of its output. */
   output: readonly string[];
   context: { host: string; address: string };
 }
 
-/** `message` says what failed or was waited for, `advice` what to do next; neither quotes more than is known to be harmless. */
+/** `message` says what failed, `advice` what to do next. Neither quotes output that could hold a secret. */
 export interface Explanation {
   kind: FailureKind;
   message: string;
   advice: string;
 }
 
-/** Name of the milestone in a line of nixos-anywhere's: `### … ###`. What a host prints comes the same way: no control characters. */
+/** Milestone in a line of nixos-anywhere: `### … ###`. Removes control characters, since a host could print such a line. */
 export const milestoneOf = (line: string): string | undefined => {
   const name = /^### (.{1,80}) ###$/.exec(line.trim())?.[1];
   return name?.replace(/[\p{Cc}\p{Cf}]/gu, "�");
 };
 
 /**
- * nixos-anywhere has no exit codes of its own (1 for most, else that of the command that failed), so its words decide: those
- * since its last milestone, since earlier ones are of what went well.
+ * Explains a failure by the output after the last milestone: everything before it succeeded. nixos-anywhere has no exit codes of
+ * its own (mostly 1, else that of the failed command).
  */
 export function explainFailure(ending: Ending): Explanation {
   const last = ending.output.findLastIndex((line) => milestoneOf(line) !== undefined);
@@ -59,7 +59,7 @@ export function explainFailure(ending: Ending): Explanation {
     ...ending,
     milestone: last < 0 ? undefined : milestoneOf(ending.output[last] ?? ""),
     text: since.join("\n"),
-    // One that we ended says 137, 143 or 255 whatever the reason was.
+    // If we ended it, the exit code (137, 143 or 255) says nothing about the reason.
     status: ending.late ? undefined : ending.exitCode,
     ...ending.context,
   };
@@ -69,7 +69,7 @@ export function explainFailure(ending: Ending): Explanation {
     const [message, advice] = say(seen, match === true ? "" : (match[1] ?? ""));
     return { kind, message: `${seen.host}: ${message}`, advice };
   }
-  throw new Error("the last rule finds everything");
+  throw new Error("the last rule matches everything");
 }
 
 interface Seen extends Ending {
@@ -83,7 +83,7 @@ interface Seen extends Ending {
 interface Rule {
   kind: FailureKind;
   found: (seen: Seen) => RegExpExecArray | boolean | null;
-  /** @param what first group of what was found */
+  /** @param what first capture group of the match */
   say: (seen: Seen, what: string) => [message: string, advice: string];
 }
 
@@ -92,32 +92,32 @@ const gitRefused = /Failed to fetch git repository|Could not read from remote re
 const lateAt = (milestone: string, seen: Seen) => seen.late?.milestone === milestone;
 
 const again = "Then run clawdlets up again.";
-const biggerServer = "Take a bigger clawdlets:serverType, at least while installing.";
+const biggerServer = "Choose a bigger clawdlets:serverType, at least for the installation.";
 const pinned =
-  "Remove CLAWDLETS_NIXOS_ANYWHERE, and nixos-anywhere from PATH, so that the pinned revision (91fc9b7) is run by nix.";
-// Once disko ran there is no system on the disk, and the rescue system answers with a key that is none of ours.
+  "Unset CLAWDLETS_NIXOS_ANYWHERE, and remove nixos-anywhere from PATH, so that nix runs the pinned revision (91fc9b7).";
+// After disko there is no system on the disk, and the rescue system has a host key that we do not know.
 const startOver =
-  "Reset the server in its Hetzner console and run clawdlets up again; if it no longer boots, its disk was wiped already: delete it there, and up makes a new one.";
+  "Reset the server in its Hetzner console and run clawdlets up again. If it no longer boots, its disk has already been wiped: delete the server there, and up creates a new one.";
 
-/** In order: what names its cause goes before what only names the place. */
+/** In order: rules that find the cause come before rules that only find the place. */
 const rules: readonly Rule[] = [
   {
     kind: "host-key",
-    // Not a git host's, which nix asks in between.
+    // Excludes the host key of a git server, which nix contacts in between.
     found: ({ text, milestone }) =>
       milestone !== undefined &&
       /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED/.test(text) &&
       !gitRefused.test(text),
     say: ({ address }) => [
-      `${address} shows another host key than the one made for it, so nothing was sent.`,
-      "Somebody may be in between, or the server was set up by something else: compare with its Hetzner console. To start over, delete the server there and run clawdlets up again.",
+      `${address} has a different host key than the one created for it, so nothing was sent.`,
+      "This may be a man-in-the-middle attack, or something else set up the server: compare the key with its Hetzner console. To start over, delete the server there and run clawdlets up again.",
     ],
   },
   {
     kind: "too-many-authentications",
     found: says(/Too many authentication failures/),
     say: () => [
-      "ssh was refused: it offered more keys than the server tries.",
+      "ssh was refused: it offered more keys than the server accepts.",
       `Empty your ssh-agent (ssh-add -D) or unset SSH_AUTH_SOCK, and remove other keys named id_* from ~/.ssh. ${again}`,
     ],
   },
@@ -137,39 +137,36 @@ const rules: readonly Rule[] = [
     say: ({ signal, milestone }) =>
       signal === "SIGKILL" || milestone === undefined
         ? [
-            "nixos-anywhere, or a build of its, was killed on this machine, as happens when memory runs out.",
+            "nixos-anywhere, or one of its builds, was killed on this machine; the usual reason is that memory ran out.",
             `Free some memory here, or have the server build (buildOn "remote"). ${again}`,
           ]
         : [
-            `the server's memory ran out at "${milestone}", or something was killed there.`,
-            `${biggerServer} Building here (buildOn "local") spares the server too. The server's console shows the kernel's word on it.`,
+            `the server's memory ran out at "${milestone}", or a process was killed there.`,
+            `${biggerServer} Building here (buildOn "local") also helps. The server's console shows the kernel's message.`,
           ],
   },
   {
     kind: "no-such-disk",
-    // sgdisk, blockdev, wipefs, lsblk; the last two forms are guessed.
+    // Messages of sgdisk, blockdev, wipefs, lsblk; the last two forms are guessed.
     found: says(
       /Problem opening (\/dev\/[\w./:+-]{1,100}) for reading|(?:cannot open|error:|stat:?|device) '?(\/dev\/[\w./:+-]{1,100}?)'?: (?:.*: )?(?:No such file or directory|not a block device)/,
     ),
     say: ({ text }) => [
-      `the server has no disk ${/\/dev\/[\w./+-]{1,100}/.exec(text)?.[0] ?? "of that name"}, which disko was to format.`,
-      "Set disko.devices.disk.<name>.device in the flake to the disk it has (Hetzner Cloud: /dev/sda; lsblk in its console shows it), commit, and run clawdlets up again.",
+      `the server has no disk ${/\/dev\/[\w./+-]{1,100}/.exec(text)?.[0] ?? "of that name"}, which disko was going to format.`,
+      "Set disko.devices.disk.<name>.device in the flake to the server's disk (Hetzner Cloud: /dev/sda; lsblk in its console shows it), commit, and run clawdlets up again.",
     ],
   },
   {
     kind: "busy-disk",
     found: says(/target is busy|Device or resource busy|is (?:apparently|currently) in use|disk is in use/i),
-    say: () => [
-      "the disk is in use: most likely /mnt is still mounted from a run that was stopped half way.",
-      startOver,
-    ],
+    say: () => ["the disk is in use: most likely /mnt is still mounted from an interrupted run.", startOver],
   },
   {
     kind: "old-nix",
     found: says(/'config' is not a recognised command/),
     say: () => [
       "the nix on this machine is older than 2.16, which nixos-anywhere needs.",
-      `Install a newer one (https://nixos.org/download), and name it in NIX_BIN of .clawdlets/.env if it is not first on PATH. ${again}`,
+      `Install a newer one (https://nixos.org/download), and set NIX_BIN in .clawdlets/.env to its path unless it is first on PATH. ${again}`,
     ],
   },
   {
@@ -182,22 +179,22 @@ const rules: readonly Rule[] = [
     say: ({ text }) =>
       /Bad credentials|HTTP error 401/.test(text)
         ? [
-            "GitHub refused the token that was to fetch the flake.",
-            `It has expired, or lacks the right to read its contents: put a new GITHUB_TOKEN in .clawdlets/.env. ${again}`,
+            "GitHub refused the token for fetching the flake.",
+            `It has expired, or lacks permission to read contents: put a new GITHUB_TOKEN in .clawdlets/.env. ${again}`,
           ]
         : [
-            "the flake, or an input of it, could not be fetched: it is private, or is not there.",
-            `If it is private, put a GITHUB_TOKEN that may read it in .clawdlets/.env; else mend clawdlets:flake, and push the commit. ${again}`,
+            "the flake, or one of its inputs, could not be fetched: it is private or does not exist.",
+            `If it is private, put a GITHUB_TOKEN that may read it in .clawdlets/.env; otherwise fix clawdlets:flake, and push the commit. ${again}`,
           ],
   },
   {
     kind: "unknown-flag",
-    // The real script takes an unknown option for the host's name, and usage goes to standard output.
+    // nixos-anywhere takes an unknown option for the host name, and prints its usage to standard output.
     found: says(
       /Could not resolve hostname -|aborted: unknown (?:option|phase)|^Usage: |unrecogni[sz]ed (?:flag|option)/im,
     ),
     say: () => [
-      "this nixos-anywhere does not know one of the options it was given: it is another version than the one we know.",
+      "this nixos-anywhere does not know one of the options it was given: it is a different version than the pinned one.",
       `${pinned} ${again}`,
     ],
   },
@@ -205,8 +202,8 @@ const rules: readonly Rule[] = [
     kind: "kexec-failed",
     found: says(/Failed to kexec into NixOS installer/),
     say: () => [
-      "the server runs Debian after kexec, not the installer.",
-      `This happens now and then (nixos-images#342), so run clawdlets up again; if it happens a second time, ${lower(biggerServer)}`,
+      "after kexec the server runs Debian, not the installer.",
+      `This happens occasionally (nixos-images#342), so run clawdlets up again; if it happens a second time, ${lower(biggerServer)}`,
     ],
   },
   {
@@ -214,8 +211,8 @@ const rules: readonly Rule[] = [
     found: ({ text, milestone, late, status }) =>
       /Kexec(?:.*)? failed$/im.test(text) || (milestone === "Switching system into kexec" && !late && status !== 255),
     say: () => [
-      "the server did not start the installer by kexec, and is Debian still.",
-      "Can it reach github.com, where the installer comes from? Nothing was erased: run clawdlets up again.",
+      "kexec did not start the installer; the server still runs Debian.",
+      "Can it reach github.com, to download the installer? Nothing was erased: run clawdlets up again.",
     ],
   },
   {
@@ -223,27 +220,30 @@ const rules: readonly Rule[] = [
     found: (seen) => lateAt("Switching system into kexec", seen),
     say: ({ address, late }) => [
       `the installer did not answer at ${address} within ${late?.seconds} s after kexec.`,
-      "Look at the server's console. Nothing was erased: reset it there, which boots Debian, and run clawdlets up again; the rescue system shows more if that does not help.",
+      "Check the server's console. Nothing was erased: reset it there, which boots Debian, and run clawdlets up again. If that does not help, the rescue system shows more.",
     ],
   },
   {
     kind: "no-ssh-key-upload",
     found: (seen) => lateAt("Uploading install SSH keys", seen),
     say: ({ address, late }) => [
-      `the ssh key for the installation could not be put on ${address} within ${late?.seconds} s.`,
-      "nixos-anywhere would try for ever. Is it reachable, are root's authorized_keys there writable, and ~/.ssh here? See its console, then run clawdlets up again.",
+      `the ssh key for the installation could not be copied to ${address} within ${late?.seconds} s.`,
+      "nixos-anywhere would retry forever. Is the server reachable? Are root's authorized_keys there writable, and ~/.ssh here? Check its console, then run clawdlets up again.",
     ],
   },
   {
     kind: "facts",
     found: says(/Failed to retrieve fact (\w{1,40})/),
-    say: (_seen, name) => [`the server did not say "${name}", one of the facts nixos-anywhere asks for.`, startOver],
+    say: (_seen, name) => [
+      `the server did not report "${name}", one of the facts that nixos-anywhere needs.`,
+      startOver,
+    ],
   },
   {
     kind: "facts",
     found: says(/aborted: (?:no (\w{1,20}) command|no \w+ command respecting|This script requires Linux)/),
     say: (_seen, name) => [
-      `what runs on the server cannot become NixOS by kexec${name === "" ? "" : `: it has no ${name}`}.`,
+      `the server's system cannot be replaced by kexec${name === "" ? "" : `: it has no ${name}`}.`,
       "Install on Debian (clawdlets:image: debian-12): delete the server in its Hetzner console and run clawdlets up again.",
     ],
   },
@@ -256,8 +256,8 @@ const rules: readonly Rule[] = [
         text,
       ),
     say: () => [
-      "the connection broke, or the server stopped taking it, while the system was copied.",
-      `The disk is half written. Look at the server's console; a big system goes better when the server builds it (buildOn "remote"). ${startOver}`,
+      "the connection broke, or the server refused the copy, while the system was being copied.",
+      `The disk is half written. Check the server's console. For a big system, have the server build it (buildOn "remote"). ${startOver}`,
     ],
   },
   {
@@ -268,9 +268,9 @@ const rules: readonly Rule[] = [
       (seen.milestone === "Gathering machine facts" && seen.text.trim() === "" && seen.status === 1),
     say: ({ address, late }) => [
       late
-        ? `the facts of ${address} were not gathered, or the flake's substituters not read, within ${late.seconds} s.`
-        : `${address} did not answer when it was asked for its facts.`,
-      "Look at the server's console, then run clawdlets up again.",
+        ? `the facts of ${address} were not collected, or the flake's substituters not read, within ${late.seconds} s.`
+        : `${address} did not answer when nixos-anywhere asked for its facts.`,
+      "Check the server's console, then run clawdlets up again.",
     ],
   },
   {
@@ -280,23 +280,23 @@ const rules: readonly Rule[] = [
       (!late && /client_loop: send disconnect|^ssh: connect to host .* timed out|^Timeout, server /im.test(text)),
     say: ({ address, milestone }) => [
       `the ssh connection to ${address} was lost${milestone === undefined ? "" : ` at "${milestone}"`}.`,
-      `Look at the server's console, and whether your own address has changed. ${startOver}`,
+      `Check the server's console, and that your own address has not changed. ${startOver}`,
     ],
   },
   {
     kind: "no-reboot",
     found: ({ late }) => late?.milestone !== undefined && /^Rebooting$|unreachable/.test(late.milestone),
     say: ({ late }) => [
-      `the server did not go down to reboot within ${late?.seconds} s; NixOS is on its disk.`,
-      "Reset it in its Hetzner console, and run clawdlets up again: a host that has come up is left as it is.",
+      `the server did not start its reboot within ${late?.seconds} s. NixOS is installed on its disk.`,
+      "Reset it in its Hetzner console, and run clawdlets up again, which does not change a host that runs NixOS.",
     ],
   },
   {
     kind: "deadline",
     found: ({ late }) => late !== undefined,
     say: ({ late, phase, milestone }) => [
-      `nixos-anywhere's phase "${phase}" did not end within ${late?.seconds} s; it was at ${milestone === undefined ? "building, before its first milestone" : `"${milestone}"`}.`,
-      `Look at the server's console. ${startOver}`,
+      `nixos-anywhere's phase "${phase}" did not finish within ${late?.seconds} s; it was at ${milestone === undefined ? "building, before its first milestone" : `"${milestone}"`}.`,
+      `Check the server's console. ${startOver}`,
     ],
   },
   { kind: "other", found: () => true, say: unknown },
@@ -306,15 +306,18 @@ function noSpace({ milestone, phase }: Seen): [string, string] {
   if (milestone === undefined) {
     return [
       "this machine has no space left for the build; nothing was sent.",
-      `Free some in /nix and in $TMPDIR. ${again}`,
+      `Free some space in /nix and in $TMPDIR. ${again}`,
     ];
   }
   if (phase === "kexec") {
-    return [`the server has no space left at "${milestone}", before the installer runs.`, `${biggerServer} ${again}`];
+    return [
+      `the server has no space left at "${milestone}", before the installer started.`,
+      `${biggerServer} ${again}`,
+    ];
   }
   return [
-    `the server has no space left at "${milestone}": the installer's own store is a tmpfs of half the server's RAM.`,
-    `${biggerServer} Or set buildOn to "local", so that nothing is built there. ${startOver}`,
+    `the server has no space left at "${milestone}": the installer's store is a tmpfs with half the server's RAM.`,
+    `${biggerServer} Or set buildOn to "local", so that the server builds nothing. ${startOver}`,
   ];
 }
 
@@ -324,17 +327,17 @@ function unknown({ phase, exitCode, signal, milestone, output }: Seen): [string,
   const where = milestone === undefined ? "before its first milestone" : `at "${milestone}"`;
   return [
     `nixos-anywhere's phase "${phase}" ended with ${how} ${where}${line === undefined ? "" : `; its last line: "${line}"`}.`,
-    `Read its output and look at the server's console. ${startOver}`,
+    `Read its output and check the server's console. ${startOver}`,
   ];
 }
 
-/** Programs whose complaints are quoted. Not nix's log lines or what a build prints: those may hold anything. */
+/** Programs whose error lines we quote. Excludes nix's log lines and build output, which may hold secrets. */
 const complaint =
   /^(?:error|aborted|ssh|scp|kex_exchange_identification|umount|mount|sgdisk|wipefs|mkfs[.\w]*|nixos-install|disko|tar): /;
 const secret =
   /AGE-SECRET|PRIVATE KEY|\bgh[a-z]_|github_pat_|tskey-|token|passw|passphrase|secret|credential|\$[0-9y]\$|:\/\/[^/\s]*@|[\w+=-]{32}/i;
 
-/** The last line, short, if it is a complaint of a known program and looks like nothing secret; else none at all. */
+/** The last line, shortened, if it is an error line of a known program and does not look like a secret; else undefined. */
 export function harmlessLastLine(output: readonly string[]): string | undefined {
   const line = (output.findLast((text) => text.trim() !== "") ?? "")
     // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the point

@@ -8,14 +8,14 @@ import { type SshRoute, ssh } from "../reach/ssh.ts";
 import type { Installation } from "../request.ts";
 import { bootstrapRoute } from "./bootstrap-keys.ts";
 
-/** A Hetzner server boots in well under a minute; cloud-init on a busy one takes longer. Seconds. */
+/** Seconds. A Hetzner server boots in well under a minute, but cloud-init can take longer on a busy one. */
 export const bootSeconds = 300;
 
 /**
- * Waits for an ssh server that shows a key we made, and logs in under it when it is the one-time key. Looks at the server's
- * address, and in the tailnet where an installed host has joined one.
- * @returns which key it was; undefined when nothing answered within `seconds`
- * @throws UserError on any other key: before anything was sent
+ * Waits for an ssh server with one of our host keys, at the server's address or in the tailnet, and logs in if it is the
+ * one-time key.
+ * @returns which key it was; undefined if nothing answered within `seconds`
+ * @throws UserError for any other key, before anything is sent
  */
 export async function firstContact(
   installation: Installation,
@@ -40,19 +40,19 @@ export async function firstContact(
   return answer.kind;
 }
 
-/** Nothing answered, and nothing was done about it. */
+/** The error for a server that did not answer; nothing was changed. */
 export function noContact({ settings, local, facts }: Installation): UserError {
   return new UserError(
     {
       subject: settings.host,
       problem: `no SSH on ${facts.address}:${local.sshPort} within ${bootSeconds} s. Is your address still within ${local.adminCidrs.join(", ")} (hosts.${settings.host}.opentofu.adminCidr in .clawdlets/stack.json)? The server's console shows whether it booted.`,
-      fix: `Then: clawdlets up --host ${settings.host}`,
+      fix: `Then run: clawdlets up --host ${settings.host}`,
     },
     { exitCode: exitCodes.install },
   );
 }
 
-/** Waits for a session as root under the one-time keys, and for cloud-init to leave sshd alone. */
+/** Waits for a session as root with the one-time keys, and for cloud-init to finish. */
 export async function logInAsRoot(installation: Installation, seconds = bootSeconds): Promise<void> {
   const { settings, facts, local, host, signal } = installation;
   const route = await bootstrapRoute(host, settings.host, { address: facts.address, port: local.sshPort });
@@ -70,8 +70,8 @@ export async function logInAsRoot(installation: Installation, seconds = bootSeco
 }
 
 /**
- * Waits until cloud-init has ended, where there is one. `ssh_pwauth` has it restart sshd some seconds after the first login is
- * possible, and whoever connects just then is refused. Whether it ended well does not matter: root got in.
+ * Waits until cloud-init has finished, if the server has it. With `ssh_pwauth` it restarts sshd some seconds after the first login
+ * is possible, and refuses connections meanwhile. Its result does not matter: root can log in.
  * @see cloud-init, `cc_set_passwords`; `cloud-init status --wait` exits with 0, 1 or 2
  */
 async function waitForCloudInit({ settings, signal }: Installation, route: SshRoute, seconds: number): Promise<void> {
@@ -81,22 +81,22 @@ async function waitForCloudInit({ settings, signal }: Installation, route: SshRo
     {
       seconds,
       pauseMs: 500,
-      waitedFor: `${settings.host}: cloud-init has not ended`,
-      advice: `The server's console shows what it is doing. Then: clawdlets up --host ${settings.host}`,
+      waitedFor: `${settings.host}: cloud-init has not finished`,
+      advice: `The server's console shows what it is doing. Then run: clawdlets up --host ${settings.host}`,
       signal,
     },
   );
 }
 
-/** What answers behind the one-time keys. */
+/** The system that answers with the one-time keys. */
 export interface Before {
-  /** The image, the installer as it came up, or one that has begun with the disk. */
+  /** The image, the installer, or an installer with the disk mounted. */
   runs: "image" | "installer" | "installer with a disk";
-  /** Another one after each boot, kexec included. */
+  /** Changes at each boot, including kexec. */
   bootId: string;
 }
 
-/** @throws UserError when it cannot be asked */
+/** Reads which system runs before NixOS. @throws UserError if there is no session */
 export async function lookBefore({ settings, facts, local, host, signal }: Installation): Promise<Before> {
   const route = await bootstrapRoute(host, settings.host, { address: facts.address, port: local.sshPort });
   const command =
@@ -105,7 +105,7 @@ export async function lookBefore({ settings, facts, local, host, signal }: Insta
   const [, installer, disk, bootId] = /^(\d+)\n(\d+)\n(\S+)\n$/.exec(stdout) ?? [];
   if (bootId === undefined) {
     throw new UserError(
-      { subject: settings.host, problem: "the session as root broke off.", fix: "Run clawdlets up again." },
+      { subject: settings.host, problem: "lost the ssh session as root.", fix: "Run clawdlets up again." },
       {
         exitCode: exitCodes.install,
       },
@@ -119,7 +119,7 @@ function unknownKey({ settings, facts, local }: Installation, fingerprint: strin
   return new UserError(
     {
       subject: settings.host,
-      problem: `${facts.address}:${local.sshPort} answers with the host key ${fingerprint}, which is none that was made for it. Nothing was sent. Somebody may be in between, or the server was made without this project's user_data: compare with the server's console; to start over, delete the server there and run clawdlets up again.`,
+      problem: `${facts.address}:${local.sshPort} has the host key ${fingerprint}, which was not created for it. Nothing was sent. This may be a man-in-the-middle attack, or the server was created without this project's user_data: compare the key with the server's console. To start over, delete the server there and run clawdlets up again.`,
     },
     { exitCode: exitCodes.install },
   );

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 
 /**
- * Names one installation on one server. Made of public facts rather than kept in the state: an operator who lost the state
- * gets the same id again, and the living host is recognised instead of wiped.
- * @returns 16 hexadecimal characters, fit for a Hetzner label
+ * The id of one installation on one server. Derived from public facts instead of stored in the state: after losing the state, an
+ * operator gets the same id again, and the running host is recognised instead of wiped.
+ * @returns 16 hexadecimal characters, valid as a Hetzner label
  */
 export function installIdOf({
   host,

@@ -16,20 +16,20 @@ import { endLeftInstallers, findInstaller, runFolderOf } from "./installer.ts";
 export interface InstallResult {
   host: string;
   installId: string;
-  /** False when the host already ran this installation and nothing on it was touched. */
+  /** False if the host already ran this installation and was not changed. */
   installed: boolean;
   systemPath: string;
-  /** Fingerprint of the key the host answers with, `SHA256:…`. */
+  /** Fingerprint of the host key, `SHA256:…`. */
   hostKey: string;
 }
 
 /**
- * Installs NixOS on one server, once: opens the window, checks who answers, runs the installer phase by phase, hands over
- * key and secrets outside the Nix store, waits for the host that was asked for, and closes the window whatever happens.
+ * Installs NixOS on one server, once: opens the window, checks the host key, runs the installer phase by phase, delivers keys and
+ * secrets outside the Nix store, confirms the installed host, and always closes the window.
  *
- * A host that already runs this installation is left alone. A host that answers with its final key and another
- * installation's id is never touched: that takes `clawdlets:reinstall`. WIPES THE DISK of every other.
- * @throws UserError with what was seen and what to do
+ * Does not change a host that already runs this installation, nor one that has its final key and another installation's id: that
+ * requires `clawdlets:reinstall`. WIPES THE DISK of every other server.
+ * @throws UserError with what happened and what to do
  */
 export async function install(request: InstallRequest): Promise<InstallResult> {
   const { layout, settings, facts } = request;
@@ -65,7 +65,7 @@ async function installUnderLock(request: InstallRequest): Promise<{ seen: HostSe
       request.report(step, text);
     },
   };
-  // What a killed run had staged; before anything else, since some of it is in the clear.
+  // First of all remove what a killed run staged: it includes plain-text keys.
   sweepStaging(host.staging);
   await endLeftInstallers(host.bootstrapClientKey);
   await installation.step("check", `${settings.host}: installation ${facts.installId} on ${facts.address}`);

@@ -1,8 +1,8 @@
 import type { InstallSettings } from "../../project/settings/stack-config.ts";
 
-/** What one run of nixos-anywhere is told. */
+/** The parameters of one run of nixos-anywhere. */
 export interface InstallerRun {
-  /** Of nixos-anywhere: `kexec`, `disko,install`, `reboot`. */
+  /** Phases of nixos-anywhere: `kexec`, `disko,install`, `reboot`. */
   phases: string;
   /** Pinned flake with attribute. */
   flake: string;
@@ -10,14 +10,14 @@ export interface InstallerRun {
   address: string;
   /** Path of the one-time key. */
   identity: string;
-  /** Folder that is sent to the host's root; with the phase `install` only. */
+  /** Folder that is copied to the host's `/`; only in the phase `install`. */
   extraFiles?: string | undefined;
   install: InstallSettings;
 }
 
 /**
- * The command line of nixos-anywhere, in flags that it knows at 91fc9b7. Nothing secret: everybody on this machine sees it.
- * What is at its default is left out, and so is the bare host's name: an unknown flag would be taken for one.
+ * The command line of nixos-anywhere, with flags that exist at 91fc9b7. No secrets: every user of this machine can see it.
+ * Defaults are omitted. The host is always a flag, not a positional argument, which an unknown flag would be taken for.
  */
 export function installerArguments({ phases, flake, address, identity, extraFiles, install }: InstallerRun): string[] {
   const argv = ["--flake", flake, "--target-host", `root@${address}`, "-i", identity, "--phases", phases];
@@ -30,7 +30,7 @@ export function installerArguments({ phases, flake, address, identity, extraFile
   return argv;
 }
 
-/** nix reads a list as one value with spaces in between; the script hands it on as one argument. */
+/** nix reads a list as one value separated by spaces; the script passes it on as one argument. */
 function nixOption(name: string, values: readonly string[]): string[] {
   return values.length === 0 ? [] : ["--option", name, values.join(" ")];
 }

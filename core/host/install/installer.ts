@@ -17,7 +17,7 @@ import { type SshRoute, writeSshWrappers } from "../reach/ssh.ts";
 import { type Ending, explainFailure, type FailureKind, milestoneOf } from "./failure.ts";
 import { installerArguments } from "./installer-arguments.ts";
 
-/** The revision that is run where none is installed. @see nix-community/nixos-anywhere, 2026-07-22 */
+/** The revision to run if nixos-anywhere is not installed. @see nix-community/nixos-anywhere, 2026-07-22 */
 export const nixosAnywhereRev = "91fc9b70fc295258c366cce8627efb6f185fd9fb";
 
 /** The command that starts nixos-anywhere, and where it was found. */
@@ -25,11 +25,11 @@ export interface Installer {
   command: string;
   args: string[];
   found: "CLAWDLETS_NIXOS_ANYWHERE" | "PATH" | "nix run";
-  /** The nix that it is to use, where settings name one by path. */
+  /** The nix for it to use, if the settings name one by path. */
   nix?: string;
 }
 
-/** Finds nixos-anywhere: the one that was named, then PATH, then the pinned revision by nix. */
+/** Finds nixos-anywhere: the one in the settings, else on PATH, else the pinned revision through nix. */
 export function findInstaller(named: string | undefined, nix: string): Installer {
   return { ...findProgram(named, nix), ...(nix.includes("/") && { nix }) };
 }
@@ -37,9 +37,12 @@ export function findInstaller(named: string | undefined, nix: string): Installer
 function findProgram(named: string | undefined, nix: string): Installer {
   if (named !== undefined) {
     if (isExecutable(named)) return { command: named, args: [], found: "CLAWDLETS_NIXOS_ANYWHERE" };
-    throw new UserError(`CLAWDLETS_NIXOS_ANYWHERE is "${named}", which is no executable file. Mend or remove it.`, {
-      exitCode: exitCodes.settings,
-    });
+    throw new UserError(
+      `CLAWDLETS_NIXOS_ANYWHERE is "${named}", which is not an executable file. Fix it, or unset CLAWDLETS_NIXOS_ANYWHERE.`,
+      {
+        exitCode: exitCodes.settings,
+      },
+    );
   }
   const onPath = findOnPath("nixos-anywhere");
   if (onPath) return { command: onPath, args: [], found: "PATH" };
@@ -53,7 +56,7 @@ function findProgram(named: string | undefined, nix: string): Installer {
     {
       subject: "",
       problem: "No installer: CLAWDLETS_NIXOS_ANYWHERE is not set, and neither nixos-anywhere nor nix is on PATH.",
-      fix: "Install nix 2.16 or newer (https://nixos.org/download), or name a nixos-anywhere in CLAWDLETS_NIXOS_ANYWHERE.",
+      fix: "Install nix 2.16 or newer (https://nixos.org/download), or set CLAWDLETS_NIXOS_ANYWHERE to the path of nixos-anywhere.",
     },
     { exitCode: exitCodes.settings },
   );
@@ -67,7 +70,7 @@ export interface PhaseRun {
   extraFiles?: string;
   install: InstallSettings;
   deadlineSeconds: number;
-  /** What to do where what failed says nothing of it, a sentence. */
+  /** What to do about a failure of unknown kind, a sentence. */
   advice: string;
 }
 
@@ -75,9 +78,9 @@ export interface InstallerSetup {
   installer: Installer;
   route: SshRoute;
   logFile: string;
-  /** Fetches a private flake; nix reads it from a file that is gone with the run. */
+  /** Fetches a private flake; nix reads it from a file that is deleted after the run. */
   githubToken: string | undefined;
-  /** Told of the process group of each run, for whoever has to end it. */
+  /** Receives the process group of each run, so that a guard can end it. */
   onProcessGroup: (id: number) => void;
   /** Each `### … ###` line of the installer. */
   onLine: (text: string) => void;
@@ -87,15 +90,15 @@ export interface InstallerSetup {
 }
 
 /**
- * Seconds from a milestone of nixos-anywhere to its next. Only those behind which it waits without end or does little; what
- * takes as long as it takes (building, copying, disko) has the phase's deadline alone.
+ * Seconds from one milestone of nixos-anywhere to the next, for milestones after which it can wait forever or has little to do.
+ * Building, copying and disko are limited only by the phase's deadline.
  */
 export interface InstallerLimits {
-  /** ssh-copy-id again and again (nix-community/nixos-anywhere#186). */
+  /** Retries ssh-copy-id forever (nix-community/nixos-anywhere#186). */
   "Uploading install SSH keys": number;
-  /** With two evaluations of the flake behind it that have no milestone; and, where disko follows, all of the build. */
+  /** Followed by two evaluations of the flake without a milestone and, if disko follows, by the whole build. */
   "Gathering machine facts": number;
-  /** From fetching the installer to its first answer (nix-community/nixos-anywhere#337). */
+  /** From downloading the installer to its first answer (nix-community/nixos-anywhere#337). */
   "Switching system into kexec": number;
   Rebooting: number;
   "Waiting for the machine to become unreachable due to reboot": number;
@@ -112,14 +115,14 @@ export const installerLimits: Readonly<InstallerLimits> = {
   grace: 10,
 };
 
-/** A run of nixos-anywhere that ended badly, in words of its own for each way there is. */
+/** A failed run of nixos-anywhere, with a message for each kind of failure. */
 export class InstallerError extends UserError {
   override readonly name = "InstallerError";
   readonly kind: FailureKind;
   /** Of nixos-anywhere: `kexec`, `disko,install`, `reboot`. */
   readonly phase: string;
 
-  /** @param more for a failure that we know nothing of */
+  /** @param more advice for a failure of unknown kind */
   constructor(ending: Ending, more: string, details: readonly string[]) {
     const { kind, message, advice } = explainFailure(ending);
     super(`${message} ${kind === "other" ? more : advice}`, { exitCode: exitCodes.install, details });
@@ -129,10 +132,10 @@ export class InstallerError extends UserError {
 }
 
 /**
- * Runs nixos-anywhere for some of its phases, one process group each, under a deadline: it has endless waits of its own
- * (nix-community/nixos-anywhere#186, #337). Its output goes to the log file alone: it may quote what it was given.
- * Exit 0 proves nothing beyond ssh having stopped answering; the caller looks for itself.
- * @throws InstallerError, or the signal's reason; either way nothing of it runs any more
+ * Runs nixos-anywhere for some of its phases, in a process group, with a deadline, because it can wait forever
+ * (nix-community/nixos-anywhere#186, #337). Its output goes only to the log file, since it may quote its input.
+ * Exit code 0 only proves that ssh stopped answering; the caller has to check the result.
+ * @throws InstallerError, or the signal's reason; no process of it is left running
  */
 export async function runPhases(setup: InstallerSetup, phase: PhaseRun): Promise<void> {
   setup.signal.throwIfAborted();
@@ -141,7 +144,7 @@ export async function runPhases(setup: InstallerSetup, phase: PhaseRun): Promise
   const folder = mkdtempSync(join(parent, "run-"));
   try {
     writeSshWrappers(folder, setup.route);
-    // nixos-anywhere takes the first nix on PATH, where this folder comes first.
+    // nixos-anywhere uses the first nix on PATH, and this folder comes first.
     if (setup.installer.nix !== undefined) symlinkSync(setup.installer.nix, join(folder, "nix"));
     await runOnce(setup, phase, folder);
   } finally {
@@ -150,8 +153,8 @@ export async function runPhases(setup: InstallerSetup, phase: PhaseRun): Promise
 }
 
 /**
- * Ends what a run that was killed together with its guard left running. Its leader is known by the one-time key that it was
- * given, which is this host's in this project alone. For who holds the host's lock.
+ * Ends the installer of a run that was killed together with its guard. Finds it by the path of the one-time key in its arguments,
+ * which only this host in this project uses. The caller holds the host's lock.
  */
 export async function endLeftInstallers(identity: string): Promise<void> {
   const left = await groupsWith(["--phases", "-i", identity]);
@@ -160,11 +163,11 @@ export async function endLeftInstallers(identity: string): Promise<void> {
 
 /**
  * Removes what a killed run left: its folder is also the TMPDIR of nixos-anywhere, which copies the one-time key there.
- * For who holds the host's lock. Always the same folder for one host of one project, so that the next run finds it; its path
- * has no spaces, since nixos-anywhere joins ssh options by them: hence not below the project.
- * @param logs the host's folder of logs, which tells projects apart
- * @returns the folder, which is not there now
- * @throws UserError when it, or the folder above it, is not ours: somebody else could have put an `ssh` there
+ * The caller holds the host's lock. A host of a project always has the same folder, so that the next run finds it. It is not
+ * below the project, because its path must not have spaces: nixos-anywhere joins ssh options with spaces.
+ * @param logs the host's log folder, which distinguishes projects
+ * @returns the folder, which does not exist now
+ * @throws UserError if it or its parent is not ours: another user could have put an `ssh` there (PATH hijacking)
  */
 export function sweepRunFolder(host: string, logs: string): string {
   const folder = runFolderOf(host, logs);
@@ -184,7 +187,7 @@ export function sweepRunFolder(host: string, logs: string): string {
 /** The folder of {@link sweepRunFolder}. */
 export function runFolderOf(host: string, logs: string): string {
   const base = /\s/.test(tmpdir()) ? "/tmp" : tmpdir();
-  // Short: ssh and nix put sockets below it, whose paths may have 104 characters.
+  // Short: ssh and nix create sockets below it, whose paths are limited to 104 characters.
   const hash = createHash("sha256").update(logs).digest("hex").slice(0, 12);
   return join(base, `clawdlets-${process.getuid?.() ?? "user"}`, `${host.slice(0, 20)}-${hash}`);
 }
@@ -195,7 +198,7 @@ function checkOurs(folder: string): void {
   if (stat.isDirectory() && stat.uid === uid) return;
   const what = stat.isDirectory() ? `belongs to user ${stat.uid}, not to you (${uid})` : "is a link or a file";
   throw new UserError(
-    `${folder} ${what}, so clawdlets did not make it. Find out who did and remove it, or set TMPDIR to a folder of your own.`,
+    `${folder} ${what}, so clawdlets did not create it. Find out who did and remove it, or set TMPDIR to a folder of your own.`,
     { exitCode: exitCodes.settings },
   );
 }
@@ -222,7 +225,7 @@ async function runOnce(setup: InstallerSetup, phase: PhaseRun, folder: string): 
   const { pid } = child;
   if (pid === undefined) {
     await child;
-    throw new UserError(`${installer.command} could not be started. Mend it, or remove CLAWDLETS_NIXOS_ANYWHERE.`, {
+    throw new UserError(`${installer.command} could not be started. Fix it, or unset CLAWDLETS_NIXOS_ANYWHERE.`, {
       exitCode: exitCodes.settings,
     });
   }
@@ -234,7 +237,7 @@ async function runOnce(setup: InstallerSetup, phase: PhaseRun, folder: string): 
   const lines = createInterface({ input: child.all });
   const stop = () => {
     ended ??= endGroup(pid, limits.grace).then(() => {
-      // Whoever left the group may hold the pipes open; after a moment for what is still in them, nobody waits for that.
+      // A process that left the group may hold the pipes open: drain them for a moment, then close them.
       setTimeout(() => {
         lines.close();
         child.stdout.destroy();
@@ -252,7 +255,7 @@ async function runOnce(setup: InstallerSetup, phase: PhaseRun, folder: string): 
   try {
     setup.onProcessGroup(pid);
     for await (const said of lines) {
-      // Such as a git remote that the operator's own git configuration rewrites to one with a token.
+      // E.g. a git remote that the operator's git configuration rewrites to a URL with a token.
       const line = withCredentialsHidden(said);
       log(line);
       output.add(line);
@@ -277,18 +280,18 @@ async function runOnce(setup: InstallerSetup, phase: PhaseRun, folder: string): 
     clearTimeout(deadline);
     clearTimeout(milestoneTimer);
     signal.removeEventListener("abort", stop);
-    stop(); // Whatever happened, nothing of its group goes on.
+    stop(); // In every case, end its whole process group.
     await ended;
   }
 }
 
 function limitOf(limits: InstallerLimits, milestone: string, { phases }: PhaseRun): number | undefined {
-  // Building and copying follow, without a milestone of their own.
+  // The build and the copy follow without a milestone.
   if (milestone === "Gathering machine facts" && phases.includes("disko")) return undefined;
   return Object.entries(limits).find(([name]) => name === milestone && name !== "grace")?.[1];
 }
 
-/** The last lines of an output, as many as may decide what went wrong and no more. */
+/** Keeps the last lines of an output, enough to find the cause of a failure. */
 class Tail {
   readonly lines: string[] = [];
   #characters = 0;

@@ -6,7 +6,7 @@ import { readJournal } from "../journal.ts";
 import { endLeftInstallers, sweepRunFolder } from "./installer.ts";
 
 /**
- * How far the last installation is. `running`: a process works on it. `closing`: it was killed, and its guard tidies up.
+ * State of the last installation. `running`: a process is working on it. `closing`: it was killed, and its guard is cleaning up.
  * `interrupted`: both were killed.
  */
 export type Standing =
@@ -19,11 +19,11 @@ export const standingText: Readonly<Record<Standing["kind"], string>> = {
   done: "done",
   failed: "failed",
   running: "running",
-  closing: "killed, and its guard is tidying up",
+  closing: "killed, and its guard is cleaning up",
   interrupted: "killed",
 };
 
-/** What the journal says, held against the processes that are alive: a killed one leaves "running" behind. */
+/** Compares the journal with the living processes: a killed one leaves "running" in it. */
 export async function standingOf(host: HostLayout): Promise<Standing> {
   const journal = readJournal(host.journal);
   if (journal === undefined) return { kind: "none" };
@@ -35,8 +35,8 @@ export async function standingOf(host: HostLayout): Promise<Standing> {
 }
 
 /**
- * Ends and removes what an installation left that was killed together with its guard: its installer, and keys in plain text. The
- * window and the journal are left to the caller.
+ * Cleans up after an installation that was killed together with its guard: ends its installer and removes plain-text keys. The
+ * caller handles the window and the journal.
  */
 export async function tidyInterrupted(host: HostLayout, name: string): Promise<void> {
   const release = await takeHostLock(host.lock, name, () => undefined);

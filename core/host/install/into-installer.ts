@@ -3,12 +3,12 @@ import { exitCodes } from "../../base/exit-codes.ts";
 import type { Installation } from "../request.ts";
 import { logInAsRoot, lookBefore } from "./first-contact.ts";
 
-/** Times kexec is tried: on Hetzner it sometimes boots the old system again (nix-community/nixos-images#342). */
+/** Attempts at kexec: on Hetzner it sometimes boots the old system again (nix-community/nixos-images#342). */
 const kexecTries = 3;
 
 /**
- * Runs `kexec` until the installer is up, a few times where the server runs its image still or again.
- * @throws UserError when it does not come up: kexec's own failure, where it had one
+ * Runs `kexec` until the installer is up. Retries if the server still runs its image, or booted it again.
+ * @throws UserError if the installer does not start: kexec's own error, if there was one
  */
 export async function intoInstaller(installation: Installation, kexec: () => Promise<void>): Promise<void> {
   let before = await lookBefore(installation);
@@ -29,7 +29,7 @@ export async function intoInstaller(installation: Installation, kexec: () => Pro
       now.bootId === before.bootId
         ? `kexec failed, and the server never left ${image}`
         : `the server booted ${image} again`;
-    installation.report("kexec", `${what}; trying again, ${tried} of ${kexecTries} done`);
+    installation.report("kexec", `${what}; trying again after ${tried} of ${kexecTries} attempts`);
     before = now;
   }
 }
@@ -41,8 +41,8 @@ function stillTheImage({ settings }: Installation): UserError {
   return new UserError(
     {
       subject: settings.host,
-      problem: `after ${kexecTries} tries the server still runs ${settings.image}, not the NixOS installer. Its console shows what kexec said; a server type with more memory helps where that was short.`,
-      fix: `Then: clawdlets up --host ${settings.host}`,
+      problem: `after ${kexecTries} attempts the server still runs ${settings.image}, not the NixOS installer. Its console shows the output of kexec; if memory ran out, choose a server type with more.`,
+      fix: `Then run: clawdlets up --host ${settings.host}`,
     },
     { exitCode: exitCodes.install },
   );

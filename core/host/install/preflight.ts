@@ -34,8 +34,8 @@ export interface PreflightRequest {
 }
 
 /**
- * Looks at everything that would fail after a server was bought: keys, secrets, installer, flake, and what Hetzner sells.
- * Changes nothing; two requests. @returns every problem, not the first
+ * Checks everything that would otherwise fail after a server has been bought: keys, secrets, installer, flake, and what Hetzner
+ * sells. Changes nothing; two requests. @returns every problem, not only the first
  */
 export async function preflight(request: PreflightRequest): Promise<Problem[]> {
   const { layout, settings, local, sops } = request;
@@ -62,14 +62,14 @@ export async function preflight(request: PreflightRequest): Promise<Problem[]> {
   return groups.flat();
 }
 
-/** Finds nixos-anywhere, and checks that its nix is new enough. @throws UserError where one of them would fail */
+/** Finds nixos-anywhere, and checks that its nix is new enough. @throws UserError if one of them would fail */
 export async function checkInstaller({ nixosAnywhere, nix }: LocalSettings): Promise<Installer> {
   const installer = findInstaller(nixosAnywhere, nix);
   if (installer.found !== "nix run") await checkNixOf(installer.command, nix);
   return installer;
 }
 
-/** An example's address, copied from a page, would let nobody in, and the installation could not begin. */
+/** Refuses documentation addresses (RFC 5737) copied from an example: the window would let nobody in. */
 function checkAdmin({ settings, local }: PreflightRequest): Problem[] {
   if (local.endpoint !== hetznerEndpoint) return [];
   return local.adminCidrs.flatMap((cidr) => {
@@ -80,7 +80,7 @@ function checkAdmin({ settings, local }: PreflightRequest): Problem[] {
   });
 }
 
-/** One-time keys, host key, and the key the operator will log in with: there, and each the other half of what is declared. */
+/** Checks that one-time keys, host key and the operator's key exist and match what is declared. */
 export function checkKeys({ layout, settings, local }: Omit<PreflightRequest, "sops">): Problem[] {
   const host = hostLayoutOf(layout, settings.host);
   const problems: Problem[] = [];
@@ -95,7 +95,7 @@ export function checkKeys({ layout, settings, local }: Omit<PreflightRequest, "s
     });
   }
   const where = relative(layout.root, host.hostKey);
-  // A host that was taken over has made its key itself, and keeps it; it is asked for where it would be sent.
+  // Only required if it would be sent: an adopted host generated its own key and keeps it.
   if (isThere(readJournal(host.journal), settings)) return [...problems, ...operatorKey({ settings, local })];
   if (!existsSync(host.hostKey))
     problems.push({ code: "key-missing", subject: where, setting: "host key", problem: "missing.", fix });
@@ -111,7 +111,7 @@ export function checkKeys({ layout, settings, local }: Omit<PreflightRequest, "s
   return [...problems, ...operatorKey({ settings, local })];
 }
 
-/** Whether the installation that the stack asks for is the one that is on the server, so that nothing would be installed. */
+/** True if the server already has the installation that the stack declares, so nothing would be installed. */
 function isThere(journal: Journal | undefined, { host, reinstall }: HostSettings): boolean {
   if (journal?.state !== "done") return false;
   return journal.installId === installIdOf({ host, serverId: journal.serverId, reinstall });
@@ -129,7 +129,7 @@ function operatorKey({ settings, local }: Pick<PreflightRequest, "settings" | "l
         subject: local.sshPubkeyFile,
         setting: `hosts.${settings.host}.opentofu.sshPubkeyFile`,
         problem: `${found}, so you could not log in to the installed host.`,
-        fix: "Name your own public key, and list it in the stack file.",
+        fix: "Set it to your own public key, and list that key in the stack file.",
       },
     ];
   }
@@ -137,8 +137,8 @@ function operatorKey({ settings, local }: Pick<PreflightRequest, "settings" | "l
 }
 
 /**
- * What Hetzner says of the server that the settings ask for: whether a new one can be had, or whether the one that is there can
- * become it. What is sold where changes, so only Hetzner knows; a server that stays as it is may be of a type that is sold out.
+ * Asks Hetzner if the declared server is possible: as a new order, or as a change of the existing server. Only Hetzner knows what
+ * is on sale now. A server that does not change may have a type that is sold out.
  */
 export async function checkServer({
   layout,
@@ -151,12 +151,12 @@ export async function checkServer({
   if (!server) return inStackFile(settings.host, await checkNewServer(hetzner, settings, monthlyLimit(layout)));
   const [{ problems }, image] = await Promise.all([
     checkTypeChange(hetzner, server, settings.serverType, monthlyLimit(layout)),
-    checkImage(hetzner, settings.image), // A reinstallation takes it.
+    checkImage(hetzner, settings.image), // Used by a reinstallation.
   ]);
   return inStackFile(settings.host, [...problems, ...image]);
 }
 
-/** Findings of the catalogue as problems of the host's stack file. */
+/** Turns findings of the catalogue into problems of the host's stack file. */
 export const inStackFile = (host: string, found: readonly Finding[]): Problem[] =>
   found.map(({ setting, ...objection }) => ({
     subject: `stacks/Pulumi.${host}.yaml`,

@@ -7,10 +7,10 @@ import type { Installation } from "../request.ts";
 import { readBootstrapKeys } from "./bootstrap-keys.ts";
 import { bootstrapUserData } from "./user-data.ts";
 
-/** Seconds. A rebuild copies an image to the disk: about half a minute at Hetzner. */
+/** Seconds. A rebuild copies an image to the disk, which takes about half a minute at Hetzner. */
 const limits = { powerOn: 120, rebuild: 600, protection: 60 };
 
-/** Turns a server on that is off, e.g. after a power cut or a failed rebuild. @returns whether it was off */
+/** Turns the server on if it is off, e.g. after a power cut or a failed rebuild. @returns true if it was off */
 export async function ensureRunning(installation: Installation): Promise<boolean> {
   const { hetzner, facts, signal } = installation;
   if ((await steadyStatus(installation)) !== "off") return false;
@@ -21,7 +21,7 @@ export async function ensureRunning(installation: Installation): Promise<boolean
   return true;
 }
 
-/** What a server is on its way from one status to the next, e.g. in a rebuild that a killed run began. */
+/** Transient states, e.g. during a rebuild that a killed run started. */
 const passing: readonly string[] = ["initializing", "starting", "stopping", "migrating", "rebuilding", "unknown"];
 
 async function steadyStatus({ hetzner, facts, settings, signal }: Installation): Promise<string> {
@@ -34,15 +34,15 @@ async function steadyStatus({ hetzner, facts, settings, signal }: Installation):
   return waitUntil(look, {
     seconds: limits.rebuild,
     pauseMs: 2000,
-    waitedFor: `${settings.host}: Hetzner did not finish what it is doing with the server`,
-    advice: `The server's console shows what that is. Then: clawdlets up --host ${settings.host}`,
+    waitedFor: `${settings.host}: Hetzner did not finish its current action on the server`,
+    advice: `The server's console shows the action. Then run: clawdlets up --host ${settings.host}`,
     signal,
   });
 }
 
 /**
- * Puts the stack's image on the server's disk again, with the one-time keys that are here now. WIPES THE DISK; the server
- * keeps its id, addresses and firewalls. Protection against just this is lifted for it and put back whatever happens.
+ * Rebuilds the server from the stack's image, with the current one-time keys. WIPES THE DISK; the server keeps its id, addresses
+ * and firewalls. Lifts rebuild protection for this and always restores it.
  * @see Hetzner Cloud API, `POST /servers/{id}/actions/rebuild`, `user_data` since 2026-01-16
  */
 export async function rebuildServer(installation: Installation): Promise<void> {
@@ -74,7 +74,7 @@ export async function rebuildServer(installation: Installation): Promise<void> {
   }
 }
 
-/** Hetzner wants both to be the same. Not stopped by Ctrl-C: a server is not left unprotected. */
+/** Hetzner requires delete and rebuild protection to be equal. Ignores Ctrl-C, so that the server is not left unprotected. */
 async function protect(hetzner: Hetzner, id: number, on: boolean): Promise<void> {
   const what = on ? "protect the server again" : "lift the server's protection";
   const body = { delete: on, rebuild: on };

@@ -1,20 +1,20 @@
 import { stringify } from "yaml";
 
-/** Keys that live from the server's creation to the end of its installation, and are worthless afterwards. */
+/** Keys that are valid from the server's creation to the end of its installation, and useless afterwards. */
 export interface BootstrapKeys {
   /** OpenSSH private key file text of the temporary host key. */
   hostPrivateKey: string;
   hostPublicKey: string;
-  /** Who may log in as root until NixOS is there. */
+  /** Key that may log in as root until NixOS is installed. */
   clientPublicKey: string;
 }
 
 /**
- * The cloud-init text a server is created with. It makes the first connection authenticated: the server answers with a key
- * that was made here before it existed.
+ * The cloud-init user_data of a new server. It authenticates the first connection: the server has a host key that was created
+ * here before the server existed.
  *
- * Any process on the server can read user_data from the metadata service for the server's whole life (shared fact: no header
- * or token needed), so nothing that outlives the installation may stand in it.
+ * Any process on the server can read user_data from the metadata service as long as the server exists (no header or token
+ * needed), so it must not contain anything that stays valid after the installation.
  * With `ssh_keys` cloud-init generates no others, so `ssh_genkeytypes` is not needed; an empty list of it is invalid.
  * @see cloud-init, module ssh: `ssh_keys`, `ssh_deletekeys`, `disable_root`
  */
@@ -24,8 +24,8 @@ export function bootstrapUserData({ hostPrivateKey, hostPublicKey, clientPublicK
     ssh_keys: { ed25519_private: hostPrivateKey, ed25519_public: hostPublicKey },
     disable_root: false,
     ssh_pwauth: false,
-    // Root as well as the image's default user: the key that Hetzner installs by itself may be an older one
-    // when only the server was made anew.
+    // For root, and for the image's default user. The key that Hetzner installs on its own may be an older one if only
+    // the server was recreated.
     ssh_authorized_keys: [clientPublicKey],
   };
   return `#cloud-config\n${stringify(config, { lineWidth: 0 })}`;

@@ -82,7 +82,9 @@ describe("a commit in a flake's URI", () => {
   });
 
   it("has to be there for a running host", () => {
-    expect(() => commitOf({ host }, "path:/srv/hosts#web-1")).toThrow(/is no commit, and a running host takes commits/);
+    expect(() => commitOf({ host }, "path:/srv/hosts#web-1")).toThrow(
+      /is not pinned to a commit, and a running host accepts only commits/,
+    );
   });
 });
 

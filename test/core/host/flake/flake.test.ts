@@ -92,7 +92,7 @@ describe("the flake that is installed", () => {
     await expect(resolved(layout)).rejects.toThrow(/has no git commit/);
     await git("commit", "--quiet", "--allow-empty", "-m", "empty");
     const empty = await git("rev-parse", "HEAD");
-    await expect(resolved(layout)).rejects.toThrow(/is not committed, and the flake sees commits only\. Mend: git add/);
+    await expect(resolved(layout)).rejects.toThrow(/is not committed, and the flake sees only commits\. Fix: git add/);
     await git("add", "stacks");
     await git("commit", "--quiet", "-m", "stack");
     const rev = await git("rev-parse", "HEAD");
@@ -150,7 +150,7 @@ describe("a named flake", () => {
     expect(await pinned(`${uri}?ref=light`, { ref: "feature/x" })).toBe(at(`ref=refs/heads/feature/x&rev=${feature}`));
     expect(await pinned(`${uri}?rev=${someRev}`, { ref: "HEAD" })).toBe(at(`rev=${head}`));
     expect(await pinned(`${uri}?rev=${someRev}`, { rev: head })).toBe(at(`rev=${head}`));
-    expect(await refusal(uri, { rev: head, ref: "trunk" })).toBe("Give a rev or a ref, not both.");
+    expect(await refusal(uri, { rev: head, ref: "trunk" })).toBe("Pass a rev or a ref, not both.");
   });
 
   it.each([
@@ -173,7 +173,7 @@ describe("a named flake", () => {
     expect(await pinned("github:you/hosts/feature/x")).toBe(`github:you/hosts/${feature}#${host}`);
     expect(await pinned("github:you/hosts?ref=feature/x")).toBe(`github:you/hosts/${feature}#${host}`);
     expect(await pinned(`github:you/hosts/${someRev}`, { ref: "trunk" })).toBe(`github:you/hosts/${head}#${host}`);
-    expect(await refusal("github:you/hosts/v9")).toContain('has no branch or tag "v9". These are there: git ls-remote');
+    expect(await refusal("github:you/hosts/v9")).toContain('has no branch or tag "v9". List them: git ls-remote');
   });
 
   it("hands GITHUB_TOKEN to git for github: alone, by environment", async () => {
@@ -209,7 +209,7 @@ describe("a named flake", () => {
     expect(env.join()).not.toContain("core.abbrev");
     expect(env).toContain("GIT_CONFIG_KEY_1=http.https://github.com/.extraHeader");
     expect(env).toContain(`GIT_CONFIG_VALUE_1=Authorization: Basic ${basic}`);
-    expect((await ask("github:you/other")).answer).toContain("the GITHUB_TOKEN that is set has expired or may not");
+    expect((await ask("github:you/other")).answer).toContain("GITHUB_TOKEN has expired or may not");
     const others = await ask("git+https://github.com/you/hosts");
     expect(others.env.join()).not.toContain(basic);
   });
@@ -218,20 +218,18 @@ describe("a named flake", () => {
     const empty = temporaryFolder();
     asGitHub(empty);
     expect(await refusal("github:you/hosts")).toMatch(
-      /^The flake "github:you\/hosts" could not be asked for HEAD: git ls-remote https:\/\/github\.com\/you\/hosts: ".+"\. .*GITHUB_TOKEN that may read it in \.clawdlets\/\.env\. Or name a commit, .*: github:you\/hosts\/<40 hex digits>$/,
+      /^Could not look up HEAD of the flake "github:you\/hosts": git ls-remote https:\/\/github\.com\/you\/hosts: ".+"\. .*GITHUB_TOKEN that may read it in \.clawdlets\/\.env\. Or name a commit, .*: github:you\/hosts\/<40 hex digits>$/,
     );
-    expect(await refusal("git+https://github.com/you/hosts.git")).toContain(
-      "name it as github:you/hosts: GITHUB_TOKEN",
-    );
-    expect(await refusal(`git+file://${empty}`)).toContain(`There has to be a git repository at ${empty}.`);
+    expect(await refusal("git+https://github.com/you/hosts.git")).toContain("use github:you/hosts: GITHUB_TOKEN");
+    expect(await refusal(`git+file://${empty}`)).toContain(`There must be a git repository at ${empty}.`);
     expect(await refusal("git+https://127.0.0.1:1/hosts?ref=x")).toMatch(
-      /asked for x: .*Is this machine online.*git\+https:\/\/127\.0\.0\.1:1\/hosts\?rev=<40 hex digits>$/,
+      /^Could not look up x of the flake .*Is this machine online.*git\+https:\/\/127\.0\.0\.1:1\/hosts\?rev=<40 hex digits>$/,
     );
     await gitIn(empty)("init", "--quiet");
     expect(await refusal(`git+file://${empty}`)).toContain("has no commit on its default branch");
     const { uri } = await repository();
     expect(await refusal(`${uri}?ref=x`)).toContain('has no branch or tag "x"'); // feature/x ends in it.
-    expect(await refusal(`${uri}?ref=both`)).toContain("Say which: refs/heads/both or refs/tags/both.");
+    expect(await refusal(`${uri}?ref=both`)).toContain("Use refs/heads/both or refs/tags/both.");
   });
 
   it.each([
@@ -256,7 +254,7 @@ describe("a named flake", () => {
     ["git+ext::sh -c x"],
     ["github:you"],
   ])("cannot be pinned as %s", async (uri) => {
-    expect(await refusal(uri)).toMatch(/cannot be pinned to a commit by clawdlets\. Name it as github:owner\/repo/);
+    expect(await refusal(uri)).toMatch(/cannot be pinned to a commit by clawdlets\. Use github:owner\/repo/);
   });
 
   it.each([["git+https://me:s3cret@example.org/x"], ["git+https://s3cret@example.org/x"], ["git+ssh://me:s3cret@h/x"]])(
@@ -338,16 +336,18 @@ describe("a folder outside git", () => {
     ],
   ];
   it.each(leaky)("is refused where Nix would copy .clawdlets into the store: %s", async (_, flake) => {
-    await expect(inside(flake)).rejects.toThrow(/would be copied whole into \/nix\/store, \S+ with its keys included/);
+    await expect(inside(flake)).rejects.toThrow(
+      /would be copied to \/nix\/store as a whole, including \S+ with its keys/,
+    );
   });
 
   it("is refused with another project's .clawdlets anywhere below it, or around it", async () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, "a/b/.clawdlets/c"), { recursive: true });
     for (const uri of [folder, `path:${folder}`, `path:${folder}/a/b/.clawdlets/c`]) {
-      await expect(inside(() => uri)).rejects.toThrow(/would be copied whole into \/nix\/store/);
+      await expect(inside(() => uri)).rejects.toThrow(/would be copied to \/nix\/store as a whole/);
     }
-    await expect(inside(() => `${folder}/x`)).rejects.toThrow(/is no folder: there is none at/);
+    await expect(inside(() => `${folder}/x`)).rejects.toThrow(/is not a folder: there is none at/);
   });
 
   it("is taken as it is otherwise, by its real path", async () => {

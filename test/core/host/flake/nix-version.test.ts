@@ -19,7 +19,7 @@ it.each([
   ["nix (Nix) 2.8.0", "is 2.8."],
   ["nix (Nix) 2.15.9", "is 2.15."],
   ["nix (Nix) 1.99", "is 1.99."],
-  ["none", "does not say its version"],
+  ["none", "does not print its version"],
 ])("the script of nixos-anywhere is refused with %s", async (version, said) => {
   const failure = await problem(...programs(version));
   expect(failure).toBeInstanceOf(UserError);

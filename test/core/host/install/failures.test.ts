@@ -91,7 +91,7 @@ describe("an installer that is a script", () => {
         phases: "reboot",
         limits: { "Waiting for the machine to become unreachable due to reboot": 1 },
       },
-      /NixOS is on its disk/,
+      /NixOS is installed on its disk/,
     ],
     [
       "deadline",
@@ -208,7 +208,7 @@ describe("the stand-in, on a server of the emulator", () => {
     await fault("kexec-boot", 1, "");
     expect(await run({})).toMatchObject({
       kind: "kexec-failed",
-      message: expect.stringMatching(/runs Debian after kexec/),
+      message: expect.stringMatching(/after kexec the server runs Debian/),
       survivors: 0,
     });
     expect(reportOf(lab, id)).toMatchObject({ os: "debian", diskWipes: 0 });
@@ -220,7 +220,7 @@ describe("the stand-in, on a server of the emulator", () => {
   it("kexec that fails at once, and one after which nobody answers", async () => {
     const { control, fault, run } = await server();
     await fault("kexec", 1, "kexec_load failed: Operation not permitted");
-    expect(await run({})).toMatchObject({ kind: "kexec-failed", message: expect.stringMatching(/Debian still/) });
+    expect(await run({})).toMatchObject({ kind: "kexec-failed", message: expect.stringMatching(/still runs Debian/) });
     await fault("kexec", 0, "machine will boot into nixos in 6s...");
     const waiting = run({ limits: { "Switching system into kexec": 4 } });
     expect(await waiting).toMatchObject({

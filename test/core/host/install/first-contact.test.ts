@@ -30,7 +30,9 @@ describe("the first contact with a new server", () => {
     await done(lab, "POST", `/_emulator/servers/${id}/command-faults`, [
       { command: "cloud-init", exitCode: 1, stderr: "", hangs: true, times: 100 },
     ]);
-    await expect(firstContact(installation, 30, 2)).rejects.toThrow(/^web-1: cloud-init has not ended within 2 s\. /);
+    await expect(firstContact(installation, 30, 2)).rejects.toThrow(
+      /^web-1: cloud-init has not finished within 2 s\. /,
+    );
   });
 
   it.each([

@@ -266,7 +266,7 @@ describe("clawdlets install", () => {
 
     const other = await install(JSON.stringify({ ...JSON.parse(facts), installId: "0".repeat(16) }));
     expect(other.exitCode).toBe(7);
-    expect(other.stderr).toContain("It was left as it is");
+    expect(other.stderr).toContain("It was not changed");
     expect(await server()).toMatchObject({ installRuns: 1, diskWipes: 1 });
     expect(await seen(address)).toBe("refused");
   }, 90_000);
@@ -319,7 +319,9 @@ describe("clawdlets install", () => {
         "644 0 0\n640 0 0\n400 0 0\n400 0 0\n",
       );
       expect(await on("cat /etc/foo")).toBe("foo\n");
-      expect(result.stderr).toMatch(/\[confirm\] sent, but not looked at, as only root enters there: \/root\/note\n/);
+      expect(result.stderr).toMatch(
+        /\[confirm\] sent, but not checked, because only root can read the folder: \/root\/note\n/,
+      );
     } finally {
       renameSync(join(files.extraFiles, secret), localSecret);
       rmSync(dirname(files.extraFiles), { recursive: true });
@@ -331,9 +333,7 @@ describe("clawdlets install", () => {
     await api("POST", `/_emulator/servers/${serverId}/host-key-swap`, { on: true });
     const result = await install(facts);
     expect(result.exitCode).toBe(7);
-    expect(result.stderr).toMatch(
-      /answers with the host key SHA256:.*, which is none that was made for it\. Nothing was sent/,
-    );
+    expect(result.stderr).toMatch(/has the host key SHA256:.*, which was not created for it\. Nothing was sent/);
     expect((await server())?.impostor).toMatchObject({ authentications: 0, commands: 0, bytesReceived: 0 });
     expect(await seen(address)).toBe("refused");
     expect(await windows()).toEqual([]);

@@ -38,7 +38,7 @@ describe("a kexec that does not end in the installer", () => {
     await firstContact(installation);
     const tries = [first(installation), goesDown(installation, "kexec")];
     await intoInstaller(installation, async () => await tries.shift()?.());
-    expect(said).toEqual([`${words}; trying again, 1 of 3 done`]);
+    expect(said).toEqual([`${words}; trying again after 1 of 3 attempts`]);
     expect(tries).toEqual([]);
   });
 

@@ -98,7 +98,7 @@ describe("raising clawdlets:reinstall", () => {
     );
     writeFileSync(files().journal, journal, { mode: 0o600 });
     expect(exitCode).toBe(7);
-    expect(stderr).toMatch(/It was left as it is/);
+    expect(stderr).toMatch(/It was not changed/);
     expect(await seen()).toMatchObject({ installRuns: 2, bootId: before?.bootId });
   }, 60_000);
 });

@@ -130,7 +130,7 @@ const cases: [FailureKind, string, Partial<Ending>, RegExp][] = [
         "error: unexpected end-of-file",
       ],
     },
-    /system was copied.*clawdlets up/s,
+    /system was being copied.*clawdlets up/s,
   ],
   ["closure-copy", "255 while copying", { exitCode: 255, output: [closure] }, /copied/],
   [
@@ -155,7 +155,7 @@ const cases: [FailureKind, string, Partial<Ending>, RegExp][] = [
       late: { milestone: "Uploading install SSH keys", seconds: 120 },
       output: [keys, "Host key verification failed."],
     },
-    /another host key.*in between/s,
+    /different host key.*man-in-the-middle/s,
   ],
   [
     "kexec-failed",
@@ -170,7 +170,7 @@ const cases: [FailureKind, string, Partial<Ending>, RegExp][] = [
     "kexec-failed",
     "Debian again (nixos-images#342)",
     { phase: "kexec", output: [kexec, facts, "aborted: Failed to kexec into NixOS installer"] },
-    /runs Debian after kexec/,
+    /after kexec the server runs Debian/,
   ],
   ["connection-lost", "while the kexec script is sent", { phase: "kexec", exitCode: 255, output: [kexec] }, /lost at/],
   [
@@ -332,7 +332,7 @@ const cases: [FailureKind, string, Partial<Ending>, RegExp][] = [
     "no-reboot",
     "it goes on answering",
     { phase: "reboot", late: { milestone: leaving.slice(4, -4), seconds: 180 }, output: [leaving] },
-    /go down.*180 s.*console/s,
+    /start its reboot.*180 s.*console/s,
   ],
   [
     "deadline",
