@@ -117,7 +117,7 @@ async function confirmSecrets({ settings, signal }: Installation, route: SshRout
     seconds: limits.secrets,
     pauseMs: 500,
     waitedFor: `${settings.host}: not every secret was decrypted below /run/secrets`,
-    advice: `On the host: systemctl status sops-install-secrets. Its flake has to name each of: ${names.join(", ")}.`,
+    advice: `On the host: systemctl status sops-install-secrets. Its flake must declare each of: ${names.join(", ")}.`,
     signal,
   });
 }
