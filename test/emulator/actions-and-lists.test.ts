@@ -138,7 +138,7 @@ describe("lists", () => {
     expect(parseSelector(selector)?.(labels)).toBe(expected);
   });
 
-  test.each(["", "=", "a=b=c", "a in b", "a in (b", "a b", "a,,b", "!a=b"])("%j is no selector", (selector) => {
+  test.each(["", "=", "a=b=c", "a in b", "a in (b", "a b", "a,,b", "!a=b"])("%j is not a selector", (selector) => {
     expect(parseSelector(selector)).toBeNull();
   });
 });

@@ -22,19 +22,19 @@ function rule(more: Record<string, unknown> = {}) {
 }
 const setRules = (id: number, rules: unknown[]) => done(lab, "POST", `/firewalls/${id}/actions/set_rules`, { rules });
 
-describe("who may connect, seen by connecting", () => {
+describe("who may connect, tested by connecting", () => {
   test.each([
     ["no rule", [], "refused", "refused"],
     ["this address", [rule()], "open", "reset"],
     ["the other address", [rule({ source_ips: [`${ELSEWHERE}/32`] })], "reset", "open"],
     ["a range with both", [rule({ source_ips: ["127.0.0.0/8"] })], "open", "open"],
-    ["everybody", [rule({ source_ips: ["0.0.0.0/0"] })], "open", "open"],
-    ["everybody in halves", [rule({ source_ips: ["0.0.0.0/1", "128.0.0.0/1"] })], "open", "open"],
+    ["everyone", [rule({ source_ips: ["0.0.0.0/0"] })], "open", "open"],
+    ["everyone, in halves", [rule({ source_ips: ["0.0.0.0/1", "128.0.0.0/1"] })], "open", "open"],
     ["the union of two rules", [rule(), rule({ source_ips: [`${ELSEWHERE}/32`] })], "open", "open"],
     ["IPv4-mapped, one address", [rule({ source_ips: ["::ffff:127.0.0.1/128"] })], "open", "reset"],
     ["IPv4-mapped, all", [rule({ source_ips: ["::ffff:0:0/96"] })], "open", "open"],
     ["all of IPv6", [rule({ source_ips: ["::/0"] })], "refused", "refused"],
-    ["somebody far away", [rule({ source_ips: ["203.0.113.10/32"] })], "refused", "refused"],
+    ["a remote address", [rule({ source_ips: ["203.0.113.10/32"] })], "refused", "refused"],
     ["any port", [rule({ port: "any" })], "open", "reset"],
     ["a range of ports", [rule({ port: "1-1024" })], "open", "reset"],
     ["a range that starts at 22", [rule({ port: "22-23" })], "open", "reset"],
@@ -71,12 +71,12 @@ test("firewalls add up, and a label selector counts like a name", async () => {
   expect([await knock(server.ipv4, port, HERE), await knock(server.ipv4, port, ELSEWHERE)]).toEqual(["open", "reset"]);
 });
 
-test("without any firewall everybody may connect", async () => {
+test("without any firewall everyone may connect", async () => {
   const bare = await newServer(lab, "bare");
   expect([await knock(bare.ipv4, port, HERE), await knock(bare.ipv4, port, ELSEWHERE)]).toEqual(["open", "open"]);
 });
 
-test("a connection that stands survives the rule that let it in", async () => {
+test("an open connection survives the removal of the rule that allowed it", async () => {
   await setRules(firewall.id, [rule()]);
   const socket = createConnection({ host: server.ipv4, port });
   let received = 0;
@@ -111,7 +111,7 @@ test("old rules hold while new ones are pending, and also when setting them fail
   expect(await knock(server.ipv4, port)).toBe("refused");
 });
 
-test("while new rules are pending, nobody comes in whom the old ones keep out", async () => {
+test("while new rules are pending, the old ones still refuse", async () => {
   await setRules(firewall.id, [rule()]);
   const slow = [
     { match: { path: "/firewalls/{id}/actions/set_rules", times: 1 }, fault: { action: { durationMs: 700 } } },

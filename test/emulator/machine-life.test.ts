@@ -67,7 +67,7 @@ async function newExtraFiles(): Promise<string> {
     await chmod(join(dir, path), mode);
   };
   await put("etc/ssh/ssh_host_ed25519_key", keys.final.privateKey, 0o600);
-  // Does not help root: it is refused whatever keys it has.
+  // Does not help root, which is refused with any key.
   await put("etc/ssh/authorized_keys.d/root", `${keys.client.publicKey}\n`, 0o444);
   await put("var/lib/sops-nix/key.txt", identity.text, 0o400);
   await put("var/lib/clawdlets/secrets/hosts/web-1/tailscale_auth_key.yaml", BINARY, 0o440);
@@ -129,7 +129,7 @@ describe("Debian", () => {
     }
   });
 
-  test("refuses who has the public half of a key only", async () => {
+  test("refuses a client that has only the public half of a key", async () => {
     const forged = ssh2.utils.parseKey(keys.stranger.privateKey);
     const real = ssh2.utils.parseKey(keys.client.publicKey);
     if (forged instanceof Error || real instanceof Error) throw new Error("unreadable keys");
@@ -171,7 +171,7 @@ describe("Debian", () => {
     expect([status, stderr]).toEqual([127, "bash: frobnicate: command not found (not emulated)\n"]);
   });
 
-  test("will not format the disk it runs from", async () => {
+  test("refuses to format the disk it runs from", async () => {
     expect((await root("disko")).status).toBe(127);
     expect(reportOf(lab, server.id).diskWipes).toBe(0);
   });
@@ -260,7 +260,7 @@ describe("an installation, phase by phase", () => {
     }
   });
 
-  test("admin may look at a root file from outside, and not into it", async () => {
+  test("admin can stat a file of root, but not read it", async () => {
     const { status, stdout, stderr } = await admin(
       "stat -c '%a %U %s' /var/lib/sops-nix/key.txt; cat /var/lib/sops-nix/key.txt",
     );
@@ -342,7 +342,7 @@ describe("what can go wrong", () => {
     expect(reportOf(lab, victim.id).isAnswering).toBe(false);
   });
 
-  test("a machine in the middle is seen by a client that pinned the key, and is told nothing", async () => {
+  test("a client that pinned the key detects a man in the middle, and sends it nothing", async () => {
     const victim = await newServer(lab, "swapped", { user_data: userDataWith(keys.bootstrap, keys.client) });
     await done(lab, "POST", `/_emulator/servers/${victim.id}/host-key-swap`, { on: true });
     const to = { user: "root", host: victim.ipv4, key: keys.client, hostKey: keys.bootstrap, input: "secret" };

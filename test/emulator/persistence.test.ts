@@ -98,7 +98,7 @@ test("the request log holds every request and no token", async () => {
   expect(JSON.parse(lines.at(-2) ?? "").body).toEqual({ name: "logged", public_key: "nonsense" });
 });
 
-test("what is kept is for its owner alone, and a temporary folder is gone at the end", async () => {
+test("kept data is readable only by its owner, and a temporary folder is removed at the end", async () => {
   for (const file of ["state.json", "requests.jsonl"]) expect((await stat(join(data, file))).mode & 0o077).toBe(0);
   const emulator = await startEmulator();
   expect(await readdir(emulator.dataDir)).toContain("state.json");
@@ -115,10 +115,10 @@ describe("options that cannot be used are named", () => {
     );
     await emulator.close();
   });
-  test("a token of another shape", async () => {
+  test("a malformed token", async () => {
     await expect(startEmulator({ token: "short" })).rejects.toThrow(EmulatorOptionError);
   });
-  test("a faults file that is none", async () => {
+  test("an invalid faults file", async () => {
     const file = join(data, "faults.json");
     for (const text of ["{", "[1]", '[{"match":{},"fault":{}}]', '[{"match":{},"fault":{"explode":true}}]']) {
       await writeFile(file, text);
@@ -203,7 +203,7 @@ describe("faults", () => {
     expect((await lab.api("GET", `/actions/${body.action.id}`)).body.action).toMatchObject({ status: "error", error });
   });
 
-  test("faults that are none are refused", async () => {
+  test("invalid faults are refused", async () => {
     expect((await lab.api("POST", "/_emulator/faults", [{ match: { path: 1 }, fault: {} }])).status).toBe(422);
   });
 });

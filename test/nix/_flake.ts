@@ -5,12 +5,12 @@ import { path } from "../_debian.ts";
 import { temporaryFolder } from "../_project.ts";
 import { repository } from "../_repository.ts";
 
-/** What `nix` takes of this repo when it is a flake, and our own option declarations. */
+/** The files of this repository that the flake uses, and our own option declarations. */
 export const parts = ["flake.nix", "flake.lock", "nix", "core/project/secrets/plan.json", "test/nix/eval"];
 
 /**
- * Flakes in place of nixpkgs, disko and sops-nix, which are not in reach here: nixpkgs' systems are evaluated with the options
- * that test/nix/eval declares.
+ * Stand-in flakes for nixpkgs, disko and sops-nix, which are not available here: systems are evaluated with the options that
+ * test/nix/eval declares.
  */
 const standIns: Record<string, string> = {
   nixpkgs: `{ outputs = _: let lib = import ./eval/lib.nix; in {
@@ -33,7 +33,7 @@ export class FlakeProject {
     writeFileSync(join(this.folder, file), text);
   }
 
-  /** Copies what a flake of this repo consists of. */
+  /** Copies the files of this repository's flake. */
   copyRepository(target: string): void {
     for (const part of parts) {
       cpSync(join(repository, part), join(this.folder, target, part), { recursive: true });
@@ -47,7 +47,7 @@ export class FlakeProject {
     await git("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message", "all");
   }
 
-  /** Options that put the stand-ins in the place of the inputs, below another input if one is named. */
+  /** Options that replace the inputs by the stand-ins, below another input if one is named. */
   standIns(below = ""): string[] {
     return Object.entries(standIns).flatMap(([name, text]) => {
       this.write(`inputs/${name}/flake.nix`, text);
@@ -66,7 +66,7 @@ export class FlakeProject {
       extendEnv: false,
       reject: false,
     });
-    // Folders of a store are read-only, and whoever is not root could not remove them.
+    // Folders of a store are read-only; only root could remove them.
     await execa("chmod", ["-R", "u+w", this.folder]);
     return answer;
   }

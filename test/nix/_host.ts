@@ -2,7 +2,7 @@ import { evaluate, refusalOf } from "./_nix.ts";
 
 export const adminKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjTrP2PB+7IVvyoXcRhlWo8aac6mXJvuWm57bHZKIdI operator";
 
-/** Settings that a host cannot do without, as Nix. */
+/** The minimal settings of a host, as Nix. */
 export const enough = `{ clawdlets = { hostName = "web-1"; adminSshKeys = [ "${adminKey}" ]; tailnet.mode = "tailscale"; }; }`;
 
 // biome-ignore lint/suspicious/noExplicitAny: the configuration of a whole NixOS host.
@@ -10,7 +10,7 @@ type Config = any;
 
 export interface EvaluatedHost {
   config: Config;
-  /** Messages of assertions that do not hold. */
+  /** Messages of failed assertions. */
   refused: string[];
   warnings: string[];
   /** Names of our options, without `clawdlets.`. */
@@ -22,12 +22,12 @@ export interface EvaluatedHost {
 const expression = (modules: readonly string[]) =>
   `import ./test/nix/eval/host.nix { modules = [ ${modules.map((module) => `(${module})`).join(" ")} ]; }`;
 
-/** A host of all our modules and these settings, evaluated in whole. @param modules NixOS modules, as Nix */
+/** Fully evaluates a host with all our modules and these settings. @param modules NixOS modules, as Nix */
 export async function host(...modules: string[]): Promise<EvaluatedHost> {
   return (await evaluate(expression(modules))) as EvaluatedHost;
 }
 
-/** What Nix says of a host that it cannot evaluate. */
+/** Nix's error message for a host that it cannot evaluate. */
 export async function hostRefusal(...modules: string[]): Promise<string> {
   return await refusalOf(expression(modules));
 }

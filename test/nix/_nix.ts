@@ -5,13 +5,13 @@ import { repository } from "../_repository.ts";
 
 export const nixFolder = join(repository, "nix");
 
-/** A store that is not there: nothing of this machine is read or written, and it works for any user. */
+/** A dummy store: reads and writes nothing on this machine, and works for any user. */
 const nowhere = ["--store", "dummy://", "--option", "build-users-group", ""];
 
 /**
- * The value of a Nix expression, as Nix itself evaluates it, in whole.
- * @param expression relative paths in it begin at the project's root
- * @throws Error with what Nix said
+ * Fully evaluates an expression with Nix.
+ * @param expression relative paths in it start at the project's root
+ * @throws Error with Nix's message
  */
 export async function evaluate(expression: string): Promise<unknown> {
   const { failed, stdout, stderr } = await nix("--eval", "--strict", "--json", "--expr", expression);
@@ -19,7 +19,7 @@ export async function evaluate(expression: string): Promise<unknown> {
   return JSON.parse(stdout);
 }
 
-/** What Nix says of an expression that it refuses. @throws Error when it does not */
+/** Nix's error message for an expression. @throws Error if Nix accepts it */
 export async function refusalOf(expression: string): Promise<string> {
   const { failed, stdout, stderr } = await nix("--eval", "--strict", "--json", "--expr", expression);
   if (!failed) throw new Error(`was not refused: ${stdout}`);

@@ -22,14 +22,14 @@ bot-maren:x:45584:45584::/srv/clawdbot/maren:/bin/sh
 const group = "root:x:0:\nwheel:x:1:breakglass\nusers:x:100:\nnogroup:x:65534:\nbot-maren:x:45584:\n";
 
 /**
- * The users of one of our hosts, and files of one, seen by one process and its children only: a mount namespace of its own,
- * in which they lie over this machine's. Processes end with it. Takes root.
+ * A mount namespace with the users and files of one of our hosts laid over this machine's; only one process and its children see
+ * it. Processes end with it. Needs root.
  */
 export class PrivateMachine {
   readonly folder = temporaryFolder();
   readonly #steps: string[] = [];
 
-  /** @param passwordHash crypt(3), of everybody: the passwords are right, so that only settings can refuse them */
+  /** @param passwordHash crypt(3), for all users: the passwords are right, so that only settings can refuse them */
   constructor(passwordHash = "*") {
     const names = passwd.split("\n").flatMap((line) => line.split(":")[0] || []);
     this.place("/etc/passwd", passwd);
@@ -46,35 +46,35 @@ export class PrivateMachine {
     );
   }
 
-  /** Lays a file over one that this machine has. */
+  /** Mounts a file over an existing one of this machine. */
   place(target: string, content: string, mode = 0o644): void {
     const file = this.#write(target, content, mode);
     this.#steps.push(`chown root:root ${quoted(file)}`, `mount --bind ${quoted(file)} ${quoted(target)}`);
   }
 
-  /** Lays an empty folder over one that this machine has; it can then be filled by {@link step}. */
+  /** Mounts an empty folder over an existing one; {@link step} can fill it. */
   empty(target: string): void {
     this.#steps.push(`mount -t tmpfs -o mode=755 tmpfs ${quoted(target)}`);
   }
 
-  /** A shell command of root's in the machine, before the attempts. */
+  /** A shell command to run as root in the machine, before the attempts. */
   step(command: string): void {
     this.#steps.push(command);
   }
 
-  /** Puts a file where there may be none, in a folder that was laid over. */
+  /** Writes a file, which need not exist, in a folder that was mounted over. */
   put(target: string, content: string, mode = 0o644): void {
     const file = this.#write(target, content, mode);
     this.#steps.push(`install -D -o root -g root -m ${mode.toString(8)} ${quoted(file)} ${quoted(target)}`);
   }
 
-  /** A program below /run that says by which words it was run. */
+  /** A program below /run that prints its arguments. */
   stub(target: string): void {
     const says = `printf 'RAN %s as %s\\n' "$(basename "$0") $*" "$(id -un)"`;
     this.put(target, `#!/bin/sh\nPATH=/usr/bin:/bin\n${says}\n`, 0o755);
   }
 
-  /** Runs shell commands one after the other, each with its own outcome. */
+  /** Runs shell commands in turn, each with its own result. */
   async run(commands: readonly string[]): Promise<Attempt[]> {
     const out = join(this.folder, "attempts");
     mkdirSync(out, { recursive: true });

@@ -21,7 +21,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     expect(config.services.openssh.openFirewall).toBe(false);
   });
 
-  it("say of each option what it is, with type, default and example", async () => {
+  it("describe each option, with type, default and example", async () => {
     expect((await host(enough)).untold).toEqual([]);
   });
 
@@ -148,7 +148,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     expect(config.boot.initrd.systemd.suppressedUnits).toEqual(["emergency.service", "emergency.target"]);
   });
 
-  it("leave other tables of nftables alone, also where somebody sets a ruleset", async () => {
+  it("do not flush other nftables tables, even if a ruleset is set", async () => {
     const { config } = await host(enough, '{ networking.nftables.ruleset = "table inet mine { }"; }');
     expect(config.networking.nftables.flushRuleset).toBe(false);
   });
@@ -273,7 +273,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     expect((await host(enough, module)).refused.join("\n")).toContain(message);
   });
 
-  it("take whom a first boot at the console leaves without a way in", async () => {
+  it("accept a host that can be reached only at its console at the first boot", async () => {
     const module = "{ lib, ... }: { clawdlets = { provisioning.enable = true; adminSshKeys = lib.mkForce [ ]; }; }";
     expect((await host(enough, module)).refused).toEqual([]);
   });
@@ -282,12 +282,8 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
 /** That the check of the modules can fail, in every way that nixpkgs' own does. */
 describeWith({ programs: ["nix-instantiate"] }, "the evaluation of NixOS modules", () => {
   it.each([
-    ["an option of ours that is none", clawdlets('hostname = "web-1";'), "option `clawdlets.hostname' does not exist"],
-    [
-      "an option of NixOS that is none",
-      "{ services.opensssh.enable = true; }",
-      "option `services.opensssh' does not exist",
-    ],
+    ["an unknown option of ours", clawdlets('hostname = "web-1";'), "option `clawdlets.hostname' does not exist"],
+    ["an unknown option of NixOS", "{ services.opensssh.enable = true; }", "option `services.opensssh' does not exist"],
     [
       "one below a condition",
       "{ lib, config, ... }: { config = lib.mkIf config.networking.useNetworkd { nix.x = 1; }; }",

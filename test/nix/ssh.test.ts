@@ -16,7 +16,7 @@ async function keyPair(folder: string, name: string): Promise<{ file: string; pu
   return { file, public: readFileSync(`${file}.pub`, "utf8") };
 }
 
-/** Lets everybody in, in every way: what our settings refuse is refused by them, and not because it cannot work here. */
+/** Allows every login: proves that a refusal comes from our settings, and not from this environment. */
 const open = `Port 22
 HostKey /etc/ssh/ssh_host_ed25519_key
 AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u .ssh/authorized_keys
@@ -93,7 +93,7 @@ function ssh({ user = "admin", key, methods, options = [], command = ["id", "-un
 const byPassword = { methods: "password" };
 const byKeyboard = { methods: "keyboard-interactive" };
 
-/** Which way, the login, and whether it gets in with our settings. With open ones each but the last two groups does. */
+/** Name, login, and the result with our settings. With open settings all but the last two groups get in. */
 const matrix: [string, Login, boolean][] = [
   ["admin by key", { key: "client" }, true],
   ["admin by password", byPassword, false],
@@ -120,11 +120,11 @@ const matrix: [string, Login, boolean][] = [
   ],
 ];
 
-/** These get in nowhere. */
+/** Logins that fail with any settings. */
 const never: [string, Login][] = [
   ["admin by another key", { key: "other" }],
   ["admin by nothing", {}],
-  ["a user that is none", { user: "clawdlets", key: "client" }],
+  ["an unknown user", { user: "clawdlets", key: "client" }],
   ["a host with another key", { key: "client", options: ["UserKnownHostsFile=/run/client/other_known_hosts"] }],
 ];
 
@@ -193,13 +193,13 @@ describeWith({ programs, root: true }, "the host's sshd", () => {
     expect(answer?.stdout).toBe("SSH-2.0-");
   });
 
-  it("writes down whose key it was", async () => {
+  it("logs which key was used", async () => {
     const machine = await machineWith(await ours());
     const [, log] = await machine.run([ssh({ key: "client" }), "cat /run/sshd.log"]);
     expect(log?.stdout).toMatch(/Accepted publickey for admin from 127\.0\.0\.1 port \d+ ssh2: ED25519 SHA256:/);
   });
 
-  it("leaves admin a question about secrets, and no look at them", async () => {
+  it("lets admin check that a secret exists, but not read or list secrets", async () => {
     const machine = await machineWith(await ours());
     // As sops-install-secrets makes them: folders 0751 root, files 0400 root (Mic92/sops-nix, pkgs/sops-install-secrets).
     machine.step("install -d -m 751 /run/secrets.d/1 && ln -s /run/secrets.d/1 /run/secrets");

@@ -48,7 +48,7 @@ const variants: [string, string][] = [
 ];
 
 describeWith({ programs: ["nix-instantiate", "systemd-analyze"] }, "a bot's unit", () => {
-  it.each(variants)("is one that systemd reads without a word: %s", async (_, settings) => {
+  it.each(variants)("is accepted by systemd without a warning: %s", async (_, settings) => {
     const { all, exitCode } = await analyze("verify", "--man=no", await unitFile(settings));
     expect(all).toBe("");
     expect(exitCode).toBe(0);
@@ -62,7 +62,7 @@ describeWith({ programs: ["nix-instantiate", "systemd-analyze"] }, "a bot's unit
     expect((await analyze("security", "--offline=true", "--no-pager", "--threshold=20", file)).exitCode).toBe(0);
   });
 
-  it("would have more without its sandbox, and a misspelt setting would be told", async () => {
+  it("would be more exposed without its sandbox, and a misspelt setting would be reported", async () => {
     const bare = write("[Service]\nExecStart=/bin/true\n");
     expect(await exposureOf(bare)).toBeGreaterThan(9);
     expect((await analyze("security", "--offline=true", "--no-pager", "--threshold=20", bare)).exitCode).not.toBe(0);
@@ -70,7 +70,7 @@ describeWith({ programs: ["nix-instantiate", "systemd-analyze"] }, "a bot's unit
     expect(all).toMatch(/Unknown key (name )?'ProtectHomes'/);
   });
 
-  it("is the same from the NixOS module as from the function that is looked at here", async () => {
+  it("is the same from the NixOS module as from the function tested here", async () => {
     const { config } = await host(enough, '{ clawdlets.bots.maren.command = "/bin/true"; }');
     const direct = await evaluate(
       `(import ./nix/lib/bot-unit.nix).serviceConfig { name = "maren"; command = "/bin/true"; secrets = [ "discord_token_maren" ]; }`,

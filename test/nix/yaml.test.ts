@@ -128,7 +128,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
     ["a key twice", "a: b\nc: d\na: e\n", 3],
     ["a key twice in an item", "a:\n  - b: c\n    b: d\n", 3],
     ["an item's key that is indented otherwise", "a:\n  - b: c\n     d: e\n", 3],
-    ["a key that is no text", "? a\n: b\n", 1],
+    ["a key that is not text", "? a\n: b\n", 1],
     ["a second document", "a: b\n---\nc: d\n", 2],
     ["a directive", "%YAML 1.1\n", 1],
     ["a number with a leading zero", "a: 007\n", 1],

@@ -21,7 +21,7 @@ const STATE = "/var/lib/clawdlets/activation/state.json";
 const SECRETS = "/var/lib/clawdlets/secrets/hosts";
 const KEY_FILE = "/var/lib/sops-nix/key.txt";
 
-/** An installed machine of the emulator, in memory, whose flake is a real git repository; orders come from admin by sudo. */
+/** An installed machine of the emulator, in memory, whose flake is a real git repository; admin gives orders through sudo. */
 export class ActivatingEmulated implements ActivatingHost {
   readonly repository = mkdtempSync(join(tmpdir(), "clawdlets-emulated-activation-"));
   #tree = new FileTree(new Volume(null));
@@ -41,7 +41,7 @@ export class ActivatingEmulated implements ActivatingHost {
 
   private constructor() {
     onTestFinished(() => {
-      this.#boots += 1; // Nothing of it happens any more.
+      this.#boots += 1; // Cancels everything that was scheduled.
       rmSync(this.repository, { recursive: true, force: true });
     });
     const stack = `config:\n  clawdlets:adminSshKeys: ["${adminKey}"]\n`;
@@ -71,7 +71,7 @@ export class ActivatingEmulated implements ActivatingHost {
   }
 
   async order(text: string, ...args: string[]): Promise<Answer> {
-    // Arguments sudo does not let through, so with some it is root who runs it.
+    // sudo allows no arguments, so a call with arguments runs as root.
     const [name, command] = args.length === 0 ? ["admin", `sudo -n ${ACTIVATE}`] : ["root", "clawdlets-activate"];
     const host = this.#host;
     const user = userNamed(name, host.normalUsers);

@@ -4,34 +4,34 @@ import type { State } from "../../../emulator/machine/system/switch-state.ts";
 
 export type { State };
 
-/** A host that takes orders for activations: the real script in a folder, or an emulated machine. Its seconds last a twentieth. */
+/** A host that accepts activation orders: the real script in a folder, or an emulated machine. Time runs 20 times faster. */
 export interface ActivatingHost {
-  /** @param text the whole of standard input */
+  /** @param text all of standard input */
   order(text: string, ...args: string[]): Promise<Answer>;
   state(): State;
-  /** System that runs, and the one that the next boot takes. */
+  /** The running system, and the one that the next boot starts. */
   running(): string;
   chosen(): string;
   /** A commit whose system has these traits. @param on `main`, `other`, or `fork`, which no branch has */
   commit(traits?: readonly Trait[], on?: "main" | "other" | "fork"): Promise<string>;
-  /** Takes the last commits of the branch away, as a push that rewrites history does. */
+  /** Removes the branch's last commits, like a force push. */
   forget(commits: number): Promise<void>;
   readonly repository: string;
   secret(): string;
   changeSecret(text: string): void;
   changeIdentity(): void;
-  /** Whether secrets are kept for going back. */
+  /** True if the former secrets are kept for a rollback. */
   keepsSecrets(): boolean;
-  /** As if the deadline's time had passed; what looks after it then has looked. */
+  /** Skips ahead past the deadline, and waits until the watchdog has run. */
   letTimePass(): Promise<void>;
-  /** Whether it has begun to reboot by itself. */
+  /** True if it has started to reboot on its own. */
   isRebooting(): boolean;
-  /** Power is lost, and comes back: nothing runs any more but what boots. */
+  /** A power cut and a new boot. */
   reboot(): Promise<void>;
   bootId(): string;
 }
 
-/** What a system does: not build, lack the way back, not be chosen for the boot, fail or hang in the switch, be unhealthy … */
+/** How a system fails: does not build, cannot roll back, is not selected for the boot, fails or hangs in the switch, … */
 export type Trait = "build" | "blind" | "boot" | "switch" | "hang" | "health" | "kernel" | "haste";
 
 export interface Answer {
@@ -51,12 +51,12 @@ export const tokenSum = createHash("sha256").update(token).digest("hex");
 
 const identity = { GIT_AUTHOR_NAME: "a", GIT_AUTHOR_EMAIL: "a@b", GIT_COMMITTER_NAME: "a", GIT_COMMITTER_EMAIL: "a@b" };
 
-/** Git in a folder, as somebody. @returns what it printed */
+/** Runs git in a folder, with a dummy identity. @returns its output */
 export async function git(folder: string, ...args: string[]): Promise<string> {
   return (await execa("git", ["-C", folder, ...args], { env: identity })).stdout;
 }
 
-/** A commit of all that is in a folder, on a branch or, as GitHub keeps those of forks, on none. @returns its id */
+/** Commits everything in a folder, on a branch or, like a fork's commit at GitHub, on none. @returns the commit's id */
 export async function commitTo(folder: string, on: "main" | "other" | "fork", change: () => void): Promise<string> {
   if (on === "other") await git(folder, "checkout", "--quiet", "-B", "other");
   if (on === "fork") await git(folder, "checkout", "--quiet", "--detach");

@@ -1,6 +1,6 @@
 import { whereIs } from "../../_debian.ts";
 
-/** Full path, for stand-ins that hand over to what they stand before. */
+/** Full path of the real program, for stand-ins that call it. */
 export const real = (program: string) => whereIs(program) ?? program;
 
 /** Lines of sh by program: what stands for nix, the service manager and the clock of a host in a folder. */

@@ -25,7 +25,7 @@ import { real, standIns } from "./_activating-programs.ts";
 
 export const script = join(repository, "nix/host/activate.sh");
 
-/** A system as NixOS makes one, as far as an activation sees it. */
+/** A NixOS system, as far as an activation needs it. */
 interface System {
   /** Shell lines of `switch-to-configuration <verb>`, before it does what it does. @default none */
   lines?: string;
@@ -124,17 +124,17 @@ export class ActivatingScript implements ActivatingHost {
     chmodSync(join(this.#bin, name), 0o755);
   }
 
-  /** The machine's own program is run instead of the stand-in. */
+  /** Uses the machine's own program instead of the stand-in. */
   withoutStandIn(name: string): void {
     rmSync(join(this.#bin, name));
   }
 
-  /** Lines that a program of this host's, or of this machine's, comes after; "" takes them away again. */
+  /** Shell lines to run before a program of this host or this machine; "" removes them. */
   precede(name: string, lines: string): void {
     this.#wrap(name, lines, "");
   }
 
-  /** Lines that come after a program's work, before whoever runs it knows that it has ended. */
+  /** Shell lines to run after a program's work, before it exits. */
   follow(name: string, lines: string): void {
     this.#wrap(name, "", lines);
   }
@@ -181,7 +181,7 @@ ${has("switch") ? '[ "$1" = boot ] || exit 4' : ""}
     return await this.commitOf(name, traits, on);
   }
 
-  /** A commit whose system is this one, which was made by hand. */
+  /** A commit whose system is this hand-made one. */
   async commitOf(system: string, traits: readonly Trait[] = [], on: "main" | "other" | "fork" = "main") {
     const lines = [traits.includes("build") ? "missing" : system, traits.includes("haste") ? "slow" : ""];
     return await commitTo(this.origin, on, () => writeFileSync(join(this.origin, "system"), lines.join("\n")));
@@ -207,7 +207,7 @@ ${has("switch") ? '[ "$1" = boot ] || exit 4' : ""}
   changeIdentity = () => this.write("key", "AGE-SECRET-KEY-1Y\n");
   keepsSecrets = () => this.exists("hosts/.web-1.kept");
 
-  /** The detached run, and all that it started, gone at once, as when systemd kills a unit. */
+  /** Kills the detached run and everything it started at once, as systemd kills a unit. */
   async kill(): Promise<void> {
     for (const pid of this.#watching) killIfThere(-pid);
     if (!this.exists("pid")) return;
@@ -240,7 +240,7 @@ ${has("switch") ? '[ "$1" = boot ] || exit 4' : ""}
     }
   }
 
-  /** What starts `watch` at boot, and a minute after it has ended, until the next boot. */
+  /** Starts `watch` at boot, and again a minute after each end, until the next boot. */
   startTimer(): void {
     this.#timer = new AbortController();
     const { signal } = this.#timer;

@@ -4,13 +4,13 @@ import { describeWith } from "../../_needs.ts";
 import { token, tokenSum } from "./_activating-host.ts";
 import { ActivatingScript, script } from "./_activating-script.ts";
 
-/** What only the real script can show: the order of its steps, and what is left when it is killed between any two. */
+/** What only the real script can show: the order of its steps, and what remains if it is killed between any two. */
 const id = "0123456789abcdef";
 const within = { timeout: 25_000, interval: 20 };
 
 const comesTo = (host: ActivatingScript, phase: string) => expect.poll(() => host.state().phase, within).toBe(phase);
 
-/** A host that was told to switch to a system with these lines in its `switch-to-configuration`. */
+/** A host with an order to switch to a system with these lines in its `switch-to-configuration`. */
 async function switching(lines = "", prepare: (host: ActivatingScript) => void = () => undefined) {
   const host = await ActivatingScript.open();
   prepare(host);
@@ -38,7 +38,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
     expect(host.read("state/state")).toContain(`token=${tokenSum}\n`);
   });
 
-  it("starts again what the way in needs, where that does not run", async () => {
+  it("restarts services that ssh access needs, if they do not run", async () => {
     const host = await switching();
     await comesTo(host, "waiting");
     host.write("broken-sshd.service", "");
@@ -80,17 +80,17 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
     ["starting services with them again", "systemctl", "restart sops-install-secrets.service"],
     ["choosing the former system", "nix-env", "--switch-generation"],
     ["forgetting the generation", "nix-env", "--delete-generations"],
-    ["starting what the way in needs", "systemctl", "is-active"],
+    ["starting services that ssh access needs", "systemctl", "is-active"],
   ])("goes on going back when it is killed while it is %s", async (_, program, words) => {
     const host = await switching('[ "$1" != switch ] || exit 4');
-    await comesTo(host, "done"); // Once without being killed, so that what is killed below is the same way.
+    await comesTo(host, "done"); // Once without a kill, so that the run to be killed below takes the same path.
     expectFormer(host);
     const again = await ActivatingScript.open();
     again.system("next", { lines: '[ "$1" != switch ] || exit 4' });
     const rev = await again.commitOf("next");
     await again.order(`prepare ${id} ${tokenSum} 600\n`);
     again.changeSecret("new\n");
-    // After its work was done, and before whoever asked for it knows.
+    // After its work is done, and before its caller knows.
     again.follow(program, `case "$*" in *"${words}"*) touch '${again.folder}/hangs'; sleep 72000 ;; esac`);
     await again.order(`switch ${id} ${rev}\n`);
     await expect.poll(() => again.exists("hangs"), within).toBe(true);
@@ -104,7 +104,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
   it.each([
     ["nix-env", "--set", "could not select it for the next boot"],
     ["nix-store", "--realise", "from garbage collection"],
-  ])("rolls back by itself when %s hangs", async (program, word, why) => {
+  ])("rolls back on its own when %s hangs", async (program, word, why) => {
     const host = await ActivatingScript.open();
     host.system("next", {});
     const rev = await host.commitOf("next");
@@ -121,23 +121,23 @@ case "$*" in *${word}*) touch '${host.folder}/hung'; exec sleep 72000 ;; esac`,
     expect(host.state().why).toContain(why);
   });
 
-  it("rolls back although its services hang while they take the former secrets", async () => {
+  it("rolls back even if its services hang while they load the former secrets", async () => {
     const host = await switching('[ "$1" != switch ] || exit 4');
     host.precede("systemctl", `case "$*" in *"sops-install-secrets"*) exec sleep 72000 ;; esac`);
     await comesTo(host, "done");
     expectFormer(host);
   });
 
-  it("rolls back when its time is over although the clock was set back", async () => {
+  it("rolls back at its deadline even if the clock was set back", async () => {
     const host = await switching();
     await comesTo(host, "waiting");
-    host.write("uptime", "1000.00 900.00\n"); // The wait began at 100 and was to last 600.
+    host.write("uptime", "1000.00 900.00\n"); // The wait started at 100 and should last 600.
     host.program("date", "echo 1000");
     await comesTo(host, "done");
     expectFormer(host);
   });
 
-  it("rolls back although another run goes on deciding", async () => {
+  it("rolls back even if another run holds the decision lock forever", async () => {
     const host = await switching("", (each) => {
       each.precede("flock", `case "$*" in "--wait 60 8") set -- --wait 1 8 ;; esac`); // The same, sooner.
     });
@@ -171,7 +171,7 @@ case "$*" in *${word}*) touch '${host.folder}/hung'; exec sleep 72000 ;; esac`,
     await comesTo(host, "waiting");
   });
 
-  it("keeps what was confirmed although it was killed before it had said so", async () => {
+  it("keeps a confirmed system even if it is killed before it reports that", async () => {
     const host = await switching();
     await comesTo(host, "waiting");
     await host.kill();
@@ -181,7 +181,7 @@ case "$*" in *${word}*) touch '${host.folder}/hung'; exec sleep 72000 ;; esac`,
     expect([host.secret(), host.keepsSecrets()]).toEqual(["new\n", false]);
   });
 
-  it("reboots into the former system where that does not start again", async () => {
+  it("reboots into the former system if switching back fails", async () => {
     const host = await switching();
     await comesTo(host, "waiting");
     await host.kill();

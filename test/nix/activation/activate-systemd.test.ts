@@ -12,7 +12,7 @@ const { signal } = new AbortController();
 const id = "0123456789abcdef";
 const waitFor = { timeout: 60_000, interval: 50 };
 
-/** What `clawdlets rebuild` does, once it has its way in. @returns what it was told, or the error */
+/** What `clawdlets rebuild` does once it has a route. @returns the result, or the error */
 async function change(
   host: SystemdHost,
   rev: string,
@@ -25,7 +25,7 @@ async function change(
   });
 }
 
-/** The same orders without anybody who waits for what comes of them. @throws when one is not taken */
+/** Gives the same orders without waiting for the result. @throws if one is refused */
 async function order(host: SystemdHost, rev: string): Promise<void> {
   for (const text of [`prepare ${id} ${tokenSum} 600`, `switch ${id} ${rev}`]) {
     const answer = await giveOrder(host.route, text, signal);
@@ -59,12 +59,12 @@ describeWith({ programs, root: true, cgroup: true }, "clawdlets-activate under a
       const command = `sudo -n ${host.script.folder}/store/next/bin/switch-to-configuration switch`;
       is((await ssh(host.route, command, { timeoutSeconds: 5, signal })).exitCode).toBe(255);
       is(host.script.log).toEqual(["next switch"]);
-      is(await seen(host)).toBeUndefined(); // And it stays so: nobody is there to go on.
+      is(await seen(host)).toBeUndefined(); // And it stays unreachable: no process is left to continue the switch.
       is((await host.machine.run("systemctl", "is-active", "sshd.service")).stdout).toBe("inactive");
       is(host.script.running()).toBe(host.script.former);
     });
 
-    it("the cure: the unit outlives the session, sshd and the manager, and the token comes anew", async ({
+    it("the cure: the unit outlives the session, sshd and the manager, and the token is sent again", async ({
       onTestFinished,
       expect: is,
     }) => {
@@ -85,7 +85,7 @@ describeWith({ programs, root: true, cgroup: true }, "clawdlets-activate under a
       ["tailnet-login", "not confirmed within 15 s"],
       ["health", "a health command failed"],
     ])(
-      "a system that breaks %s is gone back from, and the operator is told",
+      "a system that breaks %s is rolled back, and the operator sees an error",
       async ([what, why], { onTestFinished, expect: is }) => {
         const host = await SystemdHost.open(onTestFinished);
         const result = await change(host, await host.commit("next", [what]));
@@ -98,7 +98,7 @@ describeWith({ programs, root: true, cgroup: true }, "clawdlets-activate under a
       },
     );
 
-    it("a network that is cut in the switch and mended in time is no trouble", async ({
+    it("a network that fails during the switch and recovers in time does no harm", async ({
       onTestFinished,
       expect: is,
     }) => {
@@ -108,12 +108,12 @@ describeWith({ programs, root: true, cgroup: true }, "clawdlets-activate under a
       await comesTo(host, "switching");
       host.network.cut();
       await comesTo(host, "waiting");
-      host.network.mend();
+      host.network.restore();
       is(await changing, host.journal).toMatchObject({ changed: true });
     });
 
     it.for(["switching", "checking", "waiting"])(
-      "systemd kills the run while it is %s: the timer's watch goes back",
+      "systemd kills the run while it is %s: the timer's watch rolls back",
       async (phase, { onTestFinished }) => {
         const host = await SystemdHost.open(onTestFinished);
         const lines = phase === "switching" ? "sleep 600" : "";
@@ -128,7 +128,7 @@ describeWith({ programs, root: true, cgroup: true }, "clawdlets-activate under a
     );
 
     it.for(["switching", "waiting"])(
-      "power is lost while it is %s: the unit that starts at boot goes back",
+      "power is lost while it is %s: the unit that starts at boot rolls back",
       async (phase, { onTestFinished, expect: is }) => {
         const host = await SystemdHost.open(onTestFinished);
         const rev = await host.commit("next", [], phase === "switching" ? "sleep 600" : "");

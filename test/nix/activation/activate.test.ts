@@ -8,7 +8,7 @@ vi.setConfig({ testTimeout: 90_000 });
 const id = "0123456789abcdef";
 const zeros = "0".repeat(40);
 const taken = (phase: string) => ({ exitCode: 0, stderr: "", stdout: expect.stringContaining(`"phase":"${phase}"`) });
-/** @throws when it ends first, with why */
+/** @throws if it ends first, with the reason */
 async function comesTo(host: ActivatingHost, phase: string): Promise<void> {
   const seen = await vi.waitUntil(() => [phase, "done"].includes(host.state().phase) && host.state(), {
     // A run that has read its deadline already waits it out: 600 s, which last 30 here.
@@ -24,7 +24,7 @@ async function ends(host: ActivatingHost) {
 const prepare = (host: ActivatingHost, seconds = 600, as = id) => host.order(`prepare ${as} ${tokenSum} ${seconds}\n`);
 const confirm = (host: ActivatingHost, as = id) => host.order(`confirm ${as} ${token}\n`);
 
-/** The former system runs and will boot, with the former secrets, and nothing is kept for going back. */
+/** The former system runs and will boot, with the former secrets, and no files for a rollback remain. */
 function expectFormer(host: ActivatingHost, former: string): void {
   const seen = { running: host.running(), chosen: host.chosen(), secret: host.secret(), keeps: host.keepsSecrets() };
   expect(seen).toEqual({ running: former, chosen: former, secret: "old\n", keeps: false });
@@ -48,7 +48,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       return change;
     }
 
-    it("stays when the token comes, and takes it again when its answer was lost", async () => {
+    it("keeps the new system when the token arrives, and accepts it again if its answer was lost", async () => {
       const { host, former, rev } = await waiting();
       const to = host.running();
       expect(to).not.toBe(former);
@@ -60,7 +60,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       expect(await confirm(host)).toEqual(taken("done"));
     });
 
-    it("tells everybody these fields, of which none is the token's sum", async () => {
+    it("shows these fields to every user, but not the token's checksum", async () => {
       const { host } = await changing();
       expect(Object.keys(host.state())).toEqual(
         ["id", "phase", "result", "rev", "from", "to", "deadline", "seconds", "bootId", "why"], //
@@ -69,7 +69,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       expect(host.state()).toMatchObject({ id, seconds: "600", deadline: expect.stringMatching(/^[0-9]+$/) });
     });
 
-    it("goes back by itself when nobody confirms, in seconds that pass", async () => {
+    it("rolls back on its own if nobody confirms in time", async () => {
       const { host, former, switch: order } = await changing([], 10);
       await order();
       const why = "not confirmed within 10 s over a new connection";
@@ -78,7 +78,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       expect(await confirm(host)).toEqual(refusal(`it is done: ${why}`));
     });
 
-    it("takes back the secrets when nothing comes after prepare", async () => {
+    it("rolls back the secrets if no order follows prepare", async () => {
       const { host, former } = await changing();
       await host.letTimePass();
       expect(await ends(host)).toMatchObject({
@@ -111,7 +111,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
         },
       ],
       [
-        "could not go back by itself",
+        "could not roll back on its own",
         async () => {
           const { host, rev } = await changing(["blind"]);
           const why = "the new system has no clawdlets-activation-watch.service, so it could not roll back on its own";
@@ -149,7 +149,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       expectFormer(host, former);
     });
 
-    it("takes the newest commit of the branch where none is named, also one that was pushed since", async () => {
+    it("uses the branch's newest commit if none is named, even one pushed after prepare", async () => {
       const { host, switch: order } = await changing();
       const newest = await host.commit();
       await order("newest");
@@ -157,7 +157,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       expect(host.state().rev).toBe(newest);
     });
 
-    it("takes the generation before, and says when there is none", async () => {
+    it("switches to the previous generation, and reports if there is none", async () => {
       const { host, former, switch: order } = await changing();
       await order("previous");
       expect(await ends(host)).toMatchObject({ result: "returned", why: "there is no earlier generation" });
@@ -174,7 +174,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       expect([host.running(), host.chosen()]).toEqual([former, former]);
     });
 
-    it("never takes what was taken back for the generation before", async () => {
+    it("never treats a system that was rolled back as the previous generation", async () => {
       const { host, former, switch: order } = await changing(["switch"]);
       await order();
       await ends(host);
@@ -227,7 +227,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       expect(await ends(host)).toMatchObject({ result: "switched", bootId: "boot-2", to: host.running() });
     });
 
-    it("leaves the secrets where the identity was changed meanwhile: it may not open the old ones", async () => {
+    it("keeps the new secrets if the identity has changed since: it may not decrypt the old ones", async () => {
       const { host } = await changing();
       host.changeIdentity();
       expect(await host.order(`cancel ${id}\n`)).toMatchObject({ exitCode: 0 });
@@ -241,7 +241,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       expect(await host.order(`cancel ${id}\n`)).toEqual(taken("returning"));
       expect(await ends(host)).toMatchObject({ result: "returned", why: "cancelled", to: "" });
       expectFormer(host, former);
-      expect(await host.order(`cancel ${id}\n`)).toEqual(taken("done")); // It is over already.
+      expect(await host.order(`cancel ${id}\n`)).toEqual(taken("done")); // It has ended already.
       const later = await waiting();
       const why = "it is waiting; without a confirmation it rolls back on its own";
       expect(await later.host.order(`cancel ${id}\n`)).toEqual(refusal(why));
@@ -283,7 +283,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       expect([host.running(), host.chosen(), host.keepsSecrets()]).toEqual([...before, false]);
     });
 
-    it("takes orders that end without a line's end, and the first line alone", async () => {
+    it("accepts an order without a newline, and reads only the first line", async () => {
       const host = await open();
       expect(await host.order(`prepare ${id} ${tokenSum} 60\ncancel ${id}\n`)).toEqual(taken("prepared"));
       expect(await host.order(`switch ${id} newest`)).toEqual(taken("building"));
@@ -293,7 +293,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       expect(await (await open()).order("", ...args)).toEqual(refusal("it takes no arguments"));
     });
 
-    it("takes one activation at a time, each id once, and no token but its own", async () => {
+    it("accepts one activation at a time, each id once, and only its own token", async () => {
       const { host, switch: order } = await changing();
       const other = "f".repeat(16);
       expect(await prepare(host, 60, other)).toEqual(refusal(`activation ${id} is prepared`));

@@ -9,7 +9,7 @@ const table = (config: { networking: { nftables: { tables: Record<string, { cont
   config.networking.nftables.tables["clawdlets-egress"]?.content ?? "";
 
 describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
-  it("is smtp-only when nothing is said, in NixOS' nftables and without a proxy", async () => {
+  it("defaults to smtp-only, in NixOS' nftables and without a proxy", async () => {
     const { config, refused } = await host(enough, bots);
     expect(refused).toEqual([]);
     expect(config.networking.nftables.enable).toBe(true);
@@ -56,7 +56,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
     expect(proxy.restartTriggers).toContain(etc["clawdlets/proxy/filter"].text);
   });
 
-  it("lets a bot say otherwise in its own environment", async () => {
+  it("lets a bot's own environment override the defaults", async () => {
     const own = '{ clawdlets.bots.maren.environment.NO_PROXY = "gateway.example"; }';
     const { config } = await host(enough, bots, allowlist, own);
     expect(config.systemd.services["clawdbot-maren"].environment.NO_PROXY).toBe("gateway.example");
@@ -81,7 +81,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
       '"*.example.com" is not allowed: wildcards',
     ],
     [
-      "a bot that is not there",
+      "an unknown bot",
       "loopbackPorts.marne = [ 1 ];",
       'names ["marne"]; allowed are the names in clawdlets.bots: ["idle","maren"]',
     ],
@@ -97,7 +97,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
     expect(refused).toEqual([expect.stringContaining(message)]);
   });
 
-  it("refuses systemd-resolved as the resolver where it is off", async () => {
+  it("refuses systemd-resolved as the resolver if it is off", async () => {
     const { refused } = await host(
       enough,
       bots,
@@ -107,7 +107,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
     expect(refused).toEqual([expect.stringContaining("127.0.0.53), which is off")]);
   });
 
-  it("refuses a mode that is none", async () => {
+  it("refuses an unknown mode", async () => {
     expect(await hostRefusal(enough, egress('mode = "allowlist";'))).toContain("clawdlets.egress.mode");
   });
 });

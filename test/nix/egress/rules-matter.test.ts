@@ -95,7 +95,7 @@ describeWith(needs, "each part of the proxy's filter matters", () => {
     await passes("evilwide.example:443");
   });
 
-  it("the dot, which is no wildcard", async () => {
+  it("the dot, which is not a wildcard", async () => {
     await lab.startProxy({ filter: (await lines()).replaceAll("api\\.", "api.") });
     await passes("apixlisted.example:443");
   });
@@ -106,7 +106,7 @@ describeWith(needs, "each part of the proxy's filter matters", () => {
     await passes("wide.example.evil.example:443");
   });
 
-  it("that what is no match is refused", async () => {
+  it("that everything else is refused", async () => {
     await lab.startProxy({ config: (text) => text.replace("FilterDefaultDeny Yes\n", "FilterDefaultDeny No\n") });
     await passes("evil.example:443");
   });

@@ -150,7 +150,7 @@ in
       };
       nftables = {
         enable = flag;
-        flushRuleset = withDefault true types.bool; # As it is where somebody sets a ruleset.
+        flushRuleset = withDefault true types.bool; # The default if a ruleset is set.
         checkRuleset = withDefault true types.bool;
         ruleset = withDefault "" types.lines;
         tables = set (

@@ -1,6 +1,6 @@
-# A host as our modules make it, evaluated in whole. Returns { config; refused; warnings; options; untold; }, refused
-# being the messages of the assertions that do not hold, options the names of ours, untold what a default, an example or the like
-# is missing of. `lib` can be nixpkgs' real one (docs/security.md).
+# Fully evaluates a host with our modules. Returns { config; refused; warnings; options; untold; }: refused has the messages
+# of failed assertions, options the names of our options, untold the options without a default, an example or the like.
+# `lib` can be nixpkgs' real one (docs/security.md).
 {
   lib ? import ./lib.nix,
   modules ? [ ],

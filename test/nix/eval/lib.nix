@@ -1,13 +1,13 @@
-# As much of nixpkgs' lib as the modules use, written anew, so that they can be evaluated where nixpkgs is not in reach. It
-# refuses what the real one refuses: an option that nobody declared, a value of another type, two values for one option.
+# A reimplementation of the parts of nixpkgs' lib that the modules use, to evaluate them where nixpkgs is not available. It
+# refuses what the real one refuses: an undeclared option, a value of the wrong type, two values for one option.
 let
   fail = throw;
   showPath = builtins.concatStringsSep ".";
   isType = type: value: builtins.isAttrs value && (value._type or null) == type;
   ordinary = 100; # Of a definition without mkDefault or mkForce, as in nixpkgs' lib/modules.nix.
 
-  # Definitions below an mkIf, mkMerge or mkForce become definitions of their own, each with the condition or priority in front
-  # of it, so that which options a module defines is known before any condition is looked at.
+  # Pushes mkIf, mkMerge and mkForce down into the single definitions, so that the options that a module defines are known
+  # before any condition is evaluated (avoids infinite recursion).
   pushDown =
     definition:
     if isType "merge" definition then
@@ -26,7 +26,7 @@ let
       builtins.concatMap discharge definition.contents
     else if isType "if" definition then
       if !(builtins.isBool definition.condition) then
-        fail "mkIf: its condition is no boolean"
+        fail "mkIf: its condition is not a boolean"
       else if definition.condition then
         discharge definition.content
       else

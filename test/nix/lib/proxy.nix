@@ -3,7 +3,7 @@ let
   linesOf = allowedDomains: proxy.filter { inherit allowedDomains; };
   refused = entry: proxy.problems [ entry ] != [ ];
   each = test: entries: builtins.filter (entry: !(test entry)) entries;
-  # Basic regular expressions are no Nix: what Nix can match is the same, with other backslashes.
+  # Converts a basic regular expression to Nix's extended syntax, which needs different backslashes.
   reasonOf =
     entry:
     builtins.elemAt (builtins.match ".* is not allowed: ([^.;]*)[.;].*" (

@@ -7,7 +7,7 @@ import { encrypted, type Identity, newIdentity, sealed, secretFiles, tarOf, with
 let present: Identity;
 let next: Identity;
 let stranger: Identity;
-/** Encrypted to the present identity alone. */
+/** Encrypted only to the present identity. */
 let alpha: Record<string, Buffer>;
 let beta: Record<string, Buffer>;
 /** Encrypted to the present and to the next. */
@@ -58,8 +58,8 @@ type Case = [fact: string, tar: () => Promise<Buffer>, why: string];
 
 const cases: Case[] = [
   ["nothing at all", async () => Buffer.alloc(0), cut],
-  ["what is no tar", async () => Buffer.from("x".repeat(4000)), cut],
-  ["what is no tar but ends like one", async () => Buffer.alloc(4096, "x").fill(0, 2048), "not a tar"],
+  ["input that is not a tar", async () => Buffer.from("x".repeat(4000)), cut],
+  ["input that is not a tar but ends like one", async () => Buffer.alloc(4096, "x").fill(0, 2048), "not a tar"],
   ["a tar that is packed", async () => gzipSync(await tarOf(alpha)), cut],
   ["a tar cut in its first header", async () => (await tarOf(both)).subarray(0, 100), cut],
   ["a tar cut within a file", async () => (await tarOf(both)).subarray(0, 1000), cut],
@@ -97,7 +97,7 @@ const cases: Case[] = [
     ] as const
   ).map(
     ([file, seconds]): Case => [
-      `${JSON.stringify(file)} of a time that is no date, ${seconds}`,
+      `${JSON.stringify(file)} with an invalid date, ${seconds}`,
       async () => withTime(await tarOf([[file, alpha["alpha.yaml"] ?? ""]]), seconds),
       outOfRange,
     ],
@@ -205,14 +205,14 @@ describe.each(bothHosts)("%s refuses, and changes nothing, for", (_name, create)
       await isRefused(host, await tarOf(alpha), why);
     });
 
-    test("unless root at the console allows it, which holds for one time", async () => {
+    test("unless root at the console allows it, which is valid once", async () => {
       const host = await create({ secrets: await password("old"), key: present.text });
       await host.allowPassword();
       expect((await host.send(await tarOf(await password("new")))).status).toBe(0);
       expect(await host.send(await tarOf(await password("newer")))).toMatchObject({ status: 1 });
     });
 
-    test("and takes the same one encrypted anew", async () => {
+    test("and accepts the same one, encrypted again", async () => {
       const host = await create({ secrets: await password("same"), key: present.text });
       expect(JSON.parse((await host.send(await tarOf(await password("same")))).stdout)).toMatchObject({
         changed: true,

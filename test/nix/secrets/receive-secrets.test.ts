@@ -8,7 +8,7 @@ type Files = Record<string, Buffer>;
 
 let present: Identity;
 let next: Identity;
-/** Encrypted to the present identity alone. */
+/** Encrypted only to the present identity. */
 let alpha: Files;
 let beta: Files;
 /** Encrypted to the present and to the next. */
@@ -91,7 +91,7 @@ describe.each(bothHosts)("%s", (_name, create, owner) => {
     expect(await host.send(await tarOf(files))).toMatchObject({ status: 0, stdout: answer(true, present, files) });
   });
 
-  test("takes values that are no text, and comments", async () => {
+  test("accepts values that are not text, and comments", async () => {
     const lines = { number: "number: 42", float: "float: 1.5", switch: "# why\nswitch: true" };
     const made = Object.entries(lines).map(async ([name, yaml]) => [`${name}.yaml`, await encrypted(yaml, present)]);
     const files = Object.fromEntries(await Promise.all(made));

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 
-/** Each connection is made by a process of its own, in another network namespace than this one's. */
+/** Opens each connection from a separate process, in another network namespace. */
 const connect = `import os, selectors, socket, sys
 s = socket.create_connection((sys.argv[1], 22), 5)
 s.settimeout(None)
@@ -15,7 +15,7 @@ while True:
         else: os.write(1, data)
 `;
 
-/** A port of loopback that leads to port 22 of an address in another network namespace, and that can be cut. */
+/** A loopback port that forwards to port 22 of an address in another network namespace, and that can be cut. */
 export class Relay {
   readonly #server = createServer((socket) => this.#lead(socket));
   readonly #open = new Set<{ socket: Socket; child: ChildProcess }>();
@@ -37,7 +37,7 @@ export class Relay {
     await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
   }
 
-  /** Ends what is connected, and takes nothing more until it is mended. */
+  /** Ends all connections and refuses new ones, until {@link restore}. */
   cut(): void {
     this.#isCut = true;
     for (const { socket, child } of this.#open) {
@@ -46,7 +46,7 @@ export class Relay {
     }
   }
 
-  mend(): void {
+  restore(): void {
     this.#isCut = false;
   }
 

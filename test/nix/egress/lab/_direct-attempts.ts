@@ -1,4 +1,4 @@
-/** What a bot, the proxy or another user does without asking the proxy, in `proxy-allowlist`. */
+/** Direct attempts of a bot, the proxy or another user that bypass the proxy, in `proxy-allowlist`. */
 import { allowed, get, ping, python, question, refused, run, tcp, udp } from "./_attempts.ts";
 import * as world from "./_world.ts";
 
@@ -7,7 +7,7 @@ const { internet, inside, metadata, host } = world;
 const mapped = (v4: string) => `::ffff:${v4}`;
 const target = `("${internet.listed}", 443)`;
 
-/** In a user namespace anybody is root; the host's rules still see the user outside. */
+/** In a user namespace anyone can be root; the host's rules still see the user outside. */
 const asRootOfItsOwn = (at: string, port: number) =>
   run(
     "unshare",
@@ -117,9 +117,9 @@ export const direct = [
     `tcp ${internet.unlisted} 443`,
   ),
 
-  allowed("443, by a user who is no bot", "user", tcp(internet.unlisted, 443), `tcp ${internet.unlisted} 443`),
-  refused("SMTP, by a user who is no bot", "user", tcp(internet.mail, 25)),
-  refused("the metadata service, by a user who is no bot", "user", tcp(metadata.v4, 80)),
+  allowed("443, by a user who is not a bot", "user", tcp(internet.unlisted, 443), `tcp ${internet.unlisted} 443`),
+  refused("SMTP, by a user who is not a bot", "user", tcp(internet.mail, 25)),
+  refused("the metadata service, by a user who is not a bot", "user", tcp(metadata.v4, 80)),
   allowed("the metadata service, by root", "root", tcp(metadata.v4, 80), `tcp ${metadata.v4} 80`),
 
   refused("443, out of a container", "container", tcp(internet.unlisted, 443)),

@@ -37,7 +37,7 @@ const accept = (socket: Socket) => {
     socket.pause();
     socket.unshift(first);
     if (isTlsHello(first[0])) {
-      https.emit("connection", socket); // Takes what was read already by itself, while the socket is paused.
+      https.emit("connection", socket); // Picks up the bytes that were already read, while the socket is paused.
     } else {
       http.emit("connection", socket);
       socket.resume();

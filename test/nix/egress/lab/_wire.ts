@@ -1,9 +1,8 @@
 import type { Netns } from "./_netns.ts";
 
 /**
- * What came in at a peer, before anything could refuse it there. Of a connection that was once let through, only the
- * beginning counts: its last acknowledgement can come seconds later, in another attempt. Neighbour discovery and the
- * barrier are no attempts.
+ * Packets that arrived at a peer, before anything could refuse them there. Only the start of an accepted connection counts: its
+ * last acknowledgement can arrive seconds later, during another attempt. Neighbour discovery and the barrier do not count.
  */
 const atPeer = `table inet wire {
   set ports4 { type ipv4_addr . inet_proto . inet_service; flags dynamic; }
