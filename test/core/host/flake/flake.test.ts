@@ -123,7 +123,7 @@ describe("the flake that is installed", () => {
       expect(await named(uri)).toBe(`git+file://${layout.root}?rev=${rev}#${host}`);
     }
     expect(await named("./stacks")).toBe(`git+file://${layout.root}?dir=stacks&rev=${rev}#${host}`);
-    await expect(named("path:.")).rejects.toThrow(/copied whole into \/nix\/store/);
+    await expect(named("path:.")).rejects.toThrow(/copied to \/nix\/store as a whole/);
   });
 });
 
