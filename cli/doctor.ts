@@ -26,7 +26,7 @@ interface Options {
   json?: boolean;
 }
 
-/** `clawdlets doctor`: checks everything that could be wrong, and says how to fix it. Changes nothing. */
+/** `clawdlets doctor`: checks everything that could be wrong and prints how to fix it. Changes nothing. */
 export function doctorCommand(): Command {
   return new Command("doctor")
     .option("--host <name>", "check one host; the default is all")
@@ -62,7 +62,7 @@ export function doctorCommand(): Command {
     });
 }
 
-/** gitleaks over the whole history and what is not committed; if it cannot be installed, the check is reported as skipped. */
+/** gitleaks over the whole history and uncommitted files; if it cannot be installed, the check is reported as skipped. */
 async function scannerOrNone(): Promise<DoctorContext["scanSecrets"]> {
   try {
     const tools = await gitleaksOrSetUp(tell);

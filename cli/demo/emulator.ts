@@ -4,7 +4,7 @@ import { readEnvFile } from "../../core/project/settings/env-file.ts";
 import { type Report, startEmulator } from "../../emulator/index.ts";
 import { pointAt } from "../shared/emulator-env.ts";
 
-/** The demo's Hetzner, ours or one that was started by hand on the same data. */
+/** The demo's emulated Hetzner: started by us, or by hand on the same data. */
 export interface DemoEmulator {
   sshPort: number;
   report: () => Promise<Report>;
@@ -19,9 +19,9 @@ export async function useEmulator(
 ): Promise<DemoEmulator> {
   const { HCLOUD_ENDPOINT: known, HCLOUD_TOKEN: token, CLAWDLETS_SSH_PORT: port } = readEnvFile(layout, {}).value;
   if (known !== undefined && token !== undefined && (await fetchReport(known, token)) !== undefined) {
-    progress(`using the Hetzner emulator that runs at ${known}`);
+    progress(`using the Hetzner emulator already running at ${known}`);
     const report = async () =>
-      (await fetchReport(known, token)) ?? Promise.reject(new Error(`the emulator at ${known} went away`));
+      (await fetchReport(known, token)) ?? Promise.reject(new Error(`the emulator at ${known} stopped answering`));
     return { sshPort: Number(port), report, close: async () => undefined };
   }
   const emulator = await startEmulator({ data });
@@ -38,6 +38,6 @@ async function fetchReport(endpoint: string, token: string): Promise<Report | un
     });
     return response.ok ? ((await response.json()) as Report) : undefined;
   } catch {
-    return undefined; // Nothing there: the ordinary case, one is started.
+    return undefined; // Usually no emulator is running yet; the caller starts one.
   }
 }

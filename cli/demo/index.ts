@@ -6,7 +6,7 @@ import { printJson, type ResultLine, resultLines } from "../shared/output.ts";
 import { prepareDemo } from "./prepare.ts";
 import { type DemoResult, runDemo } from "./run.ts";
 
-/** `clawdlets demo`, which is `npm start`: the whole main job on the embedded Hetzner. */
+/** `clawdlets demo`, also `npm start`: creates and installs a host on the emulator. */
 export function demoCommand(): Command {
   return new Command("demo")
     .option("--destroy", "delete the demo's host")
@@ -25,7 +25,7 @@ export function demoCommand(): Command {
         const result = await runDemo(demo, progress);
         summarize(result, resultLines(options.json));
         if (options.json) printJson(result);
-        if (!result.ok) throw new UserError("The demo's host is not as it should be; what was seen stands above.");
+        if (!result.ok) throw new UserError("The demo's host failed a check. See the results above.");
       } finally {
         await demo.close();
       }

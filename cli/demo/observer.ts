@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isClosed, type PortSeen, probePort } from "../../core/host/reach/probe.ts";
 import { demoAddresses } from "./prepare.ts";
 
-/** What connecting showed at one moment. */
+/** The port's state at one moment, by connecting to it. */
 interface Sample {
   at: number;
   admin: PortSeen;
@@ -37,17 +37,17 @@ export class PortObserver {
     await this.#done;
   }
 
-  /** From the admin's address: `open` if it was so at any look between the two times, `closed` if there were looks and none was. */
-  seenByAdmin(from: number, to: number): "open" | "closed" | "not looked at" {
+  /** From the admin's address: `open` if any probe between the two times found it open, `closed` if there were probes and none did. */
+  seenByAdmin(from: number, to: number): "open" | "closed" | "not checked" {
     const looks = this.#samples.filter(({ at }) => at >= from && at < to);
-    if (looks.length === 0) return "not looked at";
+    if (looks.length === 0) return "not checked";
     return looks.every(({ admin }) => isClosed(admin)) ? "closed" : "open";
   }
 
-  /** From elsewhere: whether ssh ever greeted. A filter that cuts a connection before a byte has let nobody in. */
-  seenFromElsewhere(from: number, to: number): "open" | "closed" | "not looked at" {
+  /** From elsewhere: `open` if ssh ever sent its banner. A filter that drops the connection before the first byte let nobody in. */
+  seenFromElsewhere(from: number, to: number): "open" | "closed" | "not checked" {
     const looks = this.#samples.filter(({ at }) => at >= from && at < to);
-    if (looks.length === 0) return "not looked at";
+    if (looks.length === 0) return "not checked";
     return looks.some(({ elsewhere }) => elsewhere === "open" || elsewhere === "accepting") ? "open" : "closed";
   }
 }

@@ -16,7 +16,7 @@ import { engineOrSetUp, packageRoot } from "../../engine/environment.ts";
 import { openStack } from "../../engine/stack.ts";
 import { useEmulator } from "./emulator.ts";
 
-/** A project of its own in `.demo/`, made of this repo's own program, with an emulated Hetzner behind it. */
+/** A separate project in `.demo/` that runs this repo's program against an emulated Hetzner. */
 export interface Demo {
   layout: Layout;
   host: string;
@@ -31,7 +31,7 @@ export const demoAddresses = { admin: "127.0.0.1", elsewhere: "127.9.9.9" };
 const host = "clawdbot-fleet-host";
 
 /**
- * Upstream's own example of schema version 3 (docs/stack.md at b49d4af), as it stands but for two values: the path of the
+ * Upstream's example of schema version 3 (docs/stack.md at b49d4af), unchanged except for two values: the path of the
  * public key, and the admin CIDR, since the demo's operator is on this machine.
  */
 const stackJson = {
@@ -56,17 +56,17 @@ export interface DemoOptions {
   root?: string;
   /** Folder of the emulator. @default `emulator` in the project */
   data?: string;
-  /** Of a host that has none yet. */
+  /** Set only if the host has no bots yet. */
   bots?: string[];
-  /** Secrets by name, for those that are not there yet. @default made up */
+  /** Values by secret name, for secrets that do not exist yet. @default made up */
   values?: Record<string, string>;
 }
 
-/** Makes what the demo lacks and starts its Hetzner. What an earlier run left is used again. */
+/** Creates whatever the demo is missing and starts its emulator. Files of an earlier run are reused. */
 export async function prepareDemo(progress: (text: string) => void, options: DemoOptions = {}): Promise<Demo> {
   const { root = join(packageRoot, ".demo") } = options;
   const { data = join(root, "emulator") } = options;
-  // The demo must not touch a real account or state, whatever this shell is set up for.
+  // The demo must not touch a real account or state, no matter what this shell's environment points at.
   for (const key of Object.keys(process.env)) {
     if (envKeys.some((known) => known === key) || key.startsWith("PULUMI_")) delete process.env[key];
   }
@@ -85,7 +85,7 @@ export async function prepareDemo(progress: (text: string) => void, options: Dem
   return { layout, host, sshPort: emulator.sshPort, report: emulator.report, close: emulator.close };
 }
 
-/** What a project shares with this repo when its program is the repo's own. */
+/** Files that a project shares with this repo when it runs the repo's own program. */
 export const programFiles = [
   "Pulumi.yaml",
   "bin",
@@ -95,7 +95,7 @@ export const programFiles = [
   "node_modules",
 ] as const;
 
-/** The same files as the repo's own, by link, beside folders of the demo's own. */
+/** Links to the repo's own files, next to the demo's own folders. */
 async function makeProject(layout: Layout): Promise<void> {
   mkdirSync(layout.stacks, { recursive: true });
   for (const file of programFiles) {
@@ -104,7 +104,7 @@ async function makeProject(layout: Layout): Promise<void> {
   }
   writeFileSync(join(layout.root, ".gitignore"), ".clawdlets/\nemulator/\noperator/\nnode_modules\nobserved.json\n");
   const env = join(layout.dir, ".env");
-  // Nothing in a demo is worth a copy in the user's home.
+  // No key copy in the user's home: the demo's keys are disposable.
   if (!existsSync(env)) await writePrivateFile(env, "CLAWDLETS_KEY_COPY=off\n");
   if (!existsSync(join(layout.root, ".git"))) await git(layout.root, "init", "--quiet", "--initial-branch=main");
 }
@@ -121,12 +121,12 @@ async function makeHost(layout: Layout, sops: string, { bots, values }: DemoOpti
     required,
     values: Object.fromEntries(missing),
     overwrite: false,
-    // A host to throw away: plain "pulumi destroy" may take it down.
+    // A disposable host: plain "pulumi destroy" may delete it.
     settings: { ...facts, protect: false },
   });
 }
 
-/** Nobody knows the password behind this hash; its shape is that of SHA-512 crypt. */
+/** The hash has the format of SHA-512 crypt but is random, so no password matches it. */
 function madeUpValues(): Record<string, string> {
   return {
     admin_password_hash: `$6$${randomBytes(6).toString("hex")}$${randomBytes(43).toString("hex")}`,
@@ -134,7 +134,7 @@ function madeUpValues(): Record<string, string> {
   };
 }
 
-/** The installation's flake sees commits only, as with a real one. */
+/** Nix flakes in a git repository only see tracked files, so the demo commits what it installs, like a real project. */
 async function commit(layout: Layout, message: string): Promise<void> {
   await git(layout.root, "add", "--all");
   if ((await git(layout.root, "status", "--porcelain")) === "") return;

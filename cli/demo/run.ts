@@ -10,9 +10,9 @@ import { up } from "../up.ts";
 import { PortObserver } from "./observer.ts";
 import { type Demo, demoAddresses } from "./prepare.ts";
 
-const seen = z.enum(["open", "closed", "not looked at"]);
+const seen = z.enum(["open", "closed", "not checked"]);
 
-/** What was seen while NixOS was installed; kept, since a later run has nothing to install. */
+/** Port states during the installation. Saved to a file, because later runs have nothing to install. */
 const observation = z.object({ beforeInstall: seen, duringInstall: seen, sshFromElsewhere: seen });
 
 /** The last line of `npm start -- --json`. */
@@ -20,20 +20,20 @@ export interface DemoResult {
   ok: boolean;
   stack: string;
   server: { name: string; ipv4: string };
-  /** TCP/22's stand-in as seen by connecting from the admin's address; `afterInstall` is probed in every run. */
+  /** State of the port that stands in for TCP/22, by connecting from the admin's address; `afterInstall` is probed in every run. */
   ssh: { beforeInstall: string; duringInstall: string; afterInstall: string };
   /** During the installation, from an address outside the admin CIDRs. */
   sshFromElsewhere: string;
   /** Completed installations since the server was created. */
   installRuns: number;
-  /** Of this run, by method and path template. */
+  /** Number of requests in this run, by method and path template. */
   apiRequests: Record<string, number>;
-  /** By step; of this run. */
+  /** Duration of each step of this run. */
   seconds: Record<string, number>;
   stateBytes: number;
 }
 
-/** Runs `clawdlets up` on the demo's project, and probes its port from outside the whole time. */
+/** Runs `clawdlets up` on the demo's project while probing its port from outside. */
 export async function runDemo(demo: Demo, progress: Progress): Promise<DemoResult> {
   const { layout, host } = demo;
   const before = (await demo.report()).requests;
@@ -101,9 +101,9 @@ function observe(
 function recall({ layout }: Demo): z.infer<typeof observation> {
   const file = join(layout.root, "observed.json");
   const nothing = {
-    beforeInstall: "not looked at",
-    duringInstall: "not looked at",
-    sshFromElsewhere: "not looked at",
+    beforeInstall: "not checked",
+    duringInstall: "not checked",
+    sshFromElsewhere: "not checked",
   } as const;
   return existsSync(file) ? observation.catch(nothing).parse(JSON.parse(readFileSync(file, "utf8"))) : nothing;
 }

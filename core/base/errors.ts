@@ -12,23 +12,23 @@ interface UserErrorOptions {
 }
 
 /**
- * An error made for a person: the first line says what is wrong and what to do, `details` follow on lines of their own.
- * Everything else that is thrown is a bug and is shown with its stack.
+ * An error for the user: the first line says what is wrong and what to do, `details` follow on separate lines.
+ * Anything else that is thrown is a bug and is shown with its stack.
  */
 export class UserError extends Error {
   override readonly name: string = "UserError";
   readonly exitCode: ExitCode;
   readonly details: readonly string[];
-  /** What was already told before it was thrown, one per line, for showing the error elsewhere. */
+  /** Reasons that were already printed before the throw, one per line, for showing the error elsewhere. */
   readonly reasons: readonly string[];
   /** The first line as data. */
   readonly headline: GivenProblem;
-  /** Everything that is wrong. */
+  /** All problems, including the first line. */
   readonly problems: readonly Problem[];
 
   /**
-   * @param given text alone is a problem without subject
-   * @param options.problems in place of `given`, for more than one. The default code is that of the exit code.
+   * @param given plain text is a problem without a subject
+   * @param options.problems replaces `given` when there is more than one. The default code comes from the exit code.
    */
   constructor(given: string | GivenProblem, options: UserErrorOptions & { problems?: readonly Problem[] } = {}) {
     const headline = typeof given === "string" ? { subject: "", problem: given } : given;
@@ -58,18 +58,18 @@ export class SettingsError extends UserError {
   }
 }
 
-/** Whether a text that came by way of another program, as the engine, is of a {@link SettingsError}. */
+/** True if the output of another program, such as the engine, contains the message of a {@link SettingsError}. */
 export const isOfSettingsError = (text: string): boolean =>
   /(?:^|\n)(?:1 setting needs|\d+ settings need) fixing\. Nothing was changed\./.test(text);
 
-/** The message of anything that was thrown. */
+/** The message of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
 /**
- * What was thrown for a person as an objection to something else, which names its own subject.
- * @param code for what has no better one
+ * Turns a thrown error into an objection, for a caller that adds its own subject.
+ * @param code used if the error has no better one
  */
 export function objectionOf(error: unknown, code: ProblemCode): Objection {
   const [problem, ...more] = error instanceof UserError ? error.problems : [];
@@ -82,7 +82,7 @@ export function objectionOf(error: unknown, code: ProblemCode): Objection {
   };
 }
 
-/** True for the errors of `node:fs` and `node:net` with this `code`, e.g. `ENOENT`. */
+/** True for an error of `node:fs` or `node:net` with one of these codes, e.g. `ENOENT`. */
 export function hasCode(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code);
 }

@@ -1,11 +1,11 @@
 /**
- * What `clawdlets` exits with. Stable: scripts may rely on them. All below 126, the shell uses the rest.
- * A command that only reports (`preview`, `verify`, `doctor`) adds no codes of its own, but for `preview --ci`: it ends with what it
- * found, `ok`, `changes`, `dangerous`, or `settings` where a stack cannot be previewed.
+ * Exit codes of `clawdlets`. Stable: scripts may rely on them. All are below 126; the shell uses the rest.
+ * Commands that only report (`preview`, `verify`, `doctor`) add no codes of their own, except `preview --ci`: it exits with what it
+ * found (`ok`, `changes`, `dangerous`), or with `settings` if a stack cannot be previewed.
  */
 export const exitCodes = {
   ok: 0,
-  /** Something failed that has no code of its own; the message says what. */
+  /** A failure without a code of its own; the message says what happened. */
   failed: 1,
   /** The command line itself is wrong: an unknown option, a missing argument. */
   usage: 2,
@@ -21,13 +21,13 @@ export const exitCodes = {
   install: 7,
   /** A port that must be closed is open, or could not be proven closed. */
   open: 8,
-  /** A change of a running host was rolled back: it runs the system that it ran before. */
+  /** A change to a running host was rolled back: it runs its previous system. */
   returned: 9,
-  /** `preview --ci`: something would change, nothing of it dangerous. */
+  /** `preview --ci`: something would change, but nothing dangerous. */
   changes: 10,
-  /** `preview --ci`: a replacement, an opening, a destruction, or a refusal of the policy. */
+  /** `preview --ci`: something would be replaced, opened or destroyed, or the policy refuses it. */
   dangerous: 11,
-  /** Lost contact after a change was started: the host runs the former or the new system. */
+  /** Lost contact after a change was started: the host runs either the old or the new system. */
   unseen: 12,
   /** Cannot tell whether a host is locked down: no token, no answer from Hetzner or the tailnet, a server that is off. */
   unknown: 13,

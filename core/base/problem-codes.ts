@@ -1,5 +1,5 @@
 /**
- * What can be wrong, by stable code: scripts and our own code decide on these, never on a message. docs/problems.md lists them;
+ * Stable problem codes: scripts and our own code branch on these, never on a message. docs/problems.md lists them, and
  * test/docs/problems.test.ts compares the two.
  */
 export const problemCodes = {

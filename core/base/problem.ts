@@ -2,30 +2,30 @@ import { type ExitCode, exitCodes } from "./exit-codes.ts";
 import type { ProblemCode } from "./problem-codes.ts";
 import { shown } from "./wording.ts";
 
-/** One thing that is wrong, as data. Decide on `code`; the words are for people and change. */
+/** One problem as data. Branch on `code`; the text is for people and may change. */
 export interface Problem {
   code: ProblemCode;
-  /** What has the problem: a file as a person would name it, a host, or e.g. `the environment`. */
+  /** What has the problem: a file relative to the project, a host, or e.g. `the environment`. */
   subject: string;
-  /** The setting as it is typed, e.g. `clawdlets:serverType` or `hosts.web.opentofu.adminCidr`. Left out: the whole subject. */
+  /** The setting as a user types it, e.g. `clawdlets:serverType` or `hosts.web.opentofu.adminCidr`. Omitted: the whole subject. */
   setting?: string;
   /** The place in a text file; the line counts from 1. */
   at?: { file: string; line: number };
-  /** What is wrong with which value, and what is allowed. */
+  /** The wrong value and what is allowed, as a sentence. */
   problem: string;
-  /** What to do or to type, as a sentence of its own. */
+  /** What to do or type, as a separate sentence. */
   fix?: string;
 }
 
-/** `Problem` without its subject and setting, for functions that check a value and do not know where it was read. */
+/** `Problem` without subject and setting, for functions that check a value and do not know where it came from. */
 export type Objection = Pick<Problem, "code" | "problem" | "fix">;
 
-/** True where both say the same of the same thing, in whatever words. */
+/** True if both report the same problem of the same thing, even in different words. */
 export function isSameProblem(one: Problem, other: Problem): boolean {
   return one.code === other.code && one.subject === other.subject && one.setting === other.setting;
 }
 
-/** Problem and fix, without what has it. */
+/** Problem and fix, without the subject. */
 export function problemSentence({ problem, fix }: Pick<Problem, "problem" | "fix">): string {
   return fix === undefined ? problem : `${problem} ${fix}`;
 }
@@ -35,13 +35,13 @@ export function problemLine({ subject, setting, ...problem }: Omit<Problem, "cod
   return [subject, setting, problemSentence(problem)].filter((part) => part !== undefined && part !== "").join(": ");
 }
 
-/** One entry of a Markdown list, in which nothing of the text is markup. `at` becomes `file:line`. */
+/** One entry of a Markdown list, with all markup in the text escaped. `at` becomes `file:line`. */
 export function problemMarkdown({ at, ...problem }: Omit<Problem, "code">): string {
   const subject = at ? `${at.file}:${at.line}` : problem.subject;
   return `- ${markdownText(problemLine({ ...problem, subject }))}`;
 }
 
-/** What `--json` says of a problem; these keys are stable. */
+/** A problem as `--json` prints it; these keys are stable. */
 export function problemJson({ code, subject, setting, at, problem, fix }: Problem): Problem {
   return {
     code,
@@ -53,7 +53,7 @@ export function problemJson({ code, subject, setting, at, problem, fix }: Proble
   };
 }
 
-/** Text of others in a pull request's comment: no link, mention, row or heading can be written with it. */
+/** Escapes untrusted text for a pull request comment (Markdown injection): no links, mentions, table rows or headings. */
 export function markdownText(text: string): string {
   return shown(text)
     .replace(/[\\`*_{}[\]<>()#+!|~]/g, "\\$&")
@@ -61,7 +61,7 @@ export function markdownText(text: string): string {
     .replaceAll("@", "@\u200b");
 }
 
-/** The code of what has none of its own: that of the command's end. */
+/** The default code of a problem: that of the command's exit code. */
 export function codeOfExit(exitCode: ExitCode): ProblemCode {
   return byExit.get(exitCode) ?? "failed";
 }

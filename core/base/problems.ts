@@ -3,9 +3,9 @@ import { didYouMean } from "./nearest.ts";
 import type { Objection, Problem } from "./problem.ts";
 import { quoted, shown } from "./wording.ts";
 
-/** How one schema's findings are put into words. */
+/** How the issues of one schema are worded. */
 export interface Wording {
-  /** The file that was read, as a person would name it. */
+  /** The file that was read, relative to the project. */
   where: string;
   /** Prefix of every setting, e.g. `clawdlets:`. */
   prefix?: string;
@@ -13,7 +13,7 @@ export interface Wording {
   known: readonly string[];
 }
 
-/** Zod's issues as problems for a person. What looks like a token is not shown, though none belongs in these files. */
+/** Converts Zod issues to problems. Anything that looks like a token is hidden, although none belongs in these files. */
 export function problemsOf(error: z.ZodError, input: unknown, wording: Wording): Problem[] {
   const prefix = wording.prefix ?? "";
   const problem = (path: readonly PropertyKey[], { code, problem, fix }: Objection): Problem => ({
@@ -44,7 +44,7 @@ export function problemsOf(error: z.ZodError, input: unknown, wording: Wording):
   });
 }
 
-/** `hosts.web-1.flakeHost`: keys as they are typed, however strange. */
+/** `hosts.web-1.flakeHost`: the path of a setting, with unusual keys kept as typed. */
 export function settingOf(path: readonly PropertyKey[], prefix = ""): string {
   return prefix + shown(path.map((key) => (key === "" ? '""' : String(key))).join("."), 200);
 }

@@ -1,5 +1,5 @@
 /**
- * How many fields the wire form of each type has, its name included.
+ * Number of fields in each key type's wire format, including the type name.
  * @see RFC 4253 6.6, RFC 5656 3.1, OpenSSH PROTOCOL.u2f
  */
 const fieldCounts: Readonly<Record<string, number>> = {
@@ -12,7 +12,7 @@ const fieldCounts: Readonly<Record<string, number>> = {
   "sk-ecdsa-sha2-nistp256@openssh.com": 4,
 };
 
-/** True when `blob`, in base64, really is a public key of `type`: a key that lost a character in copying is not valid. */
+/** True if `blob` (base64) decodes to a public key of `type`. Catches keys that lost a character when copied. */
 export function isPublicKey(type: string, blob: string): boolean {
   const bytes = Buffer.from(blob, "base64");
   if (!Object.hasOwn(fieldCounts, type) || bytes.toString("base64") !== blob) return false;

@@ -1,10 +1,10 @@
-/** What a shell reports for a program that a signal ended: 128 and the number of the signal. */
+/** What a shell reports for a program that was ended by a signal: 128 plus the signal's number. */
 const stopCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 export type StopSignal = keyof typeof stopCodes;
 export type StopCode = (typeof stopCodes)[StopSignal];
 
-/** A request to stop: Ctrl-C, SIGTERM, or a terminal that was closed. */
+/** A request to stop: Ctrl-C, SIGTERM, or a closed terminal. */
 export class Stopped extends Error {
   override readonly name = "AbortError";
   readonly exitCode: StopCode;
@@ -15,7 +15,7 @@ export class Stopped extends Error {
   }
 }
 
-/** The exit code of a run that was stopped. @param reason of the AbortSignal */
+/** The exit code of a stopped run. @param reason of the AbortSignal */
 export function stopCodeOf(reason: unknown): StopCode {
   return reason instanceof Stopped ? reason.exitCode : stopCodes.SIGINT;
 }

@@ -3,20 +3,20 @@ import { UserError } from "./errors.ts";
 import { exitCodes } from "./exit-codes.ts";
 
 export interface PollOptions {
-  /** How long to go on; the attempt under way when it is over still counts. */
+  /** Time limit; an attempt that is running when it ends still counts. */
   seconds: number;
-  /** Between the end of one attempt and the start of the next. */
+  /** Pause between the end of one attempt and the start of the next. */
   pauseMs: number;
-  /** What the pauses grow to, by a factor of 1.7. @default `pauseMs`: they do not grow */
+  /** Pauses grow up to this, by a factor of 1.7. @default `pauseMs`: they do not grow */
   longestPauseMs?: number;
-  /** Ends the waiting at once: then it throws. */
+  /** Stops waiting at once and throws. */
   signal?: AbortSignal | undefined;
 }
 
 /**
  * Calls `attempt` until it returns something.
- * @returns undefined when the time is up
- * @throws whatever `attempt` throws, and when the signal is aborted
+ * @returns undefined on timeout
+ * @throws whatever `attempt` throws, and if the signal is aborted
  */
 export async function poll<T>(
   attempt: () => Promise<T | undefined>,
@@ -34,8 +34,8 @@ export async function poll<T>(
 /**
  * Calls `attempt` until it returns something.
  * @param waitedFor completes "… within 300 s", e.g. `web-1: no SSH on 203.0.113.7:22`
- * @param advice what to do then, a sentence
- * @throws UserError when the time is up, and whatever `attempt` throws
+ * @param advice a sentence that says what to do then
+ * @throws UserError on timeout, and whatever `attempt` throws
  */
 export async function waitUntil<T>(
   attempt: () => Promise<T | undefined>,

@@ -2,8 +2,8 @@ import { withCredentialsHidden } from "./credentials.ts";
 import { isPublicKey } from "./public-key.ts";
 
 /**
- * What may be a token or a private key, and beside it the two public things that look like one: an OpenSSH public key
- * and an age recipient. Every part is bounded or consumes what it reads, so that 64 KiB of anything stay quick.
+ * Anything that may be a token or a private key, and the two public things that look like one: OpenSSH public keys and
+ * age recipients. Every part is bounded or never backtracks, so that 64 KiB of any text stay fast (ReDoS).
  */
 const tokenLike = new RegExp(
   [
@@ -14,7 +14,7 @@ const tokenLike = new RegExp(
     String.raw`tskey-[\w-]{8,}|(?:gh[oprsu]|github_pat)_\w{8,}`,
     // Discord: three parts of base64url.
     String.raw`[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}`,
-    // Hetzner's have 64 letters and digits, and a mistyped one is still most of a token.
+    // Hetzner tokens have 64 letters and digits, and a mistyped one still reveals most of the real one.
     String.raw`[A-Za-z0-9]{40,}`,
   ].join("|"),
   "g",
@@ -29,7 +29,7 @@ function withoutTokens(text: string): string {
 
 const hidden = (text: string) => `(${text.length} characters, not shown)`;
 
-/** What would move the cursor, hide or turn round text, as JSON escapes it. */
+/** Escapes control and bidirectional characters as JSON does: they could move the cursor, or hide or reorder text. */
 function visible(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu,
@@ -38,8 +38,8 @@ function visible(text: string): string {
 }
 
 /**
- * Text of a tool, a host or an API for a person's terminal: lines and tabs stay, colours go, and whatever could move the cursor,
- * change the title, hide or turn round what is read gets a mark in its place.
+ * Makes untrusted text safe for a terminal (escape sequence injection): keeps line breaks and tabs, removes colours, and replaces
+ * everything that could move the cursor, change the title, or hide or reorder text with U+FFFD.
  */
 export function printable(text: string): string {
   return (
@@ -50,7 +50,7 @@ export function printable(text: string): string {
   );
 }
 
-/** JSON for a terminal as well as for a program: JSON itself escapes C0 alone, and means the same with more escaped. */
+/** JSON that is safe to print on a terminal: JSON.stringify only escapes C0 controls, so this escapes the others too. */
 export function jsonLine(value: unknown): string {
   return JSON.stringify(value).replace(/[\u007f-\u009f\p{Cf}\u2028\u2029]/gu, (found) =>
     found
@@ -62,19 +62,19 @@ export function jsonLine(value: unknown): string {
 
 const cut = (text: string, maxLength: number) => (text.length > maxLength ? `${text.slice(0, maxLength)}…` : text);
 
-/** Text from a file or a variable, fit for a message: no token, no control character, not endless. */
+/** Makes text from a file or a variable fit for a message: hides tokens, escapes control characters, limits the length. */
 export function shown(text: string, maxLength = 2000): string {
   return cut(visible(withoutTokens(text)), maxLength);
 }
 
-/** A value as it would be typed in JSON. What has parts is only named: it may be large, or deeper than the stack. */
+/** A value as it would be typed in JSON. Lists and objects are only named: they may be large, or too deeply nested. */
 export function quoted(value: unknown): string {
   if (typeof value === "string") return visible(JSON.stringify(cut(withoutTokens(value), 120)));
   if (Array.isArray(value)) return "a list";
   return typeof value === "object" && value !== null ? "an object" : String(value);
 }
 
-/** In single quotes, where a POSIX shell takes every character as it is. */
+/** Quotes text for a POSIX shell, in single quotes. */
 export function shellQuoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }

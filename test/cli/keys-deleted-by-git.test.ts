@@ -120,13 +120,13 @@ describeWith({ programs: ["git", "ssh-keygen"] }, "a checkout of a branch that t
     await git(root, "switch", "--quiet", "theirs");
     await git(root, "switch", "--quiet", "main");
     const { exitCode, all } = await clawdlets(root, ["secrets", "restore"]);
-    expect([exitCode, all]).toEqual([3, expect.stringMatching(/No copy of \.clawdlets of/)]);
+    expect([exitCode, all]).toEqual([3, expect.stringMatching(/There is no copy of \.clawdlets of/)]);
   }, 120_000);
 });
 
 describeWith({ programs: ["unshare", "mount"], root: true }, "a copy that cannot be written", () => {
   it.each([
-    ["a full disk", "size=4k,nr_inodes=1", /no space is left/],
+    ["a full disk", "size=4k,nr_inodes=1", /no space left/],
     ["a read-only home", "ro", /read-only/],
   ])(
     "because of %s is a warning, and the command does its work",

@@ -70,7 +70,7 @@ describeWith({ programs: ["unshare", "mount"], root: true }, "a project that can
     const all = await inMounts(layout, full, ["up --all", "verify --all", another]);
     for (const { line, said } of all) expect(said, line).not.toMatch(bug);
     expect(all[0]?.said).toMatch(
-      /Cannot (write|create the folder) \/.*: no space is left there \(ENOSPC\)\. Free some/,
+      /Cannot (write|create the folder) \/.*: no space left on the disk \(ENOSPC\)\. Free some/,
     );
     expect(all[1]?.said).toContain("--resume cannot continue this run");
     expect(all[1]?.said).toMatch(/HCLOUD_TOKEN/);

@@ -85,6 +85,6 @@ it("a text that the sources do not have is found out", async () => {
   const isSaid = (quoted: string) => files.some((texts) => isIn(texts, quoted));
   expect(isSaid("no SSH on … within … s. Is your address still within")).toBe(true);
   expect(isSaid("no SSH on … within … minutes. Is your address")).toBe(false);
-  expect(isSaid("there is no identity here to decrypt it with. Put a backup of one back.")).toBe(true);
+  expect(isSaid("there is no identity here to decrypt it with. Restore one from a backup.")).toBe(true);
   expect(isSaid("there is no identity here to decrypt it with. Then: clawdlets up")).toBe(false);
 });

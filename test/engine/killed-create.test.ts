@@ -81,7 +81,7 @@ describe("a server that was being created when the run was killed", () => {
       });
     const takesOver = `clawdlets up --host ${demo.host}`;
     expect((await pulumi("preview")).all).toMatch(
-      new RegExp(`the last run was killed while it created .*${takesOver}`),
+      new RegExp(`the last run was killed while creating .*${takesOver}`),
     );
     const up = await pulumi("up", "--yes", "--skip-preview");
     expect(up.exitCode).not.toBe(0);
@@ -99,7 +99,7 @@ describe("a server that was being created when the run was killed", () => {
   it("is refused when it is somebody else's, and the state is left as it is", async () => {
     await newServer({});
     await leavePending();
-    await expect(recoverNow()).rejects.toThrow(/without this host's labels: somebody else's. Rename it or the host/);
+    await expect(recoverNow()).rejects.toThrow(/without this host's labels, so it is not ours\. Rename it or the host/);
     expect(readState(demo.layout, demo.host).value?.pending).toHaveLength(1);
   }, 60_000);
 

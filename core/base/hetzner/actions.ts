@@ -11,8 +11,8 @@ interface Action {
 
 /**
  * Waits until every action has succeeded. The pauses grow from 0.4 s to 3 s: a firewall takes well under a second, and
- * every look counts against 3600 an hour.
- * @param what the work, for the messages: `open the window`
+ * every poll counts against Hetzner's limit of 3600 requests an hour.
+ * @param what completes "Hetzner could not …", e.g. `open the window`
  * @throws UserError when one fails or the time is up
  */
 export async function waitForActions(
@@ -39,7 +39,7 @@ export async function waitForActions(
     return pending.length === 0 ? true : undefined;
   };
   if (await poll(look, { seconds: timeoutSeconds, pauseMs: 400, longestPauseMs: 3000, signal })) return;
-  throw new UserError(`Hetzner did not ${what} within ${timeoutSeconds} s; run the same command again.`, {
+  throw new UserError(`Hetzner did not ${what} within ${timeoutSeconds} s. Run the same command again.`, {
     exitCode: exitCodes.api,
   });
 }

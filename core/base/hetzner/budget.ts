@@ -1,24 +1,24 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** What is known of a project's request limit: 3600 an hour, refilled by one a second, bursts allowed. */
+/** What we know about a project's request limit: 3600 an hour, refilled at one a second, bursts allowed (token bucket). */
 interface Known {
   limit: number;
-  /** At `atMs`; may have a fraction. */
+  /** At `atMs`; may be fractional. */
   remaining: number;
   perSecond: number;
-  /** By a clock that nobody sets. */
+  /** Monotonic clock. */
   atMs: number;
 }
 
-/** Says what is waited for, and for how long; called for waits that a person notices. */
+/** Prints what we are waiting for, and for how long. Only called for waits that a person notices. */
 export type TellWait = (text: string) => void;
 
-/** Shorter ones are not worth a line. */
+/** Shorter waits are not reported. */
 const noticedSeconds = 2;
 
 /**
- * The request limit of one Hetzner project as this process knows it: from the RateLimit headers of the last answer, less what
- * is under way, plus what has come back since. Others use up the same limit, which the next answer shows.
+ * Client-side rate limiter for one Hetzner project: the RateLimit headers of the last response, minus requests in flight, plus what
+ * was refilled since. Other clients share the limit; the next response accounts for them.
  */
 export class RequestBudget {
   #known: Known | undefined;
@@ -29,26 +29,26 @@ export class RequestBudget {
     this.#now = now;
   }
 
-  /** Requests that may be sent now, as far as is known; undefined before the first answer. */
+  /** Requests that may be sent now, as far as we know; undefined before the first response. */
   get remaining(): number | undefined {
     if (!this.#known) return undefined;
     const { limit, remaining, perSecond, atMs } = this.#known;
     return Math.min(limit, remaining + ((this.#now() - atMs) / 1000) * perSecond);
   }
 
-  /** Requests in a full bucket, which is those of an hour. */
+  /** Requests in a full bucket: one hour's worth. */
   get limit(): number | undefined {
     return this.#known?.limit;
   }
 
-  /** How long it takes until `count` may be sent, in seconds; 0 when they may be now, or nothing is known. */
+  /** Seconds until `count` requests may be sent; 0 if they may be sent now, or before the first response. */
   secondsUntil(count: number): number {
     const { remaining } = this;
     if (!this.#known || remaining === undefined || remaining >= count) return 0;
     return (count - remaining) / this.#known.perSecond;
   }
 
-  /** Waits until a request may be sent, and counts it. The caller hands the answer to {@link answered}, also where there is none. */
+  /** Waits until a request may be sent, and counts it. The caller must call {@link answered} afterwards, even if no response came. */
   async take(tell: TellWait, signal?: AbortSignal): Promise<void> {
     for (let seconds = this.secondsUntil(1); seconds > 0; seconds = this.secondsUntil(1)) {
       if (seconds >= noticedSeconds) tell(waitText(seconds, this.#known?.limit ?? 0));
@@ -59,7 +59,7 @@ export class RequestBudget {
     if (this.#known) this.#known = { ...this.#known, remaining: (this.remaining ?? 0) - 1, atMs: this.#now() };
   }
 
-  /** What the answer says of the limit is true from now on, less the requests that are still under way. */
+  /** Takes over the limit that the response reports, minus the requests that are still in flight. */
   answered(headers?: Headers): void {
     this.#underWay = Math.max(0, this.#underWay - 1);
     const limit = headerNumber(headers, "RateLimit-Limit");
@@ -76,7 +76,7 @@ export function waitText(seconds: number, limit: number): string {
 
 const budgets = new Map<string, RequestBudget>();
 
-/** The budget of a project: one for all clients of this process. A project is known by its token. */
+/** The budget of a project, shared by all clients in this process. A project is identified by its token. */
 export function budgetOf(endpoint: string, token: string): RequestBudget {
   const key = `${endpoint} ${token}`;
   const budget = budgets.get(key) ?? new RequestBudget();
@@ -84,14 +84,14 @@ export function budgetOf(endpoint: string, token: string): RequestBudget {
   return budget;
 }
 
-/** An hour's requests come back in an hour; a reset that is further away than that means they come slower. */
+/** The bucket refills within an hour. If the reset is further away than that, it refills more slowly. */
 function refillOf(limit: number, remaining: number, toFull: number | undefined): number {
   const hourly = limit / 3600;
   const missing = limit - remaining;
   return toFull === undefined || toFull <= 0 || missing <= 0 ? hourly : Math.min(hourly, missing / toFull);
 }
 
-/** By the answer's own clock, since ours may be wrong. */
+/** Measured by the server's clock (`Date` header), since ours may be wrong. */
 function secondsToFull(headers: Headers | undefined): number | undefined {
   const reset = headerNumber(headers, "RateLimit-Reset");
   const date = Date.parse(headers?.get("Date") ?? "");

@@ -8,18 +8,18 @@ import { endpointWarning } from "./endpoint.ts";
 import { HetznerApiError } from "./errors.ts";
 import { type RetryLimits, retryingFetch } from "./retrying-fetch.ts";
 
-/** Hetzner's API, typed from its OpenAPI description. For what happens outside the engine: windows, checks, adoption. */
+/** Hetzner's API, typed from its OpenAPI description. For calls outside the engine: windows, checks, adoption. */
 export type Hetzner = Client<paths, `${string}/${string}`>;
 
 export interface HetznerOptions {
   /** Base URL with version, e.g. `https://api.hetzner.cloud/v1`. */
   endpoint: string;
-  /** Sent as a bearer token and nowhere else: not in errors, not in logs. */
+  /** Only ever sent as a bearer token: never part of errors or logs. */
   token: string;
-  /** @default 8 tries, 15 s between two at most */
+  /** @default 8 attempts, at most 15 s apart */
   limits?: RetryLimits;
   signal?: AbortSignal;
-  /** Told when Hetzner's request limit makes us wait. @default a line on standard error */
+  /** Called when Hetzner's request limit makes us wait. @default prints a line on standard error */
   tell?: TellWait;
 }
 
@@ -39,7 +39,7 @@ export function createHetzner({ endpoint, token, limits, signal, tell }: Hetzner
 
 const warned = new Set<string>();
 
-/** On standard error whatever `tell` is: a token that goes to a stranger is nothing for a progress bar to hide. */
+/** Always on standard error, no matter what `tell` is: a progress bar must not hide that the token goes to a third party. */
 function warnOnce(endpoint: string): void {
   const warning = warned.has(endpoint) ? undefined : endpointWarning(endpoint);
   warned.add(endpoint);
@@ -53,9 +53,9 @@ interface Answer<T> {
 }
 
 /**
- * The answer's data, or an error that says what could not be done.
+ * The response's data, or an error that says what failed.
  * @param what completes "could not …", e.g. `open the window`
- * @throws HetznerApiError when Hetzner refused, UserError when it could not be reached
+ * @throws HetznerApiError if Hetzner refused, UserError if it could not be reached
  */
 export async function answerOf<T>(what: string, call: Promise<Answer<T>>): Promise<T> {
   const answer = await call.catch((error: unknown) => {

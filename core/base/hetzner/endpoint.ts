@@ -4,7 +4,7 @@ import { quoted } from "../wording.ts";
 
 export const hetznerEndpoint = "https://api.hetzner.cloud/v1";
 
-/** The server at this address receives the token: http is refused for every other machine, where anybody on the way could read it. */
+/** The endpoint receives the token, so plain http is only allowed on this machine: elsewhere anyone on the path could read it. */
 export function endpointProblem(endpoint: string): Objection | undefined {
   const fix = `Remove it to use ${hetznerEndpoint}.`;
   const credentials = credentialProblem(endpoint);
@@ -21,13 +21,13 @@ export function isOnThisMachine(endpoint: string): boolean {
   return URL.canParse(endpoint) && isLoopback(new URL(endpoint));
 }
 
-/** The parser has written every spelling of an IPv4 address as four decimal numbers. */
+/** `URL` normalizes every spelling of an IPv4 address to four decimal numbers. */
 const isLoopback = ({ hostname }: URL) => /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname);
 
-/** What a person should know before the token goes there; undefined for Hetzner and for this machine. */
+/** A warning to print before the token is sent there; undefined for Hetzner and for this machine. */
 export function endpointWarning(endpoint: string): string | undefined {
   if (isOnThisMachine(endpoint)) return undefined;
   if (URL.canParse(endpoint) && new URL(endpoint).host === new URL(hetznerEndpoint).host) return undefined;
   const host = URL.canParse(endpoint) ? new URL(endpoint).host : "an unknown host";
-  return `HCLOUD_ENDPOINT sends your token to ${host}, which is not Hetzner. Unset it unless that is meant.`;
+  return `HCLOUD_ENDPOINT sends your token to ${host}, which is not Hetzner. Unset it unless you meant that.`;
 }

@@ -3,11 +3,11 @@ import { exitCodes } from "../exit-codes.ts";
 import type { Problem } from "../problem.ts";
 import type { ProblemCode } from "../problem-codes.ts";
 
-/** What Hetzner answered when it refused. Decide on `code`, never on the text: newer texts carry a correlation id. */
+/** An error response of Hetzner's API. Branch on `code`, never on the text: newer texts contain a correlation id. */
 export class HetznerApiError extends UserError {
   override readonly name = "HetznerApiError";
   readonly status: number;
-  /** Hetzner's own. */
+  /** Hetzner's own error code. */
   readonly code: string;
   readonly problem: Problem;
 
@@ -28,15 +28,15 @@ export class HetznerApiError extends UserError {
 
 const readOnly = {
   code: "api-read-only",
-  fix: "The token in HCLOUD_TOKEN may only read: make one with read and write access.",
+  fix: "The token in HCLOUD_TOKEN is read-only: create one with read and write access.",
 } as const;
 
 const down = {
   code: "api-unavailable",
-  fix: "Run the same command again in some minutes; status.hetzner.com says more.",
+  fix: "Run the same command again in a few minutes. See status.hetzner.com.",
 } as const;
 
-/** By Hetzner's codes; every other one is `api`. */
+/** By Hetzner's error code; all others are `api`. */
 const kinds: Readonly<Record<string, { code: ProblemCode; fix?: string }>> = {
   unauthorized: {
     code: "api-unauthorized",
@@ -46,7 +46,7 @@ const kinds: Readonly<Record<string, { code: ProblemCode; fix?: string }>> = {
   forbidden: readOnly,
   rate_limit_exceeded: {
     code: "api-rate-limited",
-    fix: "The project's 3600 requests an hour are used up: wait some minutes and run the same command again.",
+    fix: "The project's 3600 requests an hour are used up: wait a few minutes and run the same command again.",
   },
   maintenance: down,
   unavailable: down,

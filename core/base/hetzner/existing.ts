@@ -9,7 +9,7 @@ interface Named {
   labels: Record<string, string>;
 }
 
-/** By the engine's type, how one of a name is looked for. Names are unique in a Hetzner project, each kind for itself. */
+/** How to find a resource by name, by the engine's type. Names are unique per kind within a Hetzner project. */
 const lookups: Readonly<Record<string, (hetzner: Hetzner, name: string) => Promise<Named | undefined>>> = {
   async "hcloud:index/firewall:Firewall"(hetzner, name) {
     const query = { params: { query: { name } } };
@@ -26,10 +26,10 @@ const lookups: Readonly<Record<string, (hetzner: Hetzner, name: string) => Promi
   },
 };
 
-/** Whether a resource of this type of the engine's is one at Hetzner, and could have come about unnoticed. */
+/** True if resources of this engine type live at Hetzner, so that a killed run may have created one without recording it. */
 export const isAtHetzner = (type: string) => Object.hasOwn(lookups, type);
 
-/** Whether Hetzner has it, in the project that the token is of. */
+/** True if the token's Hetzner project has this resource. */
 export async function isThere(hetzner: Hetzner, type: string, id: number): Promise<boolean> {
   const params = { params: { path: { id } } };
   const calls: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -47,9 +47,9 @@ export async function isThere(hetzner: Hetzner, type: string, id: number): Promi
 }
 
 /**
- * The id of what a killed run created without writing it down.
+ * The id of a resource that a killed run created but did not record.
  * @param type the engine's, e.g. `hcloud:index/server:Server`
- * @throws UserError when something of that name is there that is not this host's: nothing is taken over
+ * @throws UserError if a resource of that name exists without this host's labels: we never take it over
  */
 export async function findExisting(
   hetzner: Hetzner,
@@ -63,7 +63,7 @@ export async function findExisting(
   throw new UserError(
     {
       subject: host,
-      problem: `there is a ${type.split(":").at(-1)} "${name}" (${found.id}) at Hetzner without this host's labels: somebody else's. Rename it or the host; nothing was changed.`,
+      problem: `there is a ${type.split(":").at(-1)} "${name}" (${found.id}) at Hetzner without this host's labels, so it is not ours. Rename it or the host. Nothing was changed.`,
     },
     { exitCode: exitCodes.failed },
   );

@@ -1,10 +1,10 @@
 import type { Hetzner } from "./client.ts";
 import { answerOf } from "./client.ts";
 
-/** Hetzner's most. */
+/** Hetzner's maximum. */
 const perPage = 50;
 
-/** Every firewall of the project, or those a label selector finds, over all pages. */
+/** Every firewall of the project, or those that match a label selector, from all pages. */
 export async function allFirewalls(hetzner: Hetzner, what: string, selector?: string) {
   return eachPage(async (page) => {
     const query = { page, per_page: perPage, ...(selector !== undefined && { label_selector: selector }) };
@@ -29,7 +29,7 @@ export async function allSshKeys(hetzner: Hetzner, what: string, selector: strin
   });
 }
 
-/** Everything that Hetzner sells, and where. */
+/** Every server type that Hetzner sells, with its locations. */
 export async function allServerTypes(hetzner: Hetzner) {
   return eachPage(async (page) => {
     const query = { page, per_page: perPage };

@@ -5,21 +5,21 @@ import { parseJson } from "../text/json.ts";
 import type { RequestBudget, TellWait } from "./budget.ts";
 
 /**
- * Codes that mean "again, later". hcloud-go leaves out `locked` and `unavailable`, which is how closing a firewall on a
- * busy server fails there (shared fact: retry tests of hcloud-go v2.47.0).
+ * Error codes that mean "try again later". hcloud-go does not retry `locked` and `unavailable`, so closing a firewall on a
+ * busy server fails there (retry tests of hcloud-go v2.47.0).
  */
 const retriedCodes = ["rate_limit_exceeded", "conflict", "locked", "unavailable", "bad_gateway", "timeout"];
 const retriedStatuses = [429, 502, 503, 504];
 
-/** Tries a request gets, and the longest it waits between two, in seconds. */
+/** Maximum number of attempts, and the longest pause between two, in seconds. */
 export interface RetryLimits {
   attempts: number;
   maxWaitSeconds: number;
-  /** Seconds until a try without an answer is given up. @default 30 */
+  /** Timeout of one attempt, in seconds. @default 30 */
   trySeconds?: number;
 }
 
-/** A refusal that is worth another try. */
+/** An error response that is worth retrying. */
 class Again extends Error {
   readonly response: Response;
   readonly waitSeconds: number;
@@ -30,18 +30,18 @@ class Again extends Error {
   }
 }
 
-/** What a request is sent under. */
+/** The conditions under which a request is sent. */
 export interface Sending {
   limits: RetryLimits;
-  /** Every try takes one request of it, and waits until there is one. */
+  /** Each attempt takes one request from it, and waits until one is available. */
   budget: RequestBudget;
   tell: TellWait;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * `fetch` that tries again what Hetzner means to be tried again, with growing and jittered pauses. A request whose answer
- * was lost is sent again only when doing it twice does no harm: not a create.
+ * `fetch` that retries what Hetzner marks as temporary, with exponential backoff and jitter. A request whose response
+ * was lost is only sent again if it is idempotent: never a create.
  */
 export function retryingFetch(sending: Sending): (request: Request) => Promise<Response> {
   const { limits, signal } = sending;
@@ -88,18 +88,18 @@ async function isWorthAnotherTry(response: Response): Promise<boolean> {
 const errorBody = z.object({ error: z.object({ code: z.string() }) });
 
 function errorCodeOf(body: string): string | undefined {
-  // Without one, as in a proxy's HTML page, the status decides.
+  // Not JSON, such as a proxy's HTML page: the status decides.
   return errorBody.safeParse(parseJson(body)).data?.error.code;
 }
 
-/** Hetzner refills one request a second and says when the bucket is full again; one request is there long before that. */
+/** Hetzner refills one request a second. RateLimit-Reset is when the bucket is full, long after one request is available. */
 function secondsUntilReset(response: Response): number {
   if (response.status !== 429) return 0;
   const retryAfter = Number(response.headers.get("Retry-After") ?? "");
   return retryAfter > 0 ? retryAfter : 1;
 }
 
-/** True when no connection came about, so that the request cannot have had an effect. */
+/** True if no connection was made, so the request cannot have had an effect. */
 function isUnsent(error: unknown): boolean {
   const cause = error instanceof Error ? error.cause : undefined;
   return (

@@ -2,9 +2,9 @@ import { execaSync } from "execa";
 import { cleanEnvironment } from "./environment.ts";
 
 /**
- * No core file of this process or of a child: it would hold tokens and plaintext, and lie in the folder that we run in. One byte
- * and not none, because Linux ignores a limit of 0 where cores go to a program, such as systemd-coredump or apport, and takes 1
- * for "never" in both cases (core(5); do_coredump in fs/coredump.c). Without prlimit, as on macOS, nothing is changed.
+ * Disables core dumps of this process and its children: they would contain tokens and plaintext, and land in the current folder.
+ * The limit is 1 byte, because Linux ignores a limit of 0 when cores are piped to a program such as systemd-coredump or apport, and
+ * treats 1 as "never" in both cases (core(5); do_coredump in fs/coredump.c). Without prlimit, as on macOS, this does nothing.
  */
 export function forbidCoreFiles(): void {
   if (process.platform !== "linux") return;

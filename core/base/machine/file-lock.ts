@@ -10,23 +10,23 @@ import { type PollOptions, poll } from "../wait-until.ts";
 import { isAlive } from "./alive.ts";
 import { makePrivateFolder, readPrivateFile, removePrivateFile, writePrivateFile } from "./private-files.ts";
 
-/** A lock counts as abandoned when its holder has not refreshed it for so long: it was killed. */
+/** A lock is stale if its holder has not refreshed it for this long: the holder was killed. */
 const staleMs = 10_000;
 
 const holder = z.object({
   pid: z.number(),
   since: z.string(),
   command: z.string(),
-  /** Name of the machine or container; none in a file of an earlier version. */
+  /** Host name of the machine or container; missing in files of an earlier version. */
   machine: z.string().optional(),
 });
 
-/** The process that has a lock. */
+/** The process that holds a lock. */
 export type LockHolder = z.infer<typeof holder>;
 
 const holderFile = (path: string) => `${path}.holder`;
 
-/** Says who has a lock, for the message of who does not get it; a lock itself holds no more than a time. */
+/** Records who holds the lock, for the error message of other processes; the lock itself only has a timestamp. */
 async function sayWhoHolds(path: string): Promise<void> {
   const command = ["clawdlets", ...process.argv.slice(2)].join(" ");
   await writePrivateFile(
@@ -41,9 +41,9 @@ function readHolder(path: string): LockHolder | undefined {
 }
 
 /**
- * Who has a lock: the process that wrote its name there, if it is alive. One on another machine, or in another container, cannot be
- * asked for; it counts as alive while it refreshes the lock.
- * @returns undefined where nobody has it, also right after its holder was killed
+ * The process that holds a lock, if it is alive. One on another machine or in another container cannot be checked directly:
+ * it counts as alive while it refreshes the lock.
+ * @returns undefined if nobody holds it, including right after its holder was killed
  */
 export async function lockHolder(path: string): Promise<LockHolder | undefined> {
   const found = readHolder(path);
@@ -57,16 +57,16 @@ function isFresh(path: string): boolean {
   return stat !== undefined && Date.now() - stat.mtimeMs < staleMs;
 }
 
-/** `clawdlets install --host web-1 (process 123, since 2026-…)`, or what can be said without the file. */
+/** `clawdlets install --host web-1 (process 123, since 2026-…)`, or a generic name if the file is missing. */
 function whoHolds(path: string): string {
   const found = readHolder(path);
   return found ? `${found.command} (process ${found.pid}, since ${found.since})` : "another clawdlets";
 }
 
 /**
- * Runs `work` while no other process has the lock on `path`; waits up to a minute for it.
- * @param busy says, to a sentence that names the holder, what to do
- * @throws UserError (busy) when it is still held then
+ * Runs `work` while holding the lock on `path`; waits up to a minute for it.
+ * @param busy follows a sentence that names the holder, and says what to do
+ * @throws UserError (busy) if another process still holds it after that
  */
 export async function withFileLock<T>(path: string, work: () => Promise<T>, busy?: string): Promise<T> {
   makePrivateFolder(dirname(path));
@@ -79,7 +79,7 @@ export async function withFileLock<T>(path: string, work: () => Promise<T>, busy
   }
 }
 
-/** Not by the library's own retries: they also retry a read-only or full disk, for a minute. */
+/** Does not use the library's own retries: they would also retry a read-only or full disk, for a minute. */
 async function lockWhenFree(path: string, options: LockOptions, patience: PollOptions): Promise<Release> {
   let refusal: unknown;
   const release = await poll(async () => {
@@ -97,7 +97,7 @@ async function lockWhenFree(path: string, options: LockOptions, patience: PollOp
 
 type Release = () => Promise<void>;
 
-async function taken(path: string, locking: Promise<Release>, busy = "Wait for it to end."): Promise<Release> {
+async function taken(path: string, locking: Promise<Release>, busy = "Wait for it to finish."): Promise<Release> {
   try {
     const release = await locking;
     await sayWhoHolds(path);
@@ -107,7 +107,7 @@ async function taken(path: string, locking: Promise<Release>, busy = "Wait for i
     };
   } catch (error) {
     if (!hasCode(error, "ELOCKED")) throw error;
-    throw new UserError(`${whoHolds(path)} is at work on this machine (${path}.lock). ${busy}`, {
+    throw new UserError(`${whoHolds(path)} is running on this machine (${path}.lock). ${busy}`, {
       exitCode: exitCodes.busy,
       cause: error,
     });
@@ -115,8 +115,8 @@ async function taken(path: string, locking: Promise<Release>, busy = "Wait for i
 }
 
 /**
- * Takes the lock of one host for a whole installation, or says after some seconds who has it.
- * @param onLost called when the lock was taken away, e.g. after the machine slept: stop, another may be working
+ * Takes the lock of one host for a whole installation, or throws after some seconds and names the holder.
+ * @param onLost called when the lock was lost, e.g. after the machine slept: stop, because another process may be running
  */
 export async function takeHostLock(
   path: string,
@@ -125,7 +125,7 @@ export async function takeHostLock(
 ): Promise<() => Promise<void>> {
   makePrivateFolder(dirname(path));
   const options = { realpath: false, stale: staleMs, update: staleMs / 4, onCompromised: onLost };
-  // As long as the lock of a killed process takes to become stale, so that running the command again just works.
+  // Longer than the lock of a killed process takes to become stale, so that running the command again just works.
   const locking = lockWhenFree(path, options, { seconds: 12, pauseMs: 500 });
-  return taken(path, locking, `It works on ${host}: wait for it to end, then run this again.`);
+  return taken(path, locking, `It is working on ${host}. Wait for it to finish, then run the same command again.`);
 }

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { hasCode } from "../errors.ts";
 import { cleanEnvironment } from "./environment.ts";
 
-/** Whatever a repository's own configuration would start, or ask another machine for, in commands that only read it. */
+/** Overrides settings with which a repository's own configuration would run programs, even in read-only commands. */
 export const harmless: readonly [string, string][] = [
   ["core.fsmonitor", "false"],
   ["core.hooksPath", "/dev/null"],
@@ -10,8 +10,8 @@ export const harmless: readonly [string, string][] = [
 ];
 
 /**
- * What git says of the repository that a folder is in, whatever the environment says of another one, and without starting what
- * that repository's configuration names. For questions of trust, which a loader asks before anything else.
+ * Runs git in the repository around a folder. Ignores GIT_DIR and similar variables, and does not run programs that the
+ * repository's configuration names. For trust checks, which happen before anything else is read.
  */
 export function gitAnswer(
   folder: string,
@@ -20,7 +20,7 @@ export function gitAnswer(
 ): { exitCode: number; stdout: string; stderr: string } {
   const environment = Object.entries(cleanEnvironment()).filter(([key]) => !/^GIT_(?!CONFIG)/.test(key));
   const plain = { ...Object.fromEntries(environment), LC_ALL: "C", GIT_OPTIONAL_LOCKS: "0" };
-  // Not execa: the published library loads settings, and reads nothing of its surroundings when it is imported.
+  // Not execa: the published library must not read its environment when it is imported.
   const answer = spawnSync("git", args, {
     cwd: folder,
     env: { ...withSettings(plain, harmless), GIT_ALLOW_PROTOCOL: "" },
@@ -33,7 +33,7 @@ export function gitAnswer(
   return { exitCode: answer.status ?? 1, stdout: answer.stdout ?? "", stderr };
 }
 
-/** Settings by the environment go before those of every file, and may have any name. */
+/** Settings from the environment (GIT_CONFIG_COUNT) override those of every file, and may have any name. */
 export function withSettings(
   env: Readonly<Record<string, string>>,
   settings: readonly (readonly [string, string])[],

@@ -2,10 +2,10 @@ import { cleanEnvironment } from "./environment.ts";
 import { harmless, withSettings } from "./git-answer.ts";
 import { type RunOptions, type RunResult, run } from "./run.ts";
 
-/** Commands for which git may run what the configuration has for single files: `filter.*.clean` and the like. */
+/** Commands in which git may run per-file programs of the configuration, such as `filter.*.clean`. */
 const converting = new Set(["add", "archive", "commit", "diff", "log", "show", "status"]);
 
-/** Both empty: the file as it is. A diff needs a program that prints it. */
+/** An empty filter leaves the file unchanged. `textconv` needs a program that prints the file. */
 const drivers: Readonly<Record<string, string>> = {
   clean: "",
   smudge: "",
@@ -15,14 +15,14 @@ const drivers: Readonly<Record<string, string>> = {
 };
 
 export interface GitOptions extends Omit<RunOptions, "cwd"> {
-  /** For `ls-remote` in a folder without a repository; others reach no other machine. @default false */
+  /** Allows network access, for `ls-remote` in a folder without a repository. @default false */
   network?: boolean;
 }
 
 /**
- * Runs git in a repository that a stranger may have configured: `.git/config` can name programs, which git then starts with
- * the environment that it has. None of them is started, and git asks no other machine for objects that are missing.
- * Global settings, such as those of git-lfs, are the user's own and stay.
+ * Runs git in an untrusted repository: `.git/config` can name programs, which git would run with its whole environment.
+ * None of them is run, and git does not fetch missing objects from another machine.
+ * The user's global settings, such as those of git-lfs, still apply.
  */
 export async function runGit(folder: string, args: readonly string[], options: GitOptions = {}): Promise<RunResult> {
   const { network = false, env = cleanEnvironment(), ...others } = options;
@@ -31,19 +31,19 @@ export async function runGit(folder: string, args: readonly string[], options: G
   return run("git", args, { ...others, cwd: folder, env: { ...withSettings(env, settings), ...more } });
 }
 
-/** What a git command printed, or nothing where it failed. */
+/** The output of a git command, or undefined if it failed. */
 export async function git(folder: string, ...args: string[]): Promise<string | undefined> {
   const { exitCode, stdout } = await runGit(folder, args, { timeoutSeconds: 30 });
   return exitCode === 0 ? stdout.trim() : undefined;
 }
 
-/** The same safety for a program that runs git on its own, such as gitleaks. */
+/** An environment with the same protection, for a program that runs git itself, such as gitleaks. */
 export async function gitEnvironment(folder: string): Promise<Record<string, string>> {
   const settings = [...harmless, ...(await neutral(folder))];
   return { ...withSettings(cleanEnvironment(), settings), GIT_ALLOW_PROTOCOL: "" };
 }
 
-/** Settings that take the place of the repository's own drivers, which have names that nobody knows beforehand. */
+/** Settings that override the repository's own filter and diff drivers, whose names have to be looked up first. */
 async function neutral(folder: string): Promise<[string, string][]> {
   const pattern = `^(filter|diff)\\..*\\.(${Object.keys(drivers).join("|")})$`;
   const args = ["config", "--null", "--show-scope", "--includes", "--name-only", "--get-regexp", pattern];

@@ -2,7 +2,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { hasCode } from "../errors.ts";
 
-/** @param command a name, looked for in the folders of PATH, or a path @returns the executable's path, undefined for none */
+/** @param command a name to find on PATH, or a path @returns the executable's path, or undefined if there is none */
 export function findOnPath(command: string): string | undefined {
   if (command.includes("/")) return isExecutable(command) ? command : undefined;
   const folders = (process.env["PATH"] ?? "").split(delimiter);

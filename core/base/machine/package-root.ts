@@ -2,18 +2,18 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Folder of this package: of the clone, or of what npm installed, where the code lies a folder deeper. */
+/** Root folder of this package: the clone, or the installed npm package, where the code is one folder deeper. */
 export const packageRoot = rootAbove(dirname(fileURLToPath(import.meta.url)));
 
-/** A file that goes with the code, by its path in the sources; compiled, the tree is the same below `dist`. */
+/** A file that ships with the code, by its path in the sources; the compiled tree has the same structure below `dist`. */
 export function inCode(path: string): string {
   const compiled = import.meta.url.endsWith(".js");
   return join(packageRoot, compiled ? "dist" : "", path);
 }
 
 /**
- * Folder with the engine's `.toolchain`: that of the clone, or else of the project that has installed this package. Not in
- * `node_modules`, which every `npm ci` empties.
+ * Folder with the engine's `.toolchain`: the clone, or the project that has installed this package. Not in
+ * `node_modules`, which every `npm ci` deletes.
  */
 export function engineFolder(root: string): string {
   const folders = root.split(sep);
@@ -21,7 +21,7 @@ export function engineFolder(root: string): string {
   return modules < 0 ? root : folders.slice(0, modules).join(sep) || sep;
 }
 
-/** The CommonJS half of the package has a package.json of its own, which says no more than that. */
+/** Skips the package.json of the CommonJS build, which only has `type`. */
 function rootAbove(folder: string): string {
   const file = join(folder, "package.json");
   if (existsSync(file) && JSON.parse(readFileSync(file, "utf8")).name === "@clawdlets/infra") return folder;

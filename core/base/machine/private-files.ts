@@ -20,8 +20,8 @@ import { atPath } from "../system-errors.ts";
 let observer: ((step: string) => void) | undefined;
 
 /**
- * Has `next` called between any two steps that change a file below `.clawdlets`: before a write, between the new content and
- * its rename, and after. Tests kill the process there, at every step in turn; nothing else uses it.
+ * Test hook: calls `next` between any two steps that change a file below `.clawdlets`: before a write, between the new content and
+ * its rename, and after. Crash tests kill the process at each step in turn.
  */
 export function observeWrites(next: ((step: string) => void) | undefined): void {
   observer = next;
@@ -29,18 +29,18 @@ export function observeWrites(next: ((step: string) => void) | undefined): void 
 
 const written = new Set<string>();
 
-/** Files that this process has written and that are there still, for saying truly what a stopped command leaves behind. */
+/** Files that this process has written and not deleted, to report what a stopped command leaves behind. */
 export const filesWritten = (): string[] => [...written].sort();
 
-/** One step that changes something. Exported for the few changes that are made by another program, such as ssh-keygen. */
+/** Reports one step that changes a file. Exported for the few changes that another program makes, such as ssh-keygen. */
 export function writeStep(step: string): void {
   observer?.(step);
 }
 
 /**
- * Makes a folder and those above it, one by one. Node's recursive mkdir says ENOENT on a read-only file system and EEXIST where a
- * file is in the way, and never returns below /proc, where the kernel answers ENOENT although the parent exists (seen on Node 20).
- * @param mode of each folder that is made; by default as the umask says
+ * Creates a folder and its parents, one by one. Node's recursive mkdir reports ENOENT on a read-only file system and EEXIST if a
+ * file is in the way, and hangs below /proc, where the kernel answers ENOENT although the parent exists (seen on Node 20).
+ * @param mode of each new folder. @default that of the umask
  */
 export function makeFolders(path: string, mode?: number): void {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
@@ -53,15 +53,15 @@ export function makeFolders(path: string, mode?: number): void {
   }
 }
 
-/** Makes a folder that only its owner can enter, with the folders above it. An existing wider one is narrowed. */
+/** Creates a folder with mode 0700, and its parents. An existing folder with a wider mode is restricted. */
 export function makePrivateFolder(path: string): void {
   makeFolders(path, 0o700);
   if ((lstatSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700);
 }
 
 /**
- * Writes a file whole or not at all (temporary file, fsync, rename, fsync of the folder), readable by its owner alone.
- * @throws UserError when a link stands there: the content would end where the link leads
+ * Writes a file atomically (temporary file, fsync, rename, fsync of the folder), with mode 0600.
+ * @throws UserError if the path is a symbolic link: the content would end up at its target
  */
 export async function writePrivateFile(path: string, content: string | Buffer): Promise<void> {
   makePrivateFolder(dirname(path));
@@ -73,7 +73,7 @@ export async function writePrivateFile(path: string, content: string | Buffer): 
   writeStep(`wrote ${path}`);
 }
 
-/** Writes a file that is committed or otherwise public, whole or not at all; its mode stays, or is as the umask says. */
+/** Atomically writes a file that is committed or otherwise public. Keeps its mode; a new file gets that of the umask. */
 export async function writePublicFile(path: string, content: string): Promise<void> {
   makeFolders(dirname(path));
   writeStep(`write ${path}`);
@@ -83,8 +83,7 @@ export async function writePublicFile(path: string, content: string): Promise<vo
 }
 
 /**
- * The same in one go, for a copy that is made on the way to something else. It is no file of the project, so it is not among
- * {@link filesWritten}.
+ * The same synchronously, for copies outside the project, which {@link filesWritten} does not list.
  */
 export function writePrivateFileSync(path: string, content: string | Buffer): void {
   refuseLink(path);
@@ -98,7 +97,7 @@ export function writePrivateFileSync(path: string, content: string | Buffer): vo
   writeStep(`wrote ${path}`);
 }
 
-/** @throws the system's error, which names the file that was to be written, not a temporary one or none */
+/** @throws the system error, naming the file that should have been written instead of a temporary file */
 async function atomically(path: string, content: string | Buffer, options: { mode?: number }): Promise<void> {
   try {
     await writeFileAtomic(path, content, { ...options, tmpfileCreated: (file) => writeStep(`fill ${file}`) });
@@ -107,7 +106,7 @@ async function atomically(path: string, content: string | Buffer, options: { mod
   }
 }
 
-/** Puts a file in the place of another in one step, durably. */
+/** Replaces a file with another one, atomically and durably. */
 export async function movePrivateFile(from: string, to: string): Promise<void> {
   makePrivateFolder(dirname(to));
   writeStep(`move ${from}`);
@@ -125,18 +124,18 @@ export async function removePrivateFile(path: string): Promise<void> {
   writeStep(`removed ${path}`);
 }
 
-/** `x.yaml.1234567`: what write-file-atomic leaves when it is killed between content and rename. */
+/** `x.yaml.1234567`: the temporary file that write-file-atomic leaves if it is killed before the rename. */
 const leftover = /.\.[0-9]{4,10}$/;
 
 export const isLeftover = (name: string): boolean => leftover.test(name);
 
-/** Removes what killed writers left in one folder. Only for who holds the lock: a living writer's file looks the same. */
+/** Deletes the temporary files of killed writers in one folder. Hold the lock: a running writer's file looks the same. */
 export async function sweepLeftovers(folder: string): Promise<void> {
   const names = readFolder(folder).filter(isLeftover);
   for (const name of names) await removePrivateFile(join(folder, name));
 }
 
-/** The names in a folder, none when there is no such folder. */
+/** The names in a folder; empty if the folder does not exist. */
 export function readFolder(folder: string): string[] {
   try {
     return readdirSync(folder).sort();
@@ -148,7 +147,7 @@ export function readFolder(folder: string): string[] {
 
 /**
  * Reads a file that has to be private.
- * @throws UserError when it is a link, or others can read it: a key that others could have copied is not used in silence.
+ * @throws UserError if it is a link, or others can read it: a key that others may have copied must not be used silently
  */
 export function readPrivateFile(path: string): string | undefined {
   const stat = statOf(path);
@@ -156,14 +155,14 @@ export function readPrivateFile(path: string): string | undefined {
   if (!stat.isFile()) throw notPlain(path);
   if ((stat.mode & 0o077) !== 0) {
     const mode = (stat.mode & 0o777).toString(8).padStart(4, "0");
-    throw new UserError(`${path} has mode ${mode}: others on this machine can read it. Mend: chmod 600 '${path}'`, {
+    throw new UserError(`${path} has mode ${mode}: others on this machine can read it. Fix: chmod 600 '${path}'`, {
       exitCode: exitCodes.settings,
     });
   }
   return readFileSync(path, "utf8");
 }
 
-/** Reads a file that anybody may read, but that has to be a file. @returns undefined when there is none */
+/** Reads a file that may be public but has to be a plain file. @returns undefined if it does not exist */
 export function readPublicFile(path: string): string | undefined {
   const stat = statOf(path);
   if (!stat) return undefined;
@@ -194,7 +193,7 @@ function statOf(path: string): Stats | undefined {
   }
 }
 
-/** A rename is on the disk only once its folder is: without this a power cut could bring the old name back. */
+/** fsync of a folder, which makes a rename durable: without it a power failure could undo the rename. */
 export function syncFolder(path: string): void {
   const folder = openSync(path, "r");
   try {

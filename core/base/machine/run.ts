@@ -3,7 +3,7 @@ import { hasCode, UserError } from "../errors.ts";
 import { throwUnlessStarted } from "../system-errors.ts";
 import { cleanEnvironment } from "./environment.ts";
 
-/** Options every child gets: text in and out, never a shell, killed with us. */
+/** Options of every child process: text in and out, no shell, killed with us. */
 const base = { stdin: "ignore", reject: false, stripFinalNewline: false } as const;
 
 export type RunResult = Result<typeof base>;
@@ -17,9 +17,9 @@ export interface RunOptions {
 }
 
 /**
- * Runs a program to its end and hands back what it said; a non-zero exit is an answer, not an exception.
- * Arguments are visible to every process on the machine: secrets go by `input` or `env`.
- * @throws UserError when the program is not there
+ * Runs a program to completion and returns its output. A non-zero exit code is a result, not an exception.
+ * Arguments are visible to every process on the machine: pass secrets through `input` or `env`.
+ * @throws UserError if the program is not installed
  */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const settings: Options = {

@@ -13,14 +13,14 @@ export function withoutComment(line: string): string {
   return line.trim().split(/\s+/).slice(0, 2).join(" ");
 }
 
-/** Makes an ed25519 key pair in OpenSSH's own format if there is none; an existing one is kept. */
+/** Creates an ed25519 key pair in OpenSSH's format, unless there is one already. */
 export async function ensureSshKey(path: string, comment: string): Promise<{ created: boolean }> {
   if (existsSync(path) && existsSync(`${path}.pub`)) return { created: false };
   await replaceSshKey(path, comment);
   return { created: true };
 }
 
-/** Makes a new key pair in the place of the old one. The private half is put in place last: no moment with a wrong pair counts as whole. */
+/** Replaces a key pair with a new one. The private half is written last, so that a crash never leaves two halves that do not match. */
 export async function replaceSshKey(path: string, comment: string): Promise<void> {
   makePrivateFolder(dirname(path));
   const fresh = `${path}.new`;
@@ -30,7 +30,7 @@ export async function replaceSshKey(path: string, comment: string): Promise<void
   const result = await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", fresh], {
     timeoutSeconds: 30,
   });
-  if (result.exitCode !== 0) throw new UserError(`ssh-keygen could not make ${path}: ${result.stderr.trim()}`);
+  if (result.exitCode !== 0) throw new UserError(`ssh-keygen could not create ${path}: ${result.stderr.trim()}`);
   writeStep(`made ${fresh}`);
   rmSync(path, { force: true });
   writeStep(`removed ${path}`);

@@ -3,8 +3,8 @@ import { dirname } from "node:path";
 import { hasCode } from "../errors.ts";
 
 /**
- * Who else can change a program: its owner or its mode, or those of a folder above it, links resolved.
- * @returns `/opt/x is writable by every user`, or undefined where only this user or root can change it, or where it does not exist
+ * Says who else can change a program, by owner and mode of the program and of every folder above it, with links resolved.
+ * @returns `/opt/x is writable by every user`, or undefined if only this user or root can change it, or it does not exist
  */
 export function changeableBy(path: string): string | undefined {
   const real = realPath(path);
@@ -16,7 +16,7 @@ export function changeableBy(path: string): string | undefined {
   return undefined;
 }
 
-/** @returns undefined where nothing is there, or where we may not look */
+/** @returns undefined if the path does not exist, or we may not read it */
 export function realPath(path: string): string | undefined {
   try {
     return realpathSync(path);
@@ -33,7 +33,7 @@ function whoseElse(stat: Stats): string | undefined {
   // In a sticky folder such as /tmp only the owner of an entry can replace it.
   if (stat.isDirectory() && (stat.mode & 0o1000) !== 0) return undefined;
   if ((stat.mode & 0o002) !== 0) return "is writable by every user";
-  // Root's group, macOS' administrators, and a group of the user's own, which Linux gives the user's number.
+  // Trusted groups: root's, macOS' admin group (80), and the user private group, whose id on Linux is the user's.
   const isTrusted = stat.gid === 0 || stat.gid === uid || (process.platform === "darwin" && stat.gid === 80);
   return (stat.mode & 0o020) !== 0 && !isTrusted ? `is writable by group ${stat.gid}` : undefined;
 }

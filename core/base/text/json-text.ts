@@ -3,9 +3,9 @@ import type { Problem } from "../problem.ts";
 import { settingOf } from "../problems.ts";
 import { shown } from "../wording.ts";
 
-/** Parses JSON as JSON.parse does, and refuses in words: with line and column, and with each key that stands twice. */
+/** Parses JSON like JSON.parse, but reports errors with line and column, and also reports duplicate keys. */
 export function parseJsonText(text: string, where: string): { value?: unknown; problems: Problem[] } {
-  // Editors on Windows begin a file with a byte order mark, which JSON.parse does not take.
+  // Editors on Windows start files with a byte order mark, which JSON.parse does not accept.
   const json = text.replace(/^\uFEFF/, "");
   const wrong = syntaxErrorOf(json);
   if (wrong !== undefined) {
@@ -27,14 +27,14 @@ export function parseJsonText(text: string, where: string): { value?: unknown; p
       code: "duplicate-setting",
       subject: where,
       setting: settingOf(path),
-      problem: "stands twice, and only the last would count.",
+      problem: "is set twice, and only the last value would count.",
       fix: "Remove one of the two.",
     }),
   );
   return problems.length > 0 ? { problems } : { value: JSON.parse(json), problems };
 }
 
-/** What JSON.parse has against the text, without the piece of it that it quotes: that could be a token. */
+/** The error message of JSON.parse, without the text that it quotes: that could be a token. */
 function syntaxErrorOf(json: string): string | undefined {
   try {
     JSON.parse(json);
@@ -46,7 +46,7 @@ function syntaxErrorOf(json: string): string | undefined {
   }
 }
 
-/** Offset of the character that cannot stand there: what comes before it could still become JSON. */
+/** Offset of the first invalid character: everything before it could still be the start of valid JSON. */
 function firstBadOffset(json: string): number {
   let [good, bad] = [0, json.length + 1];
   while (bad - good > 1) {
@@ -63,7 +63,7 @@ function couldBecomeJson(start: string): boolean {
     return true;
   } catch (error) {
     const message = messageOf(error);
-    // V8 names no position where the text only ends too early, or one at its end.
+    // If the text only ends too early, V8 reports no position, or one at the end.
     return message.startsWith("Unexpected end") || Number(/at position (\d+)/.exec(message)?.[1] ?? -1) >= start.length;
   }
 }
@@ -73,16 +73,16 @@ function placeOf(text: string, offset: number): { line: number; column: number }
   return { line: lines.length, column: (lines.at(-1)?.length ?? 0) + 1 };
 }
 
-/** Upstream's `stack migrate` ends the file with a backslash and an n (regenrek/clawdlets b49d4af, stack.ts:529). */
+/** Upstream's `stack migrate` writes a literal backslash and n at the end of the file (regenrek/clawdlets b49d4af, stack.ts:529). */
 function hint(json: string): Pick<Problem, "fix"> {
   const isOurs = /\}\\n\s*$/.test(json);
-  return isOurs ? { fix: "Remove the two characters \\n at its end, which an older clawdlets wrote." } : {};
+  return isOurs ? { fix: "Remove the two characters \\n at its end. An older clawdlets wrote them." } : {};
 }
 
-/** Enough to fix at once; a file with more is broken as a whole. */
+/** Report at most this many: a file with more is broken as a whole. */
 const maxDuplicates = 10;
 
-/** Paths of the keys that stand twice in one object of `json`, which is JSON. Without recursion: it may be deep. */
+/** Paths of duplicate keys in valid JSON. Not recursive, since the JSON may be deeply nested. */
 function duplicateKeys(json: string): string[][] {
   const found: string[][] = [];
   const open: { keys?: Set<string>; key?: string; isKeyNext: boolean }[] = [];

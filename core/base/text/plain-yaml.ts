@@ -4,10 +4,10 @@ import { quoted } from "../wording.ts";
 import { type ParsedYaml, parseYamlText } from "./yaml-text.ts";
 
 /**
- * Parses YAML that every program reads alike: Pulumi's engine reads the same files with Go's yaml.v3, and what only one of the two
- * sees is a setting that nobody has checked.
- * @returns no document where something is wrong, and then one problem with line and column
- * @see gopkg.in/yaml.v3 resolve.go, which follows merges and takes 010, 0b11, 1_000 and dates for what YAML 1.1 says
+ * Parses only YAML that all parsers read the same way (parser differential): Pulumi's engine reads the same files with Go's yaml.v3,
+ * and a setting that only the engine sees would be unchecked.
+ * @returns no document if something is wrong, but one problem with line and column
+ * @see gopkg.in/yaml.v3 resolve.go, which follows merges and reads 010, 0b11, 1_000 and dates as YAML 1.1 does
  */
 export function parsePlainYaml(text: string, where: string): ParsedYaml {
   const parsed = parseYamlText(text, where);
@@ -38,7 +38,7 @@ function oddCharacter(text: string): Oddity | undefined {
   if (lineEnd >= 0)
     return {
       at: lineEnd,
-      problem: "a character that only some programs take for the end of a line.",
+      problem: "a character that only some programs treat as a line break.",
       fix: "Remove it.",
     };
   const unseen = text.search(/(?!^)\ufeff|(?![\t\n\r])\p{Cc}|[\ufffe\uffff]|\p{Surrogate}/u);
@@ -55,7 +55,7 @@ function oddNode(document: NonNullable<ParsedYaml["document"]>): Oddity | undefi
   };
   visit(document, (_key, node) => {
     if (isPair(node)) {
-      if (!isScalar(node.key)) return stop(node.key as Node, "a key that is not a plain text.", "Write it out.");
+      if (!isScalar(node.key)) return stop(node.key as Node, "a key that is not plain text.", "Write it out.");
       if (node.key.value === "<<" || node.key.source === "<<")
         return stop(node.key, 'a merge ("<<"), which only some programs follow.', "Write its settings out.");
       return undefined;
@@ -65,16 +65,16 @@ function oddNode(document: NonNullable<ParsedYaml["document"]>): Oddity | undefi
     if ("anchor" in node && node.anchor) return stop(node, `an anchor (&${node.anchor}).`, "Remove it.");
     if (node.tag !== undefined) return stop(node, "a tag.", "Remove it, and put text in quotes.");
     if (isScalar(node) && isReadDifferently(node))
-      return stop(node, `${quoted(node.source)}, which some programs read as another value.`, "Put it in quotes.");
+      return stop(node, `${quoted(node.source)}, which some programs read as a different value.`, "Put it in quotes.");
     return undefined;
   });
   return found;
 }
 
-/** Numbers of YAML 1.1 and dates, by their text: yaml 1.2 takes them for text, or for another number. */
+/** Dates and YAML 1.1 numbers: YAML 1.2 reads them as text, or as a different number. */
 function isReadDifferently({ type, source = "" }: Scalar): boolean {
   if (type !== "PLAIN") return false;
-  // Go takes the underscores out of whatever begins like a number.
+  // Go removes the underscores from anything that starts like a number.
   const bare = source.replaceAll("_", "");
   return (
     (/^[-+.0-9].*_/.test(source) && /^[-+]?[0-9.][\da-fxo.+-]*$/i.test(bare)) ||

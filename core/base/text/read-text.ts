@@ -4,13 +4,13 @@ import { hasCode, messageOf } from "../errors.ts";
 import type { Objection, Problem } from "../problem.ts";
 import { leadsOut } from "./inside.ts";
 
-/** Many times the largest settings file there is; what is larger was put there by mistake. */
+/** Far larger than any real settings file; a larger one is there by mistake. */
 export const maxSettingsLength = 256 * 1024;
 
 /**
  * Reads a settings file.
- * @param within where a link may lead: this folder or below. Left out: anywhere
- * @returns neither text nor problem when there is no such file
+ * @param within a symbolic link has to stay inside this folder. Omitted: it may lead anywhere
+ * @returns neither text nor problem if the file does not exist
  */
 export function readText(path: string, where: string, within?: string): { text?: string; problems: Problem[] } {
   const problem = (objection: Objection) => ({ problems: [{ subject: where, ...objection }] });
@@ -34,7 +34,7 @@ export function readText(path: string, where: string, within?: string): { text?:
   } catch (error) {
     if (!hasCode(error, "ENOENT"))
       return problem({ code: "file-unreadable", problem: `cannot be read: ${messageOf(error)}` });
-    return isDangling(path) ? problem({ ...itself, problem: "is a link that leads to nothing." }) : { problems: [] };
+    return isDangling(path) ? problem({ ...itself, problem: "is a broken symbolic link." }) : { problems: [] };
   }
 }
 

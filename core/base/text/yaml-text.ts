@@ -11,8 +11,8 @@ export interface ParsedYaml {
 }
 
 /**
- * Parses one YAML document, keeping comments and positions. Aliases are not followed here.
- * @returns no document where something is wrong, and then one problem with line and column; no line is quoted
+ * Parses one YAML document, keeping comments and positions. Does not resolve aliases.
+ * @returns no document if something is wrong, but one problem with line and column. No line is quoted
  */
 export function parseYamlText(text: string, where: string): ParsedYaml {
   const problem = (objection: Omit<Problem, "subject">) => ({ problems: [{ subject: where, ...objection }] });
@@ -24,7 +24,7 @@ export function parseYamlText(text: string, where: string): ParsedYaml {
       fix: "Is it the right file?",
     });
   const lineCounter = new LineCounter();
-  // Below "warn" it would print on its own about keys that are lists.
+  // At "warn" the library itself prints a warning about keys that are lists.
   const document = parseDocument(text, { lineCounter, prettyErrors: false, logLevel: "error" });
   const broken = document.errors[0];
   const placeOf = (offset: number) => {
@@ -40,13 +40,13 @@ export function parseYamlText(text: string, where: string): ParsedYaml {
   });
 }
 
-/** Far above what people write. The sum of all three stays below the depth at which the parser runs out of stack. */
+/** Far above what people write. The sum of all three is below the depth at which the parser overflows the stack. */
 const limits = { flow: 40, indicatorsInLine: 40, columns: 120 };
 
 /**
- * The parser is recursive, and running out of stack in it can end the process: V8 aborts when a regular expression is
- * compiled there ("RegExpCompiler Allocation failed", seen with Node 20.20 and 20,000 brackets). So the depth is
- * bounded first, by the lexer, which is not recursive.
+ * The parser is recursive, and a stack overflow can crash the process: V8 aborts if it compiles a regular expression
+ * at that point ("RegExpCompiler Allocation failed", seen with Node 20.20 and 20,000 brackets). So the depth is checked
+ * first with the lexer, which is not recursive.
  */
 function isTooDeep(text: string): boolean {
   for (const line of text.split("\n")) {

@@ -17,6 +17,6 @@ it("warns once, before a token goes to anybody but Hetzner and this machine", ()
   createHetzner({ endpoint: "https://proxy.example.org/v1", token });
   createHetzner({ endpoint: "https://proxy.example.org/v1", token });
   expect(said).toEqual([
-    "warning: HCLOUD_ENDPOINT sends your token to proxy.example.org, which is not Hetzner. Unset it unless that is meant.\n",
+    "warning: HCLOUD_ENDPOINT sends your token to proxy.example.org, which is not Hetzner. Unset it unless you meant that.\n",
   ]);
 });

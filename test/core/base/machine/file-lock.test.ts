@@ -15,7 +15,7 @@ describe.concurrent("a host's lock", () => {
     const path = join(folder, "named");
     const release = await takeHostLock(path, "web-1", () => undefined);
     await expect(takeHostLock(path, "web-1", () => undefined)).rejects.toThrow(
-      new RegExp(`^clawdlets .*\\(process ${process.pid}, since 20.*\\) is at work.*on web-1: wait for it to end`),
+      new RegExp(`^clawdlets .*\\(process ${process.pid}, since 20.*\\) is running.*on web-1\\. Wait for it to finish`),
     );
     await release();
     expect(existsSync(`${path}.holder`)).toBe(false);
@@ -26,7 +26,7 @@ describe.concurrent("a host's lock", () => {
     const path = join(folder, "unnamed");
     const release = await lock(path, { realpath: false });
     await writePrivateFile(`${path}.holder`, "{half");
-    await expect(takeHostLock(path, "web-1", () => undefined)).rejects.toThrow(/^another clawdlets is at work/);
+    await expect(takeHostLock(path, "web-1", () => undefined)).rejects.toThrow(/^another clawdlets is running/);
     await release();
   }, 30_000);
 });
