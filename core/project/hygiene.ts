@@ -7,8 +7,8 @@ import type { Layout } from "./layout.ts";
 import { ownFolderProblem } from "./own-folder.ts";
 
 /**
- * Whether `.clawdlets` is still a place for secrets: not tracked by git and ignored by it, closed to others, and with no link
- * that leads out of it. Reads names and modes only.
+ * Checks that `.clawdlets` is safe for secrets: ignored and not tracked by git, not readable by others, and without links that
+ * lead out of it. Only reads names and modes.
  * @returns every problem, each with the command that fixes it
  */
 export async function checkLocalFolder(layout: Layout): Promise<Problem[]> {
@@ -43,14 +43,14 @@ function checkFiles(layout: Layout): Problem[] {
       code: "file-exposed",
       subject: where,
       setting: "mode",
-      problem: `others on this machine may read ${wide.slice(0, 3).join(", ")}${more}.`,
-      fix: `Close it: find '${layout.dir}' -path '*/extra-files' -prune -o ! -type l -exec chmod go= {} +`,
+      problem: `others on this machine can read ${wide.slice(0, 3).join(", ")}${more}.`,
+      fix: `Restrict it: find '${layout.dir}' -path '*/extra-files' -prune -o ! -type l -exec chmod go= {} +`,
     });
   }
   return problems;
 }
 
-/** Public halves, rules and schemas may have any mode; extra-files and staging have the modes they are to have on the host. */
+/** False for public keys, rules and schemas, which may have any mode. extra-files and staging keep the modes for the host. */
 function isPrivate(path: string): boolean {
   return !/(\.pub|known_hosts|stack\.json|\.sops\.yaml|\.schema\.json|\.yaml\.bak)$/.test(path);
 }
@@ -68,15 +68,15 @@ async function checkGit(layout: Layout): Promise<Problem[]> {
   const where = relative(layout.root, layout.dir);
   if (!isInRepository(layout.root)) return [];
   const problems: Problem[] = [];
-  // A path below it, since "x/" in .gitignore matches folders only, and an exception may let single files back in.
+  // Tests a path inside the folder: "x/" in .gitignore only matches folders, and an exception may include single files again.
   const ignored = await git(layout, ["check-ignore", "--quiet", "--no-index", `${where}/secrets/probe`]);
   if (ignored.exitCode !== 0) {
     problems.push({
       code: "file-exposed",
       subject: where,
       setting: "git",
-      problem: 'git does not ignore it, so "git add" would take your keys.',
-      fix: `Have it ignored: echo '${where}/' >> .gitignore`,
+      problem: 'git does not ignore it, so "git add" would add your keys.',
+      fix: `Add it to .gitignore: echo '${where}/' >> .gitignore`,
     });
   }
   return problems;

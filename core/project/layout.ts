@@ -3,22 +3,22 @@ import { dirname, join, resolve } from "node:path";
 import { UserError } from "../base/errors.ts";
 import { exitCodes } from "../base/exit-codes.ts";
 
-/** Where things are in one project. Every path is absolute; nothing is created here. */
+/** The paths of one project, all absolute. Nothing is created here. */
 export interface Layout {
   /** The folder with Pulumi.yaml. The engine always runs from here: its backend URL is relative. */
   root: string;
-  /** `.clawdlets`: local, ignored by git, 0700. */
+  /** `.clawdlets`: local, ignored by git, mode 0700. */
   dir: string;
   stackJson: string;
   /** The engine's file backend. */
   state: string;
-  /** The state's passphrase, made once. */
+  /** The passphrase of the engine's state, created once. */
   passphrase: string;
   knownHosts: string;
   secrets: string;
   sopsConfig: string;
   operators: string;
-  /** The committed stack files: nothing secret in them. */
+  /** The committed stack files, without secrets. */
   stacks: string;
 }
 
@@ -29,36 +29,36 @@ export interface HostLayout {
   identity: string;
   recipient: string;
   secrets: string;
-  /** One-time keys for the installation, replaced after each. */
+  /** One-time keys for the installation, replaced after each one. */
   bootstrapClientKey: string;
   bootstrapHostKey: string;
-  /** The key the installed host will answer with. */
+  /** SSH host key of the installed host. */
   hostKey: string;
   journal: string;
-  /** What was opened and closed from this machine, a JSON line each. */
+  /** Log of the windows that were opened and closed from this machine, as JSON lines. */
   windows: string;
   lock: string;
-  /** The engine's state as it was before the last operation and after it. */
+  /** Copy of the engine's state, taken before and after each operation. */
   stateCopy: string;
-  /** What a killed run left of the engine's state, kept when the copy is restored. */
+  /** A state that a killed run left damaged; kept when the copy is restored. */
   stateBroken: string;
   logs: string;
-  /** A tree as on the host, which upstream sends as it stands; read where it is there. */
+  /** Upstream's optional file tree, which is copied to the host unchanged. */
   extraFiles: string;
-  /** Plaintext lives here only while an installer runs; swept by the next run if that one was killed. */
+  /** Has plaintext secrets only while an installer runs; if that is killed, the next run deletes them. */
   staging: string;
 }
 
 const projectFile = "Pulumi.yaml";
 
-/** Finds the project that `from` lies in: the nearest folder upwards with a Pulumi.yaml. */
+/** Finds the project that contains `from`: the nearest parent folder with a Pulumi.yaml. */
 export function findLayout(from: string): Layout {
   const start = resolve(from);
   for (let folder = start; ; folder = dirname(folder)) {
     if (existsSync(join(folder, projectFile))) return layoutOf(folder);
     if (dirname(folder) === folder) {
       throw new UserError(
-        `No ${projectFile} in ${start} or any folder above it: run clawdlets in your clone of the project.`,
+        `No ${projectFile} in ${start} or any folder above it. Run clawdlets in your clone of the project.`,
         { exitCode: exitCodes.settings },
       );
     }

@@ -7,16 +7,16 @@ import { type Objection, type Problem, problemJson } from "../base/problem.ts";
 import { shown } from "../base/wording.ts";
 import type { Layout } from "./layout.ts";
 
-/** What is wrong with `.clawdlets` as a whole. */
+/** A problem of `.clawdlets` as a whole. */
 export interface FolderProblem extends Problem {
-  /** Somebody else may have written what is in it, as opposed to: somebody else may have read it. */
+  /** True if someone else may have written its files; false if they could only have read them. */
   isForeign: boolean;
 }
 
 /**
- * Whether what is in `.clawdlets` is the operator's own. A stranger's repository can bring one along, whose settings would send
- * the token to another endpoint and name the programs that we start. Asked by whoever loads something from it.
- * @returns undefined where the folder may be used, or there is none
+ * Checks that `.clawdlets` belongs to the operator. A malicious repository can contain one, whose settings would send the token to
+ * another endpoint and name programs that we run. Every reader of the folder has to call this first.
+ * @returns undefined if the folder may be used or does not exist
  */
 export function ownFolderProblem(layout: Layout): FolderProblem | undefined {
   const where = relative(layout.root, layout.dir);
@@ -31,21 +31,25 @@ export function ownFolderProblem(layout: Layout): FolderProblem | undefined {
   if (!stat.isDirectory()) {
     return foreign("the folder itself", {
       code: "file-in-the-way",
-      problem: "is not a folder of this project, and nothing in it is used.",
-      fix: `Move the folder that it leads to here, to '${layout.dir}'`,
+      problem: "is not a folder of this project, so it is ignored.",
+      fix: `Replace it with the folder itself: '${layout.dir}'`,
     });
   }
   const uid = process.getuid?.() ?? stat.uid;
   if (stat.uid !== uid) {
     return foreign("owner", {
       code: "foreign-folder",
-      problem: `belongs to user ${stat.uid}, not to you (${uid}), and nothing in it is used.`,
+      problem: `belongs to user ${stat.uid}, not to you (${uid}), so it is ignored.`,
       fix: `Run clawdlets as its owner; or, if every file in it is yours: sudo chown -R ${uid} '${layout.dir}'`,
     });
   }
   if ((stat.mode & 0o022) !== 0) {
     const fix = closing(layout);
-    return foreign("mode", { code: "foreign-folder", problem: "others on this machine may write to it.", fix });
+    return foreign("mode", {
+      code: "foreign-folder",
+      problem: "others on this machine can write to it, so it is ignored.",
+      fix,
+    });
   }
   const git = gitProblem(layout);
   if (git) return foreign("git", git);
@@ -54,22 +58,22 @@ export function ownFolderProblem(layout: Layout): FolderProblem | undefined {
     code: "file-exposed",
     subject: where,
     setting: "mode",
-    problem: "others on this machine may read it.",
+    problem: "others on this machine can read it.",
     fix: closing(layout),
     isForeign: false,
   };
 }
 
 const closing = ({ dir }: Layout) =>
-  `Close it: find '${dir}' -path '*/extra-files' -prune -o ! -type l -exec chmod go= {} +`;
+  `Restrict it: find '${dir}' -path '*/extra-files' -prune -o ! -type l -exec chmod go= {} +`;
 
-/** Git is changing the work tree, so that what is in `.clawdlets` may be of another branch than the index says. */
+/** True while git changes the work tree: `.clawdlets` may then have files of another branch that the index does not list yet. */
 export function isGitAtWork(layout: Layout): boolean {
   const git = repositoryAbove(layout.root);
   return git !== undefined && existsSync(join(git, "index.lock"));
 }
 
-/** @throws UserError where {@link ownFolderProblem} says that the folder is somebody else's */
+/** @throws UserError if {@link ownFolderProblem} says that someone else may have written to the folder */
 export function refuseForeignFolder(layout: Layout): void {
   const problem = ownFolderProblem(layout);
   if (!problem?.isForeign) return;
@@ -82,7 +86,7 @@ function gitProblem(layout: Layout): Objection | undefined {
   if (existsSync(join(layout.dir, ".git"))) {
     return {
       code: "foreign-folder",
-      problem: "is a git repository of its own, so its files may come from somebody else, and nothing in it is used.",
+      problem: "is a separate git repository, so its files may come from someone else, and it is ignored.",
       fix: `If it is yours: rm -r '${join(layout.dir, ".git")}'`,
     };
   }
@@ -95,7 +99,7 @@ function gitProblem(layout: Layout): Objection | undefined {
   return problem;
 }
 
-/** What git tracks now, or in the commit that is checked out: both came with the repository. */
+/** Files of `.clawdlets` that are in git's index or in HEAD: both came with the repository. */
 function trackedProblem(layout: Layout): Objection | undefined {
   const where = relative(layout.root, layout.dir);
   // On a file system that ignores case, .Clawdlets is the same folder.
@@ -105,7 +109,7 @@ function trackedProblem(layout: Layout): Objection | undefined {
   const answer = withHead.exitCode === 0 ? withHead : gitAnswer(layout.root, ["ls-files", "-z", "--", path]);
   if (answer.exitCode !== 0) {
     const [said = ""] = answer.stderr.trim().split("\n");
-    return { code: "foreign-folder", problem: `git could not say whether it is tracked: ${shown(said, 300)}` };
+    return { code: "foreign-folder", problem: `git could not check if it is tracked: ${shown(said, 300)}` };
   }
   const files = [...new Set(answer.stdout.split("\0"))].filter((file) => file !== "");
   if (files.length === 0) return undefined;
@@ -113,12 +117,12 @@ function trackedProblem(layout: Layout): Objection | undefined {
   const more = files.length > 3 ? ` and ${files.length - 3} more` : "";
   return {
     code: "foreign-folder",
-    problem: `git tracks ${named.join(", ")}${more}: it came with the repository, and nothing in it is used.`,
-    fix: `If it is somebody else's branch, switch back (git switch -), and bring back what its checkout overwrote: clawdlets secrets restore. If you committed it yourself, it is in every clone and in the history: git rm -r --cached '${where}' && git commit, then replace every secret that was ever committed (clawdlets secrets rotate, and new tokens).`,
+    problem: `git tracks ${named.join(", ")}${more}: it came with the repository, so it is ignored.`,
+    fix: `If it is someone else's branch, switch back (git switch -) and restore what the checkout overwrote: clawdlets secrets restore. If you committed it yourself, it is in every clone and in the history: git rm -r --cached '${where}' && git commit, then replace every secret that was ever committed (clawdlets secrets rotate, and new tokens).`,
   };
 }
 
-/** Changes whenever the index or HEAD does, so that git is asked again; undefined outside of a repository. */
+/** Cache key that changes whenever the index or HEAD does; undefined outside a repository. */
 function indexOf(root: string): string | undefined {
   const found = repositoryAbove(root);
   if (found === undefined) return undefined;
@@ -143,7 +147,7 @@ function gitFolderIn(file: string): string {
   try {
     return /^gitdir: (.+)$/m.exec(readFileSync(file, "utf8"))?.[1] ?? "";
   } catch (error) {
-    if (hasCode(error, "EACCES")) return ""; // Git says so itself.
+    if (hasCode(error, "EACCES")) return ""; // git itself reports that.
     throw error;
   }
 }

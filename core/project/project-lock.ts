@@ -5,10 +5,10 @@ import { keepCopy } from "./copies/keep.ts";
 import type { Layout } from "./layout.ts";
 
 /**
- * Runs `work` as the only one who changes keys, secrets and settings of this project: two terminals wait for each other.
- * What a killed one left half-written is swept first. Before and after it, what cannot be made again is copied to outside of the work
- * tree: what `work` removes is meant to be gone, and what was gone before is not.
- * @throws UserError (busy) when another one still works after a minute
+ * Runs `work` while holding the project's write lock on keys, secrets and settings: two terminals wait for each other.
+ * Temporary files of killed processes are deleted first. Irreplaceable files are copied out of the work tree before and after:
+ * files that `work` deletes were deleted on purpose, files that were already missing were not.
+ * @throws UserError (busy) if another process still holds the lock after a minute
  */
 export async function asOnlyWriter<T>(layout: Layout, work: () => Promise<T>): Promise<T> {
   return withFileLock(
@@ -22,7 +22,7 @@ export async function asOnlyWriter<T>(layout: Layout, work: () => Promise<T>): P
         keepCopy(layout, before);
       }
     },
-    "It changes keys or secrets of this project: wait for it to end, then run this again.",
+    "It is changing keys or secrets of this project. Wait for it to finish, then run the same command again.",
   );
 }
 

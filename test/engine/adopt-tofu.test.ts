@@ -60,7 +60,7 @@ describeWith({ programs: ["git", "ssh", "script"], tofu: true }, "hosts that Ope
           await upstream.tofu(["apply", "-refresh-only", "-auto-approve", "-input=false"], { folder });
           return join(path, "terraform.tfstate");
         },
-        /is encrypted, and OpenTofu alone can read it\. .*tofu -chdir=\S+ state pull >/,
+        /is encrypted, and only OpenTofu can decrypt it\. .*tofu -chdir=\S+ state pull >/,
       ],
       [
         "the state was moved to a backend",
@@ -70,12 +70,12 @@ describeWith({ programs: ["git", "ssh", "script"], tofu: true }, "hosts that Ope
           await upstream.tofu(["init", "-migrate-state", "-force-copy", "-input=false"], { folder });
           return join(path, "terraform.tfstate");
         },
-        /is empty, as OpenTofu leaves it where the state was moved to a backend\. Fetch it: tofu /,
+        /is empty, as OpenTofu leaves it after the state was moved to a backend\. Fetch it: tofu /,
       ],
       [
         "what is named is where OpenTofu keeps the name of its backend",
         () => "infra/moved/.terraform/terraform.tfstate",
-        /says only which backend the state is in\. Fetch it: tofu /,
+        /does not have the state, only its backend\. Fetch it: tofu /,
       ],
       [
         "the state is newer",
@@ -87,7 +87,7 @@ describeWith({ programs: ["git", "ssh", "script"], tofu: true }, "hosts that Ope
         () => upstream.write("older", { ...upstream.state, version: 3 }),
         /state of version 3; allowed: 4\. .*-refresh-only/,
       ],
-      ["it is no state", () => upstream.write("none", "[]"), /is not a state of OpenTofu's .*allowed: version 4/],
+      ["it is no state", () => upstream.write("none", "[]"), /is not an OpenTofu state .*allowed: version 4/],
       ["it is no JSON", () => upstream.write("text", "hello"), /infra\/text: .*JSON/],
       [
         "the state has other hosts only",
@@ -106,7 +106,7 @@ describeWith({ programs: ["git", "ssh", "script"], tofu: true }, "hosts that Ope
             "gone",
             withIds(upstream.state, (id) => `9${id}`),
           ),
-        /names the server 9\d+, which Hetzner does not have\. Is HCLOUD_TOKEN of the project/,
+        /names the server 9\d+, which Hetzner does not have\. Check that HCLOUD_TOKEN is a token/,
       ],
     ])(
       "%s",
@@ -134,7 +134,7 @@ describeWith({ programs: ["git", "ssh", "script"], tofu: true }, "hosts that Ope
         const { exitCode, all } = await adopt(first, ...agreed(first));
         await turn("tailnet", true);
         await turn("public-ssh", false);
-        expect([exitCode, all]).toEqual([7, expect.stringMatching(/answers at 127\.\S+ only, and not in the tailnet/)]);
+        expect([exitCode, all]).toEqual([7, expect.stringMatching(/only answers at 127\.\S+, not in the tailnet/)]);
         expect([upstream.local(first), upstream.writes]).toEqual(before);
       },
       minutes(2),

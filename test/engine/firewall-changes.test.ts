@@ -163,7 +163,7 @@ describe("a declaration that opens TCP/22 to the world", () => {
     writes();
     const { exitCode, all } = await stack.up();
     expect(exitCode).not.toBe(0);
-    expect(all).toMatch(/but adminCidrs names nobody/);
+    expect(all).toMatch(/but adminCidrs is empty/);
     expect(writes()).toEqual([]);
   }, 60_000);
 

@@ -92,7 +92,7 @@ describe("where is looked is not decided by a shell", () => {
   ])(
     "%s: refused by what changes or judges, and lockdown closes where the file says",
     async (key, value) => {
-      const said = new RegExp(`${key}: is set in this shell and has another value in .clawdlets/.env, which decides`);
+      const said = new RegExp(`${key}: is set in this shell, but has a different value in .clawdlets/.env, which takes precedence`);
       for (const args of [["up"], ["destroy", "--yes"]]) {
         const { exitCode, all } = await clawdlets(args, { [key]: value });
         expect([exitCode === 0, all], args.join(" ")).toEqual([false, expect.stringMatching(said)]);
@@ -140,7 +140,7 @@ describe("a setting of the provider alone is refused", () => {
       try {
         // The engine takes the older spelling for the newer one.
         const spelt = key.replace("hcloud:", "hcloud:(config:)?").replace("config:)?config:", "config:)?");
-        const said = new RegExp(`Pulumi.${demo.host}.yaml: ${spelt}: would be used by the provider alone`);
+        const said = new RegExp(`Pulumi.${demo.host}.yaml: ${spelt}: would only be used by the provider`);
         const up = await clawdlets(["up"]);
         expect([up.exitCode, up.all]).toEqual([3, expect.stringMatching(said)]);
         const env = engineEnvironment(demo.layout, engine ?? ({} as never));

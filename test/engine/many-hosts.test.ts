@@ -49,7 +49,7 @@ describe("three hosts, one of which Hetzner refuses, under a limit for three onl
       expect(summary.slice(1, 6).join("\n")).toContain("server limit exceeded");
       expect(stderr).toContain("up: 1 failed, 2 ok");
       expect(stderr).toMatch(
-        /web-\d {2}waiting \d+ s for Hetzner's request limit \(200 an hour .* for the hosts at work/,
+        /web-\d {2}waiting \d+ s for Hetzner's request limit \(200 an hour .* reserved by running hosts/,
       );
     },
     minutes(3),

@@ -131,7 +131,7 @@ it("a reinstallation, which wipes the disk", async () => {
     would run again Command clawdbot-fleet-host-proof
       environment.CLAWDLETS_FACTS: "{\\"serverId\\":100000001,\\"address\\":\\"127.64.0.1\\",\\"installId\\":\\"<id>\\",\\"firewallId\\":2000001,\\"rules\\":[{\\"direction\\":\\"in\\",\\"protocol\\":\\"ic… → "{\\"serverId\\":100000001,\\"address\\":\\"127.64.0.1\\",\\"installId\\":\\"<id>\\",\\"firewallId\\":2000001,\\"rules\\":[{\\"direction\\":\\"in\\",\\"protocol\\":\\"ic…
       triggers[0]: "{\\"serverId\\":100000001,\\"address\\":\\"127.64.0.1\\",\\"installId\\":\\"<id>\\",\\"firewallId\\":2000001,\\"rules\\":[{\\"direction\\":\\"in\\",\\"protocol\\":\\"ic… → "{\\"serverId\\":100000001,\\"address\\":\\"127.64.0.1\\",\\"installId\\":\\"<id>\\",\\"firewallId\\":2000001,\\"rules\\":[{\\"direction\\":\\"in\\",\\"protocol\\":\\"ic…
-    note: clawdlets:reinstall is 1, which is another installation than the <id> that is there: "up" WIPES THE DISK of this server and installs NixOS anew, with the same addresses.
+    note: clawdlets:reinstall is 1, which differs from the existing installation <id>: "up" WIPES THE DISK of this server and installs NixOS from scratch, with the same addresses.
     clawdbot-fleet-host: 2 to replace"
   `);
 }, 60_000);

@@ -107,7 +107,7 @@ describe("a power cut", () => {
     for (const up of [() => clawdlets("up"), () => pulumi("up", "--yes", "--skip-preview")]) {
       await control("faults", [{ match, fault: { respond } }]);
       const { exitCode, all } = await up();
-      expect([exitCode === 0, all]).toEqual([false, expect.stringMatching(/left off, and is switched on again/)]);
+      expect([exitCode === 0, all]).toEqual([false, expect.stringMatching(/left off and was switched on again/)]);
       expect(await requests()).toContain("POST /servers/{id}/actions/poweroff");
       expect((await server()).status).toBe("running");
     }

@@ -17,26 +17,26 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const warned = new Set<string>();
 
-/** Has `tell` told why no copy could be made; nothing else happens then, since what the command does is more urgent. */
+/** Reports failed copies to `tell`. A failure only warns and never stops the command. */
 export function warnOfCopies(tell: (text: string) => void): void {
   warn = tell;
   warned.clear();
 }
 
 /**
- * Copies what is in `.clawdlets` and cannot be made again to outside of the work tree: git overwrites ignored files at the
- * checkout of a branch that tracks them, and deletes them at the next one. Never of a folder that may be somebody else's. Does
- * not throw.
- * @param before what was there before a command of ours; what is gone since was removed on purpose. Everything else that is gone
- *   stays in the copy
- * @returns paths below `.clawdlets` that are there now
+ * Copies irreplaceable files of `.clawdlets` to a folder outside the work tree: git overwrites ignored files when it checks out a
+ * branch that tracks them, and deletes them on the next checkout. Never copies a folder that someone else may have written to.
+ * Does not throw.
+ * @param before the files that existed before our own command: of these, missing ones were deleted on purpose. Other missing files
+ *   stay in the copy
+ * @returns paths below `.clawdlets` that exist now
  */
 export function keepCopy(layout: Layout, before: ReadonlySet<string> = new Set()): ReadonlySet<string> {
   try {
     return keep(layout, before);
   } catch (error) {
     const reason = (asUserError(error)?.message ?? messageOf(error)).replace(/\.? *$/, "");
-    const text = `warning: no copy of ${relative(layout.root, layout.dir)} was kept: ${reason}. To do without one: CLAWDLETS_KEY_COPY=off`;
+    const text = `warning: no copy of ${relative(layout.root, layout.dir)} was kept: ${reason}. To turn copies off, set CLAWDLETS_KEY_COPY=off`;
     if (!warned.has(text)) warn(text);
     warned.add(text);
     return new Set();
@@ -46,7 +46,7 @@ export function keepCopy(layout: Layout, before: ReadonlySet<string> = new Set()
 function keep(layout: Layout, before: ReadonlySet<string>): ReadonlySet<string> {
   if (!lstatSync(layout.dir, { throwIfNoEntry: false }) || !isCopied(layout)) return new Set();
   const now = readFiles(layout);
-  // Git may have begun meanwhile.
+  // TOCTOU: git may have started a checkout in the meantime.
   if (mayBeOthers(layout)) return new Set();
   const place = findPlace(layout, process.env);
   const last = place && listVersions(place)[0];
@@ -70,7 +70,7 @@ function isCopied(layout: Layout): boolean {
   return readEnvFile(layout, process.env, readStackJson(layout).value?.envFile).value.CLAWDLETS_KEY_COPY !== "off";
 }
 
-/** Files that are in the newest version and not here, without a command of ours having removed them. Does not throw. */
+/** Files that are in the newest copy but missing here, and that none of our commands deleted. Does not throw. */
 export function lostFiles(layout: Layout, environment: Environment = process.env): string[] {
   try {
     const place = findPlace(layout, environment);
@@ -78,33 +78,33 @@ export function lostFiles(layout: Layout, environment: Environment = process.env
     const isHere = (path: string) => lstatSync(join(layout.dir, path), { throwIfNoEntry: false }) !== undefined;
     return Object.keys(last?.files ?? {}).filter((path) => !isHere(path));
   } catch {
-    return []; // Asked on the way to another message, which is the one to be told.
+    return []; // Only adds to another error message, which must not be lost.
   }
 }
 
-/** Of the folder. @param lost see {@link lostFiles} */
+/** An objection to `.clawdlets`. @param lost see {@link lostFiles} */
 export function lostObjection(lost: readonly string[]): Objection {
   const more = lost.length > 3 ? ` and ${lost.length - 3} more` : "";
   const named = lost.slice(0, 3).map((path) => shown(path, 100));
   return {
     code: "files-lost",
     problem: `${named.join(", ")}${more} ${lost.length === 1 ? "was" : "were"} here before.`,
-    fix: "Bring back what is missing: clawdlets secrets restore",
+    fix: "Restore what is missing: clawdlets secrets restore",
   };
 }
 
-/** Larger ones are no keys. */
+/** Larger files cannot be keys. */
 const largest = 1024 * 1024;
 const most = { files: 10_000, bytes: 64 * 1024 * 1024 };
 
 interface Files {
   files: Record<string, CopiedFile>;
   contents: Map<string, Buffer>;
-  /** Those that are not copied, too. */
+  /** All files, including those that are not copied. */
   present: Set<string>;
 }
 
-/** Everything but what is made again or is large: the engine's state, logs, locks, and what runs left behind. */
+/** Everything except large files and what can be recreated: the engine's state, logs, locks, and leftovers of runs. */
 function readFiles(layout: Layout): Files {
   const found: Files = { files: {}, contents: new Map(), present: new Set() };
   let bytes = 0;
@@ -118,7 +118,7 @@ function readFiles(layout: Layout): Files {
       throw new UserError({
         subject: "",
         problem: `more than ${most.files} files or ${most.bytes / 1024 / 1024} MiB are in it.`,
-        fix: "Move away what does not belong there",
+        fix: "Move away the files that do not belong there",
       });
     }
     const name = sha256(content);

@@ -19,19 +19,19 @@ export interface CopyPlace extends CopyFolders {
 
 const record = z.object({ schemaVersion: z.literal(1), root: z.string() });
 
-/** Where programs keep what is to outlive them, by the XDG base directory specification. @throws UserError without a home */
+/** Our folder in the user's state directory, by the XDG base directory specification. @throws UserError without a home folder */
 export function copiesFolder(environment: Environment): string {
   const { XDG_STATE_HOME: state = "", HOME: home = "" } = environment;
-  // A relative one is to be ignored, says the specification.
+  // The specification says to ignore relative paths.
   if (isAbsolute(state)) return join(state, "clawdlets");
   if (isAbsolute(home)) return join(home, ".local", "state", "clawdlets");
-  throw new UserError("neither XDG_STATE_HOME nor HOME names a folder in the environment");
+  throw new UserError("neither XDG_STATE_HOME nor HOME is set to an absolute path");
 }
 
 /**
- * The place of a project's copy: that of its path. A project that was moved is known by its passphrase, where the folder it was in
- * has it no more; one that was copied as a folder becomes a project of its own.
- * @returns undefined where nothing was copied yet
+ * Finds a project's copy by the project's path. A moved project is recognized by its passphrase, if its former folder no longer has
+ * that passphrase; a duplicated folder counts as a new project.
+ * @returns undefined if nothing was copied yet
  */
 export function findPlace(layout: Layout, environment: Environment): CopyPlace | undefined {
   const base = copiesFolder(environment);
@@ -52,11 +52,11 @@ export function findPlace(layout: Layout, environment: Environment): CopyPlace |
   return all.find((place) => isLeft(place) && hasIt(place)) ?? here[0];
 }
 
-/** The place of a project's copy, made if there is none. */
+/** The place of a project's copy; created if missing. */
 export function preparePlace(layout: Layout, environment: Environment): CopyPlace {
   const base = copiesFolder(environment);
   makeOwnFolder(base);
-  // For a home that is a git repository itself.
+  // The user's home may itself be a git repository.
   if (!lstatSync(join(base, ".gitignore"), { throwIfNoEntry: false })) {
     writePrivateFileSync(join(base, ".gitignore"), "*\n");
   }
@@ -74,7 +74,7 @@ function placeOf(base: string, id: string): CopyPlace {
   return { id, folder, contents: join(folder, "contents"), versions: join(folder, "versions") };
 }
 
-/** As in {@link Layout.passphrase}, below `.clawdlets`. */
+/** The file of {@link Layout.passphrase}, relative to `.clawdlets`. */
 const name = "passphrase";
 
 function passphraseOf(layout: Layout): string | undefined {
@@ -83,7 +83,7 @@ function passphraseOf(layout: Layout): string | undefined {
 }
 
 function rootOf(base: string, id: string): string | undefined {
-  // One that is cut off, or of a newer version, belongs to no project that we know.
+  // Truncated, or written by a newer clawdlets: then it belongs to no project.
   return record.safeParse(parseJson(read(join(base, id, "project.json"))?.toString("utf8"))).data?.root;
 }
 
@@ -95,7 +95,7 @@ function makeOwnFolder(path: string): void {
   if ((stat.mode & 0o077) !== 0) chmodSync(path, 0o700);
 }
 
-/** @throws UserError for a folder in which somebody else may have put something */
+/** @throws UserError for a folder that other users may have written to */
 function refuseOthers(path: string): Stats {
   const stat = lstatSync(path);
   const uid = process.getuid?.() ?? stat.uid;
@@ -103,10 +103,10 @@ function refuseOthers(path: string): Stats {
   const what = !stat.isDirectory()
     ? "is not a folder"
     : stat.uid === uid
-      ? "may be written to by others"
+      ? "is writable by others"
       : `belongs to user ${stat.uid}`;
   throw new UserError(
-    { subject: "", problem: `${path} ${what}, so nothing is kept there or taken from it.`, fix: "Move it away" },
+    { subject: "", problem: `${path} ${what}, so it is not used for copies.`, fix: "Move it away" },
     {
       exitCode: exitCodes.settings,
     },

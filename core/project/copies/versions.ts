@@ -8,7 +8,7 @@ import { leadsOut } from "../../base/text/inside.ts";
 import { parseJson } from "../../base/text/json.ts";
 
 export interface CopyFolders {
-  /** Contents by their SHA-256. */
+  /** File contents, named by their SHA-256. */
   contents: string;
   versions: string;
 }
@@ -23,18 +23,18 @@ const version = z.object({
     z.string().refine((path) => path !== "" && !leadsOut(path)),
     file,
   ),
-  /** Those of them that were gone from the project by then, and that no command of ours had removed. */
+  /** Those that were missing from the project at that time, although none of our commands deleted them. */
   missing: z.array(z.string()),
 });
 
 export type CopiedFile = z.infer<typeof file>;
 
-/** What there was at one time. */
+/** A snapshot of `.clawdlets` at one time. */
 export interface Version extends Omit<z.infer<typeof version>, "schemaVersion"> {
   number: number;
 }
 
-/** Versions that are kept in any case; older ones stay as long as they have one of the last contents of a file. */
+/** The newest versions are always kept; older ones only while they have one of the last contents of a file. */
 const keptVersions = 10;
 const keptContents = 3;
 
@@ -42,7 +42,7 @@ const nameOf = (number: number) => `${String(number).padStart(6, "0")}.json`;
 
 export const sha256 = (content: Buffer): string => createHash("sha256").update(content).digest("hex");
 
-/** Every version that can be read, the newest first. */
+/** Every readable version, newest first. */
 export function listVersions(place: CopyFolders): Version[] {
   const found = numbers(place).flatMap((number) => {
     const parsed = version.safeParse(parseJson(read(join(place.versions, nameOf(number)))?.toString("utf8")));
@@ -56,7 +56,7 @@ export function listVersions(place: CopyFolders): Version[] {
 const numbers = ({ versions }: CopyFolders) =>
   readFolder(versions).flatMap((name) => (/^\d{6,}\.json$/.test(name) ? [Number.parseInt(name, 10)] : []));
 
-/** Contents first, so that a version never names one that is not there, wherever it is killed. */
+/** Writes contents first: even if killed, a version never names contents that do not exist. */
 export function addVersion(
   place: CopyFolders,
   { files, missing }: Pick<Version, "files" | "missing">,
@@ -65,14 +65,14 @@ export function addVersion(
   for (const [name, content] of contents) {
     const path = join(place.contents, name);
     if (readContent(place, name) === undefined) writePrivateFileSync(path, content);
-    // It is young again, so that another process that clears away keeps it.
+    // Refresh its age, so that a concurrent cleanup keeps it.
     else utimesSync(path, new Date(), new Date());
   }
   const text = JSON.stringify({ schemaVersion: 1, at: new Date().toISOString(), files, missing });
   writePrivateFileSync(reserved(place), `${text}\n`);
 }
 
-/** The next number, which no other process gets. */
+/** Reserves the next number atomically (O_EXCL), so that no other process gets it. */
 function reserved(place: CopyFolders): string {
   for (let number = Math.max(0, ...numbers(place)) + 1; ; number++) {
     const path = join(place.versions, nameOf(number));
@@ -85,16 +85,16 @@ function reserved(place: CopyFolders): string {
   }
 }
 
-/** @returns undefined where it is not there, or is damaged */
+/** @returns undefined if it does not exist or is damaged */
 export function readContent(place: CopyFolders, name: string): Buffer | undefined {
   const content = read(join(place.contents, name));
   return content !== undefined && sha256(content) === name ? content : undefined;
 }
 
-/** Another process may be about to name what it has written. */
+/** Young contents are not deleted: another process may be about to write the version that names them. */
 const young = 24 * 60 * 60 * 1000;
 
-/** Removes versions that nobody will want: each of the last contents of every file is kept. */
+/** Deletes old versions, but keeps those with one of the last contents of any file. */
 export function clearAway(place: CopyFolders): void {
   const all = listVersions(place);
   const kept = new Set(all.slice(0, keptVersions));
@@ -122,7 +122,7 @@ function remove(path: string): void {
   rmSync(path, { force: true });
 }
 
-/** A file that nobody else has made, and no link. */
+/** Reads a plain file that belongs to this user; never follows a link. */
 export function read(path: string): Buffer | undefined {
   let open: number;
   try {

@@ -1,15 +1,15 @@
 import { mergeCidr, parseCidr } from "cidr-tools";
 
 /**
- * More than this is "the world". IPv4: more than a /8, the largest block that IANA ever gave to one organisation
- * (ipv4-address-space registry). IPv6: more than a /19, the largest that an internet provider has for its customers
- * (RIPE: 2003::/19, 2a01:c000::/19). Whoever lets in more cannot name who that is; all but some addresses is still the world.
+ * Anything larger counts as "the world". IPv4: a /8 is the largest block that IANA ever gave to one organisation
+ * (ipv4-address-space registry). IPv6: a /19 is the largest block that an internet provider has for its customers
+ * (RIPE: 2003::/19, 2a01:c000::/19). "All except a few addresses" is still the world.
  */
 export const worldPrefix = { 4: 8, 6: 19 } as const;
 
 const bits = { 4: 32, 6: 128 } as const;
 
-/** IPv6 networks whose addresses carry an IPv4 address, and after how many bits: each is that IPv4 network, spelt differently. */
+/** IPv6 networks that embed IPv4 addresses, and the bit offset: other spellings of an IPv4 network. */
 const carriers = [
   { network: "::ffff:0:0/96", at: 96 }, // IPv4-mapped, RFC 4291
   { network: "::/96", at: 96 }, // IPv4-compatible, RFC 4291
@@ -18,12 +18,12 @@ const carriers = [
 ].map(({ network, at }) => ({ ...parseCidr(network), length: Number(parseCidr(network).prefix), at }));
 
 interface AddressSet {
-  /** How many addresses of each version are in the union. IPv4 in the clothes of IPv6 counts as IPv4 too. */
+  /** Number of addresses of each version in the union. Embedded IPv4 addresses count as IPv4 too. */
   4: bigint;
   6: bigint;
 }
 
-/** The size of the union of networks, however they are cut up and spelt. */
+/** The size of the union of networks, no matter how they are split or spelled. */
 export function sizeOf(cidrs: readonly string[]): AddressSet {
   const union = mergeCidr([...cidrs, ...cidrs.flatMap(carriedIpv4)]);
   const size: AddressSet = { 4: 0n, 6: 0n };
@@ -34,7 +34,7 @@ export function sizeOf(cidrs: readonly string[]): AddressSet {
   return size;
 }
 
-/** What makes a set of networks the world, as the end of a sentence; nothing when it is not. */
+/** Says why a set of networks counts as the world, as the end of a sentence; undefined if it does not. */
 export function worldOpenReason(cidrs: readonly string[]): string | undefined {
   const size = sizeOf(cidrs);
   const parts = ([4, 6] as const).flatMap((version) => {
@@ -46,7 +46,7 @@ export function worldOpenReason(cidrs: readonly string[]): string | undefined {
   return parts.length > 0 ? `covers ${parts.join(" and ")}` : undefined;
 }
 
-/** The IPv4 networks that one IPv6 network stands for, wholly or in part. Two networks overlap only where one holds the other. */
+/** The IPv4 networks that an IPv6 network embeds, wholly or partly. Two networks only overlap if one contains the other. */
 function carriedIpv4(cidr: string): string[] {
   const { version, start, end, prefix } = parseCidr(cidr);
   if (version === 4) return [];

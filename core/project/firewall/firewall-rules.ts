@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { cidrProblem } from "./cidr.ts";
 
-/** Hetzner's limits. Two rules of every firewall are ours: ping, and TCP/22 where it is exposed. */
+/** Hetzner's limits (50 rules), minus our own two rules in every firewall: ping, and TCP/22 if it is exposed. */
 export const ruleLimits = { rules: 48, networks: 100, description: 255 } as const;
 
 const portAllowed = 'allowed: a port from 1 to 65535, a range such as "8000-8100", or "any"';
@@ -32,8 +32,8 @@ const shared = {
 };
 
 /**
- * One rule that opens something beside what is ours. Inbound only: with a single outbound rule Hetzner drops everything
- * else on its way out, and what a host may reach is for its NixOS modules to say.
+ * One rule that opens a port in addition to our own rules. Inbound only: a single outbound rule makes Hetzner drop all other
+ * outbound traffic, and egress is configured by the host's NixOS modules.
  * @see Hetzner Cloud API, Firewalls, `rules`
  */
 export const inboundRule = z.discriminatedUnion(
@@ -49,4 +49,4 @@ export type InboundRule = z.infer<typeof inboundRule>;
 
 export const inboundRules = z
   .array(inboundRule, "allowed: a list of rules")
-  .max(ruleLimits.rules, `allowed: up to ${ruleLimits.rules} rules beside our own`);
+  .max(ruleLimits.rules, `allowed: up to ${ruleLimits.rules} rules besides our own`);

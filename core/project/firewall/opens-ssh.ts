@@ -1,6 +1,6 @@
 import { worldOpenReason } from "./address-set.ts";
 
-/** An inbound or outbound rule in the shape of Hetzner's API. */
+/** A firewall rule in the format of Hetzner's API. */
 export interface FirewallRule {
   direction: "in" | "out";
   protocol: "tcp" | "udp" | "icmp" | "esp" | "gre";
@@ -9,7 +9,7 @@ export interface FirewallRule {
   source_ips?: readonly string[];
 }
 
-/** True when the rule lets somebody reach TCP/22, however its port is spelt. A port that nobody can read counts as open. */
+/** True if the rule opens TCP/22 to any address, however its port is spelled. A port that does not parse counts as open. */
 export function opensSsh({ direction, protocol, port, source_ips = [] }: FirewallRule): boolean {
   if (direction !== "in" || protocol !== "tcp" || source_ips.length === 0) return false;
   const [, first, last = first] = /^\s*(\d{1,9})\s*(?:-\s*(\d{1,9})\s*)?$/.exec(port ?? "any") ?? [];
@@ -18,17 +18,17 @@ export function opensSsh({ direction, protocol, port, source_ips = [] }: Firewal
   return Math.min(from, to) <= 22 && 22 <= Math.max(from, to);
 }
 
-/** Everybody who can reach TCP/22 through one of the rules. Firewalls on a server add up: give the rules of all of them. */
+/** All networks that can reach TCP/22 through these rules. A server's firewalls add up: pass the rules of all of them. */
 export function sshSources(rules: readonly FirewallRule[]): string[] {
   return rules.filter(opensSsh).flatMap(({ source_ips = [] }) => source_ips);
 }
 
-/** Why the rules together open TCP/22 to the world, as the end of a sentence; nothing when they do not. */
+/** Says why the rules together open TCP/22 to the world, as the end of a sentence; undefined if they do not. */
 export function worldOpenSshReason(rules: readonly FirewallRule[]): string | undefined {
   return worldOpenReason(sshSources(rules));
 }
 
-/** True when the rules together open TCP/22 to the world. @see worldOpenSshReason */
+/** True if the rules together open TCP/22 to the world. @see worldOpenSshReason */
 export function opensSshToTheWorld(rules: readonly FirewallRule[]): boolean {
   return worldOpenSshReason(rules) !== undefined;
 }

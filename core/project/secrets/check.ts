@@ -14,31 +14,31 @@ export interface SecretsToCheck {
   layout: Layout;
   host: HostLayout;
   hostName: string;
-  /** The recipient the stack file promises. */
+  /** The recipient from the stack file. */
   recipient: string;
   secretsDir: string;
   required: readonly RequiredSecret[];
   /** `sops`, or its path. */
   sops: string;
-  /** Identities beside the host's own that have to open every secret, e.g. the operator's. @default none */
+  /** Further identities that have to decrypt every secret, e.g. the operator's. @default none */
   alsoBy?: readonly string[];
 }
 
-/** What was found of one required secret. */
+/** The result of checking one required secret. */
 export interface SecretFinding {
   name: string;
   /** Relative to the project. */
   file: string;
   status: "ok" | "missing" | "wrong";
-  /** What is wrong; left out where nothing is. */
+  /** Omitted if nothing is wrong. */
   objection?: Objection;
 }
 
 /**
- * Proves that the installed host will be able to read every secret it needs: the private half is there, is private, belongs
- * to the recipient in the stack file, and opens each file, which holds a value of the right shape under the right key.
- * Decrypted text is dropped at once.
- * @returns every problem, not the first
+ * Proves that the installed host will be able to read every secret it needs: the identity exists, is private, matches the
+ * recipient in the stack file, and decrypts each file, which has a well-formed value under the right key.
+ * Plaintext is discarded at once.
+ * @returns all problems, not just the first
  */
 export async function checkHostSecrets(check: SecretsToCheck): Promise<Problem[]> {
   const identity = await checkHostIdentity(check);
@@ -61,7 +61,7 @@ export async function checkHostIdentity(check: SecretsToCheck): Promise<Problem[
         subject: where,
         setting: "age identity",
         problem: "there is no such file.",
-        fix: `Make what is missing: clawdlets secrets init --host ${hostName}`,
+        fix: `Create what is missing: clawdlets secrets init --host ${hostName}`,
       },
     ];
   }
@@ -72,25 +72,25 @@ export async function checkHostIdentity(check: SecretsToCheck): Promise<Problem[
       subject: where,
       setting: "age identity",
       problem: `is the private half of ${pair.recipient}, but the stack's recipient is ${recipient}.`,
-      fix: "Put the right key file back, or fix the stack file.",
+      fix: "Restore the right key file, or fix the stack file.",
     },
   ];
 }
 
-/** The secrets half of {@link checkHostSecrets}: one finding for each required secret, in their order. */
+/** The secrets half of {@link checkHostSecrets}: one finding per required secret, in the same order. */
 export async function checkSecrets(check: SecretsToCheck): Promise<SecretFinding[]> {
   return pMap(check.required, (secret) => checkSecret(check, secret), sopsAtOnce);
 }
 
 /**
- * What can be said without any private key: each file is there and is encrypted to the recipient of the stack file. For
- * previews, which have to be quick and must not need a key.
+ * Checks that need no private key: each file exists and is encrypted to the recipient in the stack file. For previews,
+ * which have to be fast and must not need a key.
  */
 export function checkRecipients(check: Omit<SecretsToCheck, "sops" | "alsoBy">): Problem[] {
   return check.required.flatMap((secret) => problemOf(readCiphertext(check, secret)));
 }
 
-/** A finding as a problem of its file. @returns none where nothing is wrong */
+/** A finding as a problem of its file. @returns an empty list if nothing is wrong */
 export function problemOf({ name, file, objection }: SecretFinding): Problem[] {
   return objection ? [{ subject: file, setting: name, ...objection }] : [];
 }
@@ -120,7 +120,7 @@ function readCiphertext(
 ): SecretFinding {
   const path = join(secretsDir, `${secret.name}.yaml`);
   const finding = { name: secret.name, file: relative(layout.root, path) };
-  const make = `Make it: clawdlets secrets init --host ${hostName}`;
+  const make = `Create it: clawdlets secrets init --host ${hostName}`;
   try {
     const text = readPrivateFile(path);
     if (text === undefined) {
@@ -138,7 +138,7 @@ function readCiphertext(
     }
     const found = recipientsOf(text);
     if (found.includes(recipient)) return { ...finding, status: "ok" };
-    const who = found.join(", ") || "nobody: it is not a sops file";
+    const who = found.join(", ") || "no one: it is not a sops file";
     const objection: Objection = {
       code: "wrong-recipient",
       problem: `not encrypted to this host's recipient ${recipient}, but to ${who}.`,

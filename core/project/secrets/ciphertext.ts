@@ -7,7 +7,7 @@ import { openSecrets } from "./open.ts";
 import type { RequiredSecret } from "./plan.ts";
 import { type SecretStore, secretFile } from "./store.ts";
 
-/** @returns sops text by secret name @throws SettingsError with every file that is not there */
+/** @returns sops text by secret name @throws SettingsError with every missing file */
 export function ciphertextOf(store: SecretStore, required: readonly RequiredSecret[]): Record<string, string> {
   const texts = required.map(({ name }) => [name, readPrivateFile(secretFile(store, name))] as const);
   const missing = texts.filter(([, text]) => text === undefined).map(([name]) => name);
@@ -19,22 +19,22 @@ export function ciphertextOf(store: SecretStore, required: readonly RequiredSecr
         subject: where(name),
         setting: name,
         problem: "there is no such file.",
-        fix: `Make it: clawdlets secrets init --host ${store.host}`,
+        fix: `Create it: clawdlets secrets init --host ${store.host}`,
       })),
     );
   }
   return Object.fromEntries(texts.map(([name, text]) => [name, text ?? ""]));
 }
 
-/** What the host is to have, as files; nothing is decrypted. @throws SettingsError for one that is not there */
+/** The sops files that the host should have, still encrypted. @throws SettingsError with every missing file */
 export function ciphertextHere(layout: Layout, host: string): Record<string, string> {
   const { store, required } = openSecrets(layout, host, { environment: process.env, sops: "sops" });
   return ciphertextOf(store, required);
 }
 
 /**
- * Names what a host is to have, without saying anything of it: SHA-256, 64 hex digits, of names and ciphertext. sops encrypts
- * under a key of its own each time, so the same secret written anew is another digest.
+ * Identifies a host's set of secrets without revealing them: SHA-256 of names and ciphertext, as 64 hex digits. sops uses a new
+ * data key each time, so encrypting the same secret again gives a different digest.
  */
 export function ciphertextDigest(files: Readonly<Record<string, string>>): string {
   const sorted = Object.entries(files).sort(([one], [other]) => (one < other ? -1 : 1));

@@ -1,14 +1,14 @@
-/** What a running host is sent; ciphertext only. */
+/** Secrets for a running host; ciphertext only. */
 export interface SecretsDelivery {
-  /** The text of each sops file by secret name: the whole set the host is to have. */
+  /** The text of each sops file by secret name: the complete set that the host should have. */
   files: Readonly<Record<string, string>>;
-  /** A new age identity file, encrypted (armored age) to the recipient the host has. */
+  /** A new age identity file, encrypted (armored age) to the host's current recipient. */
   identity?: string;
 }
 
-/** What the host says it has afterwards. */
+/** What the host reports afterwards. */
 export interface DeliveryReport {
-  /** False when everything was there already and nothing on the host was touched. */
+  /** False if the host already had everything and nothing was changed. */
   changed: boolean;
   /** Public half of the identity the host decrypts with. */
   recipient: string;
@@ -16,5 +16,5 @@ export interface DeliveryReport {
   files: Record<string, string>;
 }
 
-/** Brings secrets to one running host, whole or not at all. @throws UserError with what the host said */
+/** Sends secrets to a running host, all or nothing. @throws UserError with the host's error message */
 export type Deliver = (delivery: SecretsDelivery) => Promise<DeliveryReport>;

@@ -7,9 +7,9 @@ import { readIdentityFile } from "./keys/age.ts";
 import type { SecretStore } from "./store.ts";
 
 /**
- * Whether the three places that speak of a host's age key agree: the identity itself, the recipient beside it, and
- * `clawdlets:ageRecipient` in the stack file. A missing identity is a problem only where one of the others shows that there
- * was one: a new key in its place could not read what was encrypted to the old.
+ * Checks that the three copies of a host's age key agree: the identity file, the recipient file next to it, and
+ * `clawdlets:ageRecipient` in the stack file. A missing identity is only a problem if one of the others shows that it existed:
+ * a new key could not decrypt what was encrypted to the old one.
  */
 export async function checkIdentity(store: Pick<SecretStore, "layout" | "host" | "files">): Promise<Problem[]> {
   const { layout, host, files } = store;
@@ -24,14 +24,14 @@ export async function checkIdentity(store: Pick<SecretStore, "layout" | "host" |
       return problem({
         code: "key-missing",
         problem: `there is no such file, but ${known} is this host's recipient.`,
-        fix: `Put a backup of it back (the one that this machine keeps: clawdlets secrets restore), or give the host a new identity: clawdlets secrets rotate --host ${host}`,
+        fix: `Restore it from a backup (this machine's own copy: clawdlets secrets restore), or give the host a new identity: clawdlets secrets rotate --host ${host}`,
       });
     }
     if (promised !== undefined && promised !== pair.recipient) {
       return problem({
         code: "key-mismatch",
         problem: `is the private half of ${pair.recipient}, but clawdlets:ageRecipient in ${relative(layout.root, files.stackFile)} is ${promised}.`,
-        fix: "Put the right key file back, or fix the stack file.",
+        fix: "Restore the right key file, or fix the stack file.",
       });
     }
     if (beside !== undefined && beside !== pair.recipient) {
@@ -48,7 +48,7 @@ export async function checkIdentity(store: Pick<SecretStore, "layout" | "host" |
   }
 }
 
-/** The host's recipient as its public places say, without any private key. */
+/** The host's recipient in its public files, read without any private key. */
 export function recipientsKnown({ layout, host, files }: Pick<SecretStore, "layout" | "host" | "files">): {
   beside: string | undefined;
   promised: string | undefined;

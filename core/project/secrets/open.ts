@@ -18,14 +18,14 @@ export interface SecretsOfHost {
   entry: StackHost;
   store: SecretStore;
   required: RequiredSecret[];
-  /** What stack.json says that belongs into the stack file as well. */
+  /** Settings of stack.json that also belong in the stack file. */
   facts: { serverType: string; flakeHost: string; adminSshKeys?: string[] };
 }
 
 /**
- * Everything about one host's secrets that the files say, before it has all of its settings: `secrets init` is what
- * completes them.
- * @throws SettingsError when stack.json has no such host, or says something wrong
+ * Reads everything that the files say about one host's secrets. Works before all of its settings exist, since `secrets init`
+ * adds the rest.
+ * @throws SettingsError if stack.json has no such host, or is invalid
  */
 export function openSecrets(
   layout: Layout,
@@ -76,5 +76,5 @@ export function openSecrets(
   };
 }
 
-/** The settings that decide which secrets are needed; the others may still be missing. */
+/** The settings that decide which secrets are required; others may still be missing. */
 const planSettings = z.object(stackConfig.shape).pick({ tailnet: true, bots: true, secrets: true });

@@ -11,9 +11,9 @@ export interface RequiredSecret {
   /** File name without `.yaml`, and the key inside the file. */
   name: string;
   kind: z.infer<typeof kind>;
-  /** What it is for, for prompts and errors. */
+  /** Purpose, shown in prompts and errors. */
   purpose: string;
-  /** What it looks like and where it comes from. */
+  /** Example of its format, and where to get it. */
   example: string;
 }
 
@@ -29,10 +29,10 @@ const plan = z
   )
   .parse(data.secrets);
 
-/** What of a host's settings decides which secrets it needs. */
+/** The settings that decide which secrets a host needs. */
 export type PlanSettings = Pick<StackConfig, "tailnet" | "bots" | "secrets">;
 
-/** Every secret a host needs, in one place: for `init`, `verify`, the checks before a server is bought, and the Nix modules. */
+/** Every secret a host needs: used by `init`, `verify`, the checks before a server is bought, and the Nix modules. */
 export function requiredSecrets(settings: PlanSettings): RequiredSecret[] {
   const planned = plan.flatMap(({ needed, ...secret }) => {
     if (needed === "for each bot") return settings.bots.map((bot) => forBot(secret, bot));
@@ -52,16 +52,16 @@ function forBot(secret: RequiredSecret, bot: string): RequiredSecret {
   };
 }
 
-/** Whether a value is what upstream's `secrets init` writes where one is still to come, such as `<FILL_ME>`. */
+/** True for a placeholder of upstream's `secrets init`, such as `<FILL_ME>`. */
 export function isPlaceholder(value: string): boolean {
   return /^<[A-Z_]+>$/.test(value.trim());
 }
 
-/** sops keeps the value in its own metadata, a MAC over all values; a secret larger than this is a file, not a secret. */
+/** Anything larger is a file rather than a secret. */
 const maxBytes = 64 * 1024;
 
 const kinds: Record<RequiredSecret["kind"], { shape: RegExp; allowed: string; fix?: string }> = {
-  // crypt(5): yescrypt and SHA-512; whoever holds a weaker hash of the one sudo password holds the password soon after.
+  // crypt(5): only yescrypt and SHA-512, since weaker hashes of the one sudo password are quickly cracked.
   "password-hash": {
     shape:
       /^(\$y\$[./A-Za-z0-9]+\$[./A-Za-z0-9]{1,86}\$[./A-Za-z0-9]{43}|\$6\$(rounds=[0-9]+\$)?[^$:\n]{1,16}\$[./A-Za-z0-9]{86})$/,
@@ -73,12 +73,12 @@ const kinds: Record<RequiredSecret["kind"], { shape: RegExp; allowed: string; fi
     allowed: "a Tailscale auth key, tskey-auth-…",
     fix: "Make one in the admin console, Settings, Keys.",
   },
-  token: { shape: /^\S+$/, allowed: "one word without spaces or line ends, as it was copied" },
+  token: { shape: /^\S+$/, allowed: "one word without spaces or line breaks" },
   text: { shape: /./s, allowed: "any non-empty text" },
 };
 
 /**
- * What is wrong with a value as this secret, as the end of a sentence; nothing when it is fine. Never quotes the value.
+ * Says what is wrong with a secret's value, as the end of a sentence; undefined if nothing is. Never quotes the value.
  * @param value plaintext
  */
 export function valueProblem(secret: Pick<RequiredSecret, "kind">, value: string): Objection | undefined {
@@ -90,14 +90,14 @@ export function valueProblem(secret: Pick<RequiredSecret, "kind">, value: string
   if (isPlaceholder(value)) return wrong(`is still the placeholder ${value.trim()}`);
   const bytes = Buffer.byteLength(value);
   if (bytes > maxBytes) return { code: "secret-invalid", problem: `has ${bytes} bytes; allowed: up to ${maxBytes}.` };
-  // Half a surrogate pair has no UTF-8 form: it would come back as another character.
+  // A lone surrogate has no UTF-8 encoding: it would be read back as a different character.
   if (!value.isWellFormed()) {
     return { code: "secret-invalid", problem: "is not valid Unicode text.", fix: "Encode it first, e.g. with base64." };
   }
   return shape.test(value) ? undefined : wrong("is malformed");
 }
 
-/** What is wrong with a name that is not among the required ones. */
+/** The objection to a name that is not one of the required secrets. */
 export function unknownSecret(name: string, required: readonly RequiredSecret[]): Objection {
   const names = required.map((secret) => secret.name);
   return {

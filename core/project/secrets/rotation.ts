@@ -5,34 +5,34 @@ import type { SecretStore } from "./store.ts";
 
 const rotation = z.object({
   version: z.literal(1),
-  /** Recipient that is being retired. */
+  /** The recipient to retire. */
   from: z.string(),
-  /** Recipient that takes its place. */
+  /** The recipient that replaces it. */
   to: z.string(),
-  /** `both`: everything is for both, and the host still has the old identity. `new`: the host has the new one. */
+  /** `both`: everything is encrypted to both, and the host still has the old identity. `new`: the host has the new one. */
   step: z.enum(["both", "new"]),
   /** ISO 8601, UTC. */
   startedAt: z.string(),
 });
 
-/** How far the rotation of a host's identity has come; holds recipients only. */
+/** Progress of the rotation of a host's identity; contains recipients only. */
 export type Rotation = z.infer<typeof rotation>;
 
 type Place = Pick<SecretStore, "layout" | "host">;
 
 const journalFile = ({ layout, host }: Place) => join(layout.secrets, "hosts", `${host}.rotation.json`);
 
-/** The identity that is to take over. Beside the old one until then. */
+/** The new identity, kept next to the old one until it takes over. */
 export function nextIdentityFile({ layout, host }: Place): string {
   return join(layout.secrets, "hosts", `${host}.agekey.next`);
 }
 
-/** Where a retired identity is kept: a backup of old ciphertext may still need it. Never overwritten. */
+/** Where a retired identity is kept, because backups of old ciphertext may still need it. Never overwritten. */
 export function retiredIdentityFile({ layout, host }: Place, recipient: string): string {
   return join(layout.secrets, "hosts", `${host}.agekey.${recipient.slice(0, 12)}.bak`);
 }
 
-/** @returns undefined while none is under way */
+/** @returns undefined if no rotation is in progress */
 export function readRotation(place: Place): Rotation | undefined {
   const text = readPrivateFile(journalFile(place));
   return text === undefined ? undefined : rotation.parse(JSON.parse(text));

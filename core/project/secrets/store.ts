@@ -16,7 +16,7 @@ export interface SecretStore {
   files: HostLayout;
   /** Absolute folder of the sops files: `.clawdlets/secrets/hosts/<host>` unless stack.json says otherwise. */
   folder: string;
-  /** This operator's age identity, which opens every host's secrets too. */
+  /** This operator's age identity, which also decrypts every host's secrets. */
   operatorFile: string;
   /** `sops`, or its path. */
   sops: string;
@@ -33,15 +33,15 @@ export function secretFile(store: SecretStore, name: string): string {
   return join(store.folder, `${name}.yaml`);
 }
 
-/** The names of the secrets that are there, required or not. */
+/** The names of all secrets that exist, required or not. */
 export function secretNames({ folder }: SecretStore): string[] {
   return readFolder(folder).flatMap((name) => /^([^.].*)\.yaml$/.exec(name)?.[1] ?? []);
 }
 
 /**
- * Decrypts one secret with the host's identity, or with the operator's where the host's is not on this machine.
- * @returns undefined when there is no such secret
- * @throws UserError when neither opens it
+ * Decrypts one secret with the host's identity, or with the operator's if that is not on this machine.
+ * @returns undefined if the secret does not exist
+ * @throws UserError if neither can decrypt it
  */
 export async function readSecret(store: SecretStore, name: string): Promise<string | undefined> {
   const file = secretFile(store, name);
@@ -51,8 +51,8 @@ export async function readSecret(store: SecretStore, name: string): Promise<stri
     throw new UserError(
       {
         subject: file,
-        problem: `neither ${store.files.identity} nor ${store.operatorFile} is there to decrypt it.`,
-        fix: "Put a backup of one of them back.",
+        problem: `cannot be decrypted: neither ${store.files.identity} nor ${store.operatorFile} exists.`,
+        fix: "Restore one of them from a backup.",
       },
       { exitCode: exitCodes.settings },
     );
@@ -65,7 +65,7 @@ export async function readSecret(store: SecretStore, name: string): Promise<stri
   }
 }
 
-/** Files of the identities that may open this host's secrets, its own first. */
+/** Files of the identities that may decrypt this host's secrets, its own first. */
 async function identitiesHere({ files, operatorFile }: SecretStore): Promise<string[]> {
   const found: string[] = [];
   for (const [file, of] of [
@@ -78,8 +78,8 @@ async function identitiesHere({ files, operatorFile }: SecretStore): Promise<str
 }
 
 /**
- * Encrypts one secret under the host's rule and puts it in place whole.
- * @throws UserError when sops took another rule, since the host could then not read what was written
+ * Encrypts one secret under the host's rule and writes it atomically.
+ * @throws UserError if sops used a different rule: the host could not decrypt the result
  */
 export async function writeSecret(store: SecretStore, name: string, value: string): Promise<void> {
   const file = secretFile(store, name);
@@ -91,7 +91,7 @@ export async function writeSecret(store: SecretStore, name: string, value: strin
     throw new UserError(
       {
         subject: file,
-        problem: `sops took another rule of ${config}, which leaves out ${left.join(", ")}. It takes the first that matches: move the rule of ${store.host} to the top.`,
+        problem: `sops used a different rule of ${config}, which does not have ${left.join(", ")}. It uses the first rule that matches: move the rule of ${store.host} to the top.`,
       },
       { exitCode: exitCodes.settings },
     );
@@ -99,13 +99,13 @@ export async function writeSecret(store: SecretStore, name: string, value: strin
   await writePrivateFile(file, text);
 }
 
-/** Four at a time: sops is a process of its own for each file, and machines that run this have few cores. */
+/** Four at a time: each file needs a sops process, and operators' machines have few cores. */
 export const sopsAtOnce = { concurrency: 4 };
 
 /**
- * Encrypts every secret of the host anew, with another data key, whose recipients are not those of its rule. One that has
- * them stays as it is, so a killed run is finished by the next.
- * @returns the names of the secrets that were encrypted anew
+ * Re-encrypts every secret of the host whose recipients differ from those of its rule, with a new data key. Secrets that
+ * already match are kept, so the next run finishes what a killed one began.
+ * @returns the names of the re-encrypted secrets
  */
 export async function reencryptSecrets(store: SecretStore): Promise<string[]> {
   const wanted = ruleRecipients(store);
@@ -117,22 +117,22 @@ export async function reencryptSecrets(store: SecretStore): Promise<string[]> {
   return stale;
 }
 
-/** What the rule of this host in `.sops.yaml` matches: paths as sops sees them, relative to the folder of `.sops.yaml`. */
+/** The paths that this host's rule in `.sops.yaml` matches, as sops sees them: relative to the folder of `.sops.yaml`. */
 function ruleOf({ layout, folder }: SecretStore): { pathRegex: string; sample: string } {
   const relativeFolder = relative(layout.secrets, folder);
   return { pathRegex: hostRuleRegex(relativeFolder), sample: `${relativeFolder}/name.yaml` };
 }
 
-/** Everybody the rule of this host names now. */
+/** The recipients that this host's rule currently has. */
 export function ruleRecipients(store: SecretStore): string[] {
   const text = readPublicFile(store.layout.sopsConfig);
   return text === undefined ? [] : recipientsOfHostRule(text, ruleOf(store).pathRegex);
 }
 
 /**
- * Who is to be able to read this host's secrets: the host, every operator, and whoever a person has added to its rule.
- * @param hosts recipients of the host's identities; two while it is being rotated
- * @param retired recipients that are to lose it
+ * Everyone who should be able to read this host's secrets: the host, every operator, and recipients added to its rule by hand.
+ * @param hosts recipients of the host's identities; two during a rotation
+ * @param retired recipients to remove
  */
 export function wantedRecipients(
   store: SecretStore,
@@ -142,7 +142,7 @@ export function wantedRecipients(
   return [...new Set(all)].filter((recipient) => !retired.includes(recipient));
 }
 
-/** Makes the host's rule say so; everything else in the file stays. @returns whether it had to be changed */
+/** Sets the recipients of the host's rule and keeps everything else in the file. @returns true if the file changed */
 export async function writeRule(store: SecretStore, recipients: readonly string[]): Promise<boolean> {
   const { sopsConfig } = store.layout;
   const before = readPublicFile(sopsConfig);

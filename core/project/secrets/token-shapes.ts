@@ -1,12 +1,12 @@
-/** A kind of secret that can be told by its looks. */
+/** A kind of secret with a recognizable format. */
 interface Shape {
   kind: string;
   pattern: RegExp;
 }
 
 /**
- * What tokens and private keys look like. The shapes that Git is searched for are in `.gitleaks.toml`; a test holds the two
- * lists against the same cases.
+ * Formats of tokens and private keys. `.gitleaks.toml` has the patterns for searching git; a test runs both lists on the same
+ * cases.
  */
 const shapes: readonly Shape[] = [
   { kind: "a private key", pattern: /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|PuTTY-User-Key-File/ },
@@ -20,10 +20,10 @@ const shapes: readonly Shape[] = [
   { kind: "a password hash", pattern: /\$(?:y|6|5|2[abxy])\$[\w./$,=-]{8,60}\$?[\w./]{20}/ },
 ];
 
-/** Hetzner's are 64 letters and digits: small, capital and digits each, which sets them apart from a digest in hex. */
+/** Hetzner tokens: 64 letters and digits, with at least one lowercase letter, one uppercase letter and one digit, unlike hex digests. */
 const hetzner = /(?<![A-Za-z0-9])(?=[A-Z0-9]*[a-z])(?=[a-z0-9]*[A-Z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{64}(?![A-Za-z0-9])/;
 
-/** Looks random and is public: ssh public keys, age recipients, binary caches' keys, digests, recipients' checksums. */
+/** Random-looking but public: ssh public keys, age recipients, binary cache keys, fingerprints, digests. */
 const publicMaterial = [
   /\b(?:ssh|ecdsa|sk)-[\w@.-]{1,50} +AAAA[A-Za-z0-9+/]+={0,2}/g,
   /\bage1[02-9ac-hj-np-z]{58}\b/g,
@@ -34,16 +34,16 @@ const publicMaterial = [
 ];
 
 export interface SecretSearch {
-  /** Texts planted on purpose, whose appearance anywhere means that a secret got out. @default `[]` */
+  /** Texts planted on purpose: finding one anywhere means that a secret leaked. @default `[]` */
   canaries?: readonly string[];
   /**
-   * Bits a character above which a run of at least 32 characters of base64 counts as random; 8 turns it off. English words
-   * and paths have less than 4, base64 of random bytes 4.5 and more at that length. @default `4.3`
+   * Entropy in bits per character above which 32 or more characters of base64 count as random; 8 turns the check off. English
+   * words and paths have less than 4, base64 of random bytes at least 4.5 at that length. @default `4.3`
    */
   minEntropy?: number;
 }
 
-/** Names the kinds of secrets in a text, never the secrets themselves. Public keys and digests are none. */
+/** Names the kinds of secrets in a text, never the secrets themselves. Public keys and digests do not count. */
 export function secretKindsIn(text: string, { canaries = [], minEntropy = 4.3 }: SecretSearch = {}): string[] {
   const kinds = shapes.filter(({ pattern }) => pattern.test(text)).map(({ kind }) => kind);
   if (canaries.some((canary) => canary !== "" && text.includes(canary))) kinds.push("a planted canary");
@@ -60,7 +60,7 @@ function looksRandom(text: string, minEntropy: number): boolean {
   );
 }
 
-/** Shannon's, in bits a character. */
+/** Shannon entropy, in bits per character. */
 export function entropyOf(text: string): number {
   const counts = new Map<string, number>();
   for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1);

@@ -8,25 +8,25 @@ import { expandHome, hetznerEndpoint, type LocalSettings } from "./host.ts";
 import { hostEntry, readStackJson } from "./stack-json.ts";
 
 /**
- * What it takes to close a port and to look at it: the way to Hetzner and, where stack.json can be read, to the host.
- * Needs no stack file, and nothing but a token that is right.
+ * What is needed to close a port and check it: access to Hetzner and, if stack.json can be read, to the host.
+ * Only needs a valid token, and no stack file.
  */
 export interface Access extends Pick<LocalSettings, "token" | "endpoint" | "sshPort" | "tailscale"> {
-  /** Undefined where stack.json does not say. */
+  /** Undefined if stack.json is missing or broken. */
   adminCidrs: string[] | undefined;
   sshPubkeyFile: string | undefined;
-  /** What was wrong on the way and did not matter. */
+  /** Problems that were found on the way but do not matter here. */
   problems: Problem[];
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** @throws UserError only when there is no token to ask Hetzner with, or `.clawdlets` is somebody else's */
+/** @throws UserError only if there is no valid token, or someone else may have written to `.clawdlets` */
 export function readAccess(layout: Layout, host: string, environment: Environment): Access {
   refuseForeignFolder(layout);
   const stackJson = tried(() => readStackJson(layout));
   const env = tried(() => readEnvFile(layout, environment, stackJson.value?.value?.envFile));
-  // A .env that cannot be used leaves the environment.
+  // Without a usable .env, only the environment counts.
   const value: LocalEnv = env.value?.value ?? parseEnvFile("", theEnvironment, environment).value;
   const token = tokenProblem(value.HCLOUD_TOKEN, env.value?.tokenFrom ?? theEnvironment);
   const problems = [...stackJson.problems, ...(stackJson.value?.problems ?? [])];
@@ -45,7 +45,7 @@ export function readAccess(layout: Layout, host: string, environment: Environmen
   };
 }
 
-/** The same from settings that were read whole. */
+/** The same from complete settings. */
 export function accessOf(local: LocalSettings): Access {
   const { token, endpoint, sshPort, tailscale, adminCidrs, sshPubkeyFile } = local;
   return { token, endpoint, sshPort, tailscale, adminCidrs, sshPubkeyFile, problems: [] };

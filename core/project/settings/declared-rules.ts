@@ -5,15 +5,15 @@ import { type InboundRule, inboundRules } from "../firewall/firewall-rules.ts";
 import { type FirewallRule, worldOpenSshReason } from "../firewall/opens-ssh.ts";
 import type { SshExposure } from "./stack-config.ts";
 
-/** A rule as it was declared, in plain values, for whoever has to compare it with what is there. */
+/** A declared firewall rule in plain values, for comparing it with the rules in force. */
 export interface DeclaredRule {
-  /** Outbound, Hetzner's firewalls let everything through. */
+  /** Inbound only: without outbound rules, Hetzner's firewalls allow all outbound traffic. */
   direction: "in";
-  /** As Hetzner names it. */
+  /** Hetzner's name for it. */
   protocol: FirewallRule["protocol"];
-  /** One, a range `"8000-8100"`, or `"any"`; TCP and UDP only. */
+  /** One port, a range `"8000-8100"`, or `"any"`; TCP and UDP only. */
   port?: string;
-  /** Networks with prefix, e.g. `["0.0.0.0/0", "::/0"]` for everybody. */
+  /** Networks with prefix, e.g. `["0.0.0.0/0", "::/0"]` for everyone. */
   sourceIps: string[];
 }
 
@@ -21,21 +21,21 @@ export interface Declaration {
   host: string;
   sshExposure: SshExposure;
   adminCidrs: readonly string[];
-  /** Further rules, unchecked. */
+  /** Further rules, not yet checked. */
   rules: readonly unknown[];
-  /** Typed out by who means it. */
+  /** Has to be set explicitly. */
   allowWorldOpenSsh: boolean;
 }
 
-/** What is wrong with a declaration: the input as a path, and a sentence. */
+/** A problem with a declaration: the path of the input, and a sentence. */
 export interface DeclarationProblem {
   propertyPath: string;
   reason: string;
 }
 
 /**
- * Ping, always. Not only to be polite: with hcloud 1.68.0 a firewall whose last rule goes keeps that rule, while the update
- * reports success (hetznercloud/terraform-provider-hcloud#1482). So there is always one rule left that opens nothing.
+ * Every firewall allows ping, so that it never becomes empty: with hcloud 1.68.0, removing the last rule of a firewall leaves that
+ * rule in force, although the update reports success (hetznercloud/terraform-provider-hcloud#1482).
  */
 const ping: DeclaredRule = { direction: "in", protocol: "icmp", sourceIps: ["0.0.0.0/0", "::/0"] };
 
@@ -43,7 +43,7 @@ const ssh = (sourceIps: readonly string[]): DeclaredRule => {
   return { direction: "in", protocol: "tcp", port: "22", sourceIps: [...sourceIps] };
 };
 
-/** The rules of a host at rest, never none; each with a description for the console. Checked by {@link declarationProblems}. */
+/** The rules of a host when nothing is being installed; never empty. Each has a description for the console. Checked by {@link declarationProblems}. */
 export function declaredRules({
   sshExposure,
   adminCidrs,
@@ -62,7 +62,7 @@ export function declaredRules({
   ];
 }
 
-/** Everything that is wrong with a declaration, on its own and in sum. Nothing of it may be written to a firewall. */
+/** All problems of a declaration, of each rule alone and of all together. With any problem, nothing may be written to a firewall. */
 export function declarationProblems(declaration: Declaration): DeclarationProblem[] {
   const parsed = inboundRules.safeParse(declaration.rules);
   const rules = parsed.error
@@ -74,7 +74,7 @@ export function declarationProblems(declaration: Declaration): DeclarationProble
   const found = [
     ...adminProblems(declaration),
     ...rules.map(({ setting, ...said }) => {
-      // Pulumi shows a path as it is typed in a program: rules[1].port.
+      // Pulumi's property paths use brackets for indexes: rules[1].port.
       const propertyPath = setting === undefined ? "rules" : `rules.${setting}`.replace(/\.(\d+)(?=\.|$)/g, "[$1]");
       return { propertyPath, reason: `${propertyPath}: ${problemSentence(said)}` };
     }),
@@ -86,18 +86,18 @@ export function declarationProblems(declaration: Declaration): DeclarationProble
 function adminProblems({ sshExposure, adminCidrs }: Declaration): DeclarationProblem[] {
   const propertyPath = "adminCidrs";
   if (sshExposure === "public" && adminCidrs.length === 0) {
-    return [{ propertyPath, reason: `sshExposure is "public", but adminCidrs names nobody. ${next}` }];
+    return [{ propertyPath, reason: `sshExposure is "public", but adminCidrs is empty. ${next}` }];
   }
-  if (sshExposure === "tailnet") return []; // Not used, and perhaps not there.
+  if (sshExposure === "tailnet") return []; // Not used, and may be missing.
   return adminCidrs.flatMap((cidr, index) => {
     const problem = cidrProblem(cidr);
     return problem ? [{ propertyPath: `${propertyPath}[${index}]`, reason: `adminCidrs: ${problem}.` }] : [];
   });
 }
 
-const next = 'Give your own address, e.g. 203.0.113.7/32, or set sshExposure to "tailnet".';
+const next = 'Use your own address, e.g. 203.0.113.7/32, or set sshExposure to "tailnet".';
 
-/** What opens TCP/22 to the world by the sum of all rules, a window that is kept open included. */
+/** Says why all rules together open TCP/22 to the world, including a window that is kept open; undefined if they do not. */
 export function worldOpenOf(
   declaration: Pick<Declaration, "sshExposure" | "adminCidrs"> & { rules: readonly InboundRule[] },
 ): string | undefined {
@@ -117,14 +117,14 @@ function worldProblems(
     const all = declaration.adminCidrs.join(" and ");
     return [{ propertyPath: "adminCidrs", reason: `adminCidrs ${alone}: ${all}. ${next}` }];
   }
-  // Named is the rule with which the sum goes over.
+  // Blame the first rule with which the sum exceeds the limit.
   const index = declaration.rules.findIndex((_, at) =>
     worldOpenOf({ ...declaration, rules: declaration.rules.slice(0, at + 1) }),
   );
   return [
     {
       propertyPath: `rules[${index}]`,
-      reason: `rules[${index}] opens TCP/22 to the world: what reaches it in all ${sum}. Give ports without 22, or narrower sourceIps. If the world really is to reach sshd: allowWorldOpenSsh: true.`,
+      reason: `rules[${index}] opens TCP/22 to the world: all rules together, it ${sum}. Use ports without 22, or narrower sourceIps. If sshd really should be reachable by the world, set allowWorldOpenSsh: true.`,
     },
   ];
 }

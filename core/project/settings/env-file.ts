@@ -11,9 +11,9 @@ import { ownFolderProblem } from "../own-folder.ts";
 import { programKeys, programProblem } from "./programs.ts";
 
 /**
- * What `.clawdlets/.env` may say. The first two are upstream's; the next ones point at stand-ins for the
- * real Hetzner, installer and tailnet, and are left out where the real ones are meant; `CLAWDLETS_KEY_COPY=off` keeps no copy of the
- * keys outside of the work tree.
+ * Variables that `.clawdlets/.env` may set. The first two are upstream's. The others, except the last, point at stand-ins for
+ * Hetzner, the installer and the tailnet, and are unset for the real ones. `CLAWDLETS_KEY_COPY=off` disables the copy of the keys
+ * outside the work tree.
  */
 export const envKeys = [
   "HCLOUD_TOKEN",
@@ -26,15 +26,15 @@ export const envKeys = [
 ] as const;
 
 /**
- * Stand-ins that decide what is looked at: in a shell they are left over from an emulator, and "closed" would be seen on another
- * port, "destroyed" be said by another Hetzner. So the environment may only repeat what the file says.
+ * Stand-ins that decide which Hetzner and port are checked. In a shell they may be left over from an emulator, and then "closed"
+ * would be true of the wrong port, and "destroyed" of the wrong Hetzner. So the environment may only repeat the file's value.
  */
 export const fileDecides = ["HCLOUD_ENDPOINT", "CLAWDLETS_SSH_PORT"] as const;
 
 /**
- * What is taken from the file alone. `GITHUB_TOKEN` is needed inside the engine by our own commands only, so it is not handed
- * through it; in a shell it is often another one, of `gh`. `SOPS_AGE_KEY_FILE` is the path of the operator's age identity, as upstream's
- * `secrets init` leaves it there. In the environment it belongs to other projects, as every SOPS_AGE_* does.
+ * Variables that are only read from the file. `GITHUB_TOKEN` is only needed by our own commands, so it is not passed through the
+ * engine; in a shell it is often a different token, of `gh`. `SOPS_AGE_KEY_FILE` is the path of the operator's age identity, written
+ * by upstream's `secrets init`; in the environment it belongs to other projects, like every SOPS_AGE_*.
  */
 export const fileOnlyKeys = ["GITHUB_TOKEN", "SOPS_AGE_KEY_FILE"] as const;
 
@@ -44,14 +44,14 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const allKeys = [...envKeys, ...fileOnlyKeys] as const;
 
-/** How messages call what stands in the shell, which goes before the file. */
+/** The name of the process environment in messages; it overrides the file. */
 export const theEnvironment = "the environment";
 
 /**
- * The tokens: the process's own environment first, then the file, as upstream does. Nothing is taken from a `.clawdlets` that is
- * somebody else's, and no program that somebody else could have put there or can change.
+ * Reads the variables from the environment first, then from the file, like upstream. Ignores a `.clawdlets` that someone else may
+ * have written to, and programs that someone else could have put there or can change.
  * @param environment usually `process.env`
- * @throws UserError when the file is readable by others
+ * @throws UserError if others can read the file
  */
 export function readEnvFile(
   layout: Layout,
@@ -75,20 +75,20 @@ export function readEnvFile(
   return { value, where, tokenFrom, problems };
 }
 
-/** A folder on the way to the file may be a link, which hygiene finds too, later. */
+/** A folder in the file's path may be a link that leads out of `.clawdlets`. */
 function linkProblem(layout: Layout, path: string): Problem | undefined {
   if (!existsSync(path) || !leadsOut(relative(realpathSync(layout.dir), realpathSync(dirname(path))))) return undefined;
   return {
     code: "link-leads-out",
     subject: relative(layout.root, path),
     setting: "link",
-    problem: `is behind a link that leads out of ${relative(layout.root, layout.dir)}.`,
+    problem: `is reached through a link that leads out of ${relative(layout.root, layout.dir)}.`,
     fix: "Put the file itself there.",
   };
 }
 
 /**
- * The same from the file's text. No value and no line is ever quoted: it may be a token.
+ * The same from the file's text. Values and lines are never quoted: they may be tokens.
  * @param where the file's name, for the messages
  */
 export function parseEnvFile(
@@ -101,17 +101,17 @@ export function parseEnvFile(
   for (const key of allKeys) {
     let given = envKeys.some((each) => each === key) ? environment[key] : undefined;
     if (fileDecides.some((each) => each === key) && given?.trim() && given.trim() !== values.get(key)?.trim()) {
-      const inFile = values.has(key) ? `has another value in ${where}` : `is not set in ${where}`;
+      const inFile = values.has(key) ? `has a different value in ${where}` : `is not set in ${where}`;
       problems.push({
         code: "settings-disagree",
         subject: theEnvironment,
         setting: key,
-        problem: `is set in this shell and ${inFile}, which decides.`,
-        fix: `Unset it (unset ${key}), or write it into that file.`,
+        problem: `is set in this shell, but ${inFile}, which takes precedence.`,
+        fix: `Unset it (unset ${key}), or set it in that file.`,
       });
       given = undefined;
     }
-    // Empty is what `export HCLOUD_TOKEN=$(…)` leaves where the command failed.
+    // `export HCLOUD_TOKEN=$(…)` sets an empty value if the command fails.
     if (!given?.trim()) given = undefined;
     const found = (given ?? values.get(key))?.trim();
     if (!found) continue;
@@ -126,7 +126,7 @@ function valueProblem(key: (typeof allKeys)[number], value: string): Objection |
   if (/\p{Cc}/u.test(value)) {
     return {
       code: "invalid-value",
-      problem: "contains a control character, such as a tab or the end of a line.",
+      problem: "contains a control character, such as a tab or a line break.",
       fix: "Type it again.",
     };
   }
@@ -134,7 +134,7 @@ function valueProblem(key: (typeof allKeys)[number], value: string): Objection |
     return {
       code: "invalid-value",
       problem: 'allowed: "on" or "off".',
-      fix: 'Anything else, or no such line, means "on".',
+      fix: 'If it is not set, it is "on".',
     };
   }
   return key === "HCLOUD_ENDPOINT" ? endpointProblem(value) : undefined;
@@ -155,7 +155,7 @@ function readLines(text: string, where: string): { values: Map<string, string>; 
         subject: where,
         setting: `line ${index + 1}`,
         at: { file: where, line: index + 1 },
-        problem: 'is not a NAME=value; allowed: NAME=value or NAME="value", and lines that begin with "#".',
+        problem: 'is not of the form NAME=value; allowed: NAME=value or NAME="value", and lines that start with "#".',
       });
     } else if (allKeys.some((each) => each === entry.key)) {
       values.set(entry.key, entry.value);
@@ -174,8 +174,8 @@ function readLines(text: string, where: string): { values: Map<string, string>; 
 }
 
 /**
- * One line as dotenv and Node's util.parseEnv read it. Those two take what they cannot read for a part of the next line
- * or of nothing, so that one stray word above a token makes the token "missing".
+ * Parses one line like dotenv and Node's util.parseEnv. Those silently skip lines they cannot parse, or join them with the next
+ * line, so that one stray word above a token makes the token "missing".
  */
 function parseLine(line: string): { key: string; value: string } | undefined {
   const equals = line.indexOf("=");
@@ -193,40 +193,43 @@ function parseLine(line: string): { key: string; value: string } | undefined {
   return { key, value: quote === '"' ? value.replaceAll("\\n", "\n") : value };
 }
 
-/** The `.env` that `clawdlets init` writes, with mode 0600: every variable with the way to it, and none set. */
+/** The `.env` that `clawdlets init` writes, with mode 0600: explains each variable and sets none. */
 export function envFileTemplate(): string {
-  return `# Tokens of this machine. Never in git, and readable by you alone (mode 0600), or it is refused.
-# A variable of the same name in the environment wins over a line here, but for GITHUB_TOKEN.
+  return `# Tokens of this machine. Never commit this file, and keep it readable only by you (mode 0600): otherwise it is refused.
+# Environment variables of the same name override these lines, except GITHUB_TOKEN.
 
 # Hetzner Cloud, read and write, 64 characters: https://console.hetzner.cloud, your project, Security, API tokens.
-# Needed to change something, not to preview.
+# Required to change something, but not to preview.
 # HCLOUD_TOKEN=
 
-# Only for a private flake: a fine-grained token for that one repository, with the permission "Contents: read-only".
+# Only for a private flake: a fine-grained token for that repository, with the permission "Contents: read-only".
 # https://github.com/settings/personal-access-tokens/new
 # GITHUB_TOKEN=
 
-# Only for a nix that is not on PATH, e.g. /nix/var/nix/profiles/default/bin/nix.
+# Only if nix is not on PATH, e.g. /nix/var/nix/profiles/default/bin/nix.
 # NIX_BIN=
 `;
 }
 
-/** @param where what the token was read from: {@link theEnvironment}, or the file's name. Hetzner's tokens have 64 characters; the provider refuses any other length (seen in kube-hetzner PR 2127). */
+/**
+ * Checks a Hetzner token. Tokens have 64 characters; the provider refuses any other length (seen in kube-hetzner PR 2127).
+ * @param where the token was read: {@link theEnvironment}, or the file's name
+ */
 export function tokenProblem(token: string | undefined, where: string): Problem | undefined {
   const setting = "HCLOUD_TOKEN";
-  const next = "Make one with read and write access in the Hetzner console (project, Security, API tokens)";
+  const next = "Create one with read and write access in the Hetzner console (project, Security, API tokens)";
   if (!token)
     return {
       code: "missing-setting",
       subject: where,
       setting,
-      problem: "missing, in the environment too.",
-      fix: `${next} and put it there.`,
+      problem: "missing, and not set in the environment either.",
+      fix: `${next} and add it there.`,
     };
   if (!/^[A-Za-z0-9]{64}$/.test(token)) {
-    // The value itself is not shown: a mistyped token is still most of a token.
+    // The value is not shown: a mistyped token still reveals most of the real one.
     const unset =
-      where === theEnvironment ? "It goes before .clawdlets/.env: unset HCLOUD_TOKEN, or set the right one. " : "";
+      where === theEnvironment ? "It overrides .clawdlets/.env: unset HCLOUD_TOKEN, or set the right one. " : "";
     return {
       code: "invalid-value",
       subject: where,

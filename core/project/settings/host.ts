@@ -13,15 +13,15 @@ import type { StackConfig } from "./stack-config.ts";
 import { readStackFile } from "./stack-file.ts";
 import { hostEntry, readStackJson, type StackHost, type StackJson } from "./stack-json.ts";
 
-/** The public half: what a preview anywhere knows. */
+/** The public half of the settings: all that a preview needs, on any machine. */
 export interface HostSettings extends StackConfig {
-  /** Name of the host: of its server, its stack file and its place in `.clawdlets/`. */
+  /** Name of the host, and of its server, stack file and folder in `.clawdlets/`. */
   host: string;
   /** Its attribute in the flake's `nixosConfigurations`. */
   flakeHost: string;
 }
 
-/** The local half: what only the operator's machine knows. */
+/** The local half: settings that are only on the operator's machine. */
 export interface LocalSettings {
   /** Networks the bootstrap window is opened for. */
   adminCidrs: string[];
@@ -32,7 +32,7 @@ export interface LocalSettings {
   /** Absolute folder on the host. */
   remoteSecretsDir: string;
   flake: string | undefined;
-  /** The commit, branch or tag that was asked for by hand, for this run alone. */
+  /** The commit, branch or tag given with `--rev` or `--ref`, for this run only. */
   wanted: WantedRevision;
   token: string;
   /** `https://api.hetzner.cloud/v1` unless HCLOUD_ENDPOINT says otherwise. */
@@ -40,23 +40,23 @@ export interface LocalSettings {
   /** 22, or its stand-in on the emulator. */
   sshPort: number;
   githubToken: string | undefined;
-  /** Path of nixos-anywhere, where one was named. */
+  /** Path of nixos-anywhere, if set. */
   nixosAnywhere: string | undefined;
   nix: string;
   tailscale: string;
 }
 
-/** A commit, or a branch or tag; it goes before what the flake's URI says. */
+/** A commit, branch or tag that overrides the flake's URI. */
 export interface WantedRevision {
   /** 40 hex digits. */
   rev?: string | undefined;
   ref?: string | undefined;
 }
 
-/** How `--rev` and `--ref` reach the installation through the engine. Not read from `.env`: they are for one run. */
+/** Variables that pass `--rev` and `--ref` through the engine to the installation. Not read from `.env`, since they are for one run. */
 const wantedKeys = { rev: "CLAWDLETS_FLAKE_REV", ref: "CLAWDLETS_FLAKE_REF" } as const;
 
-/** @returns what {@link readLocal} reads the revision from */
+/** @returns the environment from which {@link readLocal} reads the revision */
 export function wantedEnvironment({ rev, ref }: WantedRevision): Record<string, string> {
   return {
     ...(rev !== undefined && { [wantedKeys.rev]: rev }),
@@ -69,9 +69,9 @@ export { hetznerEndpoint } from "../../base/hetzner/endpoint.ts";
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Both halves from the files, without the engine.
- * @param needs `token: false` for what asks Hetzner nothing; `local.token` may then be empty
- * @throws SettingsError with everything that is wrong at once
+ * Reads both halves from the files, without the engine.
+ * @param needs `token: false` for commands that do not call Hetzner; `local.token` may then be empty
+ * @throws SettingsError with all problems at once
  */
 export function loadHost(
   layout: Layout,
@@ -88,8 +88,8 @@ export function loadHost(
 }
 
 /**
- * Whether the window that an installation opens is left open after it, on purpose, until `clawdlets lockdown`.
- * Everything that closes a window by itself asks this first; a failed or stopped installation closes it all the same.
+ * True if the SSH window of an installation stays open afterwards, on purpose, until `clawdlets lockdown`.
+ * Everything that closes a window automatically checks this first; a failed or stopped installation closes it anyway.
  */
 export function keepsWindow({ sshExposure }: Pick<HostSettings, "sshExposure">): boolean {
   return sshExposure === "bootstrap";
@@ -99,7 +99,7 @@ export function completeSettings(host: string, config: StackConfig): HostSetting
   return { ...config, host, flakeHost: config.flakeHost ?? host };
 }
 
-/** The local half, checked against the public one. */
+/** Reads the local half and checks it against the public one. */
 export function readLocal(
   layout: Layout,
   host: string,
@@ -117,7 +117,7 @@ export function readLocal(
     ? entryOf(stackJson.value, host, where)
     : { value: undefined, problems: missingOr(stackJson.problems, host, where) };
   const problems = [
-    // A refused folder is said once, by stack.json's reader.
+    // A refused folder is reported only once, by the reader of stack.json.
     ...env.problems.filter((problem) => !stackJson.problems.some((each) => isSameProblem(each, problem))),
     ...(token && !folderRefused ? [token] : []),
     ...portProblems(sshPort, env.value.CLAWDLETS_SSH_PORT, env.where),
@@ -154,7 +154,7 @@ function missingOr(problems: Problem[], host: string, where: string): Problem[] 
           code: "file-missing",
           subject: where,
           problem: "there is no such file.",
-          fix: `Make it: clawdlets init --host ${host}`,
+          fix: `Create it: clawdlets init --host ${host}`,
         },
       ];
 }
@@ -176,7 +176,7 @@ function entryOf(stack: StackJson, host: string, where: string): { value?: Stack
   };
 }
 
-/** Two files name the same thing; where they differ, guessing which one is meant would build the wrong host. */
+/** Settings that two files have to agree on: guessing which one is right could build the wrong host. */
 function disagreements(host: string, entry: StackHost, config: StackConfig, where: string): Problem[] {
   const pairs = [
     ["hetzner.serverType", entry.hetzner.serverType, "serverType", config.serverType],
@@ -193,7 +193,7 @@ function disagreements(host: string, entry: StackHost, config: StackConfig, wher
     }));
 }
 
-/** Only an emulated Hetzner is reached from this machine's own network. */
+/** Loopback networks only make sense with an emulated Hetzner. */
 function adminProblems(host: string, entry: StackHost, endpoint = hetznerEndpoint, where: string): Problem[] {
   const { adminCidr } = entry.opentofu;
   const reason = endpoint === hetznerEndpoint ? uselessReason(adminCidr, ["loopback"]) : undefined;
@@ -208,7 +208,7 @@ function adminProblems(host: string, entry: StackHost, endpoint = hetznerEndpoin
   ];
 }
 
-/** Number() would take 0x16, 2.2e1 and 22.0 too. */
+/** Number() would also accept 0x16, 2.2e1 and 22.0. */
 function portOf(text: string): number {
   return /^[0-9]{1,5}$/.test(text) ? Number(text) : Number.NaN;
 }
@@ -226,7 +226,7 @@ function portProblems(port: number, text: string | undefined, where: string): Pr
   ];
 }
 
-/** `~/`, `$HOME/` and `${HOME}/` as upstream expands them. */
+/** Expands `~/`, `$HOME/` and `${HOME}/`, like upstream. */
 export function expandHome(path: string, environment: Environment): string {
   return path.trim().replace(/^(~|\$HOME|\$\{HOME\})(?=\/)/, () => environment["HOME"] || homedir());
 }

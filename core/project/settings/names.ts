@@ -1,17 +1,17 @@
 import { z } from "zod";
 import { credentialProblem } from "../../base/credentials.ts";
 
-/** A text with one pattern, and one message for whatever is not that. */
+/** Text that matches a pattern, with one message for everything else. */
 export const matching = (pattern: RegExp, allowed: string) => z.string(allowed).regex(pattern, allowed);
 
-/** An address that goes onto command lines and into files that others read. */
+/** For addresses that end up on command lines and in files that others can read: refuses credentials. */
 export const withoutLogin = <T extends z.ZodString>(address: T): T =>
   address.superRefine((value, context) => {
     const message = credentialProblem(value);
     if (message !== undefined) context.addIssue({ code: "custom", message });
   });
 
-/** Hetzner server names, nixosConfigurations attributes, stack names and file names at once: the intersection of their rules. */
+/** Valid as Hetzner server name, nixosConfigurations attribute, stack name and file name: the intersection of their rules. */
 export const hostNamePattern = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /** For messages, after `allowed: `. */
@@ -19,19 +19,19 @@ export const hostNameAllowed = 'a lowercase letter, then up to 62 of a-z, 0-9 an
 
 export const hostName = matching(hostNamePattern, `allowed: ${hostNameAllowed}, e.g. web-1`);
 
-/** Typed on command lines, several with commas between them. */
+/** Typed on command lines, separated by commas. */
 export const tagName = matching(
   /^[a-z0-9][a-z0-9._-]{0,62}$/,
-  'allowed: a small letter or digit, then up to 62 of a-z, 0-9, ".", "_" and "-", e.g. eu or prod',
+  'allowed: a lowercase letter or digit, then up to 62 of a-z, 0-9, ".", "_" and "-", e.g. eu or prod',
 );
 
 /**
- * Bot and secret names become file names on the host and keys in YAML. sops keeps its own data under the key `sops`, and leaves
- * whatever ends in `_unencrypted` readable.
+ * Bot and secret names become file names on the host and keys in YAML. sops keeps its metadata under the key `sops`, and does not
+ * encrypt keys that end in `_unencrypted`.
  */
 export const secretName = matching(
   /^(?!sops$|.*_unencrypted$)[a-z][a-z0-9_-]{0,62}$/,
-  'allowed: a small letter, then up to 62 of a-z, 0-9, "_" and "-"; not "sops", and not ending in "_unencrypted"',
+  'allowed: a lowercase letter, then up to 62 of a-z, 0-9, "_" and "-"; not "sops", and not ending in "_unencrypted"',
 );
 
 export const sshPublicKey = matching(

@@ -8,7 +8,7 @@ import { quoted } from "../../base/wording.ts";
 import type { Layout } from "../layout.ts";
 import { isTracked } from "../own-folder.ts";
 
-/** Each with the bare name that PATH is searched for, which may be typed out. */
+/** Each with the bare name that is searched on PATH, which is also an allowed value. */
 export const programKeys = {
   NIX_BIN: "nix",
   CLAWDLETS_NIXOS_ANYWHERE: "nixos-anywhere",
@@ -16,8 +16,8 @@ export const programKeys = {
 } as const;
 
 /**
- * Why a program that settings name must not be started: somebody else could have put it there, or could change it. One that is
- * not there is not a problem of trust; whoever starts it says so.
+ * Says why a program named in the settings must not be run: someone else could have put it there, or can change it. A missing
+ * program is not a trust problem; running it reports that.
  */
 export function programProblem(layout: Layout, key: keyof typeof programKeys, path: string): Objection | undefined {
   if (path === programKeys[key]) return undefined;
@@ -34,17 +34,17 @@ export function programProblem(layout: Layout, key: keyof typeof programKeys, pa
     return {
       code: "file-exposed",
       problem: `is ${quoted(path)}, but ${why}.`,
-      fix: "Name a program that only you or root can change.",
+      fix: "Use a program that only you or root can change.",
     };
   }
-  // The program that runs is as trusted as its own stand-ins, which a clone of this project tracks.
+  // Our own stand-ins are as trusted as this program, although a clone of this project tracks them.
   const isOurs = !leadsOut(relative(realpathSync(packageRoot), real));
   const inProject = relative(realpathSync(layout.root), real);
   if (!leadsOut(inProject) && !isOurs && isTracked(layout, inProject)) {
     return {
       code: "file-exposed",
       problem: `is ${quoted(path)}, which git tracks: it came with the repository.`,
-      fix: "Name a program outside of it.",
+      fix: "Use a program outside the repository.",
     };
   }
   return undefined;

@@ -4,13 +4,13 @@ import type { Objection, Problem } from "../../base/problem.ts";
 import { isPublicKeyLine } from "../../base/public-key.ts";
 import { shellQuoted } from "../../base/wording.ts";
 
-/** Larger than any public key, and small enough to read when it is none. */
+/** Larger than any public key, and small enough to read even if the file is something else. */
 const maxBytes = 64 * 1024;
 
 /**
- * Reads an OpenSSH public key file as ssh-keygen writes it: one key, beside empty lines and comments.
- * @param setting what named the path, for the messages, e.g. `hosts.web-1.opentofu.sshPubkeyFile`
- * @returns the one line with its comment, or what is wrong; the content is never quoted
+ * Reads an OpenSSH public key file: one key, plus empty lines and comments.
+ * @param setting the setting with the path, for messages, e.g. `hosts.web-1.opentofu.sshPubkeyFile`
+ * @returns the key line with its comment, or problems; the content is never quoted
  */
 export function readPublicKeyFile(path: string, setting = "sshPubkeyFile"): { value?: string; problems: Problem[] } {
   const problem = (objection: Objection) => ({ problems: [{ subject: path, setting, ...objection }] });
@@ -21,7 +21,7 @@ export function readPublicKeyFile(path: string, setting = "sshPubkeyFile"): { va
       return problem({
         code: "file-unreadable",
         problem: "is not a plain file.",
-        fix: "Name the public key file itself, e.g. ~/.ssh/id_ed25519.pub.",
+        fix: "Use the path of the public key file itself, e.g. ~/.ssh/id_ed25519.pub.",
       });
     if (stat.size > maxBytes) return problem(notOne);
     text = readFileSync(path, "utf8");
@@ -32,15 +32,15 @@ export function readPublicKeyFile(path: string, setting = "sshPubkeyFile"): { va
     return problem({
       code: "file-missing",
       problem: "there is no such file.",
-      fix: `Name another, or make a key pair: ssh-keygen -t ed25519 -f ${pair}`,
+      fix: `Use another file, or create a key pair: ssh-keygen -t ed25519 -f ${pair}`,
     });
   }
   if (/-----BEGIN (?!PUBLIC KEY|RSA PUBLIC KEY)|PuTTY-User-Key-File/.test(text)) {
     const publicHalf = shellQuoted(`${path}.pub`);
     return problem({
       code: "key-invalid",
-      problem: "is a private key, which is never used here.",
-      fix: `Name its public half, ${path}.pub; if that is missing: ssh-keygen -y -f ${shellQuoted(path)} > ${publicHalf}`,
+      problem: "is a private key, but a public key is expected.",
+      fix: `Use its public half, ${path}.pub; if that is missing: ssh-keygen -y -f ${shellQuoted(path)} > ${publicHalf}`,
     });
   }
   const lines = text
@@ -48,7 +48,7 @@ export function readPublicKeyFile(path: string, setting = "sshPubkeyFile"): { va
     .split(/\r?\n/)
     .map((line) => line.trim())
     .filter((line) => line !== "" && !line.startsWith("#"))
-    // sshd takes any run of spaces and tabs between the fields, and so do we; elsewhere it is one space.
+    // sshd accepts any run of spaces and tabs between the fields; normalize it to one space.
     .map((line) => line.replace(/^(\S+)[ \t]+(\S+)[ \t]*/, "$1 $2 ").trim());
   const [line = ""] = lines;
   if (lines.length === 0) return problem({ code: "key-invalid", problem: "is empty.", fix: allowed });
@@ -56,8 +56,8 @@ export function readPublicKeyFile(path: string, setting = "sshPubkeyFile"): { va
   if (lines.length > 1)
     return problem({
       code: "key-invalid",
-      problem: `holds ${lines.length} keys, and one is meant.`,
-      fix: "Put that one into a file of its own.",
+      problem: `holds ${lines.length} keys; exactly one is allowed.`,
+      fix: "Put that one into a separate file.",
     });
   return { value: line, problems: [] };
 }

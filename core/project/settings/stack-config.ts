@@ -9,7 +9,7 @@ import { ageRecipient, hostNamePattern, matching, secretName, sshPublicKey, tagN
 /** The namespace of our settings in a stack file: the project's name. */
 export const configNamespace = "clawdlets";
 
-/** Hetzner has had it since 2023; only another one is looked up before a server is bought. */
+/** Hetzner has had this image since 2023; only other images are looked up before a server is bought. */
 export const defaultImage = "debian-12";
 
 const publicList = <T extends z.ZodType>(item: T, what: string) =>
@@ -18,7 +18,7 @@ const publicList = <T extends z.ZodType>(item: T, what: string) =>
     z.array(item, `allowed: a list of ${what}`),
   );
 
-/** A name that stands twice would be made, delivered and counted twice. */
+/** No duplicates: a duplicate name would be created, delivered and counted twice. */
 const nameList = (what: string) =>
   publicList(secretName, what).refine((names) => new Set(names).size === names.length, "allowed: each name once");
 
@@ -31,8 +31,8 @@ export const tagList = publicList(tagName, "tags").refine(
 const countAllowed = "allowed: 0, 1, 2, …";
 
 /**
- * The engine gives a number as text. Taken is only what was typed as one: Number() would make a 1 of `true`, and that
- * would wipe a disk.
+ * The engine passes numbers as text. Only digits are accepted: Number() would turn `true` into 1, and that would wipe a
+ * disk.
  */
 const count = z.preprocess(
   (value) => (typeof value === "string" && /^(0|[1-9][0-9]{0,8})$/.test(value) ? Number(value) : value),
@@ -51,8 +51,8 @@ const minutes = z.preprocess(
 );
 
 /**
- * Goes into a command line and into a script on the server: no user, password or query, which could be secret (or, in a
- * substituter, `?trusted=1`), and nothing that a shell reads as more than text.
+ * Ends up on a command line and in a script on the server: no user, password or query, which could be secret (or, in a
+ * substituter, `?trusted=1`), and no characters that are special to a shell.
  */
 const plainHttpsUrl = String.raw`https:\/\/[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?`;
 const urlPath = String.raw`(?:\/[\w.~%+,=@:-]+)`;
@@ -71,20 +71,20 @@ const substituter = withoutLogin(
   ),
 );
 
-/** An Ed25519 public key has 32 bytes. */
+/** An Ed25519 public key has 32 bytes, so 43 characters of base64. */
 const nixPublicKey = /^[\w.@+-]{1,100}:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
 
-/** On the list as a whole, since its items are not shown: nix writes a secret key alike, only longer. */
+/** Checked as a whole list, because its items must not be shown: a nix secret key looks the same, only longer. */
 const nixPublicKeys = publicList(z.string("allowed: a nix public key, name:base64="), "nix public keys").superRefine(
   (keys, context) => {
     const wrong = keys.findIndex((key) => !nixPublicKey.test(key));
     if (wrong < 0) return;
-    const message = `number ${wrong + 1} in it is no nix public key (not shown, it may be a secret one); allowed: name:, 43 characters of base64 and "="`;
+    const message = `number ${wrong + 1} in it is not a nix public key (not shown, because it may be a secret key); allowed: name:, 43 characters of base64 and "="`;
     context.addIssue({ code: "custom", message });
   },
 );
 
-/** What may be given to nixos-anywhere beyond what we give it: only what changes how it builds and what it prints. */
+/** Options of nixos-anywhere that a user may add: only those that change how it builds and what it prints. */
 export const installerOptions = [
   "--print-build-logs",
   "--show-trace",
@@ -92,20 +92,20 @@ export const installerOptions = [
   "--no-use-machine-substituters",
 ] as const;
 
-/** Why some that nixos-anywhere knows are not among them. */
+/** Why some other options of nixos-anywhere are refused. */
 const refusedOptions: Readonly<Record<string, string>> = {
   "--debug": "it prints every ssh command",
-  "--ssh-option": "it could turn off the check of the host's key",
-  "-i": "the one-time key is given already, and is replaced after the installation",
+  "--ssh-option": "it could turn off host key checking",
+  "-i": "the one-time key is passed already, and is replaced after the installation",
   "-p": "nixos-anywhere changes it after kexec; CLAWDLETS_SSH_PORT is the port",
   "--ssh-port": "nixos-anywhere changes it after kexec; CLAWDLETS_SSH_PORT is the port",
-  "--copy-host-keys": "the installed host has a key of its own, clawdlets:sshHostKey",
-  "--extra-files": "they are the host's secrets; yours go to .clawdlets/extra-files/<host>",
-  "--phases": "each phase is a run of its own, so that the host is looked at in between",
-  "--env-password": "there is no password: the server is reached by a one-time key",
-  "--target-host": "the server is the one that the stack made",
-  "--flake": "clawdlets:flake and clawdlets:flakeHost say it",
-  "-f": "clawdlets:flake and clawdlets:flakeHost say it",
+  "--copy-host-keys": "the installed host has its own key, clawdlets:sshHostKey",
+  "--extra-files": "it is used for the host's secrets; put your files into .clawdlets/extra-files/<host>",
+  "--phases": "each phase is run separately, so that the host is checked in between",
+  "--env-password": "there is no password: the server is reached with a one-time key",
+  "--target-host": "the target is always the server of the stack",
+  "--flake": "use clawdlets:flake and clawdlets:flakeHost",
+  "-f": "use clawdlets:flake and clawdlets:flakeHost",
 };
 
 const installerOption = z.enum(installerOptions, {
@@ -113,26 +113,26 @@ const installerOption = z.enum(installerOptions, {
     const given = typeof input === "string" ? (input.split(/[ =]/)[0] ?? "") : "";
     const why = Object.hasOwn(refusedOptions, given) ? refusedOptions[given] : undefined;
     const hint = why === undefined ? didYouMean(given, installerOptions) : ` (not ${given}: ${why})`;
-    return `allowed: ${installerOptions.join(", ")}${hint}; others could change whom and what an installation trusts`;
+    return `allowed: ${installerOptions.join(", ")}${hint}; others could change what an installation trusts`;
   },
 });
 
-/** Longest run of each phase, and of the window around them, in minutes: 1 to 240. */
+/** Maximum duration of each phase, and of the window around them, in minutes: 1 to 240. */
 const deadlines = z.strictObject(
   {
-    /** Into the installer, up to three times. @default `15` */
+    /** Booting into the installer, with up to three attempts. @default `15` */
     kexec: minutes.default(15),
     /** Building, partitioning and copying the system. @default `60` */
     install: minutes.default(60),
-    /** Until the server goes down for its first boot. @default `10` */
+    /** Until the server shuts down for its first boot. @default `10` */
     reboot: minutes.default(10),
-    /** How long TCP/22 may be open in all; then the installation is stopped and the port closed. @default `60` */
+    /** How long TCP/22 may be open in total; after that the installation is stopped and the port closed. @default `60` */
     window: minutes.default(60),
   },
   "allowed: an object with kexec, install, reboot and window, in minutes",
 );
 
-/** Goes into a command on the server as it is. */
+/** Used unquoted in a command on the server. */
 const diskDevice = matching(
   /^\/dev\/(?:[a-z][a-z0-9]{1,31}|disk\/by-(?:id|path)\/[\w.:+-]{1,120})$/,
   "allowed: a whole disk, e.g. /dev/sda or /dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_1",
@@ -146,31 +146,31 @@ const withoutSsh = inboundRules.superRefine((rules, context) => {
   for (const [index, { sourceIps, ...rule }] of rules.entries()) {
     if (!opensSsh({ direction: "in", ...rule, source_ips: sourceIps })) continue;
     const message =
-      'it opens TCP/22; allowed: ports without 22. sshExposure: "public" opens it to the admin networks of .clawdlets/stack.json, which do not belong into this public file';
+      'it opens TCP/22; allowed: ports without 22. sshExposure: "public" opens it to the admin networks of .clawdlets/stack.json, which do not belong in this public file';
     context.addIssue({ code: "custom", message, path: [index] });
   }
 });
 
-/** How nixos-anywhere is run. Which disk is wiped is not among it: the flake says that. */
+/** How nixos-anywhere is run. The flake, not these settings, decides which disk is wiped. */
 export const installSettings = z.strictObject(
   {
     /**
-     * The disk that the flake has disko wipe. nixos-anywhere takes no such option, so this changes nothing by itself: it is
-     * looked for on the server before anything is erased. Hetzner's CX, CPX and CCX all have `/dev/sda`. @default `/dev/sda`
+     * The disk that the flake tells disko to wipe. This only checks that the server has that disk before anything is erased;
+     * nixos-anywhere has no such option. Hetzner's CX, CPX and CCX all have `/dev/sda`. @default `/dev/sda`
      */
     disk: diskDevice.default("/dev/sda"),
     /**
-     * Where the system is built. `local` needs a nix here that builds x86_64-linux; `remote` needs the server's RAM, from which
-     * the installer runs while it builds; `auto` takes `local` where it can. @default `auto`
+     * Where the system is built. `local` needs a nix here that builds x86_64-linux; `remote` needs enough RAM on the server, since
+     * the installer runs from RAM; `auto` uses `local` if possible. @default `auto`
      */
     buildOn: z.enum(["auto", "local", "remote"], 'allowed: "auto", "local" or "remote"').default("auto"),
-    /** The installer's tarball, by https URL or absolute path on this machine. @default nixos-anywhere's own */
+    /** The installer's tarball, as an https URL or an absolute path on this machine. @default nixos-anywhere's own */
     kexec: kexecTarball.optional(),
-    /** Further binary caches for the build; each needs its key among `trustedPublicKeys`. @default `[]` */
+    /** Further binary caches for the build; each needs its key in `trustedPublicKeys`. @default `[]` */
     substituters: publicList(substituter, "https URLs").default([]),
-    /** Whoever holds their secret halves decides what is installed. @default `[]` */
+    /** Signing keys of binary caches. Anyone who has one of the secret keys decides what is installed. @default `[]` */
     trustedPublicKeys: nixPublicKeys.default([]),
-    /** Further options of nixos-anywhere, of {@link installerOptions}. @default `[]` */
+    /** Further options of nixos-anywhere, from {@link installerOptions}. @default `[]` */
     options: publicList(installerOption, "options of nixos-anywhere")
       .refine((options) => new Set(options).size === options.length, "allowed: each option once")
       .default([]),
@@ -187,12 +187,12 @@ const secondsAllowed = "allowed: whole seconds, 10 to 3600";
 export const rebuildSettings = z.strictObject(
   {
     /**
-     * What `up` does with a host that runs. `pinned` brings it to the commit that `clawdlets:flake` names, and brings it the
-     * secrets that are here; a flake that names none it leaves alone. `newest` brings it to what the flake's branch is at, or
-     * the repository's own commit. `never` leaves it to `clawdlets rebuild`. @default `pinned`
+     * What `up` does with a running host. `pinned` switches it to the commit in `clawdlets:flake` and sends it the local secrets;
+     * without a commit, it leaves the system alone. `newest` switches it to the newest commit of the flake's branch, or to the
+     * repository's own commit. `never` leaves updates to `clawdlets rebuild`. @default `pinned`
      */
     onUp: z.enum(["pinned", "newest", "never"], 'allowed: "pinned", "newest" or "never"').default("pinned"),
-    /** Within how many seconds of its switch a host has to be reached, before it goes back: 10 to 3600. @default `120` */
+    /** Seconds within which a host has to be reached after its switch; otherwise it rolls back. 10 to 3600. @default `120` */
     deadline: z
       .preprocess(
         (value) => (typeof value === "string" && /^[1-9][0-9]{1,3}$/.test(value) ? Number(value) : value),
@@ -204,8 +204,8 @@ export const rebuildSettings = z.strictObject(
 );
 
 /**
- * What `stacks/Pulumi.<host>.yaml` says of one host. Committed and public: keys and recipients are public halves, and no
- * address or id of a living machine stands here (those are in `.clawdlets/stack.json` and the state).
+ * The settings in `stacks/Pulumi.<host>.yaml`. Committed and public: keys and recipients are public halves, and addresses and
+ * ids of real machines are elsewhere (in `.clawdlets/stack.json` and the state).
  */
 export const stackConfig = z.strictObject({
   /**
@@ -218,34 +218,35 @@ export const stackConfig = z.strictObject({
   ),
   /** @default `nbg1`, as upstream */
   location: matching(/^[a-z]{3}[0-9]{0,2}$/, "allowed: a Hetzner location, e.g. nbg1, fsn1 or hel1").default("nbg1"),
-  /** What the server boots before NixOS replaces it. Changed after creation it changes nothing. @default `debian-12` */
+  /** The image that the server boots before NixOS replaces it. Changing it later has no effect. @default `debian-12` */
   image: matching(/^[a-z][a-z0-9.-]{1,62}$/, "allowed: a Hetzner system image by name, e.g. debian-12").default(
     defaultImage,
   ),
   /**
    * Flake URI without attribute: `github:`, `git+https:`, `git+ssh:`, `git+file:` or a folder. `?rev=` names a commit,
-   * `?ref=` a branch or tag, resolved when an installation begins. @default `base.flake` of stack.json, then our own origin
+   * `?ref=` a branch or tag, resolved when an installation starts. @default `base.flake` of stack.json, then our own origin
    */
   flake: withoutLogin(matching(/^(?!-)\P{Cc}+$/u, "allowed: a flake URI, e.g. github:you/hosts")).optional(),
   /** The nixosConfigurations attribute. @default the stack's name */
   flakeHost: matching(hostNamePattern, "allowed: a nixosConfigurations attribute such as web-1").optional(),
   /**
-   * Who may reach TCP/22 at rest: nobody (`tailnet`), or the admin CIDRs of stack.json (`public`). `bootstrap` leaves the
-   * window of the installation open for them until `clawdlets lockdown`, with a warning at every run. @default `tailnet`
+   * Who may reach TCP/22 when nothing is being installed: no one on the internet (`tailnet`), or the admin CIDRs of stack.json
+   * (`public`). `bootstrap` keeps the window of the installation open for them until `clawdlets lockdown`, and warns on every
+   * run. @default `tailnet`
    */
   sshExposure: z.enum(sshExposures, 'allowed: "tailnet", "public" or "bootstrap"').default("tailnet"),
   /**
-   * Further inbound rules, e.g. for a web server. None of them may open TCP/22: `sshExposure` does, to networks that stay out
-   * of this public file. OPENS PORTS. @default `[]`
+   * Further inbound rules, e.g. for a web server. They must not open TCP/22: use `sshExposure`, which keeps your networks out of
+   * this public file. OPENS PORTS. @default `[]`
    */
   firewallRules: z
     .preprocess((value) => (typeof value === "string" ? parseList(value) : value), withoutSsh)
     .default([]),
-  /** The host's way in once the port is closed. With `none` only the console is left. @default `tailscale` */
+  /** How to reach the host once the port is closed. With `none`, only the console is left. @default `tailscale` */
   tailnet: z.enum(["tailscale", "none"], 'allowed: "tailscale" or "none"').default("tailscale"),
   /** The host's age recipient. */
   ageRecipient,
-  /** The public key the installed host will answer with. */
+  /** SSH host key (public half) of the installed host. */
   sshHostKey: sshPublicKey,
   /** Who may log in as `admin`. */
   adminSshKeys: publicList(sshPublicKey, "OpenSSH public keys").refine(
@@ -254,19 +255,19 @@ export const stackConfig = z.strictObject({
   ),
   /** @default `[]` */
   bots: nameList("bot names").default([]),
-  /** Further secrets that must be there before a server is bought. @default `[]` */
+  /** Further secrets that must exist before a server is bought. @default `[]` */
   secrets: nameList("secret names").default([]),
-  /** Groups the host is in, for `--tag` of commands for many hosts. Nothing on the server depends on them. @default `[]` */
+  /** Groups of the host, for `--tag` in commands for many hosts. Has no effect on the server. @default `[]` */
   tags: tagList.default([]),
-  /** Counts up to ask for a reinstallation, which WIPES THE DISK. @default `0` */
+  /** Increase it to reinstall the host, which WIPES THE DISK. @default `0` */
   reinstall: count.default(0),
-  /** Whether the engine and Hetzner refuse to delete or rebuild the server. @default `true` */
+  /** Makes the engine and Hetzner refuse to delete or rebuild the server. @default `true` */
   protect: flag.default(true),
-  /** How nixos-anywhere is run. A change alone installs nothing. */
+  /** How nixos-anywhere is run. Changing it does not reinstall anything. */
   install: z
     .preprocess((value) => (typeof value === "string" ? parseList(value) : value), installSettings)
     .prefault({}),
-  /** How a running host is changed. */
+  /** How a running host is updated. */
   rebuild: z
     .preprocess((value) => (typeof value === "string" ? parseList(value) : value), rebuildSettings)
     .prefault({}),
@@ -274,7 +275,7 @@ export const stackConfig = z.strictObject({
 
 export type StackConfig = z.infer<typeof stackConfig>;
 
-/** A structured value arrives as JSON text from the engine and as a list from the file. */
+/** A structured value is JSON text if it comes from the engine, and a list if it comes from the file. */
 function parseList(value: string): unknown {
   try {
     return JSON.parse(value);
@@ -285,8 +286,8 @@ function parseList(value: string): unknown {
 
 /**
  * Checks the settings of one stack.
- * @param raw keys without namespace, values as the engine gives them (text, lists as JSON text) or as the file has them
- * @param where the file's name, for the messages
+ * @param raw keys without namespace; values as the engine passes them (text, lists as JSON text) or as in the file
+ * @param where the file's name, for messages
  */
 export function checkStackConfig(
   raw: Readonly<Record<string, unknown>>,
@@ -294,7 +295,7 @@ export function checkStackConfig(
 ): { value?: StackConfig; problems: Problem[] } {
   const parsed = stackConfig.safeParse(raw);
   if (parsed.success) return { value: parsed.data, problems: [] };
-  // What came as JSON text is shown by its parts, as they were checked.
+  // Messages about JSON text refer to its parts, so parse it here too.
   const parts = Object.fromEntries(
     Object.entries(raw).map(([key, value]) => [
       key,
@@ -307,7 +308,7 @@ export function checkStackConfig(
   return { problems };
 }
 
-/** The keys of the object at a path: only they are worth suggesting there. */
+/** The keys of the object at a path, for suggestions. */
 function knownAt([first, second]: readonly PropertyKey[]): string[] {
   if (first === "firewallRules") return ["protocol", "port", "sourceIps", "description"];
   if (first === "rebuild") return Object.keys(rebuildSettings.shape);

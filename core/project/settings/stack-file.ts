@@ -44,7 +44,7 @@ export function readStackFile(layout: Layout, host: string): { value?: StackConf
           code: "file-missing",
           subject: where,
           problem: "there is no such file.",
-          fix: `Make it: clawdlets init --host ${host}`,
+          fix: `Create it: clawdlets init --host ${host}`,
         },
       ],
     };
@@ -57,13 +57,13 @@ export function readStackFile(layout: Layout, host: string): { value?: StackConf
     ...providerProblems(config.keys ?? [], where, host),
     ...providerProblems(projectConfigKeys(layout), "Pulumi.yaml", host),
   ];
-  // The settings themselves are as they are: who only looks goes on with them.
+  // Return the settings despite these problems: read-only commands still use them.
   return { ...checked, problems: [...checked.problems, ...foreign] };
 }
 
 /**
- * The settings of a stack file that stand there by now, unchecked; before `secrets init` the public facts are missing.
- * @throws SettingsError when it cannot be read
+ * The settings that a stack file has so far, unchecked; before `secrets init`, the public keys are missing.
+ * @throws SettingsError if it cannot be read
  */
 export function readRawStackFile(layout: Layout, host: string): Record<string, unknown> {
   const file = hostLayoutOf(layout, host).stackFile;
@@ -76,8 +76,8 @@ export function readRawStackFile(layout: Layout, host: string): Record<string, u
 }
 
 /**
- * Whether the engine has noted there which passphrase the stack's secrets are encrypted with.
- * @throws SettingsError when it cannot be read
+ * True if the stack file has an `encryptionsalt`, which the engine writes when it encrypts with a passphrase.
+ * @throws SettingsError if it cannot be read
  */
 export function hasSalt(layout: Layout, host: string): boolean {
   const file = hostLayoutOf(layout, host).stackFile;
@@ -89,13 +89,13 @@ export function hasSalt(layout: Layout, host: string): boolean {
   return parsed.document.get("encryptionsalt") !== undefined;
 }
 
-/** Our settings from a stack file's text, unchecked and without their prefix. @param where the file's name, for the messages */
+/** Our settings from a stack file's text, unchecked and without their prefix. @param where the file's name, for messages */
 export function stackTextSettings(
   text: string,
   where: string,
 ): {
   value?: Record<string, unknown>;
-  /** All settings of the file, those of other namespaces too. */
+  /** All settings of the file, including other namespaces. */
   keys?: string[];
   problems: Problem[];
 } {
@@ -117,8 +117,8 @@ function configOf(document: Document): Record<string, unknown> {
 }
 
 /**
- * A setting of ours under a name that only the engine knows: without a namespace it takes the project's, and
- * `clawdlets:config:flake` is its old spelling of `clawdlets:flake`. @see pulumi, sdk/go/common/resource/config ParseKey
+ * Finds our settings under spellings that only the engine reads: it adds the project's namespace to keys without one, and
+ * `clawdlets:config:flake` is the old spelling of `clawdlets:flake`. @see pulumi, sdk/go/common/resource/config ParseKey
  */
 function hiddenSetting(key: string, where: string): Problem | undefined {
   const old = `${configNamespace}:config:`;
@@ -129,12 +129,12 @@ function hiddenSetting(key: string, where: string): Problem | undefined {
     code: "ignored-setting",
     subject: where,
     setting: key,
-    problem: `means ${meant} to the engine, and nothing to clawdlets.`,
+    problem: `means ${meant} to the engine, but clawdlets ignores it.`,
     fix: `Write ${shown(meant)}.`,
   };
 }
 
-/** Pulumi.yaml may have defaults for every stack, which the engine adds to what the stack file says. */
+/** Refuses defaults in Pulumi.yaml, which the engine would add to the settings of every stack file. */
 function projectDefaults(layout: Layout): Problem[] {
   const where = "Pulumi.yaml";
   const { text, problems } = readText(join(layout.root, where), where);
@@ -148,18 +148,18 @@ function projectDefaults(layout: Layout): Problem[] {
       code: "ignored-setting",
       subject: where,
       setting: `config.${key}`,
-      problem: "is not read here.",
+      problem: "is not read from Pulumi.yaml.",
       fix: "Move it to the stack file of each host.",
     }));
 }
 
-/** One value a line, however long it is: Nix reads no other. */
+/** One value per line, however long: the Nix reader cannot read wrapped values. */
 export const writing = { lineWidth: 0, doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER } as const;
 
 /**
- * Adds public facts to a stack file and keeps everything else in it: other settings, comments, the engine's salt.
- * A value that already stands there stays, unless `overwrite` names its key.
- * @throws SettingsError when the file has no room for settings: it is not YAML, or `config` is not a mapping
+ * Adds settings to a stack file and keeps everything else in it: other settings, comments, the engine's salt.
+ * Keeps existing values, unless `overwrite` lists their key.
+ * @throws SettingsError if the file is not YAML, or `config` is not a mapping
  */
 export async function addToStackFile(
   layout: Layout,
@@ -198,7 +198,7 @@ function openForSettings(layout: Layout, host: string, file: string): Document {
         code: "invalid-value",
         subject: where,
         setting: "config",
-        problem: "is not a mapping; allowed: config: with one setting a line below it",
+        problem: "is not a mapping; allowed: config: with one setting per line below it",
       },
     ]);
   }
@@ -206,6 +206,6 @@ function openForSettings(layout: Layout, host: string, file: string): Document {
 }
 
 const heading = (host: string) => `# Settings of the host ${host}. Committed and public: nothing secret belongs here.
-# Every setting, its default and what it may be: docs/settings.md
+# All settings, with defaults and allowed values: docs/settings.md
 
 `;

@@ -4,9 +4,9 @@ import { checkStackJson, type StackJson } from "./stack-json.ts";
 type Entries = Readonly<Record<string, unknown>>;
 
 /**
- * Turns the content of a stack.json of schema version 1 or 2 into version 3. Version 3 comes back as it is.
- * @param where the file's name, for the messages
- * @returns the same keys in the same order, or every problem that version 3 has with the result
+ * Converts the content of a stack.json of schema version 1 or 2 to version 3. Version 3 is returned unchanged.
+ * @param where the file's name, for messages
+ * @returns the same keys in the same order, or every problem of the result as version 3
  * @see regenrek/clawdlets, schema 1 at 02524f4, 2 at 09bbba0, 3 at b49d4af, cli/src/commands/secrets/migrate.ts
  */
 export function migrateStackJson(
@@ -15,7 +15,7 @@ export function migrateStackJson(
 ): { value?: StackJson; problems: Problem[] } {
   const next = isEntries(input) && isOlder(input) ? migrated(input) : input;
   const { value, problems } = checkStackJson(next, where);
-  // What was checked, not what the check made of it: that has lost the blanks around values.
+  // Return the unparsed value: the schema trims whitespace around values.
   return value ? { value: next as StackJson, problems } : { problems };
 }
 
@@ -30,11 +30,11 @@ function migrated(stack: Entries): Entries {
 
 function hostEntry(key: string, value: unknown, host: Entries): [string, unknown] {
   if (key === "secrets") return [key, changed(value, secretsEntry)];
-  // Where the new name stands too, the old one stays for the check to refuse: which is meant, nobody can tell.
+  // If the new name exists too, keep the old one, so that validation refuses it: it is unclear which one counts.
   return [key === "terraform" && !Object.hasOwn(host, "opentofu") ? "opentofu" : key, value];
 }
 
-/** One file a host became one folder, which upstream calls by the file's name without its ending. */
+/** One file per host became one folder per host, named like the file without its extension. */
 function secretsEntry(key: string, value: unknown, secrets: Entries): [string, unknown] {
   const renamed = key === "localFile" ? "localDir" : key === "remoteFile" ? "remoteDir" : key;
   if (renamed === key || Object.hasOwn(secrets, renamed)) return [key, value];
@@ -43,7 +43,7 @@ function secretsEntry(key: string, value: unknown, secrets: Entries): [string, u
 
 type Change = (key: string, value: unknown, entries: Entries) => [string, unknown];
 
-/** What is no object stays, for the check to refuse. */
+/** Keeps anything that is not an object, so that validation refuses it. */
 const changed = (value: unknown, change: Change) => (isEntries(value) ? mapEntries(value, change) : value);
 
 const mapEntries = (entries: Entries, change: Change): Entries =>

@@ -8,9 +8,9 @@ import { hostName } from "./names.ts";
 import { sshPubkeyFileProblem } from "./ssh-pubkey-file.ts";
 
 /**
- * Text from a person, without the blanks around it. Control characters are refused: Node's file functions throw at NUL.
- * @param problemOf says what else is wrong with a value
- * @param pattern what an editor can see of that, as a regular expression for the value without the blanks
+ * Text typed by a person, trimmed. Control characters are refused: Node's file functions throw on NUL.
+ * @param problemOf further checks
+ * @param pattern a regular expression for the trimmed value, with which editors can do part of these checks
  */
 function text(allowed: string, problemOf: (value: string) => string | undefined = () => undefined, pattern?: string) {
   return z
@@ -31,8 +31,8 @@ function patterned(pattern: RegExp, allowed: string) {
   return text(allowed, problemOf, pattern.source);
 }
 
-/** Text that reaches a command line, where a leading "-" would be taken for an option. */
-const operand = (allowed: string) => patterned(/^[^-\s]/, `${allowed}, not beginning with "-"`);
+/** Text that ends up on a command line, where a leading "-" would be read as an option (argument injection). */
+const operand = (allowed: string) => patterned(/^[^-\s]/, `${allowed}, not starting with "-"`);
 
 const belowClawdlets = (what: string) => {
   const allowed = `${what} inside .clawdlets, relative to it`;
@@ -42,7 +42,7 @@ const belowClawdlets = (what: string) => {
 
 function worldProblem(cidr: string): string | undefined {
   const reason = worldOpenReason([cidr]);
-  return reason === undefined ? undefined : `it ${reason}; give your own address, e.g. 203.0.113.7/32`;
+  return reason === undefined ? undefined : `it ${reason}; use your own address, e.g. 203.0.113.7/32`;
 }
 
 function uselessProblem(cidr: string): string | undefined {
@@ -64,7 +64,7 @@ const sshPubkeyFile = text(
 
 const remoteDir = patterned(
   /^\/var\/lib(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._-]+)+$/,
-  "a folder on the host, which root writes to: absolute, below /var/lib/, without //, ., .. or a slash at its end, " +
+  "a folder on the host that root writes to: absolute, below /var/lib/, without //, ., .. or a trailing slash, " +
     "e.g. /var/lib/clawdlets/secrets/hosts/web-1",
 );
 
@@ -75,7 +75,7 @@ const host = z.strictObject(
       "The nixosConfigurations attribute, often the same as the host's name.",
     ),
     targetHost: operand("an ssh destination such as admin@100.64.0.7")
-      .describe("The ssh destination the operator uses once the host is up, e.g. admin@100.64.0.7.")
+      .describe("The ssh destination of the running host, e.g. admin@100.64.0.7.")
       .optional(),
     hetzner: z.strictObject(
       {
@@ -89,15 +89,15 @@ const host = z.strictObject(
       .strictObject(
         {
           adminCidr: adminCidr.describe(
-            "The network TCP/22 opens for while the host is installed, e.g. 203.0.113.7/32. Never the whole internet.",
+            "The network that may reach TCP/22 while the host is installed, e.g. 203.0.113.7/32. Never the whole internet.",
           ),
           sshPubkeyFile: sshPubkeyFile.describe(
-            "Path of the operator's public key, absolute, below ~ or relative to the project.",
+            "Path of the operator's public key: absolute, below ~, or relative to the project.",
           ),
         },
         "allowed: an object with adminCidr and sshPubkeyFile",
       )
-      .describe("Named after the tool upstream used; the values are as true for Pulumi."),
+      .describe("Named after the tool that upstream uses; Pulumi uses the same values."),
     secrets: z.strictObject(
       {
         localDir: belowClawdlets("a folder").describe(
@@ -114,7 +114,7 @@ const host = z.strictObject(
 );
 
 /**
- * `.clawdlets/stack.json` as upstream's schema version 3 has it, read unchanged.
+ * `.clawdlets/stack.json` in upstream's schema version 3.
  * @see regenrek/clawdlets b49d4af, docs/stack.md
  */
 export const stackJson = z.strictObject(
@@ -125,19 +125,19 @@ export const stackJson = z.strictObject(
       .strictObject(
         {
           flake: operand("a flake URI, e.g. github:you/hosts")
-            .describe("Flake URI without attribute, e.g. github:you/hosts. Left out: the repository's own origin.")
+            .describe("Flake URI without attribute, e.g. github:you/hosts. Default: the repository's own origin.")
             .optional(),
         },
         "allowed: an object with flake",
       )
       .optional(),
     envFile: belowClawdlets("a file")
-      .describe("File with the tokens, inside .clawdlets and relative to it. Left out: .env.")
+      .describe("File with the tokens, inside .clawdlets and relative to it. Default: .env.")
       .optional(),
     hosts: z
-      .record(hostName, host, "allowed: an object with one entry a host")
+      .record(hostName, host, "allowed: an object with one entry per host")
       .refine((hosts) => Object.keys(hosts).length > 0, "allowed: at least one host")
-      .meta({ description: "One entry a host, under the host's name.", minProperties: 1 }),
+      .meta({ description: "One entry per host, under the host's name.", minProperties: 1 }),
   },
   "allowed: an object with schemaVersion and hosts",
 );
@@ -153,15 +153,15 @@ export const knownKeys: readonly string[] = [
 ];
 
 /**
- * The same as JSON Schema (draft 7, which every editor knows), for `.clawdlets/dist/stack.schema.json`. It takes all
- * that we take; what it cannot say, such as "not the whole internet", only our own check finds.
+ * The same as a JSON Schema (draft 7, which every editor supports), for `.clawdlets/dist/stack.schema.json`. It accepts
+ * everything that we accept; only our own validation checks what it cannot express, such as "not the whole internet".
  */
 export function stackJsonSchema(): object {
   return z.toJSONSchema(stackJson, {
     target: "draft-7",
     io: "input",
     override: ({ jsonSchema, path }) => {
-      // Values are trimmed before they are compared with their pattern; names of hosts are not.
+      // Values are trimmed before they are matched; host names are not.
       if (jsonSchema.pattern === undefined || path.at(-1) === "propertyNames") return;
       jsonSchema.pattern = jsonSchema.pattern.replace(/^\^/, "^\\s*").replace(/\$$/, "\\s*$");
     },

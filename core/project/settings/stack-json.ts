@@ -10,13 +10,13 @@ import { knownKeys, type StackHost, type StackJson, stackJson } from "./stack-js
 
 export { type StackHost, type StackJson, stackJsonSchema } from "./stack-json-schema.ts";
 
-/** Checks the content of a stack.json. @param where the file's name, for the messages */
+/** Checks the content of a stack.json. @param where the file's name, for messages */
 export function checkStackJson(input: unknown, where: string): { value?: StackJson; problems: Problem[] } {
   const old = otherVersion(input);
   if (old) return { problems: [{ subject: where, setting: "schemaVersion", ...old }] };
   const parsed = stackJson.safeParse(input);
   const problems = parsed.success ? [] : problemsOf(parsed.error, input, { where, known: knownKeys });
-  // Zod leaves this one name out of a record without a word.
+  // Zod silently drops this key from records.
   if (hasHostCalledProto(input)) {
     problems.push({
       code: "invalid-value",
@@ -29,14 +29,14 @@ export function checkStackJson(input: unknown, where: string): { value?: StackJs
   return parsed.success && problems.length === 0 ? { value: parsed.data, problems } : { problems };
 }
 
-/** One sentence instead of dozens: nearly every key of another version is unknown here. */
+/** One problem instead of dozens: nearly every key of another version is unknown here. */
 function otherVersion(input: unknown): Objection | undefined {
   const version = isRecord(input) ? input["schemaVersion"] : undefined;
   if (!Number.isSafeInteger(version) || version === 3) return undefined;
   const fix =
     version === 1 || version === 2
-      ? "This is an older clawdlets file; bring it up to date: clawdlets secrets migrate"
-      : "This file is of a newer clawdlets, or the number is mistyped.";
+      ? "An older clawdlets wrote this file. Migrate it: clawdlets secrets migrate"
+      : "The file is from a newer clawdlets, or the number is mistyped.";
   return { code: "wrong-version", problem: `is ${version}; allowed: 3.`, fix };
 }
 
@@ -48,16 +48,16 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The content of a stack.json from its text. @param where the file's name, for the messages */
+/** Parses the text of a stack.json. @param where the file's name, for messages */
 export function parseStackJson(text: string, where: string): { value?: StackJson; problems: Problem[] } {
   const { value, problems } = parseJsonText(text, where);
   return problems.length > 0 ? { problems } : checkStackJson(value, where);
 }
 
 /**
- * Reads the file; `undefined` with no problem when there is none (CI has none). It is no secret, and upstream writes it
- * 0644; but a link out of .clawdlets would take settings from a place that others may write to, and a `.clawdlets` that came
- * with the repository would open TCP/22 to a stranger's network.
+ * Reads the file; `undefined` without a problem if it does not exist, as in CI. It is not a secret, and upstream writes it with
+ * mode 0644. But a link out of .clawdlets could lead to a place that others can write to, and a `.clawdlets` that came
+ * with the repository could open TCP/22 to an attacker's network.
  */
 export function readStackJson(layout: Layout): { value?: StackJson; problems: Problem[] } {
   const folder = ownFolderProblem(layout);
@@ -67,7 +67,7 @@ export function readStackJson(layout: Layout): { value?: StackJson; problems: Pr
   return text === undefined ? { problems } : parseStackJson(text, where);
 }
 
-/** The entry of one host: "constructor" is a host name too, and every object has one by nature. */
+/** The entry of one host. Uses hasOwn, because "constructor" is a valid host name and a property of every object. */
 export function hostEntry(stack: StackJson, host: string): StackHost | undefined {
   return Object.hasOwn(stack.hosts, host) ? stack.hosts[host] : undefined;
 }

@@ -16,8 +16,8 @@ import type { ParsedYaml } from "../../base/text/yaml-text.ts";
 import { quoted } from "../../base/wording.ts";
 
 /**
- * Nix reads line after line by functions that call each other, and gives up some 10,000 calls deep; what is quoted within
- * brackets is found by a regular expression, which runs out of stack in long texts.
+ * Limits of the Nix reader: it is recursive, one line per call, and Nix stops at a depth of about 10,000 calls. Quoted text in
+ * brackets is matched with a regular expression, which overflows the stack in long texts.
  */
 const limits = { lines: 2000, brackets: 10_000 };
 
@@ -28,9 +28,9 @@ interface Unread {
 }
 
 /**
- * Parses the YAML of a stack file: what Pulumi's engine and the host's half read with the same values. Nix has no reader of
- * YAML, so nix/lib/yaml.nix reads what Pulumi and `clawdlets init` write, and what it does not read is refused here.
- * @returns no document where something is wrong, and then one problem with line and column and how to write it
+ * Parses the YAML of a stack file, but only what Pulumi's engine and Nix read with the same values. Nix has no YAML parser,
+ * so nix/lib/yaml.nix reads what Pulumi and `clawdlets init` write, and anything it cannot read is refused here.
+ * @returns no document if something is wrong, but one problem with line, column and fix
  */
 export function parseStackYaml(text: string, where: string): ParsedYaml {
   const parsed = parsePlainYaml(text, where);
@@ -50,7 +50,7 @@ export function parseStackYaml(text: string, where: string): ParsedYaml {
   return { problems: [problem] };
 }
 
-/** What stands outside of values; a text below "|" may hold anything. */
+/** Checks the lines outside of block texts, since a text below "|" may contain anything. */
 function unreadLine(text: string, literals: readonly Scalar[]): Unread | undefined {
   const below = literals.map((literal) => linesOf(text, literal));
   let settings = 0;
@@ -62,8 +62,7 @@ function unreadLine(text: string, literals: readonly Scalar[]): Unread | undefin
     if ((below[0] && start >= below[0].first) || /^ *(#.*)?\r?$/.test(line)) continue;
     if (line.includes("\t"))
       return { at: start + line.indexOf("\t"), problem: "a tab.", fix: 'Write spaces, or "\\t" in quotes.' };
-    if (/^(---|\.\.\.)(\s|$)/.test(line))
-      return { at: start, problem: "the mark of a document.", fix: "Remove the line." };
+    if (/^(---|\.\.\.)(\s|$)/.test(line)) return { at: start, problem: "a document marker.", fix: "Remove the line." };
     if (++settings > limits.lines)
       return { at: start, problem: `more than ${limits.lines} lines of settings.`, fix: `Shorten the file.` };
   }
@@ -80,7 +79,7 @@ function unreadNode(
     return { at: 0, problem: "a byte order mark.", fix: "Save the file as UTF-8 without it." };
   if (contents === null) return undefined;
   if (!isMap(contents) || contents.flow)
-    return { at: startOf(contents), problem: "no mapping in lines.", fix: "Write config: and the settings below it." };
+    return { at: startOf(contents), problem: "not a block mapping.", fix: "Write config: and the settings below it." };
   if (lineBefore(text, startOf(contents)) !== "")
     return { at: startOf(contents), problem: "indented.", fix: "Write it in the first column." };
   let found: Unread | undefined;
@@ -109,9 +108,9 @@ function unreadPair(text: string, { key, value }: Pair<Node, Node | null>, map: 
   if (text[colon] !== ":" || isExplicit || !isOnOneLine(text, key))
     return { at, problem: "a key without its value on the same line.", fix: "Write key: value." };
   if (isScalar(key) && key.type === "PLAIN" && typeof key.value !== "string")
-    return { at, problem: `${quoted(key.source)} as a key, which is no text.`, fix: `Put it in quotes.` };
+    return { at, problem: `${quoted(key.source)} as a key, which is not text.`, fix: `Put it in quotes.` };
   if (!value || isNothing(value) || isBelow(value) || isBlank(text.slice(colon + 1, startOf(value)))) return undefined;
-  return { at: startOf(value), problem: "a value that does not begin on the line of its key.", fix: "Write it there." };
+  return { at: startOf(value), problem: "a value that does not start on the line of its key.", fix: "Write it there." };
 }
 
 function unreadItem(text: string, item: Node, inFlow: boolean): Unread | undefined {
@@ -123,7 +122,7 @@ function unreadItem(text: string, item: Node, inFlow: boolean): Unread | undefin
       : undefined;
   return /^ *(- +)+$/.test(lineBefore(text, at))
     ? undefined
-    : { at, problem: 'an item that does not begin on the line of its "-".', fix: "Write it there." };
+    : { at, problem: 'an item that does not start on the line of its "-".', fix: "Write it there." };
 }
 
 function unreadFlow(text: string, flow: YAMLMap): Unread | undefined {
@@ -131,7 +130,7 @@ function unreadFlow(text: string, flow: YAMLMap): Unread | undefined {
   if (!isOnOneLine(text, flow))
     return {
       at,
-      problem: "brackets over several lines.",
+      problem: "brackets that span several lines.",
       fix: 'Write them on one line, or each item on a line after "- ".',
     };
   const end = endOf(flow);
@@ -142,7 +141,7 @@ function unreadFlow(text: string, flow: YAMLMap): Unread | undefined {
       fix: `Write each item on a line after "- ".`,
     };
   if (/,\s*.$/.test(text.slice(at, end)))
-    return { at: end - 1, problem: "a comma behind the last item.", fix: "Remove it." };
+    return { at: end - 1, problem: "a comma after the last item.", fix: "Remove it." };
   return undefined;
 }
 
@@ -153,7 +152,8 @@ function unreadScalar(text: string, node: Scalar, inFlow: boolean, isKey: boolea
   if (type === "BLOCK_FOLDED")
     return { at, problem: 'a text after ">".', fix: 'Write it in quotes on one line, or after "|".' };
   if (type === "BLOCK_LITERAL") return unreadLiteral(text, node);
-  if (!isOnOneLine(text, node)) return { at, problem: "a value over several lines.", fix: "Write it on one line." };
+  if (!isOnOneLine(text, node))
+    return { at, problem: "a value that spans several lines.", fix: "Write it on one line." };
   if (type === "QUOTE_DOUBLE") {
     const odd = written.match(/\\(x..|u....|U........|.)/g)?.find((each) => !isReadEscape(each));
     if (odd !== undefined) return { at, problem: `${quoted(odd)} in a text.`, fix: `Write the character itself.` };
@@ -167,8 +167,8 @@ function unreadScalar(text: string, node: Scalar, inFlow: boolean, isKey: boolea
   if (!isKey && typeof value === "number" && !isReadNumber(source))
     return {
       at,
-      problem: `${quoted(source)}, a number that is written in another way than 5, -5, 1.5 or 1e+30.`,
-      fix: `Write it so, or in quotes.`,
+      problem: `${quoted(source)}, a number that is not written like 5, -5, 1.5 or 1e+30.`,
+      fix: `Write it like that, or in quotes.`,
     };
   return undefined;
 }
@@ -177,7 +177,7 @@ const isReadNumber = (source: string) =>
   /^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,20})?([eE][-+]?([0-9]{1,2}|[12][0-9]{2}))?$/.test(source) &&
   !/^-0(\.0*)?([eE].*)?$/.test(source);
 
-/** Those that Pulumi's engine writes; none for the halves of a pair of UTF-16, nor for the character 0. */
+/** The escapes that Pulumi's engine writes; neither UTF-16 surrogates nor NUL. */
 const isReadEscape = (written: string) =>
   /^\\(?:["\\abefnrtvN_LP]|x[\da-fA-F]{2}|u(?:[\da-ce-fA-CE-F][\da-fA-F]|[dD][0-7])[\da-fA-F]{2}|U00(?:0[1-9a-fA-F]|10)[\da-fA-F]{4})$/.test(
     written,
@@ -191,16 +191,16 @@ function unreadLiteral(text: string, node: Scalar): Unread | undefined {
   if (depth <= parent || lines.every(isBlank))
     return { at, problem: 'a "|" without a text below it.', fix: 'Write "".' };
   if (lines.some((line) => isBlank(line) && line.length > depth))
-    return { at, problem: "a text with a line of spaces alone.", fix: "Put the text in double quotes." };
+    return { at, problem: "a text with a line that only has spaces.", fix: "Put the text in double quotes." };
   if (end === text.length && !text.endsWith("\n"))
-    return { at: text.length, problem: "no end of the last line.", fix: "Add it." };
+    return { at: text.length, problem: "no line break after the last line.", fix: "Add it." };
   return undefined;
 }
 
 const isBlank = (line: string) => /^ *$/.test(line);
 const widthOf = (line: string) => line.search(/[^ ]|$/);
 
-/** The lines below a "|" that belong to it, and how far the text in them is indented. */
+/** The lines below a "|" that belong to it, and their indentation. */
 function linesOf(text: string, node: Scalar) {
   const at = startOf(node);
   const before = lineBefore(text, at);
@@ -225,7 +225,7 @@ function linesOf(text: string, node: Scalar) {
 
 const withoutEnd = (line: string) => line.replace(/\r?\n$/, "");
 
-/** The offset at which the next line begins. */
+/** Offset of the next line. */
 function lineEnd(text: string, at: number): number {
   const end = text.indexOf("\n", at);
   return end < 0 ? text.length : end + 1;

@@ -5,14 +5,14 @@ import type { Layout } from "../layout.ts";
 import { hasSalt } from "../settings/stack-file.ts";
 import { listStates } from "./state.ts";
 
-/** Several steps, with what each loses. */
+/** Recovery without a backup takes several steps, so it is documented there. */
 const recovery =
-  'Put a backup of it back; the one that this machine keeps: clawdlets secrets restore. If there is none: docs/recovery.md, "The passphrase is lost"';
+  'Restore it from a backup (this machine\'s own copy: clawdlets secrets restore). Without one, see docs/recovery.md, "The passphrase is lost"';
 
 /**
- * A missing passphrase where something was encrypted with it already. A new one in its place would read none of that, so it is
- * never made silently.
- * @returns undefined where it is there, or nothing needs it yet
+ * Reports a missing passphrase with which something was already encrypted. A new one could not decrypt that, so it is never
+ * silently created.
+ * @returns undefined if it exists, or nothing needs it yet
  */
 export function lostPassphrase(layout: Layout, host: string): Problem | undefined {
   if (readPrivateFile(layout.passphrase) !== undefined) return undefined;
@@ -30,7 +30,7 @@ export function lostPassphrase(layout: Layout, host: string): Problem | undefine
   return hasSalt(layout, host) ? problem(`"encryptionsalt" in stacks/Pulumi.${host}.yaml was made with it`) : undefined;
 }
 
-/** The engine says no more than "incorrect passphrase". @returns undefined for any other failure */
+/** Explains the engine's error "incorrect passphrase". @returns undefined for any other failure */
 export function wrongPassphrase(host: string, engineSaid: string): Objection | undefined {
   if (!engineSaid.includes("incorrect passphrase")) return undefined;
   return {

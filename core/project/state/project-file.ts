@@ -5,18 +5,18 @@ import { readText } from "../../base/text/read-text.ts";
 import type { Layout } from "../layout.ts";
 import { configNamespace } from "../settings/stack-config.ts";
 
-/** What of Pulumi.yaml decides where the engine keeps what. */
+/** The settings of Pulumi.yaml that decide where the engine keeps its files. */
 export interface ProjectFile {
   name: string;
-  /** Whether a stack is a host, as in a clone: then its stack file is the host's settings. */
+  /** True if each stack is a host, as in a clone: then its stack file has the host's settings. */
   stacksAreHosts: boolean;
-  /** Whether the engine's state is below `.clawdlets/`. */
+  /** True if the engine's state is below `.clawdlets/`. */
   hasLocalState: boolean;
-  /** Where the engine keeps the state; undefined where Pulumi.yaml leaves that to PULUMI_BACKEND_URL or `pulumi login`. */
+  /** URL of the engine's state; undefined if Pulumi.yaml leaves it to PULUMI_BACKEND_URL or `pulumi login`. */
   backend: string | undefined;
 }
 
-/** Reads the project's Pulumi.yaml; what is not said there is as the engine takes it. */
+/** Reads the project's Pulumi.yaml, with the engine's defaults for missing settings. */
 export function readProjectFile({ root }: Pick<Layout, "root">): ProjectFile {
   const where = "Pulumi.yaml";
   const { text = "", problems } = readText(join(root, where), where);

@@ -10,7 +10,7 @@ import { ownFolderProblem } from "../own-folder.ts";
 import { configNamespace } from "../settings/stack-config.ts";
 import { readProjectFile } from "./project-file.ts";
 
-/** One resource as the engine's file backend keeps it; secrets in it stay encrypted. */
+/** One resource in the engine's file backend; its secrets stay encrypted. */
 const resource = z.looseObject({
   urn: z.string(),
   type: z.string(),
@@ -19,7 +19,7 @@ const resource = z.looseObject({
   outputs: z.record(z.string(), z.unknown()).default({}),
 });
 
-/** What the engine had begun and not written the end of: it was killed meanwhile. */
+/** An operation that the engine started but did not finish, because it was killed. */
 const pendingOperation = z.looseObject({ type: z.string(), resource });
 
 const file = z.object({
@@ -38,20 +38,20 @@ export type StateResource = z.infer<typeof resource>;
 
 export interface StackState {
   resources: StateResource[];
-  /** What a run was doing when it was killed: `type` is `creating`, `updating`, `deleting` and so on. */
+  /** What a run was doing when it was killed; `type` is `creating`, `updating`, `deleting` and so on. */
   pending: { type: string; resource: StateResource }[];
 }
 
 const folderOf = (layout: Layout) => join(layout.state, ".pulumi", "stacks", projectName(layout));
 
-/** Without a Pulumi.yaml, as in a test of one folder, it is our own. */
+/** Falls back to our own name if there is no Pulumi.yaml. */
 const projectName = (layout: Layout) =>
   existsSync(join(layout.root, "Pulumi.yaml")) ? readProjectFile(layout).name : configNamespace;
 
-/** Where the engine's file backend keeps a host's state. */
+/** The state file of a host in the engine's file backend. */
 export const stateFileOf = (layout: Layout, host: string) => join(folderOf(layout), `${host}.json`);
 
-/** @returns undefined for what the engine did not write to its end; `writtenAt` is ISO 8601, or empty for a stack without a run */
+/** @returns undefined for a truncated file; `writtenAt` is ISO 8601, or empty for a stack without a run */
 export function parseCheckpoint(text: string): { writtenAt: string } | undefined {
   const { success, data } = file.safeParse(parseJson(text));
   return success ? { writtenAt: data.checkpoint.latest?.manifest?.time ?? "" } : undefined;
@@ -63,8 +63,8 @@ export function listStates(layout: Layout): string[] {
 }
 
 /**
- * What the engine knows of one host, read from its file: no engine, no lock, no passphrase.
- * @returns nothing where the host has no state here
+ * Reads the engine's state of one host directly from its file, without engine, lock or passphrase.
+ * @returns no value if the host has no state here
  */
 export function readState(layout: Layout, host: string): { value?: StackState; problems: Problem[] } {
   const folder = ownFolderProblem(layout);
@@ -84,7 +84,7 @@ export function readState(layout: Layout, host: string): { value?: StackState; p
         {
           code: "state-unreadable",
           subject: where,
-          problem: `was cut off, as happens when a run is killed while it writes (${z.prettifyError(parsed.error)}).`,
+          problem: `is truncated, as happens if a run is killed while writing (${z.prettifyError(parsed.error)}).`,
           fix: `Restore the last good copy: clawdlets up --host ${host}`,
         },
       ],
@@ -97,12 +97,12 @@ export function readState(layout: Layout, host: string): { value?: StackState; p
   };
 }
 
-/** What our components make for a host, by their names; `-` and the name of another host may follow as well. */
+/** Name suffixes of the resources that our components create for a host. The exact list matters: another host may be called `<host>-x`. */
 const ownNames = ["", "-server", "-bootstrap-key", "-firewall", "-install", "-proof"];
 
 /**
- * The same of one host alone, whichever stack it is in: a team's program may make many hosts in one stack.
- * @returns nothing where no state here has the host
+ * The same for one host in any stack: a team's program may create many hosts in one stack.
+ * @returns no value if no state here has the host
  */
 export function readHostState(layout: Layout, host: string): { value?: StackState; problems: Problem[] } {
   const own = readState(layout, host);
@@ -111,14 +111,14 @@ export function readHostState(layout: Layout, host: string): { value?: StackStat
   for (const stack of listStates(layout)) {
     const { value } = readState(layout, stack);
     const resources = (value?.resources ?? []).filter(({ urn }) => urnsEnd.some((end) => urn.endsWith(end)));
-    // A server of our own, or a team's that was installed.
+    // Only a stack that installs the host, whether its server is ours or the team's.
     if (value && resources.some(({ type }) => type === "clawdlets:index:NixosInstall"))
       return { value: { ...value, resources }, problems: [] };
   }
   return own;
 }
 
-/** The server that a state knows for a host. @returns its id and the type it was last seen with */
+/** The host's server in a state. @returns its id and its last known type */
 export function serverIn(state: StackState | undefined): { id: number; serverType: string | undefined } | undefined {
   const server = state?.resources.find(({ type }) => type === "hcloud:index/server:Server");
   const id = Number(server?.id);
@@ -127,7 +127,7 @@ export function serverIn(state: StackState | undefined): { id: number; serverTyp
   return { id, serverType: typeof serverType === "string" ? serverType : undefined };
 }
 
-/** The ids of everything of one of the engine's types, over every state on this machine. */
+/** All resource ids by the engine's type, from every state on this machine. */
 export function idsInStates(layout: Layout): { ids: Map<string, Set<string>>; problems: Problem[] } {
   const ids = new Map<string, Set<string>>();
   const problems: Problem[] = [];

@@ -1,26 +1,26 @@
 import { shown } from "../../base/wording.ts";
 
-/** One thing that a change to the repository changes: a setting, a value in a file, or a file as a whole. */
+/** One difference between two revisions of the repository: a setting, a value in a file, or a whole file. */
 export interface Difference {
   /** Relative to the project. */
   file: string;
-  /** Left out: the file as a whole. */
+  /** Omitted: the whole file. */
   setting?: string;
-  /** Left out: it was not there. */
+  /** Omitted: it did not exist. */
   before?: string;
-  /** Left out: it is gone. */
+  /** Omitted: it was removed. */
   after?: string;
-  /** Whether it changes who is trusted or what is reachable, so that a person has to agree to it. */
+  /** True if it changes who is trusted or what is reachable, so that a person has to approve it. */
   dangerous: boolean;
-  /** What it is about, where file and setting do not say. */
+  /** An explanation, if file and setting are not clear enough. */
   why?: string;
 }
 
 const maxLength = 300;
 
 /**
- * A value for a message. Commits and hashes are shortened first: at full length they look like tokens, which are never shown,
- * and then the old and the new one would read the same.
+ * Formats a value for a message. Commits and hashes are shortened first: at full length they look like tokens and would be hidden,
+ * so the old and the new value would look the same.
  */
 export function spelled(value: unknown): string {
   if (Array.isArray(value)) {

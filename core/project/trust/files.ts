@@ -6,17 +6,17 @@ import { changedInputs, changedPackages, valueDifference } from "./lock-files.ts
 import { changedNix } from "./nix-text.ts";
 import { changedValues, valuesIn } from "./values.ts";
 
-/** A file in one of two trees: its text, or where it leads. */
+/** A file in one of two trees, with its content or the target of its link. */
 interface Entry {
   kind: "file" | "link" | "other";
   executable: boolean;
   content: Buffer;
 }
 
-/** Where packages are, and what a copy of the project never has. */
+/** Installed packages, and git's own folder. */
 const skipped = new Set(["node_modules", ".git"]);
 
-/** The files that differ between two trees, by path from the root, sorted. Nothing is followed out of them. */
+/** Sorted paths, relative to the root, of the files that differ between two trees. Links are not followed. */
 export function changedFiles(before: string, after: string): string[] {
   const paths = new Set([...filesIn(before), ...filesIn(after)]);
   return [...paths].sort().filter((path) => !isSame(entryAt(before, path), entryAt(after, path)));
@@ -46,7 +46,7 @@ const isSame = (a: Entry | undefined, b: Entry | undefined) =>
   a.executable === b.executable &&
   a.content.equals(b.content);
 
-/** What the files that differ say differently; pages that only people read say nothing here. */
+/** The differences in the files that differ, without documentation. */
 export function fileDifferences(before: string, after: string, files = changedFiles(before, after)): Difference[] {
   return files.flatMap((file) => differencesOf(file, entryAt(before, file), entryAt(after, file)));
 }
@@ -64,21 +64,21 @@ function differencesOf(file: string, before: Entry | undefined, after: Entry | u
   }
   const [old, next] = [before.content.toString(), after.content.toString()];
   const values = old === next ? [] : compare(file, old, next);
-  // Unchanged but for its mode, or not to be compared value by value.
+  // Only the mode changed, or the values cannot be compared.
   if (!values) return [{ file, dangerous: true, why: `${changed}, and cannot be compared value by value` }];
   return old === next ? [{ file, dangerous: dangerous === true, why: "can be executed now, or no longer" }] : values;
 }
 
 interface FileClass {
-  /** Of the file as a whole. `never`: only people read it. */
+  /** Applies to the whole file. `never`: only people read it. */
   dangerous: boolean | "never";
-  /** What it is about. */
+  /** What the file controls. */
   why?: string;
-  /** Its values; undefined where they cannot be told. */
+  /** Compares its values; undefined if they cannot be parsed. */
   compare?: (file: string, before: string, after: string) => Difference[] | undefined;
 }
 
-/** The first that matches counts. What is not here is a change. */
+/** The first match counts. Files that match nothing are harmless changes. */
 const classes: readonly [RegExp, FileClass][] = [
   [/(^|\/)\.clawdlets\//, { dangerous: true, why: "local state and keys, which git must not track" }],
   [/^Pulumi\.(ya?ml|json)$/, { dangerous: true, compare: values(["description"]) }],
@@ -91,7 +91,7 @@ const classes: readonly [RegExp, FileClass][] = [
     { dangerous: true, why: "how packages are installed" },
   ],
   [/(^|\/)flake\.lock$/, { dangerous: true, compare: changedInputs }],
-  [/(^|\/)flake\.nix$/, { dangerous: true, why: "where the system comes from, and which caches nix believes" }],
+  [/(^|\/)flake\.nix$/, { dangerous: true, why: "where the system comes from, and which caches nix trusts" }],
   [/\.nix$/, { dangerous: false, compare: changedNix }],
   [/^(clawdlets-policy\.json)$/, { dangerous: true, compare: values([]) }],
   [/(^|\/)(policy\/|PulumiPolicy\.ya?ml$)/, { dangerous: true, why: "what the policy refuses" }],
@@ -109,14 +109,14 @@ const classes: readonly [RegExp, FileClass][] = [
   ],
   [
     /(^|\/)(\.githooks|\.husky|\.devcontainer|\.vscode|\.idea|\.direnv)\/|(^|\/)(\.pre-commit-config\.ya?ml|\.?lefthook\.ya?ml|\.envrc|\.mise\.toml|mise\.toml|\.tool-versions|\.lintstagedrc.*)$/,
-    { dangerous: true, why: "run on the machine of whoever checks it out" },
+    { dangerous: true, why: "runs on the machine of anyone who checks it out" },
   ],
   [
     /(^|\/)(\.gitattributes|\.gitmodules|\.gitignore|\.mailmap)$/,
-    { dangerous: true, why: "what git runs, fetches, or keeps out" },
+    { dangerous: true, why: "what git runs, fetches or ignores" },
   ],
-  [/^\.gitleaks\.toml$/, { dangerous: true, why: "what the search for secrets lets through" }],
-  // Documents of a bot are read by the bot.
+  [/^\.gitleaks\.toml$/, { dangerous: true, why: "what the secret scan ignores" }],
+  // A bot reads its own documents, so they are not just documentation.
   [/^bots\/.*\.json$/, { dangerous: false, compare: values([], false) }],
   [/^bots\//, { dangerous: false }],
   [/(^|\/)(LICENSE|[^/]+\.md)$|^docs\//, { dangerous: "never" }],
@@ -125,7 +125,7 @@ const classes: readonly [RegExp, FileClass][] = [
 const classOf = (file: string): FileClass =>
   classes.find(([pattern]) => pattern.test(file))?.[1] ?? { dangerous: false };
 
-/** Value by value, each of them dangerous but for what only people read. */
+/** Compares value by value; each change is dangerous except in `harmless`. */
 function values(harmless: readonly string[], dangerous = true): NonNullable<FileClass["compare"]> {
   return (file, before, after) => {
     const format = file.endsWith(".json") ? "json" : "yaml";
@@ -141,7 +141,7 @@ const forPeople =
   /^(version|private|description|license|homepage|author|keywords|repository|bugs|funding|contributors)(\.|$)/;
 const versionRange = /^"[\^~<>=\s]*\d[\w.+-]*(?:\s*(?:-|\|\||\s)\s*[\^~<>=]*\d[\w.+-]*)*"$/;
 
-/** A package.json: another version from the registry is a change; a new package, another source or a script is not. */
+/** A package.json: a new version from the registry is harmless; a new package, another source or a script is dangerous. */
 function changedManifest(file: string, before: string, after: string): Difference[] | undefined {
   const [old, next] = [valuesIn(before, "json"), valuesIn(after, "json")];
   if (!old || !next) return undefined;

@@ -2,8 +2,8 @@ import { type Difference, spelled } from "./difference.ts";
 import { changedValues, valuesIn } from "./values.ts";
 
 /**
- * Inputs of a flake. Another commit of the same repository is a change; another repository, another hash for the same commit or
- * another input is a question of trust.
+ * Inputs of a flake. A new commit of the same repository is harmless; another repository, another hash for the same commit or
+ * another input is dangerous.
  */
 export function changedInputs(file: string, before: string, after: string): Difference[] | undefined {
   const [old, next] = [valuesIn(before, "json"), valuesIn(after, "json")];
@@ -12,13 +12,13 @@ export function changedInputs(file: string, before: string, after: string): Diff
     const [, node = "", field = ""] = /^nodes\.(.+)\.locked\.(rev|narHash|lastModified|revCount)$/.exec(path) ?? [];
     const rev = `nodes.${node}.locked.rev`;
     const moves = field === "rev" || (field !== "" && old.has(rev) && next.has(rev) && old.get(rev) !== next.get(rev));
-    // Both sides: an input that had no commit, or that loses it, is no longer pinned to one.
+    // Requires both sides: an input that gains or loses its commit was or becomes unpinned.
     const dangerous = !(moves && before !== undefined && after !== undefined);
     return valueDifference(file, path, before, after, dangerous);
   });
 }
 
-/** Packages, by where they come from and what they run. A version from a registry that was used before is a change. */
+/** Packages, by source and install scripts. A new version from a registry that was already used is harmless. */
 export function changedPackages(file: string, before: string, after: string): Difference[] | undefined {
   const [old, next] = [valuesIn(before, "json"), valuesIn(after, "json")];
   if (!old || !next) return undefined;

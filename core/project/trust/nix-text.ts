@@ -1,16 +1,16 @@
 import { type Difference, spelled } from "./difference.ts";
 
-/** What in a host's Nix file says who gets in, what may be reached, and what is believed. */
+/** Words in a host's Nix files that are about access, network or trust. */
 const trusted =
   /egress|firewall|nftables|iptables|authorizedKeys|adminSshKeys|publicSsh|openssh|sudo|doas|polkit|users\.(users|groups)|extraGroups|hashedPassword|initialPassword|password|trusted-|trusted[A-Z]|substituters|builders|nixPath|registry|sops|age\b|secrets|tailnet|tailscale|wireguard|security\.|capabilit|fetch[A-Z]\w*|fetchurl|getFlake|builtins\.|__\w+|activationScripts|kexec|autoUpgrade|setuid|wrappers|pam\b|mode\s*=|allow/i;
 
-/** Values that are about trust under whatever name: addresses, keys, networks. */
+/** Values that are about trust under any name: addresses, keys, networks. */
 const trustedValue =
   /[a-z+]+:\/\/|\b(github|gitlab|git\+\w+|path):|ssh-|age1|[A-Za-z0-9+/]{40}|\d+\.\d+\.\d+\.\d+|:[0-9a-f]*:/i;
 
 /**
- * There is no reader of Nix here, so lines are compared, regardless of their order and each with the lines that it is indented
- * below. A line about trust is dangerous, and named with what it replaces.
+ * Compares Nix files line by line, since there is no Nix parser here: regardless of order, and each line together with the lines
+ * that it is indented below. A changed line about trust is dangerous, and is shown with what it replaces.
  */
 export function changedNix(file: string, before: string, after: string): Difference[] {
   const [old, next] = [linesOf(before), linesOf(after)];
@@ -34,7 +34,7 @@ export function changedNix(file: string, before: string, after: string): Differe
 
 interface Line {
   text: string;
-  /** The lines above that it is indented below, the outermost first. */
+  /** The lines that it is indented below, outermost first. */
   within: string;
 }
 

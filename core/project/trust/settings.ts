@@ -5,7 +5,7 @@ import { stackTextSettings } from "../settings/stack-file.ts";
 import { type Difference, spelled } from "./difference.ts";
 import { changedValues, valuesIn } from "./values.ts";
 
-/** Every setting of a stack file, those of `install` and `rebuild` by their paths. */
+/** Path of every setting of a stack file, including those in `install` and `rebuild`. */
 export type SettingPath = Paths<StackConfig>;
 
 type Paths<T> = {
@@ -15,9 +15,9 @@ type Paths<T> = {
 }[keyof T & string];
 
 interface SettingClass<T = never> {
-  /** Whether a person has to agree to the change. A function where that depends on the values. */
+  /** True if a person has to approve the change; a function if that depends on the values. */
   dangerous: boolean | ((before: T, after: T) => boolean);
-  /** What makes two values the same; left out: their JSON. */
+  /** Maps equal values to the same result. @default their JSON */
   same?: (value: T) => unknown;
 }
 
@@ -32,11 +32,11 @@ type ValueAt<T, P extends string> = P extends `${infer K}.${infer Rest}`
 const trust = { dangerous: true } as const;
 const change = { dangerous: false } as const;
 const names = { dangerous: false, same: (list: readonly string[]) => [...list].sort() } as const;
-/** A key is its type and its blob. Its comment is no part of it. */
+/** Type and blob of a public key, without its comment. */
 const keyOf = (line: string) => line.split(" ").slice(0, 2).join(" ");
 
 /**
- * What a change of each setting means. The compiler asks for a line when the schema has a new setting, and what is not here is
+ * What a change to each setting means. The compiler requires an entry for every setting of the schema; anything else is
  * dangerous.
  */
 export const settingClasses: { readonly [P in SettingPath]: SettingClass<ValueAt<StackConfig, P>> } = {
@@ -71,14 +71,14 @@ export const settingClasses: { readonly [P in SettingPath]: SettingClass<ValueAt
   "install.deadlines.reboot": change,
   // How long TCP/22 may stay open.
   "install.deadlines.window": { dangerous: (before, after) => after > before },
-  // What a branch is at can be changed without a change here.
+  // A branch can move without any change in this repository.
   "rebuild.onUp": { dangerous: (_, after) => after === "newest" },
   "rebuild.deadline": change,
 };
 
 const ordered = (value: object) => JSON.stringify(Object.fromEntries(Object.entries(value).sort()));
 
-/** Whether the rules before already let in everything that this one does. */
+/** True if the previous rules already allowed everything that this one allows. */
 function isCovered(rule: InboundRule, before: readonly InboundRule[]): boolean {
   const networks = before.filter((each) => coversPorts(each, rule)).flatMap(({ sourceIps }) => sourceIps);
   return networks.length > 0 && rule.sourceIps.every((network) => containsCidr(networks, network));
@@ -97,8 +97,8 @@ function portsOf(rule: InboundRule): { first: number; last: number } {
 }
 
 /**
- * What two texts of one stack file say differently.
- * @param before left out: a new host. It is compared with the defaults; what every host has to have is named, and is no danger.
+ * The differences between two versions of one stack file.
+ * @param before undefined for a new host, which is compared with the defaults; its required settings are listed as harmless
  */
 export function changedSettings(host: string, file: string, before: string | undefined, after: string): Difference[] {
   if (before === after) return [];
@@ -110,11 +110,11 @@ export function changedSettings(host: string, file: string, before: string | und
   return [...ownSettings(host, file, before, after), ...otherValues(file, old, next, before === undefined)];
 }
 
-/** Ours, by what they mean: a default that is written out is the same as none. */
+/** Compares our settings by meaning: a default that is written out equals a missing setting. */
 function ownSettings(host: string, file: string, before: string | undefined, after: string): Difference[] {
   const next = checkStackConfig(rawSettings(after), file).value;
   const old = before === undefined ? next && onlyRequired(next) : checkStackConfig(rawSettings(before), file).value;
-  // What one of the two schemas does not know is compared as it is written.
+  // If one of the two is invalid, compare the raw values.
   const isChecked = old !== undefined && next !== undefined;
   const [from, to] = isChecked
     ? [settingsOf(old, host), settingsOf(next, host)]
@@ -151,7 +151,7 @@ const requiredOnes = (file: string, value: StackConfig): Difference[] =>
     dangerous: false,
   }));
 
-/** By path, with the defaults filled in. */
+/** Settings by path, with defaults. */
 function settingsOf(config: StackConfig, host: string): Map<string, unknown> {
   const settings = new Map<string, unknown>();
   const collect = (value: object, path: string) => {
@@ -171,7 +171,7 @@ type AnyClass = SettingClass<unknown>;
 const classOf = (path: string): AnyClass | undefined =>
   Object.hasOwn(settingClasses, path) ? (settingClasses[path as SettingPath] as AnyClass) : undefined;
 
-/** Checked values only have the types that the functions of the table expect; a value that was not there differs from all. */
+/** Checked values have the types that the table's functions expect. A missing value differs from all others. */
 function comparable(known: AnyClass | undefined, value: unknown): string {
   if (value === undefined) return "";
   return JSON.stringify(known?.same ? known.same(value) : value);
@@ -183,7 +183,7 @@ function isDangerous(known: AnyClass | undefined, before: unknown, after: unknow
   return before === undefined || after === undefined || known.dangerous(before, after);
 }
 
-/** Other projects' settings, and what the engine keeps in the file: how it encrypts, and what it imports. */
+/** Settings of other namespaces, and the engine's own entries: how it encrypts, and what it imports. */
 function otherValues(file: string, old: Map<string, string>, next: Map<string, string>, isNew: boolean): Difference[] {
   const prefix = `config.${configNamespace}:`;
   return changedValues(old, next)
@@ -193,7 +193,7 @@ function otherValues(file: string, old: Map<string, string>, next: Map<string, s
       setting: path.replace(/^config\./, ""),
       ...(before !== undefined && { before: spelled(before) }),
       ...(after !== undefined && { after: spelled(after) }),
-      // The engine adds it with the first secret of a stack.
+      // The engine adds the salt with the first secret of a stack.
       dangerous: !(path === "encryptionsalt" && (isNew || before === undefined)),
     }));
 }

@@ -3,9 +3,9 @@ import { parseJsonText } from "../../base/text/json-text.ts";
 import { parseYamlText } from "../../base/text/yaml-text.ts";
 
 /**
- * Every value of a structured file by its path, each in one spelling, so that the order of keys, quotes and comments do not
- * count as a change.
- * @returns undefined where the text is not plain enough for that: not parseable, or with anchors, aliases, tags or merges,
+ * Every value of a structured file by its path, normalized, so that the order of keys, quotes and comments do not
+ * count as changes.
+ * @returns undefined if the text is not plain enough for that: not parseable, or with anchors, aliases, tags or merges,
  * which programs read differently
  */
 export function valuesIn(text: string, format: "json" | "yaml"): Map<string, string> | undefined {
@@ -27,7 +27,7 @@ export function valuesIn(text: string, format: "json" | "yaml"): Map<string, str
   }
 }
 
-/** The paths whose values differ between two texts, in the order of the paths. */
+/** The paths whose values differ between two texts, sorted. */
 export function changedValues(
   before: Map<string, string>,
   after: Map<string, string>,
@@ -71,10 +71,10 @@ function collectYaml(node: unknown, path: string, into: Map<string, string>): vo
   }
 }
 
-/** Text that no version of YAML takes for a boolean, a number, a date or nothing. */
+/** Text that no version of YAML reads as a boolean, number, date or null. */
 const surelyText = /^(?!(?:y|n|yes|no|on|off|true|false|null|nan|inf)$)[a-z/@][^\n]*$/i;
 
-/** Text as JSON; anything that some reader could take for a number, a date or a boolean stays as it is written. */
+/** Text as JSON; anything that some parser could read as a number, date or boolean stays as written. */
 function scalarText({ value, source, type }: Scalar): string {
   const isPlain = type === "PLAIN";
   if (typeof value === "string" && (!isPlain || surelyText.test(value))) return JSON.stringify(value);

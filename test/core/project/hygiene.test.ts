@@ -49,11 +49,11 @@ describe("a .clawdlets that is as it should be", () => {
 
 describe("refuses, with a command that fixes it", () => {
   const cases: [string, (layout: Layout) => unknown, RegExp][] = [
-    ["a folder others may enter", (l) => chmodSync(l.dir, 0o750), /others on this machine may read it\. Close it/],
+    ["a folder others may enter", (l) => chmodSync(l.dir, 0o750), /others on this machine can read it\. Restrict it/],
     [
       "an identity others may read",
       (l) => chmodSync(join(l.secrets, "hosts", "web-1.agekey"), 0o640),
-      /may read \.clawdlets\/secrets\/hosts\/web-1\.agekey\. Close it/,
+      /may read \.clawdlets\/secrets\/hosts\/web-1\.agekey\. Restrict it/,
     ],
     [
       "a repository that does not ignore it",
@@ -112,6 +112,6 @@ describe("refuses, with a command that fixes it", () => {
     const layout = await repository();
     rmSync(join(layout.root, ".git"), { recursive: true });
     mkdirSync(join(layout.root, ".git"));
-    expect((await checkLocalFolder(layout))[0]?.problem).toMatch(/git could not say/);
+    expect((await checkLocalFolder(layout))[0]?.problem).toMatch(/git could not check/);
   });
 });

@@ -233,7 +233,7 @@ describe("the copy is found", () => {
     const layout = withKeys();
     keepCopy(layout);
     const other = project();
-    expect(() => planRestore({ layout: other })).toThrow(/No copy of \.clawdlets of .* is kept in/);
+    expect(() => planRestore({ layout: other })).toThrow(/There is no copy of \.clawdlets of .* in/);
     keepCopy(other);
     expect(findPlace(other, process.env)?.id).not.toBe(findPlace(layout, process.env)?.id);
   });
@@ -248,17 +248,17 @@ describe("a copy that cannot be made", () => {
   const cases: [what: string, spoil: () => void, reason: RegExp][] = [
     ["where there is no home", () => both(undefined), /neither XDG_STATE_HOME nor HOME/],
     ["where the home is a relative path", () => both("state"), /neither XDG_STATE_HOME nor HOME/],
-    ["where a file stands in the way", () => writeFileSync(state, ""), /a file stands where a folder has to be/],
+    ["where a file stands in the way", () => writeFileSync(state, ""), /there is a file where a folder is needed/],
     [
       "in a folder that others may write to",
       () => {
         mkdirSync(join(state, "clawdlets"), { recursive: true });
         chmodSync(join(state, "clawdlets"), 0o777);
       },
-      /may be written to by others/,
+      /is writable by others/,
     ],
     [
-      "behind a link",
+      "reached through a link",
       () => {
         mkdirSync(state);
         symlinkSync(temporaryFolder(), join(state, "clawdlets"));
@@ -316,7 +316,7 @@ describe("restoring", () => {
     keepCopy(layout);
     writeFileSync(pathOf(layout, ".env"), "HCLOUD_TOKEN=mine\n");
     vi.stubEnv("CLAWDLETS_KEY_COPY", "off");
-    await expect(restoreFiles({ layout }, true)).rejects.toThrow(/\.env: the present contents could not be copied/);
+    await expect(restoreFiles({ layout }, true)).rejects.toThrow(/\.env: the current contents could not be copied/);
     expect(readFileSync(pathOf(layout, ".env"), "utf8")).toBe("HCLOUD_TOKEN=mine\n");
   });
 

@@ -64,7 +64,7 @@ describe("a .clawdlets that may be somebody else's gives no setting, no token an
       },
       /git tracks \.Clawdlets\/\.env/,
     ],
-    ["that is a repository of its own", (l) => gitIn(l.dir, "init", "--quiet"), /is a git repository of its own/],
+    ["that is a repository of its own", (l) => gitIn(l.dir, "init", "--quiet"), /is a separate git repository/],
     [
       "that is a link",
       (l) => {
@@ -74,12 +74,12 @@ describe("a .clawdlets that may be somebody else's gives no setting, no token an
       },
       /is not a folder of this project/,
     ],
-    ["that a group may write to", (l) => chmodSync(l.dir, 0o770), /others on this machine may write to it\. Fix: find/],
-    ["that everybody may write to", (l) => chmodSync(l.dir, 0o702), /may write to it/],
+    ["that a group may write to", (l) => chmodSync(l.dir, 0o770), /others on this machine can write to it, so it is ignored\. Restrict it: find/],
+    ["that everybody may write to", (l) => chmodSync(l.dir, 0o702), /can write to it/],
     [
       "in a repository that git cannot read",
       (l) => rmSync(join(l.root, ".git", "HEAD")),
-      /git could not say whether it is tracked/,
+      /git could not check if it is tracked/,
     ],
     ...(isRoot
       ? [
@@ -169,5 +169,5 @@ it("a folder on the way to .env may not be a link that leads out", async () => {
   symlinkSync(outside, join(layout.dir, "sub"));
   const { value, problems } = readEnvFile(layout, {}, "sub/tokens");
   expect(value).toEqual({});
-  expect(problems.map(problemSentence)[0]).toContain("is behind a link that leads out of .clawdlets");
+  expect(problems.map(problemSentence)[0]).toContain("is reached through a link that leads out of .clawdlets");
 });

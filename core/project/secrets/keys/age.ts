@@ -3,7 +3,7 @@ import { UserError } from "../../../base/errors.ts";
 import { exitCodes } from "../../../base/exit-codes.ts";
 import { readPrivateFile, writePrivateFile } from "../../../base/machine/private-files.ts";
 
-/** An age X25519 key pair: the identity is the private half (`AGE-SECRET-KEY-1…`), the recipient the public one (`age1…`). */
+/** An age X25519 key pair: the identity is the private half (`AGE-SECRET-KEY-1…`), the recipient the public half (`age1…`). */
 export interface AgeKeyPair {
   identity: string;
   recipient: string;
@@ -14,19 +14,19 @@ export async function createAgeKeyPair(): Promise<AgeKeyPair> {
   return { identity, recipient: await identityToRecipient(identity) };
 }
 
-/** Whose identity a file holds, which decides what can be done about a wrong one. */
+/** Whose identity a file holds; decides how to fix a wrong one. */
 export type IdentityOf = "host" | "operator";
 
 const adviceFor: Readonly<Record<IdentityOf, string>> = {
-  host: "Put a backup of the file back, or give the host a new identity: clawdlets secrets rotate",
+  host: "Restore the file from a backup, or give the host a new identity: clawdlets secrets rotate",
   operator:
-    "Leave the one whose public half is in .clawdlets/secrets/operators, or name a file with it alone as SOPS_AGE_KEY_FILE in .clawdlets/.env",
+    "Keep only the one whose public half is in .clawdlets/secrets/operators, or set SOPS_AGE_KEY_FILE in .clawdlets/.env to a file with only that one",
 };
 
 /**
- * Reads an identity file as `age-keygen` writes it.
- * @returns undefined when there is no file
- * @throws UserError when the file holds no identity, or others can read it. The content is never shown.
+ * Reads an identity file in the format of `age-keygen`.
+ * @returns undefined if the file does not exist
+ * @throws UserError if the file does not hold exactly one identity, or others can read it. The content is never shown.
  */
 export async function readIdentityFile(path: string, of: IdentityOf = "host"): Promise<AgeKeyPair | undefined> {
   const text = readPrivateFile(path);
@@ -34,7 +34,7 @@ export async function readIdentityFile(path: string, of: IdentityOf = "host"): P
   const lines = text.split(/\r?\n/).filter((line) => line.startsWith("AGE-SECRET-KEY-1"));
   const identity = lines[0]?.trim();
   if (!identity || lines.length > 1) {
-    const plugin = /AGE-PLUGIN-/.test(text) ? " (one of a plugin cannot be used)" : "";
+    const plugin = /AGE-PLUGIN-/.test(text) ? " (plugin identities are not supported)" : "";
     const found = lines.length === 0 ? `no age identity${plugin}` : `${lines.length} age identities`;
     throw new UserError(`${path} holds ${found}; exactly one is needed. ${adviceFor[of]}`, {
       exitCode: exitCodes.settings,
@@ -48,19 +48,19 @@ export async function readIdentityFile(path: string, of: IdentityOf = "host"): P
       {
         subject: "",
         problem: `${path} holds a damaged age identity (its checksum is wrong).`,
-        fix: "Put a backup of the file back.",
+        fix: "Restore the file from a backup.",
       },
       { exitCode: exitCodes.settings },
     );
   }
 }
 
-/** The text of an identity file, byte for byte as `age-keygen` lays it out, but without the date. */
+/** The text of an identity file in the exact format of `age-keygen`, but without the date. */
 export function identityFileText({ identity, recipient }: AgeKeyPair): string {
   return `# public key: ${recipient}\n${identity}\n`;
 }
 
-/** Makes the key pair in `path` if there is none yet; an existing one is never overwritten. */
+/** Creates the identity file `path` if it does not exist; an existing one is never overwritten. */
 export async function ensureIdentityFile(
   path: string,
   of: IdentityOf = "host",
@@ -72,7 +72,7 @@ export async function ensureIdentityFile(
   return { ...pair, created: true };
 }
 
-/** Encrypts a small text to some recipients, any of whom can read it, as `age --armor` does. */
+/** Encrypts a short text so that any of the recipients can decrypt it, like `age --armor`. */
 export async function encryptTo(recipients: readonly string[], text: string): Promise<string> {
   const encrypter = new Encrypter();
   for (const recipient of recipients) encrypter.addRecipient(recipient);

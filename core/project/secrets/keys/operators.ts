@@ -6,20 +6,20 @@ import type { Layout } from "../../layout.ts";
 import { ageRecipient } from "../../settings/names.ts";
 import { type AgeKeyPair, ensureIdentityFile } from "./age.ts";
 
-/** A user's name as it may stand in a file name; domain accounts have a backslash in theirs. */
+/** The user name, made safe for a file name: domain accounts contain a backslash. */
 function operatorName(): string {
   return userInfo().username.replace(/[^A-Za-z0-9._-]/g, "_");
 }
 
 /**
- * Where this operator's age identity is: where upstream's `.env` says so, otherwise under the operator's own name.
+ * Path of this operator's age identity: as set in upstream's `.env`, otherwise a file with the user's name.
  * @param named `SOPS_AGE_KEY_FILE` of `.clawdlets/.env`, relative to the project
  */
 export function operatorIdentityFile(layout: Layout, named: string | undefined): string {
   return named === undefined ? join(layout.operators, `${operatorName()}.agekey`) : resolve(layout.root, named);
 }
 
-/** Makes this operator's identity and the public file beside it, if they are missing. */
+/** Creates this operator's identity and the public file next to it, if missing. */
 export async function ensureOperator(layout: Layout, file: string): Promise<AgeKeyPair & { created: boolean }> {
   const pair = await ensureIdentityFile(file, "operator");
   const publicFile = file.replace(/\.agekey$/, ".age.pub");
@@ -29,8 +29,8 @@ export async function ensureOperator(layout: Layout, file: string): Promise<AgeK
 }
 
 /**
- * Everybody who may read every host's secrets: one `.age.pub` each in `.clawdlets/secrets/operators`.
- * @throws SettingsError for a file that holds no recipient
+ * Recipients of all operators, who can read every host's secrets: one `.age.pub` file each in `.clawdlets/secrets/operators`.
+ * @throws SettingsError for a file without a valid recipient
  */
 export function operatorRecipients(layout: Layout): string[] {
   const files = readFolder(layout.operators).filter((name) => name.endsWith(".age.pub"));

@@ -30,24 +30,24 @@ import {
 
 /** The rule of one host in `.clawdlets/secrets/.sops.yaml`. */
 export interface HostRule {
-  /** Found again by being exactly this. */
+  /** Identifies the rule: compared as an exact string. */
   pathRegex: string;
   /** Path of one of the host's files as sops sees it, e.g. `hosts/web-1/x.yaml`. */
   sample: string;
-  /** Everybody who is to read the host's secrets, as `age1…`; at least one. */
+  /** Everyone who should be able to read the host's secrets, as `age1…`; at least one. */
   recipients: readonly string[];
 }
 
-const heading = `# Whom sops encrypts the secrets in this folder to, for clawdlets and by hand alike. Written by clawdlets, one rule a
-# host; other rules, keys and comments stay as they are. sops takes the first rule that matches.
+const heading = `# Who can decrypt the secrets in this folder; used by clawdlets and by sops itself. clawdlets writes one rule per host and
+# keeps other rules, keys and comments unchanged. sops uses the first rule that matches.
 `;
 
 /**
  * `(^|/)hosts/web-1/[^/]+\.yaml$`: the sops files of one folder.
  *
- * What sops 3.13.3 compares, as tried: it makes the file's name (or `--filename-override`) absolute by its own working
- * directory, `..` taken out, and cuts the folder of `.sops.yaml` off the front if it is there as text, links not
- * followed. So a file below that folder is `hosts/web-1/x.yaml`, any other is its absolute path: hence `(^|/)`.
+ * How sops 3.13.3 matches (tested): it makes the file name (or `--filename-override`) absolute relative to its working
+ * directory, resolves `..`, and strips the folder of `.sops.yaml` if the path starts with it textually, without following
+ * links. So a file below that folder is `hosts/web-1/x.yaml`, and any other is its absolute path: hence `(^|/)`.
  * @param folder relative to the folder of `.sops.yaml`
  */
 export function hostRuleRegex(folder: string): string {
@@ -55,7 +55,7 @@ export function hostRuleRegex(folder: string): string {
   return `(^|/)${path.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}/[^/]+\\.yaml$`;
 }
 
-/** The age recipients that sops reads from this host's rule, each once; none without a rule. @throws UserError */
+/** The distinct age recipients in this host's rule; empty if there is no rule. @throws UserError */
 export function recipientsOfHostRule(text: string | undefined, pathRegex: string): string[] {
   if (text === undefined) return [];
   const config = readSopsRules(text);
@@ -64,10 +64,10 @@ export function recipientsOfHostRule(text: string | undefined, pathRegex: string
 }
 
 /**
- * The text with this host's rule in it, and every other character as it was: an existing rule gets its age recipients
- * replaced in the form they have, a new one goes before the first rule that sops would take instead.
- * @param text of `.sops.yaml`; undefined or empty gives a whole file
- * @throws UserError where the text is no list of rules, or our rule shares parts with others
+ * Adds or updates this host's rule and keeps every other character: in an existing rule only the age recipients are
+ * replaced, in their current format; a new rule goes before the first rule that sops would use instead.
+ * @param text of `.sops.yaml`; undefined or empty gives a complete file
+ * @throws UserError if the text is not a list of rules, or our rule shares parts with others
  */
 export function upsertHostRule(text: string | undefined, rule: HostRule): string {
   const wanted = checkedRecipients(rule.recipients);
@@ -76,7 +76,8 @@ export function upsertHostRule(text: string | undefined, rule: HostRule): string
   }
   const config = readSopsRules(text);
   const shared = anchorAround(config);
-  if (shared !== undefined) throw refused("creation_rules", `has ${shared}, which makes it part of something else`);
+  if (shared !== undefined)
+    throw refused("creation_rules", `has ${shared}, so other parts of the file may refer to it`);
   const found = ruleOf(config, rule.pathRegex);
   const edits = found ? recipientEdits(config, found, wanted) : [insertion(config, rule, wanted)];
   const result = applyEdits(text, edits);
@@ -87,7 +88,7 @@ export function upsertHostRule(text: string | undefined, rule: HostRule): string
 function recipientEdits(config: SopsRules, rule: YAMLMap, wanted: readonly string[]): Edit[] {
   const obstacle = obstacleIn(rule);
   if (obstacle !== undefined) {
-    const why = `has ${obstacle}: changing it could change who reads other secrets. Write this rule out in full`;
+    const why = `has ${obstacle}: changing it could change who can read other secrets. Write this rule out in full`;
     throw refused(`creation_rules.${config.rules.indexOf(rule)}`, why);
   }
   const [first = rule, ...others] = keyHolders(rule);
@@ -105,7 +106,7 @@ function ageEdit(config: SopsRules, holder: YAMLMap, { rule, wanted }: Wanted): 
   const found = listOf(config, value);
   const isGroup = holder !== rule;
   const isList = isSeq(isAlias(value) ? config.anchors.get(value.source) : value);
-  // In a group sops takes a list alone.
+  // In a key group, sops only accepts a list.
   if (found.length === wanted.length && isSame(found, wanted) && (isList || !isGroup)) return [];
   if (isSeq(value) && !value.flow) return [listEdit(config, value.items as Node[], wanted)];
   const [start, end] = rangeOf(value);
@@ -116,7 +117,7 @@ function ageEdit(config: SopsRules, holder: YAMLMap, { rule, wanted }: Wanted): 
   return [{ start, end, text: gap + after + (before.endsWith("\n") ? endOfLine(config.text) : "") }];
 }
 
-/** Lines of recipients that stay are kept with the comments above and behind them, the others go with theirs. */
+/** Recipients that stay keep their comments above and on the line; removed ones lose theirs. */
 function listEdit(config: SopsRules, items: readonly Node[], wanted: readonly string[]): Edit {
   const { text } = config;
   const missing = new Set(wanted);
@@ -135,7 +136,7 @@ function listEdit(config: SopsRules, items: readonly Node[], wanted: readonly st
   return { start, end, text: kept + gap + [...missing].map((each) => `${indent}- ${each}${eol}`).join("") };
 }
 
-/** For a rule or group without age: as its first key. */
+/** Adds `age` as the first key of a rule or group without it. */
 function addedAge({ text }: SopsRules, holder: YAMLMap, { rule, wanted }: Wanted): Edit {
   const [start] = rangeOf(holder);
   const age = `age: ${holder === rule ? `"${wanted.join(",")}"` : `[${wanted.join(", ")}]`}`;
@@ -146,7 +147,7 @@ function addedAge({ text }: SopsRules, holder: YAMLMap, { rule, wanted }: Wanted
   return { start, end: start, text: age + endOfLine(text) + indent };
 }
 
-/** The new rule before the first that sops would take instead, in the form that the list has. */
+/** Inserts the new rule before the first one that sops would use instead, in the format of the list. */
 function insertion(config: SopsRules, { pathRegex, sample }: HostRule, wanted: readonly string[]): Edit {
   const { text, root, list, rules } = config;
   const lines = (indent: string) => ruleLines(indent, endOfLine(text), pathRegex, wanted);
@@ -159,7 +160,7 @@ function insertion(config: SopsRules, { pathRegex, sample }: HostRule, wanted: r
   }
   if (root?.flow || rules.length > 0) return insertionInFlow(config, next, ruleInFlow(pathRegex, wanted));
   if (list === undefined) return insertLines(text, text.length, `creation_rules:${endOfLine(text)}${lines("  ")}`);
-  // `creation_rules:` with nothing behind it, or with a null or [] that has to go.
+  // `creation_rules:` without a value, or with null or [], which has to be removed.
   const [start, end] = rangeOf(list);
   const lineEnd = afterLine(text, end);
   const blanks = /[ \t]*$/.exec(text.slice(0, start))?.[0].length ?? 0;
@@ -168,7 +169,7 @@ function insertion(config: SopsRules, { pathRegex, sample }: HostRule, wanted: r
   return { start: start - blanks, end: lineEnd, text: behind + lines("  ") + endOfLine(text) };
 }
 
-/** In brackets and braces, as in JSON. */
+/** The same in flow style (JSON). */
 function insertionInFlow({ root, list, rules }: SopsRules, next: Node | undefined, rule: string): Edit {
   const at = (start: number, text: string) => ({ start, end: start, text });
   if (next) return at(rangeOf(next)[0], `${rule}, `);
@@ -188,14 +189,14 @@ function ruleLines(indent: string, eol: string, pathRegex: string, wanted: reado
   return lines.map((line) => indent + line).join(eol);
 }
 
-/** Start of the line with the rule's dash, or of the comments right above it. */
+/** Start of the line with the rule's dash, or of the comments directly above it. */
 function aboveRule(text: string, rule: Node | undefined, indent: string): number {
   let at = lineStart(text, rangeOf(rule)[0]);
   while (at > 0 && !text.startsWith(`${indent}-`, at)) at = lineStart(text, at - 1);
   return aboveComments(text, at, indent.length);
 }
 
-/** Reads the result as the next run will: a text that was laid out in a way we did not foresee is better left alone. */
+/** Parses the result to verify the edit: a file with a layout we did not expect must not be written. */
 function says(text: string, pathRegex: string, wanted: readonly string[]): boolean {
   try {
     const config = readSopsRules(text);
@@ -215,7 +216,7 @@ function checkedRecipients(recipients: readonly string[]): string[] {
   if (wrong !== undefined || recipients.length === 0) {
     const what = wrong === undefined ? "no recipient" : `the recipient "${shown(wrong, 80)}"`;
     throw new UserError(
-      `A sops rule cannot name ${what}; allowed: age recipients, age1 and small letters and digits.`,
+      `A sops rule cannot name ${what}; allowed: age recipients, which are age1 and lowercase letters and digits.`,
       {
         exitCode: exitCodes.settings,
       },
@@ -229,7 +230,7 @@ function byHand(pathRegex: string, wanted: readonly string[]): UserError {
     {
       subject: "",
       problem: `${sopsConfigName} is laid out in a way that cannot be changed safely.`,
-      fix: "Put this rule in by hand, first of all:",
+      fix: "Add this rule by hand, before all others:",
     },
     {
       exitCode: exitCodes.settings,

@@ -3,24 +3,24 @@ import { SettingsError } from "../../../base/errors.ts";
 import { parseYamlText } from "../../../base/text/yaml-text.ts";
 import { shown } from "../../../base/wording.ts";
 
-/** How messages call the file. */
+/** The file's name in messages. */
 export const sopsConfigName = ".clawdlets/secrets/.sops.yaml";
 
-/** What a `.sops.yaml` says, as nodes with their places in the text. */
+/** A parsed `.sops.yaml`, as nodes with their positions in the text. */
 export interface SopsRules {
   text: string;
   document: Document;
-  /** The whole file; nothing where it holds comments alone. */
+  /** The whole file; undefined if it only has comments. */
   root: YAMLMap | undefined;
-  /** The value of `creation_rules`, if the key is there. */
+  /** The value of `creation_rules`, if set. */
   list: Node | undefined;
-  /** Each a mapping, or an alias, which stays one: what it stands for belongs to somebody else. */
+  /** Mappings or aliases. An alias is never resolved for editing, since its target belongs to other rules. */
   rules: Node[];
-  /** What aliases stand for. */
+  /** Targets of aliases, by anchor. */
   anchors: ReadonlyMap<string, Node>;
 }
 
-/** @throws SettingsError when it is not YAML, or not a list of rules */
+/** @throws SettingsError if the text is not YAML, or not a list of rules */
 export function readSopsRules(text: string): SopsRules {
   const { document, problems } = parseYamlText(text, sopsConfigName);
   if (!document) throw new SettingsError(problems);
@@ -50,18 +50,18 @@ export function readSopsRules(text: string): SopsRules {
 
 const isNothing = (node: unknown) => isScalar(node) && node.value === null;
 
-/** The rule with exactly this regex; where there are two, sops takes the first. */
+/** The rule with exactly this regex; of two, sops uses the first. */
 export function ruleOf({ rules }: SopsRules, pathRegex: string): YAMLMap | undefined {
   return rules.find((rule): rule is YAMLMap => isMap(rule) && rule.get("path_regex") === pathRegex);
 }
 
-/** The groups of a rule, with those that are merged into others. */
+/** The key groups of a rule, including merged ones. */
 function groupsIn(list: unknown): YAMLMap[] {
   const maps = isSeq(list) ? list.items.filter((group) => isMap(group)) : [];
   return maps.flatMap((group) => [group, ...groupsIn(group.get("merge", true))]);
 }
 
-/** Where sops reads keys from: as tried, `age` of the rule itself counts only where there are no groups. */
+/** The parts of a rule that sops reads keys from. It ignores `age` of the rule itself if there are key groups (tested). */
 export function keyHolders(rule: YAMLMap): YAMLMap[] {
   const groups = groupsIn(rule.get("key_groups", true));
   return groups.length > 0 ? groups : [rule];
@@ -71,7 +71,7 @@ export function recipientsIn(config: SopsRules, rule: YAMLMap): string[] {
   return [...new Set(keyHolders(rule).flatMap((holder) => listOf(config, holder.get("age", true))))];
 }
 
-/** Recipients as a list or as text with commas, by alias too; followed one step, so that aliases cannot multiply. */
+/** Recipients as a list or comma-separated text. Aliases are resolved one level deep only (alias expansion bombs). */
 export function listOf(config: SopsRules, node: unknown): string[] {
   const target = isAlias(node) ? config.anchors.get(node.source) : node;
   if (isSeq(target)) return target.items.flatMap((item) => textOf(config, item) ?? []);
@@ -84,7 +84,7 @@ export function textOf({ anchors }: SopsRules, node: unknown): string | undefine
   return isScalar(target) && typeof target.value === "string" ? target.value.trim() : undefined;
 }
 
-/** An anchor on the whole list: every change of a rule would be one of something else, too. */
+/** An anchor on the whole list: changing a rule would also change whatever refers to it. */
 export function anchorAround({ document, list }: SopsRules): string | undefined {
   const anchor = [document.contents, list].flatMap((node) => (isAlias(node) ? [] : (node?.anchor ?? [])))[0];
   return anchor === undefined ? undefined : anchorName(anchor);
@@ -92,7 +92,7 @@ export function anchorAround({ document, list }: SopsRules): string | undefined 
 
 const anchorName = (anchor: string) => `the anchor &${shown(anchor, 80)}`;
 
-/** What makes a rule share its parts with others, so that it cannot be changed alone. */
+/** The anchor, alias or merge key through which a rule shares parts with others, so that it cannot be changed alone. */
 export function obstacleIn(rule: YAMLMap): string | undefined {
   let found: string | undefined;
   visit(rule, {
@@ -113,9 +113,9 @@ export function obstacleIn(rule: YAMLMap): string | undefined {
 const keyOf = (pair: unknown) => (isPair(pair) && isScalar(pair.key) ? pair.key.value : undefined);
 
 /**
- * Whether sops may take this rule for `sample`: it takes the first whose regex matches, and one without a regex matches
- * all. Its regexes are Go's. With the flag "u" JavaScript refuses what means something else in Go, such as [[:alpha:]]
- * or \A; lookaheads and references back it takes, but sops stops there. Whatever is not certain counts as matching.
+ * True if sops might use this rule for `sample`: it uses the first rule whose regex matches, and a rule without a regex matches
+ * everything. sops uses Go regexes. With the flag "u", JavaScript refuses what means something else in Go, such as [[:alpha:]]
+ * or \A; it accepts lookaheads and backreferences, which Go does not. Anything uncertain counts as a match.
  */
 export function mayMatch(rule: Node, sample: string): boolean {
   const regex = isMap(rule) ? rule.get("path_regex") : undefined;

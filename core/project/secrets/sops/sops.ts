@@ -8,20 +8,20 @@ import { readPublicFile } from "../../../base/machine/private-files.ts";
 import { run } from "../../../base/machine/run.ts";
 
 export interface EncryptRequest {
-  /** File name without `.yaml`, and the key inside. */
+  /** File name without `.yaml`, and the key in the file. */
   name: string;
   value: string;
-  /** The `.sops.yaml` whose first rule for `file` says to whom; no other is looked for. */
+  /** The `.sops.yaml` whose first rule for `file` names the recipients; sops does not search for another. */
   config: string;
-  /** Where the result will stand, which is what the rules are matched against. */
+  /** Path of the result; the rules are matched against it. */
   file: string;
 }
 
 /**
- * Encrypts one secret to the text of a sops file `{<name>: <value>}`, by the real sops. The value goes through a pipe: it is
- * in no argument, no environment and no file. It goes as JSON, which says of every text that it is one: as YAML, `no`,
- * `0x1F` and `- a` would depend on what two YAML libraries think of quoting.
- * @throws UserError when sops refuses, or would have left the value readable
+ * Encrypts one secret with sops to the text of a file `{<name>: <value>}`. The value goes through a pipe, never through an
+ * argument, the environment or a file. It is passed as JSON, where a string is always a string: as YAML, `no`, `0x1F` and
+ * `- a` would depend on how two YAML libraries quote.
+ * @throws UserError if sops refuses, or would leave the value readable
  */
 export async function encryptSecret(sops: string, { name, value, config, file }: EncryptRequest): Promise<string> {
   const options = ["--config", config, "encrypt", "--input-type", "json", "--output-type", "yaml"];
@@ -32,7 +32,7 @@ export async function encryptSecret(sops: string, { name, value, config, file }:
     timeoutSeconds: 60,
   });
   if (exitCode !== 0) throw sopsError(`encrypt ${name} under the rules of ${config}`, stderr);
-  // sops leaves values readable by rule: an `unencrypted_suffix`, which is `_unencrypted` unless it is set, or `encrypted_regex`.
+  // A rule can make sops leave values readable: `unencrypted_suffix` (`_unencrypted` by default) or `encrypted_regex`.
   const threshold = thresholdProblem(stdout);
   if (threshold !== undefined) {
     throw new UserError(
@@ -47,14 +47,14 @@ export async function encryptSecret(sops: string, { name, value, config, file }:
   const encrypted = z.record(z.string(), z.unknown()).safeParse(parse(stdout)).data?.[name];
   if (typeof encrypted === "string" && encrypted.startsWith("ENC[")) return stdout;
   throw new UserError(
-    `sops left ${name} readable, so nothing was written: the rule of ${config} for ${file}, or the name itself, says not to encrypt it.`,
+    `sops left ${name} readable, so nothing was written: the rule of ${config} for ${file}, or the name itself, excludes it from encryption.`,
     { exitCode: exitCodes.settings },
   );
 }
 
 /**
- * Decrypts one secret's file with one identity and nothing else.
- * @throws UserError when the identity cannot open it, the MAC is wrong, or the key in it is not `name`
+ * Decrypts one secret's file with exactly one identity.
+ * @throws UserError if the identity cannot decrypt it, the MAC is wrong, or the key in the file is not `name`
  */
 export async function decryptSecret(
   sops: string,
@@ -74,7 +74,7 @@ export async function decryptSecret(
   }
   if (typeof value !== "string" || Object.keys(values).length !== 1) {
     throw new UserError(
-      `${file} holds ${shown(Object.keys(values))} instead of the one key "${name}": one secret a file, key equal to the file's name.`,
+      `${file} holds ${shown(Object.keys(values))} instead of the one key "${name}": each file has one secret, and its key is the file's name.`,
       { exitCode: exitCodes.settings },
     );
   }
@@ -82,8 +82,8 @@ export async function decryptSecret(
 }
 
 /**
- * Decrypts a whole sops file to YAML text, as upstream's single file a host is one, with the first identity that opens it.
- * @throws UserError as {@link decryptSecret}
+ * Decrypts a whole sops file to YAML text (upstream has a single file per host), with the first identity that works.
+ * @throws UserError like {@link decryptSecret}
  */
 export async function decryptYaml(
   sops: string,
@@ -92,7 +92,7 @@ export async function decryptYaml(
   const [first, ...others] = identities;
   if (first === undefined) {
     throw new UserError(
-      { subject: file, problem: "there is no identity here to decrypt it with.", fix: "Put a backup of one back." },
+      { subject: file, problem: "there is no identity here to decrypt it with.", fix: "Restore one from a backup." },
       {
         exitCode: exitCodes.settings,
       },
@@ -119,8 +119,8 @@ async function decrypt(sops: string, file: string, identityFile: string, output:
 }
 
 /**
- * sops looks for keys in more places than it is told: `SOPS_AGE_*`, which `cleanEnvironment` takes away, then the home
- * folder and `~/.ssh`. A check that passes with the operator's own key would say nothing about the host.
+ * sops also searches for keys in `SOPS_AGE_*` (removed by `cleanEnvironment`), in the home folder and in `~/.ssh`. If a check
+ * passed with the operator's own key, it would prove nothing about the host, so HOME points nowhere.
  */
 function environmentOf(extra: Record<string, string> = {}): Record<string, string> {
   return cleanEnvironment({ HOME: nowhere, XDG_CONFIG_HOME: nowhere, ...extra });
@@ -138,8 +138,8 @@ const metadata = z.object({
 });
 
 /**
- * How many key groups have to be opened to read a sops file: 1 unless it was made with a threshold. sops says of a key that
- * opened one of two that it "did not match any of the recipients" of the other.
+ * How many key groups are needed to decrypt a sops file: 1 unless it has a Shamir threshold. If a key only opens one of two
+ * groups, sops reports for the other that it "did not match any of the recipients".
  */
 export function groupsNeeded(text: string): { needed: number; groups: number } {
   try {
@@ -147,25 +147,25 @@ export function groupsNeeded(text: string): { needed: number; groups: number } {
     const count = groups?.length ?? 0;
     return count < 2 ? { needed: 1, groups: 1 } : { needed: threshold || count, groups: count };
   } catch {
-    return { needed: 1, groups: 1 }; // No sops file; who reads it says so.
+    return { needed: 1, groups: 1 }; // Not a sops file; reading it reports that.
   }
 }
 
-/** What is wrong with a file that a host, which has one key, is to read. */
+/** Says if a file needs more than one key, because a host only has one. */
 export function thresholdProblem(text: string): string | undefined {
   const { needed, groups } = groupsNeeded(text);
   if (needed < 2) return undefined;
   return `needs keys of ${needed} of its ${groups} key groups (shamir_threshold), and the host has one key`;
 }
 
-/** The recipients a sops file says it is encrypted to; public, so that a preview can compare them without any key. */
+/** The recipients of a sops file, from its public metadata, so that a preview can compare them without any key. */
 export function recipientsOf(text: string): string[] {
   try {
     const { sops } = metadata.parse(parse(text));
     const groups = [sops, ...(sops.key_groups ?? [])];
     return [...new Set(groups.flatMap(({ age }) => age?.map(({ recipient }) => recipient) ?? []))];
   } catch {
-    return []; // No sops file, so encrypted to nobody; who reads the value gets sops' own words.
+    return []; // Not a sops file, so without recipients; decrypting it gives sops' own error.
   }
 }
 
@@ -176,9 +176,9 @@ function sopsError(what: string, stderr: string): UserError {
   return new UserError(`sops could not ${what}: ${reasonOf(stderr)}`, { exitCode: exitCodes.settings });
 }
 
-/** sops frames the one sentence that matters in headings, bars and a list of every place it looked for keys. */
+/** Extracts the reason from sops' output, which surrounds it with headings, bars and every place it searched for keys. */
 function reasonOf(stderr: string): string {
-  if (stderr.includes("identity did not match any of the recipients")) return "the key is none of its recipients.";
+  if (stderr.includes("identity did not match any of the recipients")) return "the key is not one of its recipients.";
   const lines = stderr.split("\n").map((line) => line.replace(/^[\s|-]+/, "").trim());
   const said = lines.filter((line) => line !== "" && !line.startsWith("[warning]")).join(" ");
   const reason = said.split(/ ?(Did not find keys in|Recovery failed because|For more)/)[0] ?? "";

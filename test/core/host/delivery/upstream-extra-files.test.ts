@@ -193,7 +193,7 @@ describe("a secret that comes from the tree is refused", () => {
     put(file, good.replace(/data:[A-Za-z0-9+/=]{2}/, "data:AA"));
     expect(await problems()).toEqual([expect.stringContaining(`${name}: sops could not decrypt`)]);
     put(file, await encrypted("another", "v", pair.recipient));
-    expect(await problems()).toEqual([expect.stringContaining("key equal to the file's name")]);
+    expect(await problems()).toEqual([expect.stringContaining("its key is the file's name")]);
     put(file, good, 0o444);
     expect(await problems()).toEqual([expect.stringMatching(/mode 0444: others on this machine can read it/)]);
   });
@@ -224,7 +224,7 @@ describe("a secret that comes from the tree is refused", () => {
     put(tree(`${remote}/unasked.yaml`), await encrypted("unasked", "v", pair.recipient));
     put(local("unasked"), await encrypted("another", "v", pair.recipient));
     expect(await problems()).toEqual([
-      expect.stringMatching(/^\.clawdlets\/secrets\/hosts\/.*\/unasked\.yaml: unasked: .*key equal to the file's name/),
+      expect.stringMatching(/^\.clawdlets\/secrets\/hosts\/.*\/unasked\.yaml: unasked: .*its key is the file's name/),
     ]);
   });
 });

@@ -64,7 +64,7 @@ describe("a public key file", () => {
   it.each([
     ["nothing", "", "is empty"],
     ["comments alone", "# x\n", "is empty"],
-    ["two keys", `${publicKey}\n${publicKey}\n`, "holds 2 keys, and one is meant"],
+    ["two keys", `${publicKey}\n${publicKey}\n`, "holds 2 keys; exactly one is allowed"],
     ["an identity of age", "AGE-SECRET-KEY-1QQQQ", "is not an OpenSSH public key"],
     ["options", `no-pty ${publicKey}`, "is not an OpenSSH public key"],
     ["a key that lost a character", publicKey.replace("IGJ3", "IGJ"), "is not an OpenSSH public key"],

@@ -83,8 +83,8 @@ describe("upsertHostRule", () => {
     const config = upsert(text);
     expect(
       config,
-    ).toBe(`# Whom sops encrypts the secrets in this folder to, for clawdlets and by hand alike. Written by clawdlets, one rule a
-# host; other rules, keys and comments stay as they are. sops takes the first rule that matches.
+    ).toBe(`# Who can decrypt the secrets in this folder; used by clawdlets and by sops itself. clawdlets writes one rule per host and
+# keeps other rules, keys and comments unchanged. sops uses the first rule that matches.
 creation_rules:
   - path_regex: (^|/)hosts/web-1/[^/]+\\.yaml$
     key_groups:

@@ -144,7 +144,7 @@ describe("refuses", () => {
     const first = `creation_rules:\n  - path_regex: .*\n    age: ${recipient}\n`;
     writeFileSync(sopsConfig, rules.replace("creation_rules:\n", first), { mode: 0o600 });
     await expect(writeSecret(store, "value", "x")).rejects.toThrow(
-      /took another rule .* move the rule of web-1 to the top/,
+      /used a different rule .* move the rule of web-1 to the top/,
     );
     expect(() => readFileSync(secretFile(store, "value"))).toThrow(/ENOENT/);
   });
@@ -167,7 +167,7 @@ describe("refuses", () => {
     process.env["SOPS_AGE_KEY_FILE"] = store.files.identity;
     try {
       const decrypt = decryptSecret(sops, { file: secretFile(store, "value"), name: "value", identityFile: other });
-      await expect(decrypt).rejects.toThrow(/the key is none of its recipients/);
+      await expect(decrypt).rejects.toThrow(/the key is not one of its recipients/);
     } finally {
       delete process.env["SOPS_AGE_KEY"];
       delete process.env["SOPS_AGE_KEY_FILE"];
@@ -261,9 +261,9 @@ describe("an identity file with other than one identity says what to do, by whos
     [
       "operator",
       2,
-      /holds 2 age identities; exactly one is needed\. Leave the one .*SOPS_AGE_KEY_FILE in \.clawdlets\/\.env/,
+      /holds 2 age identities; exactly one is needed\. Keep only the one .*SOPS_AGE_KEY_FILE in \.clawdlets\/\.env/,
     ],
-    ["operator", 0, /holds no age identity \(one of a plugin cannot be used\); exactly one is needed\. Leave the one/],
+    ["operator", 0, /holds no age identity \(plugin identities are not supported\); exactly one is needed\. Keep only the one/],
   ] as const)("%s, %i", async (of, count, said) => {
     const file = join(temporaryFolder(), "a.agekey");
     const pairs = await Promise.all(Array.from({ length: count }, createAgeKeyPair));

@@ -7,7 +7,7 @@ describe("nobody reaches a server from", () => {
     ...["100.64.0.0/10", "100.101.102.103/32", "169.254.1.1/32", "224.0.0.1/32", "255.255.255.255/32", "0.0.0.1/32"],
     ...["fc00::/7", "fd12:3456::/32", "fe80::1/128", "ff02::1/128", "::/128", "::ffff:192.168.1.5/128"],
   ])("%s", (cidr) =>
-    expect(uselessReason(cidr)).toMatch(/from which nobody reaches a server; give the public address/),
+    expect(uselessReason(cidr)).toMatch(/so it cannot reach a server; use your own public address/),
   );
 });
 
@@ -32,5 +32,5 @@ it("from this machine's own network and a page's example nobody reaches the real
   for (const cidr of ["127.0.0.1/32", "::1/128"])
     expect(uselessReason(cidr, ["loopback"])).toMatch(/this machine's own/);
   for (const cidr of ["192.0.2.1/32", "198.51.100.0/24", "203.0.113.10/32", "2001:db8::1/128"])
-    expect(uselessReason(cidr, ["documentation"])).toMatch(/for documentation alone/);
+    expect(uselessReason(cidr, ["documentation"])).toMatch(/reserved for documentation/);
 });

@@ -39,7 +39,7 @@ describe("declaredRules", () => {
 
 describe("refused, with the path of the input", () => {
   it.each<[string, Partial<Declaration>, RegExp]>([
-    ["nobody", { sshExposure: "public" }, /^adminCidrs: sshExposure is "public", but adminCidrs names nobody/],
+    ["nobody", { sshExposure: "public" }, /^adminCidrs: sshExposure is "public", but adminCidrs is empty/],
     [
       "no network",
       { sshExposure: "public", adminCidrs: ["1.2.3.4/32", "me"] },
@@ -61,7 +61,7 @@ describe("refused, with the path of the input", () => {
     [
       "a sum of rules, at the one with which it goes over",
       { rules: [tcp(22, ["16.0.0.0/9"]), tcp("20-30", ["16.128.0.0/9"]), tcp("any", ["17.0.0.0/32"]), tcp(443)] },
-      /^rules\[2\]: rules\[2\] opens TCP\/22 to the world: what reaches it in all covers 0.3 % of IPv4/,
+      /^rules\[2\]: rules\[2\] opens TCP\/22 to the world: all rules together, it covers 0.3 % of IPv4/,
     ],
     [
       "a sum with ours",

@@ -66,7 +66,7 @@ describe(".env", () => {
     ["a carriage return alone", "NIX_BIN=a\rGITHUB_TOKEN=b", "NIX_BIN: contains a control character"],
     ["a quote that does not end", 'NIX_BIN="a', "line 1: "],
     ["a quote that ends too early", "NIX_BIN='a'b", "line 1: "],
-    ["a line that is none", "x\nNIX_BIN=/nix", 'line 1: is not a NAME=value; allowed: NAME=value or NAME="value"'],
+    ["a line that is none", "x\nNIX_BIN=/nix", 'line 1: is not of the form NAME=value; allowed: NAME=value or NAME="value"'],
     ["a name that is none", "NIX BIN=/nix", "line 1: is not a NAME=value"],
     ["another syntax", "NIX_BIN: /nix", "line 1: is not a NAME=value"],
     ["no name", "=x", "line 1: is not a NAME=value"],

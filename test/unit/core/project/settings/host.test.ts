@@ -79,7 +79,7 @@ describe("the settings of a host", () => {
     [
       "more than a /8",
       { stack: withHost({ opentofu: { adminCidr: "16.0.0.0/7", sshPubkeyFile: "k" } }) },
-      "it covers 0.7 % of IPv4 (allowed: up to a /8 in all); give your own address",
+      "it covers 0.7 % of IPv4 (allowed: up to a /8 in all); use your own address",
     ],
     [
       "two types for one host",
@@ -150,7 +150,7 @@ describe("the settings of a host", () => {
     const [entry] = Object.values(upstreamStack.hosts);
     const local = withHost({ opentofu: { ...entry?.opentofu, adminCidr: "127.0.0.1/32" } });
     expect(problemsOf(project({ stack: local })).join("\n")).toContain(
-      `hosts.${host}.opentofu.adminCidr: "127.0.0.1/32" is this machine's own network, from which nobody reaches a server`,
+      `hosts.${host}.opentofu.adminCidr: "127.0.0.1/32" is this machine's own network, so it cannot reach a server`,
     );
     const env = `HCLOUD_TOKEN=${token}\nHCLOUD_ENDPOINT=http://127.0.0.1:9/v1\n`;
     expect(problemsOf(project({ stack: local, env }))).toEqual([]);
@@ -162,7 +162,7 @@ describe("the settings of a host", () => {
       expect(more).toEqual([]);
       expect(problem).toMatchObject({ subject: "the environment", setting: "HCLOUD_TOKEN" });
       expect(problem && problemSentence(problem)).toMatch(
-        /has \d+ characters.*It goes before \.clawdlets\/\.env: unset HCLOUD_TOKEN/,
+        /has \d+ characters.*It overrides \.clawdlets\/\.env: unset HCLOUD_TOKEN/,
       );
     }
     expect(readLocal(project({ env: "HCLOUD_TOKEN=abc" }), host, {}).problems[0]?.subject).toBe(".clawdlets/.env");
@@ -198,6 +198,6 @@ describe("the settings of a host", () => {
   it("refuses a token file that others can read, and says how to mend it", () => {
     const layout = project();
     chmodSync(join(layout.dir, ".env"), 0o644);
-    expect(() => loadHost(layout, host, {})).toThrow(/mode 0644: others on this machine can read it. Mend: chmod 600/);
+    expect(() => loadHost(layout, host, {})).toThrow(/mode 0644: others on this machine can read it. Fix: chmod 600/);
   });
 });

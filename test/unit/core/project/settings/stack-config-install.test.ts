@@ -70,7 +70,7 @@ describe("the installation's settings", () => {
   });
 
   const anUrl = "allowed: an https URL without user, password or query";
-  const aKey = "in it is no nix public key (not shown, it may be a secret one)";
+  const aKey = "in it is not a nix public key (not shown, because it may be a secret key)";
   const refused: [setting: string, value: unknown, message: string][] = [
     ["disk", "sda", 'install.disk: is "sda"; allowed: a whole disk, e.g. /dev/sda'],
     ["disk", "/dev/sda; reboot", 'install.disk: is "/dev/sda; reboot"; allowed: a whole disk'],

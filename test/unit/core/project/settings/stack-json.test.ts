@@ -56,7 +56,7 @@ describe("stack.json", () => {
     it("may not be a link to nothing", () => {
       const layout = project({ stack: null });
       symlinkSync("gone.json", layout.stackJson);
-      expect(readStackJson(layout).problems.map(problemSentence)[0]).toContain("is a link that leads to nothing");
+      expect(readStackJson(layout).problems.map(problemSentence)[0]).toContain("is a broken symbolic link");
     });
 
     it("may not be a folder", () => {
@@ -97,7 +97,7 @@ describe("stack.json", () => {
       ['{"hosts": {"a": 1, "\\u0061": 2}}', "hosts.a"],
       ['{"hosts": {"a": {}, "b": {"x": "}\\"{"}, "a": {}}}', "hosts.a"],
     ])("refuses a key that stands twice: %j", (text, setting) => {
-      expect(said(text)[0]).toContain(`stack.json: ${setting}: stands twice`);
+      expect(said(text)[0]).toContain(`stack.json: ${setting}: is set twice`);
     });
 
     it.each([
@@ -119,7 +119,7 @@ describe("stack.json", () => {
 
     it("4: is one problem too", () => {
       expect(said({ schemaVersion: 4, fleet: {}, machines: {} })).toEqual([
-        expect.stringContaining("schemaVersion: is 4; allowed: 3. This file is of a newer clawdlets"),
+        expect.stringContaining("schemaVersion: is 4; allowed: 3. The file is from a newer clawdlets"),
       ]);
     });
 
@@ -241,12 +241,12 @@ describe("stack.json", () => {
     [
       "a private network",
       withHost({ opentofu: { ...entry.opentofu, adminCidr: "192.168.1.5/32" } }),
-      "is a private network, from which nobody reaches a server; give the public address that you come from",
+      "is a private network, so it cannot reach a server; use your own public address",
     ],
     [
       "a tailnet's address",
       withHost({ opentofu: { ...entry.opentofu, adminCidr: "100.101.102.103/32" } }),
-      "is a provider's or tailnet's inner network",
+      "is the internal network of a provider or tailnet (CGNAT)",
     ],
     ["a zone", withHost({ opentofu: { ...entry.opentofu, adminCidr: "fe80::%eth0/64" } }), "is not a network"],
   ])("refuses %s in words of its own", (_, stack, message) => {
