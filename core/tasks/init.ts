@@ -32,23 +32,23 @@ import { lostPassphrase } from "../project/state/passphrase.ts";
 export interface InitRequest {
   store: SecretStore;
   required: readonly RequiredSecret[];
-  /** Plaintext by secret name, from a prompt or standard input; encrypted at once and kept nowhere. */
+  /** Plaintext by secret name, from a prompt or standard input; encrypted at once and never stored. */
   values: Readonly<Record<string, string>>;
-  /** Whether a value given here takes the place of another one that is there. */
+  /** Replace existing values with different ones given here. */
   overwrite: boolean;
-  /** Settings for a stack file that does not have them yet. */
+  /** Settings to add to the stack file if missing. */
   settings: Partial<Record<keyof StackConfig, unknown>>;
 }
 
-/** What is made or changed, by path relative to the project. */
+/** Files to create and to change, relative to the project. */
 export interface InitPlan {
   make: string[];
   change: string[];
 }
 
 /**
- * What {@link initSecrets} would do. Changes nothing.
- * @throws SettingsError with everything that stands in the way
+ * Plans {@link initSecrets}. Changes nothing.
+ * @throws SettingsError with everything that prevents it
  */
 export async function planSecrets(request: InitRequest): Promise<InitPlan> {
   const { store, required, values } = request;
@@ -101,9 +101,9 @@ export async function planSecrets(request: InitRequest): Promise<InitPlan> {
 }
 
 /**
- * Makes whatever one host still lacks: keys, passphrase, encrypted secrets, and the public facts in its stack file. What is
- * there stays as it is, so it can be run as often as one likes, and after being killed at any step.
- * @returns what was made and what was changed
+ * Creates whatever one host is still missing: keys, passphrase, encrypted secrets, and the public keys in its stack file. Keeps
+ * what exists (idempotent), so it can be run again at any time, also after it was killed at any step.
+ * @returns what was created and what was changed
  * @throws SettingsError with everything that is missing or wrong, before anything is written
  */
 export async function initSecrets(request: InitRequest): Promise<InitPlan> {
@@ -122,7 +122,7 @@ export async function initSecrets(request: InitRequest): Promise<InitPlan> {
     await ensureBootstrapKeys(files, host);
     await writeRule(store, wantedRecipients(store, { hosts: [identity.recipient] }));
     await writeValues(request, plan);
-    // A new operator, or a recipient that a person has added, is to read the secrets that were there before, too.
+    // New operators, and recipients added by hand, should also be able to read existing secrets.
     const reencrypted = await reencryptSecrets(store);
     const facts = { ageRecipient: identity.recipient, sshHostKey: publicKeyOf(files.hostKey), ...request.settings };
     const changed = await addToStackFile(layout, host, facts);
@@ -146,7 +146,7 @@ function checkValues({ store, required, values }: InitRequest): Problem[] {
   for (const [name, value] of Object.entries(values)) {
     const secret = required.find((each) => each.name === name);
     const objection = secret ? valueProblem(secret, value) : unknownSecret(name, required);
-    if (objection) problems.push({ subject: "the values given", setting: name, ...objection });
+    if (objection) problems.push({ subject: "the given values", setting: name, ...objection });
   }
   for (const { name, purpose, example } of required) {
     if (values[name] !== undefined || existsSync(secretFile(store, name))) continue;
@@ -155,13 +155,13 @@ function checkValues({ store, required, values }: InitRequest): Problem[] {
       subject: shown(store, secretFile(store, name)),
       setting: name,
       problem: `missing: ${purpose} (${example}).`,
-      fix: "Give it with --from-json, or run this on a terminal to be asked.",
+      fix: "Pass it with --from-json, or run this on a terminal to be prompted.",
     });
   }
   return problems;
 }
 
-/** Whether the secret that is there has this value; the reason where it cannot be read. */
+/** True if the existing secret has this value; an objection if it cannot be read. */
 async function isSame(store: SecretStore, name: string, value: string): Promise<boolean | Objection> {
   try {
     return (await readSecret(store, name)) === value;

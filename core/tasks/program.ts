@@ -26,38 +26,38 @@ import { checkStackConfig, configNamespace } from "../project/settings/stack-con
 import { readStackFile } from "../project/settings/stack-file.ts";
 import { readHostState, readState, serverIn } from "../project/state/state.ts";
 
-/** What a Pulumi program has at hand; given, not read, so that tests can give something else. */
+/** Inputs of the Pulumi program, passed in so that tests can replace them. */
 export interface ProgramContext {
-  /** The stack's name, which is the host's. */
+  /** The stack's name, which is also the host's name. */
   stack: string;
-  /** Every configuration value of the stack, keys with namespace; left out: those of `stacks/Pulumi.<stack>.yaml`. */
+  /** Every configuration value of the stack, keys with namespace. @default those of `stacks/Pulumi.<stack>.yaml` */
   config?: Readonly<Record<string, string>>;
   folder: string;
   environment: Readonly<Record<string, string | undefined>>;
-  /** True in a preview, which has to work without anything that is not in git. */
+  /** True in a preview, which has to work with nothing but the files in git. */
   dryRun: boolean;
 }
 
-/** What the program hands to `Host`. */
+/** The arguments for `Host`. */
 export interface Program {
   settings: HostSettings;
   adminCidrs?: string[];
   bootstrapKeys?: BootstrapKeys;
   beforeCreate: () => Promise<void>;
-  /** For a server whose type is about to change; left out where there is no token to ask Hetzner with. */
+  /** Checks a change of the server's type; omitted without a token. */
   resizeGuard?: ResizeGuard;
-  /** What the stack brings the running host to; left out where it leaves that alone. */
+  /** The configuration that the running host is switched to; omitted if the stack leaves it alone. */
   configuration?: WantedConfiguration;
-  /** What is at Hetzner already and is taken over in this run. */
+  /** Existing resources at Hetzner that this run imports. */
   adopt: Adoption;
-  /** What a person should know before they say yes, a sentence each. */
+  /** Warnings to show before a person confirms, a sentence each. */
   warnings: string[];
 }
 
 /**
- * The settings of the stack that runs, whole and checked, from the stack file and, where it is there, `.clawdlets/`. What is
- * public of the secrets is compared as well: that each is there and for the recipient of the stack file.
- * @throws SettingsError with everything that is wrong at once, before anything is registered
+ * Loads and checks the settings of the running stack, from the stack file and, if it exists, `.clawdlets/`. Also checks that each
+ * secret exists and is encrypted to the recipient in the stack file, which needs no key.
+ * @throws SettingsError with all problems at once, before anything is registered
  */
 export async function loadProgram({ stack, config, folder, environment, dryRun }: ProgramContext): Promise<Program> {
   const layout = findLayout(folder);
@@ -65,7 +65,7 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
   const checked = config
     ? checkedConfig(config, relative(layout.root, host.stackFile), stack)
     : readStackFile(layout, stack);
-  // A token is needed to change something, not to preview it.
+  // A preview needs no token.
   const needs = { token: !dryRun };
   const local =
     existsSync(layout.dir) || !dryRun ? readLocal(layout, stack, environment, checked.value, needs) : { problems: [] };
@@ -85,8 +85,8 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
   const configuration = await wantedConfiguration(layout, settings, local.value);
   const interrupted = halfMade(layout, stack);
   const bootstrapKeys = readBootstrapKeys(host, !dryRun);
-  // Who the admins are is local; where that is not there, as in CI, a network for documentation (RFC 5737) stands for them,
-  // so that a preview against another revision sees which rule is new. HostFirewall alone would leave its rules out.
+  // The admin networks are local. Without them, as in CI, use a documentation network (RFC 5737) as a placeholder, so that a
+  // preview against another revision shows which rule is new. HostFirewall would otherwise omit its rules.
   const isUnknown = dryRun && !local.value && settings.sshExposure === "public";
   const adminCidrs = local.value?.adminCidrs ?? (isUnknown ? ["192.0.2.0/24"] : undefined);
   return {
@@ -123,14 +123,14 @@ function resizeGuardOf(layout: Layout, { host }: HostSettings, local: LocalSetti
     async failed(serverId) {
       const server = await findServer(hetzner, serverId);
       if (!server || !(await ensureOn(hetzner, server))) return undefined;
-      return "the server was left off, and is switched on again";
+      return "the server had been left off and was switched on again";
     },
   };
 }
 
 /**
- * What `up` would refuse before it buys a server is said in a preview already: type, location, price.
- * @returns a warning where Hetzner does not answer: a preview goes on without
+ * Makes a preview refuse what `up` would refuse before it buys a server: type, location, price.
+ * @returns a warning if Hetzner does not answer: the preview then continues without this check
  */
 async function refuseNew(layout: Layout, settings: HostSettings, local: LocalSettings): Promise<string | undefined> {
   if (serverIn(readHostState(layout, settings.host).value)) return undefined;
@@ -141,38 +141,39 @@ async function refuseNew(layout: Layout, settings: HostSettings, local: LocalSet
     return undefined;
   } catch (error) {
     if (!(error instanceof UserError) || error.exitCode !== exitCodes.api) throw error;
-    return `${settings.host}: whether Hetzner sells ${settings.serverType} in ${settings.location} was not checked: ${messageOf(error)}`;
+    return `${settings.host}: could not check if Hetzner sells ${settings.serverType} in ${settings.location}: ${messageOf(error)}`;
   }
 }
 
-/** Before anything is registered: the engine would only come to the server after the firewall was changed. */
+/** Runs before anything is registered: the engine would change the firewall before it gets to the server. */
 async function refuseResize(layout: Layout, { host, serverType }: HostSettings, guard: ResizeGuard): Promise<void> {
   const known = serverIn(readHostState(layout, host).value);
   if (known?.serverType === undefined || known.serverType === serverType) return;
   await guard.before({ serverId: known.id, from: known.serverType, to: serverType });
 }
 
-/** Whether the stack asks for another installation than the one this machine knows to be on the server. */
+/** Warns if the stack requests a new installation of a server that this machine has installed. */
 function wipes(journal: Journal | undefined, { host, reinstall }: HostSettings): string[] {
   if (journal?.state !== "done") return [];
   const { serverId, installId } = journal;
   if (installIdOf({ host, serverId, reinstall }) === installId) return [];
   return [
-    `${host}: clawdlets:reinstall is ${reinstall}, which is another installation than the ${installId} that is there: "up" WIPES THE DISK of this server and installs NixOS anew, with the same addresses.`,
+    `${host}: clawdlets:reinstall is ${reinstall}, which differs from the existing installation ${installId}: "up" WIPES THE DISK of this server and installs NixOS from scratch, with the same addresses.`,
   ];
 }
 
 /**
- * What a killed run had asked Hetzner for and never heard of. The engine would ask for it again: a name that is taken, in the
- * best case. `clawdlets up` takes over what is there before it lets the engine begin. Seen in a preview only: an update
- * refreshes first, which forgets it; then the failure itself says what to do (components/internal/host-hooks.ts).
+ * Warns about creations at Hetzner that a killed run started without seeing the result. The engine would create them again and, at
+ * best, fail because the name is taken; `clawdlets up` imports existing resources before it starts the engine. Only visible in a
+ * preview: an update refreshes first, which drops pending operations; then the failure itself says what to do
+ * (components/internal/host-hooks.ts).
  */
 function halfMade(layout: Layout, host: string): string | undefined {
   const { pending = [] } = readState(layout, host).value ?? {};
   const made = pending.filter(({ type, resource }) => type === "creating" && isAtHetzner(resource.type));
   if (made.length === 0) return undefined;
   const names = made.map(({ resource }) => resource.urn.split("::").at(-1)).join(", ");
-  return `${host}: the last run was killed while it created ${names}, and may have done so. Run "clawdlets up --host ${host}": it takes over what is there instead of making it twice.`;
+  return `${host}: the last run was killed while creating ${names}, which may exist now. Run "clawdlets up --host ${host}": it imports what exists instead of creating it twice.`;
 }
 
 function checkedConfig(config: Readonly<Record<string, string>>, where: string, stack: string) {

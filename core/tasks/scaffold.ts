@@ -22,11 +22,11 @@ import { missingWorkflowFiles } from "./repo/workflow-files.ts";
 export interface ScaffoldRequest {
   layout: Layout;
   host: string;
-  /** What stack.json is to say of a host that it does not have yet. */
+  /** Settings for a new host in stack.json. */
   entry: { adminCidr?: string | undefined; sshPubkeyFile?: string | undefined; serverType?: string | undefined };
   /** Flake URI for `base.flake`. */
   flake?: string | undefined;
-  /** For a stack file that does not have them yet. */
+  /** Settings to add to the stack file if missing. */
   settings: Partial<Record<keyof StackConfig, unknown>>;
   dryRun: boolean;
 }
@@ -34,16 +34,16 @@ export interface ScaffoldRequest {
 const ignoreLine = ".clawdlets/";
 
 /**
- * Makes the files of a project and one host's place in them: `.gitignore`, `.clawdlets` with stack.json, `.env` and the
- * editor's schema, the stack file, and in a git repository workflows for CI. What is there stays.
- * @returns what was made or added to, relative to the project
+ * Creates the files of a project and adds one host to them: `.gitignore`, `.clawdlets` with stack.json, `.env` and the
+ * editor's schema, the stack file, and in a git repository workflows for CI. Keeps existing files.
+ * @returns files that were created or extended, relative to the project
  * @throws SettingsError before anything is written
  */
 export async function scaffold(request: ScaffoldRequest): Promise<string[]> {
   const { layout, host, settings, dryRun } = request;
   const stack = nextStackJson(request);
   const found = checkStackConfig(withoutUndefined(settings), `stacks/Pulumi.${host}.yaml`);
-  // Keys and recipients come later, from secrets init.
+  // secrets init adds keys and recipients later.
   const problems = found.problems.filter(({ code }) => code !== "missing-setting");
   if (problems.length > 0) throw new SettingsError(problems);
   const steps: [string, boolean, () => Promise<unknown>][] = [
@@ -60,7 +60,7 @@ export async function scaffold(request: ScaffoldRequest): Promise<string[]> {
   const due = steps.filter(([, isDue]) => isDue);
   const files = due.map(([file]) => relative(layout.root, file));
   if (dryRun) return [...files, `stacks/Pulumi.${host}.yaml`];
-  // First of all: from here on git would take what comes.
+  // Before anything else, so that git never sees the new files.
   if (!isIgnored(layout)) await addIgnoreLine(layout);
   makePrivateFolder(layout.dir);
   return asOnlyWriter(layout, async () => {
@@ -70,7 +70,7 @@ export async function scaffold(request: ScaffoldRequest): Promise<string[]> {
   });
 }
 
-/** stack.json with the host in it. @returns undefined when it is there already @throws SettingsError when facts are missing */
+/** stack.json with the host added. @returns undefined if it already has the host @throws SettingsError if settings are missing */
 function nextStackJson({ layout, host, entry, flake }: ScaffoldRequest): StackJson | undefined {
   const { value, problems } = readStackJson(layout);
   if (problems.length > 0) throw new SettingsError(problems);
@@ -97,7 +97,7 @@ function newEntry(
   };
 }
 
-/** Left out of JSON, what nobody gave is missing. */
+/** JSON omits undefined options, so validation reports them as missing. */
 function checkEntry(next: unknown, host: string): Problem[] {
   const name = hostName.safeParse(host);
   if (!name.success) {
@@ -120,21 +120,21 @@ function checkEntry(next: unknown, host: string): Problem[] {
   });
 }
 
-/** Without git: whether a line says so. With it, `checkLocalFolder` asks git itself before anything secret is written. */
+/** Works without git, by the lines of .gitignore. `checkLocalFolder` later asks git itself, before any secret is written. */
 function isIgnored(layout: Layout): boolean {
   const file = join(layout.root, ".gitignore");
   const lines = existsSync(file) ? readFileSync(file, "utf8").split(/\r?\n/) : [];
   return lines.some((line) => /^\/?\.clawdlets\/?\s*$/.test(line));
 }
 
-/** What a crashed process leaves; a folder called core is not meant. */
+/** Core dumps, but not a folder called core. */
 const coreFiles = "core\n!core/\ncore.[0-9]*\n";
 
 async function addIgnoreLine(layout: Layout): Promise<void> {
   const file = join(layout.root, ".gitignore");
   const before = existsSync(file) ? readFileSync(file, "utf8") : "";
   const gap = before === "" || before.endsWith("\n") ? "" : "\n";
-  // A project without a .gitignore would also commit its packages, and the engine of over a GB. Without a slash: either may be a link.
+  // A project without a .gitignore would also commit its packages and the engine (over 1 GB). No trailing slash: either may be a link.
   const more = before === "" ? "\nnode_modules\n.toolchain\n" : "";
   await writePublicFile(
     file,

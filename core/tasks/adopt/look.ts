@@ -28,12 +28,13 @@ export interface Adoptable extends MadeByTofu {
   /** Public IPv4 address. */
   address: string;
   firewallName: string;
-  /** Inbound rules in force that the stack does not declare: the next `up` takes them away. */
+  /** Inbound rules in force that the stack does not declare: the next `up` removes them. */
   undeclared: string[];
 }
 
 /**
- * Asks Hetzner for what the state names, and holds it against the stack file: a difference would change the server at the next `up`.
+ * Gets the resources of the state from Hetzner and compares them with the stack file: the next `up` would change the server for
+ * every difference.
  * @throws SettingsError with every difference, before anything is written
  */
 export async function lookAtMade(hetzner: Hetzner, request: AdoptRequest, ids: MadeByTofu): Promise<Adoptable> {
@@ -42,12 +43,12 @@ export async function lookAtMade(hetzner: Hetzner, request: AdoptRequest, ids: M
   const at = (id: number) => ({ params: { path: { id } } });
   const [server, firewall] = await Promise.all([
     thereOrNot(
-      answerOf(`look at the server ${ids.serverId}`, hetzner.GET("/servers/{id}", at(ids.serverId))).then(
+      answerOf(`get the server ${ids.serverId}`, hetzner.GET("/servers/{id}", at(ids.serverId))).then(
         (answer) => answer.server,
       ),
     ),
     thereOrNot(
-      answerOf(`look at the firewall ${ids.firewallId}`, hetzner.GET("/firewalls/{id}", at(ids.firewallId))).then(
+      answerOf(`get the firewall ${ids.firewallId}`, hetzner.GET("/firewalls/{id}", at(ids.firewallId))).then(
         (answer) => answer.firewall,
       ),
     ),
@@ -57,7 +58,7 @@ export async function lookAtMade(hetzner: Hetzner, request: AdoptRequest, ids: M
   if (address === undefined) {
     throw new UserError({
       subject: host,
-      problem: `the server ${ids.serverId} has no public IPv4 address; such a host cannot be taken over.`,
+      problem: `the server ${ids.serverId} has no public IPv4 address, so it cannot be adopted.`,
     });
   }
   const differences = [
@@ -74,14 +75,14 @@ export async function lookAtMade(hetzner: Hetzner, request: AdoptRequest, ids: M
         subject: `stacks/Pulumi.${host}.yaml`,
         setting,
         problem: `is "${declared}", but Hetzner has "${there}".`,
-        fix: "Write what is there.",
+        fix: "Change it to the value at Hetzner.",
       }),
     );
   if (problems.length > 0) throw new SettingsError(problems);
   return { ...ids, address, firewallName: firewall.name, undeclared: undeclaredRules(request, firewall.rules) };
 }
 
-/** @returns undefined where Hetzner has none of this id, or not in this project */
+/** @returns undefined if Hetzner has no such id in this project */
 async function thereOrNot<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked;
@@ -103,13 +104,13 @@ function goneProblems(ids: MadeByTofu, seen: { server: unknown; firewall: unknow
       subject: ids.where,
       setting: type,
       problem: `names the ${what} ${id}, which Hetzner does not have.`,
-      fix: "Is HCLOUD_TOKEN of the project that it is in? Otherwise it was deleted, and there is nothing to take over: clawdlets up creates a new host.",
+      fix: "Check that HCLOUD_TOKEN is a token of its project. If it was deleted, there is nothing to adopt: clawdlets up creates a new host.",
     }));
 }
 
 /**
- * What is open at Hetzner and not declared here, in words. OpenTofu's state is no help: with hcloud 1.68.0 it says that a rule is
- * gone that is still in force (hetznercloud/terraform-provider-hcloud#1482), which is how upstream's lockdown ends.
+ * Descriptions of the rules at Hetzner that are not declared here. OpenTofu's state is unreliable: with hcloud 1.68.0, upstream's
+ * lockdown leaves a rule in force that the state no longer has (hetznercloud/terraform-provider-hcloud#1482).
  */
 function undeclaredRules({ settings, local }: AdoptRequest, rules: Parameters<typeof plain>[0][]): string[] {
   const { sshExposure, firewallRules } = settings;
@@ -122,8 +123,8 @@ function undeclaredRules({ settings, local }: AdoptRequest, rules: Parameters<ty
 }
 
 /**
- * Where the host answers, and with which key: over the tailnet where that is its way in, else at its public address.
- * @throws UserError where nothing answers, or only by a way that the next `up` closes
+ * Finds an address at which the host answers, and its host key: over the tailnet if it has one, else at its public address.
+ * @throws UserError if nothing answers, or only at an address that the next `up` closes
  */
 export async function runningKey(
   request: AdoptRequest,
@@ -141,7 +142,7 @@ export async function runningKey(
     throw new UserError(
       {
         subject: host,
-        problem: `answers at ${each} only, and not in the tailnet, which is its one way in once the next up has closed its firewall (sshExposure is "${settings.sshExposure}"). Bring the host or this machine into the tailnet ("tailscale status"), or set clawdlets:sshExposure to "public". Nothing was changed.`,
+        problem: `only answers at ${each}, not in the tailnet, which is the only way in after the next up closes its firewall (sshExposure is "${settings.sshExposure}"). Connect the host or this machine to the tailnet ("tailscale status"), or set clawdlets:sshExposure to "public". Nothing was changed.`,
       },
       { exitCode: exitCodes.install },
     );
@@ -156,9 +157,9 @@ export async function runningKey(
 }
 
 /**
- * Logs in under the key that was just agreed on, which is pinned for this alone: nothing is kept of a host that is not taken over.
- * @returns the store path that it runs
- * @throws UserError when that is not possible, or it is no NixOS
+ * Logs in with the host key that was just confirmed. The key is only pinned for this login: nothing is kept until the host is adopted.
+ * @returns the store path of the running system
+ * @throws UserError if the login fails, or the host does not run NixOS
  */
 export async function logIn(
   request: AdoptRequest,
@@ -174,8 +175,8 @@ export async function logIn(
     if (seen && /^\/nix\/store\/[^/]+$/.test(seen.systemPath)) return seen.systemPath;
     throw new UserError(
       seen
-        ? `${host}: what runs at ${address} is no NixOS. Nothing was changed.`
-        : `${host}: no login as admin at ${address} with ${local.sshPubkeyFile}. Nothing was changed.`,
+        ? `${host}: the server at ${address} does not run NixOS. Nothing was changed.`
+        : `${host}: could not log in as admin at ${address} with ${local.sshPubkeyFile}. Nothing was changed.`,
       { exitCode: exitCodes.install },
     );
   } finally {

@@ -6,7 +6,7 @@ import type { Objection } from "../../base/problem.ts";
 import { parseJsonText } from "../../base/text/json-text.ts";
 import type { Layout } from "../../project/layout.ts";
 
-/** As OpenTofu writes it; version 4 since Terraform 0.12. Only what is looked at. */
+/** The parts of an OpenTofu state that are read here; version 4 since Terraform 0.12. */
 const state = z.looseObject({
   version: z.literal(4),
   resources: z.array(
@@ -19,7 +19,7 @@ const state = z.looseObject({
         .array(
           z.looseObject({
             index_key: z.union([z.string(), z.number()]).optional(),
-            /** Another object that a replacement left behind, under the same address. */
+            /** An old object that a replacement left behind under the same address. */
             deposed: z.string().optional(),
             attributes: z.looseObject({}).default({}),
           }),
@@ -32,37 +32,37 @@ const state = z.looseObject({
 const made = z.looseObject({ id: z.string().regex(/^[1-9][0-9]*$/), name: z.string() });
 const madeServer = made.extend({ firewall_ids: z.array(z.number()).nullish() });
 
-/** One object of the state, under the address that OpenTofu itself shows. */
+/** One object of the state, with the address that OpenTofu shows. */
 interface Instance {
   address: string;
   type: string;
   attributes: Record<string, unknown>;
 }
 
-/** What upstream's OpenTofu module made of one host: `hcloud_server.vm` and `hcloud_firewall.fw`. */
+/** The resources that upstream's OpenTofu module created for one host: `hcloud_server.vm` and `hcloud_firewall.fw`. */
 export interface MadeByTofu {
   serverId: number;
   firewallId: number;
-  /** Where the state was, relative to the project. */
+  /** The state file, relative to the project. */
   where: string;
-  /** Addresses of both in the state, for whoever takes them out of it. */
+  /** Addresses of both in the state, for removing them from it. */
   addresses: string[];
-  /** All else that the state manages, other hosts included, e.g. `hcloud_volume.data (data, 4711)`. */
+  /** Everything else that the state manages, including other hosts, e.g. `hcloud_volume.data (data, 4711)`. */
   others: string[];
 }
 
-/** Where upstream keeps it, b49d4af: infra/opentofu/README.md. */
+/** Upstream's path of the state (b49d4af, infra/opentofu/README.md). */
 export const tofuStateFile = "infra/opentofu/terraform.tfstate";
 
-/** Writes a state in the clear, wherever OpenTofu keeps it and however. */
+/** The command that writes a plaintext copy of the state, regardless of OpenTofu's backend and encryption. */
 const pull =
   "tofu -chdir=infra/opentofu state pull > .clawdlets/plain.tfstate, then --tfstate .clawdlets/plain.tfstate";
 
 /**
- * The server and the firewall of one host in an OpenTofu state. Nothing but ids and names is taken from it: what they are,
- * Hetzner says.
+ * Finds the server and the firewall of one host in an OpenTofu state. Only ids and names are taken from it; everything else comes
+ * from Hetzner.
  * @param file absolute path
- * @throws SettingsError where the file, the server or its firewall is not there, or there are several
+ * @throws SettingsError if the file, the server or its firewall is missing, or there are several
  */
 export function readTofuState(layout: Layout, host: string, file: string): MadeByTofu {
   const where = relative(layout.root, file);
@@ -76,7 +76,7 @@ export function readTofuState(layout: Layout, host: string, file: string): MadeB
     throw refuse(
       "hcloud_server",
       `has no server "${host}"; it has ${names || "none"}.`,
-      "Was it destroyed, or does the host have another name?",
+      "Check if it was destroyed, or if the host has a different name.",
     );
   }
   if (another) throw refuse("hcloud_server", `has two servers "${host}" (${server.id}, ${another.id}).`);
@@ -86,7 +86,7 @@ export function readTofuState(layout: Layout, host: string, file: string): MadeB
   const [firewall, second] = firewalls;
   if (!firewall || second) {
     const names = firewalls.map(({ name, id }) => `${name} (${id})`).join(", ") || "none";
-    throw refuse("hcloud_firewall", `server "${host}" has to be behind one firewall of this state; it has ${names}.`);
+    throw refuse("hcloud_firewall", `server "${host}" needs exactly one firewall of this state; it has ${names}.`);
   }
   const taken = [server.instance, firewall.instance];
   return {
@@ -111,7 +111,7 @@ function contentOf(file: string, where: string): unknown {
   if (text.trim() === "") {
     throw refuse({
       code: "file-invalid",
-      problem: "is empty, as OpenTofu leaves it where the state was moved to a backend.",
+      problem: "is empty, as OpenTofu leaves it after the state was moved to a backend.",
       fix: `Fetch it: ${pull}.`,
     });
   }
@@ -122,29 +122,29 @@ function contentOf(file: string, where: string): unknown {
   return value;
 }
 
-/** What OpenTofu writes beside a plain state, b49d4af's or later: told by its keys. */
+/** Recognizes files of OpenTofu (upstream b49d4af or later) that are not a plaintext state, by their keys. */
 function unreadable(value: unknown): Objection | undefined {
   const keys: Record<string, unknown> = typeof value === "object" && value !== null ? { ...value } : {};
   if ("encrypted_data" in keys) {
     return {
       code: "file-invalid",
-      problem: "is encrypted, and OpenTofu alone can read it.",
-      fix: `Where its key is set, write it in the clear: ${pull}. Delete that file afterwards.`,
+      problem: "is encrypted, and only OpenTofu can decrypt it.",
+      fix: `On a machine with its key, write a plaintext copy: ${pull}. Delete that file afterwards.`,
     };
   }
   if ("backend" in keys) {
-    return { code: "file-invalid", problem: "says only which backend the state is in.", fix: `Fetch it: ${pull}.` };
+    return { code: "file-invalid", problem: "does not have the state, only its backend.", fix: `Fetch it: ${pull}.` };
   }
   const { version } = keys;
   if (typeof version !== "number" || version === 4) return undefined;
   const fix =
     version > 4
-      ? "It was written by a newer OpenTofu than this clawdlets knows; take a newer clawdlets."
-      : 'Have OpenTofu write it again: "tofu apply -refresh-only" changes nothing but the state.';
+      ? "A newer OpenTofu wrote it than this clawdlets supports. Use a newer clawdlets."
+      : 'Make OpenTofu rewrite it with "tofu apply -refresh-only", which only changes the state.';
   return { code: "wrong-version", problem: `is a state of version ${version}; allowed: 4.`, fix };
 }
 
-/** Everything that is managed, under its address. What is only read (`data`) is nobody's to take over. */
+/** All managed resources. Data sources (`data`) are only read by OpenTofu, so there is nothing to adopt. */
 function instancesOf(content: unknown, where: string): Instance[] {
   const parsed = state.safeParse(content);
   if (!parsed.success) {
@@ -153,7 +153,7 @@ function instancesOf(content: unknown, where: string): Instance[] {
       {
         code: "file-invalid",
         subject: where,
-        problem: `is not a state of OpenTofu's (${reason}); allowed: version 4.`,
+        problem: `is not an OpenTofu state (${reason}); allowed: version 4.`,
       },
     ]);
   }

@@ -1,6 +1,6 @@
 import type { Layout } from "../../project/layout.ts";
 
-/** A line that looks like a secret. What stands there is not said. */
+/** A line that looks like a secret, without its text. */
 export interface Leak {
   /** Relative to the project. */
   file: string;
@@ -8,16 +8,16 @@ export interface Leak {
   rule: string;
 }
 
-/** What the checks have at hand; given, not read, so that tests can give something else. */
+/** Inputs of the checks, passed in so that tests can replace them. */
 export interface DoctorContext {
   layout: Layout;
   hosts: readonly string[];
   environment: Readonly<Record<string, string | undefined>>;
-  /** Path of sops, where there is one. */
+  /** Path of sops, if installed. */
   sops: string | undefined;
-  /** Whether the engine's servers refuse other users of this machine. Left out: not looked at. */
+  /** True if the engine's servers refuse other users of this machine. Omitted: not checked. */
   refusesOthers?: boolean;
-  /** Looks through what git tracks. Left out: said to be not looked at. */
+  /** Scans the files that git tracks. Omitted: reported as not checked. */
   scanSecrets?: (root: string) => Promise<Leak[]>;
   signal: AbortSignal;
 }

@@ -26,7 +26,7 @@ import { checkOrphans, checkWindows } from "./orphans.ts";
 import { checkOtherUsers } from "./other-users.ts";
 import { readSettings } from "./stack.ts";
 
-/** What an installation would need, what is at Hetzner, and whether the hosts are closed. Says what could not be reached. */
+/** Checks what an installation needs, what is at Hetzner, and that hosts are closed. Reports what could not be reached. */
 export async function checkDeploy(context: DoctorContext): Promise<Finding[]> {
   const [first = ""] = context.hosts;
   const api: Check = { scope: "deploy", check: "Hetzner", subject: "the API with HCLOUD_TOKEN" };
@@ -40,9 +40,9 @@ export async function checkDeploy(context: DoctorContext): Promise<Finding[]> {
       signal: context.signal,
     });
     try {
-      await answerOf("ask for a location", client.GET("/locations", { params: { query: { per_page: 1 } } }));
+      await answerOf("list the locations", client.GET("/locations", { params: { query: { per_page: 1 } } }));
     } catch (error) {
-      // Refused is an answer: the token is the matter, not the network.
+      // A refusal is an answer: the problem is the token, not the network.
       if (!(error instanceof HetznerApiError) || error.status >= 429) throw error;
       const { code, problem: text, fix } = error.problem;
       return [problem(api, code, text, fix, exitCodes.api)];
@@ -62,10 +62,10 @@ export async function checkDeploy(context: DoctorContext): Promise<Finding[]> {
       check: "hosts and orphans",
       subject: "servers, firewalls, keys, prices, TCP/22",
     };
-    return [...tools, ...reached, notChecked(rest, "Hetzner's API could not be asked")];
+    return [...tools, ...reached, notChecked(rest, "Hetzner's API could not be reached")];
   }
   const client = hetzner;
-  const orphans: Check = { scope: "deploy", check: "orphans", subject: "what has our labels" };
+  const orphans: Check = { scope: "deploy", check: "orphans", subject: "resources with our labels" };
   return [
     ...tools,
     ...reached,
@@ -76,7 +76,7 @@ export async function checkDeploy(context: DoctorContext): Promise<Finding[]> {
   ];
 }
 
-/** Each host whose settings can be read; the scope `stack` says what is wrong with the others. */
+/** Runs a check for each host whose settings can be read; the scope `stack` reports problems of the others. */
 async function checkEach(
   context: DoctorContext,
   check: (context: DoctorContext, settings: HostSettings, local: LocalSettings) => Promise<Finding[]>,
@@ -88,13 +88,13 @@ async function checkEach(
     if (settings && local) found.push(...(await check(context, settings, local)));
     else {
       const about: Check = { scope: "deploy", host, check: "tools and catalogue", subject: "what its settings name" };
-      found.push(notChecked(about, "its settings cannot be read; the scope stack says why"));
+      found.push(notChecked(about, "its settings cannot be read; see the findings of scope stack"));
     }
   }
   return found;
 }
 
-/** What every installation runs besides what the settings name. */
+/** Programs that every installation runs, in addition to those named in the settings. */
 async function checkPrograms(): Promise<Finding[]> {
   const programs = [
     ["ssh", ["-V"]],
@@ -106,7 +106,7 @@ async function checkPrograms(): Promise<Finding[]> {
     return attempt(about, async () => {
       const { exitCode, stdout, stderr } = await run(program, args, { timeoutSeconds: 10 });
       const [version = ""] = `${stdout}${stderr}`.split("\n");
-      return exitCode === 0 ? [ok(about, version)] : [problem(about, "program-missing", `it does not run: ${version}`)];
+      return exitCode === 0 ? [ok(about, version)] : [problem(about, "program-missing", `does not run: ${version}`)];
     });
   });
   return (await Promise.all(found)).flat();
@@ -151,13 +151,14 @@ async function checkFlake(
 }
 
 async function checkTailscale(about: Check, { tailscale }: LocalSettings): Promise<Finding[]> {
-  const fix = "https://tailscale.com/download, then: tailscale up. Without it an installation ends in failure, closed";
+  const fix =
+    "https://tailscale.com/download, then: tailscale up. Without it an installation fails, with the port closed";
   try {
     const { exitCode } = await run(tailscale, ["version"], { timeoutSeconds: 10 });
-    return [exitCode === 0 ? ok(about, "it runs") : warning(about, "program-missing", "it does not run here", fix)];
+    return [exitCode === 0 ? ok(about, "it runs") : warning(about, "program-missing", "does not run here", fix)];
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    return [problem(about, "program-missing", "it is not on PATH, and the tailnet is the way in", fix)];
+    return [problem(about, "program-missing", "is not on PATH, but the tailnet is the way in", fix)];
   }
 }
 
@@ -173,12 +174,12 @@ async function checkSold({ layout }: DoctorContext, settings: HostSettings, loca
     fromProblems(
       about,
       await checkServer({ layout, settings, local }),
-      `${serverType} is available in ${location}; ${image} is there`,
+      `${serverType} is available in ${location}; ${image} exists`,
     ),
   );
 }
 
-/** What `clawdlets verify` finds, for each host; first the tailnet, then the API, then the port. */
+/** Runs `clawdlets verify` for each host: first the tailnet, then the API, then the port. */
 async function checkClosed({ layout, hosts, environment, signal }: DoctorContext): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const host of hosts) {

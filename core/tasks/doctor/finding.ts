@@ -5,13 +5,13 @@ import type { ProblemCode } from "../../base/problem-codes.ts";
 import { asUserError } from "../../base/system-errors.ts";
 
 export const scopes = ["repo", "stack", "deploy"] as const;
-/** `repo`: what git and the working folder hold. `stack`: files, keys and secrets here. `deploy`: tools, Hetzner, the hosts. */
+/** `repo`: git and the working folder. `stack`: files, keys and secrets on this machine. `deploy`: tools, Hetzner, the hosts. */
 export type Scope = (typeof scopes)[number];
 
-/** What a check is about, before its outcome is known. */
+/** A check before its outcome is known. */
 export interface Check {
   scope: Scope;
-  /** Left out for the whole project. */
+  /** Omitted for the whole project. */
   host?: string;
   /** Short name, the same in every run: `git`, `secrets`, `orphans` … */
   check: string;
@@ -19,19 +19,19 @@ export interface Check {
   subject: string;
 }
 
-/** Nothing is wrong; `found` says what is there, as a sentence. */
+/** Nothing is wrong; `found` says what was found, as a sentence. */
 interface Fine extends Check {
   status: "ok";
   found: string;
 }
 
 /**
- * `problem`: something does not work or is not safe. `warning`: it works, and should not stay like this. `not checked`: the answer
- * could not be had from here, e.g. without network.
+ * `problem`: something does not work or is not safe. `warning`: it works, but should not stay like this. `not checked`: it could not
+ * be checked from here, e.g. without network.
  */
 interface Objected extends Check, Problem {
   status: "warning" | "problem" | "not checked";
-  /** Of a problem: what the command ends with. @default `settings` */
+  /** Exit code of the command for a problem. @default `settings` */
   exitCode?: ExitCode;
 }
 
@@ -58,7 +58,7 @@ export function notChecked(about: Check, why: string, fix?: string): Finding {
   return { ...about, status: "not checked", code: "not-checked", problem: why, ...(fix !== undefined && { fix }) };
 }
 
-/** Problems of other checks as findings, each of its own subject; `fine` where there is none. */
+/** Converts problems to findings, each with its own subject; without problems, one finding with the text `fine`. */
 export function fromProblems(about: Check, problems: readonly Problem[], fine: string): Finding[] {
   if (problems.length === 0) return [ok(about, fine)];
   return problems.map((each) => {
@@ -66,7 +66,7 @@ export function fromProblems(about: Check, problems: readonly Problem[], fine: s
   });
 }
 
-/** Runs a check, and makes findings of whatever a person can do something about. A bug stays one. */
+/** Runs a check and converts a UserError or system error to findings. Bugs are rethrown. */
 export async function attempt(about: Check, check: () => Promise<Finding[]> | Finding[]): Promise<Finding[]> {
   try {
     return await check();
@@ -78,13 +78,13 @@ export async function attempt(about: Check, check: () => Promise<Finding[]> | Fi
   }
 }
 
-/** What an error says of a check that could not be made. @throws what is not for a person */
+/** A finding for a check that could not be made. @throws the error itself if it is not a UserError */
 export function unanswered(about: Check, error: unknown, why: string): Finding {
   if (!(error instanceof UserError)) throw error;
   return notChecked(about, `${why}: ${messageOf(error)}`);
 }
 
-/** What the command exits with. @param strict whether warnings and what could not be checked count too */
+/** The command's exit code. @param strict count warnings and skipped checks too */
 export function exitCodeOf(findings: readonly Finding[], strict: boolean): ExitCode {
   const codes = findings.flatMap((each) =>
     each.status === "problem" ? [each.exitCode ?? exitCodes.settings] : ([] as ExitCode[]),

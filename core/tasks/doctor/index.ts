@@ -13,7 +13,7 @@ const checks: Record<Scope, (context: DoctorContext) => Promise<Finding[]>> = {
   deploy: checkDeploy,
 };
 
-/** Looks at everything of some scopes, and changes nothing. */
+/** Runs all checks of some scopes. Changes nothing. */
 export async function examine(context: DoctorContext, wanted: readonly Scope[]): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const scope of wanted) found.push(...(await checks[scope](context)));

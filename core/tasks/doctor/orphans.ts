@@ -12,17 +12,17 @@ const types = {
   firewall: "hcloud:index/firewall:Firewall",
 } as const;
 
-/** Something at Hetzner with our labels that no state on this machine knows. */
+/** A resource at Hetzner with our labels that is in no state on this machine. */
 export interface Orphan {
   kind: keyof typeof types;
   id: number;
   name: string;
   host: string | undefined;
-  /** With VAT, as the API gives it for this type and location; 0 for what is free. Without the IPv4 address and traffic. */
+  /** Including VAT, from the API for this type and location; 0 if free. Without IPv4 address and traffic. */
   monthlyGross: number;
 }
 
-/** @throws UserError when Hetzner cannot be asked */
+/** @throws UserError if Hetzner cannot be reached */
 export async function findOrphans(hetzner: Hetzner, layout: Layout): Promise<Orphan[]> {
   const { ids } = idsInStates(layout);
   const isKnown = (kind: keyof typeof types, id: number) => ids.get(types[kind])?.has(String(id)) === true;
@@ -50,20 +50,20 @@ interface Labelled {
   labels?: Record<string, string> | undefined;
 }
 
-/** What costs money, or stands in the way of the next host of that name, and belongs to no state here. */
+/** Finds resources that are in no state here: they cost money, or block the next host of the same name. */
 export async function checkOrphans(hetzner: Hetzner, layout: Layout): Promise<Finding[]> {
   const about: Check = {
     scope: "deploy",
     check: "orphans",
-    subject: "servers, ssh keys and firewalls at Hetzner with our labels, against the states in .clawdlets/state",
+    subject: "servers, ssh keys and firewalls at Hetzner with our labels, compared with .clawdlets/state",
   };
   const orphans = await findOrphans(hetzner, layout);
-  if (orphans.length === 0) return [ok(about, "each is in a state")];
+  if (orphans.length === 0) return [ok(about, "all are in a state")];
   const currency = orphans.some(({ monthlyGross }) => monthlyGross > 0) ? await currencyOf(hetzner) : "";
   return orphans.map(({ kind, id, name, host, monthlyGross }) => {
     const cost =
       monthlyGross > 0 ? `${monthlyGross.toFixed(2)} ${currency} a month with VAT, without its IPv4` : "costs nothing";
-    const mine = `If no colleague has it in their state: delete it in the console, or hcloud ${kind === "key" ? "ssh-key" : kind} delete ${id}`;
+    const mine = `Unless a colleague has it in their state, delete it in the console, or: hcloud ${kind === "key" ? "ssh-key" : kind} delete ${id}`;
     const found = `the ${kind} "${name}" (${id}) is in no state on this machine; ${cost}`;
     return warning({ ...about, ...(host !== undefined && { host }) }, "orphan", found, mine);
   });
@@ -73,7 +73,7 @@ async function currencyOf(hetzner: Hetzner): Promise<string> {
   return (await answerOf("look up the currency", hetzner.GET("/pricing"))).pricing.currency;
 }
 
-/** Windows of any host that are there though nothing is being installed. Not an open one on purpose: `verify` says that. */
+/** Finds leftover windows of any host. `verify` reports windows that are open on purpose. */
 export async function checkWindows(hetzner: Hetzner): Promise<Finding[]> {
   const about: Check = { scope: "deploy", check: "windows", subject: "firewalls with the window's label" };
   const windows = await allFirewalls(hetzner, "list the bootstrap windows", windowLabel);
@@ -84,14 +84,9 @@ export async function checkWindows(hetzner: Hetzner): Promise<Finding[]> {
     const fix = `clawdlets lockdown --host ${host}, unless it is being installed right now`;
     const isOpen = rules.some(({ direction }) => direction === "in");
     if (!isOpen)
-      return warning(
-        at,
-        "window-open",
-        `the emptied window "${name}" (${id}) was not tidied up; it opens nothing`,
-        fix,
-      );
+      return warning(at, "window-open", `the emptied window "${name}" (${id}) was not deleted; it opens nothing`, fix);
     if (applied_to.length === 0)
-      return warning(at, "window-open", `the window "${name}" (${id}) has rules and is on no server`, fix);
+      return warning(at, "window-open", `the window "${name}" (${id}) has rules, but is not applied to a server`, fix);
     return warning(at, "window-open", `the window "${name}" (${id}) is open on a server`, fix);
   });
 }

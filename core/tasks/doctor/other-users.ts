@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { type Check, type Finding, ok, warning } from "./finding.ts";
 
-/** Accounts of people: ids that useradd gives, with a shell that lets somebody in. macOS begins at 501. */
+/** Accounts of people: ids that useradd assigns, with a login shell. macOS starts at 501. */
 export function otherPeople(accounts: string, ourselves: number, isMac: boolean): string[] {
   return accounts.split("\n").flatMap((line) => {
     const [name = "", , uid = "", , , , shell = ""] = line.split(":");
@@ -13,16 +13,16 @@ export function otherPeople(accounts: string, ourselves: number, isMac: boolean)
 }
 
 /**
- * Whether somebody else on this machine could call the engine while it runs. A file that is not there, as in a container, says
- * nothing of anybody.
- * @param refusesOthers whether the engine's servers serve our own user only
+ * Checks if another user of this machine could call the engine while it runs. If the file does not exist, as in some containers,
+ * there are no other users.
+ * @param refusesOthers true if the engine's servers only serve our own user
  */
 export function checkOtherUsers(refusesOthers: boolean, file = "/etc/passwd"): Finding[] {
   const about: Check = { scope: "deploy", check: "other users", subject: file };
-  if (refusesOthers) return [ok(about, "the engine serves your own user only")];
+  if (refusesOthers) return [ok(about, "the engine only serves your own user")];
   const accounts = existsSync(file) ? readFileSync(file, "utf8") : "";
   const others = otherPeople(accounts, process.getuid?.() ?? -1, process.platform === "darwin");
-  if (others.length === 0) return [ok(about, "nobody else has an account with a login shell here")];
+  if (others.length === 0) return [ok(about, "no one else has an account with a login shell here")];
   const some = `${others.slice(0, 3).join(", ")}${others.length > 3 ? ` and ${others.length - 3} more` : ""}`;
   return [
     warning(

@@ -14,7 +14,7 @@ import { listStackFiles, readRawStackFile } from "../../project/settings/stack-f
 import type { DoctorContext } from "./context.ts";
 import { attempt, type Check, type Finding, fromProblems, notChecked, ok, problem, warning } from "./finding.ts";
 
-/** What a clone of the repository would give away, and what a preview of it would need. */
+/** Checks what a clone of the repository would reveal, and what a preview of it needs. */
 export async function checkRepo(context: DoctorContext): Promise<Finding[]> {
   const groups = await Promise.all([
     checkFolder(context),
@@ -29,12 +29,12 @@ export async function checkRepo(context: DoctorContext): Promise<Finding[]> {
 function checkFolder({ layout }: DoctorContext): Promise<Finding[]> {
   const about: Check = { scope: "repo", check: "local folder", subject: ".clawdlets: modes, links, git" };
   return attempt(about, async () => {
-    if (!existsSync(layout.dir)) return [ok(about, "there is none, as in a fresh clone")];
-    return fromProblems(about, await checkLocalFolder(layout), "private, ignored by git, and none of it tracked");
+    if (!existsSync(layout.dir)) return [ok(about, "does not exist, as in a fresh clone")];
+    return fromProblems(about, await checkLocalFolder(layout), "private, ignored by git and not tracked");
   });
 }
 
-/** What a checkout or a hand deleted is still in the copy. */
+/** Files that git or a person deleted may still be in the copy. */
 function checkCopy({ layout, environment }: DoctorContext): Promise<Finding[]> {
   const about: Check = {
     scope: "repo",
@@ -43,32 +43,32 @@ function checkCopy({ layout, environment }: DoctorContext): Promise<Finding[]> {
   };
   return attempt(about, async () => {
     const lost = lostFiles(layout, environment);
-    if (lost.length === 0) return [ok(about, "nothing is missing here that is in it")];
+    if (lost.length === 0) return [ok(about, "no file of the copy is missing here")];
     const fix = "clawdlets secrets restore; or, if you deleted them: clawdlets secrets restore --forget";
     const { code, problem: text } = lostObjection(lost);
     return [problem(about, code, text, fix)];
   });
 }
 
-/** Names that only private things have: upstream's own places, and ours; and a core file, which holds what a process held. */
+/** File names that are always private, upstream's and ours, and core dumps, which contain a process's memory. */
 const privateNames =
   /(^|\/)(\.env(\.[^/]*)?|[^/]*\.agekey|passphrase|core(\.\d+)?|ssh_host_[a-z0-9]+_key|id_(rsa|ed25519|ecdsa))$|^infra\/secrets\//;
 
 async function checkTracked({ layout }: DoctorContext): Promise<Finding[]> {
-  const about: Check = { scope: "repo", check: "tracked files", subject: "names of what git tracks" };
+  const about: Check = { scope: "repo", check: "tracked files", subject: "names of the files that git tracks" };
   return attempt(about, async () => {
     const { exitCode, stdout } = await runGit(layout.root, ["ls-files", "-z"], { timeoutSeconds: 30 });
     if (exitCode !== 0) return [notChecked(about, "git does not know this folder")];
     const files = stdout.split("\0").filter((file) => file !== "");
     const found = files.filter((file) => privateNames.test(file) && !file.endsWith(".env.example"));
-    if (found.length === 0) return [ok(about, `${files.length} files, none named as a key or a token file is`)];
-    const fix = `git rm --cached '${found[0]}', commit, and replace what it holds: it stays in the history`;
+    if (found.length === 0) return [ok(about, `${files.length} files, none named like a key or token file`)];
+    const fix = `git rm --cached '${found[0]}', commit, and replace its secrets: they stay in the history`;
     const names = `${found.slice(0, 5).join(", ")}${found.length > 5 ? " and more" : ""}`;
     return [problem(about, "secret-in-public-file", `git tracks ${names}`, fix)];
   });
 }
 
-/** Git keeps no ignored file that a branch has too: a checkout overwrites it, and the next one deletes it. */
+/** Git does not protect ignored files that another branch tracks: checking it out overwrites them, and switching back deletes them. */
 async function checkBranches({ layout }: DoctorContext): Promise<Finding[]> {
   const about: Check = { scope: "repo", check: "branches", subject: ".clawdlets in every branch and tag" };
   return attempt(about, async () => {
@@ -82,12 +82,12 @@ async function checkBranches({ layout }: DoctorContext): Promise<Finding[]> {
       ["cat-file", "--batch-check=%(objecttype)"],
       names.map((name) => `${name}:${path}\n`).join(""),
     );
-    if (asked.exitCode !== 0) return [notChecked(about, "git could not say what they track")];
+    if (asked.exitCode !== 0) return [notChecked(about, "git could not list what they track")];
     const kinds = asked.stdout.split("\n");
     const found = names.filter((_, index) => /^(?:tree|blob|commit)$/.test(kinds[index] ?? ""));
     if (found.length === 0) return [ok(about, `none of ${names.length} has it`)];
     const more = found.length > 5 ? ` and ${found.length - 5} more` : "";
-    const fix = `do not check ${found[0]} out here; use a folder of its own: git worktree add FOLDER ${found[0]}`;
+    const fix = `do not check out ${found[0]} here; use a separate folder: git worktree add FOLDER ${found[0]}`;
     return [
       problem(
         about,
@@ -100,17 +100,17 @@ async function checkBranches({ layout }: DoctorContext): Promise<Finding[]> {
 }
 
 function checkSecretScan({ layout, scanSecrets }: DoctorContext): Promise<Finding[]> {
-  const about: Check = { scope: "repo", check: "secret scan", subject: "contents of what git tracks" };
+  const about: Check = { scope: "repo", check: "secret scan", subject: "contents of the files that git tracks" };
   return attempt(about, async () => {
-    if (!scanSecrets) return [notChecked(about, "no scanner is at hand")];
+    if (!scanSecrets) return [notChecked(about, "gitleaks is not installed")];
     const leaks = await scanSecrets(layout.root).catch((error: unknown) => {
       const known = asUserError(error);
       if (!known) throw error;
-      return known.message; // No repository, or a scanner that does not work: neither is a secret found.
+      return known.message; // Not a repository, or a scanner that does not work: not a leak.
     });
     if (typeof leaks === "string") return [notChecked(about, leaks)];
     if (leaks.length === 0) return [ok(about, "nothing that looks like a secret")];
-    const fix = "replace the secret where it was made: it stays in the history. Then take it out of the file";
+    const fix = "replace the secret where it was issued: it stays in the history. Then remove it from the file";
     return leaks.map(({ file, line, rule }) => ({
       ...problem(
         { ...about, subject: `${file}:${line}` },
@@ -123,7 +123,7 @@ function checkSecretScan({ layout, scanSecrets }: DoctorContext): Promise<Findin
   });
 }
 
-/** A public file names no living machine: addresses and admin networks stay in stack.json and the state. */
+/** Public files must not contain addresses: those of servers and admins stay in stack.json and the state. */
 function checkStackFiles({ layout }: DoctorContext): Finding[] {
   return listStackFiles(layout).flatMap((host) => {
     const file = relative(layout.root, hostLayoutOf(layout, host).stackFile);
@@ -136,30 +136,35 @@ function checkStackFiles({ layout }: DoctorContext): Finding[] {
       });
       if (named.length === 0) return [ok(about, "contains no address")];
       const fix = "move addresses to .clawdlets/stack.json, and remove them here";
-      return [problem(about, "secret-in-public-file", `an address is in ${named.join(", ")}`, fix)];
+      return [problem(about, "secret-in-public-file", `has an address in ${named.join(", ")}`, fix)];
     } catch (error) {
       if (!(error instanceof SettingsError)) throw error;
-      return [notChecked(about, "it cannot be read; the scope stack says why")];
+      return [notChecked(about, "cannot be read; see the findings of scope stack")];
     }
   });
 }
 
-/** Without it two installations of one commit are two systems; and whoever clones reads the addresses in it. */
+/** Without flake.lock, two installations of one commit differ. Anyone who clones the repository can read credentials in its addresses. */
 async function checkFlakeLock({ layout }: DoctorContext): Promise<Finding[]> {
   const about: Check = { scope: "repo", check: "flake.lock", subject: "flake.nix and flake.lock" };
-  if (!existsSync(join(layout.root, "flake.nix"))) return [ok(about, "no flake here; the hosts' is elsewhere")];
+  if (!existsSync(join(layout.root, "flake.nix"))) return [ok(about, "no flake here; the hosts use another one")];
   return attempt(about, async () => {
     const leaking = ["flake.nix", "flake.lock"].filter((name) => quotesCredentials(join(layout.root, name)));
     if (leaking.length > 0) {
       const found = `${leaking.join(" and ")} has an input with a user, password or token in its address`;
-      const fix = "name the input without it, run nix flake lock, and replace the credential: it stays in the history";
+      const fix = "remove it from the input, run nix flake lock, and replace the credential: it stays in the history";
       return [problem(about, "secret-in-public-file", found, fix)];
     }
     const { stdout } = await runGit(layout.root, ["ls-files", "flake.lock"], { timeoutSeconds: 30 });
     if (stdout.trim() === "flake.lock") return [ok(about, "tracked")];
     const fix = "nix flake lock && git add flake.lock";
     return [
-      warning(about, "flake-invalid", "flake.nix is here, and git tracks no flake.lock: inputs are not pinned", fix),
+      warning(
+        about,
+        "flake-invalid",
+        "git does not track a flake.lock, so the inputs of flake.nix are not pinned",
+        fix,
+      ),
     ];
   });
 }

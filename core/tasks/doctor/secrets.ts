@@ -15,7 +15,7 @@ import { readStackJson } from "../../project/settings/stack-json.ts";
 import type { DoctorContext } from "./context.ts";
 import { attempt, type Check, type Finding, fromProblems, notChecked, ok, problem, warning } from "./finding.ts";
 
-/** The keys and sops files of one host, whose settings say which they are. */
+/** Checks the keys and sops files of one host. */
 export async function checkKeysAndSecrets(
   context: DoctorContext,
   settings: HostSettings,
@@ -34,30 +34,30 @@ export async function checkKeysAndSecrets(
   const check = { layout, host: files, hostName: host, recipient: settings.ageRecipient, secretsDir: local.secretsDir };
   return [
     ...(await attempt(keys, () => {
-      const fine = readBootstrapKeys(files) ? "one-time keys, host key and operator's key are there and fit" : "";
+      const fine = readBootstrapKeys(files) ? "one-time keys, host key and operator's key exist and match" : "";
       return fromProblems(keys, checkKeys({ layout, settings, local }), fine);
     })),
     ...(await attempt(identity, async () =>
       fromProblems(
         identity,
         await checkHostIdentity({ ...check, required: [], sops: sops ?? "" }),
-        "there, private, and of the recipient",
+        "exists, is private, and matches the recipient",
       ),
     )),
     ...(await attempt(operator, async () => {
-      if (await readIdentityFile(identityOfOperator, "operator")) return [ok(operator, "there, and private")];
+      if (await readIdentityFile(identityOfOperator, "operator")) return [ok(operator, "exists and is private")];
       const fix = `clawdlets secrets init --host ${host}`;
-      const text = "there is none, so you could not edit secrets without the host's own";
+      const text = "does not exist, so you cannot edit secrets without the host's own";
       return [warning(operator, "key-missing", text, fix)];
     })),
     ...(await attempt(rotation, () => {
       const under = readRotation({ layout, host });
-      if (!under) return [ok(rotation, "none under way")];
+      if (!under) return [ok(rotation, "none in progress")];
       return [
         problem(
           rotation,
           "rotation-unfinished",
-          `one begun at ${under.startedAt} is not finished`,
+          `a rotation started at ${under.startedAt} is not finished`,
           `clawdlets secrets rotate --host ${host}`,
         ),
       ];
@@ -65,7 +65,7 @@ export async function checkKeysAndSecrets(
     ...(await attempt(rules, () => {
       const store = openStore(layout, { host, folder: local.secretsDir, operatorFile: identityOfOperator, sops: "" });
       const found = ruleRecipients(store);
-      if (found.includes(settings.ageRecipient)) return [ok(rules, "there is one for this host, with its recipient")];
+      if (found.includes(settings.ageRecipient)) return [ok(rules, "this host has a rule with its recipient")];
       return [
         warning(rules, "wrong-recipient", "no rule encrypts to this host", `clawdlets secrets init --host ${host}`),
       ];
@@ -74,7 +74,7 @@ export async function checkKeysAndSecrets(
   ];
 }
 
-/** Each required secret: there, for the host's recipient, and decrypted where sops is at hand. */
+/** Checks that each required secret exists, is encrypted to the host and, if sops is installed, decrypts. */
 async function checkSecretFiles(
   { layout, sops }: DoctorContext,
   settings: HostSettings,
@@ -95,11 +95,18 @@ async function checkSecretFiles(
       required,
     };
     if (sops === undefined) {
-      const found = fromProblems(about, checkRecipients(check), `all ${all.length} are there and for this host`);
-      return [...found, notChecked(about, "whether they decrypt: no sops at hand", "npm start sets the tools up")];
+      const found = fromProblems(
+        about,
+        checkRecipients(check),
+        `all ${all.length} exist and are encrypted to this host`,
+      );
+      return [
+        ...found,
+        notChecked(about, "cannot test decryption: sops is not installed", "npm start installs the tools"),
+      ];
     }
     const found = await checkSecrets({ ...check, sops });
-    const fine = `all ${all.length} are there, decrypt for this host, and are well-formed`;
+    const fine = `all ${all.length} exist, decrypt for this host, and are well-formed`;
     return fromProblems(about, found.flatMap(problemOf), fine);
   });
 }

@@ -19,14 +19,14 @@ interface Read {
   local: LocalSettings | undefined;
 }
 
-/** Files, keys and secrets on this machine. Needs no network. */
+/** Checks files, keys and secrets on this machine. Needs no network. */
 export async function checkStack(context: DoctorContext): Promise<Finding[]> {
   const findings = [...(await checkTokens(context)), ...(await checkPassphrase(context))];
   for (const host of context.hosts) findings.push(...(await checkHost(context, host)));
   return findings;
 }
 
-/** Without throwing: a broken file is a finding, and what does not depend on it is about at all the same. */
+/** Does not throw: a broken file is a finding, and checks that do not depend on it still run. */
 export function readSettings(
   { layout, environment }: DoctorContext,
   host: string,
@@ -40,10 +40,10 @@ export function readSettings(
   const stack = readStackFile(layout, host);
   let local: LocalSettings | undefined;
   const findings = attempt(about, () => {
-    // The token is about at once for the whole project.
+    // The token is checked once for the whole project.
     const read = readLocal(layout, host, environment, stack.value, { token: false });
     local = read.value;
-    return fromProblems(about, [...stack.problems, ...read.problems], "whole, and both say the same");
+    return fromProblems(about, [...stack.problems, ...read.problems], "complete, and both files agree");
   });
   return { settings: stack.value && completeSettings(host, stack.value), local, findings };
 }
@@ -60,7 +60,7 @@ async function checkHost(context: DoctorContext, host: string): Promise<Finding[
       check: "keys and secrets",
       subject: ".clawdlets/secrets, .clawdlets/hosts",
     };
-    return [...found, notChecked(about, "which ones are needed is not known while the settings cannot be read")];
+    return [...found, notChecked(about, "the settings cannot be read, so it is unknown which ones are required")];
   }
   return [...found, ...(await checkKeysAndSecrets(context, settings, local))];
 }
@@ -71,25 +71,21 @@ async function checkTokens({ layout, environment }: DoctorContext): Promise<Find
     const stackJson = readStackJson(layout);
     const env = readEnvFile(layout, environment, stackJson.value?.envFile);
     const token = tokenProblem(env.value.HCLOUD_TOKEN, env.tokenFrom);
-    return fromProblems(
-      about,
-      [...env.problems, ...(token ? [token] : [])],
-      "HCLOUD_TOKEN is set and has the right shape",
-    );
+    return fromProblems(about, [...env.problems, ...(token ? [token] : [])], "HCLOUD_TOKEN is set and well-formed");
   });
 }
 
 async function checkPassphrase({ layout }: DoctorContext): Promise<Finding[]> {
   const about: Check = { scope: "stack", check: "passphrase", subject: relative(layout.root, layout.passphrase) };
   return attempt(about, () => {
-    if (readPrivateFile(layout.passphrase) !== undefined) return [ok(about, "there, and private")];
-    if (!existsSync(layout.state)) return [warning(about, "file-missing", "there is none yet", "clawdlets init")];
+    if (readPrivateFile(layout.passphrase) !== undefined) return [ok(about, "exists and is private")];
+    if (!existsSync(layout.state)) return [warning(about, "file-missing", "does not exist yet", "clawdlets init")];
     return [
       problem(
         about,
         "passphrase-lost",
-        "there is a state, and no passphrase to read its secrets with",
-        "put a backup of it back; without one: docs/recovery.md",
+        "there is a state, but no passphrase to decrypt its secrets",
+        "restore it from a backup; without one, see docs/recovery.md",
       ),
     ];
   });
@@ -100,29 +96,24 @@ function checkExposure(settings: HostSettings): Finding[] {
   const about: Check = { scope: "stack", host, check: "exposure", subject: `stacks/Pulumi.${host}.yaml` };
   const findings = [
     sshExposure === "tailnet"
-      ? ok(about, "TCP/22 is for nobody at rest")
+      ? ok(about, "TCP/22 is closed when nothing is being installed")
       : sshExposure === "public"
         ? warning(
             about,
             "open",
-            "TCP/22 is open to the admin networks at rest",
+            "TCP/22 is always open to the admin networks",
             'clawdlets:sshExposure: tailnet, then "clawdlets up"',
           )
         : warning(
             about,
             "window-open",
-            "the window of the installation stays open until it is closed by hand",
+            "the window of the installation stays open until you close it",
             `clawdlets lockdown --host ${host}, then clawdlets:sshExposure: tailnet`,
           ),
   ];
   if (tailnet === "none" && sshExposure !== "public") {
     findings.push(
-      warning(
-        about,
-        "no-way-in",
-        "there is no tailnet: the console is the only way in",
-        "clawdlets:tailnet: tailscale",
-      ),
+      warning(about, "no-way-in", "without a tailnet, the console is the only way in", "clawdlets:tailnet: tailscale"),
     );
   }
   if (firewallRules.length > 0) {
@@ -136,7 +127,7 @@ function checkExposure(settings: HostSettings): Finding[] {
   return findings;
 }
 
-/** What a run that was killed or failed has left. */
+/** Finds what a killed or failed run has left. */
 async function checkRun({ layout }: DoctorContext, host: string): Promise<Finding[]> {
   const files = hostLayoutOf(layout, host);
   const state: Check = { scope: "stack", host, check: "state", subject: `the engine's state of ${host}` };
@@ -145,11 +136,10 @@ async function checkRun({ layout }: DoctorContext, host: string): Promise<Findin
     ...(await attempt(state, () => {
       const { value, problems } = readState(layout, host);
       if (problems.length > 0) return fromProblems(state, problems, "");
-      if (!value) return [ok(state, "none here yet")];
-      if (value.pending.length === 0) return [ok(state, `${value.resources.length} resources, nothing half done`)];
-      return [
-        warning(state, "run-unfinished", "a run was killed while it changed something", `clawdlets up --host ${host}`),
-      ];
+      if (!value) return [ok(state, "none on this machine yet")];
+      if (value.pending.length === 0)
+        return [ok(state, `${value.resources.length} resources, no unfinished operation`)];
+      return [warning(state, "run-unfinished", "a run was killed during a change", `clawdlets up --host ${host}`)];
     })),
     ...(await attempt(journal, async () => {
       const last = readJournal(files.journal);

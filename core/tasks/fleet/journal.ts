@@ -12,32 +12,32 @@ const states = ["waiting", "ok", "failed", "stopped", "not started"] as const;
 const journal = z.object({
   command: z.string(),
   startedAt: z.string(),
-  /** What the command was asked beyond its hosts, e.g. `{"rev": "…"}`: the rest of the hosts get the same. */
+  /** The command's options, e.g. `{"rev": "…"}`: the remaining hosts get the same. */
   asked: z.record(z.string(), z.string()),
   hosts: z.record(hostName, z.enum(states)),
 });
 
-/** The last run of a command over many hosts: what `--resume` goes on with. */
+/** The last run of a command over many hosts, which `--resume` continues. */
 export type FleetJournal = z.infer<typeof journal>;
 
 const fileOf = (layout: Layout, command: string) => join(layout.dir, "fleet", `${command}.json`);
 
-/** @throws UserError when there is none, or it is not as we write it */
+/** @throws UserError if there is none, or it is damaged */
 export function readFleetJournal(layout: Layout, command: string): FleetJournal {
   const file = fileOf(layout, command);
   const text = readPrivateFile(file);
   const refuse = (why: string) =>
     new UserError(
-      { subject: "", problem: `--resume: ${why}.`, fix: `Name the hosts: clawdlets ${command} --all` },
+      { subject: "", problem: `--resume: ${why}.`, fix: `Pass the hosts instead: clawdlets ${command} --all` },
       { exitCode: exitCodes.usage },
     );
-  if (text === undefined) throw refuse(`this machine knows of no run of "${command}" over many hosts (${file})`);
+  if (text === undefined) throw refuse(`there was no run of "${command}" over many hosts on this machine (${file})`);
   const parsed = journal.safeParse(parseJson(text));
-  if (!parsed.success) throw refuse(`${file} is not as clawdlets writes it`);
+  if (!parsed.success) throw refuse(`${file} is damaged`);
   return parsed.data;
 }
 
-/** Writes down how each host ended, as it ends: a killed run is gone on with where it was. */
+/** Records each host's result when it ends, so that a killed run can be resumed. */
 export class FleetRecord {
   readonly #file: string;
   readonly #journal: FleetJournal;
@@ -57,10 +57,10 @@ export class FleetRecord {
     await this.#write();
   }
 
-  /** One after the other, so that the last one written is the newest. */
+  /** Serializes writes, so that the newest is written last. */
   #write(): Promise<void> {
     const write = () => writePrivateFile(this.#file, `${JSON.stringify(this.#journal)}\n`);
-    // Each write says for itself whether it failed: the next one may have space again.
+    // After a failed write, still try the next one: the disk may have space again.
     this.#writing = this.#writing.then(write, write);
     return this.#writing;
   }

@@ -3,8 +3,8 @@ import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { readState } from "../../project/state/state.ts";
 
 /*
- * The most requests a host is taken to need, which is reserved of Hetzner's limit before it begins. Each is about twice what was
- * counted on the emulator without a fault (docs/fleet.md), for retries and for actions that take longer than there.
+ * Estimated maximum number of requests per host, reserved from Hetzner's limit before it starts. About twice the number counted on
+ * the emulator without faults (docs/fleet.md), to allow for retries and slower actions.
  */
 
 const forCreation = 60;
@@ -19,7 +19,7 @@ export function requestsOfUp(layout: Layout, host: string): number {
   return installed && hasServer(layout, host) ? forChange : forCreation;
 }
 
-/** A host that was never created is not refreshed; asked is only whether its server can be had, and its price. */
+/** A host that was never created is not refreshed: a preview only asks for the price and availability of its server. */
 export function requestsOfPreview(layout: Layout, host: string): number {
   return hasServer(layout, host) ? forRefresh : forCatalogue;
 }

@@ -5,19 +5,19 @@ import { type StopCode, stopCodeOf } from "../../base/stopped.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import type { Admission } from "./admission.ts";
 
-/** What a task says of its host when it ended without throwing. */
+/** The result of a host's task that ended without throwing. */
 export interface Done<R> {
   ok: boolean;
   exitCode: ExitCode;
   /** One line for the summary, e.g. `4 to create`. */
   summary: string;
-  /** Lines below it: what is wrong, each a sentence. */
+  /** Lines below it, each a sentence about a problem. */
   details?: readonly string[];
   /** For `--json`. */
   result: R;
 }
 
-/** The work on one host. What it tells is shown as it comes; the last line is the phase it is in. */
+/** The work on one host. `tell` shows progress immediately; its last line is the current phase. */
 export type FleetTask<R> = (host: string, tell: (text: string) => void) => Promise<Done<R>>;
 
 export type HostState = "waiting" | "running" | "ok" | "failed" | "stopped" | "not started";
@@ -32,7 +32,7 @@ export interface Outcome<R> {
   result?: R;
 }
 
-/** Is told what happens, in order. */
+/** Callbacks for progress, called in order. */
 export interface FleetWatch<R> {
   started: (host: string) => void;
   told: (host: string, text: string) => void;
@@ -44,21 +44,21 @@ export interface FleetRun<R> {
   task: FleetTask<R>;
   /** Hosts at a time, 1 or more. */
   parallel: number;
-  /** Whether the other hosts are begun after one has failed. Those at work end in order either way. */
+  /** Start further hosts after one has failed. Running hosts always finish normally. */
   keepGoing: boolean;
-  /** Goes first and alone; when it fails, no other host is begun. */
+  /** Runs first and alone; if it fails, no other host is started. */
   canary?: string | undefined;
-  /** Aborted: no further host is begun. Those at work hear of it by themselves. */
+  /** If aborted, no further host is started. Running hosts have to listen to it themselves. */
   signal: AbortSignal;
   admission?: Admission | undefined;
   watch: FleetWatch<R>;
 }
 
-/** Runs one task on many hosts. Never throws for a host: what went wrong is in its outcome. @returns one each, in the order given */
+/** Runs one task on many hosts. Failures of hosts are returned, not thrown. @returns one outcome per host, in the given order */
 export async function runFleet<R>(run: FleetRun<R>): Promise<Outcome<R>[]> {
   const { hosts, canary, parallel } = run;
   const outcomes = new Map<string, Outcome<R>>();
-  /** Why no further host is begun. */
+  /** Why no further host is started. */
   let stopped: string | undefined;
   const one = async (host: string): Promise<void> => {
     if (run.signal.aborted) stopped ??= "the run was stopped";
@@ -111,7 +111,7 @@ async function runHost<R>({ task, signal, admission, watch }: FleetRun<R>, host:
   }
 }
 
-/** A bug in one host's task is no reason to leave the others half-way. */
+/** A bug in one host's task must not interrupt the others. */
 function wordsOf(host: string, error: unknown): { exitCode: ExitCode; summary: string; details: readonly string[] } {
   const known = asUserError(error);
   if (!known) {

@@ -5,48 +5,48 @@ import { UserError } from "../../base/errors.ts";
 import { gitEnvironment, runGit } from "../../base/machine/git.ts";
 import { run } from "../../base/machine/run.ts";
 
-/** A secret that git holds or is about to take. Never the secret itself. */
+/** A secret that was or is about to be committed; does not contain the secret itself. */
 export interface SecretFinding {
-  /** Of `.gitleaks.toml`. */
+  /** Rule of `.gitleaks.toml`. */
   rule: string;
   description: string;
   /** Relative to the repository. */
   file: string;
   line: number;
-  /** `history`: committed at some time, maybe gone since. `changes`: in the index or in tracked files. */
+  /** `history`: in a commit, possibly removed since. `changes`: in the index or in tracked files. */
   where: "history" | "changes";
-  /** The commit it came with; empty for changes. */
+  /** The commit that added it; empty for changes. */
   commit: string;
   message: string;
 }
 
 export interface SecretScan {
   root: string;
-  /** The program, of version 8. */
+  /** Path of gitleaks, version 8. */
   gitleaks: string;
-  /** Rules to use where the repository has no `.gitleaks.toml` of its own. */
+  /** Rules to use if the repository has no `.gitleaks.toml`. */
   rules: string;
-  /** What of the history: a range as `git log` takes it. @default all branches and tags */
+  /** The part of the history to search, as a range for `git log`. @default all branches and tags */
   range?: string;
 }
 
-/** gitleaks' exit code for "something was found": its default, 1, would be that of a failure as well. */
+/** Exit code that gitleaks should use for findings: its default, 1, also means failure. */
 const found = 9;
 
 /**
- * Looks for secrets in a repository: its whole history, and what is changed but not committed. Files that git ignores are
- * where secrets belong, and are left alone.
- * @throws UserError when it is no repository, or gitleaks does not work; never passes for clean what was not searched
+ * Searches a repository for secrets: its whole history, and uncommitted changes. Skips ignored files, which is where secrets
+ * belong.
+ * @throws UserError if it is not a repository, or gitleaks fails (fails closed: nothing counts as clean without being searched)
  */
 export async function scanRepository(scan: SecretScan): Promise<SecretFinding[]> {
   const folder = mkdtempSync(join(tmpdir(), "clawdlets-scan-"));
   try {
     const shallow = await runGit(scan.root, ["rev-parse", "--is-shallow-repository"]);
     if (shallow.exitCode !== 0)
-      throw new UserError(`${scan.root} is no git repository, so there is no history to search.`);
+      throw new UserError(`${scan.root} is not a git repository, so there is no history to search.`);
     if (String(shallow.stdout).trim() === "true" && scan.range === undefined) {
       throw new UserError(
-        `${scan.root} has only the end of its history, so the rest cannot be searched. Fetch it: git fetch --unshallow (actions/checkout: fetch-depth: 0).`,
+        `${scan.root} is a shallow clone, so most of its history cannot be searched. Fetch it: git fetch --unshallow (actions/checkout: fetch-depth: 0).`,
       );
     }
     const history = ["--log-opts", scan.range ?? "--all"];
@@ -60,7 +60,7 @@ export async function scanRepository(scan: SecretScan): Promise<SecretFinding[]>
   }
 }
 
-/** Searches only what a commit would take: for the hook before it. */
+/** Only searches staged changes, for the pre-commit hook. */
 export async function scanStaged(scan: SecretScan): Promise<SecretFinding[]> {
   const folder = mkdtempSync(join(tmpdir(), "clawdlets-scan-"));
   try {
@@ -98,7 +98,7 @@ async function gitleaks(
   if (exitCode !== 0 && exitCode !== found) {
     throw new UserError(`gitleaks could not search ${root}: ${String(stderr).trim().split("\n").slice(-3).join(" ")}`);
   }
-  // A commit that git cannot show is told on standard error alone, and would pass for searched.
+  // gitleaks only reports commits that git cannot show on standard error, and otherwise counts them as searched.
   if (/\bERR\b|\bFTL\b/.test(String(stderr))) {
     throw new UserError(
       `gitleaks could not search all of ${root}: ${String(stderr).trim().split("\n").slice(-3).join(" ")}`,
@@ -114,7 +114,7 @@ async function gitleaks(
     commit: Commit,
     message:
       where === "history"
-        ? `${RuleID} in commit ${Commit.slice(0, 10)}: replace the secret first; then, if the repository is private, take it out of the history (git filter-repo)`
-        : `${RuleID}: take it out before it is committed`,
+        ? `${RuleID} in commit ${Commit.slice(0, 10)}: replace the secret first; then, if the repository is private, remove it from the history (git filter-repo)`
+        : `${RuleID}: remove it before you commit`,
   }));
 }

@@ -12,7 +12,7 @@ export interface RepositoryFile {
 const here = dirname(fileURLToPath(import.meta.url));
 const from = (path: string, source: string): RepositoryFile => ({ path, text: readFileSync(source, "utf8") });
 
-/** What checks a repository of hosts in CI: previews, a search for secrets and its rules, updates. */
+/** CI files for a repository of hosts: previews, the secret scan and its rules, dependency updates. */
 export function workflowFiles(): RepositoryFile[] {
   const template = (name: string) => join(here, "workflows", name);
   return [
@@ -23,7 +23,7 @@ export function workflowFiles(): RepositoryFile[] {
   ];
 }
 
-/** Those that a repository does not have yet. Without git there is nothing for CI to run on. */
+/** The files that a repository does not have yet; none without git, since there is nothing for CI to run on. */
 export function missingWorkflowFiles(root: string): RepositoryFile[] {
   if (!existsSync(join(root, ".git"))) return [];
   return workflowFiles().filter(({ path }) => !existsSync(join(root, path)));

@@ -21,13 +21,13 @@ export interface EditRequest {
   store: SecretStore;
   required: readonly RequiredSecret[];
   name: string;
-  /** The new value, or what makes it of the old one; the old one is undefined where there is none yet. */
+  /** Returns the new value, given the old one (undefined if there is none yet). */
   change: (old: string | undefined) => string | Promise<string>;
 }
 
 /**
  * Changes the value of one secret of one host.
- * @returns whether it is another value than before
+ * @returns true if the value changed
  * @throws SettingsError before anything is changed
  */
 export async function editSecret({ store, required, name, change }: EditRequest): Promise<boolean> {
@@ -43,7 +43,7 @@ export async function editSecret({ store, required, name, change }: EditRequest)
       throw refuse({
         code: "key-missing",
         problem: "this host has no age identity yet.",
-        fix: `Make it: clawdlets secrets init --host ${store.host}`,
+        fix: `Create it: clawdlets secrets init --host ${store.host}`,
       });
     }
     const old = await readSecret(store, name);

@@ -15,10 +15,10 @@ import { type OldFile, readOldFile } from "./old-file.ts";
 
 export interface MigrateRequest {
   layout: Layout;
-  /** Left out: every host of stack.json. */
+  /** @default every host of stack.json */
   host?: string;
   operatorFile: string;
-  /** Whether a value of the old file takes the place of another one in a file of its own. */
+  /** Replace different values in existing secret files with those of the old file. */
   overwrite: boolean;
   /** Plan only. */
   dryRun: boolean;
@@ -26,18 +26,18 @@ export interface MigrateRequest {
 }
 
 export interface MigrateResult {
-  /** Schema version stack.json had; 3 when it needed nothing. */
+  /** Previous schema version of stack.json; 3 if it was up to date. */
   fromSchema: number;
-  /** By host: secrets that got a file of their own, and placeholders that were left out. */
+  /** By host: secrets that were moved to separate files, and skipped placeholders. */
   hosts: Record<string, { moved: string[]; skipped: string[] }>;
-  /** Old files, kept under these names, relative to the project. */
+  /** New names of the old files, relative to the project. */
   backups: string[];
 }
 
 /**
- * Brings upstream's older files to one secret a file and stack.json to schema 3. Old files stay as `.bak`. Run again after
- * being killed, it goes on; run when there is nothing to do, it does nothing.
- * @throws SettingsError with everything that cannot be carried over, before anything is changed
+ * Migrates upstream's older files to one secret per file, and stack.json to schema 3. Old files are kept as `.bak`. Idempotent:
+ * it continues after being killed, and does nothing if there is nothing to do.
+ * @throws SettingsError with everything that cannot be migrated, before anything is changed
  */
 export async function migrateSecrets(request: MigrateRequest): Promise<MigrateResult> {
   const { layout } = request;
@@ -119,7 +119,7 @@ async function splitFile({ store, file, values }: OldFile): Promise<string> {
   return backUp(store.layout, file, true);
 }
 
-/** What the old file says of the host: whose bots it has, and which secrets are beside those of the plan. */
+/** The host's bots and additional secrets, derived from the names in the old file. */
 function namesForStack(names: readonly string[]): { bots?: string[]; secrets?: string[] } {
   const bots = names.flatMap((name) => /^discord_token_(.+)$/.exec(name)?.[1] ?? []);
   const planned = ["admin_password_hash", "tailscale_auth_key"];
@@ -127,7 +127,7 @@ function namesForStack(names: readonly string[]): { bots?: string[]; secrets?: s
   return { ...(bots.length > 0 && { bots }), ...(secrets.length > 0 && { secrets }) };
 }
 
-/** Keeps an old file as `.bak`, or `.bak2` and so on where that is taken. @returns its new name, relative to the project */
+/** Keeps an old file as `.bak`, or `.bak2` and so on if that exists. @returns its new name, relative to the project */
 async function backUp(layout: Layout, file: string, move: boolean): Promise<string> {
   const free = ["bak", ...Array.from({ length: 98 }, (_, index) => `bak${index + 2}`)];
   const target = free.map((end) => `${file}.${end}`).find((path) => !existsSync(path)) ?? `${file}.bak${Date.now()}`;

@@ -9,7 +9,7 @@ import { decryptYaml } from "../../project/secrets/sops/sops.ts";
 import { readSecret, type SecretStore, secretFile } from "../../project/secrets/store.ts";
 import { secretName } from "../../project/settings/names.ts";
 
-/** One host's old single file, read. */
+/** The content of one host's old single file. */
 export interface OldFile {
   store: SecretStore;
   file: string;
@@ -17,7 +17,7 @@ export interface OldFile {
   skipped: string[];
 }
 
-/** Upstream's single file stood beside the folder that takes its place: `<folder>.yaml` or `.yml`. */
+/** Reads upstream's single file, which is next to the folder that replaces it: `<folder>.yaml` or `.yml`. */
 export async function readOldFile(
   store: SecretStore,
   overwrite: boolean,
@@ -35,7 +35,7 @@ export async function readOldFile(
           subject: where,
           setting: "age identity",
           problem: `${relative(store.layout.root, store.files.identity)} is missing, so nothing could be encrypted to the host.`,
-          fix: `Put a backup of it back, or make a new one: clawdlets secrets init --host ${store.host}`,
+          fix: `Restore it from a backup, or create a new one: clawdlets secrets init --host ${store.host}`,
         },
       ],
     };
@@ -60,7 +60,7 @@ export async function readOldFile(
   }
 }
 
-/** Text as sops gives it: a Discord id without quotes is a number there, and would lose digits as one of JavaScript's. */
+/** Values as source text: a Discord id without quotes is a YAML number, and would lose digits as a JavaScript number. */
 function scalarsOf(
   text: string,
   where: string,
@@ -79,7 +79,7 @@ function scalarsOf(
         code: "secret-invalid",
         subject: where,
         setting: name,
-        problem: "is a list or a mapping; a secret is one text.",
+        problem: "is a list or a mapping; a secret has to be text.",
       });
     else if (!checked.success) {
       const allowed = checked.error.issues.map(({ message }) => message).join("; ");
@@ -87,7 +87,7 @@ function scalarsOf(
         code: "invalid-value",
         subject: where,
         setting: name,
-        problem: `is not a name of a secret; ${allowed}.`,
+        problem: `is not a valid name for a secret; ${allowed}.`,
         fix: "Rename it in the old file.",
       });
     } else values[name] = typed;

@@ -1,18 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { encrypt } from "unixcrypt";
 
-/** About half a second on a server's core, for the host as for who guesses. libxcrypt's own default is 5000, from 2007. */
+/** SHA-512 crypt rounds: about half a second per login, and per guess, on a server's core. libxcrypt's default of 5000 is from 2007. */
 const rounds = 500_000;
 
-/** Shortest password that is hashed: sudo and the console are all that it opens, but both are root. */
+/** Minimum password length: it is only used for sudo and the console, but both give root access. */
 export const minPasswordLength = 12;
 
 /**
- * A SHA-512 crypt(3) hash of a typed password: `$6$rounds=…$<16 characters of salt>$…`. SHA-512 rather than yescrypt, since
- * no program that makes yescrypt is on every operator's machine and no library for it is well kept; both are taken.
+ * A SHA-512 crypt(3) hash of a typed password: `$6$rounds=…$<16 characters of salt>$…`. Not yescrypt, because no program that
+ * creates it is on every operator's machine, and no library for it is well maintained; both hashes are accepted.
  */
 export function hashPassword(password: string): string {
-  // Twelve bytes are sixteen characters, which crypt(5) has as the longest salt; its alphabet has "." where base64 has "+".
+  // 12 bytes are 16 characters of base64, the maximum salt in crypt(5), whose alphabet has "." instead of "+".
   const salt = randomBytes(12).toString("base64").replaceAll("+", ".");
   return encrypt(password, `$6$rounds=${rounds}$${salt}`);
 }

@@ -15,7 +15,7 @@ export interface RestoreRequest {
   layout: Layout;
   /** Number of a version. @default the newest */
   from?: number;
-  /** Files or folders below `.clawdlets`, with or without that name in front. @default everything */
+  /** Files or folders below `.clawdlets`, with or without that prefix. @default everything */
   paths?: readonly string[];
 }
 
@@ -23,17 +23,17 @@ export interface RestorePlan {
   /** The folder of the copy. */
   copy: string;
   version: number;
-  /** When that version was made, ISO 8601. */
+  /** Creation time of that version, ISO 8601. */
   at: string;
-  /** Every version there is, the newest first. */
+  /** All versions, newest first. */
   versions: { number: number; at: string; files: number }[];
-  /** Not here: they are put back. By path relative to the project, as all of these. */
+  /** Files that are missing here and will be restored. Paths in all these lists are relative to the project. */
   missing: string[];
-  /** Here with other contents. */
+  /** Files that exist here with different contents. */
   different: string[];
-  /** Here as they are in the copy. */
+  /** Number of files that are the same as in the copy. */
   same: number;
-  /** Their contents are missing from the copy or damaged. */
+  /** Files whose contents are missing from the copy or damaged. */
   damaged: string[];
 }
 
@@ -42,8 +42,8 @@ interface Wanted extends RestorePlan {
 }
 
 /**
- * What {@link restoreFiles} would put back. Changes nothing.
- * @throws UserError where no copy or no such version is kept, or `.clawdlets` may be somebody else's
+ * Plans {@link restoreFiles}. Changes nothing.
+ * @throws UserError if there is no copy or no such version, or someone else may have written to `.clawdlets`
  */
 export function planRestore(request: RestoreRequest): RestorePlan {
   const { contents: _, ...plan } = wanted(request);
@@ -51,9 +51,9 @@ export function planRestore(request: RestoreRequest): RestorePlan {
 }
 
 /**
- * Puts back what is in the copy of `.clawdlets` and not in the project, with the same bytes and modes. Files that differ are
- * overwritten only if that is asked for, and only after their present contents were copied, too.
- * @throws SettingsError with each file that stands in the way, before anything is written
+ * Restores files of the copy of `.clawdlets` that are missing in the project, with the same bytes and modes. Overwrites files
+ * that differ only if requested, and only after their current contents were copied too.
+ * @throws SettingsError with each file that is in the way, before anything is written
  */
 export async function restoreFiles(request: RestoreRequest, overwrite: boolean): Promise<RestorePlan> {
   const { contents, ...plan } = wanted(request);
@@ -65,7 +65,7 @@ export async function restoreFiles(request: RestoreRequest, overwrite: boolean):
         subject: where,
         setting: "content",
         problem: `differs from the copy of ${plan.at}.`,
-        fix: "Pass --yes to overwrite it, or name the files to bring back.",
+        fix: "Pass --yes to overwrite it, or name the files to restore.",
       })),
     );
   }
@@ -84,7 +84,7 @@ export async function restoreFiles(request: RestoreRequest, overwrite: boolean):
   return plan;
 }
 
-/** Takes everything that is gone for removed on purpose: it is no longer brought back, except from an earlier version. */
+/** Accepts that missing files were deleted on purpose: they are no longer restored, except from an earlier version. */
 export async function forgetLost(layout: Layout): Promise<string[]> {
   const { version, lost } = newestOf(layout);
   await asOnlyWriter(layout, async () => void keepCopy(layout, new Set(Object.keys(version.files))));
@@ -118,7 +118,7 @@ function wanted({ layout, from, paths = [] }: RestoreRequest): Wanted {
       {
         subject: unknown.join(", "),
         problem: `not in version ${version.number} of the copy.`,
-        fix: "See what is: clawdlets secrets restore --dry-run",
+        fix: "List its files: clawdlets secrets restore --dry-run",
       },
       { exitCode: exitCodes.usage },
     );
@@ -170,14 +170,14 @@ function noCopy(layout: Layout): UserError {
   return new UserError(
     {
       subject: "",
-      problem: `No copy of ${where} of ${layout.root} is kept in ${copiesFolder(process.env)}.`,
-      fix: `Put a backup of your own back: docs/recovery.md, "What to keep".`,
+      problem: `There is no copy of ${where} of ${layout.root} in ${copiesFolder(process.env)}.`,
+      fix: `Restore your own backup: docs/recovery.md, "What to keep".`,
     },
     { exitCode: exitCodes.settings },
   );
 }
 
-/** The contents would end where a link leads, or not be written at all. */
+/** Refuses links and other non-folders on the path: the contents would end up at a link's target, or nowhere. */
 function inTheWay(layout: Layout, path: string): Problem[] {
   const folders = dirname(path) === "." ? [] : dirname(path).split(sep);
   const above = folders.map((_, index) => join(layout.dir, ...folders.slice(0, index + 1)));
@@ -212,8 +212,8 @@ function refuseWithoutCopy({ layout }: RestoreRequest, { different }: RestorePla
   throw new UserError(
     {
       subject: unkept.join(", "),
-      problem: "the present contents could not be copied first, so nothing was overwritten.",
-      fix: "Move the files away yourself, and run this again.",
+      problem: "the current contents could not be copied first, so nothing was overwritten.",
+      fix: "Move the files away yourself, then run the same command again.",
     },
     { exitCode: exitCodes.failed },
   );

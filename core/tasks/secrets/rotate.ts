@@ -31,45 +31,45 @@ import { addToStackFile } from "../../project/settings/stack-file.ts";
 export interface RotateRequest {
   store: SecretStore;
   required: readonly RequiredSecret[];
-  /** Brings files to the running host; left out for one that is not installed (yet, or any more). */
+  /** Sends files to the running host; undefined if it is not installed. */
   deliver: Deliver | undefined;
-  /** What is being done, for a person. */
+  /** Prints progress. */
   report: (text: string) => void;
 }
 
 export interface RotateResult {
   /** The recipient that was retired. */
   from: string;
-  /** The recipient that took its place. */
+  /** The recipient that replaced it. */
   to: string;
   delivered: boolean;
-  /** Where the retired identity is kept, relative to the project; undefined when it was not on this machine. */
+  /** The file with the retired identity, relative to the project; undefined if it was not on this machine. */
   retired: string | undefined;
 }
 
 /**
- * Gives a host a new age identity: everything is first encrypted to both, then the host gets the new identity, and only
- * when it says that it has it the old one is retired. At every moment the host's own identity opens what is on the host,
- * and one that is on this machine opens what is here; a killed run is finished by the next.
- * @throws UserError before anything is changed when a secret cannot be read; later when the host does not answer
+ * Gives a host a new age identity: first everything is encrypted to both identities, then the host gets the new one, and only
+ * after it confirms that, the old one is retired. At every moment, the host's identity can decrypt the files on the host, and an
+ * identity on this machine those here. The next run finishes what a killed one began.
+ * @throws UserError if a secret cannot be read, before anything is changed; later if the host does not answer
  */
 export async function rotateIdentity(request: RotateRequest): Promise<RotateResult> {
   const { store } = request;
   return asOnlyWriter(store.layout, async () => {
     const before = readRotation(store);
-    if (before) request.report(`finishing the rotation that was begun at ${before.startedAt}`);
+    if (before) request.report(`finishing the rotation that was started at ${before.startedAt}`);
     const rotation = before ?? (await begin(request));
     if (rotation.step === "both") await handOver(request, rotation);
     return retire(request, rotation);
   });
 }
 
-/** Everything that could stop it half-way is looked at first: each secret is read once. */
+/** First checks everything that could stop the rotation half-way; this reads each secret once. */
 async function begin({ store, required }: RotateRequest): Promise<Rotation> {
   const folder = await checkLocalFolder(store.layout);
   const pair = await readIdentityFile(store.files.identity);
   const problems = pair ? [...folder, ...(await checkIdentity(store))] : folder;
-  // Those that are not required too: whatever is there is encrypted anew later.
+  // Including optional ones: all existing secrets are re-encrypted later.
   for (const name of new Set([...required.map((secret) => secret.name), ...secretNames(store)])) {
     if ((await readSecret(store, name)) === undefined) {
       problems.push({
@@ -77,7 +77,7 @@ async function begin({ store, required }: RotateRequest): Promise<Rotation> {
         subject: relative(store.layout.root, secretFile(store, name)),
         setting: name,
         problem: "there is no such file.",
-        fix: `Make it: clawdlets secrets init --host ${store.host}`,
+        fix: `Create it: clawdlets secrets init --host ${store.host}`,
       });
     }
   }
@@ -89,7 +89,7 @@ async function begin({ store, required }: RotateRequest): Promise<Rotation> {
       subject: relative(store.layout.root, store.files.identity),
       setting: "age identity",
       problem: "there is no identity to rotate.",
-      fix: `Make one: clawdlets secrets init --host ${store.host}`,
+      fix: `Create one: clawdlets secrets init --host ${store.host}`,
     });
   }
   if (problems.length > 0 || from === undefined) throw new SettingsError(problems);
@@ -97,7 +97,7 @@ async function begin({ store, required }: RotateRequest): Promise<Rotation> {
   return writeRotation(store, { version: 1, from, to, step: "both", startedAt: new Date().toISOString() });
 }
 
-/** Files for both, then the new identity for the host; what the host says afterwards is what counts. */
+/** Encrypts all files to both, then sends the host its new identity, and checks which recipient the host reports. */
 async function handOver({ store, required, deliver, report }: RotateRequest, rotation: Rotation): Promise<void> {
   const { from, to } = rotation;
   const next = await readIdentityFile(nextIdentityFile(store));
@@ -106,14 +106,14 @@ async function handOver({ store, required, deliver, report }: RotateRequest, rot
   await writeRule(store, wantedRecipients(store, { hosts: [from, to] }));
   await reencryptSecrets(store);
   if (deliver) {
-    report("handing the new identity over, encrypted to the one the host has");
-    // To both: a run that was killed after the hand-over finds the host with the new one already.
+    report("sending the new identity, encrypted to the host's current one");
+    // To both: after a run that was killed at this point, the host may already have the new one.
     const identity = await encryptTo([from, to], identityFileText(next));
     const { recipient } = await deliver({ files: ciphertextOf(store, required), identity });
     if (recipient !== to) {
       throw new UserError({
         subject: store.host,
-        problem: `the host says that its recipient is ${recipient}, not ${to}. Nothing was retired; look at /var/lib/sops-nix/key.txt there, then run this again.`,
+        problem: `the host reports the recipient ${recipient} instead of ${to}. Nothing was retired. Check /var/lib/sops-nix/key.txt there, then run the same command again.`,
       });
     }
   }
@@ -148,8 +148,8 @@ function lostIdentity(file: string, recipient: string): UserError {
   return new UserError(
     {
       subject: "",
-      problem: `${file} is not the identity of ${recipient}, which the unfinished rotation is about.`,
-      fix: "Put the right file back, then run this again.",
+      problem: `${file} is not the identity of ${recipient}, which the unfinished rotation needs.`,
+      fix: "Restore the right file, then run the same command again.",
     },
     { exitCode: exitCodes.settings },
   );

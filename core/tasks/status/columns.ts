@@ -7,10 +7,10 @@ export interface Column {
 
 const unknown = "?";
 
-/** What the table and the page show of a host, in this order. */
+/** The columns of the table and the page, in this order. */
 export const columns: readonly Column[] = [
   { title: "host", text: ({ host }) => host },
-  { title: "state", text: ({ ok, server }) => (ok ? "ok" : server ? "look" : "not there") },
+  { title: "state", text: ({ ok, server }) => (ok ? "ok" : server ? "problem" : "missing") },
   { title: "server", text: ({ server }) => (server ? `${server.type} ${server.location}, ${server.state}` : "-") },
   { title: "address", text: ({ ipv4, ipv6 }) => [ipv4, ipv6].filter((each) => each !== undefined).join(" ") || "-" },
   { title: "TCP/22", text: ({ ssh }) => ssh ?? unknown },
@@ -22,7 +22,7 @@ export const columns: readonly Column[] = [
   { title: "a month", text: ({ cost }) => (cost ? `${cost.monthlyNet.toFixed(2)} ${cost.currency} net` : unknown) },
 ];
 
-/** The sum over all hosts, by currency. */
+/** The monthly cost of all hosts, by currency. */
 export function totalOf(hosts: readonly HostStatus[]): string {
   const sums = new Map<string, number>();
   for (const { cost } of hosts) {

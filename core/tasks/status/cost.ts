@@ -1,8 +1,8 @@
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
 
-/** What one server and what belongs to it costs, by Hetzner's own price list. */
+/** The cost of one server with everything that belongs to it, from Hetzner's price list. */
 export interface Cost {
-  /** A month, net, rounded to cents. */
+  /** Per month, net, rounded to cents. */
   monthlyNet: number;
   /** e.g. `EUR`. */
   currency: string;
@@ -10,23 +10,23 @@ export interface Cost {
 
 type Prices = Awaited<ReturnType<typeof readPrices>>;
 
-/** One request, for all hosts. */
+/** One request for all hosts. */
 export async function readPrices(hetzner: Hetzner) {
   const { pricing } = await answerOf("read the price list", hetzner.GET("/pricing"));
   return pricing;
 }
 
-/** What is paid for of a server, as the API shows it. */
+/** The billed parts of a server, as reported by the API. */
 export interface Paid {
   serverType: string;
   location: string;
   hasIpv4: boolean;
   hasBackups: boolean;
-  /** Of all its volumes. */
+  /** Total size of its volumes. */
   volumeGb: number;
 }
 
-/** @returns undefined where the list has no price for the type at the location */
+/** @returns undefined if the list has no price for the type in this location */
 export function costOf(prices: Prices, paid: Paid): Cost | undefined {
   const at = (list: { location: string; price_monthly: { net: string } }[] | undefined) =>
     list?.find(({ location }) => location === paid.location)?.price_monthly.net;

@@ -8,15 +8,15 @@ table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transparent); padding: .45rem .6rem; text-align: left; vertical-align: top; }
 td { overflow-wrap: anywhere; }
 tr.ok td:nth-child(2) { color: #16803c; }
-tr.look td:nth-child(2), li { color: #c2410c; }
+tr.problem td:nth-child(2), li { color: #c2410c; }
 .wide { overflow-x: auto; }
 `;
 
-/** One page with everything in it: no script, nothing that is loaded from anywhere. */
+/** A self-contained HTML page: no scripts, no external resources. */
 export function pageOf(hosts: readonly HostStatus[], at: Date): string {
   const head = columns.map(({ title }) => `<th scope="col">${escaped(title)}</th>`).join("");
   const row = (host: HostStatus) =>
-    `<tr class="${host.ok ? "ok" : "look"}">${columns.map(({ text }) => `<td>${escaped(text(host))}</td>`).join("")}</tr>`;
+    `<tr class="${host.ok ? "ok" : "problem"}">${columns.map(({ text }) => `<td>${escaped(text(host))}</td>`).join("")}</tr>`;
   const problems = hosts.flatMap(({ host, problems: each }) => each.map((problem) => `${host}: ${problem}`));
   const total = totalOf(hosts);
   return `<!doctype html>
@@ -30,20 +30,20 @@ export function pageOf(hosts: readonly HostStatus[], at: Date): string {
 </head>
 <body>
 <h1>Hosts</h1>
-<p>As seen at <time datetime="${at.toISOString()}">${at.toISOString()}</time>.${total === "" ? "" : ` In all ${escaped(total)} a month, net.`}</p>
+<p>As seen at <time datetime="${at.toISOString()}">${at.toISOString()}</time>.${total === "" ? "" : ` Total: ${escaped(total)} a month, net.`}</p>
 <div class="wide"><table>
 <thead><tr>${head}</tr></thead>
 <tbody>
 ${hosts.map(row).join("\n")}
 </tbody>
 </table></div>
-${problems.length === 0 ? "" : `<h2>To look at</h2>\n<ul>${problems.map((each) => `<li>${escaped(each)}</li>`).join("")}</ul>`}
+${problems.length === 0 ? "" : `<h2>Problems</h2>\n<ul>${problems.map((each) => `<li>${escaped(each)}</li>`).join("")}</ul>`}
 </body>
 </html>
 `;
 }
 
-/** Names and messages come from hosts and from Hetzner. */
+/** Escapes HTML, since names and messages come from hosts and from Hetzner. */
 function escaped(text: string): string {
   const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? "");

@@ -2,15 +2,15 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { hasCode } from "../../base/errors.ts";
 
-/** When the secrets of a host were last written, as sops noted it. Nothing is decrypted. */
+/** Age of a host's secrets, from sops' `lastmodified`. Nothing is decrypted. */
 export interface SecretsAge {
   count: number;
-  /** Days since the one that was left alone the longest, whole. */
+  /** Age of the oldest, in whole days. */
   oldestDays: number;
   oldest: string;
 }
 
-/** @returns undefined where there is none that sops has dated */
+/** @returns undefined if no file has a date */
 export function secretsAge(folder: string, now: Date): SecretsAge | undefined {
   const dated = filesOf(folder).flatMap((file) => {
     const at = lastModified(join(folder, file));

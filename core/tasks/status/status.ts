@@ -13,26 +13,26 @@ import { readHostState } from "../../project/state/state.ts";
 import { type Cost, costOf, readPrices } from "./cost.ts";
 import { type SecretsAge, secretsAge } from "./secrets-age.ts";
 
-/** One host at a glance. What could not be found out is left out, and `problems` says why. */
+/** One host at a glance. Unknown values are omitted, and `problems` says why. */
 export interface HostStatus {
   host: string;
-  /** Whether the server is there, installed, closed as declared and as the stack says. */
+  /** True if the server exists, is installed, is closed as declared, and matches the stack. */
   ok: boolean;
   server?: { id: number; type: string; location: string; state: string };
   ipv4?: string;
   ipv6?: string;
-  /** Whether the host is locked down; left out where it was not asked for. */
+  /** Says if the host is locked down; omitted if not checked. */
   answer?: LockdownAnswer;
-  /** TCP/22 as connecting from here showed it: `closed`, `open`, or `open as declared`. */
+  /** State of TCP/22, by connecting from here. */
   ssh?: "closed" | "open" | "open as declared" | "not tried";
   tailnet?: string;
-  /** As the host itself says; else as this machine's journal has it. */
+  /** From the host itself, otherwise from this machine's journal. */
   installId?: string;
   systemPath?: string;
-  /** Where the two were read. */
+  /** Where installId and systemPath were read. */
   seenOn?: "host" | "journal";
   secrets?: SecretsAge;
-  /** What the next `up` would do, by operation; none: `{}`. */
+  /** Number of changes that the next `up` would make, by operation; `{}` if none. */
   drift?: Record<string, number>;
   cost?: Cost;
   problems: string[];
@@ -44,11 +44,11 @@ export interface StatusRequest {
   environment: Readonly<Record<string, string | undefined>>;
   now: Date;
   signal: AbortSignal;
-  /** What `up` would do, by operation; left out: not asked. */
+  /** Number of changes that `up` would make, by operation. Omitted: not checked. */
   preview?: (host: string) => Promise<Record<string, number>>;
 }
 
-/** Looks at one host from every side. Changes nothing; what goes wrong on the way is in the result. */
+/** Collects the status of one host. Changes nothing; errors are in the result. */
 export async function hostStatus(request: StatusRequest): Promise<HostStatus> {
   const { host } = request;
   const problems: string[] = [];
@@ -72,7 +72,7 @@ export async function hostStatus(request: StatusRequest): Promise<HostStatus> {
     tried("installation", () => lookAtInstallation(request, loaded)),
     request.preview && tried("drift", () => request.preview?.(host) ?? Promise.resolve({})),
   ]);
-  if (server && !server.server) problems.push(`Hetzner has no server of this host: clawdlets up --host ${host}`);
+  if (server && !server.server) problems.push(`Hetzner has no server for this host: clawdlets up --host ${host}`);
   const state = server?.server?.state;
   const power = state === undefined || state === "running" ? [] : [notRunning(host, state)];
   problems.push(...new Set([...power, ...(exposure?.wrong ?? [])]));
@@ -93,7 +93,7 @@ export async function hostStatus(request: StatusRequest): Promise<HostStatus> {
 const changesIn = (operations: Record<string, number>) =>
   Object.fromEntries(Object.entries(operations).filter(([operation]) => operation !== "same"));
 
-/** By the state's id, else by our labels. */
+/** Finds the server by the id in the state, or by our labels. */
 async function lookAtServer(
   hetzner: Hetzner,
   { layout, host }: StatusRequest,
@@ -106,7 +106,7 @@ async function lookAtServer(
   if (!found) return {};
   const volumes = await Promise.all(found.volumes?.map((id) => volumeGb(hetzner, id)) ?? []);
   const [ipv4, ipv6] = [found.public_net.ipv4?.ip, found.public_net.ipv6?.ip];
-  // The API names the place in `location` since it did away with data centres.
+  // The API only has `location` since it dropped data centers.
   const location = found.location.name;
   const cost = costOf(await readPrices(hetzner), {
     serverType: found.server_type.name,
@@ -130,7 +130,7 @@ async function byId(hetzner: Hetzner, id: string | undefined) {
 }
 
 async function volumeGb(hetzner: Hetzner, id: number): Promise<number> {
-  const { volume } = await answerOf("look at the volume", hetzner.GET("/volumes/{id}", { params: { path: { id } } }));
+  const { volume } = await answerOf("get the volume", hetzner.GET("/volumes/{id}", { params: { path: { id } } }));
   return volume.size;
 }
 
@@ -143,7 +143,7 @@ async function lookAtExposure({ layout, host, environment, signal }: StatusReque
   return { answer, ssh, tailnet: seen.tailnet, wrong } as const;
 }
 
-/** The host itself is asked, under its pinned key; where it does not answer, the journal is what is known. */
+/** Asks the host itself, with its pinned key; if it does not answer, falls back to the journal. */
 async function lookAtInstallation({ layout, host, signal }: StatusRequest, loaded: ReturnType<typeof loadHost>) {
   const journal = readJournal(hostLayoutOf(layout, host).journal);
   if (!journal) return {};

@@ -2,7 +2,7 @@ import { columns, totalOf } from "./columns.ts";
 import type { HostStatus } from "./status.ts";
 
 /**
- * Hosts as a table of text; where it does not fit into `width`, one block a host. What is wrong follows.
+ * Hosts as a text table, or as one block per host if it does not fit into `width`, followed by problems.
  * @param width columns of the terminal
  */
 export function tableOf(hosts: readonly HostStatus[], width: number): string {
@@ -20,7 +20,7 @@ export function tableOf(hosts: readonly HostStatus[], width: number): string {
   return [
     fits ? rows.map(line).join("\n") : blocks.join("\n\n"),
     ...(problems.length > 0 ? ["", ...problems] : []),
-    ...(total === "" ? [] : ["", `in all ${total} a month, net`]),
+    ...(total === "" ? [] : ["", `total: ${total} a month, net`]),
     "",
   ].join("\n");
 }

@@ -188,8 +188,8 @@ describe("secrets edit", () => {
     const { files } = openHost(layout, host).store;
     chmodSync(files.identity, 0o644);
     const message = await refusal(layout, () => edit(layout, "discord_token_maren", "x"));
-    expect(message).toMatch(/Mend: find '.*\.clawdlets' .* chmod go= \{\} \+/);
-    await execa("sh", ["-c", /Mend: (.*)/.exec(message)?.[1] ?? "false"]);
+    expect(message).toMatch(/Restrict it: find '.*\.clawdlets' .* chmod go= \{\} \+/);
+    await execa("sh", ["-c", /Restrict it: (.*)/.exec(message)?.[1] ?? "false"]);
     expect(await edit(layout, "discord_token_maren", "x")).toBe(true);
     expect((await readIdentityFile(files.identity))?.recipient).toMatch(/^age1/);
   });

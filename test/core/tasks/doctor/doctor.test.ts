@@ -114,7 +114,7 @@ describe("the scope repo finds", () => {
     [
       "an address in a public file",
       (layout) => addToStackFile(layout, host, { flake: "git+https://203.0.113.7/hosts" }),
-      /^problem \| public stack file .*an address is in clawdlets:flake .*stack\.json/,
+      /^problem \| public stack file .*has an address in clawdlets:flake .*stack\.json/,
     ],
     [
       "a flake without a lock",
@@ -162,7 +162,7 @@ describe("the scope stack finds", () => {
     [
       "a state without its passphrase",
       ({ passphrase }) => rmSync(passphrase),
-      /^problem \| passphrase .*put a backup of it back/,
+      /^problem \| passphrase .*restore it from a backup/,
     ],
     [
       "a broken stack file, and goes on",
@@ -187,7 +187,7 @@ describe("the scope stack finds", () => {
     [
       "a window kept open",
       (layout) => addToStackFile(layout, host, { sshExposure: "bootstrap" }),
-      /^warning \| exposure .*until it is closed by hand \| clawdlets lockdown --host web-1/,
+      /^warning \| exposure .*until you close it \| clawdlets lockdown --host web-1/,
     ],
     [
       "a secret that is missing",
@@ -222,7 +222,7 @@ describe("the scope stack finds", () => {
     [
       "a run that was killed",
       (layout) => writeState(layout, known(), [{ type: "creating", resource: known()[0] }]),
-      /^warning \| state .*killed while it changed something \| clawdlets up --host web-1/,
+      /^warning \| state .*killed during a change \| clawdlets up --host web-1/,
     ],
     [
       "a state that is not Pulumi's",
@@ -239,7 +239,7 @@ describe("the scope stack finds", () => {
 
   it("what can be said without sops", async () => {
     const findings = await look(await healthy(), ["stack"], { sops: undefined });
-    expect(told(findings, "not checked")).toEqual([expect.stringMatching(/whether they decrypt: no sops at hand/)]);
+    expect(told(findings, "not checked")).toEqual([expect.stringMatching(/cannot test decryption: sops is not installed/)]);
   });
 });
 

@@ -68,7 +68,7 @@ it.each<[string, Parameters<typeof read>[0], string]>([
     (firewall, server) => [firewall, server, withId(server, "7", { deposed: "0a1b2c3d" })],
     "has two servers",
   ],
-  ["a firewall that is elsewhere", (_, server) => [server], "behind one firewall of this state; it has none"],
+  ["a firewall that is elsewhere", (_, server) => [server], "needs exactly one firewall of this state; it has none"],
   [
     "two firewalls",
     (firewall, server) => {
@@ -82,7 +82,7 @@ it.each<[string, Parameters<typeof read>[0], string]>([
     },
     `it has ${host}-fw (2000001), ${host}-fw (5)`,
   ],
-  ["a resource without a type", (firewall) => [{ ...firewall, type: 4 as never }], "is not a state of OpenTofu's"],
+  ["a resource without a type", (firewall) => [{ ...firewall, type: 4 as never }], "is not an OpenTofu state"],
 ])("refuses %s", (_, change, reason) => {
   expect(() => read(change)).toThrow(reason);
 });

@@ -52,7 +52,7 @@ describe("a host is let in", () => {
     expect(await hasBegun(third)).toBe(false);
     expect(asked).toEqual([41]);
     expect(told).toEqual([
-      "waiting 41 s for Hetzner's request limit (3600 an hour for the whole project): 200 left, 120 of them for the hosts at work",
+      "waiting 41 s for Hetzner's request limit (3600 an hour for the whole project): 200 left, 120 of them reserved by running hosts",
     ]);
   });
 
