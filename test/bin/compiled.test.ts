@@ -70,7 +70,7 @@ describe("program and commands put together", () => {
     expect((await clawdlets()).stdout).toBe(`first ${pathToFileURL(join(root, "cli/main.ts")).href}`);
   });
 
-  it("are made anew when a source has changed, whatever its time says", async () => {
+  it("are made again when a source has changed, whatever its time says", async () => {
     await clawdlets();
     await program();
     const before = { cli: current("cli").hash, program: current("program").hash };
@@ -90,7 +90,7 @@ describe("program and commands put together", () => {
     expect(current("program")).toEqual(before);
   });
 
-  it("are made anew when packages change, or when one was half deleted", async () => {
+  it("are made again when packages change, or when one was half deleted", async () => {
     await clawdlets();
     const { hash } = current("cli");
     write("package-lock.json", '{ "other": true }');
@@ -127,7 +127,7 @@ describe("program and commands put together", () => {
   });
 
   it("are TypeScript as it stands where nothing can be kept", async () => {
-    // Root may write anywhere: somebody else runs it then.
+    // Root may write anywhere: someone else runs it then.
     const asNobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
     chmodSync(root, 0o555);
     const env = { HOME: root };

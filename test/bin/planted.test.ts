@@ -17,7 +17,7 @@ import { afterEach, beforeEach, expect, it, onTestFinished } from "vitest";
 import { describeWith } from "../_needs.ts";
 import { repository } from "../_repository.ts";
 
-/** Somebody else on this machine. */
+/** Someone else on this machine. */
 const planter = 65534;
 
 let folder = "";
@@ -26,7 +26,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "clawdlets-planted-"));
   chmodSync(folder, 0o755);
   mark = join(folder, "ran");
-  // A stranger's program, as somebody's own index.ts is.
+  // A stranger's program, as someone's own index.ts is.
   mkdirSync(join(folder, "project"));
   writeFileSync(join(folder, "project", "package.json"), '{ "type": "module" }');
   writeFileSync(join(folder, "project", "index.ts"), "const done: number = 1;\nconsole.log(done);\n");
@@ -131,7 +131,7 @@ async function plant(plain: Start): Promise<string> {
   return shared;
 }
 
-/** Whoever connects to the pipe by which tsx looks for its parent. */
+/** Anyone who connects to the pipe by which tsx looks for its parent. */
 async function listenTo(shared: string): Promise<() => number> {
   let connections = 0;
   const server = createServer((socket) => {

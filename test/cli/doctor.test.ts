@@ -22,7 +22,7 @@ describe("clawdlets doctor", () => {
     const { exitCode, stdout } = await doctor(project({ env }), "--scope", "stack");
     expect(exitCode).toBe(3);
     expect(stdout).toMatch(
-      /problem.* stack clawdbot-fleet-host: secrets: admin_password_hash: missing: the admin's password .*\n +checked: \.clawdlets\/secrets\/hosts\/clawdbot-fleet-host\/admin_password_hash\.yaml\n +fix: Make it: clawdlets secrets init --host clawdbot-fleet-host\n/,
+      /problem.* stack clawdbot-fleet-host: secrets: admin_password_hash: missing: the admin's password .*\n +checked: \.clawdlets\/secrets\/hosts\/clawdbot-fleet-host\/admin_password_hash\.yaml\n +fix: Create it: clawdlets secrets init --host clawdbot-fleet-host\n/,
     );
     expect(stdout).toMatch(/\n\d+ ok, \d+ warnings, \d+ problems, \d+ not checked$/);
   });
@@ -62,7 +62,7 @@ describe("clawdlets doctor", () => {
     expect([1, 6]).toContain((await doctor(layout, "--scope", "repo", "--strict")).exitCode);
   });
 
-  it("looks at one host alone when it is named, and refuses a scope that is none", async () => {
+  it("checks one host alone when it is named, and refuses a scope that is invalid", async () => {
     const layout = project({ env });
     writeFileSync(hostLayoutOf(layout, "web-2").stackFile, "config: {}\n");
     const { stdout } = await doctor(layout, "--scope", "stack", "--host", "web-2", "--json");

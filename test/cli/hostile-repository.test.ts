@@ -6,7 +6,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { stackFile, temporaryFolder, token, upstreamStack } from "../_project.ts";
 
-/** A stranger's repository that brings its own `.clawdlets`, cloned by somebody whose shell has a real token. */
+/** A stranger's repository that brings its own `.clawdlets`, cloned by someone whose shell has a real token. */
 const host = "clawdbot-fleet-host";
 const requests: string[] = [];
 let trap: Server;
@@ -53,7 +53,7 @@ beforeEach(async () => {
   await git("add", "--all", "--force");
   await git("commit", "--quiet", "-m", "x");
   await execa("git", ["clone", "--quiet", origin, clone]);
-  // As git writes it, the folder is readable by all; somebody who closes it gets no further.
+  // As git writes it, the folder is readable by all; someone who closes it gets no further.
   await execa("chmod", ["-R", "go=", join(clone, ".clawdlets")]);
 });
 

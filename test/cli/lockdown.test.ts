@@ -118,7 +118,7 @@ describe("clawdlets verify", () => {
     expect(stdout).toMatch(/warning {2}TCP\/22 IS OPEN to 127\.0\.0\.1\/32/);
   });
 
-  it("looks at all hosts, and ends with what is worst", async () => {
+  it("checks all hosts, and ends with what is worst", async () => {
     const layout = projectOf();
     writeFileSync(hostLayoutOf(layout, "web-2").stackFile, stackFile);
     await openWindow();
@@ -179,7 +179,7 @@ describe("clawdlets verify", () => {
     expect(exitCode).toBe(13);
   });
 
-  it("refuses a host's name that is none, and two ways of naming", async () => {
+  it("refuses a host's name that is invalid, and two ways of naming", async () => {
     const layout = projectOf();
     expect(await clawdlets(layout, "verify", "--host", "web,X")).toMatchObject({
       exitCode: 2,

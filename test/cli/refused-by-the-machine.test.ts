@@ -60,7 +60,7 @@ describeWith({ programs: ["unshare", "mount"], root: true }, "a project that can
     expect(said[another]).toMatch(/Cannot .* read-only \(EROFS\)/);
   }, 800_000);
 
-  it("for want of space names the file, what failed, and what to do", async () => {
+  it("without disk space names the file, what failed, and what to do", async () => {
     const layout = aProject();
     const full = [
       `mkdir /tmp/full.$$; mount -t tmpfs -o size=64k,mode=0700 none /tmp/full.$$; cp -a '${layout.dir}/.' /tmp/full.$$`,
@@ -88,7 +88,7 @@ describeWith({ programs: ["unshare", "mount"], root: true }, "a project that can
 
 describe("what the machine refuses", () => {
   it.each([20, 24, 32, 48])(
-    "with %i open files allowed is no bug",
+    "with %i open files allowed is not a bug",
     async (limit) => {
       const layout = aProject();
       const lines = ["verify --all", "doctor --scope stack", "status"].map((line) => `'${clawdlets}' ${line}`);

@@ -98,7 +98,7 @@ describe("a stack's lock", () => {
     expect(existsSync(file)).toBe(true);
   });
 
-  it("of another stack is not looked at", async () => {
+  it("of another stack is not checked", async () => {
     const { file, clear } = locked(lockOf(await deadPid()), "web-2");
     await clear();
     expect(existsSync(file)).toBe(true);

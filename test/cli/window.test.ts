@@ -72,7 +72,7 @@ describe("clawdlets window", () => {
       return done(lab, "POST", `/firewalls/${id}/actions/set_rules`, { rules });
     };
 
-    it("says that the host's own firewall opens it, which is no failure", async () => {
+    it("says that the host's own firewall opens it, which is not a failure", async () => {
       await setRules(declaredId, [ssh]);
       const closed = await window(inProject(), "close");
       await setRules(declaredId, []);

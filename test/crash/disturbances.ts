@@ -50,7 +50,7 @@ export function planted(disturbance: Disturbance): unknown[] {
   return [{ match: { method, path, nth: disturbance.call.nth }, fault }];
 }
 
-/** Kills whoever is meant among what `root` has started. @returns whether there was such a process */
+/** Kills the chosen process among what `root` has started. @returns whether there was such a process */
 export async function kill(root: number, victim: Victim): Promise<boolean> {
   const tree = await treeOf(root);
   const patterns: Record<Victim, RegExp> = {

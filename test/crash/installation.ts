@@ -57,7 +57,7 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It has ended by itself: the milestone was its last.
+    // It has ended on its own: the milestone was its last.
   }
 }
 

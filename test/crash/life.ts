@@ -158,7 +158,7 @@ async function whatIsWrong(
   if (journal?.state !== "done" || journal.serverId !== end?.id) wrong.push(`the journal says ${journal?.state}`);
   if (start && (end?.id !== start.id || end.ipv4 !== start.ipv4)) wrong.push("it is another server");
   const isRuleChange = operation === "open" || operation === "close";
-  if (isRuleChange && end?.bootId !== start?.bootId) wrong.push("the host was booted or installed anew");
+  if (isRuleChange && end?.bootId !== start?.bootId) wrong.push("the host was booted or installed again");
   const verified = await lab.run(["verify"]);
   if (verified.exitCode !== 0) wrong.push(`verify: ${lastLines(verified.all)}`);
   return wrong;

@@ -1,6 +1,6 @@
 /**
  * `npm run crash-matrix -- [--json] [--only PATTERN] [--every N] [--labs N]`: disturbs the life of a host at every call of
- * Hetzner's API and every milestone, runs the command once more, and looks whether all is as it was asked for. `--only` takes
+ * Hetzner's API and every milestone, runs the command once more, and checks that all is as it was asked for. `--only` takes
  * a regular expression on `operation: disturbance`, `--every 3` each third case. Ends with one line of figures, and exits 1
  * unless all converged and nothing was left open, made twice, wiped or lost.
  */

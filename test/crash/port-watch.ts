@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { isClosed, probePort } from "../../core/host/reach/probe.ts";
 
-/** Looks at TCP/22 of a server from the admin's address, all the time, as somebody outside would. */
+/** Probes TCP/22 of a server from the admin's address, all the time, as someone outside would. */
 export class PortWatch {
   readonly #addressOf: () => Promise<string | null>;
   readonly #port: number;

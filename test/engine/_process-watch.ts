@@ -19,7 +19,7 @@ export type Allow = (finding: { canary: string; program: string; args: string[] 
 interface Setup {
   processWatch: true;
   canaries: Readonly<Record<string, string>>;
-  /** Looks at arguments, looks at environments, processes; and whether to stop. */
+  /** Number of checks of arguments, environments and processes; and whether to stop. */
   counts: Int32Array;
 }
 const slots = { arguments: 0, environments: 1, processes: 2, stop: 3 } as const;
@@ -53,7 +53,7 @@ export class ProcessWatch {
       worker.once("error", reject);
       worker.once("exit", () => resolve());
     });
-    this.#ended.catch(() => undefined); // Whoever calls stop() is told.
+    this.#ended.catch(() => undefined); // The caller of stop() gets the error.
   }
 
   /** Each finding once, those that are allowed left out. */
@@ -80,14 +80,14 @@ export class ProcessWatch {
   }
 }
 
-/** What is known of one process since it was last looked at in full. */
+/** What is known of one process since it was last inspected in full. */
 interface Known {
   /** Start time, executable and arguments: another process under the same number, or an exec, changes it. */
   key: string;
   firstSeen: number;
 }
 
-/** Milliseconds: between looks at new processes and at all of them, and for how long one counts as new. */
+/** Milliseconds: between checks of new processes, and of all of them, and for how long one counts as new. */
 const pause = { young: 1, all: 20, youth: 50 };
 
 function watch({ canaries, counts }: Setup, tell: (finding: Finding) => void): void {

@@ -11,7 +11,7 @@ import { Upstream } from "./_upstream.ts";
 
 /**
  * Hosts in one state of the real OpenTofu's, with things beside them, taken over one after the other. The checks build on each
- * other. The first is as upstream leaves a host, the second keeps ssh public, of the third somebody has backups made.
+ * other. The first is as upstream leaves a host, the second keeps ssh public, of the third someone has backups made.
  */
 const [first, second, third] = ["clawdbot-fleet-host", "second-host", "third-host"];
 const minutes = (count: number) => count * 60_000;
@@ -87,8 +87,8 @@ describeWith({ programs: ["git", "ssh", "script"], tofu: true }, "hosts that Ope
         () => upstream.write("older", { ...upstream.state, version: 3 }),
         /state of version 3; allowed: 4\. .*-refresh-only/,
       ],
-      ["it is no state", () => upstream.write("none", "[]"), /is not an OpenTofu state .*allowed: version 4/],
-      ["it is no JSON", () => upstream.write("text", "hello"), /infra\/text: .*JSON/],
+      ["it is not a state", () => upstream.write("none", "[]"), /is not an OpenTofu state .*allowed: version 4/],
+      ["it is not JSON", () => upstream.write("text", "hello"), /infra\/text: .*JSON/],
       [
         "the state has other hosts only",
         () => {
@@ -156,7 +156,7 @@ describeWith({ programs: ["git", "ssh", "script"], tofu: true }, "hosts that Ope
     );
 
     it(
-      "whoever is asked does not say yes",
+      "the person who is asked does not say yes",
       async () => {
         const before = [upstream.local(first), upstream.writes];
         const command = `${join(repository, "bin", "clawdlets")} adopt --host ${first}`;
@@ -226,7 +226,7 @@ describeWith({ programs: ["git", "ssh", "script"], tofu: true }, "hosts that Ope
     );
 
     it.each([[first], [second]])(
-      "up labels, protects and proves %s, and neither boots nor installs it anew",
+      "up labels, protects and proves %s, and neither boots nor installs it again",
       async (host) => {
         const { bootId, installRuns, diskWipes } = upstream.server(host);
         const { exitCode, all } = await clawdlets("up", "--host", host);

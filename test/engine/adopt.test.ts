@@ -155,7 +155,7 @@ describe("taking over", () => {
     expect([exitCode, all]).toEqual([2, expect.stringMatching(/its stack already has a server/)]);
   }, 120_000);
 
-  it("leaves a host that up labels, protects and proves closed, and neither boots nor installs anew", async () => {
+  it("leaves a host that up labels, protects and proves closed, and neither boots nor installs again", async () => {
     const seen = (await demo.report()).servers[0];
     lines.length = 0;
     await up(demo.layout, demo.host, progress).catch((error) => expect.fail(`${error}\n${lines.join("\n")}`));

@@ -52,7 +52,7 @@ afterAll(async () => {
 let keys: Record<string, string> = {};
 const declare = (args: object) => stack.write("args.json", JSON.stringify({ host: "web-1", keys, ...args }));
 
-/** Everything that is no question, since the last time. */
+/** Everything that is not a question, since the last time. */
 let read = 0;
 function writes(): Request[] {
   const text = readFileSync(join(lab.emulator.dataDir, "requests.jsonl"), "utf8");

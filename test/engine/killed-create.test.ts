@@ -80,9 +80,7 @@ describe("a server that was being created when the run was killed", () => {
         all: true,
       });
     const takesOver = `clawdlets up --host ${demo.host}`;
-    expect((await pulumi("preview")).all).toMatch(
-      new RegExp(`the last run was killed while creating .*${takesOver}`),
-    );
+    expect((await pulumi("preview")).all).toMatch(new RegExp(`the last run was killed while creating .*${takesOver}`));
     const up = await pulumi("up", "--yes", "--skip-preview");
     expect(up.exitCode).not.toBe(0);
     expect(up.all).toContain(`adopt it: ${takesOver}.`);
@@ -96,7 +94,7 @@ describe("a server that was being created when the run was killed", () => {
     expect(readState(demo.layout, demo.host).value).toMatchObject({ resources: [], pending: [] });
   }, 60_000);
 
-  it("is refused when it is somebody else's, and the state is left as it is", async () => {
+  it("is refused when it is someone else's, and the state is left as it is", async () => {
     await newServer({});
     await leavePending();
     await expect(recoverNow()).rejects.toThrow(/without this host's labels, so it is not ours\. Rename it or the host/);

@@ -366,7 +366,7 @@ describe("opening on purpose and closing again", () => {
   const expose = (sshExposure: string) => addToStackFile(demo.layout, demo.host, { sshExposure }, ["sshExposure"]);
   const seen = async () => probePort(result.server.ipv4, demo.sshPort, { timeoutMs: 2000 });
 
-  // Hetzner's firewall is what is looked at here: the host's own lets ssh in over its tailnet alone, and would hide it.
+  // Hetzner's firewall is what is checked here: the host's own lets ssh in over its tailnet alone, and would hide it.
   beforeAll(async () => {
     expect(await seen()).toBe("refused");
     const { HCLOUD_ENDPOINT, HCLOUD_TOKEN } = engineEnvironment(demo.layout, engine ?? ({} as never));
@@ -454,7 +454,7 @@ describe("opening on purpose and closing again", () => {
     expect(JSON.parse(silent.stdout).hosts[0].seen.ports[0]).toMatchObject({ closed: true });
   }, 120_000);
 
-  it("takes back a rule that somebody added in the console", async () => {
+  it("takes back a rule that someone added in the console", async () => {
     const environment = engineEnvironment(demo.layout, engine ?? ({} as never));
     const { stdout } = await pulumi("stack", "export");
     const firewall = JSON.parse(stdout).deployment.resources.find(
@@ -471,7 +471,7 @@ describe("opening on purpose and closing again", () => {
     lines.length = 0;
     await up(demo.layout, demo.host, progress);
     expect(await seen()).toBe("refused");
-    // The declaration has not changed, so the stack had nothing to prove anew.
+    // The declaration has not changed, so the stack had nothing to prove again.
     expect(lines.join("\n")).toContain("verified after the update");
   }, 60_000);
 });

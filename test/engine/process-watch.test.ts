@@ -16,7 +16,7 @@ async function watching(canary: string, work: () => Promise<unknown>, allow?: Al
   return watch;
 }
 
-/** Made up anew each time, and never in an argument or the environment of this process. */
+/** Made up again each time, and never in an argument or the environment of this process. */
 const someCanary = () => `canary-${crypto.randomUUID()}`;
 
 /** Runs a child for some milliseconds. `$0` and more are given as they are. */
@@ -76,7 +76,7 @@ describe("a process watch", () => {
     );
   });
 
-  it("allows no argument, whoever asks for it", async () => {
+  it("allows no argument, regardless of who asks for it", async () => {
     const canary = someCanary();
     const { found } = await watching(
       canary,

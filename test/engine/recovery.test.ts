@@ -86,7 +86,7 @@ describe("docs/recovery.md: the host is left as it is when", () => {
     expect((await clawdlets(["preview"])).all).toContain("nothing would change");
   }, 300_000);
 
-  it("the passphrase is lost: nothing makes another by itself, and a new one reads nothing of the old state", async () => {
+  it("the passphrase is lost: nothing makes another on its own, and a new one reads nothing of the old state", async () => {
     const before = await server();
     loses(demo.layout.passphrase);
     for (const command of [["up"], ["preview"], ["secrets", "init"]]) {

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// host answers the engine. What is not overridden answers "unimplemented" by itself.
+// host answers the engine. What is not overridden answers "unimplemented" on its own.
 type host struct {
 	pulumirpc.UnimplementedLanguageRuntimeServer
 

@@ -40,7 +40,7 @@ func readOptions(info *pulumirpc.ProgramInfo) (options, error) {
 			// Only dependencies.go asks for it.
 			_, fits = value.(string)
 		default:
-			// Like the official host: options of a newer one are no fault.
+			// Like the official host: options of a newer one are not an error.
 			fits = true
 		}
 		if !fits {

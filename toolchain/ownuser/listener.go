@@ -1,4 +1,4 @@
-// Package ownuser keeps other users of the machine out of servers on loopback. Loopback is open to all of them, and whoever
+// Package ownuser keeps other users of the machine out of servers on loopback. Loopback is open to all of them, and anyone who
 // may call the engine, the language host, the command plugin or a provider runs code with the tokens that these have. It is
 // added to Pulumi's SDK in every program that is built here (../own-user.ts).
 package ownuser

@@ -68,7 +68,7 @@ func ownerIn(table string, client, server *net.TCPAddr) (int, error) {
 		if len(fields) < 10 || !isAt(fields[1], from) || !isAt(fields[2], to) {
 			continue
 		}
-		// A socket that its process has closed is listed with uid 0 and inode 0, whoever had opened it.
+		// A socket that its process has closed is listed with uid 0 and inode 0, regardless of who had opened it.
 		if fields[3] != established || fields[9] == "0" {
 			return 0, errors.New("its client has closed it, so nobody can say whose it was")
 		}

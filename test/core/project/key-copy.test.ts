@@ -135,7 +135,7 @@ describe("the copy", () => {
     }
   });
 
-  it("is whole for whoever reads it while others write it, and loses no writer's files", async () => {
+  it("is whole for anyone who reads it while others write it, and loses no writer's files", async () => {
     const layout = withKeys();
     await Promise.all(
       ["a", "b", "c", "d"].map((name) =>
@@ -147,7 +147,7 @@ describe("the copy", () => {
     );
   });
 
-  it("is never made of a folder that may be somebody else's, nor while git changes the work tree", async () => {
+  it("is never made of a folder that may be someone else's, nor while git changes the work tree", async () => {
     const layout = withKeys();
     await gitIn(layout.root, "init", "--quiet");
     await gitIn(layout.root, "add", "--force", ".clawdlets/.env");
@@ -162,7 +162,7 @@ describe("the copy", () => {
     expect(newest(layout)?.number).toBe(1);
   });
 
-  it("follows no link, and leaves out what is no key by its size", () => {
+  it("follows no link, and leaves out what is too large for a key", () => {
     const layout = withKeys();
     symlinkSync("/etc/passwd", pathOf(layout, "secrets/link"));
     writeFileSync(pathOf(layout, "core"), Buffer.alloc(1024 * 1024 + 1), { mode: 0o600 });

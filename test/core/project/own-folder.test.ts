@@ -28,7 +28,7 @@ async function repository(): Promise<Layout> {
 const force = (layout: Layout, ...paths: string[]) => gitIn(layout.root, "add", "--force", ...paths);
 const commit = (layout: Layout) => gitIn(layout.root, "commit", "--quiet", "-m", "more");
 
-describe("a .clawdlets that may be somebody else's gives no setting, no token and no state", () => {
+describe("a .clawdlets that may be someone else's gives no setting, no token and no state", () => {
   const isRoot = process.getuid?.() === 0;
   const cases: [what: string, spoil: (layout: Layout) => unknown, said: RegExp][] = [
     ["with one file that git tracks", (l) => force(l, ".clawdlets/.env"), /git tracks \.clawdlets\/\.env: it came/],
@@ -74,7 +74,11 @@ describe("a .clawdlets that may be somebody else's gives no setting, no token an
       },
       /is not a folder of this project/,
     ],
-    ["that a group may write to", (l) => chmodSync(l.dir, 0o770), /others on this machine can write to it, so it is ignored\. Restrict it: find/],
+    [
+      "that a group may write to",
+      (l) => chmodSync(l.dir, 0o770),
+      /others on this machine can write to it, so it is ignored\. Restrict it: find/,
+    ],
     ["that everybody may write to", (l) => chmodSync(l.dir, 0o702), /can write to it/],
     [
       "in a repository that git cannot read",

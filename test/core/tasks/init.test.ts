@@ -174,7 +174,7 @@ describe("secrets edit", () => {
       "x",
       /is not a secret of this host \(did you mean "discord_token_maren"\?\)/,
     ],
-    ["a value of another shape", "admin_password_hash", "x", /has not the shape of one/],
+    ["a value of another shape", "admin_password_hash", "x", /is malformed/],
     ["a placeholder", "discord_token_maren", "<FILL_ME>", /is still the placeholder/],
   ])("refuses %s", async (_, name, value, reason) => {
     const layout = project();
@@ -182,7 +182,7 @@ describe("secrets edit", () => {
     expect(await refusal(layout, () => edit(layout, name, value))).toMatch(reason);
   });
 
-  it("refuses an identity that others can read, with the command that mends it", async () => {
+  it("refuses an identity that others can read, with the command that fixes it", async () => {
     const layout = project();
     await initHost(layout, host, values(layout));
     const { files } = openHost(layout, host).store;
@@ -205,5 +205,5 @@ describe("a typed password", () => {
     expect(hash).toBe(stdout.trim());
   }, 20_000);
 
-  it("is salted anew each time", () => expect(hashPassword("x".repeat(12))).not.toBe(hashPassword("x".repeat(12))));
+  it("has a new salt each time", () => expect(hashPassword("x".repeat(12))).not.toBe(hashPassword("x".repeat(12))));
 });

@@ -16,7 +16,7 @@ function write(clone: Clone, path: string, text: string): void {
   writeFileSync(join(clone.root, path), text);
 }
 
-test("a pull request that hands a host to somebody else is dangerous, each setting with its old and new value", async () => {
+test("a pull request that hands a host to someone else is dangerous, each setting with its old and new value", async () => {
   const clone = new Clone(join(folder, "settings"));
   await clone.host("web-1", { flake: "github:us/hosts" });
   await clone.host("web-2");

@@ -47,7 +47,7 @@ func (*Command) Create(
 	return infer.CreateResponse[State]{ID: id, Output: state}, err
 }
 
-// Update runs `update`, or `create` again where there is none: so does the official one. Whoever has a `create` that
+// Update runs `update`, or `create` again where there is none: so does the official one. Anyone who has a `create` that
 // must run once gives a harmless `update`: DESIGN, trap "disk wipe".
 func (*Command) Update(
 	ctx context.Context, req infer.UpdateRequest[Inputs, State],

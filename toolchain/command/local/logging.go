@@ -42,7 +42,7 @@ func streamLines(ctx context.Context, from io.Reader) {
 	for {
 		line, err := lines.ReadString('\n')
 		if line = strings.TrimRight(line, "\r\n"); line != "" || err == nil {
-			// Neither gRPC nor a terminal takes bytes that are no text.
+			// Neither gRPC nor a terminal takes bytes that are not text.
 			log.InfoStatus(strings.ToValidUTF8(line, "\uFFFD"))
 		}
 		if errors.Is(err, io.EOF) {

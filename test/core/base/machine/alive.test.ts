@@ -2,7 +2,7 @@ import { execa } from "execa";
 import { expect, it } from "vitest";
 import { isAlive, secondsOf } from "../../../../core/base/machine/alive.ts";
 
-it("a process is alive from its start to its end, whoever had its number before", async () => {
+it("a process is alive from its start to its end, even if its number was used before", async () => {
   const child = execa("sleep", ["60"], { reject: false });
   const pid = child.pid ?? 0;
   const now = new Date().toISOString();

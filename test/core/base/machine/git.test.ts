@@ -69,7 +69,7 @@ describe("a repository whose configuration starts programs", () => {
   it.each(commands)("%s does not run at git %s", async (name, _verb, args) => {
     writeFileSync(join(root, "a.txt"), "TEXT\n");
     await execa("git", args, { cwd: root, reject: false });
-    expect(ran(name), "git by itself would have run it").toContain("HCLOUD_TOKEN=ttt");
+    expect(ran(name), "git on its own would have run it").toContain("HCLOUD_TOKEN=ttt");
     await execa("rm", ["-r", dumps]);
     mkdirSync(dumps);
     writeFileSync(join(root, "a.txt"), "Text\n");
@@ -90,7 +90,7 @@ describe("a repository whose configuration starts programs", () => {
     expect(await git(root, "show", ":b.own")).toBe("TEXT");
   });
 
-  it("starts none for a program that runs git by itself", async () => {
+  it("starts none for a program that runs git on its own", async () => {
     const env = await gitEnvironment(root);
     const { stdout } = await run("sh", ["-c", "git status --porcelain; git log -p; git diff"], { cwd: root, env });
     expect(stdout).toContain("+text");

@@ -155,7 +155,7 @@ describe("what a commit would give", () => {
 
   it.each([
     ["nix's own reason", 'echo "error: attribute web-1 missing" >&2; exit 1', "attribute web-1 missing"],
-    ["what is no store path", "printf %s /etc/passwd", "does not evaluate here: /etc/passwd"],
+    ["what is not a store path", "printf %s /etc/passwd", "does not evaluate here: /etc/passwd"],
   ])("is refused with %s", async (_, script, said) => {
     await expect(evaluated(script)).rejects.toThrow(said);
   });

@@ -99,7 +99,7 @@ describe("a folder that is already there", () => {
     expect(existsSync(join(root, "target"))).toBe(false);
   });
 
-  it.runIf(process.getuid?.() === 0)("is refused when it belongs to somebody else", () => {
+  it.runIf(process.getuid?.() === 0)("is refused when it belongs to someone else", () => {
     const folder = join(temporaryFolder(), "staging");
     mkdirSync(folder, { mode: 0o777 });
     chownSync(folder, 65534, 65534);
@@ -148,7 +148,7 @@ describe("a process that is stopped while they are laid out", () => {
     expect(existsSync(folder)).toBe(false);
   });
 
-  it("leaves no plaintext when it ends by itself", async () => {
+  it("leaves no plaintext when it ends on its own", async () => {
     const folder = join(temporaryFolder(), "staging");
     expect((await child(folder, 3, "setTimeout(() => process.exit(4), 500);")).exitCode).toBe(4);
     expect(existsSync(folder)).toBe(false);
@@ -168,7 +168,7 @@ describe("a process that is stopped while they are laid out", () => {
   });
 });
 
-describe("the look at what arrived", () => {
+describe("the check of what arrived", () => {
   /** An ssh that does what it is told right here, and writes down how long that was. */
   async function look(folder: string, files: readonly ExtraFile[]): Promise<{ unseen: string[]; lengths: number[] }> {
     const log = join(folder, "log");

@@ -70,7 +70,7 @@ async function goodHost() {
 const keyOf = ({ identity }: AgeKeyPair) => `${identity}\n`;
 
 describe("a tree as upstream left it", () => {
-  it("is no problem where there is none, and adds nothing", async () => {
+  it("is not a problem where there is none, and adds nothing", async () => {
     const { problems, delivered } = await goodHost();
     expect(await problems()).toEqual([]);
     expect([...(await delivered()).values()].filter(({ added }) => added)).toEqual([]);
@@ -118,7 +118,7 @@ describe("a tree as upstream left it", () => {
     expect((await delivered()).get(`${remote}/admin_password_hash.yaml`)).toMatchObject({ mode: 0o400, content: text });
   });
 
-  it("is judged by the value too: a placeholder is none", async () => {
+  it("is judged by the value too: a placeholder is refused", async () => {
     const { pair, tree, local, problems } = await goodHost();
     rmSync(local("admin_password_hash"));
     const text = await encrypted("admin_password_hash", "<FILL_ME>", pair.recipient);
@@ -166,7 +166,7 @@ describe("the age identity in the tree", () => {
     expect(await problems()).toEqual([expect.stringMatching(/age identity: .*others on this machine can read it/)]);
   });
 
-  it("is refused when it is none", async () => {
+  it("is refused when it is invalid", async () => {
     const { tree, problems } = await goodHost();
     put(tree("var/lib/sops-nix/key.txt"), "nothing\n");
     expect(await problems()).toEqual([expect.stringMatching(/age identity: .*holds no age identity/)]);
@@ -177,7 +177,7 @@ describe("a secret that comes from the tree is refused", () => {
   const name = "admin_password_hash";
   const where = `.clawdlets/extra-files/${host}${remote}/${name}.yaml: ${name}: not encrypted to this host's recipient`;
 
-  it("when it is encrypted to somebody else", async () => {
+  it("when it is encrypted to someone else", async () => {
     const { pair, tree, local, problems } = await goodHost();
     const other = await createAgeKeyPair();
     rmSync(local(name));
@@ -198,7 +198,7 @@ describe("a secret that comes from the tree is refused", () => {
     expect(await problems()).toEqual([expect.stringMatching(/mode 0444: others on this machine can read it/)]);
   });
 
-  it("when it stands in both and the tree's is encrypted to somebody else", async () => {
+  it("when it stands in both and the tree's is encrypted to someone else", async () => {
     const { pair, tree, problems } = await goodHost();
     const other = await createAgeKeyPair();
     put(tree(`${remote}/${name}.yaml`), await encrypted(name, "v", other.recipient), 0o400);
@@ -285,7 +285,7 @@ describe("what cannot be sent as it stands", () => {
     expect(found.join("")).not.toMatch(/\p{Cc}/u);
   });
 
-  it("is a name that is no UTF-8", () => {
+  it("is a name that is not UTF-8", () => {
     const found = problemsWith((folder) => writeFileSync(Buffer.from(`${folder}/etc/\xff`, "latin1"), ""));
     expect(found).toEqual([expect.stringMatching(/has a control character or invalid UTF-8 in its name/)]);
   });

@@ -260,7 +260,7 @@ describe("a named flake", () => {
   it.each([["git+https://me:s3cret@example.org/x"], ["git+https://s3cret@example.org/x"], ["git+ssh://me:s3cret@h/x"]])(
     "has no password in it: %s",
     async (uri) => {
-      // By the settings, wherever they come from, and by whoever resolves a flake that came another way.
+      // By the settings, wherever they come from, and by anyone who resolves a flake that came another way.
       const fromStackFile = () => pinned(uri);
       const fromStackJson = () => resolved(project({ stack: { ...upstreamStack, base: { flake: uri } } }));
       const fromCaller = async () => {

@@ -271,7 +271,7 @@ describe("clawdlets install", () => {
     expect(await seen(address)).toBe("refused");
   }, 90_000);
 
-  it("brings what stands in the tree that upstream sends, and looks at owner and mode of it", async () => {
+  it("brings what stands in the tree that upstream sends, and checks owner and mode of it", async () => {
     const files = hostLayoutOf(demo.layout, demo.host);
     const put = (path: string, content: string, mode: number) => {
       mkdirSync(dirname(join(files.extraFiles, path)), { recursive: true });

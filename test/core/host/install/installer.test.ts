@@ -76,7 +76,7 @@ describe("a run of the installer", () => {
     expect(String(error)).toMatch(/within 0\.5 s; it was at "Installing NixOS".*clawdlets logs --host web-1/s);
   }, 10_000);
 
-  it("has a limit from one milestone to the next, which begins anew with each", async () => {
+  it("has a limit from one milestone to the next, which begins again with each", async () => {
     const limits = { "Uploading install SSH keys": 1, "Gathering machine facts": 1 };
     const steps =
       "echo '### Uploading install SSH keys ###'; sleep 0.6; echo '### Gathering machine facts ###'; sleep 0.6";
@@ -208,7 +208,7 @@ describe("the installer's own folder", () => {
     expect(existsSync(join(elsewhere, "mine"))).toBe(true);
   });
 
-  it.runIf(userInfo().uid === 0)("is refused where it is somebody else's", async () => {
+  it.runIf(userInfo().uid === 0)("is refused where it is someone else's", async () => {
     mkdirSync(ours());
     await execa("chown", ["65534", ours()]);
     expect(String(await failureOf(runPhases(setupWith("exit 0"), phase)))).toMatch(/belongs to user 65534, not to you/);

@@ -13,7 +13,7 @@ import { addToStackFile } from "../../../../core/project/settings/stack-file.ts"
 import { engineEnvironment } from "../../../../engine/environment.ts";
 import { findEngine } from "../../../../engine/find-engine.ts";
 
-/** A host that is installed anew on purpose: by the real engine, on the emulator, protected as a real one is. */
+/** A host that is installed again on purpose: by the real engine, on the emulator, protected as a real one is. */
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-reinstall-"));
 const lines: string[] = [];
 const progress = Object.assign((text: string) => void lines.push(text), { startedAt: Date.now() });
@@ -56,7 +56,7 @@ describe("raising clawdlets:reinstall", () => {
     expect(await seen()).toMatchObject({ installRuns: 1, diskWipes: 1 });
   }, 60_000);
 
-  it("installs anew on the same server, with other one-time keys, and leaves it protected and closed", async () => {
+  it("installs again on the same server, with other one-time keys, and leaves it protected and closed", async () => {
     const before = await seen();
     const keysBefore = readBootstrapKeys(files())?.hostPublicKey;
     const idBefore = readJournal(files().journal)?.installId;
@@ -82,7 +82,7 @@ describe("raising clawdlets:reinstall", () => {
     expect(await seen()).toMatchObject({ installRuns: 2, bootId: before?.bootId });
   }, 60_000);
 
-  it("is what it takes: a host with an id that is none of its earlier ones is left alone", async () => {
+  it("is what it takes: a host with an id that is not one of its earlier ones is left alone", async () => {
     const before = await seen();
     const journal = readFileSync(files().journal, "utf8");
     rmSync(files().journal);

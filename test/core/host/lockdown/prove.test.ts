@@ -172,7 +172,7 @@ describe("a host is not locked down, which ends with 8, when", () => {
     });
   });
 
-  it("somebody answers at TCP/22 though the API says it is closed", async () => {
+  it("someone answers at TCP/22 though the API says it is closed", async () => {
     const listener = createServer((socket) => socket.end("SSH-2.0-x\r\n"));
     await new Promise<void>((resolve) => listener.listen(0, world.server.ipv4, resolve));
     const address = listener.address();
@@ -236,7 +236,7 @@ describe("the tailnet", () => {
     return { tailscale, askedAt: () => (existsSync(note) ? Number(readFileSync(note, "utf8")) : 0) };
   }
 
-  it("is looked at before anything else, and its silence fails, with the rest still looked at", async () => {
+  it("is checked before anything else, and its silence fails, with the rest still checked", async () => {
     const { tailscale, askedAt } = stranger();
     const log = join(world.lab.emulator.dataDir, "requests.jsonl");
     const requests = () => readFileSync(log, "utf8").trim().split("\n");

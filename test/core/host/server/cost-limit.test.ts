@@ -14,7 +14,7 @@ it.each<[string, string | undefined, number | undefined]>([
     undefined,
   ],
   ["none where the rule is off", '{"cost-above-limit": "disabled"}', undefined],
-  ["100 where the value is none, which the policy says", '{"cost-above-limit": {"monthlyEur": "250"}}', 100],
+  ["100 where the value is invalid, which the policy says", '{"cost-above-limit": {"monthlyEur": "250"}}', 100],
   ["100 where it is not JSON, which the policy says", "{", 100],
 ])("the limit is %s", (_, text, limit) => {
   const root = temporaryFolder();

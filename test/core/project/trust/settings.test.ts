@@ -9,7 +9,7 @@ import { newKeyPair } from "../../../../emulator/machine/key-pair.ts";
 type Settings = Record<string, unknown>;
 
 const recipient = async () => identityToRecipient(await generateIdentity());
-const key = () => `${newKeyPair().public} somebody`;
+const key = () => `${newKeyPair().public} someone`;
 let base: Settings;
 let other: { ageRecipient: string; key: string };
 beforeAll(async () => {
@@ -112,7 +112,7 @@ describe("a change of one setting", () => {
   });
 });
 
-test("another spelling of the same is no change", () => {
+test("another spelling of the same is not a change", () => {
   const spelled = [
     [{}, { sshExposure: "tailnet", protect: true, install: { disk: "/dev/sda" }, flakeHost: "web-1" }],
     [{ bots: ["a", "b"] }, { bots: ["b", "a"] }],

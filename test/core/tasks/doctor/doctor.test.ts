@@ -239,7 +239,9 @@ describe("the scope stack finds", () => {
 
   it("what can be said without sops", async () => {
     const findings = await look(await healthy(), ["stack"], { sops: undefined });
-    expect(told(findings, "not checked")).toEqual([expect.stringMatching(/cannot test decryption: sops is not installed/)]);
+    expect(told(findings, "not checked")).toEqual([
+      expect.stringMatching(/cannot test decryption: sops is not installed/),
+    ]);
   });
 });
 
@@ -312,7 +314,7 @@ describe("the scope deploy finds", () => {
     expect(told(await look(layout, ["deploy"])).join("\n")).toMatch(text);
   });
 
-  it("no network: what could not be looked at is said, and what can be is", async () => {
+  it("no network: what could not be checked is said, and what can be is", async () => {
     const layout = await healthy();
     const env = join(layout.dir, ".env");
     const text = readFileSync(env, "utf8");

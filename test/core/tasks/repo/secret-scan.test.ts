@@ -89,7 +89,7 @@ describe.runIf(gitleaks !== undefined)("secrets in git, as gitleaks finds them b
   }, 60_000);
 
   test("nothing passes for searched that was not: no repository, half a history, broken rules", async () => {
-    await expect(scanRepository(scan(temporaryFolder()))).rejects.toThrow("is no git repository");
+    await expect(scanRepository(scan(temporaryFolder()))).rejects.toThrow("is not a git repository");
     const root = await repositoryWith({ a: "1\n" });
     await git(root, "commit", "--quiet", "-m", "one");
     await git(root, "commit", "--quiet", "--allow-empty", "-m", "two");

@@ -94,7 +94,11 @@ describe("secrets migrate", () => {
 
   it.each<[string, string, RegExp]>([
     ["a list", "admin_password_hash: [1, 2]\n", /admin_password_hash: is a list or a mapping/],
-    ["a name that is no name of a secret", "Admin.Password: x\n", /Admin\.Password: is no name of a secret/],
+    [
+      "a name that is not a name of a secret",
+      "Admin.Password: x\n",
+      /Admin\.Password: is not a valid name for a secret/,
+    ],
   ])("refuses %s before anything is changed, and quotes no value", async (_, text, reason) => {
     const layout = await oldProject(text);
     const before = [...filesIn(layout.root)];

@@ -34,11 +34,11 @@ describe("the hosts of a run over many", () => {
   it.each<[string, FleetOptions, RegExp]>([
     ["two ways of naming", { all: true, host: "web-1" }, /--host and --all exclude each other/],
     [
-      "a host that is none",
+      "a host that is invalid",
       { host: "web-1,web-5" },
       /no host "web-5" \(did you mean "web-\d"\?\); there are web-1, web-2/,
     ],
-    ["a name that is none", { host: "web-1,Web" }, /"Web" is not a host name; allowed/],
+    ["a name that is invalid", { host: "web-1,Web" }, /"Web" is not a host name; allowed/],
     ["an empty name", { host: "web-1," }, /"" is not a host name/],
     ["a tag that nobody has", { tag: "eu,uk" }, /no host has "uk" \(did you mean "eu"\?\); there are canary, eu/],
     ["a canary that is not meant", { tag: "eu", canary: "web-3" }, /--canary: "web-3" is not one of the chosen hosts/],

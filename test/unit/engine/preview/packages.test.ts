@@ -63,7 +63,10 @@ describe("what a previewed program reads of the packages", () => {
     ["the project itself", (at: ReturnType<typeof place>) => at.aPackage(at.project)],
     [".clawdlets", (at: ReturnType<typeof place>) => at.aPackage(at.keep)],
     ["a folder in .clawdlets", (at: ReturnType<typeof place>) => at.aPackage(join(at.keep, "secrets"))],
-    ["a folder that is no package", (at: ReturnType<typeof place>) => join(at.project, "node_modules", "..", "stacks")],
+    [
+      "a folder that is not a package",
+      (at: ReturnType<typeof place>) => join(at.project, "node_modules", "..", "stacks"),
+    ],
     ["a folder whose name starts as ours does", (at: ReturnType<typeof place>) => at.aPackage(`${at.project}-2`)],
   ])("leaves out %s", (_, target) => {
     const at = place();

@@ -294,7 +294,7 @@ creation_rules:
   });
 
   it.each<[string, string, string]>([
-    ["text that is no YAML", "creation_rules: [", "not YAML: line 1, column 18"],
+    ["text that is not YAML", "creation_rules: [", "not YAML: line 1, column 18"],
     ["two documents", "creation_rules: []\n---\ncreation_rules: []\n", "not YAML: line 2"],
     ["a key that stands twice", "creation_rules: []\ncreation_rules: []\n", "not YAML: line 2, column 1"],
     ["a list", "- a\n", ".sops.yaml: is not a mapping"],
@@ -327,7 +327,7 @@ creation_rules:
     expect(refused?.message).not.toContain(old);
   });
 
-  it("refuses recipients that are none", () => {
+  it("refuses recipients that are invalid", () => {
     for (const recipients of [[], [""], ["age1x\n  - age1y"], ["AGE-SECRET-KEY-1QQ"], [`${a},${b}`]]) {
       const refused = catching(() => upsert(undefined, recipients));
       expect(refused).toBeInstanceOf(UserError);

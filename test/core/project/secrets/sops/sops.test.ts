@@ -191,7 +191,7 @@ describe("a file that a host with one key cannot read says why", () => {
       ],
     });
 
-  /** By the real sops, as somebody would by hand. */
+  /** By the real sops, as someone would by hand. */
   async function byHand(folder: string, rules: string, file: string, content: string): Promise<void> {
     const config = join(folder, "by-hand.yaml");
     writeFileSync(config, rules);
@@ -229,7 +229,7 @@ describe("a file that a host with one key cannot read says why", () => {
     await expect(encryptSecret(sops, { name: "value", value: "x", config, file })).rejects.toThrow(
       /value was not written: .* needs keys of 2 of its 2 key groups/,
     );
-    // One group with both, which is no threshold, stays readable by each.
+    // One group with both, which is not a threshold, stays readable by each.
     await byHand(
       temporaryFolder(),
       twoGroups([`${pair.recipient}`]).replace('"shamir_threshold":2,', ""),
@@ -263,7 +263,11 @@ describe("an identity file with other than one identity says what to do, by whos
       2,
       /holds 2 age identities; exactly one is needed\. Keep only the one .*SOPS_AGE_KEY_FILE in \.clawdlets\/\.env/,
     ],
-    ["operator", 0, /holds no age identity \(plugin identities are not supported\); exactly one is needed\. Keep only the one/],
+    [
+      "operator",
+      0,
+      /holds no age identity \(plugin identities are not supported\); exactly one is needed\. Keep only the one/,
+    ],
   ] as const)("%s, %i", async (of, count, said) => {
     const file = join(temporaryFolder(), "a.agekey");
     const pairs = await Promise.all(Array.from({ length: count }, createAgeKeyPair));

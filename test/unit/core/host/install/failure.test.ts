@@ -108,7 +108,7 @@ const cases: [FailureKind, string, Partial<Ending>, RegExp][] = [
   ],
   [
     "private-flake",
-    "a git host that does not know us, which is no word on the server's key",
+    "a git host that does not know us, which is not a word on the server's key",
     {
       output: [
         facts,

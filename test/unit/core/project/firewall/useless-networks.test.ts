@@ -6,12 +6,10 @@ describe("nobody reaches a server from", () => {
     ...["10.0.0.0/8", "10.1.2.3/32", "172.16.0.0/12", "172.31.255.255/32", "192.168.1.5/32", "192.168.0.0/16"],
     ...["100.64.0.0/10", "100.101.102.103/32", "169.254.1.1/32", "224.0.0.1/32", "255.255.255.255/32", "0.0.0.1/32"],
     ...["fc00::/7", "fd12:3456::/32", "fe80::1/128", "ff02::1/128", "::/128", "::ffff:192.168.1.5/128"],
-  ])("%s", (cidr) =>
-    expect(uselessReason(cidr)).toMatch(/so it cannot reach a server; use your own public address/),
-  );
+  ])("%s", (cidr) => expect(uselessReason(cidr)).toMatch(/so it cannot reach a server; use your own public address/));
 });
 
-describe("somebody may reach a server from", () => {
+describe("someone may reach a server from", () => {
   it.each([
     ...["9.255.255.255/32", "11.0.0.0/8", "172.15.0.0/16", "172.32.0.0/16", "192.167.0.0/16", "192.169.0.0/16"],
     ...[

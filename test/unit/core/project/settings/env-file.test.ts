@@ -66,17 +66,21 @@ describe(".env", () => {
     ["a carriage return alone", "NIX_BIN=a\rGITHUB_TOKEN=b", "NIX_BIN: contains a control character"],
     ["a quote that does not end", 'NIX_BIN="a', "line 1: "],
     ["a quote that ends too early", "NIX_BIN='a'b", "line 1: "],
-    ["a line that is none", "x\nNIX_BIN=/nix", 'line 1: is not of the form NAME=value; allowed: NAME=value or NAME="value"'],
-    ["a name that is none", "NIX BIN=/nix", "line 1: is not a NAME=value"],
-    ["another syntax", "NIX_BIN: /nix", "line 1: is not a NAME=value"],
-    ["no name", "=x", "line 1: is not a NAME=value"],
+    [
+      "a line that is invalid",
+      "x\nNIX_BIN=/nix",
+      'line 1: is not of the form NAME=value; allowed: NAME=value or NAME="value"',
+    ],
+    ["a name that is invalid", "NIX BIN=/nix", "line 1: is not of the form NAME=value"],
+    ["another syntax", "NIX_BIN: /nix", "line 1: is not of the form NAME=value"],
+    ["no name", "=x", "line 1: is not of the form NAME=value"],
     ["__proto__", "__proto__=x", "__proto__: unknown variable"],
     ["constructor", "constructor=x", "constructor: unknown variable"],
     ["an unknown variable", "HCLOUD_TOKN=x", 'HCLOUD_TOKN: unknown variable (did you mean "HCLOUD_TOKEN"?)'],
     ["another variable of sops", "SOPS_AGE_KEY=x", "SOPS_AGE_KEY: unknown variable"],
   ])("refuses %s", (_, text, message) => expect(said(text).join("\n")).toContain(message));
 
-  it("still reads the line after one that is none", () => {
+  it("still reads the line after one that is invalid", () => {
     expect(parse("oops\nNIX_BIN=/nix").value).toEqual({ NIX_BIN: "/nix" });
   });
 

@@ -206,7 +206,7 @@ afterAll(() => {
   console.log(`fuzz: ${tried} texts, ${taken} taken, ${Math.round((Date.now() - started) / 1000)} s`);
 });
 
-/** Every promise that holds for a refusal, whoever made it. */
+/** Every promise that holds for a refusal, regardless of who made it. */
 function checkRefusal(text: string, problems: readonly Problem[]): void {
   expect(problems.length).toBeGreaterThan(0);
   const hidden = secrets.filter((secret) => text.includes(secret));
@@ -281,7 +281,7 @@ describe("whatever stands in it", () => {
           if (problems.length > 0) checkRefusal(text, problems);
           else taken++;
           for (const [key, each] of Object.entries(value)) checkVariable(text, key, each);
-          // Nothing is dropped in silence: a line that is no comment sets a variable that we know, or is a problem.
+          // Nothing is dropped in silence: a line that is not a comment sets a variable that we know, or is a problem.
           const known = new RegExp(
             `^[\\s\\uFEFF]*(?:$|#|(?:export\\s+)?(?:${[...envKeys, ...fileOnlyKeys].join("|")})\\s*=)`,
           );
@@ -436,7 +436,7 @@ function expectShape(value: unknown, shape: Shape): void {
 
 function plain(value: unknown): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) {
-    throw new Error(`is no plain object: ${String(value)}`);
+    throw new Error(`is not a plain object: ${String(value)}`);
   }
   return { ...value };
 }
@@ -470,7 +470,7 @@ function checkOthers(before: string, after: string, pathRegex: string, recipient
 function configOf(text: string): { creation_rules: unknown[]; [key: string]: unknown } | "unfollowable" {
   try {
     const content: unknown = text.trim() === "" ? {} : (parse(text, { logLevel: "error" }) ?? {});
-    if (typeof content !== "object" || content === null) throw new Error(`is no mapping: ${text}`);
+    if (typeof content !== "object" || content === null) throw new Error(`is not a mapping: ${text}`);
     // A key that is itself a list or mapping has no name that two readers of a changed text would agree on.
     if (Object.keys(content).some((key) => /^[[{]/.test(key))) return "unfollowable";
     const rules = "creation_rules" in content ? content.creation_rules : [];

@@ -53,7 +53,7 @@ describe("the settings of a host", () => {
 
   it.each<[string, Parameters<typeof project>[0], string]>([
     ["no .clawdlets/stack.json", { stack: null }, ".clawdlets/stack.json: there is no such file"],
-    ["JSON that is none", { stack: "{" }, "not JSON"],
+    ["JSON that is invalid", { stack: "{" }, "not JSON"],
     ["an older schema", { stack: { ...upstreamStack, schemaVersion: 2 } }, "schemaVersion: is 2; allowed: 3"],
     [
       "an unknown key",
@@ -62,7 +62,7 @@ describe("the settings of a host", () => {
     ],
     ["no host", { stack: { ...upstreamStack, hosts: {} } }, "allowed: at least one host"],
     [
-      "a CIDR that is none",
+      "a CIDR that is invalid",
       { stack: withHost({ opentofu: { adminCidr: "home", sshPubkeyFile: "k" } }) },
       '"home" is not a network',
     ],
@@ -94,7 +94,7 @@ describe("the settings of a host", () => {
       { env: `HCLOUD_TOKEN=${token}\nHCLOUD_TOKN=x` },
       'HCLOUD_TOKN: unknown variable (did you mean "HCLOUD_TOKEN"?)',
     ],
-    ["a port that is none", { env: `HCLOUD_TOKEN=${token}\nCLAWDLETS_SSH_PORT=65536` }, "allowed: 1 to 65535"],
+    ["a port that is invalid", { env: `HCLOUD_TOKEN=${token}\nCLAWDLETS_SSH_PORT=65536` }, "allowed: 1 to 65535"],
     [
       "a port in hexadecimal",
       { env: `HCLOUD_TOKEN=${token}\nCLAWDLETS_SSH_PORT=0x16` },
@@ -102,16 +102,16 @@ describe("the settings of a host", () => {
     ],
     ["a port with an exponent", { env: `HCLOUD_TOKEN=${token}\nCLAWDLETS_SSH_PORT=2.2e1` }, "allowed: 1 to 65535"],
     [
-      "an endpoint that is none",
+      "an endpoint that is invalid",
       { env: `HCLOUD_TOKEN=${token}\nHCLOUD_ENDPOINT=localhost` },
       "allowed: an https URL without query, or http on this machine",
     ],
     [
       "no stack file",
       { stackFile: null },
-      `stacks/Pulumi.${host}.yaml: there is no such file. Make it: clawdlets init --host ${host}`,
+      `stacks/Pulumi.${host}.yaml: there is no such file. Create it: clawdlets init --host ${host}`,
     ],
-    ["YAML that is none", { stackFile: "config: [" }, "not YAML"],
+    ["YAML that is invalid", { stackFile: "config: [" }, "not YAML"],
     [
       "an ARM type",
       { stackFile: stackFile.replace("cx43", "cax11"), stack: withHost({ hetzner: { serverType: "cax11" } }) },
@@ -123,12 +123,12 @@ describe("the settings of a host", () => {
       'clawdlets:serverTyp: unknown setting (did you mean "serverType"?)',
     ],
     [
-      "an exposure that is none",
+      "an exposure that is invalid",
       { stackFile: withSetting("clawdlets:sshExposure: open") },
       'clawdlets:sshExposure: is "open"; allowed: "tailnet", "public" or "bootstrap"',
     ],
     [
-      "a location that is none",
+      "a location that is invalid",
       { stackFile: withSetting("clawdlets:location: Nuremberg") },
       "allowed: a Hetzner location",
     ],
@@ -195,7 +195,7 @@ describe("the settings of a host", () => {
     expect(problemsOf(project({ env: "", stackFile: withSetting("clawdlets:location: Nuremberg") }))).toHaveLength(2);
   });
 
-  it("refuses a token file that others can read, and says how to mend it", () => {
+  it("refuses a token file that others can read, and says how to fix it", () => {
     const layout = project();
     chmodSync(join(layout.dir, ".env"), 0o644);
     expect(() => loadHost(layout, host, {})).toThrow(/mode 0644: others on this machine can read it. Fix: chmod 600/);

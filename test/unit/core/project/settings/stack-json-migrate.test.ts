@@ -18,7 +18,7 @@ describe("migrateStackJson", () => {
   it.each([
     ["1", first, third],
     ["2", second, third],
-    ["1 that was half mended", stack(1, { ...rest, opentofu: cidr, secrets: files }), third],
+    ["1 that was half fixed", stack(1, { ...rest, opentofu: cidr, secrets: files }), third],
     ["1 with folders already", stack(1, { ...rest, terraform: cidr, secrets: folders }), third],
     ["2 with files still", stack(2, { ...rest, opentofu: cidr, secrets: files }), third],
     ["2 with opentofu already", stack(2, { ...rest, opentofu: cidr, secrets: folders }), third],

@@ -31,7 +31,7 @@ describe("the JSON Schema of stack.json", () => {
     ["no hosts", { schemaVersion: 3 }],
     ["no host", { schemaVersion: 3, hosts: {} }],
     ["a host name", { ...upstreamStack, hosts: { Web: entry } }],
-    ["a host that is no object", { ...upstreamStack, hosts: { web: 1 } }],
+    ["a host that is not an object", { ...upstreamStack, hosts: { web: 1 } }],
     ["no key file", withHost({ opentofu: { adminCidr: opentofu.adminCidr } })],
     ["an empty text", withHost({ flakeHost: "" })],
     ["an option for ssh", withHost({ targetHost: " -oProxyCommand=x" })],

@@ -210,7 +210,7 @@ describe("stack.json", () => {
   });
 
   describe("opentofu.sshPubkeyFile", () => {
-    it("says how to mend a key that stands where its path is meant", () => {
+    it("says how to fix a key that stands where its path is meant", () => {
       const found = said(withKeyFile(publicKey));
       expect(found).toEqual([expect.stringContaining("is a public key itself")]);
       expect(found[0]).toContain(`printf '%s\\n' '${publicKey}' > .clawdlets/operator.pub`);
@@ -229,7 +229,7 @@ describe("stack.json", () => {
   });
 
   it.each([
-    ["a host that is no object", { ...upstreamStack, hosts: { a: 1 } }, "hosts.a: is 1; allowed: an object with"],
+    ["a host that is not an object", { ...upstreamStack, hosts: { a: 1 } }, "hosts.a: is 1; allowed: an object with"],
     ["hosts that are a list", { ...upstreamStack, hosts: [] }, "hosts: is a list; allowed: an object"],
     ["a file that is a list", [], "stack.json: is a list; allowed: an object"],
     ["a file that is null", null, "stack.json: is null; allowed: an object"],

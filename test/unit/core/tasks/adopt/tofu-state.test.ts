@@ -55,7 +55,7 @@ it("writes addresses as OpenTofu does, for what is made by for_each too", () => 
   expect(others).toEqual(["hcloud_volume.data[0]"]);
 });
 
-it("leaves out what OpenTofu only looks at", () => {
+it("leaves out what OpenTofu only reads", () => {
   const { others } = read((firewall, server) => [firewall, server, { ...withId(server, "7"), mode: "data" }]);
   expect(others).toEqual([]);
 });

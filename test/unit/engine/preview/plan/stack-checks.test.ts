@@ -26,7 +26,7 @@ describe("the files of a stack, before the engine is asked", () => {
     expect(checkStacks(withSecret(recipient), [host])[0]?.problems).toEqual([]);
   });
 
-  test("a project without .clawdlets, or with one that is not finished, is none the worse", () => {
+  test("a project without .clawdlets, or with one that is not finished, is still fine", () => {
     expect(checkStacks(project({ stack: null }), [host])[0]?.problems).toEqual([]);
   });
 
