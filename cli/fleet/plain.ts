@@ -1,5 +1,6 @@
+import { withoutHost } from "../../core/base/wording.ts";
 import { printable } from "../../engine/progress.ts";
-import { type FleetView, secondsText, stateWords, withoutHost } from "./view.ts";
+import { type FleetView, secondsText, stateWords } from "./view.ts";
 
 /**
  * A line for everything, with the time since the start and the host before it, for logs and pipes: `  12.3s  web-1  …`.

@@ -1,7 +1,8 @@
 import { createLogUpdate } from "log-update";
 import pc from "picocolors";
+import { withoutHost } from "../../core/base/wording.ts";
 import { printable } from "../../engine/progress.ts";
-import { type FleetView, secondsText, stateWords, withoutHost } from "./view.ts";
+import { type FleetView, secondsText, stateWords } from "./view.ts";
 
 interface Row {
   host: string;

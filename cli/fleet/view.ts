@@ -12,10 +12,6 @@ export interface FleetView {
   close: () => void;
 }
 
-/** A host's own lines begin with its name, which stands in a column here. */
-export const withoutHost = (host: string, text: string): string =>
-  text.startsWith(`${host}: `) ? text.slice(host.length + 2) : text;
-
 export const secondsText = (seconds: number): string => `${seconds.toFixed(1)} s`;
 
 /** The word of each state in a column, and the widest. */

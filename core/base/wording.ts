@@ -78,3 +78,7 @@ export function quoted(value: unknown): string {
 export function shellQuoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
+
+/** A line about a host begins with its name: without it, for a place that shows the name already, such as a table's row. */
+export const withoutHost = (host: string, text: string): string =>
+  text.startsWith(`${host}: `) ? text.slice(host.length + 2) : text;

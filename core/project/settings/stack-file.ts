@@ -129,7 +129,7 @@ function hiddenSetting(key: string, where: string): Problem | undefined {
     code: "ignored-setting",
     subject: where,
     setting: key,
-    problem: `means ${meant} to the engine, but clawdlets ignores it.`,
+    problem: `means ${meant} to the engine, and is ignored here.`,
     fix: `Write ${shown(meant)}.`,
   };
 }

@@ -139,7 +139,7 @@ function unreadable(value: unknown): Objection | undefined {
   if (typeof version !== "number" || version === 4) return undefined;
   const fix =
     version > 4
-      ? "A newer OpenTofu wrote it than this clawdlets supports. Use a newer clawdlets."
+      ? "It was written by an OpenTofu newer than this version supports. Update clawdlets."
       : 'Make OpenTofu rewrite it with "tofu apply -refresh-only", which only changes the state.';
   return { code: "wrong-version", problem: `is a state of version ${version}; allowed: 4.`, fix };
 }

@@ -3,6 +3,7 @@ import { type ExitCode, exitCodes } from "../../base/exit-codes.ts";
 import { problemLine } from "../../base/problem.ts";
 import { type StopCode, stopCodeOf } from "../../base/stopped.ts";
 import { asUserError } from "../../base/system-errors.ts";
+import { withoutHost } from "../../base/wording.ts";
 import type { Admission } from "./admission.ts";
 
 /** The result of a host's task that ended without throwing. */
@@ -119,10 +120,10 @@ function wordsOf(host: string, error: unknown): { exitCode: ExitCode; summary: s
     return { exitCode: exitCodes.failed, summary: "a bug, please report it", details: stack.split("\n") };
   }
   const { exitCode, headline, reasons, details } = known;
-  const subject = headline.subject === host ? "" : headline.subject;
+  const line = (problem: typeof headline) => withoutHost(host, problemLine(problem));
   // A fix such as "see the error above" is for one host's terminal, where the reasons were printed before.
   if (reasons.length > 0) {
-    return { exitCode, summary: problemLine({ subject, problem: headline.problem }), details: reasons };
+    return { exitCode, summary: line({ subject: headline.subject, problem: headline.problem }), details: reasons };
   }
-  return { exitCode, summary: problemLine({ ...headline, subject }), details };
+  return { exitCode, summary: line(headline), details };
 }

@@ -1,4 +1,4 @@
-import { shown } from "../../../core/base/wording.ts";
+import { shown, withoutHost } from "../../../core/base/wording.ts";
 import { changesOf, dangersOf, interruptionsOf } from "./changes.ts";
 import { hasUnknown, type Plan, type Step } from "./plan.ts";
 
@@ -44,15 +44,13 @@ export function plannedOf(plan: Plan, host: string): PlannedChange[] {
 /** Warnings that say more than the effects do. */
 export function notesOf({ warnings }: Plan, planned: readonly PlannedChange[], host: string): string[] {
   const effects = planned.flatMap((each) => each.effects);
-  const notes = warnings.map((warning) => shown(withoutHost(warning, host)));
+  const notes = warnings.map((warning) => shown(withoutHost(host, warning)));
   return [...new Set(notes)].filter((note) => !effects.includes(note));
 }
 
 /** The program has asked Hetzner, and may know more, such as that the disk grows. */
 const inFull = (effect: string, warnings: readonly string[], host: string) =>
-  warnings.map((warning) => withoutHost(warning, host)).find((warning) => warning.startsWith(effect)) ?? effect;
-
-const withoutHost = (text: string, host: string) => (text.startsWith(`${host}: `) ? text.slice(host.length + 2) : text);
+  warnings.map((warning) => withoutHost(host, warning)).find((warning) => warning.startsWith(effect)) ?? effect;
 
 const protections = { deleteProtection: "deleted", rebuildProtection: "rebuilt" } as const;
 

@@ -21,10 +21,9 @@ async function repository(ignored = ".clawdlets/\n"): Promise<Layout> {
   return layout;
 }
 
-/** Does what the error tells a person to do. */
 /** Types the command at the end of a fix. */
 const follow = (layout: Layout, fix = "") => {
-  const command = /: ([a-z]+ .+?)(, then|$)/.exec(fix)?.[1] ?? "exit 1";
+  const command = /.*: ([a-z]+ .+?)(, then|$)/s.exec(fix)?.[1] ?? "exit 1";
   return execa("sh", ["-c", command.replace("git commit", "true")], { cwd: layout.root });
 };
 
@@ -53,7 +52,7 @@ describe("refuses, with a command that fixes it", () => {
     [
       "an identity others may read",
       (l) => chmodSync(join(l.secrets, "hosts", "web-1.agekey"), 0o640),
-      /may read \.clawdlets\/secrets\/hosts\/web-1\.agekey\. Restrict it/,
+      /can read \.clawdlets\/secrets\/hosts\/web-1\.agekey\. Restrict it/,
     ],
     [
       "a repository that does not ignore it",

@@ -2,7 +2,7 @@ import { chmodSync, chownSync, cpSync, mkdirSync, renameSync, rmSync, symlinkSyn
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it, vi } from "vitest";
-import { problemSentence } from "../../../core/base/problem.ts";
+import { problemJson, problemSentence } from "../../../core/base/problem.ts";
 import type { Layout } from "../../../core/project/layout.ts";
 import { layoutOf } from "../../../core/project/layout.ts";
 import { ownFolderProblem } from "../../../core/project/own-folder.ts";
@@ -99,10 +99,10 @@ describe("a .clawdlets that may be someone else's gives no setting, no token and
     const layout = await repository();
     expect(ownFolderProblem(layout)).toBeUndefined();
     await spoil(layout);
-    expect(ownFolderProblem(layout)).toMatchObject({ isForeign: true, message: expect.stringMatching(said) });
-    expect(readStackJson(layout)).toEqual({
-      problems: [expect.objectContaining({ message: expect.stringMatching(said) })],
-    });
+    const problem = ownFolderProblem(layout);
+    expect(problem?.isForeign).toBe(true);
+    expect(problem && problemSentence(problem)).toMatch(said);
+    expect(readStackJson(layout)).toEqual({ problems: [problem && problemJson(problem)] });
     const env = readEnvFile(layout, { HCLOUD_TOKEN: "of-the-environment" });
     expect(env.value).toEqual({ HCLOUD_TOKEN: "of-the-environment" });
     expect(env.problems).toHaveLength(1);
@@ -114,7 +114,7 @@ describe("a .clawdlets that may be someone else's gives no setting, no token and
 it("a .clawdlets that others may only read is refused too, and nothing is called foreign", async () => {
   const layout = await repository();
   chmodSync(layout.dir, 0o755);
-  expect(ownFolderProblem(layout)).toMatchObject({ isForeign: false, message: expect.stringMatching(/may read it/) });
+  expect(ownFolderProblem(layout)).toMatchObject({ isForeign: false, code: "file-exposed" });
   expect(readEnvFile(layout, {}).value).toEqual({});
 });
 

@@ -98,7 +98,9 @@ describe("secrets init", () => {
     mkdirSync(states, { recursive: true });
     writeFileSync(join(states, "web-2.json"), "{}");
     const stateful = await refusal(layout, () => initHost(layout, host));
-    expect(stateful).toMatch(/passphrase: there is no such file, but the state of web-2 is encrypted with it\. Put a/);
+    expect(stateful).toMatch(
+      /passphrase: there is no such file, but the state of web-2 is encrypted with it\. Restore/,
+    );
     rmSync(states, { recursive: true });
     expect((await initHost(layout, host)).make).toEqual([".clawdlets/passphrase"]);
   });

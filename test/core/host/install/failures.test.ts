@@ -69,7 +69,7 @@ describe("an installer that is a script", () => {
       "host-key",
       `${at("Uploading install SSH keys")}; ${endlessly("Host key verification failed.")}`,
       { limits: { "Uploading install SSH keys": 1 } },
-      /another host key/,
+      /different host key/,
     ],
     [
       "too-many-authentications",
@@ -126,7 +126,7 @@ describe("an installer that is a script", () => {
       { phases: "disko,install" },
       /still mounted/,
     ],
-    ["unknown-flag", "echo 'aborted: Unknown phase: kexec' >&2; exit 1", {}, /another version/],
+    ["unknown-flag", "echo 'aborted: Unknown phase: kexec' >&2; exit 1", {}, /different version/],
   ];
 
   it.each(cases)(

@@ -197,7 +197,7 @@ describe("the installer's own folder", () => {
     const elsewhere = temporaryFolder();
     symlinkSync(elsewhere, ours());
     expect(await failureOf(runPhases(setupWith("exit 0"), phase))).toMatchObject({
-      message: expect.stringMatching(/is a link or a file, so clawdlets did not make it/),
+      message: expect.stringMatching(/is a link or a file, so clawdlets did not create it/),
     });
     rmSync(ours());
     const where = join(folder, "where");

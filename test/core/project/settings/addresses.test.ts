@@ -53,7 +53,7 @@ it("doctor finds credentials in the flake's inputs", async () => {
   const found = findings.find(({ check }) => check === "flake.lock");
   expect(found).toMatchObject({
     status: "problem",
-    found: expect.stringContaining("flake.lock has an input with a user"),
+    problem: expect.stringContaining("flake.lock has an input with a user"),
   });
   expect(JSON.stringify(found)).not.toContain(secret);
 });

@@ -30,7 +30,7 @@ describe("a program that .env names", () => {
     const { value, problems } = named(path);
     expect(value).toEqual({});
     expect(problems).toMatchObject([
-      { setting: "CLAWDLETS_TAILSCALE", message: expect.stringContaining("allowed: an absolute path") },
+      { setting: "CLAWDLETS_TAILSCALE", problem: expect.stringContaining("allowed: an absolute path") },
     ]);
   });
 

@@ -40,7 +40,7 @@ it("names a branch that would overwrite and delete the keys, before it is checke
   expect(existsSync(env)).toBe(true);
   expect(await findingOf(layout)).toMatchObject({
     status: "problem",
-    found: expect.stringContaining("refs/remotes/origin/theirs tracks .clawdlets"),
+    problem: expect.stringContaining("refs/remotes/origin/theirs tracks .clawdlets"),
   });
   // What it warns of is what git does.
   await git("checkout", "--quiet", "--detach", "origin/theirs");

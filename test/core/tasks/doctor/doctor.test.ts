@@ -227,7 +227,7 @@ describe("the scope stack finds", () => {
     [
       "a state that is not Pulumi's",
       (layout) => writeFileSync(join(layout.state, ".pulumi/stacks/clawdlets", `${host}.json`), "{"),
-      /^problem \| state .*was cut off/m,
+      /^problem \| state .*is truncated/m,
     ],
   ])("%s", async (_, spoil, text) => {
     const layout = await healthy();

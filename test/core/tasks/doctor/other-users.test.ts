@@ -20,7 +20,7 @@ it("warns where the engine serves anybody, and other people have an account", ()
   const file = join(temporaryFolder(), "passwd");
   writeFileSync(file, "anna:x:1000:1000::/home/anna:/bin/bash\n");
   expect(checkOtherUsers(false, file)).toMatchObject([
-    { status: "warning", check: "other users", found: expect.stringContaining("(anna) can have it run commands") },
+    { status: "warning", check: "other users", problem: expect.stringContaining("(anna) can have it run commands") },
   ]);
   expect(checkOtherUsers(true, file)).toMatchObject([{ status: "ok" }]);
   writeFileSync(file, "root:x:0:0:root:/root:/bin/bash\n");

@@ -44,7 +44,7 @@ describe("the hosts of a run over many", () => {
     ["a canary that is not meant", { tag: "eu", canary: "web-3" }, /--canary: "web-3" is not one of the chosen hosts/],
     ["options for many with one host", { host: "web-1", parallel: 2 }, /--parallel are for many hosts/],
     ["a canary alone", { canary: "web-1" }, /--canary are for many hosts/],
-    ["--resume before any run", { resume: true }, /knows of no run of "up"/],
+    ["--resume before any run", { resume: true }, /there was no run of "up"/],
   ])("refuses %s", (_, options, message) => {
     expect(() => hostsOf(options)).toThrow(message);
     expect(() => hostsOf(options)).toThrow(expect.objectContaining({ exitCode: 2 }));

@@ -113,7 +113,7 @@ describe("stack.json", () => {
       const found = said({ schemaVersion, hosts: { a: { flakeHost: "a", terraform, secrets } } });
       expect(found).toHaveLength(1);
       expect(found[0]).toContain(`schemaVersion: is ${schemaVersion}; allowed: 3. `);
-      expect(found[0]).toContain("older clawdlets file");
+      expect(found[0]).toContain("An older clawdlets wrote this file.");
       expect(found[0]).toContain("clawdlets secrets migrate");
     });
 
@@ -212,7 +212,7 @@ describe("stack.json", () => {
   describe("opentofu.sshPubkeyFile", () => {
     it("says how to fix a key that stands where its path is meant", () => {
       const found = said(withKeyFile(publicKey));
-      expect(found).toEqual([expect.stringContaining("is a public key itself")]);
+      expect(found).toEqual([expect.stringContaining("it is a public key, but the path of a file is expected")]);
       expect(found[0]).toContain(`printf '%s\\n' '${publicKey}' > .clawdlets/operator.pub`);
       expect(found[0]).toContain('"sshPubkeyFile": ".clawdlets/operator.pub"');
     });

@@ -61,7 +61,7 @@ it("leaves out what OpenTofu only reads", () => {
 });
 
 it.each<[string, Parameters<typeof read>[0], string]>([
-  ["a destroyed host", () => [], `has no server "${host}"; it has none. Was it destroyed`],
+  ["a destroyed host", () => [], `has no server "${host}"; it has none. Check if it was destroyed`],
   ["two servers of one name", (firewall, server) => [firewall, server, withId(server, "7")], "has two servers"],
   [
     "a server that a replacement has left behind",

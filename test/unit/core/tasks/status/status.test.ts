@@ -67,7 +67,7 @@ describe("shown", () => {
     const wide = tableOf([host, { ...host, host: "web-2" }], 400);
     expect(wide).toMatch(/^host +state +server/);
     expect(wide).toContain("web-1: TCP/22 of 203.0.113.7 is <open> from here");
-    expect(wide).toContain("in all 21.00 EUR a month, net");
+    expect(wide).toContain("total: 21.00 EUR a month, net");
     const narrow = tableOf([host], 80);
     expect(narrow).toMatch(/^host {10}web-1\nstate {9}look\n/);
     expect(Math.max(...narrow.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
