@@ -1,5 +1,5 @@
-# nixosConfigurations of a project: one per stacks/Pulumi.<host>.yaml, with hosts/<host>.nix if it exists. Nothing else needs to be
-# edited for a new host.
+# nixosConfigurations of a project: one per stacks/Pulumi.<host>.yaml, with hosts/<host>.nix if it exists, and for each of its bots
+# bots/<bot>/ if that exists. Nothing else needs to be edited for a new host.
 {
   lib,
   system,
@@ -8,6 +8,20 @@
 root:
 let
   inherit (import ./lib/stacks.nix) hostsIn;
+  inherit (import ./lib/names.nix) isBotName;
+  # A name that is none is refused by the bots' module, with a message.
+  isOpenclaw = bot: isBotName bot && builtins.pathExists (root + "/bots/${bot}/openclaw.json");
+  openclaw = bot: {
+    name = bot;
+    value.openclaw = {
+      config = root + "/bots/${bot}/openclaw.json";
+      workspace =
+        if builtins.pathExists (root + "/bots/${bot}/workspace") then
+          root + "/bots/${bot}/workspace"
+        else
+          null;
+    };
+  };
   own = host: root + "/hosts/${host}.nix";
 in
 builtins.mapAttrs (
@@ -17,6 +31,7 @@ builtins.mapAttrs (
     modules = [
       module
       stack.module
+      { clawdlets.bots = builtins.listToAttrs (map openclaw (builtins.filter isOpenclaw stack.bots)); }
       { system.configurationRevision = root.rev or null; }
     ]
     ++ lib.optional (builtins.pathExists (own stack.host)) (own stack.host);

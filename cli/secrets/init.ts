@@ -85,7 +85,8 @@ async function ask({ store, required }: SecretsCommand, quiet: boolean): Promise
   const values: Record<string, string> = {};
   if (quiet || !canAsk()) return values;
   for (const secret of required) {
-    if (!existsSync(secretFile(store, secret.name))) values[secret.name] = await askSecret(secret);
+    if (secret.kind !== "generated" && !existsSync(secretFile(store, secret.name)))
+      values[secret.name] = await askSecret(secret);
   }
   return values;
 }

@@ -3,8 +3,8 @@ import { exitCodes } from "../../core/base/exit-codes.ts";
 import { auditFindings } from "../../core/host/facts/audit.ts";
 import { readFacts } from "../../core/host/facts/server-facts.ts";
 import { readJournal } from "../../core/host/journal.ts";
-import { hostLayoutOf } from "../../core/project/layout.ts";
-import { requiredSecrets } from "../../core/project/secrets/plan.ts";
+import { hostLayoutOf, type Layout } from "../../core/project/layout.ts";
+import { requiredSecrets } from "../../core/project/secrets/required.ts";
 import { windowOption } from "../shared/behind-window.ts";
 import { printJson, resultLines } from "../shared/output.ts";
 import { hostOption, jsonOption, type ServerOptions, type Session, withSession } from "./_session.ts";
@@ -24,7 +24,7 @@ export function auditCommand(): Command {
         const findings = auditFindings(await readFacts(session, settings.bots), {
           host,
           installId: readJournal(hostLayoutOf(layout, host).journal)?.installId,
-          missingSecrets: await notDecrypted(session),
+          missingSecrets: await notDecrypted(layout, session),
         });
         const say = resultLines(options.json);
         for (const { what, ok, found } of findings) say(`${ok ? "ok   " : "WRONG"} ${what.padEnd(12)} ${found}`);
@@ -36,8 +36,8 @@ export function auditCommand(): Command {
 }
 
 /** The folders may be entered but not listed, so each name is tried. */
-async function notDecrypted({ run, settings }: Session): Promise<string[]> {
-  const names = requiredSecrets(settings).map(({ name }) => name);
+async function notDecrypted(layout: Layout, { run, settings }: Session): Promise<string[]> {
+  const names = requiredSecrets(layout, settings).map(({ name }) => name);
   const tests = names.map(
     (name) => `[ -e /run/secrets/${name} ] || [ -e /run/secrets-for-users/${name} ] || echo ${name}`,
   );

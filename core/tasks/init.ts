@@ -133,8 +133,10 @@ export async function initSecrets(request: InitRequest): Promise<InitPlan> {
   });
 }
 
-async function writeValues({ store, values }: InitRequest, plan: InitPlan): Promise<void> {
-  const given = Object.entries(values).filter(([name]) => {
+async function writeValues({ store, required, values }: InitRequest, plan: InitPlan): Promise<void> {
+  const made = required.filter(({ kind, name }) => kind === "generated" && !existsSync(secretFile(store, name)));
+  const generated = Object.fromEntries(made.map(({ name }) => [name, randomToken()]));
+  const given = Object.entries({ ...generated, ...values }).filter(([name]) => {
     const file = secretFile(store, name);
     return !existsSync(file) || plan.change.includes(shown(store, file));
   });
@@ -148,8 +150,8 @@ function checkValues({ store, required, values }: InitRequest): Problem[] {
     const objection = secret ? valueProblem(secret, value) : unknownSecret(name, required);
     if (objection) problems.push({ subject: "the given values", setting: name, ...objection });
   }
-  for (const { name, purpose, example } of required) {
-    if (values[name] !== undefined || existsSync(secretFile(store, name))) continue;
+  for (const { name, kind, purpose, example } of required) {
+    if (kind === "generated" || values[name] !== undefined || existsSync(secretFile(store, name))) continue;
     problems.push({
       code: "secret-missing",
       subject: shown(store, secretFile(store, name)),
@@ -172,7 +174,9 @@ async function isSame(store: SecretStore, name: string, value: string): Promise<
 
 async function ensurePassphrase(layout: Layout): Promise<void> {
   if (existsSync(layout.passphrase)) return;
-  await writePrivateFile(layout.passphrase, `${randomBytes(32).toString("base64url")}\n`);
+  await writePrivateFile(layout.passphrase, `${randomToken()}\n`);
 }
+
+const randomToken = () => randomBytes(32).toString("base64url");
 
 const shown = ({ layout }: SecretStore, file: string) => relative(layout.root, file);

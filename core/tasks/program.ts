@@ -19,7 +19,7 @@ import type { ResizeGuard } from "../host/server/resize-guard.ts";
 import { checkTypeChange } from "../host/server/type-change.ts";
 import { findLayout, hostLayoutOf, type Layout } from "../project/layout.ts";
 import { checkRecipients } from "../project/secrets/check.ts";
-import { requiredSecrets } from "../project/secrets/plan.ts";
+import { requiredSecrets } from "../project/secrets/required.ts";
 import { completeSettings, type HostSettings, type LocalSettings, readLocal } from "../project/settings/host.ts";
 import { providerProblems } from "../project/settings/provider-config.ts";
 import { checkStackConfig, configNamespace } from "../project/settings/stack-config.ts";
@@ -72,7 +72,7 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
   const problems = [...checked.problems, ...local.problems];
   if (checked.value && local.value) {
     const { secretsDir } = local.value;
-    const required = readSecretSources(layout, host, local.value, requiredSecrets(checked.value)).local;
+    const required = readSecretSources(layout, host, local.value, requiredSecrets(layout, checked.value)).local;
     const recipient = checked.value.ageRecipient;
     problems.push(...checkRecipients({ layout, host, hostName: stack, recipient, secretsDir, required }));
   }

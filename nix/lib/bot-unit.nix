@@ -14,6 +14,8 @@ rec {
     {
       name,
       command,
+      # Commands that run before it, in the same sandbox.
+      before ? [ ],
       secrets ? [ ],
       # Files of NAME=value lines, read by systemd as root.
       environmentFiles ? [ ],
@@ -45,6 +47,7 @@ rec {
       LoadCredential = map (secret: "${secret}:/run/secrets/${secret}") secrets;
       EnvironmentFile = environmentFiles;
     }
+    // optional (before != [ ]) { ExecStartPre = before; }
     // optional (memoryMax != null) {
       MemoryMax = memoryMax;
       # Otherwise memory over the limit goes to the host's swap, which all units share.

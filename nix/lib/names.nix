@@ -16,6 +16,7 @@ rec {
   botUnit = bot: "clawdbot-${bot}"; # .service
   botStateDir = bot: "${stateDirBase}/${bot}";
   stateDirBase = "/srv/clawdbot";
+  botWorkspace = bot: "${botStateDir bot}/workspace";
 
   # The uid of a bot, derived only from its name. It does not change when other bots come and go, so a bot keeps its files; and
   # firewall rules can use the number, which needs no existing user when they are checked. A collision of two names is refused

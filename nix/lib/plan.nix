@@ -3,10 +3,12 @@ let
   text = import ./text.nix;
   planned = (builtins.fromJSON (builtins.readFile ../../core/project/secrets/plan.json)).secrets;
 in
-# tailnet: "tailscale" or "none" · bots: names · secrets: further names. Returns names, each once, in the plan's order.
+# tailnet: "tailscale" or "none" · bots: names · botSecrets: those of bots with a folder, { <bot> = [ names ]; } · secrets: further
+# names. Returns names, each once, in the plan's order.
 {
   tailnet,
   bots,
+  botSecrets ? { },
   secrets ? [ ],
 }:
 let
@@ -15,9 +17,15 @@ let
     {
       "always" = [ name ];
       "with tailnet tailscale" = if tailnet == "tailscale" then [ name ] else [ ];
-      "for each bot" = map (bot: builtins.replaceStrings [ "{bot}" ] [ bot ] name) bots;
+      "for each bot without a folder" = map (bot: builtins.replaceStrings [ "{bot}" ] [ bot ] name) (
+        builtins.filter (bot: !(botSecrets ? ${bot})) bots
+      );
     }
     .${needed}
       or (throw ''core/project/secrets/plan.json: "${name}" is needed "${needed}", which nix/lib/plan.nix does not know. Add it to both sides.'');
 in
-text.unique (builtins.concatLists (map namesOf planned) ++ secrets)
+text.unique (
+  builtins.concatLists (map namesOf planned)
+  ++ builtins.concatMap (bot: botSecrets.${bot} or [ ]) bots
+  ++ secrets
+)

@@ -89,7 +89,7 @@ rec {
     };
   };
 
-  # { <nixosConfigurations attribute> = { host; module; }; }
+  # { <nixosConfigurations attribute> = { host; bots; module; }; }
   hostsIn =
     folder:
     let
@@ -103,6 +103,7 @@ rec {
           name = if facts.flakeHost == null then host else facts.flakeHost;
           value = {
             inherit host;
+            inherit (facts) bots;
             module = moduleOf host facts;
           };
         }

@@ -10,6 +10,8 @@ let
   names = import ../lib/names.nix;
   text = import ../lib/text.nix;
   unit = import ../lib/bot-unit.nix;
+  openclaw = import ../lib/openclaw.nix;
+  variables = import ../lib/bot-variables.nix;
 
   all = builtins.attrNames cfg.bots;
   running = builtins.filter (name: cfg.bots.${name}.command != null) all;
@@ -21,6 +23,62 @@ let
   commandOf =
     { command, package, ... }:
     if package != null && !(text.hasPrefix "/" command) then "${package}/bin/${command}" else command;
+
+  withOpenclaw = builtins.filter (name: cfg.bots.${name}.openclaw != null) all;
+  # { VARIABLE = "secret"; }: what openclaw.json refers to, and what is named in Nix, which wins.
+  derived = name: variables.ofBot name (builtins.readFile cfg.bots.${name}.openclaw.config);
+  envSecretsOf =
+    name:
+    (if cfg.bots.${name}.openclaw == null then { } else derived name) // cfg.bots.${name}.envSecrets;
+
+  # Into store paths of their own, so that a bot restarts only when its own files change.
+  openclawOf =
+    name:
+    let
+      inherit (cfg.bots.${name}) openclaw;
+    in
+    {
+      config = builtins.path {
+        name = "openclaw.json";
+        path = openclaw.config;
+      };
+      seed =
+        if openclaw.workspace == null then
+          [ ]
+        else
+          [ "${seedWorkspace name openclaw.workspace}/bin/clawdlets-seed-${name}" ];
+    };
+  seedWorkspace =
+    name: workspace:
+    import ../lib/wrapper.nix { inherit lib pkgs; } {
+      name = "clawdlets-seed-${name}";
+      script = ../host/seed-workspace.sh;
+      programs = [ pkgs.coreutils ];
+      environment = {
+        WORKSPACE = names.botWorkspace name;
+        DOCUMENTS = builtins.path {
+          name = "workspace";
+          path = workspace;
+          filter = path: type: type == "regular" && builtins.match ".*[.]md" path != null;
+        };
+      };
+    };
+  # Of all bots, before it is known which are the same.
+  allSecrets =
+    import ../lib/plan.nix {
+      tailnet = "tailscale";
+      bots = builtins.filter (name: cfg.bots.${name}.openclaw == null) all;
+    }
+    ++ builtins.concatMap (name: builtins.attrValues (derived name)) withOpenclaw;
+  environmentOf =
+    name:
+    if cfg.bots.${name}.openclaw == null then
+      { }
+    else
+      openclaw.environment {
+        inherit name;
+        inherit (openclawOf name) config;
+      };
 
   # For nix/lib/bot-unit.nix.
   settingsOf =
@@ -38,7 +96,8 @@ let
         ioWeight
         ;
       command = commandOf bot;
-      environmentFiles = lib.optional (bot.envSecrets != { }) "/run/secrets/rendered/${template name}";
+      before = if bot.openclaw == null then [ ] else (openclawOf name).seed;
+      environmentFiles = lib.optional (envSecretsOf name != { }) "/run/secrets/rendered/${template name}";
     };
 
   service = name: {
@@ -54,7 +113,7 @@ let
         inherit name;
         inherit (cfg.bots.${name}) nodeExecMem;
         # NixOS makes PATH of `path`; a second value ends in "conflicting definition values", which names none of our options.
-        environment = builtins.removeAttrs cfg.bots.${name}.environment [ "PATH" ];
+        environment = builtins.removeAttrs cfg.bots.${name}.environment [ "PATH" ] // environmentOf name;
       };
       serviceConfig = unit.serviceConfig (settingsOf name);
     };
@@ -99,14 +158,36 @@ in
       name:
       let
         twice = builtins.attrNames (
-          builtins.intersectAttrs cfg.bots.${name}.environment cfg.bots.${name}.envSecrets
+          builtins.intersectAttrs cfg.bots.${name}.environment (envSecretsOf name)
         );
       in
       {
         assertion = twice == [ ];
         message = "clawdlets.bots.${name}: ${builtins.concatStringsSep ", " twice} is in both environment and envSecrets. Remove it from one.";
       }
-    ) all;
+    ) all
+    ++ builtins.concatMap (
+      name:
+      let
+        set = builtins.attrNames (
+          builtins.intersectAttrs (environmentOf name) (cfg.bots.${name}.environment // envSecretsOf name)
+        );
+        ours = builtins.filter (variable: derived name ? ${variable}) variables.reserved;
+        taken = builtins.filter (secret: builtins.length (builtins.filter (each: each == secret) allSecrets) > 1) (
+          builtins.attrValues (derived name)
+        );
+      in
+      [
+        {
+          assertion = set == [ ] && ours == [ ];
+          message = "clawdlets.bots.${name}: ${builtins.concatStringsSep ", " (text.unique (set ++ ours))} is set by the bot's unit. Remove it from bots/${name}/openclaw.json, environment and envSecrets.";
+        }
+        {
+          assertion = taken == [ ];
+          message = "clawdlets.bots.${name}: ${builtins.concatStringsSep ", " taken} would be two secrets. Choose another name for the variable in bots/${name}/openclaw.json.";
+        }
+      ]
+    ) withOpenclaw;
 
     warnings = map (
       name:
@@ -137,7 +218,7 @@ in
       services = each running service;
     };
 
-    sops.templates = each (builtins.filter (name: cfg.bots.${name}.envSecrets != { }) all) (name: {
+    sops.templates = each (builtins.filter (name: envSecretsOf name != { }) all) (name: {
       name = template name;
       value = {
         owner = "root";
@@ -146,7 +227,7 @@ in
         content = text.lines (
           lib.mapAttrsToList (
             variable: secret: "${variable}=${config.sops.placeholder.${secret}}"
-          ) cfg.bots.${name}.envSecrets
+          ) (envSecretsOf name)
           ++ [ "" ]
         );
       };

@@ -15,10 +15,17 @@ let
     path: builtins.match "/[^ ]*[^ /]" path != null && builtins.match "/nix/store/.*" path == null;
   forUsers = [ "admin_password_hash" ];
 
+  variables = import ../lib/bot-variables.nix;
   bots = builtins.attrValues cfg.bots;
+  withOpenclaw = builtins.filter (name: cfg.bots.${name}.openclaw != null) (
+    builtins.attrNames cfg.bots
+  );
   required = import ../lib/plan.nix {
     tailnet = if cfg.tailnet.tailscale.authKeySecret == null then "none" else cfg.tailnet.mode;
     bots = builtins.attrNames cfg.bots;
+    botSecrets = lib.genAttrs withOpenclaw (
+      name: builtins.attrValues (variables.ofBot name (builtins.readFile cfg.bots.${name}.openclaw.config))
+    );
     secrets =
       cfg.secrets.names
       ++ lib.optional (

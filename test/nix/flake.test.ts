@@ -16,11 +16,14 @@ async function ownProject(): Promise<FlakeProject> {
   project.copyRepository("project");
   await addToStackFile(layoutOf(project.root), "web-1", {
     ...facts,
-    bots: ["maren"],
+    bots: ["maren", "rex"],
     install: { disk: "/dev/vda" },
   });
   await addToStackFile(layoutOf(project.root), "web-2", { ...facts, tailnet: "none" });
-  project.write("project/hosts/web-1.nix", '{ clawdlets.bots.maren.command = "/bin/maren"; }\n');
+  const ofHost = '{ pkgs, ... }: { clawdlets.bots = { maren.command = "/bin/maren"; rex.package = pkgs.hello; }; }\n';
+  project.write("project/hosts/web-1.nix", ofHost);
+  project.write("project/bots/rex/openclaw.json", "{ token: '${DISCORD_BOT_TOKEN}' }\n");
+  project.write("project/bots/rex/workspace/AGENTS.md", "Be brief.\n");
   await project.commit();
   return project;
 }
@@ -60,8 +63,30 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
     }) hosts`;
     const args = ["eval", "--json", ".#nixosConfigurations", "--apply", look, ...project.standIns()];
     expect(json(await project.nix(...args))).toEqual({
-      "web-1": { system: "x86_64-linux", hostName: "web-1", disk: "/dev/vda", ports: [], units: ["clawdbot-maren"] },
+      "web-1": {
+        system: "x86_64-linux",
+        hostName: "web-1",
+        disk: "/dev/vda",
+        ports: [],
+        units: ["clawdbot-maren", "clawdbot-rex"],
+      },
       "web-2": { system: "x86_64-linux", hostName: "web-2", disk: "/dev/sda", ports: [22], units: [] },
+    });
+  });
+
+  it("gives a bot its folder, and each of its files a place of its own in the store", async () => {
+    const project = await ownProject();
+    const look = `config: {
+      inherit (config.systemd.services.clawdbot-rex.environment) OPENCLAW_CONFIG_PATH;
+      text = builtins.readFile config.systemd.services.clawdbot-rex.environment.OPENCLAW_CONFIG_PATH;
+      secrets = builtins.attrNames config.sops.secrets;
+    }`;
+    const config = ".#nixosConfigurations.web-1.config";
+    const answer = json(await project.nix("eval", "--json", config, "--apply", look, ...project.standIns()));
+    expect(answer).toMatchObject({
+      OPENCLAW_CONFIG_PATH: expect.stringMatching(/^\/nix\/store\/[a-z0-9]{32}-openclaw\.json$/),
+      text: "{ token: '${DISCORD_BOT_TOKEN}' }\n",
+      secrets: expect.arrayContaining(["discord_token_maren", "discord_token_rex", "rex_openclaw_gateway_token"]),
     });
   });
 

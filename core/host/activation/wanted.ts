@@ -2,7 +2,7 @@ import { relative } from "node:path";
 import { SettingsError } from "../../base/errors.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { ciphertextDigest, ciphertextHere } from "../../project/secrets/ciphertext.ts";
-import { requiredSecrets } from "../../project/secrets/plan.ts";
+import { requiredSecrets } from "../../project/secrets/required.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
 import { readSecretSources } from "../delivery/upstream-secrets.ts";
 import { commitOf, revisionOf } from "../flake/commits.ts";
@@ -59,6 +59,11 @@ export async function wantedConfiguration(
 }
 
 function digestHere(layout: Layout, settings: HostSettings, local: LocalSettings): string {
-  const { fromTree } = readSecretSources(layout, hostLayoutOf(layout, settings.host), local, requiredSecrets(settings));
+  const { fromTree } = readSecretSources(
+    layout,
+    hostLayoutOf(layout, settings.host),
+    local,
+    requiredSecrets(layout, settings),
+  );
   return fromTree.length > 0 ? noCiphertext : ciphertextDigest(ciphertextHere(layout, settings.host));
 }

@@ -5,7 +5,7 @@ import { publicKeyOf } from "../../base/machine/ssh-keys.ts";
 import type { Problem } from "../../base/problem.ts";
 import type { HostLayout, Layout } from "../../project/layout.ts";
 import { identityFileText, readIdentityFile } from "../../project/secrets/keys/age.ts";
-import { requiredSecrets } from "../../project/secrets/plan.ts";
+import { requiredSecrets } from "../../project/secrets/required.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
 import type { Delivery } from "./extra-files.ts";
 import { readSecretSources } from "./upstream-secrets.ts";
@@ -25,7 +25,7 @@ export async function readDelivery(
   }: { layout: Layout; settings: HostSettings; local: LocalSettings; installId: string },
 ): Promise<Delivery> {
   const pair = await readIdentityFile(host.identity);
-  const sources = readSecretSources(layout, host, local, requiredSecrets(settings));
+  const sources = readSecretSources(layout, host, local, requiredSecrets(layout, settings));
   const files = [
     ...sources.local.map(({ name }) => ({ name, file: join(local.secretsDir, `${name}.yaml`) })),
     ...sources.both.filter(({ isRequired }) => !isRequired).map(({ name, localFile: file }) => ({ name, file })),

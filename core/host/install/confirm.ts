@@ -2,7 +2,7 @@ import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { waitUntil } from "../../base/wait-until.ts";
 import type { Layout } from "../../project/layout.ts";
-import { requiredSecrets } from "../../project/secrets/plan.ts";
+import { requiredSecrets } from "../../project/secrets/required.ts";
 import type { HostSettings } from "../../project/settings/host.ts";
 import { readDelivery } from "../delivery/delivery.ts";
 import { extraFilesOf } from "../delivery/extra-files.ts";
@@ -104,8 +104,8 @@ export async function confirmHost(installation: Installation, installed?: Instal
 }
 
 /** Waits until every required secret is decrypted below /run, where only root and its services can read it. */
-async function confirmSecrets({ settings, signal }: Installation, route: SshRoute): Promise<void> {
-  const names = requiredSecrets(settings).map(({ name }) => name);
+async function confirmSecrets({ layout, settings, signal }: Installation, route: SshRoute): Promise<void> {
+  const names = requiredSecrets(layout, settings).map(({ name }) => name);
   // sops-nix decrypts what it needs before users exist, such as password hashes, to a separate folder.
   const test = (name: string) => `[ -e /run/secrets/${name} ] || [ -e /run/secrets-for-users/${name} ] || echo ${name}`;
   const look = async () => {

@@ -9,7 +9,7 @@ import { uselessReason } from "../../project/firewall/useless-networks.ts";
 import { checkLocalFolder } from "../../project/hygiene.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { checkHostSecrets } from "../../project/secrets/check.ts";
-import { requiredSecrets } from "../../project/secrets/plan.ts";
+import { requiredSecrets } from "../../project/secrets/required.ts";
 import { type HostSettings, hetznerEndpoint, type LocalSettings } from "../../project/settings/host.ts";
 import { configNamespace } from "../../project/settings/stack-config.ts";
 import { readHostState, serverIn } from "../../project/state/state.ts";
@@ -48,7 +48,7 @@ export async function preflight(request: PreflightRequest): Promise<Problem[]> {
     secretsDir: local.secretsDir,
     sops,
   };
-  const sources = readSecretSources(layout, host, local, requiredSecrets(settings));
+  const sources = readSecretSources(layout, host, local, requiredSecrets(layout, settings));
   const groups = await Promise.all([
     checkLocalFolder(layout),
     checkKeys(request),

@@ -11,7 +11,8 @@ import { stackConfig } from "../settings/stack-config.ts";
 import { readRawStackFile } from "../settings/stack-file.ts";
 import { hostEntry, readStackJson, type StackHost } from "../settings/stack-json.ts";
 import { operatorIdentityFile } from "./keys/operators.ts";
-import { type RequiredSecret, requiredSecrets } from "./plan.ts";
+import type { RequiredSecret } from "./plan.ts";
+import { requiredSecrets } from "./required.ts";
 import { openStore, type SecretStore } from "./store.ts";
 
 export interface SecretsOfHost {
@@ -67,7 +68,7 @@ export function openSecrets(
   return {
     entry,
     store: openStore(layout, { host, folder, operatorFile, sops }),
-    required: requiredSecrets(planned.data),
+    required: requiredSecrets(layout, planned.data),
     facts: {
       serverType: entry.hetzner.serverType,
       flakeHost: entry.flakeHost,

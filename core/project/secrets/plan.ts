@@ -4,7 +4,7 @@ import type { Objection } from "../../base/problem.ts";
 import type { StackConfig } from "../settings/stack-config.ts";
 import data from "./plan.json" with { type: "json" };
 
-const kind = z.enum(["password-hash", "tailscale-auth-key", "token", "text"]);
+const kind = z.enum(["password-hash", "tailscale-auth-key", "token", "text", "generated"]);
 
 /** One secret a host needs before it can be installed. */
 export interface RequiredSecret {
@@ -22,7 +22,7 @@ const plan = z
     z.object({
       name: z.string(),
       kind,
-      needed: z.enum(["always", "with tailnet tailscale", "for each bot"]),
+      needed: z.enum(["always", "with tailnet tailscale", "for each bot without a folder"]),
       purpose: z.string(),
       example: z.string(),
     }),
@@ -32,16 +32,23 @@ const plan = z
 /** The settings that decide which secrets a host needs. */
 export type PlanSettings = Pick<StackConfig, "tailnet" | "bots" | "secrets">;
 
-/** Every secret a host needs: used by `init`, `verify`, the checks before a server is bought, and the Nix modules. */
-export function requiredSecrets(settings: PlanSettings): RequiredSecret[] {
+/** Secrets that are variables of bots with a folder, by bot. @see botVariables */
+export type BotSecrets = ReadonlyMap<string, readonly RequiredSecret[]>;
+
+/** Every secret a host needs, in the order in which nix/lib/plan.nix lists them. */
+export function plannedSecrets(settings: PlanSettings, ofBots: BotSecrets): RequiredSecret[] {
   const planned = plan.flatMap(({ needed, ...secret }) => {
-    if (needed === "for each bot") return settings.bots.map((bot) => forBot(secret, bot));
+    if (needed === "for each bot without a folder") {
+      return settings.bots.filter((bot) => !ofBots.has(bot)).map((bot) => forBot(secret, bot));
+    }
     return needed === "always" || settings.tailnet === "tailscale" ? [secret] : [];
   });
+  const variables = settings.bots.flatMap((bot) => ofBots.get(bot) ?? []);
   const named = settings.secrets.map((name): RequiredSecret => {
     return { name, kind: "text", purpose: "named under clawdlets:secrets in the stack file", example: "any text" };
   });
-  return [...planned, ...named.filter(({ name }) => planned.every((secret) => secret.name !== name))];
+  const known = [...planned, ...variables];
+  return [...known, ...named.filter(({ name }) => known.every((secret) => secret.name !== name))];
 }
 
 function forBot(secret: RequiredSecret, bot: string): RequiredSecret {
@@ -73,6 +80,8 @@ const kinds: Record<RequiredSecret["kind"], { shape: RegExp; allowed: string; fi
     allowed: "a Tailscale auth key, tskey-auth-…",
     fix: "Make one in the admin console, Settings, Keys.",
   },
+  // As init makes it; OpenClaw warns of tokens below 24 characters.
+  generated: { shape: /^[\w-]{24,}$/, allowed: 'at least 24 letters, digits, "_" and "-"' },
   token: { shape: /^\S+$/, allowed: "one word without spaces or line breaks" },
   text: { shape: /./s, allowed: "any non-empty text" },
 };

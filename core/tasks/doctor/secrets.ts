@@ -6,7 +6,7 @@ import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { checkHostIdentity, checkRecipients, checkSecrets, problemOf } from "../../project/secrets/check.ts";
 import { readIdentityFile } from "../../project/secrets/keys/age.ts";
 import { operatorIdentityFile } from "../../project/secrets/keys/operators.ts";
-import { requiredSecrets } from "../../project/secrets/plan.ts";
+import { requiredSecrets } from "../../project/secrets/required.ts";
 import { readRotation } from "../../project/secrets/rotation.ts";
 import { openStore, ruleRecipients } from "../../project/secrets/store.ts";
 import { readEnvFile } from "../../project/settings/env-file.ts";
@@ -84,7 +84,7 @@ async function checkSecretFiles(
   const files = hostLayoutOf(layout, host);
   const about: Check = { scope: "stack", host, check: "secrets", subject: relative(layout.root, local.secretsDir) };
   return attempt(about, async () => {
-    const all = requiredSecrets(settings);
+    const all = requiredSecrets(layout, settings);
     const required = readSecretSources(layout, files, local, all).local;
     const check = {
       layout,

@@ -26,9 +26,10 @@ export function mayOperate(tree: FileTree, hostname: string, words: readonly str
   });
 }
 
-/** A bot of a host is one whose token is there. */
+/** A bot of a host is one whose token is there: of Discord without a folder, of its gateway with one. */
 function isBot(tree: FileTree, hostname: string, bot: string): boolean {
-  return exists(tree, `/var/lib/clawdlets/secrets/hosts/${hostname}/discord_token_${bot}.yaml`);
+  const tokens = [`discord_token_${bot}`, `${bot}_openclaw_gateway_token`];
+  return tokens.some((name) => exists(tree, `/var/lib/clawdlets/secrets/hosts/${hostname}/${name}.yaml`));
 }
 
 /** `systemctl` on a bot's unit: restarted ones are noted, and a stopped one is told as such. */

@@ -6,7 +6,7 @@ import { readText } from "../../../core/base/text/read-text.ts";
 import { readSecretSources } from "../../../core/host/delivery/upstream-secrets.ts";
 import { hostLayoutOf, type Layout } from "../../../core/project/layout.ts";
 import { checkRecipients } from "../../../core/project/secrets/check.ts";
-import { requiredSecrets } from "../../../core/project/secrets/plan.ts";
+import { readRequiredSecrets } from "../../../core/project/secrets/required.ts";
 import { secretKindsIn } from "../../../core/project/secrets/token-shapes.ts";
 import { readLocal } from "../../../core/project/settings/host.ts";
 import type { StackConfig } from "../../../core/project/settings/stack-config.ts";
@@ -62,11 +62,7 @@ function checkOne(layout: Layout, host: string): CheckedStack {
   }
   const { text = "" } = readText(hostLayoutOf(layout, host).stackFile, file);
   const { value, problems } = readStackFile(layout, host);
-  const all: Problem[] = [
-    ...problems,
-    ...tokensIn(text, file),
-    ...(value ? recipientProblems(layout, host, value) : []),
-  ];
+  const all: Problem[] = [...problems, ...tokensIn(text, file), ...(value ? secretProblems(layout, host, value) : [])];
   const located = all.map((problem) => ({
     ...problem,
     at: problem.at ?? {
@@ -94,14 +90,15 @@ function tokensIn(text: string, file: string): LocatedProblem[] {
   });
 }
 
-/** Only where `.clawdlets` is there, which it is not in CI. Of ciphertexts, whom they are for. */
-function recipientProblems(layout: Layout, host: string, value: StackConfig): Problem[] {
-  if (!existsSync(layout.dir)) return [];
+/** Of the bots' folders, which say what is needed; and, where `.clawdlets` is, which it is not in CI, whom ciphertexts are for. */
+function secretProblems(layout: Layout, host: string, value: StackConfig): Problem[] {
+  const { required: all, problems } = readRequiredSecrets(layout, value);
+  if (!all || !existsSync(layout.dir)) return problems;
   const local = readLocal(layout, host, {}, value, { token: false });
   // What is wrong with the local half itself does not concern the repository.
   if (!local.value) return [];
   const files = hostLayoutOf(layout, host);
-  const required = readSecretSources(layout, files, local.value, requiredSecrets(value)).local;
+  const required = readSecretSources(layout, files, local.value, all).local;
   return checkRecipients({
     layout,
     host: files,

@@ -5,11 +5,41 @@
   pkgs,
 }:
 { name, config, ... }:
+let
+  openclaw = import ../../lib/openclaw.nix;
+in
 {
   options = {
+    openclaw = lib.mkOption {
+      type = lib.types.nullOr (
+        lib.types.submodule {
+          options = {
+            config = lib.mkOption {
+              type = lib.types.path;
+              example = lib.literalExpression "./bots/maren/openclaw.json";
+              description = "OpenClaw's configuration. Copied into the store; secrets are referred to as \${NAME}.";
+            };
+            workspace = lib.mkOption {
+              type = lib.types.nullOr lib.types.path;
+              default = null;
+              example = lib.literalExpression "./bots/maren/workspace";
+              description = "Folder whose *.md files are copied into the bot's workspace, if that is empty. null: none.";
+            };
+          };
+        }
+      );
+      default = null;
+      example = lib.literalExpression "{ config = ./bots/maren/openclaw.json; workspace = ./bots/maren/workspace; }";
+      description = ''
+        Runs OpenClaw with this configuration. Set automatically if the repository has bots/<name>/openclaw.json. Every ''${NAME} in the
+        file is a secret, and in the bot's environment. null: the bot runs what `command` says.
+      '';
+    };
+
     command = lib.mkOption {
       type = lib.types.nullOr lib.types.str;
-      default = null;
+      default = if config.openclaw == null then null else openclaw.command config.port;
+      defaultText = lib.literalExpression "OpenClaw's gateway with openclaw, otherwise null";
       example = "clawdbot gateway";
       description = ''
         The command to run: a program of `package` or an absolute path, with arguments, in the syntax of systemd's ExecStart.
@@ -66,8 +96,8 @@
 
     secrets = lib.mkOption {
       type = lib.types.listOf lib.types.str;
-      default = [ "discord_token_${name}" ];
-      defaultText = lib.literalExpression ''[ "discord_token_<name>" ]'';
+      default = lib.optional (config.openclaw == null) "discord_token_${name}";
+      defaultText = lib.literalExpression ''[ "discord_token_<name>" ], and with openclaw [ ]'';
       example = [ "openai_api_key" ];
       description = "Secrets that the bot reads as files in $CREDENTIALS_DIRECTORY. No other user except root can read them.";
     };

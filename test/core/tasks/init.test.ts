@@ -8,7 +8,7 @@ import type { Layout } from "../../../core/project/layout.ts";
 import { createAgeKeyPair, readIdentityFile } from "../../../core/project/secrets/keys/age.ts";
 import { valueProblem } from "../../../core/project/secrets/plan.ts";
 import { recipientsOf } from "../../../core/project/secrets/sops/sops.ts";
-import { secretFile } from "../../../core/project/secrets/store.ts";
+import { readSecret, secretFile } from "../../../core/project/secrets/store.ts";
 import { planSecrets } from "../../../core/tasks/init.ts";
 import { editSecret } from "../../../core/tasks/secrets/edit.ts";
 import { hashPassword } from "../../../core/tasks/secrets/password.ts";
@@ -41,6 +41,22 @@ describe("secrets init", () => {
     expect(await initHost(layout, host)).toEqual({ make: [], change: [] });
     expect(await initHost(layout, host, values(layout))).toEqual({ make: [], change: [] });
     expect([...filesIn(layout.root)]).toEqual(before);
+  });
+
+  it("makes a gateway's token without asking, and never another one in its place", async () => {
+    const layout = project();
+    mkdirSync(join(layout.root, "bots/maren"), { recursive: true });
+    writeFileSync(join(layout.root, "bots/maren/openclaw.json"), "{ a: '${OPENAI_API_KEY}' }");
+    const given = Object.fromEntries(
+      Object.entries(values(layout)).filter(([name]) => !name.endsWith("gateway_token")),
+    );
+    await initHost(layout, host, given);
+    const token = async () => await readSecret(openHost(layout, host).store, "maren_openclaw_gateway_token");
+    const first = await token();
+    expect(first).toMatch(/^[\w-]{43}$/);
+    expect(await initHost(layout, host, given, true)).toEqual({ make: [], change: [] });
+    expect(await token()).toBe(first);
+    expect(await problemsOf(layout, host)).toEqual([]);
   });
 
   it("says in a dry run what it then makes", async () => {

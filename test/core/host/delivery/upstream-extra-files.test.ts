@@ -12,7 +12,7 @@ import { readUpstreamTree } from "../../../../core/host/delivery/upstream-extra-
 import { checkSecretSources, readSecretSources } from "../../../../core/host/delivery/upstream-secrets.ts";
 import { hostLayoutOf } from "../../../../core/project/layout.ts";
 import { type AgeKeyPair, createAgeKeyPair, identityFileText } from "../../../../core/project/secrets/keys/age.ts";
-import { requiredSecrets } from "../../../../core/project/secrets/plan.ts";
+import { requiredSecrets } from "../../../../core/project/secrets/required.ts";
 import { loadHost } from "../../../../core/project/settings/host.ts";
 import { findEngine } from "../../../../engine/find-engine.ts";
 import { project, stackFile, recipient as stackRecipient } from "../../../_project.ts";
@@ -46,7 +46,7 @@ async function goodHost() {
   put(files.hostKey, "host key\n");
   put(`${files.hostKey}.pub`, "ssh-ed25519 AAAA host\n");
   const { settings, local } = loadHost(layout, host, {});
-  const required = requiredSecrets(settings);
+  const required = requiredSecrets(layout, settings);
   for (const { name } of required) put(join(files.secrets, `${name}.yaml`), await encrypted(name, "v", pair.recipient));
   return {
     layout,

@@ -7,7 +7,7 @@ import { run } from "../../../../core/base/machine/run.ts";
 import { checkLocalFolder } from "../../../../core/project/hygiene.ts";
 import type { Layout } from "../../../../core/project/layout.ts";
 import { ensureIdentityFile, readIdentityFile } from "../../../../core/project/secrets/keys/age.ts";
-import { requiredSecrets, valueProblem } from "../../../../core/project/secrets/plan.ts";
+import { type PlanSettings, plannedSecrets, valueProblem } from "../../../../core/project/secrets/plan.ts";
 import { readSecret } from "../../../../core/project/secrets/store.ts";
 import { editSecret } from "../../../../core/tasks/secrets/edit.ts";
 import { migrateSecrets } from "../../../../core/tasks/secrets/migrate.ts";
@@ -147,14 +147,16 @@ async function oldFileOf(model: Model, host: string): Promise<void> {
 }
 
 describe("the plan of required secrets", () => {
-  it.each<[string, Parameters<typeof requiredSecrets>[0], string[]]>([
+  it.each<[string, PlanSettings, string[]]>([
     ["nothing but the password", { tailnet: "none", bots: [], secrets: [] }, ["admin_password_hash"]],
     [
       "tailnet, bots and named ones, each once",
       { tailnet: "tailscale", bots: ["maren", "olaf"], secrets: ["z_ai_api_key", "tailscale_auth_key"] },
       ["admin_password_hash", "tailscale_auth_key", "discord_token_maren", "discord_token_olaf", "z_ai_api_key"],
     ],
-  ])("is %s", (_, settings, expected) => expect(requiredSecrets(settings).map(({ name }) => name)).toEqual(expected));
+  ])("is %s", (_, settings, expected) =>
+    expect(plannedSecrets(settings, new Map()).map(({ name }) => name)).toEqual(expected),
+  );
 
   it.each<[Parameters<typeof valueProblem>[0]["kind"], string, boolean]>([
     ["password-hash", passwordHash, true],
