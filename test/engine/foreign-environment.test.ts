@@ -92,7 +92,9 @@ describe("where is looked is not decided by a shell", () => {
   ])(
     "%s: refused by what changes or judges, and lockdown closes where the file says",
     async (key, value) => {
-      const said = new RegExp(`${key}: is set in this shell, but has a different value in .clawdlets/.env, which takes precedence`);
+      const said = new RegExp(
+        `${key}: is set in this shell, but has a different value in .clawdlets/.env, which takes precedence`,
+      );
       for (const args of [["up"], ["destroy", "--yes"]]) {
         const { exitCode, all } = await clawdlets(args, { [key]: value });
         expect([exitCode === 0, all], args.join(" ")).toEqual([false, expect.stringMatching(said)]);

@@ -23,6 +23,19 @@ const adviceFor: Readonly<Record<IdentityOf, string>> = {
     "Keep only the one whose public half is in .clawdlets/secrets/operators, or set SOPS_AGE_KEY_FILE in .clawdlets/.env to a file with only that one",
 };
 
+const byteOrderMark = "\uFEFF";
+
+/** What people put in place of an identity file, by what it begins with or holds. */
+const unusableFiles: readonly (readonly [RegExp, string])[] = [
+  // getsops/sops#933: sops cannot ask for the passphrase either.
+  [/^(?:-----BEGIN AGE ENCRYPTED FILE-----|age-encryption\.org\/v1)/, "encrypted; decrypt it first: age --decrypt"],
+  [/^-----BEGIN (?:OPENSSH|RSA|EC) PRIVATE KEY-----/, "ssh keys are not supported"],
+  // sops stops at it: unknown identity type.
+  [/^\uFEFF/, "it begins with a byte order mark; save it as UTF-8 without one"],
+  [/AGE-PLUGIN-/, "plugin identities are not supported"],
+  [/^age1/m, "only the public half, a recipient"],
+];
+
 /**
  * Reads an identity file in the format of `age-keygen`.
  * @returns undefined if the file does not exist
@@ -33,9 +46,10 @@ export async function readIdentityFile(path: string, of: IdentityOf = "host"): P
   if (text === undefined) return undefined;
   const lines = text.split(/\r?\n/).filter((line) => line.startsWith("AGE-SECRET-KEY-1"));
   const identity = lines[0]?.trim();
-  if (!identity || lines.length > 1) {
-    const plugin = /AGE-PLUGIN-/.test(text) ? " (plugin identities are not supported)" : "";
-    const found = lines.length === 0 ? `no age identity${plugin}` : `${lines.length} age identities`;
+  const [, unusable] = unusableFiles.find(([mark]) => mark.test(text)) ?? [];
+  if (!identity || lines.length > 1 || text.startsWith(byteOrderMark)) {
+    const why = unusable === undefined ? "" : ` (${unusable})`;
+    const found = lines.length > 1 ? `${lines.length} age identities` : `no age identity${why}`;
     throw new UserError(`${path} holds ${found}; exactly one is needed. ${adviceFor[of]}`, {
       exitCode: exitCodes.settings,
     });

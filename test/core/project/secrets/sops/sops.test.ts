@@ -278,3 +278,44 @@ describe("an identity file with other than one identity says what to do, by whos
     if (of === "operator") expect(refused).not.toContain("rotate");
   });
 });
+
+describe("a file that is not an identity file is refused by what it is", () => {
+  const armored = "-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n-----END AGE ENCRYPTED FILE-----\n";
+  it.each([
+    ["encrypted with a passphrase, armored", armored, "encrypted; decrypt it first: age --decrypt"],
+    ["encrypted with a passphrase", "age-encryption.org/v1\n-> scrypt AAAA 18\n", "encrypted; decrypt it first"],
+    ["an ssh key", "-----BEGIN OPENSSH PRIVATE KEY-----\n", "ssh keys are not supported"],
+    ["a recipient", "age1qqqq\n", "only the public half, a recipient"],
+    ["empty", "", "holds no age identity; exactly one"],
+  ])("%s", async (_, content, said) => {
+    const file = join(temporaryFolder(), "a.agekey");
+    writeFileSync(file, content, { mode: 0o600 });
+    await expect(readIdentityFile(file)).rejects.toThrow(said);
+  });
+
+  it("a byte order mark, which sops does not accept either", async () => {
+    const { store, pair } = await hostWithKey();
+    await writeSecret(store, "value", "x");
+    const file = join(temporaryFolder(), "bom.agekey");
+    writeFileSync(file, `\uFEFF# public key: ${pair.recipient}\n${pair.identity}\n`, { mode: 0o600 });
+    await expect(readIdentityFile(file)).rejects.toThrow("it begins with a byte order mark");
+    const environment = { SOPS_AGE_KEY_FILE: file, HOME: temporaryFolder() };
+    const { exitCode, stderr } = await execa(sops, ["decrypt", secretFile(store, "value")], {
+      env: environment,
+      reject: false,
+    });
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toMatch(/failed\s+(?:\|\s+)?to parse|unknown identity type/);
+  });
+
+  it("not one with Windows line ends, which sops reads as well", async () => {
+    const { store, pair } = await hostWithKey();
+    await writeSecret(store, "value", "x");
+    const file = join(temporaryFolder(), "crlf.agekey");
+    writeFileSync(file, `# public key: ${pair.recipient}\r\n${pair.identity}\r\n`, { mode: 0o600 });
+    expect(await readIdentityFile(file)).toMatchObject({ recipient: pair.recipient });
+    expect(await decryptSecret(sops, { file: secretFile(store, "value"), name: "value", identityFile: file })).toBe(
+      "x",
+    );
+  });
+});
