@@ -8,6 +8,7 @@ import type { ProblemCode } from "../../base/problem-codes.ts";
 import { uselessReason } from "../../project/firewall/useless-networks.ts";
 import { checkLocalFolder } from "../../project/hygiene.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
+import { criticalOf } from "../../project/lint/lint.ts";
 import { checkHostSecrets } from "../../project/secrets/check.ts";
 import { requiredSecrets } from "../../project/secrets/required.ts";
 import { type HostSettings, hetznerEndpoint, type LocalSettings } from "../../project/settings/host.ts";
@@ -58,6 +59,7 @@ export async function preflight(request: PreflightRequest): Promise<Problem[]> {
     asProblem("clawdlets:flake", "flake-invalid", () => resolveFlake(layout, settings, local)),
     checkServer(request),
     checkAdmin(request),
+    criticalOf(layout, settings.bots),
   ]);
   return groups.flat();
 }

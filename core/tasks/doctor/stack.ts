@@ -1,9 +1,12 @@
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { readPrivateFile } from "../../base/machine/private-files.ts";
+import { problemJson } from "../../base/problem.ts";
 import { standingOf, standingText } from "../../host/install/interrupted.ts";
 import { readJournal } from "../../host/journal.ts";
+import { listBotFolders } from "../../project/bots/bot-folder.ts";
 import { hostLayoutOf } from "../../project/layout.ts";
+import { isCritical, lintBots } from "../../project/lint/lint.ts";
 import { readEnvFile, tokenProblem } from "../../project/settings/env-file.ts";
 import { completeSettings, type HostSettings, type LocalSettings, readLocal } from "../../project/settings/host.ts";
 import { readStackFile } from "../../project/settings/stack-file.ts";
@@ -52,6 +55,7 @@ async function checkHost(context: DoctorContext, host: string): Promise<Finding[
   const { settings, local, findings } = readSettings(context, host);
   const found = [...(await findings)];
   if (settings) found.push(...checkExposure(settings));
+  if (settings) found.push(...checkBots(context, settings));
   found.push(...(await checkRun(context, host)));
   if (!settings || !local) {
     const about: Check = {
@@ -125,6 +129,18 @@ function checkExposure(settings: HostSettings): Finding[] {
     );
   }
   return findings;
+}
+
+/** The folders of a host's bots. */
+function checkBots({ layout }: DoctorContext, { host, bots }: HostSettings): Finding[] {
+  const folders = listBotFolders(layout);
+  if (!bots.some((bot) => folders.includes(bot))) return [];
+  const about: Check = { scope: "stack", host, check: "bots", subject: "bots/" };
+  const findings = lintBots(layout, bots);
+  if (findings.length === 0) return [ok(about, "nothing unsafe found")];
+  return findings.map((finding) => {
+    return { ...about, status: isCritical(finding) ? "problem" : "warning", ...problemJson(finding) };
+  });
 }
 
 /** Finds what a killed or failed run has left. */

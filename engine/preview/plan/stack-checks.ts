@@ -5,6 +5,7 @@ import type { Problem } from "../../../core/base/problem.ts";
 import { readText } from "../../../core/base/text/read-text.ts";
 import { readSecretSources } from "../../../core/host/delivery/upstream-secrets.ts";
 import { hostLayoutOf, type Layout } from "../../../core/project/layout.ts";
+import { criticalOf } from "../../../core/project/lint/lint.ts";
 import { checkRecipients } from "../../../core/project/secrets/check.ts";
 import { readRequiredSecrets } from "../../../core/project/secrets/required.ts";
 import { secretKindsIn } from "../../../core/project/secrets/token-shapes.ts";
@@ -93,13 +94,15 @@ function tokensIn(text: string, file: string): LocatedProblem[] {
 /** Of the bots' folders, which say what is needed; and, where `.clawdlets` is, which it is not in CI, whom ciphertexts are for. */
 function secretProblems(layout: Layout, host: string, value: StackConfig): Problem[] {
   const { required: all, problems } = readRequiredSecrets(layout, value);
-  if (!all || !existsSync(layout.dir)) return problems;
+  if (!all) return problems;
+  const unsafe = criticalOf(layout, value.bots);
+  if (!existsSync(layout.dir)) return unsafe;
   const local = readLocal(layout, host, {}, value, { token: false });
   // What is wrong with the local half itself does not concern the repository.
-  if (!local.value) return [];
+  if (!local.value) return unsafe;
   const files = hostLayoutOf(layout, host);
   const required = readSecretSources(layout, files, local.value, all).local;
-  return checkRecipients({
+  const recipients = checkRecipients({
     layout,
     host: files,
     hostName: host,
@@ -107,6 +110,7 @@ function secretProblems(layout: Layout, host: string, value: StackConfig): Probl
     secretsDir: local.value.secretsDir,
     required,
   });
+  return [...unsafe, ...recipients];
 }
 
 /** What no two hosts may share: their name, however it is spelt, their place in the flake, and their keys. */

@@ -180,6 +180,16 @@ describe("the scope stack finds", () => {
       /^problem \| settings .*Make them the same/,
     ],
     [
+      "a bot that anyone can talk to, and what is only a warning",
+      async (layout) => {
+        mkdirSync(join(layout.root, "bots/maren"), { recursive: true });
+        const open = "{ gateway: { mode: 'local' }, channels: { discord: { dmPolicy: 'open' } } }";
+        writeFileSync(join(layout.root, "bots/maren/openclaw.json"), open);
+        await addToStackFile(layout, host, { bots: ["maren"] }, ["bots"]);
+      },
+      /^problem \| bots .*openclaw\.json.*anyone can send.*\n(.*\n)*warning \| bots /,
+    ],
+    [
       "exposure to the admins",
       (layout) => addToStackFile(layout, host, { sshExposure: "public" }),
       /^warning \| exposure .*open to the admin networks/,

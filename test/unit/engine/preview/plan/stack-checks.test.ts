@@ -30,6 +30,19 @@ describe("the files of a stack, before the engine is asked", () => {
     expect(checkStacks(project({ stack: null }), [host])[0]?.problems).toEqual([]);
   });
 
+  test("a bot whose folder is unsafe or broken is found, with the file", () => {
+    const layout = project({ stack: null, stackFile: `${stackFile}  clawdlets:bots: [maren]\n` });
+    const file = "bots/maren/openclaw.json";
+    mkdirSync(join(layout.root, "bots/maren"), { recursive: true });
+    const found = (text: string) => {
+      writeFileSync(join(layout.root, file), text);
+      return checkStacks(layout, [host])[0]?.problems.map(({ code, at, setting }) => [code, at.file, at.line, setting]);
+    };
+    expect(found("{ gateway: { mode: 'local' } }")).toEqual([]);
+    expect(found("{ gateway: { mode: 'local', bind: 'lan' } }")).toEqual([["bot-unsafe", file, 1, "gateway.bind"]]);
+    expect(found("{\n\n}}")).toEqual([["invalid-syntax", file, 3, undefined]]);
+  });
+
   test("a host that is asked for and has no file is told", () => {
     const [checked] = checkStacks(project({ stackFile: null }), [host]);
     expect(checked?.problems).toEqual([

@@ -1,0 +1,49 @@
+import { type Problem, problemJson } from "../../base/problem.ts";
+import { type BotFolder, readBots } from "../bots/bot-folder.ts";
+import type { Layout } from "../layout.ts";
+import { lintAccess } from "./access.ts";
+import { type BotFinding, onOption, optionAt } from "./finding.ts";
+import { lintGateway } from "./gateway.ts";
+import { lintSecrets } from "./secrets.ts";
+import { lintTools } from "./tools.ts";
+
+/** Everything that is unsafe in a bot's folder, critical findings first. */
+export function lintBot(bot: BotFolder): BotFinding[] {
+  const found = [
+    ...lintSecrets(bot),
+    ...lintAccess(bot),
+    ...lintGateway(bot),
+    ...lintTools(bot),
+    ...lintWorkspace(bot),
+  ];
+  return [...found.filter(isCritical), ...found.filter((each) => !isCritical(each))];
+}
+
+export const isCritical = ({ severity }: Pick<BotFinding, "severity">): boolean => severity === "critical";
+
+/**
+ * Findings of a host's bots. A folder that cannot be read is a finding of its own.
+ * @param bots names; those without a folder have none
+ */
+export function lintBots(layout: Pick<Layout, "root">, bots: readonly string[]): BotFinding[] {
+  const read = readBots(layout, bots);
+  return [
+    ...read.problems.map((problem): BotFinding => ({ ...problem, severity: "critical" })),
+    ...read.bots.flatMap(lintBot),
+  ];
+}
+
+/** What keeps a host from being bought, changed or previewed, as problems. */
+export function criticalOf(layout: Pick<Layout, "root">, bots: readonly string[]): Problem[] {
+  return lintBots(layout, bots).filter(isCritical).map(problemJson);
+}
+
+/** The unit copies the documents to one place, and OpenClaw reads them from where the file says. */
+function lintWorkspace(bot: BotFolder): BotFinding[] {
+  const path = ["agents", "defaults", "workspace"];
+  const ours = `/srv/clawdbot/${bot.name}/workspace`;
+  const value = optionAt(bot.config, ...path);
+  if (value === undefined || value === ours || bot.documents.length === 0) return [];
+  const problem = `is another folder than ${ours}, where the documents are copied to.`;
+  return [onOption(bot, path, { severity: "warning", problem, fix: "Remove it." })];
+}
