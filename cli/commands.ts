@@ -83,6 +83,34 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
         },
       },
     },
+    bot: {
+      summary: "add, check and remove bots",
+      commands: {
+        add: {
+          summary: "create a bot's folder with a safe configuration",
+          about:
+            "Create bots/<name>/ with OpenClaw's configuration: direct messages by pairing, no commands, no skills. Edit it afterwards.",
+          load: async () => (await import("./bot/add.ts")).addCommand(),
+        },
+        list: {
+          summary: "list the bots of this project",
+          load: async () => (await import("./bot/list.ts")).listCommand(),
+        },
+        show: {
+          summary: "show a bot, and which of its secrets are set",
+          load: async () => (await import("./bot/show.ts")).showCommand(),
+        },
+        lint: {
+          summary: "check bots for unsafe settings and inline secrets",
+          about: "Check the bots' folders for unsafe settings and inline secrets. Read-only.",
+          load: async () => (await import("./bot/lint.ts")).lintCommand(),
+        },
+        remove: {
+          summary: "delete the folder of a bot that no host has",
+          load: async () => (await import("./bot/remove.ts")).removeCommand(),
+        },
+      },
+    },
     adopt: {
       summary: "take over a host made by upstream's OpenTofu",
       about: "Take over a running host that upstream's OpenTofu created. Changes nothing at Hetzner or on the host.",

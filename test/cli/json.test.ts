@@ -11,7 +11,14 @@ import { everyCommand } from "./_commands.ts";
 const host = "clawdbot-fleet-host";
 
 /** What commands require beside the host. */
-const more: Readonly<Record<string, readonly string[]>> = { "secrets edit": ["discord_token_maren"], ssh: [host] };
+const more: Readonly<Record<string, readonly string[]>> = {
+  "secrets edit": ["discord_token_maren"],
+  ssh: [host],
+  // Dry, since both runs are of one folder.
+  "bot add": ["maren", "--channel", "none", "--model", "openai/gpt-5.4-mini", "--dry-run"],
+  "bot show": ["maren"],
+  "bot remove": ["maren"],
+};
 
 const program = await wholeProgram();
 const groups = new Set(

@@ -33,7 +33,13 @@ function aProject(): Layout {
   return layout;
 }
 
-const withWords: Readonly<Record<string, string>> = { "secrets edit": "discord_token_maren", ssh: host };
+const withWords: Readonly<Record<string, string>> = {
+  "secrets edit": "discord_token_maren",
+  ssh: host,
+  "bot add": "maren --channel none --model openai/gpt-5.4-mini",
+  "bot show": "maren",
+  "bot remove": "maren --yes",
+};
 const groups = ["", "demo", "emulator", "secrets", "server", "window"];
 const everyLine = (await everyCommand())
   .map((words) => words.join(" "))

@@ -1,0 +1,26 @@
+import { z } from "zod";
+import { SettingsError } from "../../base/errors.ts";
+import type { Layout } from "../../project/layout.ts";
+import { stackConfig } from "../../project/settings/stack-config.ts";
+import { listStackFiles, readRawStackFile } from "../../project/settings/stack-file.ts";
+
+const botSettings = z.object(stackConfig.shape).pick({ bots: true, tailnet: true, secrets: true });
+
+/** What a stack file says of its bots and secrets, before it is complete. @throws SettingsError when it cannot be read */
+export function botSettingsOf(layout: Layout, host: string): z.infer<typeof botSettings> {
+  const parsed = botSettings.safeParse(readRawStackFile(layout, host));
+  if (parsed.success) return parsed.data;
+  throw new SettingsError(
+    parsed.error.issues.map(({ path, message }) => ({
+      code: "invalid-value",
+      subject: `stacks/Pulumi.${host}.yaml`,
+      setting: `clawdlets:${path.join(".")}`,
+      problem: `${message}.`,
+    })),
+  );
+}
+
+/** The hosts whose stack files name a bot. @throws SettingsError when one cannot be read */
+export function hostsOf(layout: Layout, bot: string): string[] {
+  return listStackFiles(layout).filter((host) => botSettingsOf(layout, host).bots.includes(bot));
+}
