@@ -77,7 +77,7 @@ function secretsOn(layout: Layout, host: string, bot: BotFolder): BotSecret[] {
   });
 }
 
-/** @throws SettingsError for a name that has no folder, or is none */
+/** @throws SettingsError for a name without a folder, or an invalid one */
 export function requireBotFolder(layout: Layout, bot: string): void {
   const known = listBotFolders(layout);
   if (botNamePattern.test(bot) && known.includes(bot)) return;

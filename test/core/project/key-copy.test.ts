@@ -349,7 +349,7 @@ describe("restoring", () => {
     const place = findPlace(layout, process.env);
     const file = join(place?.versions ?? "", "000001.json");
     writeFileSync(file, readFileSync(file, "utf8").replace('"passphrase"', '"../passphrase"'));
-    expect(() => planRestore({ layout })).toThrow(/No copy/);
+    expect(() => planRestore({ layout })).toThrow(/There is no copy/);
   });
 
   it("forgets what was deleted on purpose, and still has it in earlier versions", async () => {

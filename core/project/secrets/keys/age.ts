@@ -25,7 +25,7 @@ const adviceFor: Readonly<Record<IdentityOf, string>> = {
 
 const byteOrderMark = "\uFEFF";
 
-/** What people put in place of an identity file, by what it begins with or holds. */
+/** Files that people give by mistake instead of an identity file, by what they begin with or hold. */
 const unusableFiles: readonly (readonly [RegExp, string])[] = [
   // getsops/sops#933: sops cannot ask for the passphrase either.
   [/^(?:-----BEGIN AGE ENCRYPTED FILE-----|age-encryption\.org\/v1)/, "encrypted; decrypt it first: age --decrypt"],

@@ -69,7 +69,7 @@ describe("shown", () => {
     expect(wide).toContain("web-1: TCP/22 of 203.0.113.7 is <open> from here");
     expect(wide).toContain("total: 21.00 EUR a month, net");
     const narrow = tableOf([host], 80);
-    expect(narrow).toMatch(/^host {10}web-1\nstate {9}look\n/);
+    expect(narrow).toMatch(/^host {10}web-1\nstate {9}problem\n/);
     expect(Math.max(...narrow.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
