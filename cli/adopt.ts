@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { createHetzner } from "../core/base/hetzner/client.ts";
+import { resourceTypes } from "../core/base/hetzner/resource-types.ts";
 import { installIdOf } from "../core/host/install/install-id.ts";
 import { JournalWriter } from "../core/host/journal.ts";
 import { fingerprintOf } from "../core/host/reach/host-key.ts";
@@ -53,7 +54,7 @@ async function adopt(options: Options): Promise<void> {
   const host = chooseHost(layout, options.host);
   const progress = startProgress();
   const { settings, local } = loadHost(layout, host, process.env);
-  if (readState(layout, host).value?.resources.some(({ type }) => type === "hcloud:index/server:Server")) {
+  if (readState(layout, host).value?.resources.some(({ type }) => type === resourceTypes.server)) {
     throw new UserError(
       { subject: host, problem: "its stack already has a server. Nothing was changed." },
       { exitCode: exitCodes.usage },

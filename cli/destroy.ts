@@ -6,6 +6,7 @@ import { exitCodes } from "../core/base/exit-codes.ts";
 import { waitForActions } from "../core/base/hetzner/actions.ts";
 import { answerOf, createHetzner } from "../core/base/hetzner/client.ts";
 import { HetznerApiError } from "../core/base/hetzner/errors.ts";
+import { resourceTypes } from "../core/base/hetzner/resource-types.ts";
 import { removePrivateFile } from "../core/base/machine/private-files.ts";
 import { keepCopy } from "../core/project/copies/keep.ts";
 import { findLayout, hostLayoutOf, type Layout } from "../core/project/layout.ts";
@@ -59,7 +60,7 @@ async function confirm(host: string): Promise<void> {
 async function liftProtection(layout: Layout, host: string, local: LocalSettings): Promise<void> {
   // Not from the outputs: a run that was killed half-way has none, and its server may be protected all the same.
   const resources = readState(layout, host).value?.resources ?? [];
-  const id = Number(resources.find(({ type }) => type === "hcloud:index/server:Server")?.id);
+  const id = Number(resources.find(({ type }) => type === resourceTypes.server)?.id);
   if (!Number.isInteger(id)) return;
   const what = `lift the protection of the server ${host}`;
   const hetzner = createHetzner({ endpoint: local.endpoint, token: local.token });

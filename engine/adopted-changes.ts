@@ -1,13 +1,14 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
+import { resourceTypes } from "../core/base/hetzner/resource-types.ts";
 
 /**
  * What the first `up` after an adoption changes in place, and is meant to. The last three of the server are how the provider goes
  * about later changes; Hetzner knows nothing of them, so that nothing is imported.
  */
 const meant: Readonly<Record<string, RegExp>> = {
-  "hcloud:index/server:Server":
+  [resourceTypes.server]:
     /^(labels|deleteProtection|rebuildProtection|ignoreRemoteFirewallIds|keepDisk|shutdownBeforeDeletion)\b/,
-  "hcloud:index/firewall:Firewall": /^(labels|rules)\b/,
+  [resourceTypes.firewall]: /^(labels|rules)\b/,
 };
 
 /**

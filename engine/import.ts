@@ -1,4 +1,5 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import { resourceTypes } from "../core/base/hetzner/resource-types.ts";
 import type { Adoptable } from "../core/tasks/adopt/look.ts";
 import type { Progress } from "./progress.ts";
 import { runEngine } from "./run.ts";
@@ -28,14 +29,14 @@ export async function importHost(
         component("HetznerServer", "machine", "host"),
         component("HostFirewall", "wall", "host"),
         {
-          type: "hcloud:index/server:Server",
+          type: resourceTypes.server,
           name: "server",
           logicalName: `${host}-server`,
           id: String(made.serverId),
           parent: "machine",
         },
         {
-          type: "hcloud:index/firewall:Firewall",
+          type: resourceTypes.firewall,
           name: "firewall",
           logicalName: `${host}-firewall`,
           id: String(made.firewallId),

@@ -4,6 +4,7 @@ import { SettingsError, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { createHetzner, type Hetzner } from "../core/base/hetzner/client.ts";
 import { findExisting, isAtHetzner, isThere } from "../core/base/hetzner/existing.ts";
+import { resourceTypes } from "../core/base/hetzner/resource-types.ts";
 import { tidyInterrupted } from "../core/host/install/interrupted.ts";
 import { inStackFile } from "../core/host/install/preflight.ts";
 import { monthlyLimit } from "../core/host/server/cost-limit.ts";
@@ -86,7 +87,7 @@ async function refuseForeignProject(hetzner: Hetzner, { resources }: StackState,
   const made = resources.flatMap(({ type, id }) =>
     id !== undefined && isAtHetzner(type) ? [{ type, id: Number(id) }] : [],
   );
-  const server = made.findIndex(({ type }) => type === "hcloud:index/server:Server");
+  const server = made.findIndex(({ type }) => type === resourceTypes.server);
   if (server < 0) return;
   for (const { type, id } of [...made.slice(server), ...made.slice(0, server)]) {
     if (await isThere(hetzner, type, id)) return;

@@ -1,5 +1,6 @@
+import { resourceTypes } from "../core/base/hetzner/resource-types.ts";
 import type { FirewallRule } from "../core/project/firewall/opens-ssh.ts";
-import { listOf, type PlannedResource, recordOf, textOf, types, unknown } from "./rule.ts";
+import { listOf, type PlannedResource, recordOf, textOf, unknown } from "./rule.ts";
 
 /** The rules of a planned firewall in the API's shape. A network that is unknown until the update is omitted. */
 export function rulesOf({ props }: PlannedResource): FirewallRule[] {
@@ -14,8 +15,8 @@ export function rulesOf({ props }: PlannedResource): FirewallRule[] {
   });
 }
 
-export const isFirewall = ({ type }: PlannedResource) => type === types.firewall;
-export const isServer = ({ type }: PlannedResource) => type === types.server;
+export const isFirewall = ({ type }: PlannedResource) => type === resourceTypes.firewall;
+export const isServer = ({ type }: PlannedResource) => type === resourceTypes.server;
 
 /**
  * The stack's firewalls that one server is created behind: those that its `firewallIds` depend on, or whose id is listed. If neither

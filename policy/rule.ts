@@ -62,13 +62,6 @@ export function rule<Shape extends z.ZodObject>(definition: Rule<Shape>): Rule {
   return definition as unknown as Rule;
 }
 
-export const types = {
-  server: "hcloud:index/server:Server",
-  firewall: "hcloud:index/firewall:Firewall",
-  localCommand: "command:local:Command",
-  remoteCommand: "command:remote:Command",
-} as const;
-
 /** The value if it is a string; undefined if it is unknown or something else. */
 export const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
 

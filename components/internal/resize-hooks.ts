@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { resourceTypes } from "../../core/base/hetzner/resource-types.ts";
 import { powerCut, type ResizeGuard } from "../../core/host/server/resize-guard.ts";
 
 /** Used if Hetzner cannot be asked, as in a preview without a token. */
@@ -7,7 +8,7 @@ export const announceOnly: ResizeGuard = {
   failed: async () => undefined,
 };
 
-const server = "hcloud:index/server:Server";
+const { server } = resourceTypes;
 
 /**
  * hcloud 1.68.0 cuts the server's power before it requests another type, and leaves it off if that is refused

@@ -1,5 +1,6 @@
 import { messageOf } from "../../core/base/errors.ts";
 import { createHetzner } from "../../core/base/hetzner/client.ts";
+import { resourceTypes } from "../../core/base/hetzner/resource-types.ts";
 import type { Layout } from "../../core/project/layout.ts";
 import { readAccess } from "../../core/project/settings/access.ts";
 import { costOf, type Paid, readPrices } from "../../core/tasks/status/cost.ts";
@@ -48,15 +49,15 @@ function paidFor({ type, op, before, after }: Step): { before: Item; after: Item
 
 function itemOf(type: string, values: Values = {}): Item {
   const text = (key: string) => String(values[key] ?? "");
-  if (type.startsWith("hcloud:index/server:")) {
+  if (type === resourceTypes.server) {
     const [nets] = Array.isArray(values["publicNets"]) ? values["publicNets"] : [];
     // An address that is a resource of its own is counted there.
     const hasIpv4 = nets?.ipv4Enabled !== false && nets?.ipv4 === undefined;
     const hasBackups = values["backups"] === true;
     return [{ serverType: text("serverType"), location: text("location"), hasIpv4, hasBackups, volumeGb: 0 }];
   }
-  if (type.startsWith("hcloud:index/volume:")) return [{ volumeGb: Number(values["size"] ?? 0) }];
-  if (type.startsWith("hcloud:index/primaryIp:") && values["type"] === "ipv4") return [{ ipv4At: text("location") }];
+  if (type === resourceTypes.volume) return [{ volumeGb: Number(values["size"] ?? 0) }];
+  if (type === resourceTypes.primaryIp && values["type"] === "ipv4") return [{ ipv4At: text("location") }];
   return [];
 }
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { listOf, rule, textOf, types, unknown } from "../rule.ts";
+import { resourceTypes } from "../../core/base/hetzner/resource-types.ts";
+import { listOf, rule, textOf, unknown } from "../rule.ts";
 
 export const commandRerunsInstall = rule({
   name: "command-reruns-install",
@@ -26,7 +27,7 @@ export const commandRerunsInstall = rule({
   scope: "resource",
   check: (resources, { installers }) =>
     resources
-      .filter(({ type }) => type === types.localCommand || type === types.remoteCommand)
+      .filter(({ type }) => type === resourceTypes.localCommand || type === resourceTypes.remoteCommand)
       .flatMap(({ urn, props }) => {
         const installs = (value: unknown) => installers.find((each) => textOf(value)?.includes(each));
         const what = installs(props["create"]);

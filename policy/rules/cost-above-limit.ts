@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { resourceTypes } from "../../core/base/hetzner/resource-types.ts";
 import { defaultMonthlyEur } from "../../core/host/server/cost-limit.ts";
 import { monthlyEur, otherEur } from "../catalog.ts";
-import { type PlannedResource, recordOf, rule, textOf, types } from "../rule.ts";
+import { type PlannedResource, recordOf, rule, textOf } from "../rule.ts";
 
 export const costAboveLimit = rule({
   name: "cost-above-limit",
@@ -41,7 +42,7 @@ export function priceOf(
   { type, props }: PlannedResource,
   prices: Readonly<Record<string, number>> = {},
 ): number | undefined {
-  if (type === types.server) {
+  if (type === resourceTypes.server) {
     const name = textOf(props["serverType"]) ?? "";
     const server = Object.hasOwn(prices, name)
       ? prices[name]
@@ -53,7 +54,6 @@ export function priceOf(
     const ipv4 = recordOf(net)["ipv4Enabled"] === false ? 0 : otherEur.ipv4;
     return server * (props["backups"] === true ? 1 + otherEur.backupsShare : 1) + ipv4;
   }
-  if (type === "hcloud:index/volume:Volume" && typeof props["size"] === "number")
-    return props["size"] * otherEur.volumeGb;
+  if (type === resourceTypes.volume && typeof props["size"] === "number") return props["size"] * otherEur.volumeGb;
   return 0;
 }

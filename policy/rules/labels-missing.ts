@@ -1,10 +1,7 @@
 import { z } from "zod";
 import { labelsOf } from "../../core/base/hetzner/labels.ts";
+import { carriesLabels } from "../../core/base/hetzner/resource-types.ts";
 import { recordOf, rule, unknown } from "../rule.ts";
-
-/** Everything at Hetzner that carries labels and can outlive the state. */
-const labelled =
-  /^hcloud:index\/(server|firewall|sshKey|volume|network|primaryIp|floatingIp|loadBalancer|placementGroup|snapshot):/;
 
 export const labelsMissing = rule({
   name: "labels-missing",
@@ -22,7 +19,7 @@ export const labelsMissing = rule({
   scope: "resource",
   check: (resources, { required }) =>
     resources
-      .filter(({ type, props }) => labelled.test(type) && props["labels"] !== unknown)
+      .filter(({ type, props }) => carriesLabels(type) && props["labels"] !== unknown)
       .flatMap(({ urn, props }) => {
         const labels = recordOf(props["labels"]);
         const missing = required.filter((key) => labels[key] === undefined || labels[key] === "");

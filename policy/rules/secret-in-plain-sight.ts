@@ -1,17 +1,9 @@
 import { parse } from "yaml";
 import { z } from "zod";
+import { resourceTypes } from "../../core/base/hetzner/resource-types.ts";
 import { type SecretSearch, secretKindsIn } from "../../core/project/secrets/token-shapes.ts";
 import { isServer } from "../firewalls.ts";
-import {
-  type Finding,
-  type PlannedResource,
-  recordOf,
-  rule,
-  type StackFacts,
-  textOf,
-  textsIn,
-  types,
-} from "../rule.ts";
+import { type Finding, type PlannedResource, recordOf, rule, type StackFacts, textOf, textsIn } from "../rule.ts";
 
 const settings = z.object({
   canaries: z
@@ -74,7 +66,8 @@ const commandInputs = [
   "dir",
   "connection",
 ];
-const isCommand = ({ type }: PlannedResource) => type === types.localCommand || type === types.remoteCommand;
+const isCommand = ({ type }: PlannedResource) =>
+  type === resourceTypes.localCommand || type === resourceTypes.remoteCommand;
 
 function find({ urn }: PlannedResource, property: string, value: unknown, search: SecretSearch): Finding[] {
   return textsIn(value).flatMap(({ path, text }) =>

@@ -3,6 +3,7 @@ import { exitCodes } from "../exit-codes.ts";
 import { answerOf, type Hetzner } from "./client.ts";
 import { HetznerApiError } from "./errors.ts";
 import { labelsOf } from "./labels.ts";
+import { resourceTypes } from "./resource-types.ts";
 
 interface Named {
   id: number;
@@ -11,16 +12,16 @@ interface Named {
 
 /** How to find a resource by name, by the engine's type. Names are unique per kind within a Hetzner project. */
 const lookups: Readonly<Record<string, (hetzner: Hetzner, name: string) => Promise<Named | undefined>>> = {
-  async "hcloud:index/firewall:Firewall"(hetzner, name) {
+  async [resourceTypes.firewall](hetzner, name) {
     const query = { params: { query: { name } } };
     const { firewalls } = await answerOf(`look for the firewall ${name}`, hetzner.GET("/firewalls", query));
     return firewalls.map(({ id, labels }) => ({ id, labels: labels ?? {} }))[0];
   },
-  async "hcloud:index/sshKey:SshKey"(hetzner, name) {
+  async [resourceTypes.sshKey](hetzner, name) {
     const query = { params: { query: { name } } };
     return (await answerOf(`look for the ssh key ${name}`, hetzner.GET("/ssh_keys", query))).ssh_keys[0];
   },
-  async "hcloud:index/server:Server"(hetzner, name) {
+  async [resourceTypes.server](hetzner, name) {
     const query = { params: { query: { name } } };
     return (await answerOf(`look for the server ${name}`, hetzner.GET("/servers", query))).servers[0];
   },
@@ -33,9 +34,9 @@ export const isAtHetzner = (type: string) => Object.hasOwn(lookups, type);
 export async function isThere(hetzner: Hetzner, type: string, id: number): Promise<boolean> {
   const params = { params: { path: { id } } };
   const calls: Readonly<Record<string, () => Promise<unknown>>> = {
-    "hcloud:index/server:Server": () => answerOf("look for the server", hetzner.GET("/servers/{id}", params)),
-    "hcloud:index/firewall:Firewall": () => answerOf("look for the firewall", hetzner.GET("/firewalls/{id}", params)),
-    "hcloud:index/sshKey:SshKey": () => answerOf("look for the ssh key", hetzner.GET("/ssh_keys/{id}", params)),
+    [resourceTypes.server]: () => answerOf("look for the server", hetzner.GET("/servers/{id}", params)),
+    [resourceTypes.firewall]: () => answerOf("look for the firewall", hetzner.GET("/firewalls/{id}", params)),
+    [resourceTypes.sshKey]: () => answerOf("look for the ssh key", hetzner.GET("/ssh_keys/{id}", params)),
   };
   try {
     await calls[type]?.();

@@ -3,6 +3,7 @@ import { exitCodes } from "../../base/exit-codes.ts";
 import type { Hetzner } from "../../base/hetzner/client.ts";
 import { selectorOf } from "../../base/hetzner/labels.ts";
 import { allFirewalls, allServers } from "../../base/hetzner/pages.ts";
+import { resourceTypes } from "../../base/hetzner/resource-types.ts";
 import { problemLine } from "../../base/problem.ts";
 import { parseJson } from "../../base/text/json.ts";
 import type { Layout } from "../../project/layout.ts";
@@ -78,7 +79,7 @@ async function madeOf(hetzner: Hetzner, host: string, state: StackState | undefi
     const id = Number(state?.resources.find((each) => each.type === type)?.id);
     return Number.isInteger(id) ? id : undefined;
   };
-  const [serverId, firewallId] = [idIn("hcloud:index/server:Server"), idIn("hcloud:index/firewall:Firewall")];
+  const [serverId, firewallId] = [idIn(resourceTypes.server), idIn(resourceTypes.firewall)];
   if (serverId !== undefined && firewallId !== undefined) return { serverId, firewallId: async () => firewallId };
   const [server, ...more] = await allServers(hetzner, `look for the server of ${host}`, selectorOf(host));
   if (!server) return undefined;
@@ -105,7 +106,7 @@ async function madeOf(hetzner: Hetzner, host: string, state: StackState | undefi
 function declaredIn({ resources }: StackState): Expected | undefined {
   const lockdown = resources.find(({ type }) => type.endsWith("clawdlets:index:Lockdown"));
   const proof = resources.find(
-    ({ type, parent }) => type === "command:local:Command" && parent === lockdown?.urn && lockdown !== undefined,
+    ({ type, parent }) => type === resourceTypes.localCommand && parent === lockdown?.urn && lockdown !== undefined,
   );
   const environment = proof?.inputs["environment"];
   const text = typeof environment === "object" && environment !== null && Reflect.get(environment, "CLAWDLETS_FACTS");

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { hasCode } from "../../base/errors.ts";
+import { resourceTypes } from "../../base/hetzner/resource-types.ts";
 import { readFolder } from "../../base/machine/private-files.ts";
 import type { Problem } from "../../base/problem.ts";
 import { parseJson } from "../../base/text/json.ts";
@@ -120,7 +121,7 @@ export function readHostState(layout: Layout, host: string): { value?: StackStat
 
 /** The host's server in a state. @returns its id and its last known type */
 export function serverIn(state: StackState | undefined): { id: number; serverType: string | undefined } | undefined {
-  const server = state?.resources.find(({ type }) => type === "hcloud:index/server:Server");
+  const server = state?.resources.find(({ type }) => type === resourceTypes.server);
   const id = Number(server?.id);
   if (!server || !Number.isInteger(id) || id <= 0) return undefined;
   const serverType = server.outputs["serverType"];

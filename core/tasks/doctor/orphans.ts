@@ -1,15 +1,16 @@
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
 import { ourSelector } from "../../base/hetzner/labels.ts";
 import { allFirewalls, allServers, allSshKeys } from "../../base/hetzner/pages.ts";
+import { resourceTypes } from "../../base/hetzner/resource-types.ts";
 import { windowLabel } from "../../host/window/window.ts";
 import type { Layout } from "../../project/layout.ts";
 import { idsInStates } from "../../project/state/state.ts";
 import { type Check, type Finding, ok, warning } from "./finding.ts";
 
 const types = {
-  server: "hcloud:index/server:Server",
-  key: "hcloud:index/sshKey:SshKey",
-  firewall: "hcloud:index/firewall:Firewall",
+  server: resourceTypes.server,
+  key: resourceTypes.sshKey,
+  firewall: resourceTypes.firewall,
 } as const;
 
 /** A resource at Hetzner with our labels that is in no state on this machine. */

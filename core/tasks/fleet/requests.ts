@@ -1,3 +1,4 @@
+import { resourceTypes } from "../../base/hetzner/resource-types.ts";
 import { readJournal } from "../../host/journal.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { readState } from "../../project/state/state.ts";
@@ -25,5 +26,5 @@ export function requestsOfPreview(layout: Layout, host: string): number {
 }
 
 function hasServer(layout: Layout, host: string): boolean {
-  return (readState(layout, host).value?.resources ?? []).some(({ type }) => type === "hcloud:index/server:Server");
+  return (readState(layout, host).value?.resources ?? []).some(({ type }) => type === resourceTypes.server);
 }

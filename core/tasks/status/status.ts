@@ -1,6 +1,7 @@
 import { answerOf, createHetzner, type Hetzner } from "../../base/hetzner/client.ts";
 import { selectorOf } from "../../base/hetzner/labels.ts";
 import { allServers } from "../../base/hetzner/pages.ts";
+import { resourceTypes } from "../../base/hetzner/resource-types.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import { lookByAnyWay } from "../../host/facts/installed-host.ts";
 import { readJournal } from "../../host/journal.ts";
@@ -98,9 +99,7 @@ async function lookAtServer(
   hetzner: Hetzner,
   { layout, host }: StatusRequest,
 ): Promise<Pick<HostStatus, "server" | "ipv4" | "ipv6" | "cost">> {
-  const known = readHostState(layout, host).value?.resources.find(
-    ({ type }) => type === "hcloud:index/server:Server",
-  )?.id;
+  const known = readHostState(layout, host).value?.resources.find(({ type }) => type === resourceTypes.server)?.id;
   const servers = await allServers(hetzner, `look for the server of ${host}`, selectorOf(host));
   const found = servers.find(({ id }) => String(id) === known) ?? servers[0] ?? (await byId(hetzner, known));
   if (!found) return {};

@@ -1,3 +1,4 @@
+import { losesSomething, resourceTypes } from "../../../core/base/hetzner/resource-types.ts";
 import { powerCut } from "../../../core/host/server/resize-guard.ts";
 import { type FirewallRule, opensSsh } from "../../../core/project/firewall/opens-ssh.ts";
 import { hasUnknown, type Plan, type Step, type Values } from "./plan.ts";
@@ -47,7 +48,7 @@ export function powerCutsOf({ steps }: Plan): string[] {
 
 /** What an update in place does to a running server. By the provider's own code: hcloud 1.68.0, internal/server/resource.go. */
 export function interruptionsOf({ op, type, before = {}, after = {} }: Step): string[] {
-  if (op !== "update" || !type.startsWith("hcloud:index/server:")) return [];
+  if (op !== "update" || type !== resourceTypes.server) return [];
   const differs = (key: string) => JSON.stringify(before[key]) !== JSON.stringify(after[key]);
   return [
     ...(differs("serverType") ? [powerCut(String(before["serverType"]), String(after["serverType"]))] : []),
@@ -62,11 +63,9 @@ export function interruptionsOf({ op, type, before = {}, after = {} }: Step): st
 }
 
 const installs = /clawdlets install|nixos-anywhere|nixos-install|kexec|disko|installimage/;
-const isCommand = ({ type }: Step) => type === "command:local:Command" || type === "command:remote:Command";
+const isCommand = ({ type }: Step) => type === resourceTypes.localCommand || type === resourceTypes.remoteCommand;
 const isInstall = ({ after, before }: Step) =>
   installs.test(`${String(after?.["create"])}\n${String(before?.["create"])}`);
-/** Whose end loses data, an address, or the protection of a server. */
-const keepsSomething = /^hcloud:index\/(server|volume|primaryIp|floatingIp|snapshot|firewall|network|storageBox):/;
 
 function replacements(step: Step): Danger[] {
   if (step.op !== "replace") return [];
@@ -79,7 +78,7 @@ function replacements(step: Step): Danger[] {
     const message = `would be run again${because}: another installation, which WIPES THE DISK`;
     return [{ kind: "replacement", resource: step.name, message }];
   }
-  if (!keepsSomething.test(step.type)) return [];
+  if (!losesSomething(step.type)) return [];
   return [
     {
       kind: "replacement",
@@ -90,14 +89,14 @@ function replacements(step: Step): Danger[] {
 }
 
 function destructions(step: Step): Danger[] {
-  if (step.op !== "delete" || !keepsSomething.test(step.type)) return [];
+  if (step.op !== "delete" || !losesSomething(step.type)) return [];
   return [
     { kind: "destruction", resource: step.name, message: `${kindOf(step)} would be deleted, with all that is on it` },
   ];
 }
 
 function openings(step: Step): Danger[] {
-  if (!step.type.startsWith("hcloud:index/firewall:") || step.op === "delete" || step.op === "same") return [];
+  if (step.type !== resourceTypes.firewall || step.op === "delete" || step.op === "same") return [];
   const before = rulesOf(step.before).map(told);
   const opened = rulesOf(step.after).filter(
     (rule) => rule.direction === "in" && rule.protocol !== "icmp" && !before.includes(told(rule)),

@@ -1,3 +1,4 @@
+import { resourceTypes } from "../../../core/base/hetzner/resource-types.ts";
 import { opensSsh } from "../../../core/project/firewall/opens-ssh.ts";
 import { rulesOf } from "./changes.ts";
 import type { Plan } from "./plan.ts";
@@ -6,12 +7,12 @@ import type { Plan } from "./plan.ts";
 export function summaryOf({ steps }: Plan): string {
   const there = steps.filter(({ op }) => op !== "delete");
   const servers = there.flatMap(({ type, after }) => {
-    if (type !== "hcloud:index/server:Server" || !after) return [];
+    if (type !== resourceTypes.server || !after) return [];
     return `${String(after["serverType"])} in ${String(after["location"] ?? "any location")}, ${String(after["image"] ?? "no image")}`;
   });
   if (servers.length === 0) return there.length > 0 ? "no server" : "";
   const ssh = there.flatMap(({ type, after }) =>
-    type.startsWith("hcloud:index/firewall:")
+    type === resourceTypes.firewall
       ? rulesOf(after)
           .filter(opensSsh)
           .flatMap(({ source_ips = [] }) => source_ips)

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
+import { resourceTypes } from "../../../core/base/hetzner/resource-types.ts";
 import { hasUnknown, type Plan, type Step, type Values } from "./plan.ts";
 
 /** A resource in the engine's checkpoint, version 3. */
@@ -76,7 +77,7 @@ function idOf({ urn, type }: Step): string {
 
 /** From the ranges for documentation (RFC 5737, RFC 3849). */
 const madeUp = ({ type }: Step): Values =>
-  type === "hcloud:index/server:Server"
+  type === resourceTypes.server
     ? { ipv4Address: "192.0.2.10", ipv6Address: "2001:db8::1", ipv6Network: "2001:db8::/64" }
     : {};
 
