@@ -61,7 +61,7 @@ describeWith({ programs: ["unshare", "mount"], root: true }, "a project that can
     for (const line of ["verify", "verify --all", "lockdown", "status"]) expect(said[line]).toMatch(/HCLOUD_TOKEN/);
     expect(said["doctor"]).toMatch(/\d+ problems/);
     expect(said["up --all"]).toMatch(
-      /Cannot .*\.clawdlets.*: the file system is read-only \(EROFS\)\. Mount it writable/,
+      /Cannot .*\.clawdlets.*: the file system is read-only \(EROFS\)\. Mount it read-write/,
     );
     expect(said[another]).toMatch(/Cannot .* read-only \(EROFS\)/);
   }, 800_000);
