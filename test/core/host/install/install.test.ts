@@ -294,6 +294,13 @@ describe("clawdlets install", () => {
       const { settings, local } = loadHost(demo.layout, demo.host, environment);
       const problems = () => preflight({ layout: demo.layout, settings, local, sops });
       expect(await problems()).toEqual([]);
+      mkdirSync(join(demo.layout.root, "bots/maren"), { recursive: true });
+      writeFileSync(join(demo.layout.root, "bots/maren/openclaw.json"), "{ gateway: { mode: 'local', bind: 'lan' } }");
+      const withBot = { layout: demo.layout, settings: { ...settings, bots: ["maren"] }, local, sops };
+      expect((await preflight(withBot)).map(({ code, setting }) => [code, setting])).toEqual([
+        ["secret-missing", "maren_openclaw_gateway_token"],
+        ["bot-unsafe", "gateway.bind"],
+      ]);
       symlinkSync("/etc/shadow", join(files.extraFiles, "etc/bar"));
       renameSync(files.hostKey, `${files.hostKey}.kept`);
       expect((await problems()).map((each) => `${each.subject} ${problemSentence(each)}`)).toEqual([
