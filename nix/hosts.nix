@@ -31,7 +31,9 @@ builtins.mapAttrs (
     modules = [
       module
       stack.module
-      { clawdlets.bots = builtins.listToAttrs (map openclaw (builtins.filter isOpenclaw stack.bots)); }
+      {
+        clawdlets.bots = builtins.listToAttrs (map openclaw (builtins.filter isOpenclaw stack.bots));
+      }
       { system.configurationRevision = root.rev or null; }
     ]
     ++ lib.optional (builtins.pathExists (own stack.host)) (own stack.host);

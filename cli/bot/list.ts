@@ -24,6 +24,7 @@ export function summaryLine({ bot, folder, hosts, channels, model, critical, war
   const on = hosts.length === 0 ? "on no host" : `on ${hosts.join(", ")}`;
   if (folder === undefined) return `${bot}: ${on}, without a folder: its program is set in Nix`;
   const talks = channels.length === 0 ? "no channel" : channels.join(", ");
-  const found = critical + warnings === 0 ? "nothing found" : `${critical} critical, ${warnings} warnings`;
+  const counts = `${critical} critical, ${warnings} ${warnings === 1 ? "warning" : "warnings"}`;
+  const found = critical + warnings === 0 ? "nothing found" : counts;
   return `${bot}: ${on}, ${talks}, ${model ?? "OpenClaw's default model"}; lint: ${found}`;
 }

@@ -18,7 +18,9 @@ rec {
   referencesIn =
     raw:
     let
-      nameOf = part: if builtins.isList part && builtins.head part != "$" then [ (builtins.elemAt part 1) ] else [ ];
+      nameOf =
+        part:
+        if builtins.isList part && builtins.head part != "$" then [ (builtins.elemAt part 1) ] else [ ];
     in
     sorted (builtins.concatMap nameOf (builtins.split "([$]?)[$][{]([A-Z_][A-Z0-9_]*)[}]" raw));
 

@@ -169,13 +169,11 @@ in
     ++ builtins.concatMap (
       name:
       let
-        set = builtins.attrNames (
-          builtins.intersectAttrs (environmentOf name) (cfg.bots.${name}.environment // envSecretsOf name)
-        );
+        given = cfg.bots.${name}.environment // envSecretsOf name;
+        set = builtins.attrNames (builtins.intersectAttrs (environmentOf name) given);
         ours = builtins.filter (variable: derived name ? ${variable}) variables.reserved;
-        taken = builtins.filter (secret: builtins.length (builtins.filter (each: each == secret) allSecrets) > 1) (
-          builtins.attrValues (derived name)
-        );
+        uses = secret: builtins.length (builtins.filter (each: each == secret) allSecrets);
+        taken = builtins.filter (secret: uses secret > 1) (builtins.attrValues (derived name));
       in
       [
         {

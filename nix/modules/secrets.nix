@@ -24,7 +24,8 @@ let
     tailnet = if cfg.tailnet.tailscale.authKeySecret == null then "none" else cfg.tailnet.mode;
     bots = builtins.attrNames cfg.bots;
     botSecrets = lib.genAttrs withOpenclaw (
-      name: builtins.attrValues (variables.ofBot name (builtins.readFile cfg.bots.${name}.openclaw.config))
+      name:
+      builtins.attrValues (variables.ofBot name (builtins.readFile cfg.bots.${name}.openclaw.config))
     );
     secrets =
       cfg.secrets.names

@@ -9,7 +9,7 @@ export function lintAccess(bot: BotFolder): BotFinding[] {
 
 function judge(bot: BotFolder, { path, value }: Entry): BotFinding | undefined {
   const critical = (problem: string, fix: string) => onOption(bot, path, { severity: "critical", problem, fix });
-  const [parent, key] = path.slice(-2).length === 2 ? path.slice(-2) : ["", path.at(-1)];
+  const [key, parent] = [path.at(-1), path.at(-2)];
   if (value === "open") {
     if (key === "dmPolicy" || (parent === "dm" && key === "policy")) {
       return critical('is "open": anyone can send the bot direct messages.', 'Set "pairing" or "allowlist".');
@@ -19,7 +19,7 @@ function judge(bot: BotFolder, { path, value }: Entry): BotFinding | undefined {
     }
   }
   const isAllowlist = path.some((each) => /^(?:group)?allowFrom$/i.test(each));
-  if (isAllowlist && (value === "*" || key === "*")) {
+  if (isAllowlist && value === "*") {
     const isElevated = path.includes("elevated");
     const problem = isElevated
       ? 'is "*": anyone can run commands outside of the sandbox.'

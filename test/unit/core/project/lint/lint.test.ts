@@ -90,6 +90,8 @@ it.each<[string, object]>([
   ],
   ["a sandbox for all", { tools: {}, agents: { defaults: { skills: [], sandbox: { mode: "all" } } } }],
   ["commands that are denied", { tools: { deny: ["group:runtime"] } }],
+  // "*" is every channel there, and not everyone.
+  ["a list for all channels", { commands: { allowFrom: { "*": ["U1"] } } }],
   ["no plugins at all", { plugins: { enabled: false } }],
   [
     "a policy that is closed",
