@@ -10,7 +10,7 @@ const host = "clawdbot-fleet-host";
 const bot = (root: string, ...args: string[]) =>
   execa(process.execPath, [entry, "bot", ...args], { cwd: root, reject: false, extendEnv: true });
 
-it("adds, shows, checks and removes a bot, with results on standard output", async () => {
+it("adds, shows, checks and removes a bot, with results on standard output", { timeout: 90_000 }, async () => {
   const { root, stacks } = project();
   const add = await bot(root, "add", "maren", "--channel", "discord", "--model", "openai/gpt-5.4-mini", "--host", host);
   expect(add.stdout.split("\n")).toEqual([
