@@ -128,7 +128,8 @@ const classOf = (file: string): FileClass =>
 /** Compares value by value; each change is dangerous except in `harmless`. */
 function values(harmless: readonly string[], dangerous = true): NonNullable<FileClass["compare"]> {
   return (file, before, after) => {
-    const format = file.endsWith(".json") ? "json" : "yaml";
+    const isOpenclaw = /^bots\/[^/]+\/openclaw\.json$/.test(file);
+    const format = isOpenclaw ? "openclaw" : file.endsWith(".json") ? "json" : "yaml";
     const [old, next] = [valuesIn(before, format), valuesIn(after, format)];
     if (!old || !next) return undefined;
     return changedValues(old, next).map(({ path, before, after }) =>

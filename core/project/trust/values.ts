@@ -1,6 +1,7 @@
 import { isAlias, isMap, isNode, isPair, isScalar, isSeq, type Scalar } from "yaml";
 import { parseJsonText } from "../../base/text/json-text.ts";
 import { parseYamlText } from "../../base/text/yaml-text.ts";
+import { parseOpenclaw } from "../bots/config.ts";
 
 /**
  * Every value of a structured file by its path, normalized, so that the order of keys, quotes and comments do not
@@ -8,11 +9,11 @@ import { parseYamlText } from "../../base/text/yaml-text.ts";
  * @returns undefined if the text is not plain enough for that: not parseable, or with anchors, aliases, tags or merges,
  * which programs read differently
  */
-export function valuesIn(text: string, format: "json" | "yaml"): Map<string, string> | undefined {
+export function valuesIn(text: string, format: "json" | "openclaw" | "yaml"): Map<string, string> | undefined {
   const values = new Map<string, string>();
   try {
-    if (format === "json") {
-      const { value, problems } = parseJsonText(text, "");
+    if (format !== "yaml") {
+      const { value, problems } = (format === "json" ? parseJsonText : parseOpenclaw)(text, "");
       if (problems.length > 0) return undefined;
       collectJson(value, "", values);
     } else {

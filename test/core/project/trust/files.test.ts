@@ -179,6 +179,7 @@ describe("a change, and no more", () => {
     ],
     ["hosts/web-1.nix", "{ services.nginx.enable = true; }", "{ services.nginx.enable = false; }"],
     ["bots/maren/openclaw.json", '{"channels": {}}', '{"channels": {"x": 1}}'],
+    ["bots/maren/openclaw.json", "// Maren\n{ channels: {}, }", "{ channels: { x: 1, }, }"],
     ["bots/maren/workspace/SOUL.md", "a", "b"],
     ["index.ts", "a", "b"],
     ["a file that nobody has thought of", "a", "b"],
