@@ -77,7 +77,7 @@ function secretsOn(layout: Layout, host: string, bot: BotFolder): BotSecret[] {
   });
 }
 
-/** @throws SettingsError for a name without a folder, or an invalid one */
+/** @throws SettingsError for a name that is malformed or has no folder */
 export function requireBotFolder(layout: Layout, bot: string): void {
   const known = listBotFolders(layout);
   if (botNamePattern.test(bot) && known.includes(bot)) return;
