@@ -164,7 +164,9 @@ function keyFileProblem(layout: Layout, value: string): Objection | undefined {
   if (asText !== undefined) return { code: "invalid-value", problem: asText };
   const path = resolve(layout.root, expandHome(value, process.env));
   const [problem] = readPublicKeyFile(path).problems;
-  return problem && { ...problem, problem: `${path} ${problem.problem}` };
+  if (!problem) return undefined;
+  const { code, fix } = problem;
+  return { code, problem: `${path}: ${problem.problem}`, ...(fix !== undefined && { fix }) };
 }
 
 function defaultKey(): string | undefined {

@@ -53,7 +53,7 @@ describe("the stack that the engine has chosen", () => {
     const lines: string[] = [];
     const progress = Object.assign((text: string) => void lines.push(text), { startedAt: Date.now() });
     await expect(preview(layout, host, false, progress)).rejects.toThrow(
-      /preview failed\. \.clawdlets\/passphrase is not the passphrase .*"encryptionsalt" in .*docs\/recovery\.md/,
+      /preview failed: \.clawdlets\/passphrase is not the passphrase .*"encryptionsalt" in .*docs\/recovery\.md/,
     );
   });
 });

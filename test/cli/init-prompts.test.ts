@@ -37,7 +37,7 @@ it.each([
   [
     "a key file that is not there",
     ["--ssh-pubkey", "missing.pub"],
-    /--ssh-pubkey: .*missing\.pub there is no such file/,
+    /the command line: --ssh-pubkey: .*missing\.pub: there is no such file/,
     3,
   ],
   ["another word for rebuild", ["--ssh-pubkey", "key.pub", "--rebuild-on-up", "sometimes"], /pinned, newest, never/, 2],

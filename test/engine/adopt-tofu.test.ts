@@ -80,7 +80,7 @@ describeWith({ programs: ["git", "ssh", "script"], tofu: true }, "hosts that Ope
       [
         "the state is newer",
         () => upstream.write("newer", { ...upstream.state, version: 5 }),
-        /state of version 5; allowed: 4\. .*newer clawdlets/,
+        /state of version 5; allowed: 4\. .*Update clawdlets/,
       ],
       [
         "the state is older",
@@ -147,7 +147,7 @@ describeWith({ programs: ["git", "ssh", "script"], tofu: true }, "hosts that Ope
         const { exitCode, all } = await adopt(second, ...agreed(second));
         expect([exitCode, all]).toEqual([
           7,
-          expect.stringMatching(/no login as admin at 127\.\S+ .*Nothing was changed/),
+          expect.stringMatching(/could not log in as admin at 127\.\S+ .*Nothing was changed/),
         ]);
         expect([upstream.local(second), upstream.writes]).toEqual(before);
         await upstream.install(second);
