@@ -45,7 +45,7 @@ describe("three hosts, one of which Hetzner refuses, under a limit for three onl
         Object.fromEntries(hosts.filter((host) => host !== refused).map((host) => [host, 1])),
       );
       const summary = stderr.slice(stderr.indexOf("\nFAILED") + 1).split("\n");
-      expect(summary[0]).toMatch(new RegExp(`^FAILED {3}${refused} +up failed$`));
+      expect(summary[0]).toMatch(new RegExp(`^FAILED {3}${refused} +up failed\\.$`));
       expect(summary.slice(1, 6).join("\n")).toContain("server limit exceeded");
       expect(stderr).toContain("up: 1 failed, 2 ok");
       expect(stderr).toMatch(
