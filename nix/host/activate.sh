@@ -257,8 +257,8 @@ await_confirmation() {
   s_why=""
   # shellcheck disable=SC2034
   s_bootId=$(cat "$BOOT_ID")
+  local until=$(($(uptime) + s_seconds)) # Before the phase is announced: the time runs from then at the latest.
   phase waiting
-  local until=$(($(uptime) + s_seconds))
   while [[ ! -e $STATE_DIR/confirmed ]] && ! is_over "$until"; do sleep 1; done
   # Rolling back takes precedence over waiting for the decision lock.
   decide || { say "another run has held the decision lock for a minute" && load; }
@@ -311,8 +311,8 @@ run() {
     go_back "switching to it failed with status $status; see journalctl --unit=$unit"
     return
   fi
-  phase checking
   local until=$(($(uptime) + s_seconds))
+  phase checking
   until healthy; do
     if is_over "$until"; then
       go_back "$s_why"

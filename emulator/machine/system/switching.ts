@@ -13,7 +13,7 @@ import {
 } from "./switch-state.ts";
 
 /** How long each phase takes with a system that has no haste: long enough to be disturbed. */
-const SLOW_MS = 2000;
+const SLOW_MS = 3500;
 const UNIT = "clawdlets-activation.service";
 
 type Wanted = { rev: string; system: string };
