@@ -5,7 +5,8 @@ let
 in
 {
   # Listens on loopback alone, and answers only who has the token, which is in the environment.
-  command = port: "openclaw gateway --port ${toString port} --bind loopback --auth token --tailscale off";
+  command =
+    port: "openclaw gateway --port ${toString port} --bind loopback --auth token --tailscale off";
 
   # config: path of openclaw.json in the store, which everyone on the host can read: it refers to secrets and holds none.
   environment =

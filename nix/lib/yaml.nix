@@ -289,7 +289,14 @@ let
           if token (index + 1) == "]" then end [ ] (index + 2) else itemsAt (index + 1) [ ]
         else if here == "{" then
           if token (index + 1) == "}" then end { } (index + 2) else pairsAt (index + 1) { }
-        else if builtins.elem here [ "" "," "]" "}" ] then
+        else if
+          builtins.elem here [
+            ""
+            ","
+            "]"
+            "}"
+          ]
+        then
           refuse number "an empty item, or ${closing}"
         else
           end (single number (whole here)) (index + 1);
@@ -332,7 +339,12 @@ let
           entry =
             if pair.written != null then
               end (single number (whole pair.written)) next
-            else if builtins.elem (token next) [ "," "}" ] then
+            else if
+              builtins.elem (token next) [
+                ","
+                "}"
+              ]
+            then
               end null next
             else
               valueAt next;
@@ -458,14 +470,14 @@ let
       null
     else if
       match "-0(\\.0*)?([eE].*)?" plain == null
-      && match "-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,20})?([eE][-+]?([0-9]{1,2}|[12][0-9]{2}))?" plain != null
+      &&
+        match "-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,20})?([eE][-+]?([0-9]{1,2}|[12][0-9]{2}))?" plain != null
     then
       builtins.fromJSON plain
     else if
-      match "[-+]?(\\.[0-9]+|[0-9]+(\\.[0-9]*)?)([eE][-+]?[0-9]+)?|0x[0-9a-fA-F]+|[-+]?0[0-9bBoOX].*|[-+]0x.*|[-+]?[0-9]{16}.*|[-+]?\\.([iI][nN][fF]|[nN][aA][nN])|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*" plain != null
-      || (
-        match "[-+.0-9].*_.*" plain != null && match "[-+]?[0-9.][0-9a-fA-FxXoO.+-]*" bare != null
-      )
+      match "[-+]?(\\.[0-9]+|[0-9]+(\\.[0-9]*)?)([eE][-+]?[0-9]+)?|0x[0-9a-fA-F]+|[-+]?0[0-9bBoOX].*|[-+]0x.*|[-+]?[0-9]{16}.*|[-+]?\\.([iI][nN][fF]|[nN][aA][nN])|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}.*" plain
+      != null
+      || (match "[-+.0-9].*_.*" plain != null && match "[-+]?[0-9.][0-9a-fA-FxXoO.+-]*" bare != null)
     then
       refuse number "${plain}, which some programs read as another value; put it in quotes if it is text."
     else
@@ -482,7 +494,9 @@ let
   result = mapping 0 0 { };
 in
 if length odd > 1 then
-  refuse (length (split "\n" (head odd)) / 2 + 1) "a character that is not written in a text; remove it."
+  refuse (
+    length (split "\n" (head odd)) / 2 + 1
+  ) "a character that is not written in a text; remove it."
 else if count == 0 then
   null
 else if (at 0).indent != 0 || result.next != count then

@@ -121,7 +121,9 @@ let
 in
 {
   options.clawdlets.bots = lib.mkOption {
-    type = lib.types.attrsOf (lib.types.submodule (import ./bots/options.nix { inherit lib names pkgs; }));
+    type = lib.types.attrsOf (
+      lib.types.submodule (import ./bots/options.nix { inherit lib names pkgs; })
+    );
     default = { };
     example = lib.literalExpression ''{ maren = { package = pkgs.clawdbot-gateway; command = "clawdbot gateway"; }; }'';
     description = "The bots of this host, by name: a lowercase letter, then up to 26 of a-z, 0-9, \"_\" and \"-\".";
@@ -178,7 +180,9 @@ in
       [
         {
           assertion = set == [ ] && ours == [ ];
-          message = "clawdlets.bots.${name}: ${builtins.concatStringsSep ", " (text.unique (set ++ ours))} is set by the bot's unit. Remove it from bots/${name}/openclaw.json, environment and envSecrets.";
+          message = "clawdlets.bots.${name}: ${
+            builtins.concatStringsSep ", " (text.unique (set ++ ours))
+          } is set by the bot's unit. Remove it from bots/${name}/openclaw.json, environment and envSecrets.";
         }
         {
           assertion = taken == [ ];
@@ -223,9 +227,9 @@ in
         group = "root";
         mode = "0400";
         content = text.lines (
-          lib.mapAttrsToList (
-            variable: secret: "${variable}=${config.sops.placeholder.${secret}}"
-          ) (envSecretsOf name)
+          lib.mapAttrsToList (variable: secret: "${variable}=${config.sops.placeholder.${secret}}") (
+            envSecretsOf name
+          )
           ++ [ "" ]
         );
       };

@@ -140,16 +140,18 @@ in
               wants = [ "network-online.target" ];
               # The paths are fixed, so restart on changed content.
               restartTriggers = builtins.attrValues files;
-              serviceConfig = egress.units.proxy {
-                inherit (cfg.proxy) resolvers;
-                clients = proxy.clients (builtins.length input.botUids);
-              } // {
-                ExecStart = "${pkgs.tinyproxy}/bin/tinyproxy -d -c ${configFile}";
-                User = names.proxyUser;
-                Group = names.proxyUser;
-                Restart = "always";
-                RestartSec = 2;
-              };
+              serviceConfig =
+                egress.units.proxy {
+                  inherit (cfg.proxy) resolvers;
+                  clients = proxy.clients (builtins.length input.botUids);
+                }
+                // {
+                  ExecStart = "${pkgs.tinyproxy}/bin/tinyproxy -d -c ${configFile}";
+                  User = names.proxyUser;
+                  Group = names.proxyUser;
+                  Restart = "always";
+                  RestartSec = 2;
+                };
             };
           }
         else

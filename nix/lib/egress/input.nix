@@ -105,9 +105,11 @@ rec {
     ++ each "clawdlets.egress.proxy.port" "a port, 1 to 65535" isPort [ input.proxyPort ]
     ++ each "clawdlets.egress.proxy.resolvers" "IPv4 or IPv6 addresses" isAddress input.resolvers
     ++ each "clawdlets.bots.*.uid" "a number from 0 to 4294967294" isUid input.botUids
-    ++ each "clawdlets.bots.*.uid" "any number except root's and the proxy's, which have rules of their own" (
-      uid: uid != 0 && uid != input.proxyUid
-    ) input.botUids
+    ++
+      each "clawdlets.bots.*.uid"
+        "any number except root's and the proxy's, which have rules of their own"
+        (uid: uid != 0 && uid != input.proxyUid)
+        input.botUids
     ++ each "clawdlets.egress.loopbackPorts" "ports, 1 to 65535" isPort (
       builtins.concatLists (builtins.attrValues input.loopbackPorts)
     )

@@ -34,11 +34,17 @@ let
     else
       builtins.concatMap (name: namesOf (path ++ [ name ]) option.${name}) (builtins.attrNames option);
   botOptions =
-    (import ../../../nix/modules/bots/options.nix {
-      inherit lib;
-      names = import ../../../nix/lib/names.nix;
-      pkgs = import ./pkgs.nix;
-    } { name = "maren"; config.uid = 31007; }).options;
+    (import ../../../nix/modules/bots/options.nix
+      {
+        inherit lib;
+        names = import ../../../nix/lib/names.nix;
+        pkgs = import ./pkgs.nix;
+      }
+      {
+        name = "maren";
+        config.uid = 31007;
+      }
+    ).options;
 in
 builtins.deepSeq config {
   inherit config;
