@@ -44,9 +44,9 @@ describeWith({ programs: ["chromium-headless-shell"] }, "the status page in a br
         expect(await page.evaluate("document.title")).toBe("clawdlets: 2 hosts");
         // The page itself does not scroll sideways: the table does, where it has to.
         expect(await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")).toBe(true);
-        expect(await page.evaluate("getComputedStyle(document.querySelector('tr.problem td:nth-child(2)')).color")).toBe(
-          "rgb(194, 65, 12)",
-        );
+        expect(
+          await page.evaluate("getComputedStyle(document.querySelector('tr.problem td:nth-child(2)')).color"),
+        ).toBe("rgb(194, 65, 12)");
         expect(page.requests).toEqual([`file://${file}`]);
       } finally {
         await page.close();
