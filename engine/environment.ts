@@ -2,7 +2,13 @@ import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { SettingsError, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
-import { cleanEnvironment, inheritedBy, noRepository } from "../core/base/machine/environment.ts";
+import {
+  cleanEnvironment,
+  type Environment,
+  inheritedBy,
+  noRepository,
+  ownEnvironment,
+} from "../core/base/machine/environment.ts";
 import { engineFolder, packageRoot } from "../core/base/machine/package-root.ts";
 import { makePrivateFolder, readPrivateFile } from "../core/base/machine/private-files.ts";
 import type { Problem } from "../core/base/problem.ts";
@@ -34,9 +40,9 @@ export async function engineOrSetUp(tell: (text: string) => void): Promise<Engin
       root: engineRoot,
       sources: join(packageRoot, "toolchain"),
       report,
-      origin: process.env["CLAWDLETS_ENGINE"],
+      origin: ownEnvironment["CLAWDLETS_ENGINE"],
     });
-    return withParts(engineRoot, made, process.env);
+    return withParts(engineRoot, made, ownEnvironment);
   } catch (error) {
     if (error instanceof ToolchainError)
       throw new UserError(error.message, { exitCode: exitCodes.engine, cause: error });
@@ -59,7 +65,7 @@ export function engineEnvironment(layout: Layout, engine: Engine): Record<string
     // The engine runs `git status`, which would start `core.fsmonitor` and filters of the repository with all of this.
     GIT_DIR: noRepository,
     PATH: pathOf(engine),
-    ...tokensOf(layout, process.env),
+    ...tokensOf(layout, ownEnvironment),
   };
 }
 
@@ -68,11 +74,12 @@ export function engineEnvironment(layout: Layout, engine: Engine): Record<string
  * that the file decides is not asked: `clawdlets env` unsets it.
  */
 export function shellEnvironment(layout: Layout, engine: Engine): Record<string, string> {
-  const kept = Object.entries(process.env).filter(([key]) => !fileDecides.some((each) => each === key));
+  const kept = Object.entries(ownEnvironment).filter(([key]) => !fileDecides.some((each) => each === key));
   return { PATH: pathOf(engine), ...ofOurs(layout, engine), ...tokensOf(layout, Object.fromEntries(kept)) };
 }
 
-const pathOf = (engine: Engine) => [join(packageRoot, "bin"), engine.binDir, process.env["PATH"] ?? ""].join(delimiter);
+const pathOf = (engine: Engine) =>
+  [join(packageRoot, "bin"), engine.binDir, ownEnvironment["PATH"] ?? ""].join(delimiter);
 
 const ofOurs = (layout: Layout, engine: Engine) => ({
   PULUMI_HOME: engine.pulumiHome,
@@ -100,10 +107,7 @@ export const foreignKeys = [
  * A backend that this shell names and Pulumi.yaml does not: the engine would take it, and find nothing where the state is
  * somewhere else. Ignoring it silently would be wrong if it was set on purpose.
  */
-export function foreignBackend(
-  layout: Layout,
-  environment: Readonly<Record<string, string | undefined>>,
-): Problem | undefined {
+export function foreignBackend(layout: Layout, environment: Environment): Problem | undefined {
   const given = environment["PULUMI_BACKEND_URL"]?.trim();
   const { backend } = readProjectFile(layout);
   if (!given || backend === undefined || given === backend) return undefined;
@@ -122,7 +126,7 @@ export function foreignBackend(
  */
 function tokensOf(
   layout: Layout,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
 ): Omit<LocalEnv, "SOPS_AGE_KEY_FILE" | "GITHUB_TOKEN" | "CLAWDLETS_KEY_COPY"> {
   const stackJson = readStackJson(layout);
   const { value, problems } = readEnvFile(layout, environment, stackJson.value?.envFile);
@@ -136,7 +140,7 @@ function tokensOf(
  * @throws UserError that says how to make them
  */
 export function prepareState(layout: Layout, host: string): void {
-  const foreign = foreignBackend(layout, process.env);
+  const foreign = foreignBackend(layout, ownEnvironment);
   if (foreign) throw new SettingsError([foreign]);
   const lost = lostPassphrase(layout, host);
   if (lost) throw new SettingsError([lost]);

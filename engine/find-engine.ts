@@ -1,5 +1,6 @@
 import { isAbsolute } from "node:path";
 import { SettingsError } from "../core/base/errors.ts";
+import { type Environment, ownEnvironment } from "../core/base/machine/environment.ts";
 import { isExecutable } from "../core/base/machine/on-path.ts";
 import { changeableBy } from "../core/base/machine/trusted-program.ts";
 import type { Objection, Problem } from "../core/base/problem.ts";
@@ -13,14 +14,12 @@ export const partKeys = {
   CLAWDLETS_COMMAND_PLUGIN: "pulumi-resource-command",
 } as const;
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /**
  * The project's engine, with the parts that the environment names.
  * @returns undefined where the engine is not complete
  * @throws SettingsError for a named part that is not an executable, or that others can change
  */
-export function findEngine(projectRoot: string, environment: Environment = process.env): Engine | undefined {
+export function findEngine(projectRoot: string, environment: Environment = ownEnvironment): Engine | undefined {
   const engine = findOwnEngine(projectRoot);
   return engine && withParts(projectRoot, engine, environment);
 }

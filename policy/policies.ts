@@ -1,5 +1,6 @@
 import type { EnforcementLevel, Policies, PolicyConfigSchema } from "@pulumi/policy";
 import { z } from "zod";
+import type { Environment } from "../core/base/machine/environment.ts";
 import { plannedInStack, plannedOf } from "./from-engine.ts";
 import type { Finding, Rule, StackFacts } from "./rule.ts";
 import { rules as ours } from "./rules/index.ts";
@@ -66,7 +67,7 @@ function configSchemaOf(rule: Rule): PolicyConfigSchema {
  * @param folders that may hold the project. @default the working folders of the processes that started the pack
  */
 export function stackFacts(
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
   folders: readonly string[] = foldersOfEngine(environment),
 ): StackFacts {
   // `null` if the stack has no settings.

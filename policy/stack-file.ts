@@ -2,6 +2,7 @@ import { existsSync, readFileSync, readlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parse } from "yaml";
 import { hasCode } from "../core/base/errors.ts";
+import type { Environment } from "../core/base/machine/environment.ts";
 import { recordOf } from "./rule.ts";
 
 interface Named {
@@ -43,7 +44,7 @@ export function clearSettings(
  * Folders in which the engine may have been started: those of the processes above this one, which only Linux tells, and the
  * shell's. Pulumi starts a pack in the pack's own folder.
  */
-export function foldersOfEngine(environment: Readonly<Record<string, string | undefined>>): string[] {
+export function foldersOfEngine(environment: Environment): string[] {
   const folders: string[] = [];
   for (let pid = process.ppid; pid > 1 && folders.length < 16; ) {
     try {

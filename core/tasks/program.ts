@@ -5,6 +5,7 @@ import { exitCodes } from "../base/exit-codes.ts";
 import { type Adoption, adoptionKey, readAdoption } from "../base/hetzner/adopt.ts";
 import { createHetzner } from "../base/hetzner/client.ts";
 import { isAtHetzner } from "../base/hetzner/existing.ts";
+import type { Environment } from "../base/machine/environment.ts";
 import { type WantedConfiguration, wantedConfiguration } from "../host/activation/wanted.ts";
 import { readSecretSources } from "../host/delivery/upstream-secrets.ts";
 import { readBootstrapKeys } from "../host/install/bootstrap-keys.ts";
@@ -33,7 +34,7 @@ export interface ProgramContext {
   /** Every configuration value of the stack, keys with namespace. @default those of `stacks/Pulumi.<stack>.yaml` */
   config?: Readonly<Record<string, string>>;
   folder: string;
-  environment: Readonly<Record<string, string | undefined>>;
+  environment: Environment;
   /** True in a preview, which has to work with nothing but the files in git. */
   dryRun: boolean;
 }

@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
+import type { Environment } from "../../core/base/machine/environment.ts";
 import { quoted } from "../../core/base/wording.ts";
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A CI system: how to know it, and what may start a job that has credentials and runs the checkout's program. */
 interface CiSystem {

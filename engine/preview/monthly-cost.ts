@@ -1,6 +1,7 @@
 import { messageOf } from "../../core/base/errors.ts";
 import { createHetzner } from "../../core/base/hetzner/client.ts";
 import { resourceTypes } from "../../core/base/hetzner/resource-types.ts";
+import { ownEnvironment } from "../../core/base/machine/environment.ts";
 import type { Layout } from "../../core/project/layout.ts";
 import { readAccess } from "../../core/project/settings/access.ts";
 import { costOf, type Paid, readPrices } from "../../core/tasks/status/cost.ts";
@@ -18,7 +19,7 @@ export async function monthlyCost(plan: Plan, layout: Layout, host: string): Pro
   if (JSON.stringify(paid.map(({ before }) => before)) === JSON.stringify(paid.map(({ after }) => after)))
     return undefined;
   try {
-    const { endpoint, token } = readAccess(layout, host, process.env);
+    const { endpoint, token } = readAccess(layout, host, ownEnvironment);
     // A preview does not wait for a price.
     const limits = { attempts: 2, maxWaitSeconds: 5 };
     const prices = await readPrices(createHetzner({ endpoint, token, limits, tell: () => undefined }));

@@ -2,6 +2,7 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, realpathSync } from "no
 import { join } from "node:path";
 import { messageOf, UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
+import { ownEnvironment } from "../../core/base/machine/environment.ts";
 import { run } from "../../core/base/machine/run.ts";
 import { shellQuoted } from "../../core/base/wording.ts";
 
@@ -109,7 +110,7 @@ const credential = /TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|PRIVATE|API_?KEY|AC
  * the project's own keys.
  */
 export function secretsInReach(clawdlets: string): string[] {
-  const names = new Set(Object.entries(process.env).flatMap(([name, value]) => (value ? name : [])));
+  const names = new Set(Object.entries(ownEnvironment).flatMap(([name, value]) => (value ? name : [])));
   for (let pid = process.ppid; pid > 1; ) {
     const [environment, parent] = processFacts(pid);
     for (const line of environment.split("\0")) if (/=./s.test(line)) names.add(line.slice(0, line.indexOf("=")));

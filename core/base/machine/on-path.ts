@@ -1,12 +1,14 @@
 import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { hasCode } from "../errors.ts";
+import { searchPath } from "./environment.ts";
 
 /** @param command a name to find on PATH, or a path @returns the executable's path, or undefined if there is none */
 export function findOnPath(command: string): string | undefined {
   if (command.includes("/")) return isExecutable(command) ? command : undefined;
-  const folders = (process.env["PATH"] ?? "").split(delimiter);
-  return folders.map((folder) => join(folder, command)).find(isExecutable);
+  return searchPath()
+    .map((folder) => join(folder, command))
+    .find(isExecutable);
 }
 
 export function isExecutable(path: string): boolean {

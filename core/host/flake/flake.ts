@@ -3,7 +3,7 @@ import { join, relative, resolve, sep } from "node:path";
 import { credentialProblem, withoutCredentials } from "../../base/credentials.ts";
 import { hasCode, messageOf, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
-import { cleanEnvironment } from "../../base/machine/environment.ts";
+import { cleanEnvironment, ownEnvironment } from "../../base/machine/environment.ts";
 import { git, runGit } from "../../base/machine/git.ts";
 import { quoted, shellQuoted, shown } from "../../base/wording.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
@@ -275,7 +275,7 @@ function folderOf(uri: string, root: string): string | undefined {
   const [, scheme, text = ""] = /^(path:)?([^?]*)/.exec(uri) ?? [];
   if (scheme === undefined && !/^(?:[/.~]|$)/.test(text)) return undefined;
   const path = scheme === undefined ? text : decoded(text.replace(/^\/\/(?=\/)/, ""));
-  const folder = resolve(root, expandHome(path === "~" ? "~/" : path, process.env));
+  const folder = resolve(root, expandHome(path === "~" ? "~/" : path, ownEnvironment));
   const real = realPath(folder);
   if (real !== undefined && lstatSync(real).isDirectory()) return real;
   throw refuse(`The flake "${uri}" is not a folder: there is none at ${folder}. ${nameable}`);

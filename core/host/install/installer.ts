@@ -7,7 +7,7 @@ import { execa } from "execa";
 import { withCredentialsHidden } from "../../base/credentials.ts";
 import { hasCode, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
-import { cleanEnvironment } from "../../base/machine/environment.ts";
+import { cleanEnvironment, ownEnvironment } from "../../base/machine/environment.ts";
 import { findOnPath, isExecutable } from "../../base/machine/on-path.ts";
 import { outputLog } from "../../base/machine/output-log.ts";
 import { endGroup, groupsWith } from "../../base/machine/process-group.ts";
@@ -211,7 +211,7 @@ async function runOnce(setup: InstallerSetup, phase: PhaseRun, folder: string): 
   const args = installerArguments({ ...phase, address: route.address, identity: route.identity });
   const child = execa(installer.command, [...installer.args, ...args], {
     env: cleanEnvironment({
-      PATH: `${folder}${delimiter}${process.env["PATH"] ?? ""}`,
+      PATH: `${folder}${delimiter}${ownEnvironment["PATH"] ?? ""}`,
       TMPDIR: folder,
       ...nixTokenIn(folder, setup.githubToken),
     }),

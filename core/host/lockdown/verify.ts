@@ -1,6 +1,7 @@
 import { type ExitCode, exitCodes } from "../../base/exit-codes.ts";
 import { createHetzner } from "../../base/hetzner/client.ts";
 import { HetznerApiError } from "../../base/hetzner/errors.ts";
+import type { Environment } from "../../base/machine/environment.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import type { Layout } from "../../project/layout.ts";
 import { type Access, readAccess } from "../../project/settings/access.ts";
@@ -24,7 +25,7 @@ export interface Verified {
 export interface VerifyRequest {
   layout: Layout;
   host: string;
-  environment: Readonly<Record<string, string | undefined>>;
+  environment: Environment;
   /** @default 20: an installed host joined its tailnet long ago */
   tailnetSeconds?: number;
   signal: AbortSignal;

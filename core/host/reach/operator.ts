@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { ownEnvironment } from "../../base/machine/environment.ts";
 
 /**
  * The operator's identity for ssh: the private key next to the public one, or the public one itself if an agent or a hardware
@@ -6,7 +7,7 @@ import { existsSync } from "node:fs";
  */
 export function operatorIdentity(sshPubkeyFile: string): { identity: string; agent?: string } {
   const privateKey = sshPubkeyFile.replace(/\.pub$/, "");
-  const agent = process.env["SSH_AUTH_SOCK"];
+  const agent = ownEnvironment["SSH_AUTH_SOCK"];
   const identity = existsSync(privateKey) ? privateKey : sshPubkeyFile;
   return { identity, ...(agent !== undefined && { agent }) };
 }

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
-import { cleanEnvironment } from "../../base/machine/environment.ts";
+import { join } from "node:path";
+import { cleanEnvironment, searchPath } from "../../base/machine/environment.ts";
 import { run } from "../../base/machine/run.ts";
 import { shellQuoted } from "../../base/wording.ts";
 
@@ -83,6 +83,6 @@ export function writeSshWrappers(folder: string, route: Pick<SshRoute, "alias" |
 }
 
 function realPathOf(program: string): string {
-  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  const folders = searchPath();
   return folders.map((folder) => join(folder, program)).find((path) => existsSync(path)) ?? `/usr/bin/${program}`;
 }

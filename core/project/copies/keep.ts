@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { messageOf, UserError } from "../../base/errors.ts";
+import { type Environment, ownEnvironment } from "../../base/machine/environment.ts";
 import { isLeftover } from "../../base/machine/private-files.ts";
 import type { Objection } from "../../base/problem.ts";
 import { asUserError } from "../../base/system-errors.ts";
@@ -13,8 +14,6 @@ import { findPlace, preparePlace } from "./place.ts";
 import { addVersion, type CopiedFile, clearAway, listVersions, read, sha256 } from "./versions.ts";
 
 let warn: (text: string) => void = () => undefined;
-type Environment = Readonly<Record<string, string | undefined>>;
-
 const warned = new Set<string>();
 
 /** Reports failed copies to `tell`. A failure only warns and never stops the command. */
@@ -48,7 +47,7 @@ function keep(layout: Layout, before: ReadonlySet<string>): ReadonlySet<string> 
   const now = readFiles(layout);
   // TOCTOU: git may have started a checkout in the meantime.
   if (mayBeOthers(layout)) return new Set();
-  const place = findPlace(layout, process.env);
+  const place = findPlace(layout, ownEnvironment);
   const last = place && listVersions(place)[0];
   const lost = Object.entries(last?.files ?? {}).filter(([path]) => !now.present.has(path) && !before.has(path));
   const files = Object.fromEntries([...Object.entries(now.files), ...lost].sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -56,7 +55,7 @@ function keep(layout: Layout, before: ReadonlySet<string>): ReadonlySet<string> 
   const isSame = last && JSON.stringify([last.files, last.missing]) === JSON.stringify([files, missing]);
   const isNothing = !last && Object.keys(files).length === 0;
   if (isNothing) return now.present;
-  const prepared = preparePlace(layout, process.env);
+  const prepared = preparePlace(layout, ownEnvironment);
   if (isSame && prepared.id === place?.id) return now.present;
   addVersion(prepared, { files, missing }, now.contents);
   clearAway(prepared);
@@ -67,11 +66,11 @@ const mayBeOthers = (layout: Layout) => ownFolderProblem(layout)?.isForeign === 
 
 function isCopied(layout: Layout): boolean {
   if (mayBeOthers(layout)) return false;
-  return readEnvFile(layout, process.env, readStackJson(layout).value?.envFile).value.CLAWDLETS_KEY_COPY !== "off";
+  return readEnvFile(layout, ownEnvironment, readStackJson(layout).value?.envFile).value.CLAWDLETS_KEY_COPY !== "off";
 }
 
 /** Files that are in the newest copy but missing here, and that none of our commands deleted. Does not throw. */
-export function lostFiles(layout: Layout, environment: Environment = process.env): string[] {
+export function lostFiles(layout: Layout, environment: Environment = ownEnvironment): string[] {
   try {
     const place = findPlace(layout, environment);
     const last = place && listVersions(place)[0];

@@ -4,12 +4,11 @@ import { isAbsolute, join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
+import type { Environment } from "../../base/machine/environment.ts";
 import { makeFolders, readFolder, writePrivateFileSync } from "../../base/machine/private-files.ts";
 import { parseJson } from "../../base/text/json.ts";
 import { type Layout, layoutOf } from "../layout.ts";
 import { type CopyFolders, listVersions, read, sha256 } from "./versions.ts";
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The copy of one project's files. */
 export interface CopyPlace extends CopyFolders {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { relative } from "node:path";
 import { SettingsError } from "../../base/errors.ts";
+import { ownEnvironment } from "../../base/machine/environment.ts";
 import { readPrivateFile } from "../../base/machine/private-files.ts";
 import type { Layout } from "../layout.ts";
 import { openSecrets } from "./open.ts";
@@ -28,7 +29,7 @@ export function ciphertextOf(store: SecretStore, required: readonly RequiredSecr
 
 /** The sops files that the host should have, still encrypted. @throws SettingsError with every missing file */
 export function ciphertextHere(layout: Layout, host: string): Record<string, string> {
-  const { store, required } = openSecrets(layout, host, { environment: process.env, sops: "sops" });
+  const { store, required } = openSecrets(layout, host, { environment: ownEnvironment, sops: "sops" });
   return ciphertextOf(store, required);
 }
 

@@ -1,6 +1,7 @@
 import { relative, resolve } from "node:path";
 import { z } from "zod";
 import { SettingsError } from "../../base/errors.ts";
+import type { Environment } from "../../base/machine/environment.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import type { Problem } from "../../base/problem.ts";
 import type { Layout } from "../layout.ts";
@@ -31,7 +32,7 @@ export interface SecretsOfHost {
 export function openSecrets(
   layout: Layout,
   host: string,
-  { environment, sops }: { environment: Readonly<Record<string, string | undefined>>; sops: string },
+  { environment, sops }: { environment: Environment; sops: string },
 ): SecretsOfHost {
   const stack = readStackJson(layout);
   const where = relative(layout.root, layout.stackJson);

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { objectionOf, SettingsError } from "../../base/errors.ts";
+import type { Environment } from "../../base/machine/environment.ts";
 import type { Problem } from "../../base/problem.ts";
 import type { Layout } from "../layout.ts";
 import { refuseForeignFolder } from "../own-folder.ts";
@@ -18,8 +19,6 @@ export interface Access extends Pick<LocalSettings, "token" | "endpoint" | "sshP
   /** Problems that were found on the way but do not matter here. */
   problems: Problem[];
 }
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** @throws UserError only if there is no valid token, or someone else may have written to `.clawdlets` */
 export function readAccess(layout: Layout, host: string, environment: Environment): Access {

@@ -1,6 +1,7 @@
 import { existsSync, realpathSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { endpointProblem } from "../../base/hetzner/endpoint.ts";
+import type { Environment } from "../../base/machine/environment.ts";
 import { readPrivateFile } from "../../base/machine/private-files.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import { type Objection, type Problem, problemJson } from "../../base/problem.ts";
@@ -39,8 +40,6 @@ export const fileDecides = ["HCLOUD_ENDPOINT", "CLAWDLETS_SSH_PORT"] as const;
 export const fileOnlyKeys = ["GITHUB_TOKEN", "SOPS_AGE_KEY_FILE"] as const;
 
 export type LocalEnv = Partial<Record<(typeof envKeys)[number] | (typeof fileOnlyKeys)[number], string>>;
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 const allKeys = [...envKeys, ...fileOnlyKeys] as const;
 

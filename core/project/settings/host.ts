@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { relative, resolve } from "node:path";
 import { SettingsError } from "../../base/errors.ts";
 import { hetznerEndpoint } from "../../base/hetzner/endpoint.ts";
+import type { Environment } from "../../base/machine/environment.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import { isSameProblem, type Problem } from "../../base/problem.ts";
 import { quoted } from "../../base/wording.ts";
@@ -65,8 +66,6 @@ export function wantedEnvironment({ rev, ref }: WantedRevision): Record<string, 
 }
 
 export { hetznerEndpoint } from "../../base/hetzner/endpoint.ts";
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Reads both halves from the files, without the engine.

@@ -1,3 +1,4 @@
+import type { Environment } from "../../base/machine/environment.ts";
 import type { Layout } from "../../project/layout.ts";
 
 /** A line that looks like a secret, without its text. */
@@ -12,7 +13,7 @@ export interface Leak {
 export interface DoctorContext {
   layout: Layout;
   hosts: readonly string[];
-  environment: Readonly<Record<string, string | undefined>>;
+  environment: Environment;
   /** Path of sops, if installed. */
   sops: string | undefined;
   /** True if the engine's servers refuse other users of this machine. Omitted: not checked. */

@@ -2,6 +2,7 @@ import { chmodSync, lstatSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { SettingsError, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
+import { ownEnvironment } from "../../base/machine/environment.ts";
 import { makePrivateFolder, writePrivateFile } from "../../base/machine/private-files.ts";
 import type { Problem } from "../../base/problem.ts";
 import { isLeftOut, keepCopy } from "../../project/copies/keep.ts";
@@ -153,7 +154,7 @@ function wanted({ layout, from, paths = [] }: RestoreRequest): Wanted {
 }
 
 function versionsOf(layout: Layout) {
-  const place = findPlace(layout, process.env);
+  const place = findPlace(layout, ownEnvironment);
   return { place, versions: place ? listVersions(place) : [] };
 }
 
@@ -170,7 +171,7 @@ function noCopy(layout: Layout): UserError {
   return new UserError(
     {
       subject: "",
-      problem: `There is no copy of ${where} of ${layout.root} in ${copiesFolder(process.env)}.`,
+      problem: `There is no copy of ${where} of ${layout.root} in ${copiesFolder(ownEnvironment)}.`,
       fix: `Restore your own backup: docs/recovery.md, "What to keep".`,
     },
     { exitCode: exitCodes.settings },

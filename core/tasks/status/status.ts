@@ -2,6 +2,7 @@ import { answerOf, createHetzner, type Hetzner } from "../../base/hetzner/client
 import { selectorOf } from "../../base/hetzner/labels.ts";
 import { allServers } from "../../base/hetzner/pages.ts";
 import { resourceTypes } from "../../base/hetzner/resource-types.ts";
+import type { Environment } from "../../base/machine/environment.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import { lookByAnyWay } from "../../host/facts/installed-host.ts";
 import { readJournal } from "../../host/journal.ts";
@@ -42,7 +43,7 @@ export interface HostStatus {
 export interface StatusRequest {
   layout: Layout;
   host: string;
-  environment: Readonly<Record<string, string | undefined>>;
+  environment: Environment;
   now: Date;
   signal: AbortSignal;
   /** Number of changes that `up` would make, by operation. Omitted: not checked. */
