@@ -18,10 +18,10 @@ import { AdoptedChanges } from "../engine/adopted-changes.ts";
 import { engineOrSetUp } from "../engine/environment.ts";
 import { importHost } from "../engine/import.ts";
 import { plannedLines } from "../engine/preview/plan/planned-text.ts";
+import { preview } from "../engine/preview/with-state.ts";
 import { type Progress, startProgress } from "../engine/progress.ts";
 import { stopSignal } from "../engine/signals.ts";
 import { openStack } from "../engine/stack.ts";
-import { preview } from "./preview.ts";
 import { askLine, canAsk } from "./shared/ask.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { printJson, resultLines } from "./shared/output.ts";
@@ -98,7 +98,14 @@ async function adopt(options: Options): Promise<void> {
 /** @throws UserError if the next up would change more than expected */
 async function foresee(layout: Layout, host: string, progress: Progress): Promise<Record<string, number>> {
   const seen = new AdoptedChanges();
-  const { changes, ...planned } = await preview(layout, host, true, progress, seen.watch);
+  const { changes, ...planned } = await preview({
+    layout,
+    host,
+    environment: process.env,
+    refresh: true,
+    progress,
+    watch: seen.watch,
+  });
   for (const line of plannedLines(planned)) progress(`${host}: the next up ${line}`);
   const look = `For details: clawdlets preview --host ${host}`;
   if (seen.lost.length > 0) {

@@ -11,9 +11,9 @@ import { readProjectFile } from "../core/project/state/project-file.ts";
 import { pageOf } from "../core/tasks/status/page.ts";
 import { type HostStatus, hostStatus } from "../core/tasks/status/status.ts";
 import { tableOf } from "../core/tasks/status/table.ts";
+import { preview } from "../engine/preview/with-state.ts";
 import { printable } from "../engine/progress.ts";
 import { stopSignal } from "../engine/signals.ts";
-import { preview } from "./preview.ts";
 import { chooseHosts, worstOf } from "./shared/hosts.ts";
 import { printJson, resultLines, tell } from "./shared/output.ts";
 
@@ -49,7 +49,10 @@ export function statusCommand(): Command {
       const silent = Object.assign(() => undefined, { startedAt: Date.now() });
       // A team's own program is not run for each of its hosts: its `pulumi preview` shows all of them.
       const isAsked = options.drift && readProjectFile(layout).stacksAreHosts;
-      const ask = isAsked ? async (host: string) => (await preview(layout, host, true, silent)).changes : undefined;
+      const ask = isAsked
+        ? async (host: string) =>
+            (await preview({ layout, host, environment: process.env, refresh: true, progress: silent })).changes
+        : undefined;
       const hosts = await pMap(
         names,
         (host) => hostStatus({ layout, host, environment: process.env, now, signal, ...(ask && { preview: ask }) }),

@@ -1,37 +1,19 @@
 import { Command, Option } from "commander";
-import { UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
-import { adoptionKey } from "../core/base/hetzner/adopt.ts";
-import { keepCopy } from "../core/project/copies/keep.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
-import { loadHost, type WantedRevision, wantedEnvironment } from "../core/project/settings/host.ts";
+import type { WantedRevision } from "../core/project/settings/host.ts";
 import { listStackFiles } from "../core/project/settings/stack-file.ts";
 import { firewallLimit, firewallsNeeded, ofFirewalls } from "../core/tasks/fleet/firewalls.ts";
 import { requestsOfUp } from "../core/tasks/fleet/requests.ts";
 import { engineOrSetUp } from "../engine/environment.ts";
-import { keepState } from "../engine/good-state.ts";
-import { withInstallationSettled } from "../engine/interrupted.ts";
-import { findAdoptable } from "../engine/leftovers.ts";
-import { type Progress, startProgress } from "../engine/progress.ts";
-import { recover } from "../engine/recover.ts";
-import { runEngine } from "../engine/run.ts";
-import { openStack } from "../engine/stack.ts";
+import { startProgress } from "../engine/progress.ts";
+import { type UpResult, up } from "../engine/up.ts";
 import { doneText } from "./fleet/changes.ts";
 import { askedAgain, type Chosen, chooseFleet } from "./fleet/choose.ts";
 import { runFleetCommand } from "./fleet/fleet.ts";
 import { addFleetOptions, defaultParallel, type FleetOptions } from "./fleet/options.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { printJson, resultLines } from "./shared/output.ts";
-import { proveMended } from "./shared/verified.ts";
-
-export interface UpResult {
-  ok: true;
-  stack: string;
-  /** Resources by operation: `{same: 9}` when there was nothing to do. */
-  changes: Record<string, number>;
-  outputs: Record<string, unknown>;
-  seconds: number;
-}
 
 interface Options extends FleetOptions, WantedRevision {
   adopt?: boolean;
@@ -59,14 +41,12 @@ export function upCommand(): Command {
       if (chosen) return upMany(layout, chosen, options);
       const progress = startProgress();
       const host = chooseHost(layout, options.host);
-      const result = await up(layout, host, progress, options);
+      const adopt = options.adopt === true;
+      const result = await up({ layout, host, environment: process.env, progress, wanted: options, adopt });
       resultLines(options.json)(`${host}: ${doneText(result.changes)}`);
       if (options.json) printJson(result);
     });
 }
-
-const isTaken = (error: unknown) =>
-  error instanceof UserError && error.reasons.some((text) => text.includes("uniqueness_error"));
 
 function upMany(layout: Layout, chosen: Chosen, options: Options): Promise<void> {
   const { adopt, ...wanted } = askedAgain(chosen, {
@@ -88,56 +68,9 @@ function upMany(layout: Layout, chosen: Chosen, options: Options): Promise<void>
     },
     requestsOf: (host) => requestsOfUp(layout, host),
     task: () => async (host, tell) => {
-      const result = await up(layout, host, Object.assign(tell, { startedAt: Date.now() }), {
-        ...wanted,
-        adopt: adopt === "yes",
-      });
+      const progress = Object.assign(tell, { startedAt: Date.now() });
+      const result = await up({ layout, host, environment: process.env, progress, wanted, adopt: adopt === "yes" });
       return { ok: true, exitCode: exitCodes.ok, summary: doneText(result.changes), result };
     },
   });
-}
-
-/** @throws SettingsError before anything is changed; UserError with the engine's own reason afterwards */
-export async function up(
-  layout: Layout,
-  host: string,
-  progress: Progress,
-  wanted: WantedRevision & { adopt?: boolean } = {},
-): Promise<UpResult> {
-  const asked = wantedEnvironment(wanted);
-  const { settings, local } = loadHost(layout, host, { ...process.env, ...asked });
-  const engine = await engineOrSetUp(progress);
-  const stack = await openStack(layout, host, engine, { extra: asked, tell: progress });
-  const recovery = { layout, host, settings, local, tell: progress };
-  await recover(stack, recovery);
-  const startedAt = Date.now();
-  const run = () =>
-    withInstallationSettled(recovery, () => runEngine(host, "up", progress, (options) => stack.up(options)));
-  const takeOver = async () => {
-    const adopt = await findAdoptable({ layout, host, local, tell: progress }, wanted.adopt === true);
-    if (!adopt) return false;
-    const extra = { ...asked, [adoptionKey]: JSON.stringify(adopt) };
-    const adopting = await openStack(layout, host, engine, { extra, tell: progress });
-    await withInstallationSettled(recovery, () => runEngine(host, "up", progress, (options) => adopting.up(options)));
-    progress(`${host}: taken over; what differs from the declaration is applied`);
-    return true;
-  };
-  if (stack.isRestored) await takeOver();
-  const { summary, outputs } = await run().catch(async (error: unknown) => {
-    // A name is taken, perhaps by what an earlier run made and lost. Not looked for before: it costs requests.
-    if (!isTaken(error) || !(await takeOver())) throw error;
-    return run();
-  });
-  await keepState(layout, host);
-  keepCopy(layout);
-  const changes = Object.fromEntries(
-    Object.entries(summary.resourceChanges ?? {}).map(([op, count]) => [op, count ?? 0]),
-  );
-  await proveMended(layout, host, changes, progress);
-  const seconds = (Date.now() - startedAt) / 1000;
-  const plain = Object.entries(outputs).map(([name, { value, secret }]) => [
-    name,
-    secret ? "[secret]" : (value as unknown),
-  ]);
-  return { ok: true, stack: host, changes, outputs: Object.fromEntries(plain), seconds };
 }

@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { UserError } from "../../core/base/errors.ts";
+import { destroy } from "../../engine/destroy.ts";
 import { startProgress } from "../../engine/progress.ts";
-import { destroy } from "../destroy.ts";
 import { printJson, type ResultLine, resultLines } from "../shared/output.ts";
 import { prepareDemo } from "./prepare.ts";
 import { type DemoResult, runDemo } from "./run.ts";
@@ -17,7 +17,7 @@ export function demoCommand(): Command {
       const demo = await prepareDemo(progress);
       try {
         if (options.destroy) {
-          await destroy(demo.layout, demo.host, progress);
+          await destroy({ layout: demo.layout, host: demo.host, environment: process.env, progress });
           resultLines(options.json)(`${demo.host}: destroyed`);
           if (options.json) printJson({ ok: true, stack: demo.host, destroyed: true });
           return;

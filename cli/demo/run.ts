@@ -5,8 +5,8 @@ import { type Journal, readJournal } from "../../core/host/journal.ts";
 import { isClosed, probePort } from "../../core/host/reach/probe.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
 import type { Progress } from "../../engine/progress.ts";
+import { up } from "../../engine/up.ts";
 import { doneText } from "../fleet/changes.ts";
-import { up } from "../up.ts";
 import { PortObserver } from "./observer.ts";
 import { type Demo, demoAddresses } from "./prepare.ts";
 
@@ -43,7 +43,7 @@ export async function runDemo(demo: Demo, progress: Progress): Promise<DemoResul
     demo.sshPort,
   );
   try {
-    const { changes } = await up(layout, host, progress);
+    const { changes } = await up({ layout, host, environment: process.env, progress });
     progress(`${host}: ${doneText(changes)}`);
   } finally {
     await observer.stop();

@@ -1,8 +1,6 @@
 import pc from "picocolors";
-import { UserError } from "../../core/base/errors.ts";
 import { answerInWords, inOneLine } from "../../core/host/lockdown/prove.ts";
-import { type Verified, verifyHost } from "../../core/host/lockdown/verify.ts";
-import type { Layout } from "../../core/project/layout.ts";
+import type { Verified } from "../../core/host/lockdown/verify.ts";
 import type { ResultLine } from "./output.ts";
 
 /** What was found of one host, as lines of a result. */
@@ -24,26 +22,4 @@ export function verdictOf({ ok, answer, seen, expectedFrom, warnings }: Verified
   if (seen === undefined) return "nothing to check";
   const warned = warnings.length > 0 ? `; ${warnings.join("; ")}` : "";
   return `locked down: ${inOneLine(seen)} (expected by the ${expectedFrom})${warned}`;
-}
-
-/**
- * Verifies the host after an update. The stack itself proves a lockdown only when its declaration has changed, not when it removed a
- * rule that was added in the console (drift). Two requests, and only if something was updated.
- * @throws UserError with what is not as declared
- */
-export async function proveMended(
-  layout: Layout,
-  host: string,
-  changes: Readonly<Record<string, number>>,
-  tell: (text: string) => void,
-): Promise<void> {
-  if ((changes["update"] ?? 0) + (changes["replace"] ?? 0) === 0) return;
-  const signal = new AbortController().signal;
-  const { ok, wrong, exitCode } = await verifyHost({ layout, host, environment: process.env, signal });
-  if (!ok)
-    throw new UserError(
-      { subject: host, problem: "the host is not as declared after the update." },
-      { exitCode, details: wrong },
-    );
-  tell(`${host}: verified after the update`);
 }

@@ -1,7 +1,7 @@
 import { messageOf } from "../../core/base/errors.ts";
 import { createHetzner } from "../../core/base/hetzner/client.ts";
 import { resourceTypes } from "../../core/base/hetzner/resource-types.ts";
-import { ownEnvironment } from "../../core/base/machine/environment.ts";
+import type { Environment } from "../../core/base/machine/environment.ts";
 import type { Layout } from "../../core/project/layout.ts";
 import { readAccess } from "../../core/project/settings/access.ts";
 import { costOf, type Paid, readPrices } from "../../core/tasks/status/cost.ts";
@@ -14,12 +14,15 @@ type Prices = Awaited<ReturnType<typeof readPrices>>;
  * What a plan does to the price, by Hetzner's own list.
  * @returns undefined where nothing that is paid for changes; then Hetzner is not asked
  */
-export async function monthlyCost(plan: Plan, layout: Layout, host: string): Promise<MonthlyCost | undefined> {
+export async function monthlyCost(
+  plan: Plan,
+  { layout, host, environment }: { layout: Layout; host: string; environment: Environment },
+): Promise<MonthlyCost | undefined> {
   const paid = plan.steps.filter(({ custom, op }) => custom && op !== "read").map(paidFor);
   if (JSON.stringify(paid.map(({ before }) => before)) === JSON.stringify(paid.map(({ after }) => after)))
     return undefined;
   try {
-    const { endpoint, token } = readAccess(layout, host, ownEnvironment);
+    const { endpoint, token } = readAccess(layout, host, environment);
     // A preview does not wait for a price.
     const limits = { attempts: 2, maxWaitSeconds: 5 };
     const prices = await readPrices(createHetzner({ endpoint, token, limits, tell: () => undefined }));

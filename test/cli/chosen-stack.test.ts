@@ -1,12 +1,12 @@
 import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { preview } from "../../cli/preview.ts";
 import { writePrivateFile } from "../../core/base/machine/private-files.ts";
 import { run } from "../../core/base/machine/run.ts";
 import { isChosen } from "../../engine/chosen-stack.ts";
 import { engineEnvironment, prepareState } from "../../engine/environment.ts";
 import { findEngine } from "../../engine/find-engine.ts";
+import { preview } from "../../engine/preview/with-state.ts";
 import { openStack } from "../../engine/stack.ts";
 import type { Engine } from "../../toolchain/index.ts";
 import { project, temporaryFolder } from "../_project.ts";
@@ -52,7 +52,7 @@ describe("the stack that the engine has chosen", () => {
     writeFileSync(layout.passphrase, "another");
     const lines: string[] = [];
     const progress = Object.assign((text: string) => void lines.push(text), { startedAt: Date.now() });
-    await expect(preview(layout, host, false, progress)).rejects.toThrow(
+    await expect(preview({ layout, host, refresh: false, environment: process.env, progress })).rejects.toThrow(
       /preview failed: \.clawdlets\/passphrase is not the passphrase .*"encryptionsalt" in .*docs\/recovery\.md/,
     );
   });

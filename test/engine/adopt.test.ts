@@ -5,7 +5,6 @@ import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Demo, prepareDemo } from "../../cli/demo/prepare.ts";
 import { runDemo } from "../../cli/demo/run.ts";
-import { up } from "../../cli/up.ts";
 import { publicKeyOf, replaceSshKey } from "../../core/base/machine/ssh-keys.ts";
 import { readJournal } from "../../core/host/journal.ts";
 import { fingerprintOf } from "../../core/host/reach/host-key.ts";
@@ -13,6 +12,7 @@ import { hostLayoutOf } from "../../core/project/layout.ts";
 import { addToStackFile } from "../../core/project/settings/stack-file.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
 import { findEngine } from "../../engine/find-engine.ts";
+import { up } from "../../engine/up.ts";
 import { repository } from "../_repository.ts";
 import { recordedState } from "./_recorded-tofu.ts";
 
@@ -158,7 +158,9 @@ describe("taking over", () => {
   it("leaves a host that up labels, protects and proves closed, and neither boots nor installs again", async () => {
     const seen = (await demo.report()).servers[0];
     lines.length = 0;
-    await up(demo.layout, demo.host, progress).catch((error) => expect.fail(`${error}\n${lines.join("\n")}`));
+    await up({ ...demo, environment: process.env, progress }).catch((error) =>
+      expect.fail(`${error}\n${lines.join("\n")}`),
+    );
     expect((await demo.report()).servers[0]).toMatchObject({
       id: seen?.id,
       bootId: seen?.bootId,
@@ -169,7 +171,7 @@ describe("taking over", () => {
     expect(server.protection).toEqual({ delete: false, rebuild: false }); // The demo's stack says protect: false.
     expect(server.labels).toMatchObject({ "clawdlets-host": demo.host });
     expect(firewall.rules).toMatchObject([{ protocol: "icmp" }]);
-    expect(Object.keys((await up(demo.layout, demo.host, progress)).changes)).toEqual(["same"]);
+    expect(Object.keys((await up({ ...demo, environment: process.env, progress })).changes)).toEqual(["same"]);
   }, 600_000);
 });
 

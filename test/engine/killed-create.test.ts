@@ -10,7 +10,7 @@ import { loadHost } from "../../core/project/settings/host.ts";
 import { readState } from "../../core/project/state/state.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
 import { findEngine } from "../../engine/find-engine.ts";
-import { recover } from "../../engine/recover.ts";
+import { recover } from "../../engine/recovery/recover.ts";
 import { openStack } from "../../engine/stack.ts";
 import { clientOf, until } from "../emulator/_lab.ts";
 

@@ -14,9 +14,6 @@ import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Demo, prepareDemo } from "../../cli/demo/prepare.ts";
 import { type DemoResult, runDemo } from "../../cli/demo/run.ts";
-import { destroy } from "../../cli/destroy.ts";
-import { preview } from "../../cli/preview.ts";
-import { up } from "../../cli/up.ts";
 import { createHetzner } from "../../core/base/hetzner/client.ts";
 import { replaceBootstrapKeys } from "../../core/host/install/bootstrap-keys.ts";
 import { probePort } from "../../core/host/reach/probe.ts";
@@ -28,8 +25,11 @@ import { decryptSecret } from "../../core/project/secrets/sops/sops.ts";
 import { accessOf } from "../../core/project/settings/access.ts";
 import { loadHost } from "../../core/project/settings/host.ts";
 import { addToStackFile } from "../../core/project/settings/stack-file.ts";
+import { destroy } from "../../engine/destroy.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
 import { findEngine } from "../../engine/find-engine.ts";
+import { preview } from "../../engine/preview/with-state.ts";
+import { up } from "../../engine/up.ts";
 import { type Allow, ProcessWatch } from "./_process-watch.ts";
 
 /**
@@ -222,13 +222,15 @@ describe("creating", () => {
 
 describe("looking again", () => {
   it("changes nothing when nothing changed", async () => {
-    const { changes } = await up(demo.layout, demo.host, progress);
+    const { changes } = await up({ ...demo, environment: process.env, progress });
     expect(Object.keys(changes)).toEqual(["same"]);
   }, 60_000);
 
   it("asks Hetzner nothing for a preview without refresh", async () => {
     const before = (await demo.report()).requests;
-    expect(Object.keys((await preview(demo.layout, demo.host, false, progress)).changes)).toEqual(["same"]);
+    expect(
+      Object.keys((await preview({ ...demo, refresh: false, environment: process.env, progress })).changes),
+    ).toEqual(["same"]);
     expect((await demo.report()).requests).toEqual(before);
   }, 60_000);
 
@@ -290,7 +292,7 @@ describe("changing secrets on the running host", () => {
       recipient: to,
     });
     expect((await clawdlets(["secrets", "verify"])).exitCode).toBe(0);
-    const { changes, outputs } = await up(demo.layout, demo.host, progress);
+    const { changes, outputs } = await up({ ...demo, environment: process.env, progress });
     expect(Object.keys(changes)).toEqual(["same"]);
     expect(outputs["ageRecipient"]).toBe(to);
     expect(await serverSeen()).toMatchObject({ id: before?.id, bootId: before?.bootId, installRuns: 1, diskWipes: 1 });
@@ -351,7 +353,7 @@ describe("what must never reinstall or replace", () => {
     const home = process.env["HOME"];
     process.env["HOME"] = folder;
     try {
-      const { changes } = await up(layout, demo.host, progress);
+      const { changes } = await up({ layout, host: demo.host, environment: process.env, progress });
       expect(Object.keys(changes)).toEqual(["same"]);
       // The user's own Pulumi home is not ours to touch.
       expect(readdirSync(folder)).not.toContain(".pulumi");
@@ -381,13 +383,13 @@ describe("opening on purpose and closing again", () => {
 
   it("opens to the admin networks when the stack says public", async () => {
     await expose("public");
-    await up(demo.layout, demo.host, progress);
+    await up({ ...demo, environment: process.env, progress });
     expect(await seen()).toBe("open");
   }, 60_000);
 
   it("really closes when the stack says tailnet again, though the provider never removes a last rule", async () => {
     await expose("tailnet");
-    await up(demo.layout, demo.host, progress);
+    await up({ ...demo, environment: process.env, progress });
     expect(await seen()).toBe("refused");
     expect((await serverSeen())?.installRuns).toBe(1);
   }, 60_000);
@@ -400,7 +402,7 @@ describe("opening on purpose and closing again", () => {
     await openWindow(hetzner, { ...window, adminCidrs: ["127.0.0.1/32"] });
     for (const _ of ["first", "again"]) {
       lines.length = 0;
-      await up(demo.layout, demo.host, progress);
+      await up({ ...demo, environment: process.env, progress });
       expect(lines.join("\n")).toMatch(/STAYS OPEN to the admin networks until: clawdlets lockdown --host/);
       expect(await seen()).toBe("open");
     }
@@ -412,14 +414,14 @@ describe("opening on purpose and closing again", () => {
     expect(locked.stdout).toMatch(/1 window closed\n.*locked down.*tailnet answers/);
     expect(await seen()).toBe("refused");
     await expose("tailnet");
-    expect(Object.keys((await up(demo.layout, demo.host, progress)).changes)).not.toContain("delete");
+    expect(Object.keys((await up({ ...demo, environment: process.env, progress })).changes)).not.toContain("delete");
   }, 120_000);
 
   it("opens what the stack file's further rules say, and proves the whole of it", async () => {
     const web = { protocol: "tcp", port: 443, sourceIps: ["0.0.0.0/0", "::/0"], description: "web" };
     await addToStackFile(demo.layout, demo.host, { firewallRules: [web] });
     lines.length = 0;
-    await up(demo.layout, demo.host, progress);
+    await up({ ...demo, environment: process.env, progress });
     expect(lines.join("\n")).toMatch(
       /locked down: 2 rules, as declared, TCP\/22 is refused, refused, refused, tailnet answers/,
     );
@@ -469,7 +471,7 @@ describe("opening on purpose and closing again", () => {
     expect(response.status).toBe(201);
     await expect.poll(seen).toBe("open");
     lines.length = 0;
-    await up(demo.layout, demo.host, progress);
+    await up({ ...demo, environment: process.env, progress });
     expect(await seen()).toBe("refused");
     // The declaration has not changed, so the stack had nothing to prove again.
     expect(lines.join("\n")).toContain("verified after the update");
@@ -479,7 +481,7 @@ describe("opening on purpose and closing again", () => {
 describe("destroying", () => {
   it("is refused to plain pulumi while the host is protected", async () => {
     await addToStackFile(demo.layout, demo.host, { protect: true }, ["protect"]);
-    await up(demo.layout, demo.host, progress);
+    await up({ ...demo, environment: process.env, progress });
     const refused = await execa(
       engine?.pulumi ?? "pulumi",
       ["destroy", "--yes", "--skip-preview", "--stack", demo.host],
@@ -497,7 +499,7 @@ describe("destroying", () => {
 
   it("takes a protected host down when it is typed out, and keeps keys and secrets", async () => {
     const before = await plantedSecrets();
-    await destroy(demo.layout, demo.host, progress);
+    await destroy({ ...demo, environment: process.env, progress });
     expect(await serverSeen()).toBeUndefined();
     expect(await plantedSecrets()).toEqual(before);
   }, 60_000);

@@ -5,10 +5,10 @@ import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { type Demo, prepareDemo } from "../../cli/demo/prepare.ts";
 import { runDemo } from "../../cli/demo/run.ts";
-import { up } from "../../cli/up.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
 import type { StackConfig } from "../../core/project/settings/stack-config.ts";
 import { addToStackFile } from "../../core/project/settings/stack-file.ts";
+import { up } from "../../engine/up.ts";
 import { repository } from "../_repository.ts";
 
 /** What `clawdlets preview` says on standard output, by the real engine and provider, of a host before and after it is made. */
@@ -84,7 +84,7 @@ it("a rule of the firewall, added and changed, with old and new value", async ()
     clawdbot-fleet-host: 1 to replace, 1 to update"
   `);
   expect(`${text}\n${stderr}`).not.toMatch(acted);
-  await up(demo.layout, demo.host, progress);
+  await up({ ...demo, environment: process.env, progress });
   try {
     await declare(rule("8443"));
     expect((await preview()).text).toMatchInlineSnapshot(`
@@ -98,7 +98,7 @@ it("a rule of the firewall, added and changed, with old and new value", async ()
     `);
   } finally {
     writeFileSync(stackFile, declared);
-    await up(demo.layout, demo.host, progress);
+    await up({ ...demo, environment: process.env, progress });
   }
 }, 180_000);
 
@@ -144,7 +144,7 @@ it("protections, set and lifted", async () => {
       rebuildProtection: false → true
     clawdbot-fleet-host: 1 to update"
   `);
-  await up(demo.layout, demo.host, progress);
+  await up({ ...demo, environment: process.env, progress });
   try {
     writeFileSync(stackFile, declared);
     expect((await preview()).text).toMatchInlineSnapshot(`
@@ -157,7 +157,7 @@ it("protections, set and lifted", async () => {
     `);
   } finally {
     writeFileSync(stackFile, declared);
-    await up(demo.layout, demo.host, progress);
+    await up({ ...demo, environment: process.env, progress });
   }
 }, 180_000);
 

@@ -8,7 +8,7 @@ import { takeHostLock } from "../../../../core/base/machine/file-lock.ts";
 import { standingOf } from "../../../../core/host/install/interrupted.ts";
 import { endKilled, JournalWriter, readJournal } from "../../../../core/host/journal.ts";
 import { hostLayoutOf } from "../../../../core/project/layout.ts";
-import { type Recovery, waitForInstallation } from "../../../../engine/interrupted.ts";
+import { type Recovery, waitForInstallation } from "../../../../engine/recovery/interrupted.ts";
 import { project } from "../../../_project.ts";
 
 const start = { installId: "0123456789abcdef", serverId: 1, address: "192.0.2.1" };

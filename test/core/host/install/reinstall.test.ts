@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Demo, prepareDemo } from "../../../../cli/demo/prepare.ts";
-import { up } from "../../../../cli/up.ts";
 import { readBootstrapKeys } from "../../../../core/host/install/bootstrap-keys.ts";
 import { readJournal } from "../../../../core/host/journal.ts";
 import { probePort } from "../../../../core/host/reach/probe.ts";
@@ -12,6 +11,7 @@ import { hostLayoutOf } from "../../../../core/project/layout.ts";
 import { addToStackFile } from "../../../../core/project/settings/stack-file.ts";
 import { engineEnvironment } from "../../../../engine/environment.ts";
 import { findEngine } from "../../../../engine/find-engine.ts";
+import { up } from "../../../../engine/up.ts";
 
 /** A host that is installed again on purpose: by the real engine, on the emulator, protected as a real one is. */
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-reinstall-"));
@@ -22,7 +22,7 @@ let demo: Demo;
 beforeAll(async () => {
   demo = await prepareDemo(progress, { root: join(folder, "project"), data: join(folder, "emulator") });
   await addToStackFile(demo.layout, demo.host, { protect: true }, ["protect"]);
-  await up(demo.layout, demo.host, progress);
+  await up({ ...demo, environment: process.env, progress });
 }, 120_000);
 
 afterAll(async () => {
@@ -60,7 +60,7 @@ describe("raising clawdlets:reinstall", () => {
     const before = await seen();
     const keysBefore = readBootstrapKeys(files())?.hostPublicKey;
     const idBefore = readJournal(files().journal)?.installId;
-    await up(demo.layout, demo.host, progress);
+    await up({ ...demo, environment: process.env, progress });
     const after = await seen();
     expect(after).toMatchObject({ id: before?.id, ipv4: before?.ipv4, os: "nixos", installRuns: 2 });
     expect(after?.bootId).not.toBe(before?.bootId);
@@ -76,7 +76,7 @@ describe("raising clawdlets:reinstall", () => {
   it("then has nothing to do, and warns of nothing", async () => {
     const before = await seen();
     lines.length = 0;
-    const { changes } = await up(demo.layout, demo.host, progress);
+    const { changes } = await up({ ...demo, environment: process.env, progress });
     expect(Object.keys(changes)).toEqual(["same"]);
     expect(lines.join("\n")).not.toContain("WIPES");
     expect(await seen()).toMatchObject({ installRuns: 2, bootId: before?.bootId });

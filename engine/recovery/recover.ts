@@ -1,19 +1,19 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { z } from "zod";
-import { SettingsError, UserError } from "../core/base/errors.ts";
-import { exitCodes } from "../core/base/exit-codes.ts";
-import { createHetzner, type Hetzner } from "../core/base/hetzner/client.ts";
-import { findExisting, isAtHetzner, isThere } from "../core/base/hetzner/existing.ts";
-import { resourceTypes } from "../core/base/hetzner/resource-types.ts";
-import { tidyInterrupted } from "../core/host/install/interrupted.ts";
-import { inStackFile } from "../core/host/install/preflight.ts";
-import { monthlyLimit } from "../core/host/server/cost-limit.ts";
-import { ensureOn, findServer } from "../core/host/server/power.ts";
-import { checkTypeChange } from "../core/host/server/type-change.ts";
-import { hostLayoutOf } from "../core/project/layout.ts";
-import { readState, type StackState, serverIn } from "../core/project/state/state.ts";
+import { SettingsError, UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+import { createHetzner, type Hetzner } from "../../core/base/hetzner/client.ts";
+import { findExisting, isAtHetzner, isThere } from "../../core/base/hetzner/existing.ts";
+import { resourceTypes } from "../../core/base/hetzner/resource-types.ts";
+import { tidyInterrupted } from "../../core/host/install/interrupted.ts";
+import { inStackFile } from "../../core/host/install/preflight.ts";
+import { monthlyLimit } from "../../core/host/server/cost-limit.ts";
+import { ensureOn, findServer } from "../../core/host/server/power.ts";
+import { checkTypeChange } from "../../core/host/server/type-change.ts";
+import { hostLayoutOf } from "../../core/project/layout.ts";
+import { readState, type StackState, serverIn } from "../../core/project/state/state.ts";
+import { clearDeadLocks } from "../stack-locks.ts";
 import { closeLeftWindows, markInterrupted, type Recovery, waitForInstallation } from "./interrupted.ts";
-import { clearDeadLocks } from "./stack-locks.ts";
 
 const resource = z.looseObject({
   urn: z.string(),

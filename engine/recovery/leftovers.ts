@@ -1,13 +1,13 @@
-import { UserError } from "../core/base/errors.ts";
-import { exitCodes } from "../core/base/exit-codes.ts";
-import type { Adoption } from "../core/base/hetzner/adopt.ts";
-import { answerOf, createHetzner, type Hetzner } from "../core/base/hetzner/client.ts";
-import { HetznerApiError } from "../core/base/hetzner/errors.ts";
-import { readJournal } from "../core/host/journal.ts";
-import { hostLayoutOf, type Layout } from "../core/project/layout.ts";
-import type { LocalSettings } from "../core/project/settings/host.ts";
-import { readState } from "../core/project/state/state.ts";
-import { findOrphans, type Orphan } from "../core/tasks/doctor/orphans.ts";
+import { UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+import type { Adoption } from "../../core/base/hetzner/adopt.ts";
+import { answerOf, createHetzner, type Hetzner } from "../../core/base/hetzner/client.ts";
+import { HetznerApiError } from "../../core/base/hetzner/errors.ts";
+import { readJournal } from "../../core/host/journal.ts";
+import { hostLayoutOf, type Layout } from "../../core/project/layout.ts";
+import type { LocalSettings } from "../../core/project/settings/host.ts";
+import { readState } from "../../core/project/state/state.ts";
+import { findOrphans, type Orphan } from "../../core/tasks/doctor/orphans.ts";
 
 interface Place {
   layout: Layout;

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { messageOf, UserError } from "../core/base/errors.ts";
-import { exitCodes } from "../core/base/exit-codes.ts";
-import { createHetzner, type Hetzner } from "../core/base/hetzner/client.ts";
-import { standingOf, tidyInterrupted } from "../core/host/install/interrupted.ts";
-import { endKilled } from "../core/host/journal.ts";
-import { closeAndProve, closedInWords, closingClient, closingTime } from "../core/host/window/close-and-prove.ts";
-import { findWindows } from "../core/host/window/window.ts";
-import { noteWindow } from "../core/host/window/window-journal.ts";
-import { hostLayoutOf, type Layout } from "../core/project/layout.ts";
-import { type HostSettings, keepsWindow, type LocalSettings } from "../core/project/settings/host.ts";
+import { messageOf, UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+import { createHetzner, type Hetzner } from "../../core/base/hetzner/client.ts";
+import { standingOf, tidyInterrupted } from "../../core/host/install/interrupted.ts";
+import { endKilled } from "../../core/host/journal.ts";
+import { closeAndProve, closedInWords, closingClient, closingTime } from "../../core/host/window/close-and-prove.ts";
+import { findWindows } from "../../core/host/window/window.ts";
+import { noteWindow } from "../../core/host/window/window-journal.ts";
+import { hostLayoutOf, type Layout } from "../../core/project/layout.ts";
+import { type HostSettings, keepsWindow, type LocalSettings } from "../../core/project/settings/host.ts";
 
 export interface Recovery {
   layout: Layout;
