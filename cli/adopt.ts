@@ -129,11 +129,14 @@ async function agreeOn(
   { address, key }: { address: string; key: string },
   options: Options,
 ): Promise<void> {
-  const shown = fingerprintOf(key);
+  const fingerprint = fingerprintOf(key);
   if (options.hostKey !== undefined) {
-    if (options.hostKey === shown) return;
+    if (options.hostKey === fingerprint) return;
     throw new UserError(
-      { subject: host, problem: `${address} presents the key ${shown}, not ${options.hostKey}. Nothing was changed.` },
+      {
+        subject: host,
+        problem: `${address} presents the key ${fingerprint}, not ${options.hostKey}. Nothing was changed.`,
+      },
       {
         exitCode: exitCodes.install,
       },
@@ -143,13 +146,13 @@ async function agreeOn(
     throw new UserError(
       {
         subject: host,
-        problem: `${address} presents the key ${shown}. Compare it with the one on the console, then pass --yes --host-key ${shown}`,
+        problem: `${address} presents the key ${fingerprint}. Compare it with the one on the console, then pass --yes --host-key ${fingerprint}`,
       },
       { exitCode: exitCodes.usage },
     );
   }
   const answer = await askLine(
-    `${host} presents the key ${shown} at ${address}. Is this the key on its console? Type yes: `,
+    `${host} presents the key ${fingerprint} at ${address}. Is this the key on its console? Type yes: `,
   );
   if (answer !== "yes")
     throw new UserError({ subject: host, problem: "not taken over." }, { exitCode: exitCodes.usage });

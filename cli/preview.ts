@@ -9,7 +9,7 @@ import { plannedLines } from "../engine/preview/plan/planned-text.ts";
 import { type HostPreview, preview } from "../engine/preview/with-state.ts";
 import { startProgress } from "../engine/progress.ts";
 import { changedText } from "./fleet/changes.ts";
-import { askedAgain, type Chosen, chooseFleet } from "./fleet/choose.ts";
+import { type Chosen, chooseFleet, resumedOptions } from "./fleet/choose.ts";
 import { runFleetCommand } from "./fleet/fleet.ts";
 import { addFleetOptions, type FleetOptions, fleetOnly } from "./fleet/options.ts";
 import { chooseHost } from "./shared/choose.ts";
@@ -78,7 +78,7 @@ async function inCi(options: Options): Promise<void> {
 
 function previewMany(layout: Layout, chosen: Chosen, options: Options): Promise<void> {
   // `--refresh` is commander's default for --no-refresh.
-  const { refresh } = askedAgain(chosen, { refresh: options.refresh ? undefined : "no" });
+  const { refresh } = resumedOptions(chosen, { refresh: options.refresh ? undefined : "no" });
   return runFleetCommand<HostPreview & { stack: string }>({
     layout,
     command: "preview",

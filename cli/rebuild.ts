@@ -4,8 +4,8 @@ import { UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { printable } from "../core/base/wording.ts";
 import type { Activated } from "../core/host/activation/activate.ts";
-import { bring } from "../core/host/activation/bring.ts";
 import { rebuild } from "../core/host/activation/rebuild.ts";
+import { reconcile } from "../core/host/activation/reconcile.ts";
 import { commitOf, commitsOnce } from "../core/host/flake/commits.ts";
 import type { SshRoute } from "../core/host/reach/ssh.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
@@ -13,7 +13,7 @@ import { ciphertextHere } from "../core/project/secrets/ciphertext.ts";
 import { loadHost, type WantedRevision, wantedEnvironment } from "../core/project/settings/host.ts";
 import { startProgress } from "../engine/progress.ts";
 import { stopSignal } from "../engine/signals.ts";
-import { askedAgain, type Chosen, chooseFleet } from "./fleet/choose.ts";
+import { type Chosen, chooseFleet, resumedOptions } from "./fleet/choose.ts";
 import { runFleetCommand } from "./fleet/fleet.ts";
 import { addFleetOptions, type FleetOptions } from "./fleet/options.ts";
 import { behindWindow, windowOption } from "./shared/behind-window.ts";
@@ -100,7 +100,7 @@ async function rebuildForStack(layout: Layout, host: string): Promise<void> {
   // On standard error, a line each: the engine shows them as they come.
   const report = (text: string) => void process.stderr.write(`${printable(text)}\n`);
   const ciphertext = process.env["CLAWDLETS_CIPHERTEXT"];
-  const result = await bring({
+  const result = await reconcile({
     layout,
     settings,
     local,
@@ -114,7 +114,7 @@ async function rebuildForStack(layout: Layout, host: string): Promise<void> {
 }
 
 function rebuildMany(layout: Layout, chosen: Chosen, options: Options): Promise<void> {
-  const asked = askedAgain(chosen, {
+  const asked = resumedOptions(chosen, {
     rev: options.rev,
     ref: options.ref,
     secrets: options.secrets ? undefined : "no",

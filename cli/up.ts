@@ -3,13 +3,13 @@ import { exitCodes } from "../core/base/exit-codes.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
 import type { WantedRevision } from "../core/project/settings/host.ts";
 import { listStackFiles } from "../core/project/settings/stack-file.ts";
-import { firewallLimit, firewallsNeeded, ofFirewalls } from "../core/tasks/fleet/firewalls.ts";
+import { firewallLimit, firewallLimitNote, firewallsNeeded } from "../core/tasks/fleet/firewalls.ts";
 import { requestsOfUp } from "../core/tasks/fleet/requests.ts";
 import { engineOrSetUp } from "../engine/environment.ts";
 import { startProgress } from "../engine/progress.ts";
 import { type UpResult, up } from "../engine/up.ts";
 import { doneText } from "./fleet/changes.ts";
-import { askedAgain, type Chosen, chooseFleet } from "./fleet/choose.ts";
+import { type Chosen, chooseFleet, resumedOptions } from "./fleet/choose.ts";
 import { runFleetCommand } from "./fleet/fleet.ts";
 import { addFleetOptions, defaultParallel, type FleetOptions } from "./fleet/options.ts";
 import { chooseHost } from "./shared/choose.ts";
@@ -49,7 +49,7 @@ export function upCommand(): Command {
 }
 
 function upMany(layout: Layout, chosen: Chosen, options: Options): Promise<void> {
-  const { adopt, ...wanted } = askedAgain(chosen, {
+  const { adopt, ...wanted } = resumedOptions(chosen, {
     rev: options.rev,
     ref: options.ref,
     adopt: options.adopt ? "yes" : undefined,
@@ -63,7 +63,7 @@ function upMany(layout: Layout, chosen: Chosen, options: Options): Promise<void>
     asked: { ...wanted, ...(adopt !== undefined && { adopt }) },
     prepare: async (tell) => {
       const most = firewallsNeeded(listStackFiles(layout).length, options.parallel ?? defaultParallel);
-      if (most > firewallLimit) tell(`note: all hosts need up to ${most} firewalls; ${ofFirewalls}`);
+      if (most > firewallLimit) tell(`note: all hosts need up to ${most} firewalls; ${firewallLimitNote}`);
       await engineOrSetUp(tell);
     },
     requestsOf: (host) => requestsOfUp(layout, host),

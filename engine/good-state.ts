@@ -103,15 +103,17 @@ async function restoreCheckpoint(layout: Layout, host: string, tell: (text: stri
   if (text === undefined || parseCheckpoint(text) !== undefined) return false;
   const broken = hostLayoutOf(layout, host).stateBroken;
   const newest = copiesOf(layout, host)[0];
-  const shown = relative(layout.root, file);
+  const displayPath = relative(layout.root, file);
   await writePrivateFile(broken, text);
   if (newest) {
     await writePrivateFile(file, newest.text);
     const from = `${relative(layout.root, newest.path)}, written ${newest.writtenAt || "before anything was made"}`;
-    tell(`${host}: ${shown} was cut off by a killed run and is restored from ${from}`);
+    tell(`${host}: ${displayPath} was cut off by a killed run and is restored from ${from}`);
   } else {
     await removePrivateFile(file);
-    tell(`${host}: ${shown} was cut off by a killed run, and there is no good copy of it: the stack begins empty`);
+    tell(
+      `${host}: ${displayPath} was cut off by a killed run, and there is no good copy of it: the stack begins empty`,
+    );
   }
   tell(
     `${host}: what was made since is looked for at Hetzner, by its labels; ${relative(layout.root, broken)} has what was left`,

@@ -24,7 +24,7 @@ export const isServer = ({ type }: PlannedResource) => type === resourceTypes.se
  */
 export function firewallsOf(server: PlannedResource, all: readonly PlannedResource[]): PlannedResource[] {
   const firewalls = all.filter(isFirewall);
-  const urns = server.madeOf["firewallIds"] ?? [];
+  const urns = server.dependencies["firewallIds"] ?? [];
   const ids = listOf(server.props["firewallIds"]);
   const known = firewalls.filter(
     ({ urn, props }) => urns.includes(urn) || ids.some((id) => String(id) === props["id"]),

@@ -10,7 +10,7 @@ export function plannedOf({ urn, type, name, props, opts }: ResourceValidationAr
     props: plain(props),
     protect: opts.protect,
     ignoreChanges: opts.ignoreChanges,
-    madeOf: {},
+    dependencies: {},
   };
 }
 
@@ -23,7 +23,10 @@ export function plannedInStack({
   opts,
   propertyDependencies,
 }: PolicyResource): PlannedResource {
-  const madeOf = Object.entries(propertyDependencies ?? {}).map(([key, made]) => [key, made.map((each) => each.urn)]);
+  const dependencies = Object.entries(propertyDependencies ?? {}).map(([key, made]) => [
+    key,
+    made.map((each) => each.urn),
+  ]);
   return {
     urn,
     type,
@@ -31,7 +34,7 @@ export function plannedInStack({
     props: plain(props),
     protect: opts.protect,
     ignoreChanges: opts.ignoreChanges,
-    madeOf: Object.fromEntries(madeOf),
+    dependencies: Object.fromEntries(dependencies),
   };
 }
 

@@ -11,7 +11,7 @@ export interface PlannedResource {
   protect: boolean;
   ignoreChanges: readonly string[];
   /** URNs that each property depends on; only when the whole stack is checked. */
-  madeOf: Readonly<Record<string, readonly string[]>>;
+  dependencies: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Stands for a value that a preview cannot know. */

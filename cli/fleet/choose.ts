@@ -53,7 +53,7 @@ export function chooseFleet(
  * What is asked beyond the hosts, as `--rev`: with `--resume` what the former run was asked, so that all its hosts get the same.
  * @throws UserError (usage) when something else is asked now
  */
-export function askedAgain({ former }: Chosen, asked: Readonly<Record<string, unknown>>): Record<string, string> {
+export function resumedOptions({ former }: Chosen, asked: Readonly<Record<string, unknown>>): Record<string, string> {
   const now = Object.entries(asked).filter((each): each is [string, string] => typeof each[1] === "string");
   if (!former) return Object.fromEntries(now);
   const other = now.find(([key, value]) => former.asked[key] !== value);

@@ -1,6 +1,6 @@
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
-import { shown } from "../../core/base/wording.ts";
+import { safeText } from "../../core/base/wording.ts";
 import type { Layout } from "../../core/project/layout.ts";
 import { hostNameAllowed, hostNamePattern } from "../../core/project/settings/names.ts";
 import { listStackFiles } from "../../core/project/settings/stack-file.ts";
@@ -14,7 +14,7 @@ export function chooseHost(layout: Layout, named: string | undefined): string {
 function theOne(named: string): string {
   const [name = "", ...others] = [...new Set(named.split(",").map((each) => each.trim()))];
   const wrong = [name, ...others].find((each) => !hostNamePattern.test(each));
-  if (wrong !== undefined) throw usage(`--host: "${shown(wrong)}" is not a host name; allowed: ${hostNameAllowed}.`);
+  if (wrong !== undefined) throw usage(`--host: "${safeText(wrong)}" is not a host name; allowed: ${hostNameAllowed}.`);
   if (others.length === 0) return name;
   throw usage(`--host: this takes one host, and ${[name, ...others].join(", ")} are several. Run it for each.`);
 }

@@ -1,6 +1,6 @@
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
 import type { ProblemCode } from "./problem-codes.ts";
-import { shown } from "./wording.ts";
+import { safeText } from "./wording.ts";
 
 /** One problem as data. Branch on `code`; the text is for people and may change. */
 export interface Problem {
@@ -55,7 +55,7 @@ export function problemJson({ code, subject, setting, at, problem, fix }: Proble
 
 /** Escapes untrusted text for a pull request comment (Markdown injection): no links, mentions, table rows or headings. */
 export function markdownText(text: string): string {
-  return shown(text)
+  return safeText(text)
     .replace(/[\\`*_{}[\]<>()#+!|~]/g, "\\$&")
     .replace(/\bhttps?:/g, "$&\u200b")
     .replaceAll("@", "@\u200b");

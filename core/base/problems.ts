@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { didYouMean } from "./nearest.ts";
 import type { Objection, Problem } from "./problem.ts";
-import { quoted, shown } from "./wording.ts";
+import { quoted, safeText } from "./wording.ts";
 
 /** How the issues of one schema are worded. */
 export interface Wording {
@@ -20,7 +20,7 @@ export function problemsOf(error: z.ZodError, input: unknown, wording: Wording):
     code,
     subject: wording.where,
     ...(path.length > 0 && { setting: settingOf(path, prefix) }),
-    problem: shown(problem),
+    problem: safeText(problem),
     ...(fix !== undefined && { fix }),
   });
   return error.issues.flatMap((issue): Problem[] => {
@@ -46,7 +46,7 @@ export function problemsOf(error: z.ZodError, input: unknown, wording: Wording):
 
 /** `hosts.web-1.flakeHost`: the path of a setting, with unusual keys kept as typed. */
 export function settingOf(path: readonly PropertyKey[], prefix = ""): string {
-  return prefix + shown(path.map((key) => (key === "" ? '""' : String(key))).join("."), 200);
+  return prefix + safeText(path.map((key) => (key === "" ? '""' : String(key))).join("."), 200);
 }
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {

@@ -63,7 +63,7 @@ export function jsonLine(value: unknown): string {
 const cut = (text: string, maxLength: number) => (text.length > maxLength ? `${text.slice(0, maxLength)}…` : text);
 
 /** Makes text from a file or a variable fit for a message: hides tokens, escapes control characters, limits the length. */
-export function shown(text: string, maxLength = 2000): string {
+export function safeText(text: string, maxLength = 2000): string {
   return cut(visible(withoutTokens(text)), maxLength);
 }
 

@@ -26,16 +26,16 @@ function checkFiles(layout: Layout): Problem[] {
   const inside = `${realpathSync(layout.dir)}${sep}`;
   for (const path of walk(layout.dir, [layout.state, join(layout.dir, "extra-files")])) {
     const stat = entryOf(path);
-    const shown = relative(layout.root, path);
+    const displayPath = relative(layout.root, path);
     if (stat?.isSymbolicLink() && !targetOf(path)?.startsWith(inside)) {
       problems.push({
         code: "link-leads-out",
-        subject: shown,
+        subject: displayPath,
         setting: "link",
         problem: `is a link that leads out of ${where}.`,
         fix: `Put the file itself there, or: rm '${path}'`,
       });
-    } else if (stat?.isFile() && isPrivate(path) && (stat.mode & 0o077) !== 0) wide.push(shown);
+    } else if (stat?.isFile() && isPrivate(path) && (stat.mode & 0o077) !== 0) wide.push(displayPath);
   }
   if (wide.length > 0) {
     const more = wide.length > 3 ? ` and ${wide.length - 3} more` : "";

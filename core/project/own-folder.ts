@@ -4,7 +4,7 @@ import { hasCode, UserError } from "../base/errors.ts";
 import { exitCodes } from "../base/exit-codes.ts";
 import { gitAnswer } from "../base/machine/git-answer.ts";
 import { type Objection, type Problem, problemJson } from "../base/problem.ts";
-import { shown } from "../base/wording.ts";
+import { safeText } from "../base/wording.ts";
 import type { Layout } from "./layout.ts";
 
 /** A problem of `.clawdlets` as a whole. */
@@ -109,11 +109,11 @@ function trackedProblem(layout: Layout): Objection | undefined {
   const answer = withHead.exitCode === 0 ? withHead : gitAnswer(layout.root, ["ls-files", "-z", "--", path]);
   if (answer.exitCode !== 0) {
     const [said = ""] = answer.stderr.trim().split("\n");
-    return { code: "foreign-folder", problem: `git could not check if it is tracked: ${shown(said, 300)}` };
+    return { code: "foreign-folder", problem: `git could not check if it is tracked: ${safeText(said, 300)}` };
   }
   const files = [...new Set(answer.stdout.split("\0"))].filter((file) => file !== "");
   if (files.length === 0) return undefined;
-  const named = files.slice(0, 3).map((file) => shown(file, 200));
+  const named = files.slice(0, 3).map((file) => safeText(file, 200));
   const more = files.length > 3 ? ` and ${files.length - 3} more` : "";
   return {
     code: "foreign-folder",

@@ -62,7 +62,7 @@ export async function planSecrets(request: InitRequest): Promise<InitPlan> {
   if (readRotation(store)) {
     problems.push({
       code: "rotation-unfinished",
-      subject: shown(store, store.files.identity),
+      subject: relativePath(store, store.files.identity),
       setting: "age identity",
       problem: "a rotation is not finished.",
       fix: `Finish it first: clawdlets secrets rotate --host ${store.host}`,
@@ -70,7 +70,7 @@ export async function planSecrets(request: InitRequest): Promise<InitPlan> {
   }
   const change: string[] = [];
   for (const name of Object.keys(values).filter((each) => existsSync(secretFile(store, each)))) {
-    const file = shown(store, secretFile(store, name));
+    const file = relativePath(store, secretFile(store, name));
     const same = await isSame(store, name, values[name] ?? "");
     if (same === true) continue;
     if (same === false && !request.overwrite) {
@@ -97,7 +97,7 @@ export async function planSecrets(request: InitRequest): Promise<InitPlan> {
     ...required.map(({ name }) => secretFile(store, name)),
     store.files.stackFile,
   ];
-  return { make: files.filter((file) => !existsSync(file)).map((file) => shown(store, file)), change };
+  return { make: files.filter((file) => !existsSync(file)).map((file) => relativePath(store, file)), change };
 }
 
 /**
@@ -126,9 +126,9 @@ export async function initSecrets(request: InitRequest): Promise<InitPlan> {
     const reencrypted = await reencryptSecrets(store);
     const facts = { ageRecipient: identity.recipient, sshHostKey: publicKeyOf(files.hostKey), ...request.settings };
     const changed = await addToStackFile(layout, host, facts);
-    const stackFile = shown(store, files.stackFile);
+    const stackFile = relativePath(store, files.stackFile);
     const isChanged = changed.length > 0 && !plan.make.includes(stackFile);
-    const change = [...plan.change, ...reencrypted.map((name) => shown(store, secretFile(store, name)))];
+    const change = [...plan.change, ...reencrypted.map((name) => relativePath(store, secretFile(store, name)))];
     return { make: plan.make, change: [...change, ...(isChanged ? [stackFile] : [])] };
   });
 }
@@ -138,7 +138,7 @@ async function writeValues({ store, required, values }: InitRequest, plan: InitP
   const generated = Object.fromEntries(made.map(({ name }) => [name, randomToken()]));
   const given = Object.entries({ ...generated, ...values }).filter(([name]) => {
     const file = secretFile(store, name);
-    return !existsSync(file) || plan.change.includes(shown(store, file));
+    return !existsSync(file) || plan.change.includes(relativePath(store, file));
   });
   await pMap(given, ([name, value]) => writeSecret(store, name, value), sopsAtOnce);
 }
@@ -154,7 +154,7 @@ function checkValues({ store, required, values }: InitRequest): Problem[] {
     if (kind === "generated" || values[name] !== undefined || existsSync(secretFile(store, name))) continue;
     problems.push({
       code: "secret-missing",
-      subject: shown(store, secretFile(store, name)),
+      subject: relativePath(store, secretFile(store, name)),
       setting: name,
       problem: `missing: ${purpose} (${example}).`,
       fix: "Pass it with --from-json, or run this on a terminal to be prompted.",
@@ -179,4 +179,4 @@ async function ensurePassphrase(layout: Layout): Promise<void> {
 
 const randomToken = () => randomBytes(32).toString("base64url");
 
-const shown = ({ layout }: SecretStore, file: string) => relative(layout.root, file);
+const relativePath = ({ layout }: SecretStore, file: string) => relative(layout.root, file);

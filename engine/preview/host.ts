@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { shown } from "../../core/base/wording.ts";
+import { safeText } from "../../core/base/wording.ts";
 import type { Difference } from "../../core/project/trust/difference.ts";
 import { changedSettings } from "../../core/project/trust/settings.ts";
 import type { Engine } from "../../toolchain/index.ts";
@@ -147,6 +147,6 @@ export function programProblem(file: string, message: string): LocatedProblem {
     code: "program-failed",
     subject: file,
     at: { file, line: 1 },
-    problem: shown(lines.slice(0, 12).join(" ")),
+    problem: safeText(lines.slice(0, 12).join(" ")),
   };
 }

@@ -14,7 +14,7 @@ import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { runGit } from "../../core/base/machine/git.ts";
 import { run } from "../../core/base/machine/run.ts";
-import { shown } from "../../core/base/wording.ts";
+import { safeText } from "../../core/base/wording.ts";
 
 /** What is never taken along: secrets, state, and what is built or large. */
 const leftOut = new Set([".clawdlets", ".git", ".toolchain", ".demo", "node_modules"]);
@@ -66,7 +66,7 @@ function refuseLinks(copy: string, tree: string): void {
   for (const name of byName) {
     const stat = lstatSync(join(copy, name), { throwIfNoEntry: false });
     if (stat?.isSymbolicLink()) {
-      const message = `${tree} has a link for ${name}, to ${shown(readlinkSync(join(copy, name)))}. Put the file or folder itself there.`;
+      const message = `${tree} has a link for ${name}, to ${safeText(readlinkSync(join(copy, name)))}. Put the file or folder itself there.`;
       throw new UserError(message, { exitCode: exitCodes.settings });
     }
   }

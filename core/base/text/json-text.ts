@@ -1,7 +1,7 @@
 import { messageOf } from "../errors.ts";
 import type { Problem } from "../problem.ts";
 import { settingOf } from "../problems.ts";
-import { shown } from "../wording.ts";
+import { safeText } from "../wording.ts";
 
 /** Parses JSON like JSON.parse, but reports errors with line and column, and also reports duplicate keys. */
 export function parseJsonText(text: string, where: string): { value?: unknown; problems: Problem[] } {
@@ -40,7 +40,7 @@ function syntaxErrorOf(json: string): string | undefined {
     JSON.parse(json);
     return undefined;
   } catch (error) {
-    return shown(
+    return safeText(
       /^.*?(?=, (?:\.\.\.)?"| in JSON at | after JSON at | at position |$)/s.exec(messageOf(error))?.[0] ?? "",
     );
   }

@@ -1,6 +1,6 @@
 import { type Document, Lexer, LineCounter, parseDocument } from "yaml";
 import type { Problem } from "../problem.ts";
-import { shown } from "../wording.ts";
+import { safeText } from "../wording.ts";
 import { maxSettingsLength, tooLarge } from "./read-text.ts";
 
 export interface ParsedYaml {
@@ -36,7 +36,7 @@ export function parseYamlText(text: string, where: string): ParsedYaml {
   return problem({
     code: "invalid-syntax",
     at: { file: where, line },
-    problem: `not YAML: line ${line}, column ${column}: ${shown(broken.message)}`,
+    problem: `not YAML: line ${line}, column ${column}: ${safeText(broken.message)}`,
   });
 }
 

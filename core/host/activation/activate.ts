@@ -5,7 +5,7 @@ import { poll } from "../../base/wait-until.ts";
 import { deliverOver } from "../delivery/send-secrets.ts";
 import { noRoute, type RouteOrReason } from "../reach/route.ts";
 import type { SshRoute } from "../reach/ssh.ts";
-import { type ActivationState, giveOrder, lookAtActivation, refusedOrder, type Sight } from "./orders.ts";
+import { type ActivationState, giveOrder, type HostSnapshot, readActivation, refusedOrder } from "./orders.ts";
 
 export interface Activation {
   host: string;
@@ -41,7 +41,7 @@ const pauseMs = 500;
  * Changes a running host: sends new secrets, then orders the switch, which a systemd unit on the host does. The host rolls back
  * automatically (dead man's switch) unless this process reaches the new system over a new connection and confirms it. Success
  * means that the wanted system was seen running afterwards, on the boot that the host reported.
- * @throws UserError (returned) if the host rolled back, (unseen) if the outcome is unknown, (failed) if nothing was started
+ * @throws UserError (returned) if the host rolled back, (lostContact) if the outcome is unknown, (failed) if nothing was started
  */
 export async function activate(activation: Activation): Promise<Activated> {
   const { host, signal } = activation;
@@ -58,7 +58,7 @@ export async function activate(activation: Activation): Promise<Activated> {
     const sent = await giveOrder(route, switchOrder(activation, id), signal, patienceOf(activation));
     if (sent.kind === "refused") throw refusedOrder(host, sent.said);
     // Without an answer the order may still have been accepted: the switch itself can cut the connection. Ask the host.
-    const seen = await followed(activation, id, token);
+    const seen = await follow(activation, id, token);
     return { host, secretsChanged, ...seen };
   } catch (error) {
     if (signal.aborted) throw stopped(activation);
@@ -98,52 +98,52 @@ async function sendSecrets(
   return changed;
 }
 
-type Seen = Omit<Activated, "host" | "secretsChanged">;
+type Outcome = Omit<Activated, "host" | "secretsChanged">;
 
 /** Polls over a new connection each time: one from before the switch would not prove that the new system accepts logins. */
-async function followed(activation: Activation, id: string, token: string): Promise<Seen> {
+async function follow(activation: Activation, id: string, token: string): Promise<Outcome> {
   const { signal, report, deadlineSeconds, limits = defaults } = activation;
-  let told = "";
+  let reportedPhase = "";
   const seconds = limits.build + deadlineSeconds + limits.silence;
   let patience = performance.now() + seconds * 1000;
   let last: ActivationState | undefined;
-  const follow = async () => {
-    if (performance.now() >= patience) throw unseen(activation, last);
+  const check = async () => {
+    if (performance.now() >= patience) throw lostContact(activation, last);
     const found = await activation.route().catch(() => undefined);
     const route = found?.route;
-    const sight = route && (await lookAtActivation(route, signal, patienceOf(activation)));
-    const state = sight?.state;
-    if (route && sight && state) {
+    const snapshot = route && (await readActivation(route, signal, patienceOf(activation)));
+    const state = snapshot?.state;
+    if (route && snapshot && state) {
       const say = (text: string) => giveOrder(route, text, signal, patienceOf(activation));
       if (state.id !== id) throw taken(activation, state);
-      if (state.phase !== told) report(inWords(state));
-      told = state.phase;
+      if (state.phase !== reportedPhase) report(inWords(state));
+      reportedPhase = state.phase;
       // After the switch, the host's own deadline counts.
       if (!/prepared|building/.test(state.phase) && /prepared|building/.test(last?.phase ?? "building")) {
         patience = Math.min(patience, performance.now() + (deadlineSeconds + limits.silence) * 1000);
       }
       last = state;
       if (state.phase === "prepared") await say(switchOrder(activation, id)); // The order did not arrive.
-      if (state.phase === "done") return ended(activation, sight, state);
-      if (state.phase === "waiting" && isWanted(sight, state)) await say(`confirm ${id} ${token}`);
+      if (state.phase === "done") return outcomeOf(activation, snapshot, state);
+      if (state.phase === "waiting" && isWanted(snapshot, state)) await say(`confirm ${id} ${token}`);
     }
     return undefined;
   };
-  const result = await poll(follow, { seconds, pauseMs, signal });
-  if (!result) throw unseen(activation, last);
+  const result = await poll(check, { seconds, pauseMs, signal });
+  if (!result) throw lostContact(activation, last);
   return result;
 }
 
 /** Seconds for one connection: a connection that the switch cut silently must not use up the deadline. */
 const patienceOf = ({ deadlineSeconds }: Activation) => Math.min(20, Math.max(3, Math.ceil(deadlineSeconds / 6)));
 
-const isWanted = ({ systemPath, bootId }: Sight, { to, bootId: known }: ActivationState) =>
+const isWanted = ({ systemPath, bootId }: HostSnapshot, { to, bootId: known }: ActivationState) =>
   systemPath === to && bootId === known;
 
-function ended(activation: Activation, sight: Sight, state: ActivationState): Seen {
+function outcomeOf(activation: Activation, snapshot: HostSnapshot, state: ActivationState): Outcome {
   const { host } = activation;
-  const { systemPath, bootId } = sight;
-  if (state.result === "switched" && isWanted(sight, state)) {
+  const { systemPath, bootId } = snapshot;
+  if (state.result === "switched" && isWanted(snapshot, state)) {
     return { changed: state.from !== state.to, rev: state.rev, systemPath, bootId };
   }
   if (state.result === "returned" && systemPath === state.from) {
@@ -190,7 +190,7 @@ const taken = ({ host }: Activation, { id }: ActivationState) =>
     },
   );
 
-const unseen = ({ host, deadlineSeconds }: Activation, last: ActivationState | undefined) =>
+const lostContact = ({ host, deadlineSeconds }: Activation, last: ActivationState | undefined) =>
   new UserError(
     {
       subject: host,

@@ -28,7 +28,7 @@ const state = z.object({
 export type ActivationState = z.infer<typeof state>;
 
 /** The host's state as read over one connection. */
-export interface Sight {
+export interface HostSnapshot {
   /** Undefined if there has never been an activation. */
   state: ActivationState | undefined;
   /** Store path of the running system. */
@@ -37,11 +37,11 @@ export interface Sight {
 }
 
 /** Reads the host's state over a new connection. @returns undefined if no login is possible (yet) */
-export async function lookAtActivation(
+export async function readActivation(
   route: SshRoute,
   signal: AbortSignal,
   timeoutSeconds = 20,
-): Promise<Sight | undefined> {
+): Promise<HostSnapshot | undefined> {
   const { systemPath, bootId } = questions;
   const run = (command: string) => ssh(route, command, { timeoutSeconds, signal });
   const seen = await askHost(run, { systemPath, bootId, state: `cat ${stateFile}` });

@@ -26,7 +26,7 @@ export function readUpstreamTree(layout: Layout, host: HostLayout, own: readonly
   const entries = new Map<string, ExtraFile>();
   const problems: Problem[] = [];
   const report = (file: string, objection: Objection) =>
-    void problems.push({ subject: shown(relative(layout.root, file)), setting: "extra-files", ...objection });
+    void problems.push({ subject: pathText(relative(layout.root, file)), setting: "extra-files", ...objection });
 
   const visit = (file: string, path: string): void => {
     try {
@@ -71,7 +71,7 @@ export function readUpstreamTree(layout: Layout, host: HostLayout, own: readonly
 const isPlainName = (name: string) => !/[\p{Cc}\ufffd]/u.test(name);
 
 /** Escapes control and format characters (terminal injection): anyone may have chosen these file names. */
-const shown = (path: string) =>
+const pathText = (path: string) =>
   path.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 
 const link: Objection = {
@@ -84,7 +84,7 @@ const link: Objection = {
 function faultOf(file: string, stat: Stats): Objection | undefined {
   const octal = (stat.mode & 0o7777).toString(8).padStart(4, "0");
   const wrongMode = (why: string, change: string): Objection => {
-    const fix = `Change it: chmod ${change} ${shellQuoted(shown(file))}`;
+    const fix = `Change it: chmod ${change} ${shellQuoted(pathText(file))}`;
     return { code: "file-invalid", problem: `has mode ${octal}: ${why}.`, fix };
   };
   if (stat.isSymbolicLink()) return link;

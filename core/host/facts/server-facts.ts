@@ -1,4 +1,4 @@
-import { type ActivationState, lookAtActivation } from "../activation/orders.ts";
+import { type ActivationState, readActivation } from "../activation/orders.ts";
 import { askHost, questions } from "../reach/ask.ts";
 import type { SshRoute } from "../reach/ssh.ts";
 
@@ -42,6 +42,6 @@ export async function readFacts(
     state: seen.state,
     failed: seen.failed.split("\n").flatMap((line) => line.split(/\s+/)[0] || []),
     bots: Object.fromEntries(bots.map((bot) => [bot, seen[`bot ${bot}`] || "unknown"])),
-    activation: (await lookAtActivation(route, signal))?.state ?? null,
+    activation: (await readActivation(route, signal))?.state ?? null,
   };
 }

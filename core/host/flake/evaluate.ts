@@ -2,7 +2,7 @@ import { UserError } from "../../base/errors.ts";
 import { cleanEnvironment } from "../../base/machine/environment.ts";
 import { findOnPath } from "../../base/machine/on-path.ts";
 import { run } from "../../base/machine/run.ts";
-import { shown } from "../../base/wording.ts";
+import { safeText } from "../../base/wording.ts";
 import type { LocalSettings } from "../../project/settings/host.ts";
 import { withNixToken } from "./nix-token.ts";
 
@@ -31,6 +31,6 @@ export async function evaluateSystem(
   const path = stdout.trim();
   if (exitCode === 0 && /^\/nix\/store\/[0-9a-z]{32}-[\w.+?=-]+$/.test(path)) return path;
   const said = stderr.split("\n").filter((line) => line.trim() !== "");
-  const why = timedOut ? `nix took more than ${limitSeconds} s` : shown(said.slice(-4).join("; ") || path, 600);
+  const why = timedOut ? `nix took more than ${limitSeconds} s` : safeText(said.slice(-4).join("; ") || path, 600);
   throw new UserError(`${flake} does not evaluate here: ${why}`);
 }

@@ -5,7 +5,7 @@ import { hasCode, messageOf, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { cleanEnvironment, ownEnvironment } from "../../base/machine/environment.ts";
 import { git, runGit } from "../../base/machine/git.ts";
-import { quoted, shellQuoted, shown } from "../../base/wording.ts";
+import { quoted, safeText, shellQuoted } from "../../base/wording.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { expandHome, type HostSettings, type LocalSettings, type WantedRevision } from "../../project/settings/host.ts";
 import { decoded, encodedOnce, encodedPath, encodedValue } from "./address.ts";
@@ -210,7 +210,7 @@ async function askRemote({ local }: FlakeRequest, remote: Remote, ref: string): 
   });
   if (exitCode !== 0) {
     const words = stderr.split("\n").filter((line) => line.trim() !== "");
-    const answer = timedOut ? "no answer in 60 s" : `"${shown(words.slice(-3).join("; "), 300)}"`;
+    const answer = timedOut ? "no answer in 60 s" : `"${safeText(words.slice(-3).join("; "), 300)}"`;
     throw refuse(
       `Could not look up ${ref} of the flake "${remote.named}": git ls-remote ${remote.url}: ${answer}. ${adviceFor(remote, stderr, local)} Or name a commit, which needs no lookup: ${remote.at("<40 hex digits>")}`,
     );

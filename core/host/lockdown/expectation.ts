@@ -44,7 +44,7 @@ export async function expectationOf(
     }
     return { expected: facts, from: "state", notes };
   }
-  const made = await madeOf(hetzner, host, state.value);
+  const made = await findMade(hetzner, host, state.value);
   if (!made) return undefined;
   const base = { serverId: made.serverId, sshExposure: stack.value?.sshExposure ?? "tailnet" } as const;
   if (!stack.value || (stack.value.sshExposure === "public" && access.adminCidrs === undefined)) {
@@ -74,7 +74,7 @@ interface Made {
  * Finds the server by the ids in the state, else by our labels. An adopted host has no labels before its first `up`: by labels
  * alone it would count as missing, whatever is open on it.
  */
-async function madeOf(hetzner: Hetzner, host: string, state: StackState | undefined): Promise<Made | undefined> {
+async function findMade(hetzner: Hetzner, host: string, state: StackState | undefined): Promise<Made | undefined> {
   const idIn = (type: string) => {
     const id = Number(state?.resources.find((each) => each.type === type)?.id);
     return Number.isInteger(id) ? id : undefined;

@@ -15,7 +15,7 @@ export async function askHostKey(
   known: { bootstrap?: string; final: string },
   signal: AbortSignal,
 ): Promise<Answer> {
-  const key = await shownHostKey({ address, port }, signal);
+  const key = await scanHostKey({ address, port }, signal);
   if (key === undefined) return { kind: "none" };
   if (key === withoutComment(known.final)) return { kind: "final" };
   if (known.bootstrap !== undefined && key === withoutComment(known.bootstrap)) return { kind: "bootstrap" };
@@ -23,7 +23,7 @@ export async function askHostKey(
 }
 
 /** Reads an address's ed25519 host key, as `ssh-ed25519 AAAA…`. @returns undefined if nothing answers */
-export async function shownHostKey(
+export async function scanHostKey(
   { address, port }: { address: string; port: number },
   signal: AbortSignal,
 ): Promise<string | undefined> {

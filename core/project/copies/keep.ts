@@ -5,7 +5,7 @@ import { type Environment, ownEnvironment } from "../../base/machine/environment
 import { isLeftover } from "../../base/machine/private-files.ts";
 import type { Objection } from "../../base/problem.ts";
 import { asUserError } from "../../base/system-errors.ts";
-import { shown } from "../../base/wording.ts";
+import { safeText } from "../../base/wording.ts";
 import type { Layout } from "../layout.ts";
 import { isGitAtWork, ownFolderProblem } from "../own-folder.ts";
 import { readEnvFile } from "../settings/env-file.ts";
@@ -84,7 +84,7 @@ export function lostFiles(layout: Layout, environment: Environment = ownEnvironm
 /** An objection to `.clawdlets`. @param lost see {@link lostFiles} */
 export function lostObjection(lost: readonly string[]): Objection {
   const more = lost.length > 3 ? ` and ${lost.length - 3} more` : "";
-  const named = lost.slice(0, 3).map((path) => shown(path, 100));
+  const named = lost.slice(0, 3).map((path) => safeText(path, 100));
   return {
     code: "files-lost",
     problem: `${named.join(", ")}${more} ${lost.length === 1 ? "was" : "were"} here before.`,

@@ -5,7 +5,7 @@ import { readFolder, writePublicFile } from "../../base/machine/private-files.ts
 import type { Problem } from "../../base/problem.ts";
 import { parsePlainYaml } from "../../base/text/plain-yaml.ts";
 import { readText } from "../../base/text/read-text.ts";
-import { shown } from "../../base/wording.ts";
+import { safeText } from "../../base/wording.ts";
 import { hostLayoutOf, type Layout } from "../layout.ts";
 import { hostNameAllowed, hostNamePattern } from "./names.ts";
 import { projectConfigKeys, providerProblems } from "./provider-config.ts";
@@ -130,7 +130,7 @@ function hiddenSetting(key: string, where: string): Problem | undefined {
     subject: where,
     setting: key,
     problem: `means ${meant} to the engine, and is ignored here.`,
-    fix: `Write ${shown(meant)}.`,
+    fix: `Write ${safeText(meant)}.`,
   };
 }
 

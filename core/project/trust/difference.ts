@@ -1,4 +1,4 @@
-import { shown } from "../../base/wording.ts";
+import { safeText } from "../../base/wording.ts";
 
 /** One difference between two revisions of the repository: a setting, a value in a file, or a whole file. */
 export interface Difference {
@@ -25,7 +25,7 @@ const maxLength = 300;
 export function spelled(value: unknown): string {
   if (Array.isArray(value)) {
     const plain = value.every((each) => typeof each !== "object" || each === null);
-    return value.length > 0 && plain ? shown(value.map(short).join(", "), maxLength) : short(JSON.stringify(value));
+    return value.length > 0 && plain ? safeText(value.map(short).join(", "), maxLength) : short(JSON.stringify(value));
   }
   return short(typeof value === "object" && value !== null ? JSON.stringify(value) : String(value));
 }
@@ -35,5 +35,5 @@ function short(value: unknown): string {
     .replace(/(?<![0-9A-Za-z])([0-9a-f]{12})[0-9a-f]{28}(?:[0-9a-f]{24})?(?![0-9A-Za-z])/g, "$1…")
     .replace(/(?<![A-Za-z0-9+/])([A-Za-z0-9+/]{12})[A-Za-z0-9+/]{31}=/g, "$1…")
     .replace(/(sha(?:1|256|384|512)-[A-Za-z0-9+/]{12})[A-Za-z0-9+/]*={0,2}/g, "$1…");
-  return shown(text, maxLength);
+  return safeText(text, maxLength);
 }

@@ -8,7 +8,7 @@ import { HetznerApiError } from "../../base/hetzner/errors.ts";
 import type { Problem } from "../../base/problem.ts";
 import { lookAtHost } from "../../host/facts/verify.ts";
 import { inWords, plain } from "../../host/lockdown/firewalls.ts";
-import { shownHostKey } from "../../host/reach/host-key.ts";
+import { scanHostKey } from "../../host/reach/host-key.ts";
 import { knownHostsLine } from "../../host/reach/known-hosts.ts";
 import { adminRoute, candidateAddresses } from "../../host/reach/route.ts";
 import type { Layout } from "../../project/layout.ts";
@@ -136,7 +136,7 @@ export async function runningKey(
   const staysOpen = settings.sshExposure === "public";
   const tried = [...tailnet, ...exposed];
   for (const each of tried) {
-    const key = await shownHostKey({ address: each, port: local.sshPort }, signal);
+    const key = await scanHostKey({ address: each, port: local.sshPort }, signal);
     if (key === undefined) continue;
     if (tailnet.includes(each) || staysOpen) return { address: each, key };
     throw new UserError(

@@ -45,10 +45,10 @@ export async function readOldFile(
     for (const [name, value] of Object.entries(values)) {
       const there = await readSecret(store, name);
       if (there === undefined || there === value || overwrite) continue;
-      const shown = relative(store.layout.root, secretFile(store, name));
+      const displayPath = relative(store.layout.root, secretFile(store, name));
       problems.push({
         code: "secret-exists",
-        subject: shown,
+        subject: displayPath,
         setting: name,
         problem: `has a different value than ${where}.`,
         fix: `Pass --yes to overwrite it with the one from ${where}.`,

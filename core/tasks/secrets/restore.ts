@@ -136,18 +136,18 @@ function wanted({ layout, from, paths = [] }: RestoreRequest): Wanted {
     contents: new Map(),
   };
   for (const [path, { sha256, mode }] of chosen) {
-    const shown = join(where, path);
+    const displayPath = join(where, path);
     const content = readContent(place, sha256);
     if (content === undefined) {
-      found.damaged.push(shown);
+      found.damaged.push(displayPath);
       continue;
     }
     const here = join(layout.dir, path);
-    if (!isThere(here)) found.missing.push(shown);
+    if (!isThere(here)) found.missing.push(displayPath);
     else if (read(here)?.equals(content)) {
       found.same += 1;
       continue;
-    } else found.different.push(shown);
+    } else found.different.push(displayPath);
     found.contents.set(path, { content, mode: mode & 0o755 });
   }
   return found;
@@ -202,11 +202,11 @@ function inTheWay(layout: Layout, path: string): Problem[] {
 function refuseWithoutCopy({ layout }: RestoreRequest, { different }: RestorePlan): void {
   const { place, versions } = versionsOf(layout);
   const last = versions[0];
-  const isKept = (shown: string) => {
-    const path = relative(layout.dir, join(layout.root, shown));
+  const isKept = (displayPath: string) => {
+    const path = relative(layout.dir, join(layout.root, displayPath));
     const name = last?.files[path]?.sha256;
     const content = place && name !== undefined ? readContent(place, name) : undefined;
-    return content !== undefined && read(join(layout.root, shown))?.equals(content) === true;
+    return content !== undefined && read(join(layout.root, displayPath))?.equals(content) === true;
   };
   const unkept = different.filter((path) => !isKept(path));
   if (unkept.length === 0) return;

@@ -97,18 +97,18 @@ function destructions(step: Step): Danger[] {
 
 function openings(step: Step): Danger[] {
   if (step.type !== resourceTypes.firewall || step.op === "delete" || step.op === "same") return [];
-  const before = rulesOf(step.before).map(told);
+  const before = rulesOf(step.before).map(ruleText);
   const opened = rulesOf(step.after).filter(
-    (rule) => rule.direction === "in" && rule.protocol !== "icmp" && !before.includes(told(rule)),
+    (rule) => rule.direction === "in" && rule.protocol !== "icmp" && !before.includes(ruleText(rule)),
   );
   return opened.map((rule) => ({
     kind: "opening",
     resource: step.name,
-    message: `${told(rule)} would be let in${opensSsh(rule) ? ": ssh, for as long as the rule stays" : ""}`,
+    message: `${ruleText(rule)} would be let in${opensSsh(rule) ? ": ssh, for as long as the rule stays" : ""}`,
   }));
 }
 
-const told = ({ protocol, port, source_ips = [] }: FirewallRule) =>
+const ruleText = ({ protocol, port, source_ips = [] }: FirewallRule) =>
   `${protocol}${port ? `/${port}` : ""} from ${[...source_ips].sort().join(", ") || "networks not known yet"}`;
 
 /** The rules of a planned firewall in the shape of the API. */

@@ -1,5 +1,5 @@
 import { markdownText, problemLine } from "../../../core/base/problem.ts";
-import { shown } from "../../../core/base/wording.ts";
+import { safeText } from "../../../core/base/wording.ts";
 import type { Difference } from "../../../core/project/trust/difference.ts";
 import type { HostReport, PreviewReport } from "./report.ts";
 import type { LocatedProblem } from "./stack-checks.ts";
@@ -31,7 +31,7 @@ function remarks(host: HostReport): string[] {
         `${mandatory ? "refused" : "advice"} (${rule}): ${resource} ${message}`,
     ),
     ...host.notes.map((note) => `note: ${note}`),
-  ].map((text) => shown(text.replace(/\s*\n\s*/g, " ")));
+  ].map((text) => safeText(text.replace(/\s*\n\s*/g, " ")));
 }
 
 /** Harmless ones are counted beyond this: a branch may change hundreds of files. */
@@ -115,8 +115,8 @@ function plain(report: PreviewReport): string {
   const rows = report.hosts.flatMap((host) => {
     const changes = changesText(host, report.comparedWith);
     const parts = [host.verdict.padEnd(9), host.host.padEnd(width), host.exists, changes, dangerText(host)];
-    return [shown(parts.filter((part) => part !== "").join("  ")), ...remarks(host).map((line) => `    ${line}`)];
+    return [safeText(parts.filter((part) => part !== "").join("  ")), ...remarks(host).map((line) => `    ${line}`)];
   });
-  const shared = differenceLines(report.differences).map((line) => shown(line));
+  const shared = differenceLines(report.differences).map((line) => safeText(line));
   return [heading(report), ...rows, ...shared, ...report.notes.map((note) => `note: ${note}`), ""].join("\n");
 }

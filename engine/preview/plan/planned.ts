@@ -1,4 +1,4 @@
-import { shown, withoutHost } from "../../../core/base/wording.ts";
+import { safeText, withoutHost } from "../../../core/base/wording.ts";
 import { changesOf, dangersOf, interruptionsOf } from "./changes.ts";
 import { hasUnknown, type Plan, type Step } from "./plan.ts";
 
@@ -36,7 +36,7 @@ export function plannedOf(plan: Plan, host: string): PlannedChange[] {
         ...interruptionsOf(step).map((effect) => inFull(effect, plan.warnings, host)),
         ...dangers.filter(({ resource }) => resource === step.name).map(({ message }) => message),
         ...unprotected(step),
-      ].map((text) => shown(text)),
+      ].map((text) => safeText(text)),
     }))
     .sort((a, b) => (a.resource < b.resource ? -1 : 1));
 }
@@ -44,7 +44,7 @@ export function plannedOf(plan: Plan, host: string): PlannedChange[] {
 /** Warnings that say more than the effects do. */
 export function notesOf({ warnings }: Plan, planned: readonly PlannedChange[], host: string): string[] {
   const effects = planned.flatMap((each) => each.effects);
-  const notes = warnings.map((warning) => shown(withoutHost(host, warning)));
+  const notes = warnings.map((warning) => safeText(withoutHost(host, warning)));
   return [...new Set(notes)].filter((note) => !effects.includes(note));
 }
 
@@ -75,7 +75,7 @@ function propertiesOf(step: Step): PlannedProperty[] {
       if (former === next && former !== undefined && !former.includes("[secret]")) return [];
       const from = former !== undefined && next !== undefined ? firstDifference(former, next) : 0;
       return {
-        property: shown(property),
+        property: safeText(property),
         ...(former !== undefined && { before: excerpt(former, from) }),
         ...(next !== undefined && { after: excerpt(next, from) }),
       };
@@ -96,7 +96,7 @@ const mostCharacters = 160;
 function textOf(value: unknown): string {
   if (hasUnknown(value)) return "(known after up)";
   // Whole first: where it is cut depends on the other value.
-  return value === "[secret]" ? value : shown(JSON.stringify(value) ?? "", Number.POSITIVE_INFINITY);
+  return value === "[secret]" ? value : safeText(JSON.stringify(value) ?? "", Number.POSITIVE_INFINITY);
 }
 
 function firstDifference(a: string, b: string): number {

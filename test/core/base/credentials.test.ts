@@ -5,7 +5,7 @@ import {
   withCredentialsHidden,
   withoutCredentials,
 } from "../../../core/base/credentials.ts";
-import { quoted, shown } from "../../../core/base/wording.ts";
+import { quoted, safeText } from "../../../core/base/wording.ts";
 
 const token = "canary0token";
 
@@ -32,7 +32,7 @@ describe("an address with credentials", () => {
     expect(hasCredentials(`  ${address}`)).toBe(true);
     for (const text of [
       credentialProblem(address),
-      shown(`fatal: unable to access '${address}': 403`),
+      safeText(`fatal: unable to access '${address}': 403`),
       quoted(address),
       withCredentialsHidden(address),
     ]) {

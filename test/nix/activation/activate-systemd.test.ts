@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { UserError } from "../../../core/base/errors.ts";
 import { exitCodes } from "../../../core/base/exit-codes.ts";
 import { type Activated, activate } from "../../../core/host/activation/activate.ts";
-import { giveOrder, lookAtActivation } from "../../../core/host/activation/orders.ts";
+import { giveOrder, readActivation } from "../../../core/host/activation/orders.ts";
 import { ssh } from "../../../core/host/reach/ssh.ts";
 import { describeWith } from "../../_needs.ts";
 import { type Break, SystemdHost } from "../systemd/_systemd-host.ts";
@@ -33,7 +33,7 @@ async function order(host: SystemdHost, rev: string): Promise<void> {
   }
 }
 
-const seen = (host: SystemdHost) => lookAtActivation(host.route, signal, 5);
+const seen = (host: SystemdHost) => readActivation(host.route, signal, 5);
 const phaseOf = (host: SystemdHost) =>
   host.script.exists("state/state.json") ? host.script.state().phase : "none yet";
 const comesTo = (host: SystemdHost, phase: string) => vi.waitUntil(() => phaseOf(host) === phase, waitFor);

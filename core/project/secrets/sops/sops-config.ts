@@ -12,7 +12,7 @@ import {
   lineStart,
   rangeOf,
 } from "../../../base/text/yaml-edit.ts";
-import { shown } from "../../../base/wording.ts";
+import { safeText } from "../../../base/wording.ts";
 import {
   anchorAround,
   keyHolders,
@@ -214,7 +214,7 @@ const isSame = (found: readonly string[], wanted: readonly string[]) =>
 function checkedRecipients(recipients: readonly string[]): string[] {
   const wrong = recipients.find((each) => !/^age1[0-9a-z]+$/.test(each));
   if (wrong !== undefined || recipients.length === 0) {
-    const what = wrong === undefined ? "no recipient" : `the recipient "${shown(wrong, 80)}"`;
+    const what = wrong === undefined ? "no recipient" : `the recipient "${safeText(wrong, 80)}"`;
     throw new UserError(
       `A sops rule cannot name ${what}; allowed: age recipients, which are age1 and lowercase letters and digits.`,
       {

@@ -1,7 +1,7 @@
 import { type Document, isAlias, isMap, isPair, isScalar, isSeq, type Node, visit, type YAMLMap } from "yaml";
 import { SettingsError } from "../../../base/errors.ts";
 import { parseYamlText } from "../../../base/text/yaml-text.ts";
-import { shown } from "../../../base/wording.ts";
+import { safeText } from "../../../base/wording.ts";
 
 /** The file's name in messages. */
 export const sopsConfigName = ".clawdlets/secrets/.sops.yaml";
@@ -90,7 +90,7 @@ export function anchorAround({ document, list }: SopsRules): string | undefined 
   return anchor === undefined ? undefined : anchorName(anchor);
 }
 
-const anchorName = (anchor: string) => `the anchor &${shown(anchor, 80)}`;
+const anchorName = (anchor: string) => `the anchor &${safeText(anchor, 80)}`;
 
 /** The anchor, alias or merge key through which a rule shares parts with others, so that it cannot be changed alone. */
 export function obstacleIn(rule: YAMLMap): string | undefined {
@@ -104,7 +104,7 @@ export function obstacleIn(rule: YAMLMap): string | undefined {
     },
     Alias: (_, node, path) => {
       const key = keyOf(path.findLast((parent) => isPair(parent)));
-      if (key === "key_groups" || key === "merge") found ??= `the alias *${shown(node.source, 80)}`;
+      if (key === "key_groups" || key === "merge") found ??= `the alias *${safeText(node.source, 80)}`;
     },
   });
   return found;

@@ -74,7 +74,7 @@ export async function decryptSecret(
   }
   if (typeof value !== "string" || Object.keys(values).length !== 1) {
     throw new UserError(
-      `${file} holds ${shown(Object.keys(values))} instead of the one key "${name}": each file has one secret, and its key is the file's name.`,
+      `${file} holds ${keyList(Object.keys(values))} instead of the one key "${name}": each file has one secret, and its key is the file's name.`,
       { exitCode: exitCodes.settings },
     );
   }
@@ -170,7 +170,7 @@ export function recipientsOf(text: string): string[] {
 }
 
 /** Names only, never values. */
-const shown = (keys: readonly string[]) => (keys.length === 0 ? "nothing" : keys.map((key) => `"${key}"`).join(", "));
+const keyList = (keys: readonly string[]) => (keys.length === 0 ? "nothing" : keys.map((key) => `"${key}"`).join(", "));
 
 function sopsError(what: string, stderr: string): UserError {
   return new UserError(`sops could not ${what}: ${reasonOf(stderr)}`, { exitCode: exitCodes.settings });

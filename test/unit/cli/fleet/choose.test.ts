@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { askedAgain, chooseFleet } from "../../../../cli/fleet/choose.ts";
+import { chooseFleet, resumedOptions } from "../../../../cli/fleet/choose.ts";
 import type { FleetOptions } from "../../../../cli/fleet/options.ts";
 import { hostLayoutOf, type Layout } from "../../../../core/project/layout.ts";
 import { FleetRecord } from "../../../../core/tasks/fleet/journal.ts";
@@ -89,10 +89,10 @@ describe("--resume", () => {
   it("asks what the first run asked, and refuses to mix revisions", async () => {
     const chosen = chooseFleet(await afterARun(), "up", { resume: true });
     if (!chosen) throw new Error("nothing chosen");
-    expect(askedAgain(chosen, {})).toEqual({ rev: "a".repeat(40) });
-    expect(() => askedAgain(chosen, { rev: "b".repeat(40) })).toThrow(
+    expect(resumedOptions(chosen, {})).toEqual({ rev: "a".repeat(40) });
+    expect(() => resumedOptions(chosen, { rev: "b".repeat(40) })).toThrow(
       /continues the last run, which was started with --rev aaaa/,
     );
-    expect(() => askedAgain(chosen, { ref: "main" })).toThrow(/without --ref/);
+    expect(() => resumedOptions(chosen, { ref: "main" })).toThrow(/without --ref/);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { quoted, shellQuoted, shown } from "../../../../core/base/wording.ts";
+import { quoted, safeText, shellQuoted } from "../../../../core/base/wording.ts";
 import { publicKey, recipient, token } from "../../../_project.ts";
 
 describe("what a message shows of a value", () => {
@@ -16,17 +16,17 @@ describe("what a message shows of a value", () => {
     ["a public key with a token in it", publicKey.replace("AAAAC3", `AAAAC3${token}`)],
   ])("is not %s", (_, secret) => {
     for (const text of [secret, `x="${secret}"`, `https://me:${secret}@host/`]) {
-      expect(shown(text)).toContain("not shown)");
+      expect(safeText(text)).toContain("not shown)");
       for (let at = 0; at + 24 <= secret.length; at += 8) {
         const part = secret.slice(at, at + 24);
-        if (!publicKey.includes(part)) expect(shown(text) + quoted(text)).not.toContain(part);
+        if (!publicKey.includes(part)) expect(safeText(text) + quoted(text)).not.toContain(part);
       }
     }
   });
 
   it.each([publicKey, recipient, "github:you/hosts", "/var/lib/clawdlets/secrets/hosts/clawdbot-fleet-host"])(
     "is what anybody may know: %s",
-    (text) => expect(shown(text)).toBe(text),
+    (text) => expect(safeText(text)).toBe(text),
   );
 
   it.each<[unknown, string]>([
@@ -44,7 +44,7 @@ describe("what a message shows of a value", () => {
 
   it("is not endless, and is made quickly of whatever is long", () => {
     for (const part of ["x ", "ssh-", "ssh-a ", "-----BEGIN ", "a.b-", "age1", "tskey-", "\u0000", "ghp_"]) {
-      expect(shown(part.repeat(100_000), 50).length).toBeLessThanOrEqual(51);
+      expect(safeText(part.repeat(100_000), 50).length).toBeLessThanOrEqual(51);
     }
   });
 

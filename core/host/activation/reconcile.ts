@@ -5,11 +5,11 @@ import { resolveFlake } from "../flake/flake.ts";
 import { readJournal } from "../journal.ts";
 import { findRoute } from "../reach/route.ts";
 import type { Activated } from "./activate.ts";
-import { lookAtActivation } from "./orders.ts";
+import { readActivation } from "./orders.ts";
 import { type Rebuild, rebuild } from "./rebuild.ts";
 import { noCiphertext } from "./wanted.ts";
 
-export interface Bring extends Omit<Rebuild, "rev" | "secrets"> {
+export interface ReconcileRequest extends Omit<Rebuild, "rev" | "secrets"> {
   /** As declared by the stack. @see WantedConfiguration */
   ciphertext: string | undefined;
 }
@@ -19,7 +19,7 @@ export interface Bring extends Omit<Rebuild, "rev" | "secrets"> {
  * rebuilt.
  * @throws UserError as {@link rebuild}
  */
-export async function bring(request: Bring): Promise<Activated> {
+export async function reconcile(request: ReconcileRequest): Promise<Activated> {
   const { layout, settings, local, ciphertext } = request;
   const rev = commitOf(settings, await resolveFlake(layout, settings, local));
   const installed = await installedWith(request, rev);
@@ -29,15 +29,15 @@ export async function bring(request: Bring): Promise<Activated> {
 }
 
 /** Trusts the installation journal only if the host runs the system recorded there and has had no activation since. */
-async function installedWith(request: Bring, rev: string): Promise<Activated | undefined> {
+async function installedWith(request: ReconcileRequest, rev: string): Promise<Activated | undefined> {
   const { layout, settings, ciphertext = noCiphertext, signal } = request;
   const { host } = settings;
   const journal = readJournal(hostLayoutOf(layout, host).journal);
   if (journal?.state !== "done" || journal.flake === undefined || revisionOf(journal.flake) !== rev) return undefined;
   if (ciphertext !== noCiphertext && ciphertext !== journal.ciphertext) return undefined;
   const { route } = await findRoute(request);
-  const sight = route && (await lookAtActivation(route, signal));
-  if (!sight || sight.state !== undefined || sight.systemPath !== journal.systemPath) return undefined;
-  const { systemPath, bootId } = sight;
+  const snapshot = route && (await readActivation(route, signal));
+  if (!snapshot || snapshot.state !== undefined || snapshot.systemPath !== journal.systemPath) return undefined;
+  const { systemPath, bootId } = snapshot;
   return { host, changed: false, rev, systemPath, secretsChanged: false, bootId };
 }
