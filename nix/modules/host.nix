@@ -66,6 +66,13 @@ in
         message = ''clawdlets.hostName is "${cfg.hostName}"; allowed: a lowercase letter, then up to 62 of a-z, 0-9 and "-", not ending in "-". Set it to the name of the host's stack.'';
       }
       {
+        assertion =
+          cfg.tailnet.mode != "tailscale"
+          || cfg.publicSsh.enable
+          || config.services.tailscale.interfaceName == "tailscale0";
+        message = ''services.tailscale.interfaceName is "${config.services.tailscale.interfaceName}", but port 22 is open on tailscale0 only. Remove it.'';
+      }
+      {
         # Both would create it, each with its own size.
         assertion =
           cfg.swap.sizeMiB == 0 || builtins.all ({ device, ... }: device != swapFile) config.swapDevices;

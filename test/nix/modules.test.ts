@@ -287,6 +287,11 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
       "clawdlets.diskDevice is added automatically",
     ],
     ["sshd on another port alone", "{ services.openssh.ports = [ 2222 ]; }", "Add 22"],
+    [
+      "a tailnet's interface that no rule opens",
+      '{ services.tailscale.interfaceName = "ts0"; }',
+      "port 22 is open on tailscale0 only",
+    ],
     ["sudo for wheel alone", "{ security.sudo.execWheelOnly = true; }", "admin, who is not in wheel"],
     [
       "a swap file that is made twice",
@@ -348,6 +353,11 @@ describeWith({ programs: ["nix-instantiate"] }, "the evaluation of NixOS modules
       "two values for one option",
       "{ users.mutableUsers = true; }",
       "`users.mutableUsers' has conflicting definition values",
+    ],
+    [
+      "a setting of the kernel that is set twice, even to one value",
+      '{ boot.kernel.sysctl."net.ipv4.tcp_syncookies" = 1; }',
+      "net.ipv4.tcp_syncookies' is defined multiple times",
     ],
     [
       "a package that nixpkgs does not have",

@@ -95,7 +95,7 @@ in
       initrd.availableKernelModules = list types.str;
       kernelModules = list types.str;
       kernelParams = list types.str;
-      kernel.sysctl = set (types.nullOr atom);
+      kernel.sysctl = set (types.uniq (types.nullOr atom));
       tmp.cleanOnBoot = flag;
     };
 
@@ -300,6 +300,7 @@ in
       tailscale = {
         enable = flag;
         openFirewall = flag;
+        interfaceName = withDefault "tailscale0" types.str;
         authKeyFile = null' types.path;
         extraUpFlags = list types.str;
       };
