@@ -90,9 +90,10 @@ pkgs.testers.runNixOSTest {
     host.wait_for_unit("clawdbot-maren.service")
     client.wait_for_unit("multi-user.target")
 
-    host.succeed("hostname | grep -x host")
+    host.succeed("uname -n | grep -x host")
     host.succeed("ssh-keygen -y -f /etc/ssh/ssh_host_ed25519_key | cut -d' ' -f2 | grep -xF \"$(cut -d' ' -f2 ${delivered}/host.pub)\"")
-    host.succeed("grep -x canary-token /srv/clawdbot/maren/seen")
+    # The unit is active as soon as its process runs, which may be before the file is written.
+    host.wait_until_succeeds("grep -x canary-token /srv/clawdbot/maren/seen")
     host.succeed("stat -c '%a %U' /run/secrets/discord_token_maren | grep -x '400 root'")
     host.fail("grep -r canary-token /nix/store/*clawdbot* /etc/systemd/system")
     host.succeed("systemd-analyze security --threshold=20 clawdbot-maren.service")

@@ -436,16 +436,16 @@ let
         match "\\\\x${hex}{2}|\\\\u([0-9a-cefA-CEF]${hex}|[dD][0-7])${hex}{2}|\\\\U00(0[1-9a-fA-F]|10)${hex}{4}" escape
         != null;
     in
-    if others ? ${escape} then
-      others.${escape}
-    else if match "\\\\[\"\\bfnrt]" escape != null then
-      escape
-    else if !isCharacter || match "\\\\[xu]0+" escape != null then
-      refuse number "\"${escape}\" in a text, which is not read here; write the character."
-    else if text.hasPrefix "\\x" escape then
-      "\\u00${from 2 escape}"
-    else
-      escape;
+    others.${escape} or (
+      if match "\\\\[\"\\bfnrt]" escape != null then
+        escape
+      else if !isCharacter || match "\\\\[xu]0+" escape != null then
+        refuse number "\"${escape}\" in a text, which is not read here; write the character."
+      else if text.hasPrefix "\\x" escape then
+        "\\u00${from 2 escape}"
+      else
+        escape
+    );
 
   plainAt =
     number: plain:

@@ -2,6 +2,8 @@
 { config, lib, ... }:
 let
   cfg = config.clawdlets;
+  text = import ../lib/text.nix;
+  inherit (config.boot.loader) grub;
 in
 {
   options.clawdlets.diskDevice = lib.mkOption {
@@ -21,8 +23,12 @@ in
       }
       {
         # disko adds the disk to boot.loader.grub.devices, and nixpkgs refuses duplicates there.
-        assertion = !config.boot.loader.grub.enable || config.boot.loader.grub.device == "";
-        message = ''boot.loader.grub.device is "${config.boot.loader.grub.device}". Remove it: GRUB is installed to clawdlets.diskDevice, "${cfg.diskDevice}".'';
+        assertion = !grub.enable || grub.device == "";
+        message = ''boot.loader.grub.device is "${grub.device}". Remove it: GRUB is installed to clawdlets.diskDevice, "${cfg.diskDevice}".'';
+      }
+      {
+        assertion = !grub.enable || grub.device != "" || text.unique grub.devices == grub.devices;
+        message = "boot.loader.grub.devices has a disk twice: ${builtins.toJSON grub.devices}. Remove yours: clawdlets.diskDevice is added automatically.";
       }
     ];
     # GRUB's device comes from the EF02 partition: disko sets boot.loader.grub.devices.

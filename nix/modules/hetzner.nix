@@ -70,7 +70,7 @@ in
         ipv6AcceptRAConfig.UseDNS = false;
       };
       # A private network without DHCP would delay everything that waits for the network.
-      wait-online.anyInterface = true;
+      wait-online.anyInterface = lib.mkDefault true;
     };
 
     # Not in 10-uplink, which matches every interface: a private network's would get the public address and route, too. Only root asks

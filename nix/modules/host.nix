@@ -8,6 +8,11 @@
 let
   cfg = config.clawdlets;
   names = import ../lib/names.nix;
+  firewall = import ../lib/firewall.nix {
+    publicSsh = cfg.publicSsh.enable;
+    tailnet = cfg.tailnet.mode;
+  };
+  swapFile = "/var/lib/swapfile";
   resolvers = [
     # Cloudflare, as upstream.
     "1.1.1.1"
@@ -60,13 +65,28 @@ in
         assertion = builtins.match "[a-z]([a-z0-9-]{0,61}[a-z0-9])?" cfg.hostName != null;
         message = ''clawdlets.hostName is "${cfg.hostName}"; allowed: a lowercase letter, then up to 62 of a-z, 0-9 and "-", not ending in "-". Set it to the name of the host's stack.'';
       }
+      {
+        assertion =
+          cfg.tailnet.mode != "tailscale"
+          || cfg.publicSsh.enable
+          || config.services.tailscale.interfaceName == "tailscale0";
+        message = ''services.tailscale.interfaceName is "${config.services.tailscale.interfaceName}", but port 22 is open on tailscale0 only. Remove it.'';
+      }
+      {
+        # Both would create it, each with its own size.
+        assertion =
+          cfg.swap.sizeMiB == 0 || builtins.all ({ device, ... }: device != swapFile) config.swapDevices;
+        message = "swapDevices has ${swapFile}, the file of clawdlets.swap. Remove it and set its size with clawdlets.swap.sizeMiB, or set that to 0.";
+      }
     ];
 
     networking = {
-      inherit (cfg) hostName nameservers;
-      firewall = import ../lib/firewall.nix {
-        publicSsh = cfg.publicSsh.enable;
-        tailnet = cfg.tailnet.mode;
+      inherit (cfg) hostName;
+      # mkDefault: otherwise an operator's own would be added to ours.
+      nameservers = lib.mkDefault cfg.nameservers;
+      firewall = firewall // {
+        allowPing = lib.mkDefault firewall.allowPing;
+        logRefusedConnections = lib.mkDefault firewall.logRefusedConnections;
       };
       # nftables: the egress policy's table is separate from the firewall's, and reloading one keeps the other.
       nftables = {

@@ -42,7 +42,7 @@ let
       BUILD_SECONDS = toString activation.buildSeconds;
       VITAL_UNITS = builtins.concatStringsSep " " (
         [
-          "sshd.service"
+          (if config.services.openssh.startWhenNeeded then "sshd.socket" else "sshd.service")
           "nftables.service"
         ]
         ++ lib.optional (cfg.tailnet.mode == "tailscale") "tailscaled.service"
@@ -125,6 +125,11 @@ in
           builtins.match "[A-Za-z0-9_][A-Za-z0-9_./-]*" rebuild.ref != null
           && builtins.match ".*(\\.\\.|//|/$).*" rebuild.ref == null;
         message = ''clawdlets.operator.rebuild.ref is "${rebuild.ref}"; allowed: the name of a branch, e.g. "main".'';
+      }
+      {
+        # It makes sudo executable for the group wheel only.
+        assertion = !config.security.sudo.execWheelOnly;
+        message = "security.sudo.execWheelOnly is true, so admin, who is not in wheel, could not run sudo, which clawdlets uses. Remove it.";
       }
     ];
 

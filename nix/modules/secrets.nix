@@ -35,6 +35,10 @@ let
       ++ builtins.concatMap (bot: bot.secrets ++ builtins.attrValues bot.envSecrets) bots;
   };
 
+  hasOnlyUserSecrets = builtins.all (secret: secret.neededForUsers) (
+    builtins.attrValues config.sops.secrets
+  );
+
   receive = import ../lib/wrapper.nix { inherit lib pkgs; } {
     name = "clawdlets-receive-secrets";
     script = ../host/receive-secrets.sh;
@@ -119,8 +123,8 @@ in
     };
 
     systemd = {
-      # sops-nix creates no unit for a host whose only secret is a password.
-      services.sops-install-secrets = lib.mkIf (required == forUsers) {
+      # sops-nix creates no unit for a host whose only secret is a password. Not of `required`: an operator's own sops.secrets count.
+      services.sops-install-secrets = lib.mkIf hasOnlyUserSecrets {
         description = "No secrets but those of users";
         serviceConfig = {
           Type = "oneshot";

@@ -8,6 +8,13 @@ let
     key:
     builtins.match "(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\\.com|sk-ecdsa-sha2-nistp256@openssh\\.com|ssh-rsa) [A-Za-z0-9+/]+=*( [^\n]*)?" key
     != null;
+  # These limits change nothing about who gets in, so an operator's own value wins.
+  limits = [
+    "ClientAliveCountMax"
+    "ClientAliveInterval"
+    "LoginGraceTime"
+    "MaxAuthTries"
+  ];
 in
 {
   options.clawdlets = {
@@ -39,6 +46,11 @@ in
         assertion = builtins.all isPublicKey cfg.adminSshKeys;
         message = "clawdlets.adminSshKeys: one entry is not an OpenSSH public key such as \"ssh-ed25519 AAAA… you@laptop\". Options in front of a key are not allowed.";
       }
+      {
+        # Hetzner's firewall, this host's and every command of clawdlets use port 22.
+        assertion = builtins.elem 22 config.services.openssh.ports;
+        message = "services.openssh.ports is ${builtins.toJSON config.services.openssh.ports}, so clawdlets, which connects to port 22, could not reach the host. Add 22.";
+      }
     ];
 
     services.openssh = {
@@ -46,7 +58,8 @@ in
       openFirewall = false;
       allowSFTP = false;
       authorizedKeysInHomedir = false;
-      inherit (sshd) hostKeys settings;
+      inherit (sshd) hostKeys;
+      settings = sshd.settings // lib.genAttrs limits (name: lib.mkDefault sshd.settings.${name});
     };
 
     users.users.${names.admin} = {

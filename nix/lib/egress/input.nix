@@ -39,23 +39,27 @@ let
     );
 
   exceptionProblems =
-    exception:
+    {
+      uid ? null,
+      destinations ? [ ],
+      ports ? smtpPorts,
+      ...
+    }:
     let
       option = "clawdlets.egress.smtp.exceptions";
-      ports = exception.ports or smtpPorts;
     in
     each "${option}.*.destinations"
       ''IPv4 or IPv6 addresses or networks, e.g. "203.0.113.25" or "2001:db8::/64"''
       isAddress
-      (exception.destinations or [ ])
+      destinations
     ++ each "${option}.*.ports" "some of 25, 465, 587 and 2525, the only ports that are closed" (
       port: builtins.elem port smtpPorts
     ) ports
     ++ each "${option}.*.user" "a user with a fixed number (users.users.<name>.uid)" isUid (
-      if (exception.uid or null) == null then [ ] else [ exception.uid ]
+      if uid == null then [ ] else [ uid ]
     )
     ++ (
-      if (exception.uid or null) == null && (exception.destinations or [ ]) == [ ] then
+      if uid == null && destinations == [ ] then
         [
           "${option}: an exception without user and destinations opens SMTP to everyone. Give at least one of them, or set clawdlets.egress.mode to \"none\"."
         ]

@@ -27,19 +27,22 @@ let
   # "uid" only for local packets: forwarded ones have no user.
   smtpException =
     { withUid }:
-    exception:
+    {
+      uid ? null,
+      destinations ? [ ],
+      ports ? smtpPorts,
+      ...
+    }:
     let
-      ports = "tcp dport ${set (exception.ports or smtpPorts)}";
-      uid = exception.uid or null;
+      dports = "tcp dport ${set ports}";
       who = if uid == null then "" else "meta skuid ${toString uid} ";
-      destinations = exception.destinations or [ ];
       v4 = builtins.filter isIpv4 destinations;
       v6 = builtins.filter isIpv6 destinations;
     in
     when (withUid || uid == null) (
-      when (destinations == [ ]) [ "${who}${ports} return" ]
-      ++ when (v4 != [ ]) [ "${who}ip daddr ${set v4} ${ports} return" ]
-      ++ when (v6 != [ ]) [ "${who}ip6 daddr ${set v6} ${ports} return" ]
+      when (destinations == [ ]) [ "${who}${dports} return" ]
+      ++ when (v4 != [ ]) [ "${who}ip daddr ${set v4} ${dports} return" ]
+      ++ when (v6 != [ ]) [ "${who}ip6 daddr ${set v6} ${dports} return" ]
     );
 
   toMetadata = verdict: [

@@ -63,7 +63,8 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
   });
 
   it("takes users and bots by name, and writes numbers", async () => {
-    const user = "{ users.users.postfix = { isSystemUser = true; uid = 73; }; }";
+    const user =
+      '{ users.users.postfix = { isSystemUser = true; uid = 73; group = "postfix"; }; users.groups.postfix = { }; }';
     const settings = egress(`
       smtp.exceptions = [ { user = "postfix"; ports = [ 587 ]; } { user = "root"; } ]; loopbackPorts.maren = [ 18789 ];`);
     const { config, refused } = await host(enough, bots, user, allowlist, settings);

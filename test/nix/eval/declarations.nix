@@ -95,7 +95,7 @@ in
       initrd.availableKernelModules = list types.str;
       kernelModules = list types.str;
       kernelParams = list types.str;
-      kernel.sysctl = set (types.nullOr atom);
+      kernel.sysctl = set (types.uniq (types.nullOr atom));
       tmp.cleanOnBoot = flag;
     };
 
@@ -150,7 +150,7 @@ in
       };
       nftables = {
         enable = flag;
-        flushRuleset = withDefault true types.bool; # The default if a ruleset is set.
+        flushRuleset = flag;
         checkRuleset = withDefault true types.bool;
         ruleset = withDefault "" types.lines;
         tables = set (
@@ -219,6 +219,7 @@ in
       sudo = {
         enable = withDefault true types.bool;
         wheelNeedsPassword = withDefault true types.bool;
+        execWheelOnly = flag;
         extraConfig = withDefault "" types.lines;
         extraRules = list (sub {
           users = list (types.either types.str types.int);
@@ -251,12 +252,9 @@ in
         openFirewall = withDefault true types.bool;
         allowSFTP = withDefault true types.bool;
         authorizedKeysInHomedir = withDefault true types.bool;
-        hostKeys = option (
-          types.listOf (sub {
-            type = option types.str;
-            path = option types.path;
-          })
-        );
+        startWhenNeeded = flag;
+        ports = withDefault [ 22 ] (types.listOf types.port);
+        hostKeys = option (types.listOf (types.attrsOf types.anything));
         settings = option (sub {
           AllowUsers = null' (types.listOf types.str);
           PermitRootLogin = option (
@@ -302,6 +300,7 @@ in
       tailscale = {
         enable = flag;
         openFirewall = flag;
+        interfaceName = withDefault "tailscale0" types.str;
         authKeyFile = null' types.path;
         extraUpFlags = list types.str;
       };
@@ -392,6 +391,12 @@ in
         routes = list (types.attrsOf unitOption);
       });
     };
+
+    # config/swap.nix
+    swapDevices = list (sub {
+      device = option types.str;
+      size = null' types.int;
+    });
 
     # config/locale.nix
     time.timeZone = null' types.str;

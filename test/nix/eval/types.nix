@@ -48,6 +48,18 @@ rec {
     merge = _: builtins.concatStringsSep "\n";
   };
 
+  uniq =
+    type:
+    type
+    // {
+      merge =
+        path: values:
+        if builtins.length values == 1 then
+          type.merge path values
+        else
+          fail "The option `${showPath path}' is defined multiple times while it's expected to be unique.";
+    };
+
   nullOr = type: {
     name = "null or ${type.name}";
     check = value: value == null || type.check value;
