@@ -301,6 +301,7 @@ in
       # services/networking/tailscale.nix
       tailscale = {
         enable = flag;
+        package = withDefault (import ./pkgs.nix).tailscale types.package;
         openFirewall = flag;
         authKeyFile = null' types.path;
         extraUpFlags = list types.str;
