@@ -46,6 +46,7 @@ join() {
   out=$(timeout --kill-after=10 $((seconds + 30)) tailscale up --reset --timeout="${seconds}s" --ssh="$SSH" \
     ${LOGIN_SERVER:+--login-server="$LOGIN_SERVER"} ${TAGS:+--advertise-tags="$TAGS"} "${flags[@]}" "$@" 2>&1) && return
   out=$(printf '%s' "$out" | grep -v '^[[:space:]]*$' | tail -n 1 | masked) || out="tailscale up said nothing"
+  [[ $out != timeout\ waiting* ]] || out="no login within $seconds s; does the control server answer?"
   fail "$out"
 }
 
