@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "vitest";
-import { isTofuBuilt } from "../toolchain/index.ts";
+import { findTailnet, isTofuBuilt } from "../toolchain/index.ts";
 import { isRoot, whereIs } from "./_debian.ts";
 import { repository } from "./_repository.ts";
 
@@ -11,6 +11,8 @@ export interface Needs {
   root?: boolean;
   /** The real OpenTofu, which takes minutes to build: as it is here, and under CI built first (`_tofu.ts`). */
   tofu?: boolean;
+  /** Real Tailscale and headscale, which take minutes to build: as they are here, and under CI built first (`nix/tailnet/_lab.ts`). */
+  tailnet?: boolean;
   /** For a systemd of its own: control groups that can be written, which a container rarely has. May be left out under CI. */
   cgroup?: boolean;
 }
@@ -39,12 +41,23 @@ export function leaveOut(context: TestContext, name: string, reason: string): vo
 }
 
 /** @returns why the checks cannot run here, or undefined */
-export function whyNot({ programs, root = false, tofu = false, cgroup = false }: Needs): string | undefined {
+export function whyNot({
+  programs,
+  root = false,
+  tofu = false,
+  tailnet = false,
+  cgroup = false,
+}: Needs): string | undefined {
   const missing = programs.filter((program) => whereIs(program) === undefined);
   if (missing.length > 0) return `there is no ${missing.join(", ")} on this machine`;
   if (root && !isRoot) return "it takes root";
   if (cgroup && !canMakeControlGroup()) return noControlGroups;
-  if (!tofu || isCi() || isTofuBuilt({ root: repository, sources: join(repository, "toolchain") })) return undefined;
+  const place = { root: repository, sources: join(repository, "toolchain") };
+  if (tailnet && !existsSync("/dev/net/tun")) return "there is no /dev/net/tun";
+  if (tailnet && !isCi() && findTailnet(place) === undefined) {
+    return "Tailscale and headscale are not built here, which takes some minutes once: npm run toolchain -- --tailnet";
+  }
+  if (!tofu || isCi() || isTofuBuilt(place)) return undefined;
   return "OpenTofu is not built here, which takes some minutes once: npm run toolchain -- --tofu";
 }
 

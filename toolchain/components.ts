@@ -73,15 +73,17 @@ interface Own {
   pkg: string;
   /** Hash of our own Go files that it is built from. */
   folders: string[];
+  /** @default the version of Pulumi that the engine's own parts report */
+  ldflags?: string;
 }
 
 /** A program of one of our Go modules, or of what it requires. */
-export function moduleComponent(module: string, { name, target, pkg, folders }: Own): Component {
+export function moduleComponent(module: string, { name, target, pkg, folders, ldflags = versionFlag }: Own): Component {
   return {
     name,
     target,
-    stamp: hashOf(module, folders, pkg + versionFlag),
-    build: (output, go) => goBuild(go, { module, pkg, output, ldflags: versionFlag }),
+    stamp: hashOf(module, folders, pkg + ldflags),
+    build: (output, go) => goBuild(go, { module, pkg, output, ldflags }),
   };
 }
 

@@ -1,12 +1,12 @@
 /**
  * `npm run toolchain`: sets up the engine, reports progress on stderr and prints its paths as JSON on stdout. With `--checks` it
  * sets up the tools that check the repository instead, with `--tofu` the OpenTofu of `npm run bench`
- * and of the tests of `clawdlets adopt`.
+ * and of the tests of `clawdlets adopt`, with `--tailnet` Tailscale and headscale for the tests of a real tailnet.
  */
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ensureCheckTools } from "./checks.ts";
-import { ensureEngine, ensureTofu, ToolchainError, type ToolchainEvent } from "./index.ts";
+import { ensureEngine, ensureTailnet, ensureTofu, ToolchainError, type ToolchainEvent } from "./index.ts";
 
 const sources = dirname(fileURLToPath(import.meta.url));
 const stop = new AbortController();
@@ -27,7 +27,13 @@ if (process.argv[2] === "--checks") {
 try {
   const asked = { root: resolve(sources, ".."), sources, report: tell, signal: stop.signal };
   const origin = process.env["CLAWDLETS_ENGINE"];
-  const made = process.argv[2] === "--tofu" ? await ensureTofu(asked) : await ensureEngine({ ...asked, origin });
+  const kind = process.argv[2];
+  const made =
+    kind === "--tofu"
+      ? await ensureTofu(asked)
+      : kind === "--tailnet"
+        ? await ensureTailnet(asked)
+        : await ensureEngine({ ...asked, origin });
   process.stdout.write(`${JSON.stringify(made)}\n`);
 } catch (error) {
   const stopped = stop.signal.aborted;

@@ -8,7 +8,7 @@ const secretParameter =
 
 /** Tokens with a vendor's prefix, anywhere in an address. */
 const markedToken =
-  /\b(?:gh[oprsu]_|github_pat_|glpat-|gldt-|glcbt-|tskey-|hf_|npm_|xox[a-z]-|AGE-SECRET-KEY-)[\w-]{8,}/gi;
+  /\b(?:gh[oprsu]_|github_pat_|glpat-|gldt-|glcbt-|tskey-|hskey-|hf_|npm_|xox[a-z]-|AGE-SECRET-KEY-)[\w-]{8,}/gi;
 
 /** ssh URLs need a user name, which is not a secret unless it looks like a token. A password is never allowed. */
 const isLoginName = (scheme: string, text: string) =>

@@ -71,6 +71,8 @@ export const problemCodes = {
   unseen: "A change was begun, and contact with the host was lost.",
   "not-locked-down": "A host differs from what was declared.",
   "no-way-in": "Nothing but the console would reach the host.",
+  "tailnet-client": "This machine's tailscale is not running, or not logged in.",
+  "tailnet-expiry": "A tailnet key has expired, or expires within 30 days.",
   "run-unfinished": "A run or an installation was begun and not finished.",
   "flake-invalid": "The flake cannot be used as the source of an installation.",
   // Everything else.

@@ -11,7 +11,7 @@ const tokenLike = new RegExp(
     String.raw`-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[\s\S]*`,
     String.raw`PuTTY-User-Key-File[\s\S]*`,
     String.raw`AGE-(?:SECRET-KEY|PLUGIN)-[A-Z0-9-]+`,
-    String.raw`tskey-[\w-]{8,}|(?:gh[oprsu]|github_pat)_\w{8,}`,
+    String.raw`[th]skey-[\w-]{8,}|(?:gh[oprsu]|github_pat)_\w{8,}`,
     // Discord: three parts of base64url.
     String.raw`[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}`,
     // Hetzner tokens have 64 letters and digits, and a mistyped one still reveals most of the real one.

@@ -17,6 +17,8 @@
         tailscale = {
           ssh = true;
           openFirewall = false;
+          loginServer = "https://headscale.example.com";
+          tags = [ "tag:bot-host" ];
         };
       };
       secrets.names = [ "openai" ];

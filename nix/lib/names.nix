@@ -42,6 +42,9 @@ rec {
   activationDir = "/var/lib/clawdlets/activation"; # Its state.json is world-readable.
   activationWatch = "clawdlets-activation-watch"; # .service and .timer
 
+  tailnetUnit = "clawdlets-tailnet"; # .service and .timer
+  tailnetStateFile = "/run/clawdlets-tailnet/state"; # World-readable.
+
   installIdFile = "/var/lib/clawdlets/install-id";
   ageKeyFile = "/var/lib/sops-nix/key.txt";
   secretsDirOf = host: "/var/lib/clawdlets/secrets/hosts/${host}";

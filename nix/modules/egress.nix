@@ -15,7 +15,7 @@ let
   inherit (config.clawdlets) bots;
   isAllowlist = cfg.mode == "proxy-allowlist";
   running = builtins.filter (name: bots.${name}.command != null) (builtins.attrNames bots);
-  unknownBots = builtins.filter (name: !(bots ? ${name})) (builtins.attrNames cfg.loopbackPorts);
+  unknownIn = byBot: builtins.filter (name: !(bots ? ${name})) (builtins.attrNames byBot);
 
   # A user without a number remains a name here, and nix/lib/egress/input.nix reports it.
   uidOf =
@@ -42,6 +42,12 @@ let
         name = toString bots.${name}.uid;
         value = [ bots.${name}.port ] ++ (cfg.loopbackPorts.${name} or [ ]);
       }) (builtins.attrNames bots)
+    );
+    tailnetAddresses = builtins.listToAttrs (
+      map (name: {
+        name = toString bots.${name}.uid;
+        value = cfg.tailnetAddresses.${name};
+      }) (builtins.filter (name: bots ? ${name}) (builtins.attrNames cfg.tailnetAddresses))
     );
   };
   problems =
@@ -75,14 +81,20 @@ in
         assertion = false;
         inherit message;
       }) problems
+      ++
+        map
+          (option: {
+            assertion = unknownIn cfg.${option} == [ ];
+            message = "clawdlets.egress.${option} names ${builtins.toJSON (unknownIn cfg.${option})}; allowed are the names in clawdlets.bots: ${builtins.toJSON (builtins.attrNames bots)}.";
+          })
+          [
+            "loopbackPorts"
+            "tailnetAddresses"
+          ]
       ++ [
         {
           assertion = !isAllowlist || cfg.proxy.allowedDomains != [ ];
           message = "clawdlets.egress.proxy.allowedDomains is empty, so with clawdlets.egress.mode \"proxy-allowlist\" bots could reach nothing. List the domains they need, e.g. [ \"api.example.com\" ], or choose another mode.";
-        }
-        {
-          assertion = unknownBots == [ ];
-          message = "clawdlets.egress.loopbackPorts names ${builtins.toJSON unknownBots}; allowed are the names in clawdlets.bots: ${builtins.toJSON (builtins.attrNames bots)}.";
         }
         {
           assertion =

@@ -4,6 +4,9 @@ let
   cfg = config.clawdlets;
   inherit (cfg.tailnet) tailscale;
   isTailscale = cfg.tailnet.mode == "tailscale";
+  names = import ../lib/names.nix;
+  hasKey = tailscale.authKeySecret != null;
+  isWord = pattern: value: builtins.match pattern value != null;
 in
 {
   options.clawdlets.tailnet = {
@@ -39,7 +42,21 @@ in
         type = lib.types.nullOr lib.types.str;
         default = "tailscale_auth_key";
         example = null;
-        description = "Name of the secret with the auth key that the host joins with. null: run `tailscale up` at the console yourself.";
+        description = "Name of the secret with the auth key that the host joins with. null: run `sudo tailscale up --reset` at the console yourself.";
+      };
+
+      loginServer = lib.mkOption {
+        type = lib.types.nullOr lib.types.str;
+        default = null;
+        example = "https://headscale.example.com";
+        description = "The control server to join through, e.g. a headscale of your own. null: Tailscale's. Counts at the next join.";
+      };
+
+      tags = lib.mkOption {
+        type = lib.types.listOf lib.types.str;
+        default = [ ];
+        example = [ "tag:bot-host" ];
+        description = "Tags that the host asks for when it joins. Required with an OAuth client's secret in place of an auth key.";
       };
     };
   };
@@ -51,6 +68,16 @@ in
           !isTailscale || tailscale.authKeySecret != null || cfg.provisioning.enable || cfg.publicSsh.enable;
         message = "clawdlets.tailnet.tailscale.authKeySecret is null, so the host could not join the tailnet. Name a secret (default: tailscale_auth_key), or set clawdlets.provisioning.enable or clawdlets.publicSsh.enable for a first boot.";
       }
+      {
+        # An option would be taken for one by `tailscale up`, and http sends the auth key in the clear.
+        assertion =
+          tailscale.loginServer == null || isWord "https://[A-Za-z0-9.:_/-]+" tailscale.loginServer;
+        message = ''clawdlets.tailnet.tailscale.loginServer is "${toString tailscale.loginServer}"; allowed: an https address, e.g. "https://headscale.example.com", or null.'';
+      }
+      {
+        assertion = builtins.all (isWord "tag:[A-Za-z][A-Za-z0-9-]*") tailscale.tags;
+        message = ''clawdlets.tailnet.tailscale.tags is ${builtins.toJSON tailscale.tags}; allowed: "tag:" and a name of letters, digits and "-", e.g. "tag:bot-host".'';
+      }
     ];
     warnings =
       lib.optional (!isTailscale && !cfg.publicSsh.enable && !cfg.provisioning.enable)
@@ -59,10 +86,48 @@ in
     services.tailscale = lib.mkIf isTailscale {
       enable = true;
       inherit (tailscale) openFirewall;
-      authKeyFile = lib.mkIf (
-        tailscale.authKeySecret != null
-      ) config.sops.secrets.${tailscale.authKeySecret}.path;
-      extraUpFlags = lib.optional tailscale.ssh "--ssh";
+    };
+
+    # Not nixpkgs' authKeyFile: its unit puts the key on a command line, which every local user can read, and is tried only once.
+    systemd = lib.mkIf isTailscale {
+      services.${names.tailnetUnit} = {
+        description = "Join the tailnet";
+        wantedBy = [ "multi-user.target" ];
+        wants = [ "tailscaled.service" ];
+        requires = lib.optional hasKey "sops-install-secrets.service";
+        after = [ "tailscaled.service" ] ++ lib.optional hasKey "sops-install-secrets.service";
+        # A new key is tried at once.
+        partOf = [ "${names.secretsTarget}.target" ];
+        unitConfig.StartLimitIntervalSec = 0;
+        path = [ config.services.tailscale.package ];
+        environment = {
+          AUTH_KEY_FILE = if hasKey then config.sops.secrets.${tailscale.authKeySecret}.path else "";
+          SSH = if tailscale.ssh then "true" else "false";
+          STATE_FILE = names.tailnetStateFile;
+          LOGIN_SERVER = if tailscale.loginServer == null then "" else tailscale.loginServer;
+          TAGS = builtins.concatStringsSep "," tailscale.tags;
+          UP_FLAGS = builtins.concatStringsSep "\n" config.services.tailscale.extraUpFlags;
+        };
+        serviceConfig = {
+          # Not oneshot: neither a boot nor a switch waits for a control server that is down.
+          Type = "exec";
+          Restart = "on-failure";
+          # Pauses from 5 s to 5 min.
+          RestartSec = 5;
+          RestartSteps = 6;
+          RestartMaxDelaySec = 300;
+          RuntimeDirectory = builtins.baseNameOf (builtins.dirOf names.tailnetStateFile);
+          RuntimeDirectoryPreserve = true;
+        };
+        script = builtins.readFile ../host/join-tailnet.sh;
+      };
+      # A host can fall out of its tailnet later: its node key expires, or someone logs it out or runs `tailscale down`.
+      timers.${names.tailnetUnit} = {
+        description = "Check that the host is in the tailnet";
+        wantedBy = [ "timers.target" ];
+        timerConfig.OnUnitInactiveSec = "10min";
+        timerConfig.OnBootSec = "10min";
+      };
     };
   };
 }

@@ -132,6 +132,54 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     expect(config.networking.firewall.allowedTCPPorts).toEqual([22]);
   });
 
+  it("join the tailnet with a unit that tries again, names the key's file alone, and follows the secrets", async () => {
+    const { config } = await host(enough, clawdlets("tailnet.tailscale.ssh = true;"));
+    expect(config.services.tailscale.authKeyFile).toBeNull(); // nixpkgs' unit would put the key on a command line.
+    const unit = config.systemd.services["clawdlets-tailnet"];
+    expect(unit).toMatchObject({
+      requires: ["sops-install-secrets.service"],
+      partOf: ["clawdlets-secrets.target"],
+      wantedBy: ["multi-user.target"],
+      unitConfig: { StartLimitIntervalSec: 0 },
+      serviceConfig: { Restart: "on-failure", RuntimeDirectory: "clawdlets-tailnet", Type: "exec" },
+    });
+    expect(unit.after).toEqual(["tailscaled.service", "sops-install-secrets.service"]);
+    expect(config.systemd.timers["clawdlets-tailnet"].wantedBy).toEqual(["timers.target"]);
+    expect(unit.environment).toMatchObject({
+      AUTH_KEY_FILE: "/run/secrets/tailscale_auth_key",
+      SSH: "true",
+      LOGIN_SERVER: "",
+      STATE_FILE: "/run/clawdlets-tailnet/state",
+    });
+    expect(unit.script).toContain('--auth-key="file:$AUTH_KEY_FILE"');
+  });
+
+  it("join another control server with tags and an operator's own flags", async () => {
+    const { config, refused } = await host(
+      enough,
+      clawdlets('tailnet.tailscale = { loginServer = "https://hs.example.com"; tags = [ "tag:bot-host" "tag:b" ]; };'),
+      '{ services.tailscale.extraUpFlags = [ "--accept-dns=false" "--advertise-exit-node" ]; }',
+    );
+    expect(refused).toEqual([]);
+    expect(config.systemd.services["clawdlets-tailnet"].environment).toMatchObject({
+      LOGIN_SERVER: "https://hs.example.com",
+      TAGS: "tag:bot-host,tag:b",
+      UP_FLAGS: "--accept-dns=false\n--advertise-exit-node",
+      SSH: "false",
+    });
+  });
+
+  it("wait for nobody's key where none is declared", async () => {
+    const { config, refused } = await host(
+      enough,
+      clawdlets("tailnet.tailscale.authKeySecret = null; provisioning.enable = true;"),
+    );
+    expect(refused).toEqual([]);
+    expect(config.systemd.services["clawdlets-tailnet"].requires).toEqual([]);
+    const none = await host(enough, '{ lib, ... }: { clawdlets.tailnet.mode = lib.mkForce "none"; }');
+    expect(none.config.systemd.services["clawdlets-tailnet"]).toBeUndefined();
+  });
+
   it("give the IPv6 address to no interface but the public one, which is found at boot", async () => {
     for (const address of [undefined, "2001:db8:1:2::1/64"]) {
       const { config } = await host(enough, clawdlets(address === undefined ? "" : `ipv6Address = "${address}";`));
@@ -261,6 +309,12 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
       "is not an OpenSSH public key",
     ],
     ["a key that is two", clawdlets(`adminSshKeys = [ "${adminKey}\\n${adminKey}" ];`), "is not an OpenSSH public key"],
+    [
+      "a control server that is asked in the clear",
+      clawdlets('tailnet.tailscale.loginServer = "http://hs.example.com";'),
+      "allowed: an https address",
+    ],
+    ["a tag that is an option", clawdlets('tailnet.tailscale.tags = [ "--ssh" ];'), 'allowed: "tag:" and a name'],
     ["a tailnet without a key", clawdlets("tailnet.tailscale.authKeySecret = null;"), "authKeySecret is null"],
     [
       "a rebuild of nothing",

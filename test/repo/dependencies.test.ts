@@ -107,6 +107,8 @@ describe("dependencies", () => {
     "toolchain/bridge",
     "toolchain/checks",
     "toolchain/bucket",
+    "toolchain/tailnet/client",
+    "toolchain/tailnet/control",
     "toolchain/tofu/cli",
     "toolchain/tofu/provider",
   ])("Go: whatever %s requires has its sums", (folder) => {

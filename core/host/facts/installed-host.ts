@@ -1,7 +1,7 @@
 import { askHostKey } from "../reach/host-key.ts";
-import { findRoute } from "../reach/route.ts";
-import type { SshRoute } from "../reach/ssh.ts";
-import { tailnetAddresses } from "../reach/tailnet.ts";
+import { adminRoute, findRoute } from "../reach/route.ts";
+import { type SshRoute, ssh } from "../reach/ssh.ts";
+import { findInTailnet } from "../reach/tailnet.ts";
 import type { InstallRequest } from "../request.ts";
 import { type HostSeen, lookAtHost } from "./verify.ts";
 
@@ -20,9 +20,17 @@ export async function lookByAnyWay(reach: Reach): Promise<{ route: SshRoute; see
 }
 
 /** True if the host presents its final key over the tailnet. Another machine with the same name has another key. */
-export async function answersOverTailnet({ settings, local, signal }: Reach): Promise<boolean> {
+export async function answersOverTailnet({ layout, settings, local, signal }: Reach): Promise<boolean> {
   if (settings.tailnet !== "tailscale") return false;
-  const addresses = await tailnetAddresses(local, settings.host, signal);
-  const ask = (address: string) => askHostKey({ address, port: local.sshPort }, { final: settings.sshHostKey }, signal);
-  return (await Promise.all(addresses.map(ask))).some(({ kind }) => kind === "final");
+  const { addresses, proxyCommand } = await findInTailnet(local, settings.host, signal);
+  const ask = async (address: string) => {
+    // ssh-keyscan knows no ProxyCommand. A login checks the pinned key as well.
+    if (proxyCommand !== undefined) {
+      const route = adminRoute({ layout, settings, local }, address, proxyCommand);
+      return (await ssh(route, "true", { timeoutSeconds: 20, signal })).exitCode !== 255;
+    }
+    const known = { final: settings.sshHostKey };
+    return (await askHostKey({ address, port: local.sshPort }, known, signal)).kind === "final";
+  };
+  return (await Promise.all(addresses.map(ask))).includes(true);
 }

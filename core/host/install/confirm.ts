@@ -1,6 +1,7 @@
 import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
-import { waitUntil } from "../../base/wait-until.ts";
+import type { Objection } from "../../base/problem.ts";
+import { poll, waitUntil } from "../../base/wait-until.ts";
 import type { Layout } from "../../project/layout.ts";
 import { requiredSecrets } from "../../project/secrets/required.ts";
 import type { HostSettings } from "../../project/settings/host.ts";
@@ -9,7 +10,7 @@ import { extraFilesOf } from "../delivery/extra-files.ts";
 import { lookByAnyWay } from "../facts/installed-host.ts";
 import { checkDelivered, type HostSeen } from "../facts/verify.ts";
 import { namesOf, pinHostKey } from "../reach/known-hosts.ts";
-import { findRoute, type Reach } from "../reach/route.ts";
+import { findRoute, type Reach, reasonOf, saidBy } from "../reach/route.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 import type { Installation, InstallRequest } from "../request.ts";
 import { bootstrapRoute } from "./bootstrap-keys.ts";
@@ -130,28 +131,39 @@ export interface TailnetReach {
   signal: AbortSignal;
 }
 
-/** Waits for an ssh session over the tailnet with the pinned key: the route that stays after the window is closed. */
+/**
+ * Waits for an ssh session over the tailnet with the pinned key: the route that stays after the window is closed.
+ * @returns the address that answered
+ * @throws UserError that says what the tailnet's client or ssh said last
+ */
 export async function confirmTailnet(
   { layout, settings: { host }, local, signal }: TailnetReach,
   seconds: number = limits.tailnet,
 ): Promise<string> {
   const settings = { host, tailnet: "tailscale", sshExposure: "tailnet" } as const;
-  return waitUntil(
+  let reason: Pick<Objection, "problem" | "fix"> | undefined;
+  const address = await poll(
     async () => {
-      const { route } = await findRoute({ layout, settings, local, signal });
-      if (!route) return undefined;
-      const { exitCode } = await ssh(route, "true", { timeoutSeconds: 20, signal });
-      return exitCode === 0 ? route.address : undefined;
+      const found = await findRoute({ layout, settings, local, signal });
+      if (!found.route) {
+        reason = reasonOf(host, found);
+        return undefined;
+      }
+      const { address, proxyCommand } = found.route;
+      const { exitCode, stderr } = await ssh(found.route, "true", { timeoutSeconds: 20, signal });
+      if (exitCode === 0) return address;
+      const how = proxyCommand === undefined ? "" : ' through "tailscale nc"';
+      reason = { problem: `ssh to ${address}${how} says: ${saidBy(stderr)}` };
+      return undefined;
     },
-    {
-      seconds,
-      pauseMs: 500,
-      waitedFor: `${host}: no ssh session over the tailnet`,
-      advice:
-        'Is this machine in the tailnet ("tailscale status")? Was the auth key still valid? On the host\'s console: journalctl -u tailscaled. No port is opened for this.',
-      signal,
-    },
+    { seconds, pauseMs: 500, signal },
   );
+  if (address !== undefined) return address;
+  const problem = `no ssh session over the tailnet within ${seconds} s: ${reason?.problem ?? "nothing was tried."}`;
+  const fix =
+    reason?.fix ??
+    "On the host's console, /run/clawdlets-tailnet/state says whether it joined; journalctl -u clawdlets-tailnet says why not.";
+  throw new UserError({ subject: host, problem, fix }, { exitCode: exitCodes.install });
 }
 
 /** The host runs a different installation than the requested one, and was not changed. */

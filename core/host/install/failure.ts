@@ -335,7 +335,7 @@ function unknown({ phase, exitCode, signal, milestone, output }: Seen): [string,
 const complaint =
   /^(?:error|aborted|ssh|scp|kex_exchange_identification|umount|mount|sgdisk|wipefs|mkfs[.\w]*|nixos-install|disko|tar): /;
 const secret =
-  /AGE-SECRET|PRIVATE KEY|\bgh[a-z]_|github_pat_|tskey-|token|passw|passphrase|secret|credential|\$[0-9y]\$|:\/\/[^/\s]*@|[\w+=-]{32}/i;
+  /AGE-SECRET|PRIVATE KEY|\bgh[a-z]_|github_pat_|tskey-|hskey-|token|passw|passphrase|secret|credential|\$[0-9y]\$|:\/\/[^/\s]*@|[\w+=-]{32}/i;
 
 /** The last line, shortened, if it is an error line of a known program and does not look like a secret; else undefined. */
 export function harmlessLastLine(output: readonly string[]): string | undefined {

@@ -18,6 +18,7 @@ import { checkSecretSources, readSecretSources } from "../delivery/upstream-secr
 import { resolveFlake } from "../flake/flake.ts";
 import { checkNixOf } from "../flake/nix-version.ts";
 import { type Journal, readJournal } from "../journal.ts";
+import { readTailnetClient } from "../reach/tailnet-client.ts";
 import { checkImage, checkNewServer, type Finding } from "../server/catalogue.ts";
 import { monthlyLimit } from "../server/cost-limit.ts";
 import { findServer } from "../server/power.ts";
@@ -58,6 +59,7 @@ export async function preflight(request: PreflightRequest): Promise<Problem[]> {
     asProblem("nixos-anywhere", "program-missing", () => checkInstaller(local)),
     asProblem("clawdlets:flake", "flake-invalid", () => resolveFlake(layout, settings, local)),
     checkServer(request),
+    checkTailnet(request),
     checkAdmin(request),
     criticalOf(layout, settings.bots),
   ]);
@@ -69,6 +71,18 @@ export async function checkInstaller({ nixosAnywhere, nix }: LocalSettings): Pro
   const installer = findInstaller(nixosAnywhere, nix);
   if (installer.found !== "nix run") await checkNixOf(installer.command, nix);
   return installer;
+}
+
+/** Checks that this machine's tailscale could reach the host: an installation ends with a session over the tailnet. */
+async function checkTailnet({ settings, local }: PreflightRequest): Promise<Problem[]> {
+  if (settings.tailnet !== "tailscale") return [];
+  const about = { subject: "this machine", setting: "tailscale" };
+  try {
+    const { problem } = await readTailnetClient(local);
+    return problem ? [{ ...about, ...problem }] : [];
+  } catch (error) {
+    return [{ ...about, ...objectionOf(error, "program-missing") }];
+  }
 }
 
 /** Refuses documentation addresses (RFC 5737) copied from an example: the window would let nobody in. */

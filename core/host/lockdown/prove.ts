@@ -1,12 +1,14 @@
 import { UserError } from "../../base/errors.ts";
 import { type ExitCode, exitCodes } from "../../base/exit-codes.ts";
 import { createHetzner } from "../../base/hetzner/client.ts";
+import { problemSentence } from "../../base/problem.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import { poll } from "../../base/wait-until.ts";
 import type { Layout } from "../../project/layout.ts";
 import type { Access } from "../../project/settings/access.ts";
 import { confirmTailnet } from "../install/confirm.ts";
 import { type PortTries, tryPort } from "../reach/port.ts";
+import { findInTailnet } from "../reach/tailnet.ts";
 import { notRunning } from "../server/power.ts";
 import type { Report } from "../steps.ts";
 import type { Expected } from "./facts.ts";
@@ -40,6 +42,8 @@ export interface LockdownSeen {
   /** Attempts to connect to TCP/22 from here, for each address of the server. */
   ports: PortTries[];
   tailnet: "answers" | "does not answer" | "not asked for" | "not checked";
+  /** When the host's tailnet key expires, e.g. `in 3 days`; omitted if that is more than 30 days away. */
+  tailnetKeyExpires?: string;
   wrong: string[];
   /** What is acceptable for now, but should not stay. */
   warnings: string[];
@@ -86,6 +90,7 @@ export async function lookAtLockdown(request: LockdownRequest): Promise<Lockdown
     rules: seen.rules,
     ports,
     tailnet: tailnet.state,
+    ...(tailnet.expires !== undefined && { tailnetKeyExpires: tailnet.expires }),
     wrong,
     warnings: [
       ...seen.warnings,
@@ -159,6 +164,7 @@ async function settled({ host, access, expected, signal }: LockdownRequest): Pro
 
 interface TailnetSeen {
   state: LockdownSeen["tailnet"];
+  expires?: string;
   wrong: string[];
   warnings: string[];
 }
@@ -174,8 +180,16 @@ async function lookAtTailnet(request: LockdownRequest): Promise<TailnetSeen> {
   }
   try {
     const local = { ...access, sshPubkeyFile };
-    await confirmTailnet({ layout, settings: { host }, local, signal }, tailnetSeconds);
-    return { state: "answers", wrong: [], warnings: [] };
+    const address = await confirmTailnet({ layout, settings: { host }, local, signal }, tailnetSeconds);
+    const { warnings } = await findInTailnet(local, host, signal);
+    const ofHost = warnings.host.get(address);
+    const expiring = [...warnings.own, ...(ofHost ? [ofHost] : [])];
+    return {
+      state: "answers",
+      ...(ofHost && { expires: ofHost.when }),
+      wrong: [],
+      warnings: expiring.map(problemSentence),
+    };
   } catch (error) {
     signal.throwIfAborted();
     const known = asUserError(error);

@@ -1,10 +1,12 @@
 import { UserError } from "../../base/errors.ts";
+import type { Objection } from "../../base/problem.ts";
+import { shown } from "../../base/wording.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
 import { readJournal } from "../journal.ts";
 import { operatorIdentity } from "./operator.ts";
 import { type SshRoute, ssh } from "./ssh.ts";
-import { tailnetAddresses } from "./tailnet.ts";
+import { findInTailnet } from "./tailnet.ts";
 
 /** What is needed to find a route to a host. */
 export interface Reach {
@@ -21,8 +23,12 @@ export interface Reach {
 /** Why there is no route: a code to branch on, and the addresses at which no login with the pinned key worked. */
 export interface NoRoute {
   route?: undefined;
-  code: "not-in-tailnet" | "address-unknown" | "no-session";
+  code: "tailnet" | "not-in-tailnet" | "address-unknown" | "no-session";
   tried: readonly string[];
+  /** With `tailnet`: what is wrong with this machine's client, or with the host's key. */
+  problem?: Objection;
+  /** With `no-session`: what ssh said at each address, e.g. `100.64.0.7: Permission denied (publickey).` */
+  reasons?: readonly string[];
 }
 
 export type RouteOrReason = { route: SshRoute } | NoRoute;
@@ -32,30 +38,40 @@ export type RouteOrReason = { route: SshRoute } | NoRoute;
  * tailnet, or a window is open. If several addresses could be the host's, the one that accepts a login with the pinned key is.
  */
 export async function findRoute(reach: Reach): Promise<RouteOrReason> {
-  const { tailnet, exposed } = await candidateAddresses(reach);
-  const groups = [tailnet, exposed].filter((group) => group.length > 0);
-  for (const group of groups) {
-    const routes = group.map((address) => adminRoute(reach, address));
+  const { tailnet, exposed, problem, proxyCommand } = await candidateAddresses(reach);
+  const groups = [
+    tailnet.map((address) => adminRoute(reach, address, proxyCommand)),
+    exposed.map((address) => adminRoute(reach, address)),
+  ].filter((group) => group.length > 0);
+  const reasons: string[] = [];
+  for (const routes of groups) {
     // A single last candidate needs no test login: the caller's own ssh checks the key.
     const [only, ...more] = routes;
-    if (only && more.length === 0 && group === groups.at(-1)) return { route: only };
-    const route = await firstWithSession(routes, reach.signal);
+    if (only && more.length === 0 && routes === groups.at(-1)) return { route: only };
+    const route = await firstWithSession(routes, reach.signal, reasons);
     if (route) return { route };
   }
-  const tried = groups.flat();
-  if (tried.length > 0) return { code: "no-session", tried };
+  const tried = groups.flat().map(({ address }) => address);
+  if (problem) return { code: "tailnet", tried, problem };
+  if (tried.length > 0) return { code: "no-session", tried, reasons };
   return { code: reach.settings.tailnet === "tailscale" ? "not-in-tailnet" : "address-unknown", tried };
 }
 
 /** Every address that may be the host's: those with its name in the tailnet, and the public one if ssh is allowed there. */
-export async function candidateAddresses(reach: Reach): Promise<{ tailnet: string[]; exposed: string[] }> {
+export async function candidateAddresses(
+  reach: Reach,
+): Promise<{ tailnet: string[]; exposed: string[]; problem?: Objection; proxyCommand?: string }> {
   const { layout, settings, local, signal } = reach;
   const hasTailnet = settings.tailnet === "tailscale";
-  const tailnet = hasTailnet ? await tailnetAddresses(local, settings.host, signal) : [];
+  const found = hasTailnet ? await findInTailnet(local, settings.host, signal) : undefined;
   const isExposed = !hasTailnet || settings.sshExposure !== "tailnet" || reach.isWindowOpen === true;
-  if (!isExposed) return { tailnet, exposed: [] };
   const address = reach.address ?? readJournal(hostLayoutOf(layout, settings.host).journal)?.address;
-  return { tailnet, exposed: address === undefined ? [] : [address] };
+  return {
+    tailnet: found?.addresses ?? [],
+    exposed: isExposed && address !== undefined ? [address] : [],
+    ...(found?.problem && { problem: found.problem }),
+    ...(found?.proxyCommand !== undefined && { proxyCommand: found.proxyCommand }),
+  };
 }
 
 /** Route for the admin's login at one address, with the pinned key. */
@@ -70,6 +86,7 @@ export function adminRoute(
     local: Pick<LocalSettings, "sshPort" | "sshPubkeyFile">;
   },
   address: string,
+  proxyCommand?: string,
 ): SshRoute {
   return {
     address,
@@ -78,6 +95,7 @@ export function adminRoute(
     alias: settings.host,
     knownHosts: layout.knownHosts,
     ...operatorIdentity(local.sshPubkeyFile),
+    ...(proxyCommand !== undefined && { proxyCommand }),
   };
 }
 
@@ -85,20 +103,25 @@ export function adminRoute(
  * Logs in over all routes in parallel. ssh-keyscan would be quicker, but sshd penalises connections that never authenticate
  * (PerSourcePenalties, OpenSSH 9.8), and waiting for a host takes many tries.
  */
-async function firstWithSession(routes: readonly SshRoute[], signal: AbortSignal): Promise<SshRoute | undefined> {
+async function firstWithSession(
+  routes: readonly SshRoute[],
+  signal: AbortSignal,
+  reasons: string[],
+): Promise<SshRoute | undefined> {
   const found = new AbortController();
   const logIn = async (route: SshRoute) => {
-    const { exitCode } = await ssh(route, "true", {
+    const { exitCode, stderr } = await ssh(route, "true", {
       timeoutSeconds: 20,
       signal: AbortSignal.any([signal, found.signal]),
     });
-    return { route, hasSession: exitCode !== 255 };
+    return { route, reason: exitCode === 255 ? `${route.address}: ${saidBy(stderr)}` : undefined };
   };
   const pending = new Map(routes.map((route) => [route, logIn(route)]));
   try {
     while (pending.size > 0) {
-      const { route, hasSession } = await Promise.race(pending.values());
-      if (hasSession) return route;
+      const { route, reason } = await Promise.race(pending.values());
+      if (reason === undefined) return route;
+      reasons.push(reason);
       pending.delete(route);
     }
     return undefined;
@@ -107,17 +130,36 @@ async function firstWithSession(routes: readonly SshRoute[], signal: AbortSignal
   }
 }
 
+/** The last line that ssh printed, which says why it failed. */
+export const saidBy = (stderr: string): string => shown(stderr.trim().split("\n").at(-1)?.trim() || "ssh timed out");
+
 /** True if this machine's journal says that the host is installed. */
 export function isInstalled(layout: Layout, host: string): boolean {
   return readJournal(hostLayoutOf(layout, host).journal)?.state === "done";
 }
 
-/** The error for a host that cannot be reached. @param advice what to do about it, a sentence */
-export function noRoute(host: string, { code, tried }: NoRoute, advice: string): UserError {
-  const reasons = {
-    "not-in-tailnet": `cannot reach the host: the tailnet has no machine "${host}" that is online. Is this machine in the tailnet ("tailscale status")?`,
-    "address-unknown": "cannot reach the host: its address is unknown, because it was not installed from this machine.",
-    "no-session": `cannot reach the host: no ssh session with its pinned key at ${tried.join(" or ")}. Does another machine in the tailnet use its name ("tailscale status")?`,
+/** Why there is no route, as sentences. */
+export function reasonOf(
+  host: string,
+  { code, tried, problem, reasons = [] }: NoRoute,
+): Pick<Objection, "problem" | "fix"> {
+  if (problem) return problem;
+  const said = reasons.length === 0 ? "" : ` (${reasons.join("; ")})`;
+  const sentences = {
+    tailnet: "the tailnet cannot be used.",
+    "not-in-tailnet": `the tailnet has no machine "${host}" that is online. Is this machine in the tailnet ("tailscale status")?`,
+    "address-unknown": "its address is unknown, because it was not installed from this machine.",
+    "no-session": `no ssh session with its pinned key at ${tried.join(" or ")}${said}. Does another machine in the tailnet use its name ("tailscale status")?`,
   };
-  return new UserError({ subject: host, problem: `${reasons[code]} ${advice}` });
+  return { problem: sentences[code] };
 }
+
+/** The error for a host that cannot be reached. @param advice what to do about it, a sentence */
+export function noRoute(host: string, reason: NoRoute, advice: string): UserError {
+  const { problem, fix } = reasonOf(host, reason);
+  const sentences = [`cannot reach the host: ${problem}`, ...(fix === undefined ? [] : [withPeriod(fix)]), advice];
+  return new UserError({ subject: host, problem: sentences.join(" ") });
+}
+
+/** Ends a command or sentence, so that another can follow. */
+const withPeriod = (text: string) => (/[.?!]$/.test(text) ? text : `${text}.`);

@@ -15,6 +15,8 @@ export interface SshRoute {
   knownHosts: string;
   /** Private key file, or a .pub file whose private half is in an agent. */
   identity: string;
+  /** Command that connects to `%h` and `%p` for ssh, instead of a socket. The host key is checked all the same. */
+  proxyCommand?: string;
   /** Agent socket, for operators whose keys are in an agent. Never used for bootstrap keys. */
   agent?: string;
 }
@@ -23,7 +25,9 @@ export interface SshRoute {
  * Options that make ssh connect to exactly this host or fail. The operator's own ssh configuration is ignored.
  * ssh keeps the first value of each option (ssh_config(5)), so these go first.
  */
-export function strictOptions(route: Pick<SshRoute, "alias" | "knownHosts" | "port" | "agent">): string[] {
+export function strictOptions(
+  route: Pick<SshRoute, "alias" | "knownHosts" | "port" | "agent" | "proxyCommand">,
+): string[] {
   const options = {
     StrictHostKeyChecking: "yes",
     UserKnownHostsFile: `"${route.knownHosts}"`,
@@ -41,6 +45,7 @@ export function strictOptions(route: Pick<SshRoute, "alias" | "knownHosts" | "po
     Port: String(route.port),
     ServerAliveInterval: "15",
     ServerAliveCountMax: "4",
+    ...(route.proxyCommand !== undefined && { ProxyCommand: route.proxyCommand }),
   };
   return ["-F", "/dev/null", ...Object.entries(options).flatMap(([key, value]) => ["-o", `${key}=${value}`])];
 }

@@ -1,43 +1,84 @@
-import { z } from "zod";
-import { isOnThisMachine } from "../../base/hetzner/endpoint.ts";
-import { cleanEnvironment } from "../../base/machine/environment.ts";
-import { run } from "../../base/machine/run.ts";
-import { parseJsonText } from "../../base/text/json-text.ts";
+import type { Objection } from "../../base/problem.ts";
+import { shellQuoted } from "../../base/wording.ts";
 import type { LocalSettings } from "../../project/settings/host.ts";
+import { readTailnetClient, type TailnetNode } from "./tailnet-client.ts";
+import { expiryOf } from "./tailnet-expiry.ts";
 
-const peer = z.object({
-  HostName: z.string(),
-  /** `web-1.tail1234.ts.net.`: unique in the tailnet, unlike the host name. */
-  DNSName: z.string().default(""),
-  TailscaleIPs: z.array(z.string()).nullish(),
-  Online: z.boolean().default(false),
-  /** Headscale keeps reporting an expired node as online (juanfont/headscale#3470). */
-  Expired: z.boolean().default(false),
-});
+type Local = Pick<LocalSettings, "tailscale" | "endpoint" | "token">;
 
-const status = z.object({ Peer: z.record(z.string(), peer).nullish() });
+/** A host's key that expires soon, and when, e.g. `in 3 days`. */
+export type HostExpiry = Objection & { when: string };
+
+/** What this machine's tailscale knows of one host. */
+export interface HostInTailnet {
+  /** Every address that may be the host's, IPv4 first; empty while the host has not joined. */
+  addresses: string[];
+  /** Why there is none: this machine's client, or a host whose key has expired. */
+  problem?: Objection;
+  /** Keys that expire soon: this machine's, and the host's by address. */
+  warnings: { own: Objection[]; host: ReadonlyMap<string, HostExpiry> };
+  /** ssh's ProxyCommand, if only tailscaled itself can connect to the tailnet. */
+  proxyCommand?: string;
+}
 
 /**
- * Every tailnet address that may be the host's, according to this machine's tailscale, IPv4 first. Any machine can take the
- * host's name, and a recreated host becomes `name-1` in DNS next to its dead predecessor (tailscale/tailscale#18921): only the
- * pinned key tells which one is the host.
- * @returns an empty list while the host has not joined
+ * Finds a host in the tailnet. Any machine can take the host's name, and a recreated host becomes `name-1` in DNS next to its dead
+ * predecessor (tailscale/tailscale#18921): only the pinned key tells which one is the host.
+ * @throws UserError if tailscale is not installed
  */
-export async function tailnetAddresses(
-  local: Pick<LocalSettings, "tailscale" | "endpoint" | "token">,
+export async function findInTailnet(
+  local: Local,
   host: string,
   signal: AbortSignal,
-): Promise<string[]> {
-  // The emulator's stand-in for tailscale asks the emulator; the real one gets nothing of Hetzner, not even the token.
-  const standIn = isOnThisMachine(local.endpoint);
-  const env = cleanEnvironment(standIn ? { HCLOUD_ENDPOINT: local.endpoint, HCLOUD_TOKEN: local.token } : {});
-  const { exitCode, stdout } = await run(local.tailscale, ["status", "--json"], { timeoutSeconds: 20, signal, env });
-  if (exitCode !== 0) return [];
-  const parsed = status.safeParse(parseJsonText(stdout, "tailscale status").value);
-  const addresses = Object.values(parsed.data?.Peer ?? {})
-    .filter(({ Online, Expired }) => Online && !Expired)
-    .filter(({ HostName, DNSName }) => HostName === host || DNSName.split(".")[0] === host)
-    .flatMap(({ TailscaleIPs }) => TailscaleIPs ?? []);
+  now = new Date(),
+): Promise<HostInTailnet> {
+  const client = await readTailnetClient(local, signal, now);
+  const named = client.peers.filter(
+    ({ HostName, DNSName }) => HostName === host || DNSName.split(".")[0]?.toLowerCase() === host,
+  );
+  const isExpired = (peer: TailnetNode) => expiryOf(peer, now)?.state === "expired";
+  const usable = client.problem ? [] : named.filter((peer) => peer.Online && !isExpired(peer));
+  const addresses = usable.flatMap(({ TailscaleIPs }) => TailscaleIPs ?? []);
   const isIpv6 = (address: string) => address.includes(":");
-  return [...addresses.filter((address) => !isIpv6(address)), ...addresses.filter(isIpv6)];
+  const problem = client.problem ?? (usable.length === 0 ? expiredHost(host, named, now) : undefined);
+  return {
+    addresses: [...addresses.filter((address) => !isIpv6(address)), ...addresses.filter(isIpv6)],
+    ...(problem && { problem }),
+    warnings: { own: client.warnings, host: expiringHosts(host, usable, now) },
+    // ssh runs it with the user's shell, and replaces %h and %p.
+    ...(client.isUserspace && {
+      proxyCommand: `${shellQuoted(local.tailscale.replaceAll("%", "%%"))} nc %h %p`,
+    }),
+  };
+}
+
+/** The addresses alone. @returns an empty list while the host has not joined, or this machine is not in the tailnet */
+export async function tailnetAddresses(local: Local, host: string, signal: AbortSignal): Promise<string[]> {
+  return (await findInTailnet(local, host, signal)).addresses;
+}
+
+function expiredHost(host: string, named: readonly TailnetNode[], now: Date): Objection | undefined {
+  const [expired] = named.flatMap((peer) => expiryOf(peer, now) ?? []).filter(({ state }) => state === "expired");
+  if (!expired) return undefined;
+  return {
+    code: "tailnet-expiry",
+    problem: `the tailnet key of "${host}" expired on ${expired.on}.`,
+    fix: "Extend it in the tailnet's admin console, or log the host in on its console: sudo tailscale up --reset",
+  };
+}
+
+function expiringHosts(host: string, usable: readonly TailnetNode[], now: Date): Map<string, HostExpiry> {
+  return new Map(
+    usable.flatMap((peer) => {
+      const expiry = expiryOf(peer, now);
+      if (!expiry) return [];
+      const warning: HostExpiry = {
+        when: `in ${expiry.inWords}`,
+        code: "tailnet-expiry",
+        problem: `the tailnet key of "${host}" expires on ${expiry.on}, in ${expiry.inWords}.`,
+        fix: "Turn off key expiry for this machine in the tailnet's admin console, or give the host a new auth key before: clawdlets secrets edit tailscale_auth_key",
+      };
+      return (peer.TailscaleIPs ?? []).map((address) => [address, warning] as const);
+    }),
+  );
 }

@@ -76,8 +76,8 @@ const kinds: Record<RequiredSecret["kind"], { shape: RegExp; allowed: string; fi
     fix: "Make one: mkpasswd -m yescrypt, or type the password at the prompt",
   },
   "tailscale-auth-key": {
-    shape: /^tskey-(auth|client)-\S+$/,
-    allowed: "a Tailscale auth key, tskey-auth-…",
+    shape: /^(tskey-(auth|client)|hskey-auth)-\S+$/,
+    allowed: "a Tailscale auth key, tskey-auth-…, or a headscale one, hskey-auth-…",
     fix: "Make one in the admin console, Settings, Keys.",
   },
   // As init makes it; OpenClaw warns of tokens below 24 characters.

@@ -12,6 +12,7 @@ const shapes: readonly Shape[] = [
   { kind: "a private key", pattern: /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|PuTTY-User-Key-File/ },
   { kind: "an age identity", pattern: /AGE-(?:SECRET-KEY-(?:PQ-)?1|PLUGIN-[A-Z0-9]+-1)[0-9A-Z]{20}/ },
   { kind: "a Tailscale key", pattern: /\btskey-(?:auth|api|client|webhook|scim)-[\w-]{8}/ },
+  { kind: "a headscale key", pattern: /\bhskey-(?:auth|api)-[\w-]{8}/ },
   { kind: "a GitHub token", pattern: /\b(?:gh[oprsu]_[A-Za-z0-9]{20}|github_pat_\w{10})/ },
   { kind: "a Discord token", pattern: /\b[MNO][\w-]{22,27}\.[\w-]{6,7}\.[\w-]{27}/ },
   { kind: "a Telegram token", pattern: /\b[0-9]{8,10}:[A-Za-z0-9_-]{35}\b/ },

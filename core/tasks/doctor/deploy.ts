@@ -7,6 +7,7 @@ import { codeOfExit } from "../../base/problem.ts";
 import { resolveFlake } from "../../host/flake/flake.ts";
 import { checkInstaller, checkServer } from "../../host/install/preflight.ts";
 import { verifyHost } from "../../host/lockdown/verify.ts";
+import { readTailnetClient } from "../../host/reach/tailnet-client.ts";
 import type { Layout } from "../../project/layout.ts";
 import { readAccess } from "../../project/settings/access.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
@@ -113,7 +114,7 @@ async function checkPrograms(): Promise<Finding[]> {
 }
 
 async function checkTools(
-  { layout }: DoctorContext,
+  { layout, signal }: DoctorContext,
   settings: HostSettings,
   local: LocalSettings,
   isOnline: boolean,
@@ -129,7 +130,7 @@ async function checkTools(
       return [ok(installer, `found by ${found}`)];
     })),
     ...(await attempt(flake, () => checkFlake(flake, { layout, settings, local, isOnline }))),
-    ...(settings.tailnet === "none" ? [] : await checkTailscale(tailscale, local)),
+    ...(settings.tailnet === "none" ? [] : await checkTailscale(tailscale, local, signal)),
   ];
 }
 
@@ -150,12 +151,16 @@ async function checkFlake(
   }
 }
 
-async function checkTailscale(about: Check, { tailscale }: LocalSettings): Promise<Finding[]> {
+async function checkTailscale(about: Check, local: LocalSettings, signal: AbortSignal): Promise<Finding[]> {
   const fix =
     "https://tailscale.com/download, then: tailscale up. Without it an installation fails, with the port closed";
   try {
-    const { exitCode } = await run(tailscale, ["version"], { timeoutSeconds: 10 });
-    return [exitCode === 0 ? ok(about, "it runs") : warning(about, "program-missing", "does not run here", fix)];
+    const client = await readTailnetClient(local, signal);
+    if (client.problem) return [problem(about, client.problem.code, client.problem.problem, client.problem.fix)];
+    const how = client.isUserspace
+      ? 'in the tailnet, with userspace networking: ssh uses "tailscale nc"'
+      : "in the tailnet";
+    return [ok(about, how), ...client.warnings.map((each) => warning(about, each.code, each.problem, each.fix))];
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return [problem(about, "program-missing", "is not on PATH, but the tailnet is the way in", fix)];

@@ -140,7 +140,9 @@ async function lookAtExposure({ layout, host, environment, signal }: StatusReque
   const tried = seen.ports.filter(({ notTried }) => notTried === undefined);
   const isOpen = tried.some(({ closed }) => !closed);
   const ssh = tried.length === 0 ? "not tried" : !isOpen ? "closed" : seen.ok ? "open as declared" : "open";
-  return { answer, ssh, tailnet: seen.tailnet, wrong } as const;
+  const expires = seen.tailnetKeyExpires;
+  const tailnet = expires === undefined ? seen.tailnet : `${seen.tailnet}, but its key expires ${expires}`;
+  return { answer, ssh, tailnet, wrong } as const;
 }
 
 /** Asks the host itself, with its pinned key; if it does not answer, falls back to the journal. */

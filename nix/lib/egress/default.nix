@@ -9,6 +9,7 @@
 #   plainHttp       whether the proxy may also connect to port 80; default false
 #   smtpExceptions  [ { uid ? null; destinations ? [ ]; ports ? [ 25 465 587 2525 ]; } ], uid or destinations given
 #   loopbackPorts   { "<uid>" = [ port ]; }: additional loopback ports that this bot may connect to
+#   tailnetAddresses { "<uid>" = [ address ]; }: tailnet addresses that this bot may connect to; in proxy-allowlist none counts
 #   forwardFrom     interfaces whose forwarded traffic is allowed in proxy-allowlist, e.g. [ "docker0" ]
 let
   text = import ../text.nix;

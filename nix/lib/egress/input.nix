@@ -84,6 +84,7 @@ let
     plainHttp = false;
     smtpExceptions = [ ];
     loopbackPorts = { };
+    tailnetAddresses = { };
     forwardFrom = [ ];
   };
 in
@@ -117,6 +118,11 @@ rec {
     ++ each "clawdlets.egress.loopbackPorts" "ports, 1 to 65535" isPort (
       builtins.concatLists (builtins.attrValues input.loopbackPorts)
     )
+    ++
+      each "clawdlets.egress.tailnetAddresses"
+        ''IPv4 or IPv6 addresses or networks of the tailnet, e.g. "100.64.0.7"''
+        isAddress
+        (builtins.concatLists (builtins.attrValues input.tailnetAddresses))
     ++
       each "clawdlets.egress.forward.allowedInterfaces"
         ''names of interfaces, at most 15 characters, e.g. "docker0" or "br-*"''

@@ -12,6 +12,12 @@
     ];
   };
 
+  # Every address that a tailnet gives out, Tailscale's own services (100.100.100.100) included.
+  tailnet = {
+    v4 = "100.64.0.0/10";
+    v6 = "fd7a:115c:a1e0::/48";
+  };
+
   # Not globally reachable by IANA's IPv4 special-purpose registry, plus multicast and reserved ranges.
   notPublic4 = [
     "0.0.0.0/8"

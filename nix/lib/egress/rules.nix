@@ -59,6 +59,35 @@ let
       ++ refuse "smtp"
     );
 
+  # Behind a host in a tailnet are the operator's machines, and services that take being in the tailnet for a login. The interface
+  # counts as well: with --accept-routes, private networks lie behind it.
+  toTailnet =
+    input:
+    when (input.botUids != [ ]) (
+      map (to: "meta skuid ${set input.botUids} ${to} jump tailnet") [
+        "ip daddr ${ranges.tailnet.v4}"
+        "ip6 daddr ${ranges.tailnet.v6}"
+        ''oifname "tailscale0"''
+      ]
+    );
+  tailnetChain =
+    input:
+    let
+      exception =
+        uid:
+        let
+          v4 = builtins.filter isIpv4 input.tailnetAddresses.${uid};
+          v6 = builtins.filter isIpv6 input.tailnetAddresses.${uid};
+        in
+        when (v4 != [ ]) [ "meta skuid ${uid} ip daddr ${set v4} return" ]
+        ++ when (v6 != [ ]) [ "meta skuid ${uid} ip6 daddr ${set v6} return" ];
+    in
+    chain "tailnet" (
+      [ "${answers} return" ]
+      ++ builtins.concatMap exception (builtins.attrNames input.tailnetAddresses)
+      ++ refuse "tailnet"
+    );
+
   # Loopback is closed by default: behind it are the resolver (DNS tunnelling), sshd, tailscaled and the other bots. A bot reaches
   # only the proxy and its own declared listeners.
   botsChain =
@@ -137,6 +166,7 @@ in
     text.lines (
       [ (chain "metadata" ([ "meta skuid 0 return" ] ++ refuse "metadata")) ]
       ++ [ (chain "metadata_forwarded" (refuse "metadata")) ]
+      ++ when (input.botUids != [ ]) [ (tailnetChain input) ]
       ++ when smtp [
         (smtpChain "smtp" { withUid = true; } input)
         (smtpChain "smtp_forwarded" { withUid = false; } input)
@@ -152,6 +182,7 @@ in
         (chain "output" (
           [ "type filter hook output priority filter - 10; policy accept;" ]
           ++ toMetadata "jump metadata"
+          ++ toTailnet input
           ++ when smtp [ (toSmtp "jump smtp") ]
           ++ when (allowlist && input.botUids != [ ]) [ "meta skuid ${set input.botUids} goto bots" ]
           ++ when allowlist [ "meta skuid ${toString input.proxyUid} goto proxy" ]

@@ -22,7 +22,7 @@ in
       reach nothing (forward.allowedInterfaces).
     - none: everything.
 
-    In each of them only root reaches the metadata service.
+    In each of them only root reaches the metadata service, and bots reach no tailnet address (tailnetAddresses).
   '';
 
   proxy = {
@@ -47,6 +47,13 @@ in
     In proxy-allowlist: loopback ports that each bot may connect to in addition to the proxy's and its own
     (clawdlets.bots.<name>.port), by bot name. Other bots may not use them.
   '';
+
+  tailnetAddresses =
+    option (types.attrsOf (types.listOf types.str)) { } { maren = [ "100.64.0.7" ]; }
+      ''
+        In smtp-only and none: tailnet addresses or networks that each bot may connect to, by bot name, on every port. The tailnet's access
+        rules still apply. Without an entry a bot reaches no tailnet address, nor 100.100.100.100.
+      '';
 
   smtp.exceptions =
     option

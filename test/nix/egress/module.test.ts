@@ -66,15 +66,25 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
     const user =
       '{ users.users.postfix = { isSystemUser = true; uid = 73; group = "postfix"; }; users.groups.postfix = { }; }';
     const settings = egress(`
-      smtp.exceptions = [ { user = "postfix"; ports = [ 587 ]; } { user = "root"; } ]; loopbackPorts.maren = [ 18789 ];`);
+      smtp.exceptions = [ { user = "postfix"; ports = [ 587 ]; } { user = "root"; } ]; loopbackPorts.maren = [ 18789 ];
+      tailnetAddresses.maren = [ "100.64.0.7" "fd7a:115c:a1e0::7" ];`);
     const { config, refused } = await host(enough, bots, user, allowlist, settings);
     expect(refused).toEqual([]);
     expect(table(config)).toContain("meta skuid 73 tcp dport { 587 } return");
+    expect(table(config)).toContain("meta skuid 31007 ip daddr { 100.64.0.7 } return");
+    expect(table(config)).toContain("meta skuid 31007 ip6 daddr { fd7a:115c:a1e0::7 } return");
     expect(table(config)).toContain("meta skuid 0 tcp dport { 25, 465, 587, 2525 } return");
     expect(table(config)).toContain("meta skuid . tcp dport { 31007 . 27007, 31007 . 18789, 31008 . 27008 } return");
   });
 
+  it.each(["smtp-only", "proxy-allowlist", "none"])("keeps every bot from the tailnet, in %s", async (mode) => {
+    const { config } = await host(enough, bots, egress(`mode = "${mode}"; proxy.allowedDomains = [ "a.example" ];`));
+    expect(table(config)).toContain("meta skuid { 31008, 31007 } ip daddr 100.64.0.0/10 jump tailnet\n");
+  });
+
   it.each([
+    ["a tailnet address that is a name", 'tailnetAddresses.maren = [ "laptop" ];', '"laptop" is not allowed'],
+    ["an unknown bot in the tailnet", "tailnetAddresses.marne = [ ];", 'tailnetAddresses names ["marne"]'],
     ["an empty list", 'mode = "proxy-allowlist";', "allowedDomains is empty"],
     [
       "a wildcard",

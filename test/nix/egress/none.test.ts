@@ -30,6 +30,13 @@ describeWith(needs, "none, on the wire", () => {
     for (const at of Object.values(world.metadata)) await judge(lab, refused("", who, tcp(at, 80)));
   });
 
+  it("bot: the tailnet stays closed", async () => {
+    for (const at of [world.inside.tailnet, world.inside.magicDns, world.inside.tailnet6]) {
+      await judge(lab, refused("", "bot", tcp(at, 443)));
+      await judge(lab, allowed("", "user", tcp(at, 443), `tcp ${at} 443`));
+    }
+  });
+
   it("root: the metadata service answers", async () => {
     for (const at of Object.values(world.metadata)) await judge(lab, allowed("", "root", tcp(at, 80), `tcp ${at} 80`));
   });

@@ -33,6 +33,14 @@ const rules: [string, Mutation][] = [
     "the metadata service, of containers",
     { without: "jump metadata_forwarded", mode: {}, attempt: open("container", metadata.v4, 80) },
   ],
+  [
+    "the tailnet, of bots",
+    { without: "ip daddr 100.64.0.0/10 jump tailnet", mode: {}, attempt: open("bot", inside.tailnet, 443) },
+  ],
+  [
+    "the tailnet over IPv6, of bots",
+    { without: "ip6 daddr fd7a:115c:a1e0::/48 jump", mode: {}, attempt: open("bot", inside.tailnet6, 443) },
+  ],
   ["the bots' users", { without: "goto bots", attempt: open("bot", internet.unlisted, 443) }],
   [
     "the bots' users, on loopback",

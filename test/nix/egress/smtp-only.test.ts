@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { describeWith } from "../../_needs.ts";
 import { type Attempt, allowed, judge, ping, refused, summary, tcp, udp } from "./lab/_attempts.ts";
 import { Lab, needs, type Who } from "./lab/_lab.ts";
@@ -32,7 +32,15 @@ const toMetadata = users.flatMap((who) =>
       : refused(`metadata at ${at}`, who, tcp(at, 80)),
   ),
 );
-const attempts = [...smtp, ...rest, ...toMetadata];
+
+/** Refused with a reset: a connection that no one answers would keep a bot waiting for minutes. */
+const toTailnet = [inside.tailnet, inside.magicDns, inside.tailnet6].flatMap((at) => [
+  ...(["bot", "otherBot"] as const).map((who) => refused(`the tailnet at ${at}`, who, tcp(at, 443))),
+  refused(`a datagram to the tailnet at ${at}`, "bot", udp(at, 53)),
+  refused(`ICMP to the tailnet at ${at}`, "bot", ping(at)),
+  ...(["user", "root"] as const).map((who) => allowed(`the tailnet at ${at}`, who, tcp(at, 443), `tcp ${at} 443`)),
+]);
+const attempts = [...smtp, ...rest, ...toMetadata, ...toTailnet];
 
 describeWith(needs, "smtp-only, on the wire", () => {
   let lab: Lab;
@@ -60,11 +68,52 @@ describeWith(needs, "smtp-only, on the wire", () => {
     await judge(lab, refused("", "container", tcp(internet.mail6, 587)));
   });
 
+  it("refuses a bot's connection to the tailnet at once", async () => {
+    for (const at of [inside.tailnet, inside.magicDns, inside.tailnet6]) {
+      const { answer } = await lab.attempt("bot", tcp(at, 443));
+      expect(answer.error, at).toBe("ECONNREFUSED");
+    }
+  });
+
+  it("keeps a bot from networks that the tailnet's interface leads to", async () => {
+    const network = [
+      "link add tailscale0 type dummy",
+      "link set tailscale0 up",
+      "route add 192.0.2.0/24 dev tailscale0",
+    ];
+    await lab.net.run("host", "ip", ["-batch", "-"], network.join("\n"));
+    expect((await lab.attempt("bot", tcp("192.0.2.7", 443))).answer.error).toBe("ECONNREFUSED");
+    expect((await lab.attempt("user", tcp("192.0.2.7", 443))).answer.error).not.toBe("ECONNREFUSED");
+  });
+
   it("answers a client whose own port is 2525", async () => {
     const fromPort = `from socket import *; s = create_connection(("${world.host.v4}", 80), source_address=("${world.gateway}", 2525))
 s.send(b"GET / HTTP/1.0\\r\\n\\r\\n"); s.settimeout(2); print(s.recv(4096).decode())`;
     const answer = await lab.net.run("internet", "/usr/bin/python3", ["-c", fromPort]);
     if (!answer.includes(`served-by ${world.host.v4} 80`)) throw new Error(answer);
+  });
+});
+
+describeWith(needs, "a bot that may reach the tailnet", () => {
+  let lab: Lab;
+  beforeAll(async () => {
+    lab = await Lab.start();
+  });
+  afterAll(() => lab?.stop());
+  const tailnetAddresses = { [world.uids.bot]: [inside.tailnet, "fd7a:115c:a1e0::/64"] };
+
+  it.each(["smtp-only", "none"])("reaches what is named, and another bot does not, in %s", async (mode) => {
+    await lab.load(await lab.ruleset({ mode, tailnetAddresses }));
+    for (const at of [inside.tailnet, inside.tailnet6]) {
+      await judge(lab, allowed("", "bot", tcp(at, 443), `tcp ${at} 443`));
+      await judge(lab, refused("", "otherBot", tcp(at, 443)));
+    }
+    await judge(lab, refused("", "bot", tcp(inside.magicDns, 443)));
+  });
+
+  it("stays behind the proxy in proxy-allowlist", async () => {
+    await lab.load(await lab.ruleset({ mode: "proxy-allowlist", tailnetAddresses }));
+    await judge(lab, refused("", "bot", tcp(inside.tailnet, 443)));
   });
 });
 

@@ -299,6 +299,7 @@ in
       # services/networking/tailscale.nix
       tailscale = {
         enable = flag;
+        package = withDefault (import ./pkgs.nix).tailscale types.package;
         openFirewall = flag;
         interfaceName = withDefault "tailscale0" types.str;
         authKeyFile = null' types.path;

@@ -25,6 +25,7 @@ let
     "sops"
     "squid"
     "systemd"
+    "tailscale"
     "tinyproxy"
     "util-linux"
   ];

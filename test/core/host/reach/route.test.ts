@@ -8,6 +8,7 @@ import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { publicKeyOf, replaceSshKey } from "../../../../core/base/machine/ssh-keys.ts";
 import { knownHostsLine } from "../../../../core/host/reach/known-hosts.ts";
 import { findRoute, noRoute, type Reach } from "../../../../core/host/reach/route.ts";
+import { ssh } from "../../../../core/host/reach/ssh.ts";
 import { layoutOf } from "../../../../core/project/layout.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-route-"));
@@ -90,7 +91,37 @@ describe("the route to a host", () => {
     expect(await findRoute(reach([], port))).toEqual({ code: "not-in-tailnet", tried: [] });
     expect(await findRoute(reach([], port, { tailnet: "none" }))).toEqual({ code: "address-unknown", tried: [] });
     const wrongKey = await findRoute(reach(["127.0.0.1", "127.0.0.3"], port));
-    expect(wrongKey).toEqual({ code: "no-session", tried: ["127.0.0.1", "127.0.0.3"] });
+    expect(wrongKey).toMatchObject({ code: "no-session", tried: ["127.0.0.1", "127.0.0.3"] });
+    expect("reasons" in wrongKey && wrongKey.reasons?.toSorted()).toEqual([
+      "127.0.0.1: Host key verification failed.",
+      expect.stringMatching(/^127\.0\.0\.3: ssh: .* Connection refused$/),
+    ]);
+  });
+
+  it("goes through tailscale where this machine has no tunnel device, and checks the pinned key all the same", async () => {
+    const port = await listen("127.0.0.1", "foreign");
+    await listen("127.0.0.2", "pinned", port);
+    const request = reach([], port);
+    const peers = ["100.64.0.1", "100.64.0.2"].map((at) => ({ HostName: "web-1", TailscaleIPs: [at], Online: true }));
+    const status = JSON.stringify({ TUN: false, Peer: Object.fromEntries(peers.entries()) });
+    // As `tailscale nc` does: the last number of the tailnet's address is that of loopback's.
+    const connect =
+      "const s=require('net').connect(+process.argv[2],'127.0.0.'+process.argv[1].split('.')[3]);process.stdin.pipe(s).pipe(process.stdout)";
+    const script = `#!/bin/sh\nif [ "$1" = nc ]; then exec '${process.execPath}' -e "${connect}" "$2" "$3"; fi\necho '${status}'\n`;
+    writeFileSync(request.local.tailscale, script, { mode: 0o700 });
+    const { route } = await findRoute(request);
+    expect(route?.address).toBe("100.64.0.2");
+    expect(route && (await ssh(route, "true", { timeoutSeconds: 10 })).exitCode).toBe(0);
+  });
+
+  it("does not exist while this machine's tailscale is stopped, which is the reason", async () => {
+    const request = reach(["127.0.0.1"], 22);
+    writeFileSync(request.local.tailscale, `#!/bin/sh\necho '{"BackendState":"Stopped"}'\n`, { mode: 0o700 });
+    const found = await findRoute(request);
+    expect(found).toMatchObject({ code: "tailnet", problem: { code: "tailnet-client" } });
+    expect(!found.route && noRoute("web-1", found, "Nothing was changed.").message).toBe(
+      "web-1: cannot reach the host: Tailscale is stopped on this machine. Start it: tailscale up. Nothing was changed.",
+    );
   });
 });
 

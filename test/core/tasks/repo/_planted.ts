@@ -30,6 +30,18 @@ export const planted: readonly { name: string; text: string; git: string; kind?:
   },
   { name: "a Tailscale API key", text: `tskey-api-${cut(12)}`, git: "tailscale-key", kind: "a Tailscale key" },
   {
+    name: "a headscale auth key",
+    text: `key: hskey-auth-${cut(12)}-${cut(64, 2)}`,
+    git: "headscale-key",
+    kind: "a headscale key",
+  },
+  {
+    name: "a headscale API key",
+    text: `hskey-api-${cut(12)}-${cut(64, 4)}`,
+    git: "headscale-key",
+    kind: "a headscale key",
+  },
+  {
     name: "a Discord token",
     text: `token: ${["MTE5ODc2NTQzMjEwOTg3NjU0Mz", "Gx7yQz", cut(38)].join(".")}`,
     git: "discord-bot-token",

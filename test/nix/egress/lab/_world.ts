@@ -29,6 +29,7 @@ export const inside = {
   oneSevenTwo: "172.16.0.5",
   oneNineTwo: "192.168.0.5",
   tailnet: "100.64.0.5",
+  magicDns: "100.100.100.100",
   linkLocal: "169.254.7.7",
   benchmark: "198.18.0.5",
   documentation: "203.0.113.5",
