@@ -56,6 +56,8 @@ export const options = {
   sourcesContent: false,
   metafile: true,
   external,
+  // Its CommonJS build, the default for Node, hides its own imports from bundlers.
+  alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" },
   banner,
   plugins: [places],
   logLevel: "silent",

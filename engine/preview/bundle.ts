@@ -16,6 +16,8 @@ const options: BuildOptions = {
   platform: "node",
   target: "node20",
   external: ["@pulumi/*"],
+  // Its CommonJS build, the default for Node, hides its own imports from bundlers.
+  alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" },
   logLevel: "silent",
 };
 

@@ -7,7 +7,6 @@ import { repository } from "../_repository.ts";
 
 /** Files that read messages of other programs, which offer nothing better. */
 const parsersOfOthers: Readonly<Record<string, string>> = {
-  "core/base/text/json-text.ts": "V8's JSON.parse says the position only in its message",
   "engine/stack.ts": "Pulumi's CLI says the reason in a line that begins with error:",
   "policy/from-engine.ts": "Pulumi's policy SDK throws a plain Error for a value that a preview does not know",
 };

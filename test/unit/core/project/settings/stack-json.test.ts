@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { problemLine, problemSentence } from "../../../../../core/base/problem.ts";
 import { readLocal } from "../../../../../core/project/settings/host.ts";
-import { readStackJson } from "../../../../../core/project/settings/stack-json.ts";
+import { parseStackJson, readStackJson } from "../../../../../core/project/settings/stack-json.ts";
 import { project, publicKey, token, upstreamStack } from "../../../../_project.ts";
 
 const host = "clawdbot-fleet-host";
@@ -75,16 +75,57 @@ describe("stack.json", () => {
 
   describe("as text", () => {
     it.each([
-      ['{\n  "schemaVersion": 3,\n  "hosts": nothing\n}', "line 3, column 13: Unexpected token 'o'"],
-      ['{"schemaVersion": 3,}', "line 1, column 21: Expected double-quoted property name"],
-      ['{\n  "a": [1,]\n}', "line 2, column 11: Unexpected token ']'"],
-      ["{", "line 1, column 2: Expected property name or '}'"],
-      ["", "Unexpected end of JSON input"],
-      ["// comment\n{}", "line 1, column 1: Unexpected token '/'"],
+      [
+        '{\n  "schemaVersion": 3,\n  "hosts": nothing\n}',
+        "line 3, column 12: unexpected characters; text needs double quotes.",
+      ],
+      [
+        '{"schemaVersion": 3,}',
+        "line 1, column 21: a key in double quotes is missing, or the comma before it is one too many.",
+      ],
+      ['{\n  "a": [1,]\n}', "line 2, column 11: a value is missing, or the comma before it is one too many."],
+      ['{"a": [1 2]}', "line 1, column 10: a comma or closing bracket is missing."],
+      ['{\r\n  "a": 1\r\n  "b": 2\r\n}', "line 3, column 3: a comma or closing brace is missing."],
+      ['{"a" 1}', "line 1, column 6: a colon is missing."],
+      ["{", "line 1, column 2: a closing brace is missing."],
+      ["[", "line 1, column 2: a closing bracket is missing."],
+      ["", "line 1, column 1: a value is missing."],
+      ["{} {}", "line 1, column 4: unexpected characters after the end of the JSON value."],
+      ["// comment\n{}", "line 1, column 1: JSON does not allow comments."],
+      ['{"a": "b\n"}', "line 1, column 7: the closing quote of this text is missing."],
+      ['{"a": 1.}', "line 1, column 7: this number is incomplete."],
+      [String.raw`{"a": "\u12"}`, String.raw`line 1, column 7: this text has a \u without four hexadecimal digits.`],
+      [
+        String.raw`{"a": "\x"}`,
+        "line 1, column 7: this text has a backslash in front of a character that JSON does not escape.",
+      ],
+      [
+        '{"a": "b\tc"}',
+        String.raw`line 1, column 7: this text has a control character, which JSON writes as an escape such as \t.`,
+      ],
     ])("says where %j stops being JSON", (text, message) => expect(said(text).join("\n")).toContain(message));
 
     it("shows nothing of the text around a mistake: it could be a token", () => {
-      expect(said(`{"token": ${token}}`).join("\n")).not.toContain("aaa");
+      for (const text of [`{"token": ${token}}`, `{"token": "${token}`, `{"token": "\\x${token}"}`, `{} "${token}"`]) {
+        expect(said(text).join("\n")).toContain("not JSON: line 1, column ");
+        expect(said(text).join("\n")).not.toContain("aaa");
+      }
+    });
+
+    it.each([
+      ["valid", "[".repeat(100_000) + "]".repeat(100_000)],
+      ["without an end", '{"a":'.repeat(100_000)],
+      ["broken at every level", "[1 ".repeat(100_000)],
+      ["just above the limit", `${"[".repeat(201)}${"]".repeat(201)}`],
+    ])("refuses deep nesting without overflowing the stack: %s", (_, text) => {
+      const started = performance.now();
+      const found = parseStackJson(text, "stack.json").problems.map(problemLine);
+      expect(found).toEqual([expect.stringContaining("is nested more than 200 levels deep.")]);
+      expect(performance.now() - started).toBeLessThan(2000);
+    });
+
+    it("accepts nesting up to the limit as JSON", () => {
+      expect(said(`${"[".repeat(200)}${"]".repeat(200)}`).join()).not.toMatch(/nested|not JSON/);
     });
 
     it("says what upstream's own migration leaves at the end of the file", () => {
@@ -96,6 +137,7 @@ describe("stack.json", () => {
       ['{"hosts": {"a": {"flakeHost": "x", "flakeHost": "y"}}}', "hosts.a.flakeHost"],
       ['{"hosts": {"a": 1, "\\u0061": 2}}', "hosts.a"],
       ['{"hosts": {"a": {}, "b": {"x": "}\\"{"}, "a": {}}}', "hosts.a"],
+      ['{"hosts": [{}, {"a": 1, "a": 2}]}', "hosts.1.a"],
     ])("refuses a key that stands twice: %j", (text, setting) => {
       expect(said(text)[0]).toContain(`stack.json: ${setting}: is set twice`);
     });
