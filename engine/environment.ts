@@ -87,6 +87,8 @@ const ofOurs = (layout: Layout, engine: Engine) => ({
   PULUMI_SKIP_UPDATE_CHECK: "true",
   ...nothingShared,
   PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: engine.origin === "built" ? "true" : "false",
+  // With http_proxy in the shell, grpc-js would ask the proxy for the program's connection to the engine (pulumi/pulumi#2651).
+  no_grpc_proxy: "localhost,127.0.0.1,::1",
 });
 
 /** What our own commands inside the engine ask this shell for: an operator's key may be in an agent. */

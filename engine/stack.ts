@@ -48,7 +48,10 @@ export async function openStack(
     workDir: layout.root,
     pulumiHome: engine.pulumiHome,
     pulumiCommand: pinnedCommand(library, engine),
-    envVars: closedEnvironment({ ...engineEnvironment(layout, engine), ...extra }) as Record<string, string>,
+    envVars: closedEnvironment({ ...engineEnvironment(layout, engine), ...ofLibrary, ...extra }) as Record<
+      string,
+      string
+    >,
   });
   if (isChosen(layout, host, engine)) workspace.selectStack = async () => undefined;
   const stack = await library.Stack.createOrSelect(host, workspace).catch((error: unknown) => {
@@ -61,6 +64,9 @@ export async function openStack(
   });
   return Object.assign(stack, { isRestored });
 }
+
+/** The library sets this itself, for its option --event-log, but a value in our own environment would take it away again. */
+const ofLibrary = { PULUMI_DEBUG_COMMANDS: "true" };
 
 /**
  * The library's own way to make one runs `pulumi version`, which takes 0.12 s of each command, and would make a ~/.pulumi; the

@@ -78,6 +78,31 @@ describe("what else a shell may hold does not reach the engine", () => {
     expect([exitCode, all]).toEqual([0, expect.stringContaining("nothing to do, everything is as declared")]);
   }, 60_000);
 
+  // pulumi/pulumi#2651: grpc-js asks the proxy for the connection between program and engine, on this machine, too.
+  it.each([
+    ["http_proxy", "http://127.0.0.1:1"],
+    ["https_proxy", "http://127.0.0.1:1"],
+    ["HTTPS_PROXY", "http://127.0.0.1:1"],
+  ])(
+    "nor do its parts ask the proxy %s for each other",
+    async (key, proxy) => {
+      for (const more of [{}, { no_proxy: "localhost, 127.0.0.1,.example.org" }] as Record<string, string>[]) {
+        const { exitCode, all } = await clawdlets(["up"], { [key]: proxy, ...more });
+        expect([exitCode, all]).toEqual([0, expect.stringContaining("nothing to do, everything is as declared")]);
+      }
+    },
+    60_000,
+  );
+
+  it.each(["", "1"])(
+    "nor PULUMI_DEBUG_COMMANDS=%j, which the engine's library sets itself",
+    async (value) => {
+      const { exitCode, all } = await clawdlets(["up"], { PULUMI_DEBUG_COMMANDS: value });
+      expect([exitCode, all]).toEqual([0, expect.stringContaining("nothing to do, everything is as declared")]);
+    },
+    60_000,
+  );
+
   it("nor code that NODE_OPTIONS loads, into any process but our own", async () => {
     const { exitCode, all } = await clawdlets(["preview"], { NODE_OPTIONS: `--require=${evil}` });
     expect(exitCode, all).toBe(0);
@@ -160,6 +185,7 @@ describe("a setting of the provider alone is refused", () => {
 
 it("`clawdlets env` takes back what would go before it in a shell", async () => {
   const shell = {
+    http_proxy: "http://127.0.0.1:1",
     PULUMI_CONFIG_PASSPHRASE: "",
     PULUMI_BACKEND_URL: `file://${state}`,
     HCLOUD_ENDPOINT: "http://127.0.0.1:9",

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -49,6 +50,7 @@ export async function scanRepository(scan: SecretScan): Promise<SecretFinding[]>
         `${scan.root} is a shallow clone, so most of its history cannot be searched. Fetch it: git fetch --unshallow (actions/checkout: fetch-depth: 0).`,
       );
     }
+    await refuseBlindRules(scan, folder);
     const history = ["--log-opts", scan.range ?? "--all"];
     return [
       ...(await gitleaks(scan, folder, "history", history)),
@@ -64,6 +66,7 @@ export async function scanRepository(scan: SecretScan): Promise<SecretFinding[]>
 export async function scanStaged(scan: SecretScan): Promise<SecretFinding[]> {
   const folder = mkdtempSync(join(tmpdir(), "clawdlets-scan-"));
   try {
+    await refuseBlindRules(scan, folder);
     return await gitleaks(scan, folder, "changes", ["--pre-commit", "--staged"]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -78,26 +81,70 @@ interface Leak {
   Commit: string;
 }
 
+const ownRules = ".gitleaks.toml";
+
+function rulesOf({ root, rules }: SecretScan): string {
+  const own = join(root, ownRules);
+  return existsSync(own) ? own : rules;
+}
+
+/**
+ * A `.gitleaks.toml` replaces gitleaks' own rules unless it extends them, and one that only lists exceptions finds nothing
+ * (gitleaks/gitleaks#876). So the rules first have to find two keys that were made up for it.
+ * @throws UserError if they do not
+ */
+async function refuseBlindRules(scan: SecretScan, folder: string): Promise<void> {
+  for (const [name, text] of Object.entries(madeUpKeys())) {
+    const report = join(folder, "rules.json");
+    const args = ["stdin", "--config", rulesOf(scan), ...reporting(report)];
+    const { exitCode, stderr } = await run(scan.gitleaks, args, {
+      cwd: scan.root,
+      env: await gitEnvironment(scan.root),
+      input: text,
+      timeoutSeconds: 60,
+    });
+    if (exitCode === found) continue;
+    if (exitCode !== 0) throw failed(scan.root, stderr);
+    throw new UserError(
+      `${ownRules} does not find ${name}, so nothing was searched. Add gitleaks' own rules to it: [extend] and, below it, useDefault = true.`,
+    );
+  }
+}
+
+/** The two kinds of keys in `.clawdlets`, in the shape that gitleaks' own rules know. Random: a fixed one would be found here. */
+function madeUpKeys(): Readonly<Record<string, string>> {
+  const letters = (from: string, count: number) =>
+    Array.from(randomBytes(count), (byte) => from[byte % from.length]).join("");
+  const body = randomBytes(192).toString("base64");
+  return {
+    "an age identity": `AGE-SECRET-${"KEY"}-1${letters("QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", 58)}\n`,
+    "an ssh private key": `-----BEGIN OPENSSH PRIVATE ${"KEY"}-----\n${body}\n-----END OPENSSH PRIVATE ${"KEY"}-----\n`,
+  };
+}
+
+const reporting = (report: string) => [
+  ...["--redact", "--no-banner", "--no-color"],
+  ...["--exit-code", String(found), "--report-format", "json", "--report-path", report],
+];
+
+const failed = (root: string, stderr: string) =>
+  new UserError(`gitleaks could not search ${root}: ${stderr.trim().split("\n").slice(-3).join(" ")}`);
+
 async function gitleaks(
-  { root, gitleaks: program, rules }: SecretScan,
+  scan: SecretScan,
   folder: string,
   where: SecretFinding["where"],
   options: string[],
 ): Promise<SecretFinding[]> {
-  const own = join(root, ".gitleaks.toml");
+  const { root, gitleaks: program } = scan;
   const report = join(folder, `${where}.json`);
-  const args = [
-    ...["git", ".", "--config", existsSync(own) ? own : rules, "--redact", "--no-banner", "--no-color"],
-    ...["--exit-code", String(found), "--report-format", "json", "--report-path", report, ...options],
-  ];
+  const args = ["git", ".", "--config", rulesOf(scan), ...reporting(report), ...options];
   const { exitCode, stderr } = await run(program, args, {
     cwd: root,
     env: await gitEnvironment(root),
     timeoutSeconds: 600,
   });
-  if (exitCode !== 0 && exitCode !== found) {
-    throw new UserError(`gitleaks could not search ${root}: ${String(stderr).trim().split("\n").slice(-3).join(" ")}`);
-  }
+  if (exitCode !== 0 && exitCode !== found) throw failed(root, stderr);
   // gitleaks only reports commits that git cannot show on standard error, and otherwise counts them as searched.
   if (/\bERR\b|\bFTL\b/.test(String(stderr))) {
     throw new UserError(

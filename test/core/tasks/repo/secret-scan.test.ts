@@ -100,6 +100,28 @@ describe.runIf(gitleaks !== undefined)("secrets in git, as gitleaks finds them b
     await expect(scanRepository(scan(root))).rejects.toThrow("gitleaks could not search");
   }, 60_000);
 
+  // A file with an allowlist alone replaces all of gitleaks' rules (gitleaks/gitleaks#876).
+  test.each([
+    ["only exceptions", "[allowlist]\npaths = ['testdata/.*']\n"],
+    ["an empty file", ""],
+    ["one rule of its own", "[[rules]]\nid = 'x'\nregex = 'canary-[0-9]{9}'\n"],
+    ["an exception for everything", "[extend]\nuseDefault = true\n[allowlist]\nregexes = ['.*']\n"],
+  ])(
+    "rules that cannot find a key do not pass for a search: %s",
+    async (_, own) => {
+      const root = await repositoryWith({ ...files, ".gitleaks.toml": own });
+      await git(root, "commit", "--quiet", "-m", "oh no");
+      await expect(scanRepository(scan(root))).rejects.toThrow(".gitleaks.toml does not find an age identity");
+      await expect(scanStaged(scan(root))).rejects.toThrow(".gitleaks.toml does not find an age identity");
+    },
+    60_000,
+  );
+
+  test("gitleaks' own rules are enough", async () => {
+    const root = await repositoryWith({ a: "1\n", ".gitleaks.toml": "[extend]\nuseDefault = true\n" });
+    expect(await scanRepository(scan(root))).toEqual([]);
+  }, 60_000);
+
   test("this repository and all that HEAD came from holds none", async () => {
     // Not other branches, which may be anybody's on a developer's machine.
     expect(await scanRepository({ ...scan(repository), range: "HEAD" })).toEqual([]);
