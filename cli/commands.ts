@@ -111,6 +111,17 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
         },
       },
     },
+    egress: {
+      summary: "show what bots may and may not reach",
+      commands: {
+        explain: {
+          summary: "list the domains that bots need, with reasons",
+          about:
+            "List the domains that bots need by their openclaw.json, with the option that asks for each. Read-only.",
+          load: async () => (await import("./egress/explain.ts")).explainCommand(),
+        },
+      },
+    },
     adopt: {
       summary: "take over a host made by upstream's OpenTofu",
       about: "Take over a running host that upstream's OpenTofu created. Changes nothing at Hetzner or on the host.",

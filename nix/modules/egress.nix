@@ -11,6 +11,7 @@ let
   names = import ../lib/names.nix;
   egress = import ../lib/egress;
   proxy = import ../lib/egress/proxy.nix;
+  json5 = import ../lib/json5.nix;
 
   inherit (config.clawdlets) bots;
   isAllowlist = cfg.mode == "proxy-allowlist";
@@ -44,14 +45,37 @@ let
       }) (builtins.attrNames bots)
     );
   };
+
+  # { <bot> = { domains; unknown; }; } of the bots that run OpenClaw.
+  derived =
+    let
+      withOpenclaw = builtins.filter (name: bots.${name}.openclaw != null) (builtins.attrNames bots);
+      of = name: bots.${name}.openclaw.config;
+    in
+    if isAllowlist && cfg.proxy.derived then
+      lib.genAttrs withOpenclaw (
+        name: egress.derived (json5.parse (toString (of name)) (builtins.readFile (of name)))
+      )
+    else
+      { };
+  allowedDomains =
+    cfg.proxy.allowedDomains
+    ++ builtins.concatMap (bot: bot.domains) (builtins.attrValues derived);
+  notKnown = builtins.concatMap (
+    name: map (need: "${need.kind} ${need.name} of ${name}") derived.${name}.unknown
+  ) (builtins.attrNames derived);
+
   problems =
-    egress.problems input ++ (if isAllowlist then proxy.problems cfg.proxy.allowedDomains else [ ]);
+    egress.problems input ++ (if isAllowlist then proxy.problems allowedDomains else [ ]);
   isSound = problems == [ ];
 
   filterFile = "/etc/clawdlets/proxy/filter";
   configFile = "/etc/clawdlets/proxy/tinyproxy.conf";
   files = {
-    filter = proxy.filter { inherit (cfg.proxy) allowedDomains plainHttp; };
+    filter = proxy.filter {
+      inherit allowedDomains;
+      inherit (cfg.proxy) plainHttp;
+    };
     config = proxy.config {
       inherit (cfg.proxy) port;
       inherit filterFile;
@@ -77,8 +101,8 @@ in
       }) problems
       ++ [
         {
-          assertion = !isAllowlist || cfg.proxy.allowedDomains != [ ];
-          message = "clawdlets.egress.proxy.allowedDomains is empty, so with clawdlets.egress.mode \"proxy-allowlist\" bots could reach nothing. List the domains they need, e.g. [ \"api.example.com\" ], or choose another mode.";
+          assertion = !isAllowlist || allowedDomains != [ ];
+          message = "clawdlets.egress.proxy.allowedDomains is empty, so with clawdlets.egress.mode \"proxy-allowlist\" bots could reach nothing. List the domains they need, e.g. [ \"api.example.com\" ], set clawdlets.egress.proxy.derived, or choose another mode.";
         }
         {
           assertion = unknownBots == [ ];
@@ -92,6 +116,10 @@ in
           message = "clawdlets.egress.proxy.resolvers is systemd-resolved (127.0.0.53), which is off, so the proxy could not resolve names. Set services.resolved.enable, or give the addresses of your resolvers.";
         }
       ];
+
+    warnings =
+      lib.optional (notKnown != [ ])
+        "clawdlets.egress.proxy.derived: the domains of these are not known: ${builtins.concatStringsSep ", " notKnown}. List them in clawdlets.egress.proxy.allowedDomains.";
 
     networking.nftables = {
       enable = true;

@@ -18,6 +18,7 @@ in
 rec {
   inherit (input) modes problems;
   units = import ./units.nix;
+  derived = import ./derived.nix;
 
   family = "inet";
   # A unique name; NixOS's own tables are nixos-fw and nixos-nat.

@@ -70,7 +70,8 @@ in
     };
 
   # { mode, proxyPort } -> environment of a bot. curl reads only the lowercase http_proxy, other programs the uppercase one; Node 24
-  # and later use them if NODE_USE_ENV_PROXY is 1.
+  # and later use them if NODE_USE_ENV_PROXY is 1. OpenClaw's WebSockets, Discord's gateway for one, and what it downloads of Telegram's
+  # attachments follow none of these, only OPENCLAW_PROXY_URL (2026.9.6).
   botEnvironment =
     { mode, proxyPort }:
     let
@@ -88,5 +89,6 @@ in
         https_proxy = url;
         no_proxy = direct;
         NODE_USE_ENV_PROXY = "1";
+        OPENCLAW_PROXY_URL = url;
       };
 }

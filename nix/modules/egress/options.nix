@@ -34,6 +34,11 @@ in
       operator of an allowed site can forward what a bot sends there.
     '';
 
+    derived = option types.bool false true ''
+      Adds the domains that the channels, model providers, searches and skills in the bots' openclaw.json need. `clawdlets egress
+      explain` lists them with their reasons. Anyone who may change such a file can then add domains.
+    '';
+
     plainHttp = option types.bool false true ''
       Lets the proxy also fetch http:// from allowedDomains, on port 80: unencrypted, so anyone on the path can read and change it.
     '';

@@ -1,5 +1,8 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { describeWith } from "../../_needs.ts";
+import { temporaryFolder } from "../../_project.ts";
 import { enough, host, hostRefusal } from "../_host.ts";
 
 const egress = (settings: string) => `{ clawdlets.egress = { ${settings} }; }`;
@@ -60,6 +63,36 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
     const own = '{ clawdlets.bots.maren.environment.NO_PROXY = "gateway.example"; }';
     const { config } = await host(enough, bots, allowlist, own);
     expect(config.systemd.services["clawdbot-maren"].environment.NO_PROXY).toBe("gateway.example");
+  });
+
+  it("adds the domains that openclaw.json needs, if it is told to", async () => {
+    const file = join(temporaryFolder(), "openclaw.json");
+    const model = '{ defaults: { model: "groq/x" } }';
+    writeFileSync(file, `{ agents: ${model}, channels: { telegram: {}, /* it's */ pigeon: {}, }, }`);
+    const sonja = `{ clawdlets.bots.sonja = { openclaw.config = ${file}; package = (import ./test/nix/eval/pkgs.nix).hello; }; }`;
+    const filter = async (derived: boolean) => {
+      const found = await host(enough, bots, sonja, allowlist, egress(`proxy.derived = ${derived};`));
+      const { text } = found.config.environment.etc["clawdlets/proxy/filter"];
+      return {
+        lines: text.trim().split("\n"),
+        warnings: found.warnings.filter((each) => each.includes("egress")),
+        refused: found.refused,
+      };
+    };
+    const byHand = ["^api\\.example\\.com:443$", expect.stringContaining("example\\.org:443$")];
+    expect(await filter(false)).toEqual({ lines: byHand, warnings: [], refused: [] });
+    const needed = ["^api\\.groq\\.com:443$", "^api\\.telegram\\.org:443$"];
+    const warning = "the domains of these are not known: channel pigeon of sonja. List them in";
+    expect(await filter(true)).toEqual({
+      lines: [...byHand, ...needed],
+      warnings: [expect.stringContaining(warning)],
+      refused: [],
+    });
+  });
+
+  it("gives OpenClaw the proxy for its WebSockets too", async () => {
+    const { config } = await host(enough, bots, allowlist);
+    expect(config.systemd.services["clawdbot-maren"].environment.OPENCLAW_PROXY_URL).toBe("http://127.0.0.1:3128");
   });
 
   it("takes users and bots by name, and writes numbers", async () => {
