@@ -120,6 +120,11 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
             "List the domains that bots need by their openclaw.json, with the option that asks for each. Read-only.",
           load: async () => (await import("./egress/explain.ts")).explainCommand(),
         },
+        denied: {
+          summary: "list what bots tried to reach and were refused",
+          about: "List what bots tried to reach and were refused, by bot and domain, with counts. Read-only.",
+          load: async () => (await import("./egress/denied.ts")).deniedCommand(),
+        },
       },
     },
     adopt: {
