@@ -111,6 +111,22 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
         },
       },
     },
+    egress: {
+      summary: "show what bots may and may not reach",
+      commands: {
+        explain: {
+          summary: "list the domains that bots need, with reasons",
+          about:
+            "List the domains that bots need by their openclaw.json, with the option that asks for each. Read-only.",
+          load: async () => (await import("./egress/explain.ts")).explainCommand(),
+        },
+        denied: {
+          summary: "list what bots tried to reach and were refused",
+          about: "List what bots tried to reach and were refused, by bot and domain, with counts. Read-only.",
+          load: async () => (await import("./egress/denied.ts")).deniedCommand(),
+        },
+      },
+    },
     adopt: {
       summary: "take over a host made by upstream's OpenTofu",
       about: "Take over a running host that upstream's OpenTofu created. Changes nothing at Hetzner or on the host.",

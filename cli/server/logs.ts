@@ -3,6 +3,7 @@ import { UserError } from "../../core/base/errors.ts";
 import { printable } from "../../engine/progress.ts";
 import { windowOption } from "../shared/behind-window.ts";
 import { printJson } from "../shared/output.ts";
+import { since } from "../shared/seconds.ts";
 import { attach, hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
 import { unitOf } from "./_unit.ts";
 
@@ -54,11 +55,6 @@ export function logsCommand(): Command {
         else for (const line of found) process.stdout.write(`${line}\n`);
       }),
     );
-}
-
-function since(text: string): string {
-  if (/^[1-9][0-9]{0,4}(s|m|h|d)$/.test(text)) return text;
-  throw new InvalidArgumentError("Expected a number and s, m, h or d, e.g. 5m.");
 }
 
 function lines(text: string): string {

@@ -6,3 +6,9 @@ export function seconds(text: string): number {
   if (value < 10 || value > 3600) throw new InvalidArgumentError("Expected whole seconds, 10 to 3600.");
   return value;
 }
+
+/** How long ago, as journalctl's `--since=-…` takes it. */
+export function since(text: string): string {
+  if (/^[1-9][0-9]{0,4}(s|m|h|d)$/.test(text)) return text;
+  throw new InvalidArgumentError("Expected a number and s, m, h or d, e.g. 5m.");
+}

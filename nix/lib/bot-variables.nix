@@ -4,12 +4,6 @@ let
   text = import ./text.nix;
   plan = (builtins.fromJSON (builtins.readFile ../../core/project/secrets/plan.json)).botVariables;
   sorted = names: builtins.sort builtins.lessThan (text.unique names);
-  toLower =
-    let
-      letters = builtins.genList (n: builtins.substring n 1 "ABCDEFGHIJKLMNOPQRSTUVWXYZ") 26;
-      small = builtins.genList (n: builtins.substring n 1 "abcdefghijklmnopqrstuvwxyz") 26;
-    in
-    builtins.replaceStrings letters small;
 in
 rec {
   inherit (plan) reserved;
@@ -29,7 +23,7 @@ rec {
     if plan.secrets ? ${variable} then
       builtins.replaceStrings [ "{bot}" ] [ bot ] plan.secrets.${variable}
     else
-      "${bot}_${toLower variable}";
+      "${bot}_${text.toLower variable}";
 
   # { VARIABLE = "secret"; } of a bot's openclaw.json.
   ofBot =

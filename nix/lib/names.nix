@@ -36,7 +36,11 @@ rec {
   botNameAllowed = ''a lowercase letter, then up to 26 of a-z, 0-9, "_" and "-"'';
 
   proxyUser = "clawdlets-proxy";
-  proxyUnit = "clawdlets-egress-proxy"; # .service
+  # A bot has a proxy of its own: that is how a refusal is known to be its. At an address made from its number, which no other bot has.
+  proxyUnit = bot: "clawdlets-egress-proxy-${bot}"; # .service
+  proxyAddress =
+    uid:
+    "127.${toString (64 + text.mod (uid / 65536) 64)}.${toString (text.mod (uid / 256) 256)}.${toString (text.mod uid 256)}";
   proxyUid = ids.first - 1;
 
   activationDir = "/var/lib/clawdlets/activation"; # Its state.json is world-readable.

@@ -18,6 +18,8 @@ let
     bot:
     let
       unit = "${names.botUnit bot}.service";
+      logOf =
+        name: "${sw}/journalctl ^--no-pager --output=short-iso --unit=${escaped name} ${lines}${since}( --follow)?$";
     in
     map (verb: "${sw}/systemctl ${verb} ${unit}") [
       "start"
@@ -27,7 +29,8 @@ let
     ++ [
       # Without --no-pager root's pager would start, and a pager starts a shell.
       "${sw}/systemctl status --no-pager --lines=0 ${unit}"
-      "${sw}/journalctl ^--no-pager --output=short-iso --unit=${escaped unit} ${lines}${since}( --follow)?$"
+      (logOf unit)
+      (logOf "${names.proxyUnit bot}.service") # What the bot was refused.
     ];
 in
 rec {

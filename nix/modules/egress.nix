@@ -9,8 +9,10 @@
 let
   cfg = config.clawdlets.egress;
   names = import ../lib/names.nix;
+  text = import ../lib/text.nix;
   egress = import ../lib/egress;
   proxy = import ../lib/egress/proxy.nix;
+  json5 = import ../lib/json5.nix;
 
   inherit (config.clawdlets) bots;
   isAllowlist = cfg.mode == "proxy-allowlist";
@@ -50,18 +52,40 @@ let
       }) (builtins.filter (name: bots ? ${name}) (builtins.attrNames cfg.tailnetAddresses))
     );
   };
+
+  # { <bot> = { domains; unknown; }; } of the bots that run OpenClaw.
+  derived =
+    let
+      withOpenclaw = builtins.filter (name: bots.${name}.openclaw != null) (builtins.attrNames bots);
+      of = name: bots.${name}.openclaw.config;
+    in
+    if isAllowlist && cfg.proxy.derived then
+      lib.genAttrs withOpenclaw (
+        name: egress.derived (json5.parse (toString (of name)) (builtins.readFile (of name)))
+      )
+    else
+      { };
+  # Of one bot: what it needs itself, and what is allowed to all.
+  domainsOf = name: text.unique (cfg.proxy.allowedDomains ++ (derived.${name}.domains or [ ]));
+  notKnown = builtins.concatMap (
+    name: map (need: "${need.kind} ${need.name} of ${name}") derived.${name}.unknown
+  ) (builtins.attrNames derived);
+
   problems =
     egress.problems input ++ (if isAllowlist then proxy.problems cfg.proxy.allowedDomains else [ ]);
   isSound = problems == [ ];
 
-  filterFile = "/etc/clawdlets/proxy/filter";
-  configFile = "/etc/clawdlets/proxy/tinyproxy.conf";
-  files = {
-    filter = proxy.filter { inherit (cfg.proxy) allowedDomains plainHttp; };
-    config = proxy.config {
+  # Of one bot's proxy, below /etc.
+  fileOf = name: file: "clawdlets/proxy/${name}/${file}";
+  filesOf = name: {
+    ${fileOf name "filter"} = proxy.filter {
+      allowedDomains = domainsOf name;
+      inherit (cfg.proxy) plainHttp;
+    };
+    ${fileOf name "tinyproxy.conf"} = proxy.config {
       inherit (cfg.proxy) port;
-      inherit filterFile;
-      bots = builtins.length input.botUids;
+      address = names.proxyAddress bots.${name}.uid;
+      filterFile = "/etc/${fileOf name "filter"}";
     };
   };
   hasProxy = isAllowlist && isSound;
@@ -93,8 +117,8 @@ in
           ]
       ++ [
         {
-          assertion = !isAllowlist || cfg.proxy.allowedDomains != [ ];
-          message = "clawdlets.egress.proxy.allowedDomains is empty, so with clawdlets.egress.mode \"proxy-allowlist\" bots could reach nothing. List the domains they need, e.g. [ \"api.example.com\" ], or choose another mode.";
+          assertion = !isAllowlist || cfg.proxy.allowedDomains != [ ] || cfg.proxy.derived;
+          message = "clawdlets.egress.proxy.allowedDomains is empty, so with clawdlets.egress.mode \"proxy-allowlist\" bots could reach nothing. List the domains they need, e.g. [ \"api.example.com\" ], set clawdlets.egress.proxy.derived, or choose another mode.";
         }
         {
           assertion =
@@ -104,6 +128,10 @@ in
           message = "clawdlets.egress.proxy.resolvers is systemd-resolved (127.0.0.53), which is off, so the proxy could not resolve names. Set services.resolved.enable, or give the addresses of your resolvers.";
         }
       ];
+
+    warnings =
+      lib.optional (notKnown != [ ])
+        "clawdlets.egress.proxy.derived: the domains of these are not known: ${builtins.concatStringsSep ", " notKnown}. List them in clawdlets.egress.proxy.allowedDomains.";
 
     networking.nftables = {
       enable = true;
@@ -120,23 +148,25 @@ in
     };
     users.groups.${names.proxyUser} = lib.mkIf isAllowlist { gid = names.proxyUid; };
 
-    environment.etc = lib.mkIf hasProxy {
-      "clawdlets/proxy/filter".text = files.filter;
-      "clawdlets/proxy/tinyproxy.conf".text = files.config;
-    };
+    environment.etc = lib.mkIf hasProxy (
+      builtins.mapAttrs (_: content: { text = content; }) (
+        builtins.foldl' (all: name: all // filesOf name) { } running
+      )
+    );
 
     systemd.services =
       builtins.listToAttrs (
         map (name: {
           name = names.botUnit name;
           value = behindRules // {
-            requires = behindRules.requires ++ lib.optional isAllowlist "${names.proxyUnit}.service";
-            after = behindRules.after ++ lib.optional isAllowlist "${names.proxyUnit}.service";
+            requires = behindRules.requires ++ lib.optional isAllowlist "${names.proxyUnit name}.service";
+            after = behindRules.after ++ lib.optional isAllowlist "${names.proxyUnit name}.service";
             serviceConfig = egress.units.bot { inherit (cfg) mode; };
             environment = builtins.mapAttrs (_: lib.mkDefault) (
               egress.units.botEnvironment {
                 inherit (cfg) mode;
                 proxyPort = cfg.proxy.port;
+                proxyAddress = names.proxyAddress bots.${name}.uid;
               }
             );
           };
@@ -144,28 +174,26 @@ in
       )
       // (
         if hasProxy then
-          {
-            ${names.proxyUnit} = behindRules // {
-              description = "Egress proxy of the bots";
-              wantedBy = [ "multi-user.target" ];
-              after = behindRules.after ++ [ "network-online.target" ];
-              wants = [ "network-online.target" ];
-              # The paths are fixed, so restart on changed content.
-              restartTriggers = builtins.attrValues files;
-              serviceConfig =
-                egress.units.proxy {
-                  inherit (cfg.proxy) resolvers;
-                  clients = proxy.clients (builtins.length input.botUids);
-                }
-                // {
-                  ExecStart = "${pkgs.tinyproxy}/bin/tinyproxy -d -c ${configFile}";
+          builtins.listToAttrs (
+            map (name: {
+              name = names.proxyUnit name;
+              value = behindRules // {
+                description = "Egress proxy of the bot ${name}";
+                wantedBy = [ "multi-user.target" ];
+                after = behindRules.after ++ [ "network-online.target" ];
+                wants = [ "network-online.target" ];
+                # The paths are fixed, so restart on changed content.
+                restartTriggers = builtins.attrValues (filesOf name);
+                serviceConfig = egress.units.proxy { inherit (cfg.proxy) resolvers; } // {
+                  ExecStart = "${pkgs.tinyproxy}/bin/tinyproxy -d -c /etc/${fileOf name "tinyproxy.conf"}";
                   User = names.proxyUser;
                   Group = names.proxyUser;
                   Restart = "always";
                   RestartSec = 2;
                 };
-            };
-          }
+              };
+            }) running
+          )
         else
           { }
       );

@@ -6,7 +6,14 @@ import { temporaryFolder } from "../_project.ts";
 import { repository } from "../_repository.ts";
 
 /** The files of this repository that the flake uses, and our own option declarations. */
-export const parts = ["flake.nix", "flake.lock", "nix", "core/project/secrets/plan.json", "test/nix/eval"];
+export const parts = [
+  "flake.nix",
+  "flake.lock",
+  "nix",
+  "core/project/secrets/plan.json",
+  "core/project/egress/domains.json",
+  "test/nix/eval",
+];
 
 /**
  * Stand-in flakes for nixpkgs, disko and sops-nix, which are not available here: systems are evaluated with the options that

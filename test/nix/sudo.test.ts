@@ -13,6 +13,7 @@ const sw = "/run/current-system/sw/bin";
 const rebuild = "/etc/clawdlets/bin/rebuild-host";
 const commit = "0123456789abcdef0123456789abcdef01234567";
 const log = ["--no-pager", "--output=short-iso", "--unit=clawdbot-maren.service"];
+const refusals = log.with(2, "--unit=clawdlets-egress-proxy-maren.service");
 const activationLog = log.with(2, "--unit=clawdlets-activation.service");
 
 /** As NixOS' own rules are (nixpkgs, nixos/modules/security/sudo.nix). */
@@ -90,6 +91,7 @@ describeWith({ programs, root: true }, "what admin may run as root", () => {
     [`${sw}/journalctl`, ...log, "--lines=200", "--since=-2h"],
     [`${sw}/journalctl`, ...log, "--lines=200", "--since=-90m", "--follow"],
     [`${sw}/journalctl`, ...log, "--lines=200", "--follow"],
+    [`${sw}/journalctl`, ...refusals, "--lines=20000", "--since=-1h"],
   ];
 
   it("is this, and runs as root with these words", async () => {
@@ -155,6 +157,12 @@ describeWith({ programs, root: true }, "what admin may run as root", () => {
     [`${sw}/journalctl`, ...log.slice(1), "--lines=10"],
     [`${sw}/journalctl`, ...activationLog, "--lines=10", "--file=/etc/shadow"],
     [`${sw}/journalctl`, ...activationLog.with(2, "--unit=clawdlets-activationXservice"), "--lines=10"],
+    [`${sw}/journalctl`, ...refusals, "--lines=20000", "--since=-1h", "--file=/etc/shadow"],
+    [`${sw}/journalctl`, ...refusals, "--lines=20000 --file=/etc/shadow"],
+    [`${sw}/journalctl`, ...refusals.with(2, "--unit=clawdlets-egress-proxy-other.service"), "--lines=10"],
+    [`${sw}/journalctl`, ...refusals.with(2, "--unit=clawdlets-egress-proxy-marenXservice"), "--lines=10"],
+    [`${sw}/journalctl`, ...refusals.with(2, "--unit=clawdlets-egress-proxy-maren.service -D/"), "--lines=10"],
+    [`${sw}/systemctl`, "stop", "clawdlets-egress-proxy-maren.service"],
     [`${sw}/journalctl`, ...log, "--lines=0"],
     [`${sw}/journalctl`, ...log, "--lines=100000"],
     [`${sw}/journalctl`, ...log, "--lines=all"],

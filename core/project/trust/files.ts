@@ -1,6 +1,8 @@
 import { lstatSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { readFolder } from "../../base/machine/private-files.ts";
+import { parseOpenclaw } from "../bots/config.ts";
+import { deriveEgress } from "../egress/derive.ts";
 import { type Difference, spelled } from "./difference.ts";
 import { changedInputs, changedPackages, valueDifference } from "./lock-files.ts";
 import { changedNix } from "./nix-text.ts";
@@ -117,6 +119,7 @@ const classes: readonly [RegExp, FileClass][] = [
   ],
   [/^\.gitleaks\.toml$/, { dangerous: true, why: "what the secret scan ignores" }],
   // A bot reads its own documents, so they are not just documentation.
+  [/^bots\/[^/]+\/openclaw\.json$/, { dangerous: false, compare: changedBot }],
   [/^bots\/.*\.json$/, { dangerous: false, compare: values([], false) }],
   [/^bots\//, { dangerous: false }],
   [/(^|\/)(LICENSE|[^/]+\.md)$|^docs\//, { dangerous: "never" }],
@@ -136,6 +139,18 @@ function values(harmless: readonly string[], dangerous = true): NonNullable<File
       valueDifference(file, path, before, after, dangerous && !harmless.includes(path)),
     );
   };
+}
+
+/** Compares value by value; further domains are dangerous, because the proxy may allow what this file needs. */
+function changedBot(file: string, before: string, after: string): Difference[] | undefined {
+  const [old, next] = [parseOpenclaw(before, file).value, parseOpenclaw(after, file).value];
+  if (!old || !next) return undefined;
+  const had = new Set(deriveEgress(old).needed.map(({ domain }) => domain));
+  const added = deriveEgress(next).needed.filter(({ domain }) => !had.has(domain));
+  const domains = [...new Set(added.map(({ domain }) => domain))];
+  const why = `needs further domains: ${spelled(domains)}`;
+  const more = domains.length > 0 ? [{ file, dangerous: true, why }] : [];
+  return [...(values([], false)(file, before, after) ?? []), ...more];
 }
 
 const forPeople =

@@ -4,7 +4,7 @@ import type { CommandContext, CommandTable, ExecResult, Session } from "./contex
 import { failed, ok } from "./context.ts";
 
 const sw = "/run/current-system/sw/bin";
-const log = String.raw`--no-pager --output=short-iso --unit=(?:clawdbot-(?<bot>[a-z][a-z0-9_-]{0,26})|clawdlets-activation(?:-watch)?)\.service`;
+const log = String.raw`--no-pager --output=short-iso --unit=(?:(?:clawdbot|clawdlets-egress-proxy)-(?<bot>[a-z][a-z0-9_-]{0,26})|clawdlets-activation(?:-watch)?)\.service`;
 const lines = "--lines=[1-9][0-9]{0,4}( --since=-[1-9][0-9]{0,4}(s|m|h|d))?( --follow)?";
 
 /** What admin may run as root besides the commands of our own, as nix/lib/sudoers.nix has it. */
@@ -47,6 +47,10 @@ export function systemctlOnBot(args: string[], { user, machine, fs }: Session): 
 function journalctl(args: string[], _context: CommandContext, { user }: Session): ExecResult {
   if (user.uid !== 0) return failed("No journal files were opened due to insufficient permissions.");
   const unit = args.find((arg) => arg.startsWith("--unit="))?.slice("--unit=".length) ?? "";
+  if (unit.startsWith("clawdlets-egress-proxy-")) {
+    const refusal = 'NOTICE    Nov 25 10:00:00.000 [1]: Proxying refused on filtered url "simulated.example:443"';
+    return ok(`2026-11-25T10:00:00+0000 emulated tinyproxy[1]: ${refusal}\n`);
+  }
   return ok(`2026-11-25T10:00:00+0000 emulated systemd[1]: Started ${unit}.\n`);
 }
 

@@ -4,7 +4,8 @@
 #   mode            "smtp-only" (default), "proxy-allowlist" or "none"
 #   botUids         numbers of the bots' users, e.g. [ 31007 ]
 #   proxyUid        number of the proxy's user; default names.proxyUid
-#   proxyPort       where the proxy listens on 127.0.0.1; default 3128
+#   proxyPort       where the proxies listen; default 3128
+#   proxyAddresses  { "<uid>" = address; } of the bots' proxies, where they are not names.proxyAddress
 #   resolvers       addresses of the DNS servers that the proxy may ask; default [ "127.0.0.53" ], systemd-resolved
 #   plainHttp       whether the proxy may also connect to port 80; default false
 #   smtpExceptions  [ { uid ? null; destinations ? [ ]; ports ? [ 25 465 587 2525 ]; } ], uid or destinations given
@@ -19,6 +20,7 @@ in
 rec {
   inherit (input) modes problems;
   units = import ./units.nix;
+  derived = import ./derived.nix;
 
   family = "inet";
   # A unique name; NixOS's own tables are nixos-fw and nixos-nat.

@@ -80,6 +80,7 @@ let
     botUids = [ ];
     inherit (import ../names.nix) proxyUid;
     proxyPort = 3128;
+    proxyAddresses = { };
     resolvers = [ "127.0.0.53" ];
     plainHttp = false;
     smtpExceptions = [ ];
@@ -108,6 +109,9 @@ rec {
         input.mode
       ]
     ++ each "clawdlets.egress.proxy.port" "a port, 1 to 65535" isPort [ input.proxyPort ]
+    ++ each "proxyAddresses" "addresses of loopback" (address: isIpv4 address && text.hasPrefix "127." address) (
+      builtins.attrValues input.proxyAddresses
+    )
     ++ each "clawdlets.egress.proxy.resolvers" "IPv4 or IPv6 addresses" isAddress input.resolvers
     ++ each "clawdlets.bots.*.uid" "a number from 0 to 4294967294" isUid input.botUids
     ++

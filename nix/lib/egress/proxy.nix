@@ -18,16 +18,10 @@ in
 rec {
   inherit (domains) problems;
 
-  # Connections that one bot may have to the proxy at a time; nftables resets more. Without it, one that opens and holds the
-  # proxy's 256 keeps all other bots from it.
+  # Connections that a bot may have to its proxy at a time; nftables resets more.
   clientsOfBot = 64;
-  # Connections that the proxy takes: those of every bot, and room for what is just ending.
-  clients =
-    bots:
-    let
-      wanted = clientsOfBot * (bots + 1);
-    in
-    if wanted < 256 then 256 else wanted;
+  # Connections that the proxy takes: those, and room for what is just ending.
+  clients = 2 * clientsOfBot;
 
   # { allowedDomains; plainHttp ? false } -> text. Throws with every invalid entry. An empty list allows nothing: the file
   # still needs a line, since tinyproxy 1.11.1 treats a file without expressions as no filter.
@@ -53,15 +47,15 @@ rec {
         ++ [ "" ]
       );
 
-  # { port ? 3128; filterFile; bots ? 0 } -> text. Logs only refusals (Notice), to standard output and so to the journal.
+  # { address ? "127.0.0.1"; port ? 3128; filterFile } -> text. Logs only refusals (Notice), to standard output and so to the journal.
   config =
     {
+      address ? "127.0.0.1",
       port ? 3128,
       filterFile,
-      bots ? 0,
     }:
     text.lines [
-      "Listen 127.0.0.1"
+      "Listen ${address}"
       "Port ${toString port}"
       "Allow 127.0.0.1"
       "ConnectPort 443"
@@ -71,7 +65,7 @@ rec {
       "FilterCaseSensitive Off"
       # Idle timeout of a tunnel. Discord's gateway sends a heartbeat every 41 seconds.
       "Timeout 600"
-      "MaxClients ${toString (clients bots)}"
+      "MaxClients ${toString clients}"
       "DisableViaHeader Yes"
       "LogLevel Notice"
       ""

@@ -4,6 +4,7 @@
 # NixOS and Docker (priority filter) and after their NAT, so that they see the real destination.
 let
   text = import ../text.nix;
+  names = import ../names.nix;
   ranges = import ./ranges.nix;
   inherit (import ./input.nix) smtpPorts isIpv4 isIpv6;
   inherit (import ./proxy.nix) clientsOfBot;
@@ -89,10 +90,14 @@ let
     );
 
   # Loopback is closed by default: behind it are the resolver (DNS tunnelling), sshd, tailscaled and the other bots. A bot reaches
-  # only the proxy and its own declared listeners.
+  # only its proxy and its own declared listeners.
   botsChain =
     input:
     let
+      proxies = map (
+        uid: "${toString uid} . ${input.proxyAddresses.${toString uid} or (names.proxyAddress uid)}"
+      ) input.botUids;
+      toProxy = ''oifname "lo" meta skuid . ip daddr ${set proxies} tcp dport ${toString input.proxyPort}'';
       ports = builtins.concatLists (
         map (uid: map (port: "${uid} . ${toString port}") input.loopbackPorts.${uid}) (
           builtins.attrNames input.loopbackPorts
@@ -100,11 +105,11 @@ let
       );
     in
     chain "bots" (
-      [
-        ''oifname "lo" ip daddr 127.0.0.1 tcp dport ${toString input.proxyPort} jump proxy_clients''
-        ''oifname "lo" ip daddr 127.0.0.1 tcp dport ${toString input.proxyPort} return''
-        ''oifname "lo" ${answers} return''
+      when (proxies != [ ]) [
+        "${toProxy} jump proxy_clients"
+        "${toProxy} return"
       ]
+      ++ [ ''oifname "lo" ${answers} return'' ]
       ++ when (ports != [ ]) [ ''oifname "lo" meta skuid . tcp dport ${set ports} return'' ]
       ++ refuse "bot"
     );

@@ -34,15 +34,12 @@ in
     else
       { IPAddressDeny = metadata; };
 
-  # For the proxy's unit, which talks to the internet for all bots and needs nothing else of the host.
+  # For the unit of a bot's proxy, which talks to the internet for the bot and needs nothing else of the host.
   #
   # In systemd an allowed address wins over a denied one, so only single loopback addresses are allowed: bots connect from 127.0.0.1,
   # and the proxy needs the resolvers. nftables restricts the ports.
   proxy =
-    {
-      resolvers,
-      clients ? (import ./proxy.nix).clients 0,
-    }:
+    { resolvers }:
     import ../sandbox.nix {
       hidden = [
         "/etc/ssh"
@@ -63,18 +60,23 @@ in
         ];
       IPAddressAllow = [ "127.0.0.1" ] ++ resolvers;
 
-      MemoryMax = "512M";
+      MemoryMax = "256M";
       MemorySwapMax = 0;
       # A thread for each connection, and some more.
-      TasksMax = clients + 64;
+      TasksMax = (import ./proxy.nix).clients + 64;
     };
 
-  # { mode, proxyPort } -> environment of a bot. curl reads only the lowercase http_proxy, other programs the uppercase one; Node 24
-  # and later use them if NODE_USE_ENV_PROXY is 1.
+  # { mode, proxyPort, proxyAddress ? "127.0.0.1" } -> environment of a bot. curl reads only the lowercase http_proxy, other programs the uppercase one; Node 24
+  # and later use them if NODE_USE_ENV_PROXY is 1. OpenClaw's WebSockets, Discord's gateway for one, and what it downloads of Telegram's
+  # attachments follow none of these, only OPENCLAW_PROXY_URL (2026.9.6).
   botEnvironment =
-    { mode, proxyPort }:
+    {
+      mode,
+      proxyPort,
+      proxyAddress ? "127.0.0.1",
+    }:
     let
-      url = "http://127.0.0.1:${toString proxyPort}";
+      url = "http://${proxyAddress}:${toString proxyPort}";
       direct = "127.0.0.1,localhost";
     in
     if mode != "proxy-allowlist" then
@@ -88,5 +90,6 @@ in
         https_proxy = url;
         no_proxy = direct;
         NODE_USE_ENV_PROXY = "1";
+        OPENCLAW_PROXY_URL = url;
       };
 }

@@ -18,7 +18,7 @@ in
     What may leave the host.
 
     - smtp-only: everything but mail. TCP 25, 465, 587 and 2525 are refused to every user and container.
-    - proxy-allowlist: as smtp-only; bots reach the host's proxy and nothing else, and it reaches allowedDomains. Containers
+    - proxy-allowlist: as smtp-only; each bot reaches its own proxy and nothing else, and that reaches allowedDomains. Containers
       reach nothing (forward.allowedInterfaces).
     - none: everything.
 
@@ -26,12 +26,17 @@ in
   '';
 
   proxy = {
-    port = option types.port 3128 8888 "The proxy's port on 127.0.0.1.";
+    port = option types.port 3128 8888 "The port of the bots' proxies, each on a loopback address of its own.";
 
     allowedDomains = option (types.listOf types.str) [ ] [ "api.example.com" ".discord.gg" ] ''
       Domains that bots may connect to in proxy-allowlist, by CONNECT to port 443. "example.com" is only that name, ".example.com"
       includes its subdomains. A name that resolves to a private, tailnet, link-local or loopback address is still refused. The
       operator of an allowed site can forward what a bot sends there.
+    '';
+
+    derived = option types.bool false true ''
+      Adds the domains that the channels, model providers, searches and skills in the bots' openclaw.json need. `clawdlets egress
+      explain` lists them with their reasons. Anyone who may change such a file can then add domains.
     '';
 
     plainHttp = option types.bool false true ''

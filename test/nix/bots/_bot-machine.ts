@@ -6,6 +6,8 @@ import { SystemdMachine } from "../systemd/_systemd-machine.ts";
 import { answer, ask } from "./_agent.ts";
 
 export const proxyPort = 3128;
+/** Where a bot's own proxy listens, as nix/lib/names.nix has it. */
+export const proxyAddress = (uid: number) => `127.64.${Math.floor(uid / 256)}.${uid % 256}`;
 /** Where the lab's servers are. Real public addresses on purpose: the policy judges them, and no packet leaves the namespaces. */
 export const internet = { provider: "93.184.216.34", other: "151.101.1.1", host: "45.67.89.2" } as const;
 export const provider = "api.provider.example";
@@ -58,7 +60,7 @@ export class BotMachine {
        ip route add default via 45.67.89.1
        nft -f /etc/egress.nft`,
     );
-    if (this.#mode === "proxy-allowlist") await this.must("systemctl start clawdlets-egress-proxy.service");
+    if (this.#mode === "proxy-allowlist") await this.must(`systemctl start ${this.proxies.join(" ")}`);
   }
 
   /** A server of this machine's internet, until it ends. @param name of its unit */
@@ -82,6 +84,11 @@ export class BotMachine {
     const { exitCode, all } = await this.machine.run("sh", "-euc", lines);
     if (exitCode !== 0) throw new Error(`${lines}\nfailed: ${all}`);
     return all;
+  }
+
+  /** The units of the bots' proxies. */
+  get proxies(): string[] {
+    return Object.keys(this.#bots).map((name) => `clawdlets-egress-proxy-${name}.service`);
   }
 
   get #mode() {
@@ -120,20 +127,25 @@ export class BotMachine {
       "etc/clawdlets/proxy/filter",
       String(await evaluate(`${proxy}.filter { allowedDomains = [ "${provider}" ]; }`)),
     );
-    this.#put(
-      "etc/clawdlets/proxy/tinyproxy.conf",
-      String(await evaluate(`${proxy}.config { filterFile = "/etc/clawdlets/proxy/filter"; bots = ${uids.length}; }`)),
-    );
     const own = (await evaluate(`${egress}.units.proxy { resolvers = [ "127.0.0.53" ]; }`)) as Section;
-    const program = "/usr/bin/tinyproxy -d -c /etc/clawdlets/proxy/tinyproxy.conf";
-    this.#put(
-      "etc/systemd/system/clawdlets-egress-proxy.service",
-      section({ ...own, ExecStart: program, User: "clawdlets-proxy", StandardOutput: "append:/run/proxy.log" }),
-    );
+    for (const [name, { uid }] of Object.entries(this.#bots)) {
+      const file = `/etc/clawdlets/proxy/${name}.conf`;
+      const settings = `{ address = (import ./nix/lib/names.nix).proxyAddress ${uid}; filterFile = "/etc/clawdlets/proxy/filter"; }`;
+      this.#put(file, String(await evaluate(`${proxy}.config ${settings}`)));
+      this.#put(
+        `etc/systemd/system/clawdlets-egress-proxy-${name}.service`,
+        section({
+          ...own,
+          ExecStart: `/usr/bin/tinyproxy -d -c ${file}`,
+          User: "clawdlets-proxy",
+          StandardOutput: `append:/run/proxy-${name}.log`,
+        }),
+      );
+    }
     await Promise.all(Object.entries(this.#bots).map(async ([name, bot]) => await this.#layBot(name, bot)));
   }
 
-  async #layBot(name: string, { command, environment = {}, secrets = [] }: Bot): Promise<void> {
+  async #layBot(name: string, { uid, command, environment = {}, secrets = [] }: Bot): Promise<void> {
     const json = (value: unknown) => `builtins.fromJSON ${nixString(JSON.stringify(value))}`;
     const settings = json({
       name,
@@ -141,7 +153,7 @@ export class BotMachine {
       command: command ?? `/usr/bin/python3 /etc/agent.py ${home(name)}/agent.sock`,
     });
     const mode = nixString(this.#mode);
-    const variables = `(import ./nix/lib/egress).units.botEnvironment { mode = ${mode}; proxyPort = ${proxyPort}; } // ${json({ PATH: "/usr/bin:/bin", ...environment })}`;
+    const variables = `(import ./nix/lib/egress).units.botEnvironment { mode = ${mode}; proxyPort = ${proxyPort}; proxyAddress = "${proxyAddress(uid)}"; } // ${json({ PATH: "/usr/bin:/bin", ...environment })}`;
     const unit = await evaluate(
       `(import ./nix/lib/bot-unit.nix).file (${settings} // { environment = ${variables}; })`,
     );

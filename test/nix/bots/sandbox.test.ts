@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, it, type TestContext } from "vitest";
 import { describeWith, leaveOut } from "../../_needs.ts";
-import { type Bot, BotMachine, internet, provider, proxyPort } from "./_bot-machine.ts";
+import { type Bot, BotMachine, internet, provider, proxyAddress, proxyPort } from "./_bot-machine.ts";
 import { folderOfFile } from "./_folder.ts";
 import { treeWithBpf } from "./_tree.ts";
 
-const bots: Record<string, Bot> = {
+const bots = {
   maren: { uid: 45584, port: 20001, secrets: ["discord_token_maren"] },
   rex: { uid: 45585, port: 20002, secrets: ["discord_token_rex"] },
-};
+} satisfies Record<string, Bot>;
 
 /** The options that these attempts are about, as they would be without them. */
 const withoutOptions = `
@@ -30,18 +30,19 @@ const connect = (host: string, port: number) => `
 import socket
 try: socket.create_connection((${JSON.stringify(host)}, ${port}), timeout=5); print("connected")
 except OSError as error: print(type(error).__name__)`;
-const through = `
+const uids = { maren: bots.maren.uid, rex: bots.rex.uid };
+const through = (bot: keyof typeof uids, domain = provider) => `
 import socket
-s = socket.create_connection(("127.0.0.1", ${proxyPort}), timeout=5)
-s.sendall(b"CONNECT ${provider}:443 HTTP/1.1\\r\\nHost: ${provider}:443\\r\\n\\r\\n")
+s = socket.create_connection(("${proxyAddress(uids[bot])}", ${proxyPort}), timeout=5)
+s.sendall(b"CONNECT ${domain}:443 HTTP/1.1\\r\\nHost: ${domain}:443\\r\\n\\r\\n")
 try: print(s.recv(4096).split(b"\\r\\n")[0].decode())
 except OSError as error: print(type(error).__name__)`;
-/** Holds as many idle connections to the proxy as it gets, while a second process goes on. */
+/** Holds as many idle connections to its proxy as it gets, while a second process goes on. */
 const hold = `
 import os, socket, time
 held = []
 try:
-    while len(held) < 300: held.append(socket.create_connection(("127.0.0.1", ${proxyPort}), timeout=5))
+    while len(held) < 300: held.append(socket.create_connection(("${proxyAddress(uids.maren)}", ${proxyPort}), timeout=5))
 except ConnectionRefusedError: pass
 if os.fork() == 0:
     os.close(1); os.close(2)
@@ -139,21 +140,29 @@ if os.fork() == 0:\n    os.close(1); os.close(2)\n    s.accept()\n    os._exit(0
       expect(await host(context).as("rex", meet)).toBe("connected");
     });
 
-    it("cannot keep another bot from the proxy", async (context) => {
+    it("cannot keep another bot from the internet", async (context) => {
       const machine = host(context);
       const tries = async () => {
         await machine.must("rm -f /srv/clawdbot/maren/release");
         const held = Number(await machine.as("maren", hold));
-        const other = await machine.as("rex", through);
+        const other = await machine.as("rex", through("rex"));
         await machine.must("touch /srv/clawdbot/maren/release");
         return { held, other: other.trim() };
       };
-      expect(await tries()).toEqual({ held: 64, other: "HTTP/1.1 200 Connection established" });
-      await machine.must(
-        "systemctl restart clawdlets-egress-proxy && nft flush chain inet clawdlets-egress proxy_clients",
-      );
-      expect(await tries()).toEqual({ held: 300, other: "TimeoutError" });
-      await machine.must("systemctl restart clawdlets-egress-proxy && nft -f /etc/egress.nft");
+      const other = "HTTP/1.1 200 Connection established";
+      expect(await tries()).toEqual({ held: 64, other });
+      const restart = `systemctl restart ${machine.proxies.join(" ")}`;
+      await machine.must(`${restart} && nft flush chain inet clawdlets-egress proxy_clients`);
+      expect(await tries()).toEqual({ held: 300, other });
+      await machine.must(`${restart} && nft -f /etc/egress.nft`);
+    });
+
+    it("uses no proxy but its own, which logs what it refuses", async (context) => {
+      const machine = host(context);
+      expect(await machine.as("maren", connect(proxyAddress(uids.rex), proxyPort))).toBe("ConnectionRefusedError");
+      expect(await machine.as("maren", through("maren", "canary.example"))).toBe("HTTP/1.1 403 Filtered");
+      const logs = await machine.must("grep -l canary.example:443 /run/proxy-*.log");
+      expect(logs.trim()).toBe("/run/proxy-maren.log");
     });
 
     it("reaches nothing outside when the rules of nftables are gone", async (context) => {

@@ -1,5 +1,8 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { describeWith } from "../../_needs.ts";
+import { temporaryFolder } from "../../_project.ts";
 import { enough, host, hostRefusal } from "../_host.ts";
 
 const egress = (settings: string) => `{ clawdlets.egress = { ${settings} }; }`;
@@ -16,7 +19,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
     expect(config.networking.nftables.tables["clawdlets-egress"].family).toBe("inet");
     expect(table(config)).toContain("jump smtp\n");
     expect(table(config)).not.toContain("goto bots");
-    expect(Object.keys(config.systemd.services)).not.toContain("clawdlets-egress-proxy");
+    expect(Object.keys(config.systemd.services).filter((name) => name.includes("proxy"))).toEqual([]);
     expect(config.systemd.services["clawdbot-maren"].environment.HTTP_PROXY).toBeUndefined();
   });
 
@@ -32,34 +35,68 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
     expect(refused).toEqual([]);
     expect(table(config)).toContain("meta skuid { 31008, 31007 } goto bots");
     expect(table(config)).toContain(`meta skuid ${config.users.users["clawdlets-proxy"].uid} goto proxy`);
-    expect(table(config)).toContain("ip daddr 127.0.0.1 tcp dport 8888 return");
+    const proxies = "{ 31008 . 127.64.121.32, 31007 . 127.64.121.31 }";
+    expect(table(config)).toContain(`meta skuid . ip daddr ${proxies} tcp dport 8888 return`);
     const bot = config.systemd.services["clawdbot-maren"];
     expect(bot.environment).toMatchObject({
-      HTTPS_PROXY: "http://127.0.0.1:8888",
-      https_proxy: "http://127.0.0.1:8888",
+      HTTPS_PROXY: "http://127.64.121.31:8888",
+      https_proxy: "http://127.64.121.31:8888",
     });
     expect(bot.serviceConfig).toMatchObject({ RestrictNetworkInterfaces: "lo" });
     expect(bot.serviceConfig.InaccessiblePaths).toEqual(expect.arrayContaining(["-/run/nscd", "-/var/lib/sops-nix"]));
-    expect(bot.requires).toContain("clawdlets-egress-proxy.service");
+    expect(bot.requires).toContain("clawdlets-egress-proxy-maren.service");
     expect(Object.keys(config.systemd.services)).not.toContain("clawdbot-idle");
   });
 
-  it("runs the proxy as its own user behind the rules, with the list", async () => {
+  it("runs each bot's proxy as a user of its own behind the rules, with the list", async () => {
     const { config } = await host(enough, bots, allowlist);
-    const proxy = config.systemd.services["clawdlets-egress-proxy"];
+    const proxy = config.systemd.services["clawdlets-egress-proxy-maren"];
     expect(proxy.requires).toEqual(["nftables.service"]);
     expect(proxy.serviceConfig.User).toBe("clawdlets-proxy");
-    expect(proxy.serviceConfig.ExecStart).toMatch(/\/bin\/tinyproxy -d -c \/etc\/clawdlets\/proxy\/tinyproxy\.conf$/);
+    expect(proxy.serviceConfig.ExecStart).toMatch(
+      /\/bin\/tinyproxy -d -c \/etc\/clawdlets\/proxy\/maren\/tinyproxy\.conf$/,
+    );
     const etc = config.environment.etc;
-    expect(etc["clawdlets/proxy/filter"].text).toContain("^api\\.example\\.com:443$");
-    expect(etc["clawdlets/proxy/tinyproxy.conf"].text).toContain('Filter "/etc/clawdlets/proxy/filter"');
-    expect(proxy.restartTriggers).toContain(etc["clawdlets/proxy/filter"].text);
+    expect(etc["clawdlets/proxy/maren/filter"].text).toContain("^api\\.example\\.com:443$");
+    expect(etc["clawdlets/proxy/maren/tinyproxy.conf"].text).toContain("Listen 127.64.121.31\nPort 3128");
+    expect(proxy.restartTriggers).toContain(etc["clawdlets/proxy/maren/filter"].text);
   });
 
   it("lets a bot's own environment override the defaults", async () => {
     const own = '{ clawdlets.bots.maren.environment.NO_PROXY = "gateway.example"; }';
     const { config } = await host(enough, bots, allowlist, own);
     expect(config.systemd.services["clawdbot-maren"].environment.NO_PROXY).toBe("gateway.example");
+  });
+
+  it("adds the domains that openclaw.json needs, if it is told to", async () => {
+    const file = join(temporaryFolder(), "openclaw.json");
+    const model = '{ defaults: { model: "groq/x" } }';
+    writeFileSync(file, `{ agents: ${model}, channels: { telegram: {}, /* it's */ pigeon: {}, }, }`);
+    const sonja = `{ clawdlets.bots.sonja = { openclaw.config = ${file}; package = (import ./test/nix/eval/pkgs.nix).hello; }; }`;
+    const filter = async (derived: boolean, bot = "sonja") => {
+      const found = await host(enough, bots, sonja, allowlist, egress(`proxy.derived = ${derived};`));
+      const { text } = found.config.environment.etc[`clawdlets/proxy/${bot}/filter`];
+      return {
+        lines: text.trim().split("\n"),
+        warnings: found.warnings.filter((each) => each.includes("egress")),
+        refused: found.refused,
+      };
+    };
+    const byHand = ["^api\\.example\\.com:443$", expect.stringContaining("example\\.org:443$")];
+    expect(await filter(false)).toEqual({ lines: byHand, warnings: [], refused: [] });
+    expect((await filter(true, "maren")).lines).toEqual(byHand);
+    const needed = ["^api\\.groq\\.com:443$", "^api\\.telegram\\.org:443$"];
+    const warning = "the domains of these are not known: channel pigeon of sonja. List them in";
+    expect(await filter(true)).toEqual({
+      lines: [...byHand, ...needed],
+      warnings: [expect.stringContaining(warning)],
+      refused: [],
+    });
+  });
+
+  it("gives OpenClaw the proxy for its WebSockets too", async () => {
+    const { config } = await host(enough, bots, allowlist);
+    expect(config.systemd.services["clawdbot-maren"].environment.OPENCLAW_PROXY_URL).toBe("http://127.64.121.31:3128");
   });
 
   it("takes users and bots by name, and writes numbers", async () => {

@@ -20,12 +20,12 @@ describeWith({ programs: ["nix-instantiate", "systemd-analyze", "tinyproxy"] }, 
   let unit: string;
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "clawdlets-proxy-unit-"));
-    unit = join(folder, "clawdlets-egress-proxy.service");
+    unit = join(folder, "clawdlets-egress-proxy-maren.service");
     const { config } = await host(
       enough,
-      '{ clawdlets.egress = { mode = "proxy-allowlist"; proxy.allowedDomains = [ "a.example" ]; }; }',
+      '{ clawdlets.bots.maren.command = "/bin/maren"; clawdlets.egress = { mode = "proxy-allowlist"; proxy.allowedDomains = [ "a.example" ]; }; }',
     );
-    const { serviceConfig } = config.systemd.services["clawdlets-egress-proxy"];
+    const { serviceConfig } = config.systemd.services["clawdlets-egress-proxy-maren"];
     // Debian's program stands for the store's.
     writeFileSync(unit, textOf({ ...serviceConfig, ExecStart: `${whereIs("tinyproxy")} -d` }));
   });

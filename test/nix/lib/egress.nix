@@ -195,6 +195,7 @@ in
         https_proxy = "http://127.0.0.1:8888";
         no_proxy = "127.0.0.1,localhost";
         NODE_USE_ENV_PROXY = "1";
+        OPENCLAW_PROXY_URL = "http://127.0.0.1:8888";
       }
       { }
     ];

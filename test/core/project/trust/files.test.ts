@@ -191,6 +191,16 @@ describe("a change, and no more", () => {
   });
 });
 
+test("a bot that needs further domains is dangerous, and one that needs fewer is not", () => {
+  const file = "bots/maren/openclaw.json";
+  const one = "{ agents: { defaults: { model: 'groq/x' } } }";
+  const two = "{ agents: { defaults: { model: 'groq/x' } }, mcp: { servers: { a: { url: 'https://a.example' } } } }";
+  expect(between({ [file]: one }, { [file]: two }).filter(({ dangerous }) => dangerous)).toEqual([
+    { file, dangerous: true, why: "needs further domains: a.example" },
+  ]);
+  expect(between({ [file]: two }, { [file]: one }).filter(({ dangerous }) => dangerous)).toEqual([]);
+});
+
 test.each<[string, string, string]>([
   ["README.md", "a", "b"],
   ["docs/ci.md", "a", "b"],

@@ -71,7 +71,9 @@ export class Lab {
   /** The host's rules for this policy, as nix/lib/egress makes them. */
   async ruleset(policy: Record<string, unknown>): Promise<string> {
     const { bot, otherBot, proxy: proxyUid } = world.uids;
-    return await callNix("egress", "ruleset", { botUids: [bot, otherBot], proxyUid, ...policy });
+    // One proxy of the lab for both.
+    const proxyAddresses = { [bot]: "127.0.0.1", [otherBot]: "127.0.0.1" };
+    return await callNix("egress", "ruleset", { botUids: [bot, otherBot], proxyUid, proxyAddresses, ...policy });
   }
 
   /** tinyproxy as its own user, with the files that nix/lib/egress/proxy.nix makes, or with others instead. */
