@@ -1,5 +1,5 @@
 import { UserError } from "../../base/errors.ts";
-import { shown } from "../../base/wording.ts";
+import { safeText } from "../../base/wording.ts";
 
 type Run = (command: string) => Promise<{ exitCode: number; stdout: string; stderr: string }>;
 
@@ -45,9 +45,9 @@ export function deniedIn(bot: string, journal: string): Denied[] {
     const [, last, target] = /^(\S+) .*?: Proxying refused on filtered (?:url|domain) "(.*)"$/.exec(line) ?? [];
     if (last === undefined || target === undefined) continue;
     const domain = /^((?:[a-z0-9_-]+\.)+[a-z][a-z0-9-]*):443$/.exec(target.toLowerCase())?.[1];
-    const key = domain ?? shown(target, 200);
+    const key = domain ?? safeText(target, 200);
     const count = (byTarget.get(key)?.count ?? 0) + 1;
-    byTarget.set(key, { bot, target: shown(target, 200), count, last, ...(domain !== undefined && { domain }) });
+    byTarget.set(key, { bot, target: safeText(target, 200), count, last, ...(domain !== undefined && { domain }) });
   }
   return [...byTarget.values()];
 }

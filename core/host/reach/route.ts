@@ -1,6 +1,6 @@
 import { UserError } from "../../base/errors.ts";
 import type { Objection } from "../../base/problem.ts";
-import { shown } from "../../base/wording.ts";
+import { safeText } from "../../base/wording.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
 import { readJournal } from "../journal.ts";
@@ -131,7 +131,7 @@ async function firstWithSession(
 }
 
 /** The last line that ssh printed, which says why it failed. */
-export const saidBy = (stderr: string): string => shown(stderr.trim().split("\n").at(-1)?.trim() || "ssh timed out");
+export const saidBy = (stderr: string): string => safeText(stderr.trim().split("\n").at(-1)?.trim() || "ssh timed out");
 
 /** True if this machine's journal says that the host is installed. */
 export function isInstalled(layout: Layout, host: string): boolean {

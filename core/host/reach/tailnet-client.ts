@@ -4,7 +4,7 @@ import { cleanEnvironment } from "../../base/machine/environment.ts";
 import { run } from "../../base/machine/run.ts";
 import type { Objection } from "../../base/problem.ts";
 import { parseJsonText } from "../../base/text/json-text.ts";
-import { shown } from "../../base/wording.ts";
+import { safeText } from "../../base/wording.ts";
 import type { LocalSettings } from "../../project/settings/host.ts";
 import { expiryOf } from "./tailnet-expiry.ts";
 
@@ -111,8 +111,8 @@ function problemOf(state: string, expiredOn: string | undefined): Objection | un
         "If that lasts, its control server cannot be reached: tailscale netcheck",
       );
     default:
-      return objection(`Tailscale on this machine is in the state ${shown(state)}.`, "Check it: tailscale status");
+      return objection(`Tailscale on this machine is in the state ${safeText(state)}.`, "Check it: tailscale status");
   }
 }
 
-const lastLine = (text: string) => shown(text.trim().split("\n").at(-1) ?? "");
+const lastLine = (text: string) => safeText(text.trim().split("\n").at(-1) ?? "");
