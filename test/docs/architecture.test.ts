@@ -21,7 +21,8 @@ async function importsOfCode(): Promise<Import[]> {
     return importedFiles
       .filter(({ fileName }) => fileName.startsWith("."))
       .map(({ fileName }) => ({ from, to: normalize(join(dirname(from), fileName)) }))
-      .filter(({ to }) => !to.startsWith("dist/")); // Compiled from the same folder.
+      .filter(({ to }) => !to.startsWith("dist/")) // Compiled from the same folder.
+      .filter(({ to }) => !to.endsWith(".json")); // Data, which the host's half shares.
   });
 }
 

@@ -1,20 +1,25 @@
+import sudoCommands from "../../../nix/lib/sudo-commands.json" with { type: "json" };
 import type { FileTree } from "../files/tree.ts";
 import { exists, generationsOf } from "../system/activation.ts";
 import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
 import { failed, ok } from "./context.ts";
 
 const sw = "/run/current-system/sw/bin";
-const log = String.raw`--no-pager --output=short-iso --unit=(?:(?:clawdbot|clawdlets-egress-proxy)-(?<bot>[a-z][a-z0-9_-]{0,26})|clawdlets-activation(?:-watch)?)\.service`;
-const lines = "--lines=[1-9][0-9]{0,4}( --since=-[1-9][0-9]{0,4}(s|m|h|d))?( --follow)?";
 
-/** What admin may run as root besides the commands of our own, as nix/lib/sudoers.nix has it. */
-const allowed = [
-  new RegExp(
-    `^${sw}/systemctl (?:start|stop|restart|status --no-pager --lines=0) clawdbot-(?<bot>[a-z][a-z0-9_-]{0,26})\\.service$`,
-  ),
-  new RegExp(`^${sw}/journalctl ${log} ${lines}$`),
-  new RegExp(`^${sw}/nix-env --list-generations --profile /nix/var/nix/profiles/system$`),
-];
+/** A command line as sudoers has it. Programs of our own are run as root elsewhere (system.ts). */
+function patternOf(command: string): RegExp {
+  const [, program = "", args = ""] = /^(\S+) (.*)$/.exec(command) ?? [];
+  const exact = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const wanted = args.startsWith("^") ? args.slice(1, -1) : exact(args);
+  return new RegExp(
+    `^${exact(`${sw}/${program}`)} ${wanted.replace(/@bot(?:Pattern)?@/, "(?<bot>[a-z][a-z0-9_-]{0,26})")}$`,
+  );
+}
+
+/** What admin may run as root besides the commands of our own. */
+const allowed = [...sudoCommands.host, ...sudoCommands.rebuild, ...sudoCommands.bot]
+  .filter((command) => !command.startsWith("clawdlets-"))
+  .map(patternOf);
 
 /** @param words after `sudo -n` @returns whether sudo lets admin run them as root */
 export function mayOperate(tree: FileTree, hostname: string, words: readonly string[]): boolean {
