@@ -83,6 +83,26 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
         },
       },
     },
+    vault: {
+      summary: "export keys and state to one encrypted file, or import it",
+      commands: {
+        export: {
+          summary: "export .clawdlets to one encrypted file",
+          about: "Export .clawdlets, keys and state included, to one file that age encrypts.",
+          load: async () => (await import("./vault/export.ts")).exportCommand(),
+        },
+        import: {
+          summary: "import a vault into a fresh clone",
+          about: "Import a vault into a clone without .clawdlets, as on a new machine.",
+          load: async () => (await import("./vault/import.ts")).importCommand(),
+        },
+        verify: {
+          summary: "check that a vault opens, and what has changed since",
+          about: "Check that a vault opens and is intact, how old it is, and what has changed here since. Read-only.",
+          load: async () => (await import("./vault/verify.ts")).verifyVaultCommand(),
+        },
+      },
+    },
     bot: {
       summary: "add, check and remove bots",
       commands: {

@@ -85,6 +85,21 @@ export async function askSecret(secret: RequiredSecret): Promise<string> {
   return hashPassword(value);
 }
 
+/** Asks for a passphrase, hidden. @param twice a new one is typed again: nobody could tell a typing error later */
+export async function askPassphrase(
+  message: string,
+  { twice, minLength }: { twice: boolean; minLength: number },
+): Promise<string> {
+  const problemOf = (typed = "") =>
+    twice && typed.length < minLength ? `has ${typed.length} characters; allowed: at least ${minLength}` : undefined;
+  const value = answered(await password({ message, output, validate: problemOf }));
+  if (twice) {
+    const isOther = (typed: string | undefined) => (typed === value ? undefined : "is not the same as the first");
+    answered(await password({ message: "The same passphrase again", output, validate: isOther }));
+  }
+  return value;
+}
+
 /** A password, or a hash of one; a malformed hash would otherwise be hashed again. */
 function passwordProblem(secret: RequiredSecret, typed: string): Objection | string | undefined {
   if (/^\$\w+\$/.test(typed)) return valueProblem(secret, typed);

@@ -39,6 +39,7 @@ export const problemCodes = {
   "passphrase-lost": "The state is encrypted with a passphrase that is no longer there.",
   "passphrase-wrong": "The passphrase is not the one that the state is encrypted with.",
   "bot-unsafe": "A bot's configuration lets strangers in, or gives the bot more than it needs.",
+  "vault-outdated": "`.clawdlets` was never exported, or has changed since.",
   // Hetzner.
   api: "Hetzner's API refused or could not be reached, in a way that has no code of its own.",
   "api-unauthorized": "Hetzner does not accept the token.",

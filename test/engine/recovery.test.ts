@@ -129,21 +129,25 @@ describe("docs/recovery.md: the host is left as it is when", () => {
 });
 
 describe("docs/recovery.md: the laptop is lost", () => {
-  it("an archive of .clawdlets, encrypted to a key that is kept offline, brings it all back", async () => {
-    const bin = join(repository, ".toolchain", "bin");
+  it("a vault, encrypted to a key that is kept offline, brings it all back, and doctor reminds of it", async () => {
+    const keygen = join(repository, ".toolchain", "bin", "age-keygen");
     const { root, dir } = demo.layout;
-    const shell = (script: string) =>
-      execa("sh", ["-euc", script], { cwd: root, env: { PATH: `${bin}:${process.env["PATH"]}` } });
-    await shell("age-keygen -o ../recovery.agekey 2>/dev/null; age-keygen -y ../recovery.agekey > recovery.age.pub");
-    await shell('tar -C .clawdlets -czf - . | age -r "$(cat recovery.age.pub)" > ../backup.tar.gz.age');
+    const [key, vault] = [join(folder, "recovery.agekey"), join(folder, "hosts.vault")];
+    await execa(keygen, ["-o", key]);
+    const recipient = (await execa(keygen, ["-y", key])).stdout;
+    const tracked = await git(root, "status", "--porcelain");
+    const doctor = () => clawdlets(["doctor", "--scope", "stack", "--host", demo.host]);
+    expect((await doctor()).all).toContain(`there is none, so only this disk has the keys of ${demo.host}`);
+    const { exitCode: exported, all: said } = await clawdlets(["vault", "export", vault, "--to", recipient]);
+    expect(exported, said).toBe(0);
     loses(dir);
-    await shell(
-      "mkdir -m 700 .clawdlets; age -d -i ../recovery.agekey ../backup.tar.gz.age | tar -C .clawdlets -xzf -",
-    );
-    const { exitCode, all } = await clawdlets(["doctor", "--scope", "stack", "--host", demo.host]);
+    const imported = await clawdlets(["vault", "import", vault, "--identity", key]);
+    expect(imported.exitCode, imported.all).toBe(0);
+    const { exitCode, all } = await doctor();
     expect(exitCode, all).toBe(0);
+    expect(all).toContain("has the current keys");
     expect((await clawdlets(["preview", "--all"])).all).toContain("nothing would change");
-    loses(join(root, "recovery.age.pub"));
+    expect(await git(root, "status", "--porcelain")).toBe(tracked);
   }, 300_000);
 });
 

@@ -15,6 +15,7 @@ import { readState } from "../../project/state/state.ts";
 import type { DoctorContext } from "./context.ts";
 import { attempt, type Check, type Finding, fromProblems, notChecked, ok, problem, warning } from "./finding.ts";
 import { checkKeysAndSecrets } from "./secrets.ts";
+import { checkVault } from "./vault.ts";
 
 /** The settings of one host, as far as they can be read. */
 interface Read {
@@ -24,7 +25,11 @@ interface Read {
 
 /** Checks files, keys and secrets on this machine. Needs no network. */
 export async function checkStack(context: DoctorContext): Promise<Finding[]> {
-  const findings = [...(await checkTokens(context)), ...(await checkPassphrase(context))];
+  const findings = [
+    ...(await checkTokens(context)),
+    ...(await checkPassphrase(context)),
+    ...(await checkVault(context)),
+  ];
   for (const host of context.hosts) findings.push(...(await checkHost(context, host)));
   return findings;
 }
