@@ -73,6 +73,11 @@ in
         message = ''services.tailscale.interfaceName is "${config.services.tailscale.interfaceName}", but port 22 is open on tailscale0 only. Remove it.'';
       }
       {
+        # services.firewalld.enable changes it, and then nothing is left of the rules that are declared here.
+        assertion = config.networking.firewall.backend == "nftables";
+        message = ''networking.firewall.backend is "${config.networking.firewall.backend}", so the host would be without its firewall rules; allowed: "nftables". Remove services.firewalld.enable or networking.firewall.backend.'';
+      }
+      {
         # Both would create it, each with its own size.
         assertion =
           cfg.swap.sizeMiB == 0 || builtins.all ({ device, ... }: device != swapFile) config.swapDevices;

@@ -346,6 +346,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
       '{ services.tailscale.interfaceName = "ts0"; }',
       "port 22 is open on tailscale0 only",
     ],
+    ["another firewall", '{ networking.firewall.backend = "firewalld"; }', "without its firewall rules"],
     ["sudo for wheel alone", "{ security.sudo.execWheelOnly = true; }", "admin, who is not in wheel"],
     [
       "a swap file that is made twice",

@@ -147,6 +147,13 @@ in
         logRefusedConnections = flag;
         interfaces = set (sub ports);
         filterForward = flag;
+        backend = withDefault "nftables" (
+          types.enum [
+            "iptables"
+            "nftables"
+            "firewalld"
+          ]
+        );
       };
       nftables = {
         enable = flag;
