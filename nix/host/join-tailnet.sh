@@ -57,7 +57,7 @@ case $found in
   Stopped) join ;;
   NeedsLogin)
     [[ -n $AUTH_KEY_FILE ]] || {
-      say "not joined: no auth key is declared; at the console: sudo tailscale up --reset"
+      say "not joined: no auth key is declared; at the console: sudo tailscale up --reset${LOGIN_SERVER:+ --login-server=$LOGIN_SERVER}"
       exit 0
     }
     [[ -s $AUTH_KEY_FILE ]] || fail "there is no key in $AUTH_KEY_FILE; check the unit sops-install-secrets"

@@ -77,8 +77,9 @@ describeWith(needs, "smtp-only, on the wire", () => {
 
   it("keeps a bot from networks that the tailnet's interface leads to", async () => {
     const network = [
-      "link add tailscale0 type dummy",
+      "link add tailscale0 type veth peer name far",
       "link set tailscale0 up",
+      "link set far up",
       "route add 192.0.2.0/24 dev tailscale0",
     ];
     await lab.net.run("host", "ip", ["-batch", "-"], network.join("\n"));

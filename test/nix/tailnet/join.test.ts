@@ -103,7 +103,9 @@ describeWith(needs, "a host joins its tailnet", () => {
     const host = await lab.machine("web-10");
     const { exitCode, state } = await host.join(undefined, { AUTH_KEY_FILE: "" });
     expect(exitCode).toBe(0);
-    expect(state).toBe("not joined: no auth key is declared; at the console: sudo tailscale up --reset");
+    expect(state).toBe(
+      "not joined: no auth key is declared; at the console: sudo tailscale up --reset --login-server=https://control.test:8443",
+    );
   });
 
   it("says that tailscaled does not answer", async () => {
