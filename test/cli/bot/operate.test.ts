@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { newConfig } from "../../../core/tasks/bots/new-config.ts";
@@ -61,6 +61,19 @@ it("opens a way to the gateway until it is stopped, and prints no token", { time
   stop.abort();
   await opened;
   await expect(fetch(printed.trim())).rejects.toThrow();
+});
+
+it("updates no host while a critical finding is open in the bots' folders", { timeout: 60_000 }, async () => {
+  const file = join(lab.demo.layout.root, "bots/maren/openclaw.json");
+  const safe = readFileSync(file, "utf8");
+  writeFileSync(file, safe.replace('dmPolicy: "pairing"', 'dmPolicy: "open"'));
+  const { exitCode, stdout } = await lab.rebuild();
+  writeFileSync(file, safe);
+  const [problem] = JSON.parse(stdout).problems;
+  expect({ exitCode, problem }).toMatchObject({
+    exitCode: 3,
+    problem: { code: "bot-unsafe", subject: "bots/maren/openclaw.json", setting: "channels.discord.dmPolicy" },
+  });
 });
 
 it.each([
