@@ -104,7 +104,7 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
       },
     },
     bot: {
-      summary: "add, check and remove bots",
+      summary: "add, check, operate and remove bots",
       commands: {
         add: {
           summary: "create a bot's folder with a safe configuration",
@@ -124,6 +124,24 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
           summary: "check bots for unsafe settings and inline secrets",
           about: "Check the bots' folders for unsafe settings and inline secrets. Read-only.",
           load: async () => (await import("./bot/lint.ts")).lintCommand(),
+        },
+        status: {
+          summary: "show whether bots run and are healthy",
+          about: "Show whether bots run, and what their gateways say on /health. Read-only.",
+          load: async () => (await import("./bot/status.ts")).statusCommand(),
+        },
+        logs: {
+          summary: "print a bot's journal",
+          load: async () => (await import("./bot/logs.ts")).logsCommand(),
+        },
+        restart: {
+          summary: "restart a bot",
+          load: async () => (await import("./bot/restart.ts")).restartCommand(),
+        },
+        open: {
+          summary: "open a way to a bot's control page",
+          about: "Open a way to a bot's control page: a tunnel over ssh, with the pinned host key, until Ctrl-C.",
+          load: async () => (await import("./bot/open.ts")).openCommand(),
         },
         remove: {
           summary: "delete the folder of a bot that no host has",

@@ -9,6 +9,7 @@ import { reconcile } from "../core/host/activation/reconcile.ts";
 import { commitOf, commitsOnce } from "../core/host/flake/commits.ts";
 import type { SshRoute } from "../core/host/reach/ssh.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
+import { requireSafeBots } from "../core/project/lint/lint.ts";
 import { ciphertextHere } from "../core/project/secrets/ciphertext.ts";
 import { loadHost, type WantedRevision, wantedEnvironment } from "../core/project/settings/host.ts";
 import { startProgress } from "../engine/progress.ts";
@@ -80,6 +81,7 @@ async function run(options: Options): Promise<void> {
   const report = (text: string) => progress(`${host}: ${text}`);
   const needs = { token: options.window === true };
   const { settings, local } = loadHost(layout, host, environmentOf(options), needs);
+  if (options.rev === undefined) requireSafeBots(layout, settings.bots);
   const secrets = options.secrets ? ciphertextHere(layout, host) : undefined;
   const request = { layout, settings, local, secrets, deadlineSeconds: options.deadline, report, signal: stopSignal() };
   const work = (route?: SshRoute) => rebuild({ ...request, ...(route && { route }) });
@@ -133,6 +135,7 @@ function rebuildMany(layout: Layout, chosen: Chosen, options: Options): Promise<
     requestsOf: () => 0, // Not Hetzner is asked, but the hosts.
     task: (signal) => async (host, report) => {
       const { settings, local } = loadHost(layout, host, environmentOf(wanted), { token: false });
+      if (rev === undefined) requireSafeBots(layout, settings.bots);
       const result = await rebuild({
         layout,
         settings,

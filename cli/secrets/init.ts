@@ -5,7 +5,7 @@ import { readFolder } from "../../core/base/machine/private-files.ts";
 import type { Layout } from "../../core/project/layout.ts";
 import { secretFile } from "../../core/project/secrets/store.ts";
 import { readProjectFile } from "../../core/project/state/project-file.ts";
-import { type InitPlan, initSecrets, planSecrets } from "../../core/tasks/init.ts";
+import { type InitPlan, initSecrets, placeholdersFor, planSecrets } from "../../core/tasks/init.ts";
 import { engineOrSetUp } from "../../engine/environment.ts";
 import { askSecret, canAsk } from "../shared/ask.ts";
 import { resultLines } from "../shared/output.ts";
@@ -16,6 +16,7 @@ interface Options {
   host?: string;
   fromJson?: string;
   yes?: boolean;
+  allowPlaceholders?: boolean;
   dryRun?: boolean;
   json?: boolean;
 }
@@ -26,6 +27,10 @@ export function secretsInitCommand(): Command {
     .option(...hostOption)
     .option("--from-json <file>", 'plain-text secrets as {"name": "value"}; - reads standard input')
     .option("--yes", "overwrite existing secrets with the values given")
+    .option(
+      "--allow-placeholders",
+      "bots' missing secrets get a placeholder, to be replaced before the host is created",
+    )
     .option("--dry-run", "show what would be created, and change nothing")
     .option(...jsonOption)
     .addHelpText(
@@ -41,17 +46,21 @@ export function secretsInitCommand(): Command {
 /** Also the second half of `clawdlets init`. */
 export async function makeSecrets(
   command: SecretsCommand,
-  { fromJson, yes, dryRun, json }: Options,
+  { fromJson, yes, allowPlaceholders = false, dryRun, json }: Options,
 ): Promise<{ host: string; dryRun: boolean } & InitPlan> {
   const { store, required, facts, host, layout } = command;
   const say = resultLines(json);
   const values =
-    fromJson === undefined ? await ask(command, json === true || dryRun === true) : await readValues(fromJson);
-  const request = { store, required, values, overwrite: yes === true, settings: facts };
+    fromJson === undefined
+      ? await ask(command, json === true || dryRun === true, allowPlaceholders)
+      : await readValues(fromJson);
+  const request = { store, required, values, overwrite: yes === true, allowPlaceholders, settings: facts };
   const plan = dryRun ? await planSecrets(request) : await initSecrets(request);
   if (!dryRun) await makeStack(command);
   for (const path of plan.make) say(dryRun ? `would make ${path}` : `made ${path}`);
   for (const path of plan.change) say(dryRun ? `would change ${path}` : `changed ${path}`);
+  for (const name of plan.placeholders)
+    say(`placeholder: ${name}; set it: clawdlets secrets edit ${name} --host ${host}`);
   if (plan.make.length + plan.change.length === 0) say(`${host}: nothing was missing`);
   else if (!dryRun) {
     say(`${host}: ready. Commit stacks/Pulumi.${host}.yaml, which is public; then: ${upOf(layout, host)}`);
@@ -81,10 +90,15 @@ async function makeStack({ layout, host, progress }: SecretsCommand): Promise<vo
 }
 
 /** What is missing, one question each; nothing where nobody can be asked: the check then lists it all. */
-async function ask({ store, required }: SecretsCommand, quiet: boolean): Promise<Record<string, string>> {
+async function ask(
+  { store, required }: SecretsCommand,
+  quiet: boolean,
+  allowPlaceholders: boolean,
+): Promise<Record<string, string>> {
   const values: Record<string, string> = {};
   if (quiet || !canAsk()) return values;
-  for (const secret of required) {
+  const later = placeholdersFor({ store, required, values, allowPlaceholders });
+  for (const secret of required.filter(({ name }) => !later.includes(name))) {
     if (secret.kind !== "generated" && !existsSync(secretFile(store, secret.name)))
       values[secret.name] = await askSecret(secret);
   }

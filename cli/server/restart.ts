@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { UserError } from "../../core/base/errors.ts";
 import { windowOption } from "../shared/behind-window.ts";
 import { printJson, resultLines } from "../shared/output.ts";
-import { hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
+import { hostOption, jsonOption, type ServerOptions, type Session, withSession } from "./_session.ts";
 import { unitOf } from "./_unit.ts";
 
 export function restartCommand(): Command {
@@ -13,13 +13,16 @@ export function restartCommand(): Command {
     .option(...jsonOption)
     .addHelpText("after", "\nExamples:\n  clawdlets server restart --host web-1 --unit maren\n")
     .action((options: ServerOptions & { unit?: string }) =>
-      withSession(options, async ({ host, settings, run }) => {
-        const unit = unitOf(host, options.unit, settings.bots);
-        const { exitCode, stderr } = await run(`sudo -n /run/current-system/sw/bin/systemctl restart ${unit}`);
-        if (exitCode !== 0)
-          throw new UserError({ subject: host, problem: `${unit} was not restarted: ${stderr.trim()}` });
-        resultLines(options.json)(`${host}: ${unit} was restarted`);
-        if (options.json) printJson({ ok: true, host, unit });
+      withSession(options, async (session) => {
+        await restartUnit(session, unitOf(session.host, options.unit, session.settings.bots), options.json);
       }),
     );
+}
+
+/** Restarts a bot's unit, and says so. */
+export async function restartUnit({ host, run }: Session, unit: string, json: boolean | undefined): Promise<void> {
+  const { exitCode, stderr } = await run(`sudo -n /run/current-system/sw/bin/systemctl restart ${unit}`);
+  if (exitCode !== 0) throw new UserError({ subject: host, problem: `${unit} was not restarted: ${stderr.trim()}` });
+  resultLines(json)(`${host}: ${unit} was restarted`);
+  if (json) printJson({ ok: true, host, unit });
 }

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { healthLine, readBotHealth } from "../../core/host/facts/bot-health.ts";
 import { readFacts } from "../../core/host/facts/server-facts.ts";
 import { windowOption } from "../shared/behind-window.ts";
 import { printJson, resultLines } from "../shared/output.ts";
@@ -13,18 +14,19 @@ export function statusCommand(): Command {
     .action((options: ServerOptions) =>
       withSession(options, async (session) => {
         const facts = await readFacts(session, session.settings.bots);
-        const { activation, failed, bots } = facts;
+        const { activation, failed } = facts;
         const say = resultLines(options.json);
         say(
           `${session.host}: ${facts.state}, runs ${facts.systemPath} (boot ${facts.bootId}, installation ${facts.installId})`,
         );
-        for (const [bot, state] of Object.entries(bots)) say(`  bot ${bot}: ${state}`);
+        const health = await readBotHealth(session.run, session.settings.bots);
+        for (const bot of health) say(`  bot ${healthLine(bot)}`);
         if (failed.length > 0) say(`  failed: ${failed.join(", ")}`);
         if (activation) {
           const how = activation.phase === "done" ? activation.result : activation.phase;
           say(`  last change: ${how}, commit ${activation.rev}${activation.why ? `: ${activation.why}` : ""}`);
         }
-        if (options.json) printJson({ ok: true, host: session.host, ...facts });
+        if (options.json) printJson({ ok: true, host: session.host, ...facts, health });
       }),
     );
 }

@@ -34,6 +34,8 @@ export interface InitRequest {
   required: readonly RequiredSecret[];
   /** Plaintext by secret name, from a prompt or standard input; encrypted at once and never stored. */
   values: Readonly<Record<string, string>>;
+  /** Missing tokens and texts get {@link placeholder}, which every check before a purchase or a delivery refuses. @default false */
+  allowPlaceholders?: boolean;
   /** Replace existing values with different ones given here. */
   overwrite: boolean;
   /** Settings to add to the stack file if missing. */
@@ -44,6 +46,23 @@ export interface InitRequest {
 export interface InitPlan {
   make: string[];
   change: string[];
+  /** Names of secrets that get a placeholder. */
+  placeholders: string[];
+}
+
+/** As upstream's. */
+const placeholder = "<FILL_ME>";
+
+/** The secrets that are missing and may have a placeholder: a host cannot be installed without its password and auth key. */
+export function placeholdersFor({
+  store,
+  required,
+  values,
+  allowPlaceholders,
+}: Pick<InitRequest, "store" | "required" | "values" | "allowPlaceholders">): string[] {
+  if (!allowPlaceholders) return [];
+  const missing = required.filter(({ name }) => values[name] === undefined && !existsSync(secretFile(store, name)));
+  return missing.filter(({ kind }) => kind === "token" || kind === "text").map(({ name }) => name);
 }
 
 /**
@@ -97,7 +116,8 @@ export async function planSecrets(request: InitRequest): Promise<InitPlan> {
     ...required.map(({ name }) => secretFile(store, name)),
     store.files.stackFile,
   ];
-  return { make: files.filter((file) => !existsSync(file)).map((file) => relativePath(store, file)), change };
+  const make = files.filter((file) => !existsSync(file)).map((file) => relativePath(store, file));
+  return { make, change, placeholders: placeholdersFor(request) };
 }
 
 /**
@@ -129,29 +149,33 @@ export async function initSecrets(request: InitRequest): Promise<InitPlan> {
     const stackFile = relativePath(store, files.stackFile);
     const isChanged = changed.length > 0 && !plan.make.includes(stackFile);
     const change = [...plan.change, ...reencrypted.map((name) => relativePath(store, secretFile(store, name)))];
-    return { make: plan.make, change: [...change, ...(isChanged ? [stackFile] : [])] };
+    return { ...plan, change: [...change, ...(isChanged ? [stackFile] : [])] };
   });
 }
 
 async function writeValues({ store, required, values }: InitRequest, plan: InitPlan): Promise<void> {
   const made = required.filter(({ kind, name }) => kind === "generated" && !existsSync(secretFile(store, name)));
   const generated = Object.fromEntries(made.map(({ name }) => [name, randomToken()]));
-  const given = Object.entries({ ...generated, ...values }).filter(([name]) => {
+  const later = Object.fromEntries(plan.placeholders.map((name) => [name, placeholder]));
+  const given = Object.entries({ ...generated, ...later, ...values }).filter(([name]) => {
     const file = secretFile(store, name);
     return !existsSync(file) || plan.change.includes(relativePath(store, file));
   });
   await pMap(given, ([name, value]) => writeSecret(store, name, value), sopsAtOnce);
 }
 
-function checkValues({ store, required, values }: InitRequest): Problem[] {
+function checkValues(request: InitRequest): Problem[] {
+  const { store, required, values } = request;
   const problems: Problem[] = [];
+  const later = placeholdersFor(request);
   for (const [name, value] of Object.entries(values)) {
     const secret = required.find((each) => each.name === name);
     const objection = secret ? valueProblem(secret, value) : unknownSecret(name, required);
     if (objection) problems.push({ subject: "the given values", setting: name, ...objection });
   }
   for (const { name, kind, purpose, example } of required) {
-    if (kind === "generated" || values[name] !== undefined || existsSync(secretFile(store, name))) continue;
+    if (kind === "generated" || later.includes(name)) continue;
+    if (values[name] !== undefined || existsSync(secretFile(store, name))) continue;
     problems.push({
       code: "secret-missing",
       subject: relativePath(store, secretFile(store, name)),

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import type { AuthContext, Connection, PublicKeyAuthContext, ServerChannel } from "ssh2";
 import ssh2 from "ssh2";
+import { gatewayPort } from "./commands/operate.ts";
 import { ROOT } from "./files/inode.ts";
 import { type User, userNamed } from "./files/users.ts";
 import type { Machine } from "./machine.ts";
@@ -40,8 +41,18 @@ function serveClient(machine: Machine, client: Connection): void {
       if (user !== null) void execute(machine, user, "sh", acceptShell());
     });
   });
+  // As on the real host, which allows nothing but local forwarding. Behind it, only a gateway answers.
+  client.on("tcpip", (accept, reject, { destIP, destPort }) => {
+    if (user === null || machine.os !== "nixos" || destIP !== "127.0.0.1" || destPort !== gatewayPort) return reject();
+    const channel = accept();
+    channel.on("error", ignoreBrokenConnection);
+    channel.on("data", () => channel.end(simulatedPage));
+  });
   client.on("error", ignoreBrokenConnection);
 }
+
+const simulatedPage =
+  "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nsimulated control page\n";
 
 /** Clients leave in the middle of things, and machines go down under them: neither is news. */
 function ignoreBrokenConnection(_error: Error): void {

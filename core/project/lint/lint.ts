@@ -1,3 +1,4 @@
+import { SettingsError } from "../../base/errors.ts";
 import { type Problem, problemJson } from "../../base/problem.ts";
 import { type BotFolder, readBots } from "../bots/bot-folder.ts";
 import type { Layout } from "../layout.ts";
@@ -36,6 +37,12 @@ export function lintBots(layout: Pick<Layout, "root">, bots: readonly string[]):
 /** What keeps a host from being bought, changed or previewed, as problems. */
 export function criticalOf(layout: Pick<Layout, "root">, bots: readonly string[]): Problem[] {
   return lintBots(layout, bots).filter(isCritical).map(problemJson);
+}
+
+/** @throws SettingsError with every critical finding */
+export function requireSafeBots(layout: Pick<Layout, "root">, bots: readonly string[]): void {
+  const problems = criticalOf(layout, bots);
+  if (problems.length > 0) throw new SettingsError(problems);
 }
 
 /** The unit copies the documents to one place, and OpenClaw reads them from where the file says. */

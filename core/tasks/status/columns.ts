@@ -1,3 +1,4 @@
+import { isHealthy } from "../../host/facts/bot-health.ts";
 import type { HostStatus } from "./status.ts";
 
 export interface Column {
@@ -17,6 +18,7 @@ export const columns: readonly Column[] = [
   { title: "tailnet", text: ({ tailnet }) => tailnet ?? unknown },
   { title: "installation", text: ({ installId }) => installId ?? "-" },
   { title: "system", text: (status) => systemOf(status) },
+  { title: "bots", text: ({ bots }) => (bots ? healthOf(bots) : unknown) },
   { title: "secrets", text: ({ secrets }) => (secrets ? `${secrets.count}, oldest ${secrets.oldestDays} days` : "-") },
   { title: "drift", text: ({ drift }) => driftOf(drift) },
   { title: "a month", text: ({ cost }) => (cost ? `${cost.monthlyNet.toFixed(2)} ${cost.currency} net` : unknown) },
@@ -35,6 +37,10 @@ function systemOf({ systemPath, seenOn }: HostStatus): string {
   if (systemPath === undefined) return "-";
   const name = systemPath.replace(/^\/nix\/store\/([a-z0-9]{8})[a-z0-9]*-/, "$1… ");
   return seenOn === "journal" ? `${name} (when installed)` : name;
+}
+
+function healthOf(bots: NonNullable<HostStatus["bots"]>): string {
+  return bots.length === 0 ? "none" : `${bots.filter(isHealthy).length} of ${bots.length} healthy`;
 }
 
 function driftOf(drift: HostStatus["drift"]): string {

@@ -4,10 +4,12 @@ import { allServers } from "../../base/hetzner/pages.ts";
 import { resourceTypes } from "../../base/hetzner/resource-types.ts";
 import type { Environment } from "../../base/machine/environment.ts";
 import { asUserError } from "../../base/system-errors.ts";
+import { type BotHealth, healthLine, isHealthy, readBotHealth } from "../../host/facts/bot-health.ts";
 import { lookByAnyWay } from "../../host/facts/installed-host.ts";
 import { readJournal } from "../../host/journal.ts";
 import type { LockdownAnswer } from "../../host/lockdown/prove.ts";
 import { verifyHost } from "../../host/lockdown/verify.ts";
+import { ssh } from "../../host/reach/ssh.ts";
 import { notRunning } from "../../host/server/power.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { loadHost } from "../../project/settings/host.ts";
@@ -33,6 +35,8 @@ export interface HostStatus {
   systemPath?: string;
   /** Where installId and systemPath were read. */
   seenOn?: "host" | "journal";
+  /** Omitted if the host did not answer. */
+  bots?: BotHealth[];
   secrets?: SecretsAge;
   /** Number of changes that the next `up` would make, by operation; `{}` if none. */
   drift?: Record<string, number>;
@@ -77,7 +81,8 @@ export async function hostStatus(request: StatusRequest): Promise<HostStatus> {
   if (server && !server.server) problems.push(`Hetzner has no server for this host: clawdlets up --host ${host}`);
   const state = server?.server?.state;
   const power = state === undefined || state === "running" ? [] : [notRunning(host, state)];
-  problems.push(...new Set([...power, ...(exposure?.wrong ?? [])]));
+  const ill = installed?.bots?.filter((bot) => !isHealthy(bot)) ?? [];
+  problems.push(...new Set([...power, ...(exposure?.wrong ?? [])]), ...ill.map((bot) => `bot ${healthLine(bot)}`));
   const secrets = secretsAge(loaded.local.secretsDir, request.now);
   const { wrong: _, ...seen } = exposure ?? {};
   return {
@@ -153,7 +158,9 @@ async function lookAtInstallation({ layout, host, signal }: StatusRequest, loade
   const found = await lookByAnyWay({ layout, ...loaded, facts: { serverId, address, installId }, signal });
   if (found) {
     const { installId: seenId, systemPath } = found.seen;
-    return { installId: seenId === "" ? installId : seenId, systemPath, seenOn: "host" } as const;
+    const run = (command: string) => ssh(found.route, command, { timeoutSeconds: 20, signal });
+    const bots = await readBotHealth(run, loaded.settings.bots);
+    return { installId: seenId === "" ? installId : seenId, systemPath, seenOn: "host", bots } as const;
   }
   const { systemPath } = journal;
   return { installId, ...(systemPath !== undefined && { systemPath }), seenOn: "journal" } as const;

@@ -42,11 +42,33 @@ export function systemctlOnBot(args: string[], { user, machine, fs }: Session): 
   const unit = args.at(-1) ?? "";
   const bot = /^clawdbot-(.+)\.service$/.exec(unit)?.[1];
   const verb = args.find((arg) => !arg.startsWith("-")) ?? "";
-  if (bot === undefined || machine.os !== "nixos" || !["start", "stop", "restart", "status"].includes(verb))
+  if (bot === undefined || machine.os !== "nixos" || !["start", "stop", "restart", "status", "show"].includes(verb))
     return null;
+  if (verb === "show") return ok(`${propertiesOf(fs.tree, machine.hostname, bot).join("\n")}\n`);
   if (!isBot(fs.tree, machine.hostname, bot)) return failed(`Unit ${unit} could not be found.`, 4);
   if (verb === "status") return ok(`● ${unit} - Bot ${bot}\n     Active: active (running)\n`);
   return user.uid === 0 ? ok() : failed(`Failed to ${verb} ${unit}: Interactive authentication required.`);
+}
+
+/** As `systemctl show` prints them, for a unit that is not there too. */
+function propertiesOf(tree: FileTree, hostname: string, bot: string): string[] {
+  if (!isBot(tree, hostname, bot)) return ["ActiveState=inactive", "ActiveEnterTimestamp="];
+  const started = ["ActiveState=active", "ActiveEnterTimestamp=Wed 2026-11-25 10:00:00 UTC", "NRestarts=0"];
+  return hasGateway(tree, hostname, bot)
+    ? [...started, `ExecStart={ argv[]=openclaw gateway --port ${gatewayPort} ; }`]
+    : started;
+}
+
+const hasGateway = (tree: FileTree, hostname: string, bot: string) =>
+  exists(tree, `/var/lib/clawdlets/secrets/hosts/${hostname}/${bot}_openclaw_gateway_token.yaml`);
+
+/** Of every emulated bot: what is declared in Nix is not evaluated. */
+export const gatewayPort = 20_000;
+
+/** The only thing there is to ask: no bot runs here, so that its health is made up, and says so. */
+function curl(args: string[]): ExecResult {
+  if (args.at(-1) === `http://127.0.0.1:${gatewayPort}/health`) return ok('{"ok":true,"status":"simulated"}');
+  return failed("curl: (7) Failed to connect: there is no network in the emulator", 7);
 }
 
 function journalctl(args: string[], _context: CommandContext, { user }: Session): ExecResult {
@@ -68,4 +90,4 @@ export function listGenerations(tree: FileTree): ExecResult {
   return ok(rows.join(""));
 }
 
-export const operateCommands: CommandTable = { journalctl };
+export const operateCommands: CommandTable = { journalctl, curl };

@@ -9,7 +9,7 @@ import { createAgeKeyPair, readIdentityFile } from "../../../core/project/secret
 import { valueProblem } from "../../../core/project/secrets/plan.ts";
 import { recipientsOf } from "../../../core/project/secrets/sops/sops.ts";
 import { readSecret, secretFile } from "../../../core/project/secrets/store.ts";
-import { planSecrets } from "../../../core/tasks/init.ts";
+import { initSecrets, planSecrets } from "../../../core/tasks/init.ts";
 import { editSecret } from "../../../core/tasks/secrets/edit.ts";
 import { hashPassword } from "../../../core/tasks/secrets/password.ts";
 import { temporaryFolder } from "../../_project.ts";
@@ -18,6 +18,8 @@ import { filesIn, initHost, makeProject, openHost, problemsOf, valuesFor } from 
 const host = "web-1";
 const project = () => makeProject(temporaryFolder(), [{ name: host, bots: ["maren"] }]);
 const values = (layout: Layout) => valuesFor(openHost(layout, host), "first");
+
+const nothing = { make: [], change: [], placeholders: [] };
 
 /** What was refused, as one text; and that nothing was changed by it. */
 async function refusal(layout: Layout, work: () => Promise<unknown>): Promise<string> {
@@ -38,8 +40,8 @@ describe("secrets init", () => {
     expect(make).toContain(".clawdlets/secrets/hosts/web-1/discord_token_maren.yaml");
     expect(await problemsOf(layout, host)).toEqual([]);
     const before = [...filesIn(layout.root)];
-    expect(await initHost(layout, host)).toEqual({ make: [], change: [] });
-    expect(await initHost(layout, host, values(layout))).toEqual({ make: [], change: [] });
+    expect(await initHost(layout, host)).toEqual(nothing);
+    expect(await initHost(layout, host, values(layout))).toEqual(nothing);
     expect([...filesIn(layout.root)]).toEqual(before);
   });
 
@@ -54,9 +56,27 @@ describe("secrets init", () => {
     const token = async () => await readSecret(openHost(layout, host).store, "maren_openclaw_gateway_token");
     const first = await token();
     expect(first).toMatch(/^[\w-]{43}$/);
-    expect(await initHost(layout, host, given, true)).toEqual({ make: [], change: [] });
+    expect(await initHost(layout, host, given, true)).toEqual(nothing);
     expect(await token()).toBe(first);
     expect(await problemsOf(layout, host)).toEqual([]);
+  });
+
+  it("gives bots' missing secrets a placeholder, if that is allowed, which every check refuses", async () => {
+    const layout = project();
+    const { discord_token_maren: _, ...others } = values(layout);
+    const { store, required, facts } = openHost(layout, host);
+    const request = { store, required, values: others, overwrite: false, settings: facts, allowPlaceholders: true };
+    const { placeholders, make } = await initSecrets(request);
+    expect(placeholders).toEqual(["discord_token_maren"]);
+    expect(make).toContain(".clawdlets/secrets/hosts/web-1/discord_token_maren.yaml");
+    expect(JSON.stringify(await problemsOf(layout, host))).toContain("is still the placeholder <FILL_ME>");
+    expect(await initSecrets(request)).toEqual(nothing);
+    // A host without its password or auth key cannot be installed at all.
+    const empty = project();
+    const { store: emptyStore } = openHost(empty, host);
+    const error = await refusal(empty, () => initSecrets({ ...request, store: emptyStore, values: {} }));
+    expect(error).toContain("admin_password_hash");
+    expect(error).not.toContain("discord_token_maren");
   });
 
   it("says in a dry run what it then makes", async () => {

