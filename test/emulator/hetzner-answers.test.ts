@@ -215,3 +215,50 @@ describe("errors", () => {
     await slow.stop();
   });
 });
+
+describe("the catalogue", () => {
+  const typeNamed = async (name: string) => (await lab.api("GET", `/server_types?name=${name}`)).body.server_types[0];
+
+  test.each([
+    ["cpx11", "CPX 11", "regular_purpose"],
+    ["cpx22", "CPX22", "regular_purpose"],
+    ["cx23", "CX23", "cost_optimized"],
+    ["cax11", "CAX11", "cost_optimized"],
+    ["ccx13", "CCX13 Dedicated CPU", "general_purpose"],
+  ])("%s is described as %s, in %s", async (name, description, category) => {
+    expect(await typeNamed(name)).toMatchObject({ name, description, category });
+  });
+
+  test("a retired server type answers to its id, is not listed, and cannot be ordered", async () => {
+    const { server_type: cx11 } = (await lab.api("GET", "/server_types/1")).body;
+    expect(cx11).toMatchObject({ id: 1, name: "cx11", description: "CX11", deprecated: true });
+    for (const { available, deprecation } of cx11.locations) {
+      expect(available).toBe(false);
+      expect(Date.parse(deprecation.unavailable_after)).toBeLessThan(Date.now());
+    }
+    const { server_types } = (await lab.api("GET", "/server_types")).body;
+    expect(server_types.slice(0, 2).map(({ id, name }: { id: number; name: string }) => [id, name])).toEqual([
+      [22, "cpx11"],
+      [23, "cpx21"],
+    ]);
+    expect(await typeNamed("cx11")).toBeUndefined();
+    expect(await codeOf("POST", "/servers", { name: "old", ...SERVER, server_type: "1" })).toEqual([
+      422,
+      "invalid_input",
+    ]);
+  });
+
+  test("types of 2025 with the deprecation of their generation are still listed", async () => {
+    expect(await typeNamed("cx22")).toMatchObject({ id: 104, deprecated: true });
+  });
+
+  test.each([
+    [8637, "SW_DVD9_Win_Server_STD_CORE_2022__64Bit_English_DC_STD_MLF_X22-74290.iso"],
+    [8638, "SW_DVD9_Win_Server_STD_CORE_2022__64Bit_German_DC_STD_MLF_X22-74292.iso"],
+  ])("ISO %i is %s, and can be inserted by its id", async (id, name) => {
+    expect((await lab.api("GET", `/isos?name=${name}`)).body.isos).toMatchObject([{ id, name, type: "public" }]);
+    const server = await newServer(`iso-${id}`);
+    await done(lab, "POST", `/servers/${server.id}/actions/attach_iso`, { iso: String(id) });
+    expect((await lab.api("GET", `/servers/${server.id}`)).body.server.iso).toMatchObject({ id, name });
+  });
+});
