@@ -1,6 +1,6 @@
 import { isos } from "../catalog/isos.ts";
 import { locations } from "../catalog/locations.ts";
-import { serverTypes } from "../catalog/server-types.ts";
+import { serverTypeByName, serverTypes } from "../catalog/server-types.ts";
 import { ApiError, notFound } from "./http/errors.ts";
 import { pathId } from "./http/input.ts";
 import { list } from "./http/paging.ts";
@@ -28,7 +28,7 @@ export const catalogApi: Route[] = [
   ),
   get("/server_types/{id}", (call) => {
     const id = pathId(call);
-    const type = serverTypes.find((candidate) => candidate.id === id);
+    const type = serverTypeByName(String(id));
     if (type === undefined) throw notFound("server type", id);
     return { status: 200, body: { server_type: renderServerType(type, call.cloud.soldOut) } };
   }),

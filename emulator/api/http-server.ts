@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -203,7 +204,8 @@ function parseJson(raw: Buffer): unknown {
 }
 
 function send(parts: HttpParts, response: ServerResponse, body: unknown, status: number): void {
-  const headers = parts.rateLimit.headers();
+  // hcloud-go appends it to the message of an error, and Hetzner's support asks for it.
+  const headers = { ...parts.rateLimit.headers(), "X-Correlation-Id": randomBytes(16).toString("hex") };
   if (body === undefined) {
     response.writeHead(status, headers).end();
     return;

@@ -118,7 +118,7 @@ export const imagesApi: Route[] = [
   }),
   del("/images/{id}", (call) => {
     const image = changeable(call);
-    if (image.protection.delete) throw isProtected("image");
+    if (image.protection.delete) throw isProtected(image.type, `${image.type} deletion is protected`);
     call.cloud.images.delete(image.id);
     call.cloud.onChange();
     return { status: 204 };

@@ -27,5 +27,5 @@ export function found<T>(kind: string, items: Map<number, T>, id: number): T {
 }
 
 export function mustBeUnlocked(cloud: Cloud, kind: Kind, id: number): void {
-  if (cloud.lockOf(kind, id) !== null) throw locked(kind);
+  if (cloud.lockOf(kind, id) !== null) throw locked();
 }

@@ -1,7 +1,10 @@
+import { locationByName } from "../catalog/locations.ts";
 import type { Cloud } from "../cloud/cloud.ts";
 import type { NetworkRecord, ServerRecord } from "../cloud/types.ts";
 import { ipv4Number, parseRange } from "../network/cidr.ts";
 import { invalidInput, notFound, unprocessable } from "./http/errors.ts";
+
+const PUBLIC_GATEWAY = "172.31.1.1";
 
 /** Chooses the private address of a server in a network. @throws ApiError 404, 422 */
 export function attachmentFor(
@@ -15,15 +18,20 @@ export function attachmentFor(
   if (server.privateNet.some((net) => net.network === networkId)) {
     throw unprocessable("server_already_attached", "the server is already attached to the network");
   }
-  const taken = takenAddresses(cloud, networkId);
+  const isUnusable = unusableIn(cloud, network);
+  const within = network.subnets.filter(({ ip_range }) => !wanted.ipRange || ip_range === wanted.ipRange);
   if (wanted.ip !== undefined && wanted.ip !== "") {
-    if (!isInSubnet(network, wanted.ip)) throw invalidInput({ ip: `'${wanted.ip}' is in no subnet of the network` });
-    if (taken.has(wanted.ip)) throw unprocessable("ip_not_available", "the provided network IP is not available");
+    const ip = `${wanted.ip}/32`;
+    const subnet = within.find(({ ip_range }) => contains(ip_range, ip));
+    if (subnet === undefined) throw invalidInput({ ip: `'${wanted.ip}' is in no subnet of the network` });
+    if (isEdgeOf(subnet.ip_range, wanted.ip) || isUnusable(wanted.ip)) {
+      throw unprocessable("ip_not_available", "the provided network IP is not available");
+    }
     return { network: networkId, ip: wanted.ip };
   }
-  for (const subnet of network.subnets) {
-    if (wanted.ipRange !== undefined && wanted.ipRange !== "" && subnet.ip_range !== wanted.ipRange) continue;
-    const free = firstFree(subnet.ip_range, taken);
+  const zone = locationByName(server.location)?.network_zone;
+  for (const subnet of within.filter(({ network_zone }) => network_zone === zone)) {
+    const free = firstFree(subnet.ip_range, isUnusable);
     if (free !== null) return { network: networkId, ip: free };
   }
   throw unprocessable("no_subnet_available", "no subnet or IP is available for the server within the network");
@@ -58,8 +66,16 @@ export function contains(outer: string, inner: string): boolean {
   return large !== null && small !== null && large.start <= small.start && small.end <= large.end;
 }
 
-function isInSubnet(network: NetworkRecord, ip: string): boolean {
-  return network.subnets.some((subnet) => contains(subnet.ip_range, `${ip}/32`));
+/** A subnet's own address and its broadcast address, which no server gets. */
+function isEdgeOf(ipRange: string, ip: string): boolean {
+  const range = parseRange(ipRange);
+  return range !== null && [dotted(range.start), dotted(range.end)].includes(ip);
+}
+
+/** Taken, or one of the two gateways that the API description reserves: the network's and that of public interfaces. */
+function unusableIn(cloud: Cloud, network: NetworkRecord): (ip: string) => boolean {
+  const unusable = takenAddresses(cloud, network.id).add(gatewayOf(network.ipRange)).add(PUBLIC_GATEWAY);
+  return (ip) => unusable.has(ip);
 }
 
 function takenAddresses(cloud: Cloud, networkId: number): Set<string> {
@@ -79,12 +95,12 @@ function takenAddresses(cloud: Cloud, networkId: number): Set<string> {
   return taken;
 }
 
-function firstFree(ipRange: string, taken: Set<string>): string | null {
+function firstFree(ipRange: string, isUnusable: (ip: string) => boolean): string | null {
   const range = parseRange(ipRange);
   if (range === null) return null;
-  for (let address = range.start + 2n; address < range.end; address += 1n) {
+  for (let address = range.start + 1n; address < range.end; address += 1n) {
     const text = dotted(address);
-    if (!taken.has(text)) return text;
+    if (!isUnusable(text)) return text;
   }
   return null;
 }

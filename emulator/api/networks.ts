@@ -21,6 +21,7 @@ const subnetBody = z.object({
   network_zone: z.enum([...new Set(locations.map((location) => location.network_zone))] as [string, ...string[]]),
   vswitch_id: z.number().int().nullish(),
 });
+type SubnetBody = z.output<typeof subnetBody>;
 const routeBody = z.object({ destination: cidr, gateway: z.string().refine(isIpv4, { message: "must be an IPv4" }) });
 
 function render(cloud: Cloud, network: NetworkRecord): unknown {
@@ -48,11 +49,19 @@ function pathNetwork(call: Call): NetworkRecord {
 
 function nameMustBeFree(call: Call, wanted: string, except?: number): void {
   for (const other of call.cloud.networks.values()) {
-    if (other.name === wanted && other.id !== except) throw notUnique("network", "name");
+    if (other.name === wanted && other.id !== except) throw notUnique("name");
   }
 }
 
-function addSubnet(network: NetworkRecord, given: z.output<typeof subnetBody>): void {
+/** A vSwitch is Hetzner Robot's, of which nothing is emulated: none is ever found. @throws ApiError 422 */
+function vSwitchMustExist({ type, vswitch_id }: SubnetBody): void {
+  if (type !== "vswitch") return;
+  if (vswitch_id == null) throw invalidInput({ vswitch_id: "is required for subnets of type vswitch" });
+  throw unprocessable("service_error", "vswitch not found");
+}
+
+function addSubnet(network: NetworkRecord, given: SubnetBody): void {
+  vSwitchMustExist(given);
   const ipRange = given.ip_range ?? nextSubnetRange(network);
   if (ipRange === null) throw unprocessable("no_subnet_available", "the network has no free range left");
   if (!contains(network.ipRange, ipRange))

@@ -14,7 +14,7 @@ function pathGroup(call: Call): PlacementGroupRecord {
 
 function nameMustBeFree(call: Call, wanted: string, except?: number): void {
   for (const other of call.cloud.placementGroups.values()) {
-    if (other.name === wanted && other.id !== except) throw notUnique("placement group", "name");
+    if (other.name === wanted && other.id !== except) throw notUnique("name");
   }
 }
 

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { locationByName } from "../catalog/locations.ts";
 import type { Cloud } from "../cloud/cloud.ts";
 import type { PrimaryIpRecord } from "../cloud/types.ts";
+import { parseRange } from "../network/cidr.ts";
 import { actionReply, actionRoutes, renderAction } from "./actions.ts";
 import { setDnsPtr } from "./dns-ptr.ts";
 import { invalidInput, isProtected, notUnique, unprocessable } from "./http/errors.ts";
@@ -36,9 +37,16 @@ function pathIp(call: Call): PrimaryIpRecord {
   return found("primary IP", call.cloud.primaryIps, pathId(call));
 }
 
+/** An IPv6 is a /64, asked for by its network address, with the prefix or without. */
+function isAddressOf(ip: PrimaryIpRecord, text: string): boolean {
+  if (ip.type === "ipv4") return ip.ip === text;
+  const range = parseRange(text.includes("/") ? text : `${text}/64`);
+  return range?.isAtNetworkAddress === true && range.canonical === ip.ip;
+}
+
 function nameMustBeFree(call: Call, wanted: string, except?: number): void {
   for (const other of call.cloud.primaryIps.values()) {
-    if (other.name === wanted && other.id !== except) throw notUnique("primary IP", "name");
+    if (other.name === wanted && other.id !== except) throw notUnique("name");
   }
 }
 
@@ -110,7 +118,7 @@ export const primaryIpsApi: Route[] = [
   post("/primary_ips", create),
   get("/primary_ips", (call) => {
     const wanted = call.query.get("ip");
-    const ips = [...call.cloud.primaryIps.values()].filter((ip) => wanted === null || ip.ip === wanted);
+    const ips = [...call.cloud.primaryIps.values()].filter((ip) => wanted === null || isAddressOf(ip, wanted));
     return list(call, "primary_ips", ips, render);
   }),
   get("/primary_ips/{id}", (call) => ({ status: 200, body: { primary_ip: render(pathIp(call)) } })),
@@ -131,7 +139,8 @@ export const primaryIpsApi: Route[] = [
     const ip = pathIp(call);
     if (ip.protection.delete) throw isProtected("primary IP");
     mustBeUnlocked(call.cloud, "primary_ip", ip.id);
-    if (ip.assignee !== null) throw unprocessable("resource_in_use", "the primary IP is assigned to a server");
+    // Until 2026-05-01 it was unassigned on the way; since then the caller has to.
+    if (ip.assignee !== null) throw unprocessable("must_be_unassigned", "the primary IP must be unassigned first");
     call.cloud.primaryIps.delete(ip.id);
     call.cloud.networkChanged();
     return { status: 204 };

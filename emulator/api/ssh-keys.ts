@@ -35,7 +35,7 @@ function render(key: SshKeyRecord): unknown {
 
 function nameMustBeFree(call: Call, wanted: string, except?: number): void {
   for (const other of call.cloud.sshKeys.values()) {
-    if (other.name === wanted && other.id !== except) throw notUnique("SSH key", "name");
+    if (other.name === wanted && other.id !== except) throw notUnique("name");
   }
 }
 
@@ -46,7 +46,7 @@ export const sshKeysApi: Route[] = [
     const fingerprint = fingerprintOf(body.public_key);
     nameMustBeFree(call, body.name);
     for (const other of cloud.sshKeys.values()) {
-      if (other.fingerprint === fingerprint) throw notUnique("SSH key", "public_key", "SSH key not unique");
+      if (other.fingerprint === fingerprint) throw notUnique("public_key", "SSH key not unique");
     }
     const key: SshKeyRecord = {
       id: cloud.nextId("ssh_key"),

@@ -37,7 +37,7 @@ function unlockedVolume(call: Call): VolumeRecord {
 
 function nameMustBeFree(call: Call, wanted: string, except?: number): void {
   for (const other of call.cloud.volumes.values()) {
-    if (other.name === wanted && other.id !== except) throw notUnique("volume", "name");
+    if (other.name === wanted && other.id !== except) throw notUnique("name");
   }
 }
 

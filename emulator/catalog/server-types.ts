@@ -11,7 +11,7 @@ export interface ServerType {
   cpu_type: "shared" | "dedicated";
   architecture: "x86" | "arm";
   monthlyNet: number;
-  /** Where it can be ordered. */
+  /** Where it can be ordered, or could before it was retired. */
   offeredIn: readonly string[];
   deprecation: { announced: string; unavailable_after: string } | null;
 }
@@ -21,6 +21,12 @@ const EVERYWHERE = locations.map((location) => location.name);
 const OVERSEAS = ["ash", "hil", "sin"];
 // The cx22 generation: deprecated 2025-10-16, ordering ended at the turn of the year.
 const CX22_GENERATION = { announced: "2025-10-16T06:00:00+00:00", unavailable_after: "2026-01-01T00:00:00+00:00" };
+
+// The first generation.
+const CX11_GENERATION = { announced: "2024-06-06T08:00:00+00:00", unavailable_after: "2024-09-06T08:00:00+00:00" };
+
+const COST_OPTIMIZED = "cost_optimized";
+const REGULAR = "regular_purpose";
 
 type Row = [id: number, name: string, cores: number, memory: number, disk: number, monthlyNet: number];
 
@@ -36,6 +42,7 @@ const costOptimizedOld: Row[] = [
   [106, "cx42", 8, 16, 160, 16.4],
   [107, "cx52", 16, 32, 320, 32.4],
 ];
+const retired: Row[] = [[1, "cx11", 1, 2, 20, 3.29]];
 const regular: Row[] = [
   [108, "cpx12", 1, 2, 40, 9.99],
   [109, "cpx22", 2, 4, 80, 19.49],
@@ -66,27 +73,48 @@ const arm: Row[] = [
   [95, "cax41", 16, 32, 320, 30.99],
 ];
 
+/** What is listed. */
 export const serverTypes: readonly ServerType[] = [
-  ...rows(regularOld, { category: "Regular Performance", offeredIn: OVERSEAS }),
-  ...rows(arm, { category: "Cost-Optimized", architecture: "arm", offeredIn: EUROPE }),
-  ...rows(dedicated, { category: "General Purpose", cpu_type: "dedicated", offeredIn: EVERYWHERE }),
-  ...rows(costOptimizedOld, { category: "Cost-Optimized", offeredIn: EUROPE, deprecation: CX22_GENERATION }),
-  ...rows(regular, { category: "Regular Performance", offeredIn: EUROPE }),
-  ...rows(costOptimized, { category: "Cost-Optimized", offeredIn: EUROPE }),
+  ...rows(regularOld, {
+    category: REGULAR,
+    describe: (name) => upper(name).replace("CPX", "CPX "),
+    offeredIn: OVERSEAS,
+  }),
+  ...rows(arm, { category: COST_OPTIMIZED, architecture: "arm", offeredIn: EUROPE }),
+  ...rows(dedicated, {
+    category: "general_purpose",
+    describe: (name) => `${upper(name)} Dedicated CPU`,
+    cpu_type: "dedicated",
+    offeredIn: EVERYWHERE,
+  }),
+  ...rows(costOptimizedOld, { category: COST_OPTIMIZED, offeredIn: EUROPE, deprecation: CX22_GENERATION }),
+  ...rows(regular, { category: REGULAR, offeredIn: [...EUROPE, "sin"] }),
+  ...rows(costOptimized, { category: COST_OPTIMIZED, offeredIn: EUROPE }),
 ];
 
-const byName = new Map(serverTypes.map((type) => [type.name, type]));
+/** Listed no more, and still answered by id: states and servers of long ago name them. */
+const retiredTypes = rows(retired, { category: COST_OPTIMIZED, offeredIn: EUROPE, deprecation: CX11_GENERATION });
 
-/** By name or, as the API takes both, by id written out. */
+const all = [...serverTypes, ...retiredTypes];
+const byName = new Map(all.map((type) => [type.name, type]));
+
+/** By name or, as the API takes both, by id written out; retired ones too. */
 export function serverTypeByName(nameOrId: string): ServerType | undefined {
-  return byName.get(nameOrId) ?? serverTypes.find((type) => String(type.id) === nameOrId);
+  return byName.get(nameOrId) ?? all.find((type) => String(type.id) === nameOrId);
 }
 
-function rows(list: Row[], common: Partial<ServerType> & Pick<ServerType, "category" | "offeredIn">): ServerType[] {
+function upper(name: string): string {
+  return name.toUpperCase();
+}
+
+type Common = Partial<ServerType> &
+  Pick<ServerType, "category" | "offeredIn"> & { describe?: (name: string) => string };
+
+function rows(list: Row[], { describe = upper, ...common }: Common): ServerType[] {
   return list.map(([id, name, cores, memory, disk, monthlyNet]) => ({
     id,
     name,
-    description: name.toUpperCase(),
+    description: describe(name),
     cores,
     memory,
     disk,

@@ -62,6 +62,8 @@ function applyServerEffect(resources: Resources, effect: Effect): void {
       return;
     case "server.placement":
       server.placementGroup = effect.group;
+      // Joining a group may move the server, which starts it: the provider's own tests hold the API to that.
+      if (effect.group !== null) setPower(resources, server, "running", true);
       return;
     case "server.attach":
       server.privateNet.push({

@@ -93,6 +93,7 @@ test("every endpoint that is emulated agrees with the API description", async ()
     await go("POST", `${onServer}/${verb}`);
   await go("POST", `${onServer}/remove_from_placement_group`);
   await go("POST", `${onServer}/add_to_placement_group`, { placement_group: group.id });
+  await go("POST", `${onServer}/poweroff`);
   await go("POST", `${onServer}/change_type`, { server_type: "cx33", upgrade_disk: false });
   expect((await go("GET", `/servers/${server.id}`)).body.server).toMatchObject({
     status: "running",

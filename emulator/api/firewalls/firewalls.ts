@@ -41,7 +41,7 @@ function actionsReply(call: Call, actions: ActionRecord[]): Reply {
 
 function nameMustBeFree(cloud: Cloud, wanted: string, except?: number): void {
   for (const other of cloud.firewalls.values()) {
-    if (other.name === wanted && other.id !== except) throw notUnique("firewall", "name");
+    if (other.name === wanted && other.id !== except) throw notUnique("name");
   }
 }
 

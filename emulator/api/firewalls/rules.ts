@@ -18,9 +18,12 @@ const ruleBody = z.object({
 
 export const rulesBody = z.array(ruleBody).max(RULES_MAX, `must not hold more than ${RULES_MAX} rules`);
 
-/** Checks what a schema cannot say, and writes addresses canonically. @throws ApiError 422 naming the field. */
+/**
+ * Checks what a schema cannot say, writes addresses canonically, and puts inbound rules first, as the API does.
+ * @throws ApiError 422 naming the field.
+ */
 export function checkRules(given: z.output<typeof rulesBody>): FirewallRule[] {
-  return given.map((rule, index) => {
+  const rules = given.map((rule, index): FirewallRule => {
     const at = `rules.${index}`;
     const hasPort = rule.port !== undefined && rule.port !== null && rule.port !== "";
     const takesPort = rule.protocol === "tcp" || rule.protocol === "udp";
@@ -46,6 +49,7 @@ export function checkRules(given: z.output<typeof rulesBody>): FirewallRule[] {
       description: rule.description ?? null,
     };
   });
+  return [...rules.filter((rule) => rule.direction === "in"), ...rules.filter((rule) => rule.direction === "out")];
 }
 
 function addresses(cidrs: string[], field: string): string[] {

@@ -31,7 +31,7 @@ export function invalidInput(fields: Record<string, string>): ApiError {
   return new ApiError(422, "invalid_input", message, fieldErrors(fields));
 }
 
-export function notUnique(kind: string, field: string, message = `${kind} ${field} is already used`): ApiError {
+export function notUnique(field: string, message = `${field} is already used`): ApiError {
   return new ApiError(409, "uniqueness_error", message, { fields: [{ name: field, messages: [message] }] });
 }
 
@@ -39,16 +39,16 @@ export function notFound(kind: string, id: string | number): ApiError {
   return new ApiError(404, "not_found", `${kind} with ID '${id}' not found`);
 }
 
-export function locked(kind: string): ApiError {
-  return new ApiError(423, "locked", `${kind} is locked because another action is running`);
+export function locked(): ApiError {
+  return new ApiError(423, "locked", "cannot perform operation because resource is locked");
 }
 
 export function conflict(kind: string): ApiError {
   return new ApiError(409, "conflict", `${kind} changed during the request, please retry`);
 }
 
-export function isProtected(kind: string): ApiError {
-  return new ApiError(423, "protected", `${kind} is delete protected`);
+export function isProtected(kind: string, message = `${kind} is delete protected`): ApiError {
+  return new ApiError(423, "protected", message);
 }
 
 /** A 422 with a code of its own, such as `firewall_already_applied`. */

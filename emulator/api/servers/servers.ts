@@ -156,7 +156,7 @@ function choose(call: Call, body: CreateBody) {
     });
   }
   if ([...cloud.servers.values()].some((server) => server.name === body.name)) {
-    throw notUnique("server", "name", "server name is already used");
+    throw notUnique("name", "server name is already used");
   }
   if (cloud.soldOut.has(`${type.name} ${location}`)) {
     throw new ApiError(412, "resource_unavailable", "error during placement");
@@ -224,7 +224,7 @@ export const serversApi: Route[] = [
     const body = readBody(call, updateBody);
     if (body.name !== undefined && body.name !== server.name) {
       if ([...call.cloud.servers.values()].some((other) => other.name === body.name)) {
-        throw notUnique("server", "name", "server name is already used");
+        throw notUnique("name", "server name is already used");
       }
       server.name = body.name;
     }
