@@ -5,7 +5,7 @@ import { expandHome } from "../../core/project/settings/host.ts";
 import { importVault } from "../../core/tasks/vault/vault.ts";
 import { printJson, resultLines } from "../shared/output.ts";
 import { jsonOption } from "../shared/secrets.ts";
-import { identityOption, type OpenOptions, namesOf, openedWith, passphraseOption } from "./_opened-with.ts";
+import { identityOption, namesOf, type OpenOptions, openedWith, passphraseOption } from "./_opened-with.ts";
 
 /** `clawdlets vault import`: takes a project over on another machine. */
 export function importCommand(): Command {

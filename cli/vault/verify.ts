@@ -5,7 +5,7 @@ import { expandHome } from "../../core/project/settings/host.ts";
 import { verifyVault } from "../../core/tasks/vault/vault.ts";
 import { printJson, resultLines } from "../shared/output.ts";
 import { jsonOption } from "../shared/secrets.ts";
-import { identityOption, type OpenOptions, namesOf, openedWith, passphraseOption } from "./_opened-with.ts";
+import { identityOption, namesOf, type OpenOptions, openedWith, passphraseOption } from "./_opened-with.ts";
 
 /** `clawdlets vault verify`: whether a vault opens, how old it is, and what has changed since. */
 export function verifyVaultCommand(): Command {
