@@ -15,10 +15,11 @@ import { readState } from "../core/project/state/state.ts";
 import { engineEnvironment, engineOrSetUp } from "../engine/environment.ts";
 import { keepState } from "../engine/good-state.ts";
 import { removeLeftovers } from "../engine/leftovers.ts";
-import { type Progress, startProgress } from "../engine/progress.ts";
+import type { Progress } from "../engine/progress/progress.ts";
 import { recover } from "../engine/recover.ts";
 import { runEngine } from "../engine/run.ts";
 import { openStack } from "../engine/stack.ts";
+import { plainOption, withProgress } from "./screen/index.ts";
 import { askLine } from "./shared/ask.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { printJson, resultLines } from "./shared/output.ts";
@@ -28,16 +29,17 @@ export function destroyCommand(): Command {
   return new Command("destroy")
     .option("--host <name>", "the host; optional if there is only one")
     .option("--yes", "do not ask for confirmation")
+    .option(...plainOption)
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
       "\nExamples:\n  clawdlets destroy --host web-1\n  clawdlets destroy --host web-1 --yes --json\n",
     )
-    .action(async (options: { host?: string; yes?: boolean; json?: boolean }) => {
+    .action(async (options: { host?: string; yes?: boolean; plain?: boolean; json?: boolean }) => {
       const layout = findLayout(process.cwd());
       const host = chooseHost(layout, options.host);
       if (!options.yes) await confirm(host);
-      await destroy(layout, host, startProgress());
+      await withProgress(`${host}: destroy`, options, (progress) => destroy(layout, host, progress));
       resultLines(options.json)(`${host}: destroyed; its keys and secrets are kept in .clawdlets`);
       if (options.json) printJson({ ok: true, stack: host });
     });

@@ -14,14 +14,15 @@ import { formats } from "../engine/preview/plan/format.ts";
 import { type Event as PlanEvent, PlanReader } from "../engine/preview/plan/plan.ts";
 import { notesOf, plannedOf } from "../engine/preview/plan/planned.ts";
 import { type Planned, plannedLines } from "../engine/preview/plan/planned-text.ts";
-import { type Progress, startProgress } from "../engine/progress.ts";
+import { changedText } from "../engine/progress/operations.ts";
+import type { Progress } from "../engine/progress/progress.ts";
 import { type EngineOptions, runEngine } from "../engine/run.ts";
 import { streamPreview } from "../engine/streamed-preview.ts";
 import type { Engine } from "../toolchain/index.ts";
-import { changedText } from "./fleet/changes.ts";
 import { askedAgain, type Chosen, chooseFleet } from "./fleet/choose.ts";
 import { runFleetCommand } from "./fleet/fleet.ts";
 import { addFleetOptions, type FleetOptions, fleetOnly } from "./fleet/options.ts";
+import { startProgress } from "./screen/index.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { printJson, resultLines } from "./shared/output.ts";
 import type { CiOptions } from "./shared/preview-ci.ts";
@@ -94,8 +95,7 @@ function previewMany(layout: Layout, chosen: Chosen, options: Options): Promise<
     linesOf: plannedLines,
     requestsOf: (host) => (refresh === "no" ? 0 : requestsOfPreview(layout, host)),
     task: () => async (host, tell) => {
-      const progress = Object.assign(tell, { startedAt: Date.now() });
-      const planned = await preview(layout, host, refresh !== "no", progress);
+      const planned = await preview(layout, host, refresh !== "no", tell);
       const summary = changedText(planned.changes) ?? nothing;
       return { ok: true, exitCode: exitCodes.ok, summary, result: { stack: host, ...planned } };
     },

@@ -12,14 +12,15 @@ import { engineOrSetUp } from "../engine/environment.ts";
 import { keepState } from "../engine/good-state.ts";
 import { withInstallationSettled } from "../engine/interrupted.ts";
 import { findAdoptable } from "../engine/leftovers.ts";
-import { type Progress, startProgress } from "../engine/progress.ts";
+import { doneText } from "../engine/progress/operations.ts";
+import type { Progress } from "../engine/progress/progress.ts";
 import { recover } from "../engine/recover.ts";
 import { runEngine } from "../engine/run.ts";
 import { openStack } from "../engine/stack.ts";
-import { doneText } from "./fleet/changes.ts";
 import { askedAgain, type Chosen, chooseFleet } from "./fleet/choose.ts";
 import { runFleetCommand } from "./fleet/fleet.ts";
 import { addFleetOptions, defaultParallel, type FleetOptions } from "./fleet/options.ts";
+import { withProgress } from "./screen/index.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { printJson, resultLines } from "./shared/output.ts";
 import { proveMended } from "./shared/verified.ts";
@@ -57,9 +58,8 @@ export function upCommand(): Command {
       const layout = findLayout(process.cwd());
       const chosen = chooseFleet(layout, "up", options);
       if (chosen) return upMany(layout, chosen, options);
-      const progress = startProgress();
       const host = chooseHost(layout, options.host);
-      const result = await up(layout, host, progress, options);
+      const result = await withProgress(`${host}: up`, options, (progress) => up(layout, host, progress, options));
       resultLines(options.json)(`${host}: ${doneText(result.changes)}`);
       if (options.json) printJson(result);
     });
@@ -88,7 +88,7 @@ function upMany(layout: Layout, chosen: Chosen, options: Options): Promise<void>
     },
     requestsOf: (host) => requestsOfUp(layout, host),
     task: () => async (host, tell) => {
-      const result = await up(layout, host, Object.assign(tell, { startedAt: Date.now() }), {
+      const result = await up(layout, host, tell, {
         ...wanted,
         adopt: adopt === "yes",
       });
