@@ -10,7 +10,7 @@ import { exitCodes } from "../core/base/exit-codes.ts";
 import { readFolder } from "../core/base/machine/private-files.ts";
 import { readJournal } from "../core/host/journal.ts";
 import { findLayout, type HostLayout, hostLayoutOf } from "../core/project/layout.ts";
-import { printable } from "../engine/progress.ts";
+import { printable } from "../engine/progress/progress.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { printJson } from "./shared/output.ts";
 

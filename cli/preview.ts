@@ -7,11 +7,11 @@ import { engineOrSetUp } from "../engine/environment.ts";
 import { formats } from "../engine/preview/plan/format.ts";
 import { plannedLines } from "../engine/preview/plan/planned-text.ts";
 import { type HostPreview, preview } from "../engine/preview/with-state.ts";
-import { startProgress } from "../engine/progress.ts";
-import { changedText } from "./fleet/changes.ts";
+import { changedText } from "../engine/progress/operations.ts";
 import { type Chosen, chooseFleet, resumedOptions } from "./fleet/choose.ts";
 import { runFleetCommand } from "./fleet/fleet.ts";
 import { addFleetOptions, type FleetOptions, fleetOnly } from "./fleet/options.ts";
+import { startProgress } from "./screen/index.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { printJson, resultLines } from "./shared/output.ts";
 import type { CiOptions } from "./shared/preview-ci.ts";
@@ -90,13 +90,12 @@ function previewMany(layout: Layout, chosen: Chosen, options: Options): Promise<
     linesOf: plannedLines,
     requestsOf: (host) => (refresh === "no" ? 0 : requestsOfPreview(layout, host)),
     task: () => async (host, tell) => {
-      const progress = Object.assign(tell, { startedAt: Date.now() });
       const planned = await preview({
         layout,
         host,
         environment: process.env,
         refresh: refresh !== "no",
-        progress,
+        progress: tell,
       });
       const summary = changedText(planned.changes) ?? nothing;
       return { ok: true, exitCode: exitCodes.ok, summary, result: { stack: host, ...planned } };

@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import { z } from "zod";
 import { UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
+import { withLimit } from "../core/base/limits.ts";
 import { printable } from "../core/base/wording.ts";
 import type { Activated } from "../core/host/activation/activate.ts";
 import { rebuild } from "../core/host/activation/rebuild.ts";
@@ -12,14 +13,16 @@ import { findLayout, type Layout } from "../core/project/layout.ts";
 import { requireSafeBots } from "../core/project/lint/lint.ts";
 import { ciphertextHere } from "../core/project/secrets/ciphertext.ts";
 import { loadHost, type WantedRevision, wantedEnvironment } from "../core/project/settings/host.ts";
-import { startProgress } from "../engine/progress.ts";
+import type { Progress } from "../engine/progress/progress.ts";
 import { stopSignal } from "../engine/signals.ts";
 import { type Chosen, chooseFleet, resumedOptions } from "./fleet/choose.ts";
 import { runFleetCommand } from "./fleet/fleet.ts";
 import { addFleetOptions, type FleetOptions } from "./fleet/options.ts";
+import { withProgress } from "./screen/index.ts";
 import { behindWindow, windowOption } from "./shared/behind-window.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { printJson, resultLines } from "./shared/output.ts";
+import { reportTo } from "./shared/report.ts";
 import { seconds } from "./shared/seconds.ts";
 import { readFacts } from "./shared/stack-facts.ts";
 
@@ -77,17 +80,22 @@ async function run(options: Options): Promise<void> {
   if (chosen && options.window) throw new UserError("--window is for one host.", { exitCode: exitCodes.usage });
   if (chosen) return rebuildMany(layout, chosen, options);
   const host = chooseHost(layout, options.host);
-  const progress = startProgress();
-  const report = (text: string) => progress(`${host}: ${text}`);
+  const result = await withProgress(`${host}: rebuild`, options, (progress) =>
+    rebuildOne(layout, host, options, progress),
+  );
+  resultLines(options.json)(`${host}: ${resultText(result)}`);
+  if (options.json) printJson({ ok: true, ...result });
+}
+
+function rebuildOne(layout: Layout, host: string, options: Options, progress: Progress): Promise<Activated> {
+  const report = reportTo(progress, host);
   const needs = { token: options.window === true };
   const { settings, local } = loadHost(layout, host, environmentOf(options), needs);
   if (options.rev === undefined) requireSafeBots(layout, settings.bots);
   const secrets = options.secrets ? ciphertextHere(layout, host) : undefined;
   const request = { layout, settings, local, secrets, deadlineSeconds: options.deadline, report, signal: stopSignal() };
   const work = (route?: SshRoute) => rebuild({ ...request, ...(route && { route }) });
-  const result = await (options.window ? behindWindow(request, windowMinutes, work) : work());
-  resultLines(options.json)(`${host}: ${resultText(result)}`);
-  if (options.json) printJson({ ok: true, ...result });
+  return options.window ? behindWindow(request, windowMinutes, work) : work();
 }
 
 const environmentOf = (wanted: WantedRevision) => ({ ...process.env, ...wantedEnvironment(wanted) });
@@ -100,7 +108,7 @@ async function rebuildForStack(layout: Layout, host: string): Promise<void> {
   const { address } = readFacts(stackFacts);
   const { settings, local } = loadHost(layout, host, process.env, { token: false });
   // On standard error, a line each: the engine shows them as they come.
-  const report = (text: string) => void process.stderr.write(`${printable(text)}\n`);
+  const report = (text: string, limit?: number) => void process.stderr.write(`${printable(withLimit(text, limit))}\n`);
   const ciphertext = process.env["CLAWDLETS_CIPHERTEXT"];
   const result = await reconcile({
     layout,

@@ -12,7 +12,7 @@ import { pageOf } from "../core/tasks/status/page.ts";
 import { type HostStatus, hostStatus } from "../core/tasks/status/status.ts";
 import { tableOf } from "../core/tasks/status/table.ts";
 import { preview } from "../engine/preview/with-state.ts";
-import { printable } from "../engine/progress.ts";
+import { printable } from "../engine/progress/progress.ts";
 import { stopSignal } from "../engine/signals.ts";
 import { chooseHosts, worstOf } from "./shared/hosts.ts";
 import { printJson, resultLines, tell } from "./shared/output.ts";
@@ -46,7 +46,7 @@ export function statusCommand(): Command {
       const signal = stopSignal();
       const now = new Date();
       const names = options.host === undefined ? listStackFiles(layout) : chooseHosts(layout, { host: options.host });
-      const silent = Object.assign(() => undefined, { startedAt: Date.now() });
+      const silent = () => undefined;
       // A team's own program is not run for each of its hosts: its `pulumi preview` shows all of them.
       const isAsked = options.drift && readProjectFile(layout).stacksAreHosts;
       const ask = isAsked

@@ -6,12 +6,12 @@ import { listStackFiles } from "../core/project/settings/stack-file.ts";
 import { firewallLimit, firewallLimitNote, firewallsNeeded } from "../core/tasks/fleet/firewalls.ts";
 import { requestsOfUp } from "../core/tasks/fleet/requests.ts";
 import { engineOrSetUp } from "../engine/environment.ts";
-import { startProgress } from "../engine/progress.ts";
+import { doneText } from "../engine/progress/operations.ts";
 import { type UpResult, up } from "../engine/up.ts";
-import { doneText } from "./fleet/changes.ts";
 import { type Chosen, chooseFleet, resumedOptions } from "./fleet/choose.ts";
 import { runFleetCommand } from "./fleet/fleet.ts";
 import { addFleetOptions, defaultParallel, type FleetOptions } from "./fleet/options.ts";
+import { withProgress } from "./screen/index.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { printJson, resultLines } from "./shared/output.ts";
 
@@ -39,10 +39,11 @@ export function upCommand(): Command {
       const layout = findLayout(process.cwd());
       const chosen = chooseFleet(layout, "up", options);
       if (chosen) return upMany(layout, chosen, options);
-      const progress = startProgress();
       const host = chooseHost(layout, options.host);
       const adopt = options.adopt === true;
-      const result = await up({ layout, host, environment: process.env, progress, wanted: options, adopt });
+      const result = await withProgress(`${host}: up`, options, (progress) =>
+        up({ layout, host, environment: process.env, progress, wanted: options, adopt }),
+      );
       resultLines(options.json)(`${host}: ${doneText(result.changes)}`);
       if (options.json) printJson(result);
     });
@@ -68,8 +69,8 @@ function upMany(layout: Layout, chosen: Chosen, options: Options): Promise<void>
     },
     requestsOf: (host) => requestsOfUp(layout, host),
     task: () => async (host, tell) => {
-      const progress = Object.assign(tell, { startedAt: Date.now() });
-      const result = await up({ layout, host, environment: process.env, progress, wanted, adopt: adopt === "yes" });
+      const request = { layout, host, environment: process.env, progress: tell, wanted, adopt: adopt === "yes" };
+      const result = await up(request);
       return { ok: true, exitCode: exitCodes.ok, summary: doneText(result.changes), result };
     },
   });

@@ -12,7 +12,7 @@ import { type LocalSettings, loadHost } from "../core/project/settings/host.ts";
 import { readState } from "../core/project/state/state.ts";
 import { engineEnvironment, engineOrSetUp } from "./environment.ts";
 import { keepState } from "./good-state.ts";
-import type { Progress } from "./progress.ts";
+import type { Progress } from "./progress/progress.ts";
 import { removeLeftovers } from "./recovery/leftovers.ts";
 import { recover } from "./recovery/recover.ts";
 import { runEngine } from "./run.ts";

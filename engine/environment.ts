@@ -19,8 +19,10 @@ import { fileDecides, type LocalEnv, readEnvFile } from "../core/project/setting
 import { readStackJson } from "../core/project/settings/stack-json.ts";
 import { lostPassphrase } from "../core/project/state/passphrase.ts";
 import { readProjectFile } from "../core/project/state/project-file.ts";
-import { type Engine, ensureEngine, ToolchainError, type ToolchainEvent } from "../toolchain/index.ts";
+import { type Engine, ensureEngine, ToolchainError } from "../toolchain/index.ts";
 import { findEngine, withParts } from "./find-engine.ts";
+import type { Progress } from "./progress/progress.ts";
+import { showSetUp } from "./progress/set-up.ts";
 
 export { packageRoot } from "../core/base/machine/package-root.ts";
 
@@ -28,18 +30,14 @@ export { packageRoot } from "../core/base/machine/package-root.ts";
 export const engineRoot = engineFolder(packageRoot);
 
 /** The engine, set up first if it has to be. */
-export async function engineOrSetUp(tell: (text: string) => void): Promise<Engine> {
-  const report = ({ kind, component, seconds }: ToolchainEvent) => {
-    if (kind === "start") tell(`engine: setting up ${component}`);
-    if (kind === "going") tell(`engine: ${component}, ${Math.round(seconds)} s so far`);
-  };
+export async function engineOrSetUp(progress: Progress): Promise<Engine> {
   try {
     const found = findEngine(engineRoot);
     if (found) return found;
     const made = await ensureEngine({
       root: engineRoot,
       sources: join(packageRoot, "toolchain"),
-      report,
+      report: showSetUp(progress),
       origin: ownEnvironment["CLAWDLETS_ENGINE"],
     });
     return withParts(engineRoot, made, ownEnvironment);

@@ -1,7 +1,7 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { resourceTypes } from "../core/base/hetzner/resource-types.ts";
 import type { Adoptable } from "../core/tasks/adopt/look.ts";
-import type { Progress } from "./progress.ts";
+import type { Progress } from "./progress/progress.ts";
 import { runEngine } from "./run.ts";
 
 /**

@@ -2,7 +2,8 @@ import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { isOfSettingsError, messageOf, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { wrongPassphrase } from "../core/project/state/passphrase.ts";
-import { type Progress, plainLines, showEvents } from "./progress.ts";
+import { plainLines, showEvents } from "./progress/events.ts";
+import type { Progress } from "./progress/progress.ts";
 import { staying } from "./signals.ts";
 
 /** What every operation of the engine is given. */

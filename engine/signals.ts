@@ -1,3 +1,4 @@
+import { withLimit } from "../core/base/limits.ts";
 import { Stopped, type StopSignal } from "../core/base/stopped.ts";
 import { printable } from "../core/base/wording.ts";
 import type { Report } from "../core/host/steps.ts";
@@ -48,7 +49,7 @@ export function stopUnheard(): void {
 
 /** Milestones on standard error, one line each: the engine shows them as they come, and keeps them in its state. */
 export function milestones(): Report {
-  return (step, text) => process.stderr.write(`${printable(`[${step}] ${text}`)}\n`);
+  return (step, text, limit) => process.stderr.write(`${printable(withLimit(`[${step}] ${text}`, limit))}\n`);
 }
 
 /**

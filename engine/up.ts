@@ -8,7 +8,7 @@ import type { Layout } from "../core/project/layout.ts";
 import { loadHost, type WantedRevision, wantedEnvironment } from "../core/project/settings/host.ts";
 import { engineOrSetUp } from "./environment.ts";
 import { keepState } from "./good-state.ts";
-import type { Progress } from "./progress.ts";
+import type { Progress } from "./progress/progress.ts";
 import { type Recovery, withInstallationSettled } from "./recovery/interrupted.ts";
 import { findAdoptable } from "./recovery/leftovers.ts";
 import { recover } from "./recovery/recover.ts";

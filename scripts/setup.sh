@@ -20,4 +20,4 @@ if [ ! -f core/base/hetzner/_generated/api.d.ts ] || [ emulator/openapi/openapi.
   mkdir -p core/base/hetzner/_generated
   node_modules/.bin/openapi-typescript emulator/openapi/openapi.json -o core/base/hetzner/_generated/api.d.ts >/dev/null
 fi
-[ "${1:-}" = packages ] || node --import ./bin/typescript.mjs toolchain/main.ts >/dev/null
+[ "${1:-}" = packages ] || node --import ./bin/typescript.mjs scripts/toolchain.ts >/dev/null

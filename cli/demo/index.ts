@@ -1,35 +1,47 @@
 import { Command } from "commander";
 import { UserError } from "../../core/base/errors.ts";
 import { destroy } from "../../engine/destroy.ts";
-import { startProgress } from "../../engine/progress.ts";
+import type { Progress } from "../../engine/progress/progress.ts";
+import { plainOption, withProgress } from "../screen/index.ts";
 import { printJson, type ResultLine, resultLines } from "../shared/output.ts";
-import { prepareDemo } from "./prepare.ts";
+import { type Demo, prepareDemo } from "./prepare.ts";
 import { type DemoResult, runDemo } from "./run.ts";
 
 /** `clawdlets demo`, also `npm start`: creates and installs a host on the emulator. */
 export function demoCommand(): Command {
   return new Command("demo")
     .option("--destroy", "delete the demo's host")
+    .option(...plainOption)
     .option("--json", "print one JSON object as the last line on stdout")
     .addHelpText("after", "\nExamples:\n  npm start\n  npm start -- --json\n  npm start -- --destroy\n")
-    .action(async (options: { destroy?: boolean; json?: boolean }) => {
-      const progress = startProgress();
-      const demo = await prepareDemo(progress);
-      try {
-        if (options.destroy) {
-          await destroy({ layout: demo.layout, host: demo.host, environment: process.env, progress });
-          resultLines(options.json)(`${demo.host}: destroyed`);
-          if (options.json) printJson({ ok: true, stack: demo.host, destroyed: true });
-          return;
-        }
-        const result = await runDemo(demo, progress);
-        summarize(result, resultLines(options.json));
-        if (options.json) printJson(result);
-        if (!result.ok) throw new UserError("The demo's host failed a check. See the results above.");
-      } finally {
-        await demo.close();
+    .action(async (options: { destroy?: boolean; plain?: boolean; json?: boolean }) => {
+      if (options.destroy) {
+        const host = await withProgress("demo: destroy", options, (progress) =>
+          withDemo(progress, async (demo) => {
+            await destroy({ layout: demo.layout, host: demo.host, environment: process.env, progress });
+            return demo.host;
+          }),
+        );
+        resultLines(options.json)(`${host}: destroyed`);
+        if (options.json) printJson({ ok: true, stack: host, destroyed: true });
+        return;
       }
+      const result = await withProgress("demo: a host on an emulated Hetzner", options, (progress) =>
+        withDemo(progress, (demo) => runDemo(demo, progress)),
+      );
+      summarize(result, resultLines(options.json));
+      if (options.json) printJson(result);
+      if (!result.ok) throw new UserError("The demo's host failed a check. See the results above.");
     });
+}
+
+async function withDemo<T>(progress: Progress, work: (demo: Demo) => Promise<T>): Promise<T> {
+  const demo = await prepareDemo(progress);
+  try {
+    return await work(demo);
+  } finally {
+    await demo.close();
+  }
 }
 
 function summarize({ server, ssh, sshFromElsewhere, installRuns, apiRequests }: DemoResult, say: ResultLine): void {

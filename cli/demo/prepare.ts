@@ -13,6 +13,7 @@ import { addToStackFile } from "../../core/project/settings/stack-file.ts";
 import { initSecrets } from "../../core/tasks/init.ts";
 import type { Report } from "../../emulator/index.ts";
 import { engineOrSetUp, packageRoot } from "../../engine/environment.ts";
+import type { Progress } from "../../engine/progress/progress.ts";
 import { openStack } from "../../engine/stack.ts";
 import { useEmulator } from "./emulator.ts";
 
@@ -63,7 +64,7 @@ export interface DemoOptions {
 }
 
 /** Creates whatever the demo is missing and starts its emulator. Files of an earlier run are reused. */
-export async function prepareDemo(progress: (text: string) => void, options: DemoOptions = {}): Promise<Demo> {
+export async function prepareDemo(progress: Progress, options: DemoOptions = {}): Promise<Demo> {
   const { root = join(packageRoot, ".demo") } = options;
   const { data = join(root, "emulator") } = options;
   // The demo must not touch a real account or state, no matter what this shell's environment points at.

@@ -4,9 +4,9 @@ import { z } from "zod";
 import { type Journal, readJournal } from "../../core/host/journal.ts";
 import { isClosed, probePort } from "../../core/host/reach/probe.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
-import type { Progress } from "../../engine/progress.ts";
+import { doneText } from "../../engine/progress/operations.ts";
+import type { Progress } from "../../engine/progress/progress.ts";
 import { up } from "../../engine/up.ts";
-import { doneText } from "../fleet/changes.ts";
 import { PortObserver } from "./observer.ts";
 import { type Demo, demoAddresses } from "./prepare.ts";
 

@@ -8,6 +8,7 @@ import { admission } from "../../core/tasks/fleet/admission.ts";
 import { FleetRecord } from "../../core/tasks/fleet/journal.ts";
 import { type FleetTask, type Outcome, runFleet } from "../../core/tasks/fleet/run.ts";
 import { stopSignal } from "../../engine/signals.ts";
+import { isLive } from "../screen/terminal.ts";
 import { worstOf } from "../shared/hosts.ts";
 import { printJson, resultLines } from "../shared/output.ts";
 import type { Chosen } from "./choose.ts";
@@ -49,9 +50,10 @@ export async function runFleetCommand<R>(command: FleetCommand<R>): Promise<void
   }
   const startedAt = Date.now();
   const secondsSoFar = () => (Date.now() - startedAt) / 1000;
-  const isTerminal = process.stderr.isTTY === true && process.env["TERM"] !== "dumb";
   const write = (text: string) => void process.stderr.write(text);
-  const view = isTerminal ? tableView(hosts, process.stderr) : plainView(hosts, write, secondsSoFar);
+  const view = isLive(process.stderr, process.env, options.plain)
+    ? tableView(hosts, process.stderr)
+    : plainView(hosts, write, secondsSoFar);
   const signal = stopSignal();
   // Each running engine adds its own listener for Ctrl-C.
   process.setMaxListeners(0);

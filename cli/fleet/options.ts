@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { plainOption } from "../screen/index.ts";
 
 /** How a command is told which hosts, and how they are gone through. */
 export interface FleetOptions {
@@ -12,6 +13,7 @@ export interface FleetOptions {
   keepGoing?: boolean;
   canary?: string;
   resume?: boolean;
+  plain?: boolean;
 }
 
 /** Four at once: `up` of a host takes about half a GiB at its peak and a core for seconds (docs/performance.md, docs/fleet.md). */
@@ -32,7 +34,8 @@ export function addFleetOptions(command: Command, afterFailure: "fail-fast" | "k
     )
     .option("--keep-going", `continue with the other hosts when one has failed${isDefault("keep-going")}`)
     .option("--canary <name>", "do this host first and alone, and stop if it fails")
-    .option("--resume", "continue the last run over many hosts, without those that succeeded");
+    .option("--resume", "continue the last run over many hosts, without those that succeeded")
+    .option(...plainOption);
 }
 
 /** Options that are for many hosts alone, as they are typed. */

@@ -1,5 +1,5 @@
 import { withoutHost } from "../../core/base/wording.ts";
-import { printable } from "../../engine/progress.ts";
+import { printable } from "../../engine/progress/progress.ts";
 import { type FleetView, secondsText, stateWords } from "./view.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Outcome } from "../../core/tasks/fleet/run.ts";
-import { printable } from "../../engine/progress.ts";
+import { printable } from "../../engine/progress/progress.ts";
 import { secondsText, stateWords } from "./view.ts";
 
 /** Lines of a summary that say no more: a tool's output may be long. */

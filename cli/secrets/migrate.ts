@@ -4,7 +4,7 @@ import { operatorIdentityFile } from "../../core/project/secrets/keys/operators.
 import { readEnvFile } from "../../core/project/settings/env-file.ts";
 import { migrateSecrets } from "../../core/tasks/secrets/migrate.ts";
 import { engineOrSetUp } from "../../engine/environment.ts";
-import { startProgress } from "../../engine/progress.ts";
+import { startProgress } from "../screen/index.ts";
 import { resultLines } from "../shared/output.ts";
 import { jsonOption, print } from "../shared/secrets.ts";
 

@@ -3,11 +3,12 @@ import { UserError } from "../../core/base/errors.ts";
 import { rebuild } from "../../core/host/activation/rebuild.ts";
 import { findLayout } from "../../core/project/layout.ts";
 import { loadHost } from "../../core/project/settings/host.ts";
-import { startProgress } from "../../engine/progress.ts";
 import { stopSignal } from "../../engine/signals.ts";
+import { plainOption, withProgress } from "../screen/index.ts";
 import { windowOption } from "../shared/behind-window.ts";
 import { chooseHost } from "../shared/choose.ts";
 import { printJson, resultLines } from "../shared/output.ts";
+import { reportTo } from "../shared/report.ts";
 import { seconds } from "../shared/seconds.ts";
 import { hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
 
@@ -46,19 +47,20 @@ export function rollbackCommand(): Command {
   return new Command("rollback")
     .option(...hostOption)
     .option("--deadline <seconds>", "seconds until the host switches back unless it is reached, 10 to 3600", seconds)
+    .option(...plainOption)
     .option(...jsonOption)
     .addHelpText(
       "after",
       "\nSecrets do not change. The exit codes are those of `rebuild`.\n\nExamples:\n  clawdlets server rollback --host web-1\n",
     )
-    .action(async (options: ServerOptions & { deadline?: number }) => {
+    .action(async (options: ServerOptions & { deadline?: number; plain?: boolean }) => {
       const layout = findLayout(process.cwd());
       const host = chooseHost(layout, options.host);
-      const progress = startProgress();
       const reach = { layout, ...loadHost(layout, host, process.env, { token: false }) };
-      const report = (text: string) => progress(`${host}: ${text}`);
-      const asked = { rev: "previous", deadlineSeconds: options.deadline, signal: stopSignal(), report };
-      const result = await rebuild({ ...reach, ...asked });
+      const asked = { rev: "previous", deadlineSeconds: options.deadline, signal: stopSignal() };
+      const result = await withProgress(`${host}: rollback`, options, (progress) =>
+        rebuild({ ...reach, ...asked, report: reportTo(progress, host) }),
+      );
       resultLines(options.json)(`${host}: runs ${result.systemPath}`);
       if (options.json) printJson({ ok: true, ...result });
     });

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { UserError } from "../../core/base/errors.ts";
-import { printable } from "../../engine/progress.ts";
+import { printable } from "../../engine/progress/progress.ts";
 import { windowOption } from "../shared/behind-window.ts";
 import { printJson } from "../shared/output.ts";
 import { since } from "../shared/seconds.ts";

@@ -8,7 +8,7 @@ import { whileOpen } from "../../core/host/window/window-by-hand.ts";
 import { hostLayoutOf, type Layout } from "../../core/project/layout.ts";
 import { accessOf } from "../../core/project/settings/access.ts";
 import type { HostSettings, LocalSettings } from "../../core/project/settings/host.ts";
-import { printable } from "../../engine/progress.ts";
+import { printable } from "../../engine/progress/progress.ts";
 
 export const windowOption = [
   "--window",

@@ -1,6 +1,7 @@
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { asUserError, atPath } from "../../core/base/system-errors.ts";
 import { jsonLine, printable } from "../../core/base/wording.ts";
+import { tellAbove } from "../screen/active.ts";
 
 /** Standard output is for results, standard error for progress. With `--json` a result is one object, and stands there alone. */
 let hasPrinted = false;
@@ -16,7 +17,9 @@ export function printJson(value: object): void {
 export const hasPrintedJson = (): boolean => hasPrinted;
 
 /** Progress, warnings and everything else that is not the result. */
-export const tell = (text: string): void => void process.stderr.write(`${printable(text)}\n`);
+export const tell = (text: string): void => {
+  if (!tellAbove(text)) process.stderr.write(`${printable(text)}\n`);
+};
 
 /** @param head our own words before the text, which may be coloured */
 export type ResultLine = (text: string, head?: string) => void;

@@ -9,8 +9,8 @@ import { exitCodeOf } from "../../engine/preview/plan/report.ts";
 import { stacksIn } from "../../engine/preview/plan/stack-checks.ts";
 import { previewState } from "../../engine/preview/shared-state.ts";
 import { previewThrowaway } from "../../engine/preview/throwaway.ts";
-import { startProgress } from "../../engine/progress.ts";
 import { stopSignal } from "../../engine/signals.ts";
+import { startProgress } from "../screen/index.ts";
 import { printJson } from "./output.ts";
 
 export interface CiOptions {

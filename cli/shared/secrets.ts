@@ -3,7 +3,8 @@ import { openSecrets, type SecretsOfHost } from "../../core/project/secrets/open
 import { listStackFiles } from "../../core/project/settings/stack-file.ts";
 import { readStackJson } from "../../core/project/settings/stack-json.ts";
 import { engineOrSetUp } from "../../engine/environment.ts";
-import { type Progress, startProgress } from "../../engine/progress.ts";
+import type { Progress } from "../../engine/progress/progress.ts";
+import { startProgress } from "../screen/index.ts";
 import { chooseFrom } from "./choose.ts";
 import { printJson } from "./output.ts";
 

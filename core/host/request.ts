@@ -25,5 +25,6 @@ export interface Installation extends InstallRequest {
   host: HostLayout;
   hetzner: Hetzner;
   journal: JournalWriter;
-  step: (step: Step, text: string) => Promise<void>;
+  /** Notes the step in the journal and reports it. @param limitSeconds how long it may take */
+  step: (step: Step, text: string, limitSeconds?: number) => Promise<void>;
 }

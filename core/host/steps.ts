@@ -14,8 +14,8 @@ export const steps = [
 
 export type Step = (typeof steps)[number];
 
-/** Receives progress: `text` is for a person, without secrets, local paths or times. */
-export type Report = (step: Step, text: string) => void;
+/** Receives progress: `text` is for a person, without secrets, local paths or times. `limitSeconds`: how long this may take. */
+export type Report = (step: Step, text: string, limitSeconds?: number) => void;
 
 /** What every step of the installation gets from outside; it uses no globals except the clock. */
 export interface Signals {

@@ -9,7 +9,7 @@ import type { Engine } from "../../toolchain/index.ts";
 import { isChosen } from "../chosen-stack.ts";
 import { engineOrSetUp, prepareState } from "../environment.ts";
 import { brokenState } from "../good-state.ts";
-import type { Progress } from "../progress.ts";
+import type { Progress } from "../progress/progress.ts";
 import { type EngineOptions, runEngine } from "../run.ts";
 import { streamPreview } from "../streamed-preview.ts";
 import { monthlyCost } from "./monthly-cost.ts";

@@ -44,7 +44,7 @@ const starts: [string, { entry: () => Start; plain: () => Start }][] = [
     "scripts/setup.sh",
     {
       entry: () => ({ command: ["sh", "scripts/setup.sh"] }),
-      plain: () => ({ command: ["node", "--import", "tsx", "toolchain/main.ts"] }),
+      plain: () => ({ command: ["node", "--import", "tsx", "scripts/toolchain.ts"] }),
     },
   ],
   [

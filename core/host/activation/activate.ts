@@ -20,7 +20,8 @@ export interface Activation {
   /** Seconds allowed for the build, and for silence after the host's deadline. */
   limits?: { build: number; silence: number };
   signal: AbortSignal;
-  report: (text: string) => void;
+  /** What is going on, and how many seconds it may take. */
+  report: (text: string, limitSeconds?: number) => void;
 }
 
 export interface Activated {
@@ -116,7 +117,7 @@ async function follow(activation: Activation, id: string, token: string): Promis
     if (route && snapshot && state) {
       const say = (text: string) => giveOrder(route, text, signal, patienceOf(activation));
       if (state.id !== id) throw taken(activation, state);
-      if (state.phase !== reportedPhase) report(inWords(state));
+      if (state.phase !== reportedPhase) report(inWords(state), limitOf(state, limits.build, deadlineSeconds));
       reportedPhase = state.phase;
       // After the switch, the host's own deadline counts.
       if (!/prepared|building/.test(state.phase) && /prepared|building/.test(last?.phase ?? "building")) {
@@ -177,6 +178,12 @@ function inWords({ phase, to, why }: ActivationState): string {
     done: "done",
   };
   return words[phase];
+}
+
+/** A build has its own limit; after it the host rolls back on its own at the deadline. */
+function limitOf({ phase }: ActivationState, build: number, deadline: number): number | undefined {
+  if (phase === "prepared" || phase === "building") return build;
+  return phase === "done" || phase === "returning" ? undefined : deadline;
 }
 
 const taken = ({ host }: Activation, { id }: ActivationState) =>

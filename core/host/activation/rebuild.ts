@@ -7,7 +7,7 @@ import { commitOf } from "../flake/commits.ts";
 import { resolveFlake } from "../flake/flake.ts";
 import { findRoute } from "../reach/route.ts";
 import type { SshRoute } from "../reach/ssh.ts";
-import { type Activated, activate } from "./activate.ts";
+import { type Activated, type Activation, activate } from "./activate.ts";
 
 export interface Rebuild {
   layout: Layout;
@@ -23,7 +23,7 @@ export interface Rebuild {
   /** Seconds. @see Activation.deadlineSeconds @default `rebuild.deadline` of the settings */
   deadlineSeconds?: number | undefined;
   signal: AbortSignal;
-  report: (text: string) => void;
+  report: Activation["report"];
 }
 
 /**

@@ -10,9 +10,9 @@ import type { Step } from "../steps.ts";
 import type { Guard } from "../window/guard.ts";
 import { bootstrapRoute, replaceBootstrapKeys } from "./bootstrap-keys.ts";
 import { cleanStart, type Start } from "./clean-start.ts";
-import { confirmHost, confirmTailnet, type Installed, installedSystem } from "./confirm.ts";
+import { confirmHost, confirmLimits, confirmTailnet, type Installed, installedSystem } from "./confirm.ts";
 import { checkDisk } from "./disk.ts";
-import { firstContact } from "./first-contact.ts";
+import { bootSeconds, firstContact } from "./first-contact.ts";
 import { type Installer, type InstallerSetup, runPhases } from "./installer.ts";
 import { intoInstaller } from "./into-installer.ts";
 
@@ -32,17 +32,18 @@ export async function installBehindWindow(
   plan: InstallPlan,
 ): Promise<{ seen: HostSeen; fresh: boolean }> {
   const { settings, facts, local, host, journal, step } = installation;
-  await step("connect", "waiting for ssh with the pinned key");
+  await step("connect", "waiting for ssh with the pinned key", bootSeconds);
   const start = await cleanStart(installation);
   await journal.saw("during", await probePort(facts.address, local.sshPort, { timeoutMs: 5000 }));
   const fresh = start !== "nothing";
   const installed = fresh ? await installOver(installation, guard, { ...plan, start }) : undefined;
 
-  await step("confirm", fresh ? "waiting for the host with its final key" : "the host already has its final key");
+  const awaited = fresh ? "waiting for the host with its final key" : "the host already has its final key";
+  await step("confirm", awaited, confirmLimits.finalKey);
   const seen = await confirmHost(installation, installed);
   await replaceBootstrapKeys(host, settings.host);
   if (settings.tailnet === "tailscale") {
-    await step("tailnet", "waiting for an ssh session over the tailnet");
+    await step("tailnet", "waiting for an ssh session over the tailnet", confirmLimits.tailnet);
     await confirmTailnet(installation);
   }
   return { seen, fresh };
@@ -79,13 +80,14 @@ async function installOver(
     const delivery = await readDelivery(host, { layout, settings, local, installId: facts.installId });
     const files = extraFilesOf(delivery);
     await journal.installs(flake, ciphertextDigest(delivery.secrets));
-    await step("kexec", `${forDisplay(flake)}; installer from ${installer.found}, output in ${shownLog}`);
+    const from = `${forDisplay(flake)}; installer from ${installer.found}, output in ${shownLog}`;
+    await step("kexec", from, deadlines.kexec * 60);
     await intoInstaller(installation, () => {
       return runPhases(setup, { ...phase, phases: "kexec", deadlineSeconds: deadlines.kexec * 60 });
     });
     await checkDisk(installation);
     current = "install";
-    await step("install", `partitioning the disk and installing ${settings.flakeHost}`);
+    await step("install", `partitioning the disk and installing ${settings.flakeHost}`, deadlines.install * 60);
     const unstage = stageExtraFiles(host.staging, files);
     let begun = Promise.resolve();
     const onLine = (milestone: string) => {
@@ -107,7 +109,7 @@ async function installOver(
   await journal.diskIs("installed");
 
   current = "reboot";
-  await step("reboot", "into the installed system");
+  await step("reboot", "into the installed system", deadlines.reboot * 60);
   try {
     await runPhases(setup, { ...phase, phases: "reboot", deadlineSeconds: deadlines.reboot * 60 });
   } catch (error) {

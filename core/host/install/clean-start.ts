@@ -4,7 +4,7 @@ import type { Installation } from "../request.ts";
 import { otherInstallation } from "./confirm.ts";
 import { bootSeconds, firstContact, lookBefore, noContact } from "./first-contact.ts";
 import { installIdOf } from "./install-id.ts";
-import { ensureRunning, rebuildServer } from "./server.ts";
+import { ensureRunning, rebuildSeconds, rebuildServer } from "./server.ts";
 
 /** What is left to do on a server. */
 export type Start = "install" | "reboot" | "nothing";
@@ -59,7 +59,8 @@ async function turnOn(installation: Installation): Promise<boolean> {
 }
 
 async function rebuild(installation: Installation, why: string): Promise<Start> {
-  await installation.step("rebuild", `${why}; Hetzner rebuilds the server with ${installation.settings.image}`);
+  const what = `${why}; Hetzner rebuilds the server with ${installation.settings.image}`;
+  await installation.step("rebuild", what, rebuildSeconds);
   // Record it first: a failed rebuild may leave the server off, with a disk that does not boot.
   await installation.journal.diskIs("rebuilding");
   await rebuildServer(installation);

@@ -15,8 +15,8 @@ import { type SshRoute, ssh } from "../reach/ssh.ts";
 import type { Installation, InstallRequest } from "../request.ts";
 import { bootstrapRoute } from "./bootstrap-keys.ts";
 
-/** Seconds. */
-const limits = { finalKey: 600, tailnet: 300, secrets: 60 };
+/** Seconds, for each thing that is waited for. */
+export const confirmLimits = { finalKey: 600, tailnet: 300, secrets: 60 };
 
 /** What the host must show after the reboot, besides its key and installation id. */
 export interface Installed {
@@ -69,7 +69,7 @@ export async function confirmHost(installation: Installation, installed?: Instal
   await pinHostKey(layout.knownHosts, namesOf(settings.host, facts.address, local.sshPort), settings.sshHostKey);
   const where = settings.tailnet === "tailscale" ? `over the tailnet or at ${facts.address}` : `at ${facts.address}`;
   const { route, seen } = await waitUntil(() => lookByAnyWay(installation), {
-    seconds: limits.finalKey,
+    seconds: confirmLimits.finalKey,
     pauseMs: 500,
     waitedFor: `${settings.host}: no login as admin with the final host key ${where}`,
     advice: `The server's console shows whether NixOS booted${settings.tailnet === "tailscale" ? ' and joined the tailnet (is this machine in it? "tailscale status")' : ""}; the key used was ${local.sshPubkeyFile}.`,
@@ -115,7 +115,7 @@ async function confirmSecrets({ layout, settings, signal }: Installation, route:
     return stdout.trim() === "" ? true : undefined;
   };
   await waitUntil(look, {
-    seconds: limits.secrets,
+    seconds: confirmLimits.secrets,
     pauseMs: 500,
     waitedFor: `${settings.host}: not every secret was decrypted below /run/secrets`,
     advice: `On the host: systemctl status sops-install-secrets. Its flake must declare each of: ${names.join(", ")}.`,
@@ -138,7 +138,7 @@ export interface TailnetReach {
  */
 export async function confirmTailnet(
   { layout, settings: { host }, local, signal }: TailnetReach,
-  seconds: number = limits.tailnet,
+  seconds: number = confirmLimits.tailnet,
 ): Promise<string> {
   const settings = { host, tailnet: "tailscale", sshExposure: "tailnet" } as const;
   let reason: Pick<Objection, "problem" | "fix"> | undefined;

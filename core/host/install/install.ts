@@ -60,9 +60,9 @@ async function installUnderLock(request: InstallRequest): Promise<{ seen: HostSe
     host,
     journal,
     hetzner: createHetzner({ endpoint: local.endpoint, token: local.token }),
-    async step(step, text) {
+    async step(step, text, limitSeconds) {
       await journal.step(step, text);
-      request.report(step, text);
+      request.report(step, text, limitSeconds);
     },
   };
   // First of all remove what a killed run staged: it includes plain-text keys.

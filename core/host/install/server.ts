@@ -8,7 +8,8 @@ import { readBootstrapKeys } from "./bootstrap-keys.ts";
 import { bootstrapUserData } from "./user-data.ts";
 
 /** Seconds. A rebuild copies an image to the disk, which takes about half a minute at Hetzner. */
-const limits = { powerOn: 120, rebuild: 600, protection: 60 };
+export const rebuildSeconds = 600;
+const limits = { powerOn: 120, protection: 60 };
 
 /** Turns the server on if it is off, e.g. after a power cut or a failed rebuild. @returns true if it was off */
 export async function ensureRunning(installation: Installation): Promise<boolean> {
@@ -32,7 +33,7 @@ async function steadyStatus({ hetzner, facts, settings, signal }: Installation):
     return passing.includes(status) ? undefined : status;
   };
   return waitUntil(look, {
-    seconds: limits.rebuild,
+    seconds: rebuildSeconds,
     pauseMs: 2000,
     waitedFor: `${settings.host}: Hetzner did not finish its current action on the server`,
     advice: `The server's console shows the action. Then run: clawdlets up --host ${settings.host}`,
@@ -68,7 +69,7 @@ export async function rebuildServer(installation: Installation): Promise<void> {
     const what = "rebuild the server";
     const body = { image: settings.image, user_data: bootstrapUserData(keys) };
     const { action } = await answerOf(what, hetzner.POST("/servers/{id}/actions/rebuild", { params: { path }, body }));
-    await waitForActions(hetzner, action ? [action] : [], { what, timeoutSeconds: limits.rebuild, signal });
+    await waitForActions(hetzner, action ? [action] : [], { what, timeoutSeconds: rebuildSeconds, signal });
   } finally {
     if (isProtected) await protect(hetzner, facts.serverId, true);
   }

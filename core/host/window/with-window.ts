@@ -45,7 +45,7 @@ export async function withWindow<T>(
   try {
     const cidrs = local.adminCidrs;
     await journal.guardedBy(guard.pid);
-    await step("open", `opening TCP/22 to ${cidrs.join(", ")} only`);
+    await step("open", `opening TCP/22 to ${cidrs.join(", ")} only`, limits.open);
     // Close what a killed run left: there is never more than one window. A new server cannot have one yet.
     if (!journal.isFirstRun) await closeWindowsOf(hetzner, settings.host);
     const until = new Date(Date.now() + deadlineSeconds * 1000);
@@ -132,7 +132,7 @@ async function close(installation: Installation, guard: Guard, ending: Ending, r
   const hetzner = closingClient(local, time);
   let closed: string | undefined;
   try {
-    report("close", "closing TCP/22");
+    report("close", "closing TCP/22", limits.close);
     // Even if opening failed, a window may exist: search for every window of this host then.
     await (window ? closeWindow(hetzner, window) : closeWindowsOf(hetzner, settings.host));
     closed = await checkClosed(installation, time);

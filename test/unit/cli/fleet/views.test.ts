@@ -91,10 +91,10 @@ describe("the table", () => {
   it("has failures first, then what goes on", () => {
     expect(plain(rows, ["stopping"], { columns: 60, rows: 20 }, 12.3)).toEqual([
       "  12.3 s  3 hosts: 1 failed, 1 running, 1 ok",
-      "   3.0 s  web-3  FAILED   up failed",
-      "          web-2  running  [kexec] Done!",
-      "   3.0 s  web-1  ok       done",
-      "          stopping",
+      "   3.0 s  ✗ web-3  FAILED   up failed",
+      "          ● web-2  running  [kexec] Done!",
+      "   3.0 s  ✓ web-1  ok       done",
+      "            stopping",
     ]);
   });
 
@@ -103,7 +103,7 @@ describe("the table", () => {
     const lines = plain(many, [], { columns: 30, rows: 10 }, 0);
     expect(lines).toHaveLength(8);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(30);
-    expect(lines.at(-1)).toBe("          and 94 more");
+    expect(lines.at(-1)).toBe("            and 94 more");
     expect(lines[1]).toContain("web-3");
   });
 });

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { changedText, doneText } from "../../../../cli/fleet/changes.ts";
+import { changedText, doneText, operationTexts } from "../../../../engine/progress/operations.ts";
 
 it.each([
   [{ create: 12 }, "12 to create", "done: 12 created"],
@@ -15,4 +15,16 @@ it.each([
 ])("describes %j", (changes, planned, done) => {
   expect(changedText(changes)).toBe(planned);
   expect(doneText(changes)).toBe(done);
+});
+
+it.each([
+  ["create", "creating Server web-1", "created Server web-1"],
+  ["create-replacement", "creating Server web-1 as a replacement", "created Server web-1 as a replacement"],
+  ["delete-replaced", "deleting Server web-1 after replacement", "deleted Server web-1 after replacement"],
+])("words of %s are those of the summary, around the resource", (op, doing, done) => {
+  expect(operationTexts(op, "Server web-1")).toEqual([doing, done]);
+});
+
+it.each(["same", "refresh", "read", "unheard"])("a run does not show %s", (op) => {
+  expect(operationTexts(op, "Server web-1")).toBeUndefined();
 });
