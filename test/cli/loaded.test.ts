@@ -61,6 +61,7 @@ describe("the overview is answered without loading a single command:", () => {
       "cli/commands.ts",
       "cli/main.ts",
       "cli/program.ts",
+      "cli/screen/active.ts",
       "cli/shared/ending.ts",
       "cli/shared/output.ts",
     ]);
@@ -83,10 +84,7 @@ describe("a command is loaded with what it needs, however it is asked for:", () 
 
 /** Commands whose work is part of another's. */
 const needed: Readonly<Record<string, readonly string[]>> = {
-  "cli/adopt.ts": ["cli/preview.ts"],
-  "cli/demo/index.ts": ["cli/destroy.ts", "cli/up.ts"],
   "cli/init.ts": ["cli/secrets/init.ts"],
-  "cli/status.ts": ["cli/preview.ts"],
 };
 
 /** The modules that cli/commands.ts loads late. */
