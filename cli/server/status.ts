@@ -19,6 +19,7 @@ export function statusCommand(): Command {
           `${session.host}: ${facts.state}, runs ${facts.systemPath} (boot ${facts.bootId}, installation ${facts.installId})`,
         );
         for (const [bot, state] of Object.entries(bots)) say(`  bot ${bot}: ${state}`);
+        if (facts.tailnet !== "") say(`  tailnet: ${facts.tailnet}`);
         if (failed.length > 0) say(`  failed: ${failed.join(", ")}`);
         if (activation) {
           const how = activation.phase === "done" ? activation.result : activation.phase;
