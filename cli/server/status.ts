@@ -21,6 +21,7 @@ export function statusCommand(): Command {
         );
         const health = await readBotHealth(session.run, session.settings.bots);
         for (const bot of health) say(`  bot ${healthLine(bot)}`);
+        if (facts.tailnet !== "") say(`  tailnet: ${facts.tailnet}`);
         if (failed.length > 0) say(`  failed: ${failed.join(", ")}`);
         if (activation) {
           const how = activation.phase === "done" ? activation.result : activation.phase;

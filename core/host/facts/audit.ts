@@ -17,7 +17,7 @@ export interface Expected {
 
 /** Compares what a running host reports with what is expected. `clawdlets verify` checks that its ports are closed. */
 export function auditFindings(facts: ServerFacts, { host, installId, missingSecrets }: Expected): Finding[] {
-  const { systemPath, nextSystem, failed, bots, activation } = facts;
+  const { systemPath, nextSystem, failed, bots, activation, tailnet } = facts;
   const notActive = Object.entries(bots).filter(([, state]) => state !== "active");
   const isOver = activation === null || activation.phase === "done";
   return [
@@ -47,6 +47,17 @@ export function auditFindings(facts: ServerFacts, { host, installId, missingSecr
       ok: failed.length === 0,
       found: failed.length === 0 ? "none failed" : `failed: ${failed.join(", ")}`,
     },
+    // A host that was joined by hand, or has no tailnet, says nothing.
+    ...(tailnet === ""
+      ? []
+      : [
+          {
+            what: "tailnet",
+            ok: tailnet === "joined",
+            found:
+              tailnet === "joined" ? tailnet : `${tailnet}: clawdlets secrets edit tailscale_auth_key --host ${host}`,
+          },
+        ]),
     {
       what: "bots",
       ok: notActive.length === 0,

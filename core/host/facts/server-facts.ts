@@ -1,3 +1,4 @@
+import { safeText } from "../../base/wording.ts";
 import { type ActivationState, readActivation } from "../activation/orders.ts";
 import { askHost, questions } from "../reach/ask.ts";
 import type { SshRoute } from "../reach/ssh.ts";
@@ -16,10 +17,12 @@ export interface ServerFacts {
   failed: string[];
   /** Unit state by bot, e.g. `active`. */
   bots: Record<string, string>;
+  /** Result of the last run of clawdlets-tailnet.service: `joined`, or `not joined: …`; empty if the host has no such unit. */
+  tailnet: string;
   activation: ActivationState | null;
 }
 
-type Asked = keyof typeof questions | "nextSystem" | "state" | "failed" | `bot ${string}`;
+type Asked = keyof typeof questions | "nextSystem" | "state" | "failed" | "tailnet" | `bot ${string}`;
 
 /** Reads a host's facts; the admin login is enough. @throws when `run` returns ssh's own failure */
 export async function readFacts(
@@ -30,6 +33,7 @@ export async function readFacts(
     ...questions,
     nextSystem: "readlink -f /nix/var/nix/profiles/system",
     state: "systemctl is-system-running",
+    tailnet: "cat /run/clawdlets-tailnet/state",
     failed: "systemctl list-units --failed --plain --no-legend",
     ...Object.fromEntries(bots.map((bot) => [`bot ${bot}`, `systemctl is-active clawdbot-${bot}.service`])),
   });
@@ -42,6 +46,7 @@ export async function readFacts(
     state: seen.state,
     failed: seen.failed.split("\n").flatMap((line) => line.split(/\s+/)[0] || []),
     bots: Object.fromEntries(bots.map((bot) => [bot, seen[`bot ${bot}`] || "unknown"])),
+    tailnet: safeText(seen.tailnet),
     activation: (await readActivation(route, signal))?.state ?? null,
   };
 }
