@@ -23,7 +23,12 @@ export async function checkRepo(context: DoctorContext): Promise<Finding[]> {
     checkBranches(context),
     checkSecretScan(context),
   ]);
-  return [...groups.flat(), ...checkStackFiles(context), ...(await checkFlakeLock(context))];
+  return [
+    ...groups.flat(),
+    ...checkStackFiles(context),
+    ...(await checkFlakeLock(context)),
+    ...(await checkCommitted(context)),
+  ];
 }
 
 function checkFolder({ layout }: DoctorContext): Promise<Finding[]> {
@@ -141,6 +146,22 @@ function checkStackFiles({ layout }: DoctorContext): Finding[] {
       if (!(error instanceof SettingsError)) throw error;
       return [notChecked(about, "cannot be read; see the findings of scope stack")];
     }
+  });
+}
+
+/** Nix builds a host from a commit, and silently leaves out whatever is not in it (NixOS/nix#7107). */
+async function checkCommitted({ layout }: DoctorContext): Promise<Finding[]> {
+  const about: Check = { scope: "repo", check: "commits", subject: "files that a host's system is built from" };
+  return attempt(about, async () => {
+    const paths = ["stacks", "hosts", "bots", "flake.nix", "flake.lock"];
+    const args = ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", ...paths];
+    const { exitCode, stdout, stderr } = await runGit(layout.root, args, { timeoutSeconds: 30 });
+    if (exitCode !== 0) return [notChecked(about, whyNoAnswer(stderr))];
+    const files = stdout.split("\0").flatMap((line) => (line === "" ? [] : line.slice(3)));
+    if (files.length === 0) return [ok(about, "all committed")];
+    const more = files.length > 3 ? ` and ${files.length - 3} more` : "";
+    const text = `${files.slice(0, 3).join(", ")}${more} not committed: an installation or rebuild does not see the change`;
+    return [warning(about, "flake-invalid", text, "commit and push it")];
   });
 }
 
