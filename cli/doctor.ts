@@ -93,5 +93,6 @@ function show(finding: Finding, say: ResultLine): void {
 
 function summary(findings: readonly Finding[]): string {
   const count = (status: Finding["status"]) => findings.filter((each) => each.status === status).length;
-  return `${count("ok")} ok, ${count("warning")} warnings, ${count("problem")} problems, ${count("not checked")} not checked`;
+  const counted = (status: "warning" | "problem") => `${count(status)} ${status}${count(status) === 1 ? "" : "s"}`;
+  return `${count("ok")} ok, ${counted("warning")}, ${counted("problem")}, ${count("not checked")} not checked`;
 }

@@ -2,6 +2,7 @@ import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { isOfSettingsError, messageOf, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { wrongPassphrase } from "../core/project/state/passphrase.ts";
+import { adviceOn } from "./hetzner-reasons.ts";
 import { plainLines, showEvents } from "./progress/events.ts";
 import type { Progress } from "./progress/progress.ts";
 import { staying } from "./signals.ts";
@@ -60,7 +61,7 @@ function engineFailure(host: string, operation: string, text: string, reasons: r
     return new UserError({ code: "engine-failed", subject: host, problem, fix });
   }
   const problem = `${operation} failed.`;
-  const fix = "See the error above. Fix it and run the same command again.";
+  const fix = adviceOn(reasons) ?? "See the error above. Fix it and run the same command again.";
   return reasons.some(isOfSettingsError)
     ? new UserError({ code: "settings", subject: host, problem, fix }, { reasons, exitCode: exitCodes.settings })
     : new UserError({ code: "engine-failed", subject: host, problem, fix }, { reasons });

@@ -70,7 +70,8 @@ async function checkGit(layout: Layout): Promise<Problem[]> {
   const problems: Problem[] = [];
   // Tests a path inside the folder: "x/" in .gitignore only matches folders, and an exception may include single files again.
   const ignored = await git(layout, ["check-ignore", "--quiet", "--no-index", `${where}/secrets/probe`]);
-  if (ignored.exitCode !== 0) {
+  // Other exit codes: git could not look, which ownFolderProblem reports.
+  if (ignored.exitCode === 1) {
     problems.push({
       code: "file-exposed",
       subject: where,

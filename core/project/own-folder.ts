@@ -2,9 +2,9 @@ import { existsSync, lstatSync, readFileSync, type Stats, statSync } from "node:
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { hasCode, UserError } from "../base/errors.ts";
 import { exitCodes } from "../base/exit-codes.ts";
-import { gitAnswer } from "../base/machine/git-answer.ts";
+import { foreignRepository, gitAnswer, isForeignRepository } from "../base/machine/git-answer.ts";
 import { type Objection, type Problem, problemJson } from "../base/problem.ts";
-import { safeText } from "../base/wording.ts";
+import { safeText, shellQuoted } from "../base/wording.ts";
 import type { Layout } from "./layout.ts";
 
 /** A problem of `.clawdlets` as a whole. */
@@ -107,6 +107,13 @@ function trackedProblem(layout: Layout): Objection | undefined {
   const withHead = gitAnswer(layout.root, ["ls-files", "-z", "--with-tree=HEAD", "--", path]);
   // There is no HEAD before the first commit.
   const answer = withHead.exitCode === 0 ? withHead : gitAnswer(layout.root, ["ls-files", "-z", "--", path]);
+  if (isForeignRepository(answer.stderr)) {
+    return {
+      code: "foreign-folder",
+      problem: `${foreignRepository}, so it cannot be checked whether git tracks ${where}.`,
+      fix: `Run clawdlets as its owner; or, if you trust the repository: git config --global --add safe.directory ${shellQuoted(layout.root)}`,
+    };
+  }
   if (answer.exitCode !== 0) {
     const [said = ""] = answer.stderr.trim().split("\n");
     return { code: "foreign-folder", problem: `git could not check if it is tracked: ${safeText(said, 300)}` };

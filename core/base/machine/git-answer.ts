@@ -45,3 +45,12 @@ export function withSettings(
   ]);
   return { ...env, GIT_CONFIG_COUNT: String(before + settings.length), ...Object.fromEntries(added) };
 }
+
+/** Since 2.35.2, git refuses a repository that another user owns, as in a container on a mounted checkout (NixOS/nix#6443). */
+export const isForeignRepository = (stderr: string): boolean => /dubious ownership|unsafe repository/.test(stderr);
+
+export const foreignRepository = "git refuses this repository, because another user owns it";
+
+/** Why git did not answer about a folder, as a clause. */
+export const whyNoAnswer = (stderr: string): string =>
+  isForeignRepository(stderr) ? foreignRepository : "git does not know this folder";

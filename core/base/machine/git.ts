@@ -28,7 +28,8 @@ export async function runGit(folder: string, args: readonly string[], options: G
   const { network = false, env = cleanEnvironment(), ...others } = options;
   const settings = args.some((arg) => converting.has(arg)) ? [...harmless, ...(await neutral(folder))] : harmless;
   const more = network ? {} : { GIT_ALLOW_PROTOCOL: "" };
-  return run("git", args, { ...others, cwd: folder, env: { ...withSettings(env, settings), ...more } });
+  // In English: what git says is matched, and shown.
+  return run("git", args, { ...others, cwd: folder, env: { ...withSettings(env, settings), ...more, LC_ALL: "C" } });
 }
 
 /** The output of a git command, or undefined if it failed. */

@@ -1,4 +1,4 @@
-import { messageOf } from "../../base/errors.ts";
+import { messageOf, SettingsError } from "../../base/errors.ts";
 import { createHetzner } from "../../base/hetzner/client.ts";
 import { takeHostLock } from "../../base/machine/file-lock.ts";
 import { hostLayoutOf } from "../../project/layout.ts";
@@ -12,6 +12,7 @@ import type { Installation, InstallRequest } from "../request.ts";
 import { withWindow } from "../window/with-window.ts";
 import { installBehindWindow } from "./behind-window.ts";
 import { endLeftInstallers, findInstaller, runFolderOf } from "./installer.ts";
+import { checkPrivateHalves } from "./preflight.ts";
 
 export interface InstallResult {
   host: string;
@@ -69,6 +70,9 @@ async function installUnderLock(request: InstallRequest): Promise<{ seen: HostSe
   sweepStaging(host.staging);
   await endLeftInstallers(host.bootstrapClientKey);
   await installation.step("check", `${settings.host}: installation ${facts.installId} on ${facts.address}`);
+  // `up` has checked them only if it bought the server just now.
+  const unusable = await checkPrivateHalves(layout, host);
+  if (unusable.length > 0) throw new SettingsError(unusable);
   const plan = {
     installer: findInstaller(local.nixosAnywhere, local.nix),
     flake: await resolveFlake(layout, settings, local),

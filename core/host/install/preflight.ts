@@ -2,12 +2,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { relative } from "node:path";
 import { objectionOf } from "../../base/errors.ts";
 import { createHetzner } from "../../base/hetzner/client.ts";
-import { publicKeyOf, withoutComment } from "../../base/machine/ssh-keys.ts";
+import { agentHas, derivedPublicKey, publicKeyOf, withoutComment } from "../../base/machine/ssh-keys.ts";
 import type { Problem } from "../../base/problem.ts";
 import type { ProblemCode } from "../../base/problem-codes.ts";
+import { shellQuoted } from "../../base/wording.ts";
 import { uselessReason } from "../../project/firewall/useless-networks.ts";
 import { checkLocalFolder } from "../../project/hygiene.ts";
-import { hostLayoutOf, type Layout } from "../../project/layout.ts";
+import { type HostLayout, hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { criticalOf } from "../../project/lint/lint.ts";
 import { checkHostSecrets } from "../../project/secrets/check.ts";
 import { requiredSecrets } from "../../project/secrets/required.ts";
@@ -18,6 +19,7 @@ import { checkSecretSources, readSecretSources } from "../delivery/upstream-secr
 import { resolveFlake } from "../flake/flake.ts";
 import { checkNixOf } from "../flake/nix-version.ts";
 import { type Journal, readJournal } from "../journal.ts";
+import { operatorIdentity } from "../reach/operator.ts";
 import { readTailnetClient } from "../reach/tailnet-client.ts";
 import { checkImage, checkNewServer, type Finding } from "../server/catalogue.ts";
 import { monthlyLimit } from "../server/cost-limit.ts";
@@ -96,8 +98,17 @@ function checkAdmin({ settings, local }: PreflightRequest): Problem[] {
   });
 }
 
-/** Checks that one-time keys, host key and the operator's key exist and match what is declared. */
-export function checkKeys({ layout, settings, local }: Omit<PreflightRequest, "sops">): Problem[] {
+interface KeysToCheck {
+  layout: Layout;
+  settings: HostSettings;
+  local: Pick<LocalSettings, "sshPubkeyFile">;
+}
+
+/**
+ * Checks that one-time keys, host key and the operator's key exist, match what is declared, and are usable: ssh can read each
+ * private half without asking anything.
+ */
+export async function checkKeys({ layout, settings, local }: KeysToCheck): Promise<Problem[]> {
   const host = hostLayoutOf(layout, settings.host);
   const problems: Problem[] = [];
   const fix = `Make it: clawdlets init --host ${settings.host}`;
@@ -110,9 +121,9 @@ export function checkKeys({ layout, settings, local }: Omit<PreflightRequest, "s
       fix,
     });
   }
+  // Only required if they would be used: an adopted host generated its own host key and keeps it.
+  if (isThere(readJournal(host.journal), settings)) return [...problems, ...(await operatorKey({ settings, local }))];
   const where = relative(layout.root, host.hostKey);
-  // Only required if it would be sent: an adopted host generated its own key and keeps it.
-  if (isThere(readJournal(host.journal), settings)) return [...problems, ...operatorKey({ settings, local })];
   if (!existsSync(host.hostKey))
     problems.push({ code: "key-missing", subject: where, setting: "host key", problem: "missing.", fix });
   else if (publicKeyOf(host.hostKey) !== withoutComment(settings.sshHostKey)) {
@@ -124,7 +135,31 @@ export function checkKeys({ layout, settings, local }: Omit<PreflightRequest, "s
       fix: "Put the right file back.",
     });
   }
-  return [...problems, ...operatorKey({ settings, local })];
+  return [...problems, ...(await checkPrivateHalves(layout, host)), ...(await operatorKey({ settings, local }))];
+}
+
+/**
+ * Checks the private keys that an installation uses, if they exist. OpenSSH refuses a file with Windows line breaks or without the last
+ * one (git-for-windows/git#4705), and a host whose host key is unreadable cannot be reached after its installation.
+ */
+export async function checkPrivateHalves(layout: Layout, host: HostLayout): Promise<Problem[]> {
+  const keys = [
+    [host.bootstrapClientKey, "one-time keys"],
+    [host.bootstrapHostKey, "one-time keys"],
+    [host.hostKey, "host key"],
+  ] as const;
+  const there = keys.filter(([path]) => existsSync(path) && existsSync(`${path}.pub`));
+  const found = await Promise.all(
+    there.map(async ([path, setting]): Promise<Problem[]> => {
+      const subject = relative(layout.root, path);
+      const { publicKey, objection } = await derivedPublicKey(path);
+      if (objection) return [{ subject, setting, ...objection }];
+      if (publicKey === publicKeyOf(path)) return [];
+      const problem = `is not the private half of ${subject}.pub.`;
+      return [{ code: "key-mismatch", subject, setting, problem, fix: "Put the right file back." }];
+    }),
+  );
+  return found.flat();
 }
 
 /** True if the server already has the installation that the stack declares, so nothing would be installed. */
@@ -133,23 +168,37 @@ function isThere(journal: Journal | undefined, { host, reinstall }: HostSettings
   return journal.installId === installIdOf({ host, serverId: journal.serverId, reinstall });
 }
 
-function operatorKey({ settings, local }: Pick<PreflightRequest, "settings" | "local">): Problem[] {
-  const operator = existsSync(local.sshPubkeyFile)
-    ? withoutComment(readFileSync(local.sshPubkeyFile, "utf8"))
-    : undefined;
-  if (operator === undefined || !settings.adminSshKeys.map(withoutComment).includes(operator)) {
-    const found = operator === undefined ? "there is no such file" : "this key is not among clawdlets:adminSshKeys";
+async function operatorKey({ settings, local }: Pick<KeysToCheck, "settings" | "local">): Promise<Problem[]> {
+  const { sshPubkeyFile } = local;
+  const setting = `hosts.${settings.host}.opentofu.sshPubkeyFile`;
+  const publicKey = existsSync(sshPubkeyFile) ? withoutComment(readFileSync(sshPubkeyFile, "utf8")) : undefined;
+  if (publicKey === undefined || !settings.adminSshKeys.map(withoutComment).includes(publicKey)) {
+    const found = publicKey === undefined ? "there is no such file" : "this key is not among clawdlets:adminSshKeys";
     return [
       {
         code: "key-mismatch",
-        subject: local.sshPubkeyFile,
-        setting: `hosts.${settings.host}.opentofu.sshPubkeyFile`,
+        subject: sshPubkeyFile,
+        setting,
         problem: `${found}, so you could not log in to the installed host.`,
         fix: "Set it to your own public key, and list that key in the stack file.",
       },
     ];
   }
-  return [];
+  const { identity, agent } = operatorIdentity(sshPubkeyFile);
+  const derived = identity === sshPubkeyFile ? undefined : await derivedPublicKey(identity);
+  if (derived?.publicKey === publicKey || (await agentHas(agent, publicKey))) return [];
+  if (derived === undefined) {
+    const problem = "its private half is neither next to it nor in an ssh agent, so you could not log in to the host.";
+    return [{ code: "key-missing", subject: sshPubkeyFile, setting, problem, fix: "Add it to your agent: ssh-add" }];
+  }
+  if (derived.needsPassphrase) {
+    const problem = "needs a passphrase, which ssh cannot ask for here, and no ssh agent holds the key.";
+    const fix = `Add it to your agent: ssh-add ${shellQuoted(identity)}`;
+    return [{ code: "key-invalid", subject: identity, setting, problem, fix }];
+  }
+  if (derived.objection) return [{ subject: identity, setting, ...derived.objection }];
+  const problem = `is not the private half of ${sshPubkeyFile}.`;
+  return [{ code: "key-mismatch", subject: identity, setting, problem, fix: "Put the right file back." }];
 }
 
 /**

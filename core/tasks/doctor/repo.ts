@@ -4,7 +4,7 @@ import { join, relative } from "node:path";
 import { hasCredentials } from "../../base/credentials.ts";
 import { SettingsError } from "../../base/errors.ts";
 import { runGit } from "../../base/machine/git.ts";
-import { gitAnswer } from "../../base/machine/git-answer.ts";
+import { gitAnswer, whyNoAnswer } from "../../base/machine/git-answer.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import { readText } from "../../base/text/read-text.ts";
 import { lostFiles, lostObjection } from "../../project/copies/keep.ts";
@@ -23,7 +23,12 @@ export async function checkRepo(context: DoctorContext): Promise<Finding[]> {
     checkBranches(context),
     checkSecretScan(context),
   ]);
-  return [...groups.flat(), ...checkStackFiles(context), ...(await checkFlakeLock(context))];
+  return [
+    ...groups.flat(),
+    ...checkStackFiles(context),
+    ...(await checkFlakeLock(context)),
+    ...(await checkCommitted(context)),
+  ];
 }
 
 function checkFolder({ layout }: DoctorContext): Promise<Finding[]> {
@@ -57,8 +62,8 @@ const privateNames =
 async function checkTracked({ layout }: DoctorContext): Promise<Finding[]> {
   const about: Check = { scope: "repo", check: "tracked files", subject: "names of the files that git tracks" };
   return attempt(about, async () => {
-    const { exitCode, stdout } = await runGit(layout.root, ["ls-files", "-z"], { timeoutSeconds: 30 });
-    if (exitCode !== 0) return [notChecked(about, "git does not know this folder")];
+    const { exitCode, stdout, stderr } = await runGit(layout.root, ["ls-files", "-z"], { timeoutSeconds: 30 });
+    if (exitCode !== 0) return [notChecked(about, whyNoAnswer(stderr))];
     const files = stdout.split("\0").filter((file) => file !== "");
     const found = files.filter((file) => privateNames.test(file) && !file.endsWith(".env.example"));
     if (found.length === 0) return [ok(about, `${files.length} files, none named like a key or token file`)];
@@ -74,7 +79,7 @@ async function checkBranches({ layout }: DoctorContext): Promise<Finding[]> {
   return attempt(about, async () => {
     const refs = gitAnswer(layout.root, ["for-each-ref", "--format=%(refname)"]);
     const prefix = gitAnswer(layout.root, ["rev-parse", "--show-prefix"]);
-    if (refs.exitCode !== 0 || prefix.exitCode !== 0) return [notChecked(about, "git does not know this folder")];
+    if (refs.exitCode !== 0 || prefix.exitCode !== 0) return [notChecked(about, whyNoAnswer(refs.stderr))];
     const names = refs.stdout.split("\n").filter((name) => name !== "");
     const path = `${prefix.stdout.trim()}${relative(layout.root, layout.dir)}`;
     const asked = gitAnswer(
@@ -144,6 +149,22 @@ function checkStackFiles({ layout }: DoctorContext): Finding[] {
   });
 }
 
+/** Nix builds a host from a commit, and silently leaves out whatever is not in it (NixOS/nix#7107). */
+async function checkCommitted({ layout }: DoctorContext): Promise<Finding[]> {
+  const about: Check = { scope: "repo", check: "commits", subject: "files that a host's system is built from" };
+  return attempt(about, async () => {
+    const paths = ["stacks", "hosts", "bots", "flake.nix", "flake.lock"];
+    const args = ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", ...paths];
+    const { exitCode, stdout, stderr } = await runGit(layout.root, args, { timeoutSeconds: 30 });
+    if (exitCode !== 0) return [notChecked(about, whyNoAnswer(stderr))];
+    const files = stdout.split("\0").flatMap((line) => (line === "" ? [] : line.slice(3)));
+    if (files.length === 0) return [ok(about, "all committed")];
+    const more = files.length > 3 ? ` and ${files.length - 3} more` : "";
+    const text = `${files.slice(0, 3).join(", ")}${more} not committed: an installation or rebuild does not see the change`;
+    return [warning(about, "flake-invalid", text, "commit and push it")];
+  });
+}
+
 /** Without flake.lock, two installations of one commit differ. Anyone who clones the repository can read credentials in its addresses. */
 async function checkFlakeLock({ layout }: DoctorContext): Promise<Finding[]> {
   const about: Check = { scope: "repo", check: "flake.lock", subject: "flake.nix and flake.lock" };
@@ -155,7 +176,8 @@ async function checkFlakeLock({ layout }: DoctorContext): Promise<Finding[]> {
       const fix = "remove it from the input, run nix flake lock, and replace the credential: it stays in the history";
       return [problem(about, "secret-in-public-file", found, fix)];
     }
-    const { stdout } = await runGit(layout.root, ["ls-files", "flake.lock"], { timeoutSeconds: 30 });
+    const { exitCode, stdout, stderr } = await runGit(layout.root, ["ls-files", "flake.lock"], { timeoutSeconds: 30 });
+    if (exitCode !== 0) return [notChecked(about, whyNoAnswer(stderr))];
     if (stdout.trim() === "flake.lock") return [ok(about, "tracked")];
     const fix = "nix flake lock && git add flake.lock";
     return [

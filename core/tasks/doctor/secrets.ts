@@ -33,9 +33,11 @@ export async function checkKeysAndSecrets(
   const rules = at("sops rules", relative(layout.root, layout.sopsConfig));
   const check = { layout, host: files, hostName: host, recipient: settings.ageRecipient, secretsDir: local.secretsDir };
   return [
-    ...(await attempt(keys, () => {
-      const fine = readBootstrapKeys(files) ? "one-time keys, host key and operator's key exist and match" : "";
-      return fromProblems(keys, checkKeys({ layout, settings, local }), fine);
+    ...(await attempt(keys, async () => {
+      const fine = readBootstrapKeys(files)
+        ? "one-time keys, host key and operator's key exist, match and are usable"
+        : "";
+      return fromProblems(keys, await checkKeys({ layout, settings, local }), fine);
     })),
     ...(await attempt(identity, async () =>
       fromProblems(

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../base/errors.ts";
 import { gitEnvironment, runGit } from "../../base/machine/git.ts";
+import { foreignRepository, isForeignRepository } from "../../base/machine/git-answer.ts";
 import { run } from "../../base/machine/run.ts";
 
 /** A secret that was or is about to be committed; does not contain the secret itself. */
@@ -43,6 +44,7 @@ export async function scanRepository(scan: SecretScan): Promise<SecretFinding[]>
   const folder = mkdtempSync(join(tmpdir(), "clawdlets-scan-"));
   try {
     const shallow = await runGit(scan.root, ["rev-parse", "--is-shallow-repository"]);
+    if (isForeignRepository(shallow.stderr)) throw new UserError(`${foreignRepository}: ${scan.root}`);
     if (shallow.exitCode !== 0)
       throw new UserError(`${scan.root} is not a git repository, so there is no history to search.`);
     if (String(shallow.stdout).trim() === "true" && scan.range === undefined) {

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { cleanEnvironment } from "../../../../core/base/machine/environment.ts";
 import { git, gitEnvironment, runGit } from "../../../../core/base/machine/git.ts";
 import { run } from "../../../../core/base/machine/run.ts";
 import { temporaryFolder } from "../../../_project.ts";
@@ -95,6 +96,12 @@ describe("a repository whose configuration starts programs", () => {
     const { stdout } = await run("sh", ["-c", "git status --porcelain; git log -p; git diff"], { cwd: root, env });
     expect(stdout).toContain("+text");
     expect(["fsmonitor", "clean", "textconv"].map(ran)).toEqual([undefined, undefined, undefined]);
+  });
+
+  it("speaks English, whatever the language of the shell: what it says is matched", async () => {
+    const env = { ...cleanEnvironment(), LC_ALL: "de_DE.UTF-8", LANGUAGE: "de" };
+    const { stdout } = await runGit(root, ["-c", "alias.said=!echo $LC_ALL", "said"], { env });
+    expect(stdout).toBe("C\n");
   });
 
   it("is found by our git inside the engine, whose own finds none", async () => {

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, it } from "vitest";
@@ -58,4 +58,27 @@ it("the pre-commit hook refuses a .clawdlets that is staged", async () => {
   await git("add", "--force", ".clawdlets/.env");
   const { exitCode, stderr } = await execa("sh", [hook], { cwd: layout.root, reject: false });
   expect([exitCode, stderr]).toEqual([1, expect.stringContaining(".clawdlets is staged")]);
+});
+
+it("warns of what a host's system would lack, because it is not committed", async () => {
+  const { layout, git } = await repository();
+  const { signal } = new AbortController();
+  const commits = async () => {
+    const findings = await checkRepo({ layout, hosts: [], environment: {}, sops: undefined, signal });
+    return findings.find(({ check }) => check === "commits");
+  };
+  expect(await commits()).toMatchObject({ status: "ok" });
+  mkdirSync(join(layout.root, "hosts"));
+  writeFileSync(join(layout.root, "hosts", "web 1.nix"), "{ }\n");
+  appendFileSync(join(layout.stacks, "Pulumi.clawdbot-fleet-host.yaml"), "  clawdlets:tags: [eu]\n");
+  // The user's own setting must not hide new files.
+  await git("config", "status.showUntrackedFiles", "no");
+  expect(await commits()).toMatchObject({
+    status: "warning",
+    problem: expect.stringMatching(/^stacks\/Pulumi\.clawdbot-fleet-host\.yaml, hosts\/web 1\.nix not committed/),
+  });
+  await git("add", "--all");
+  expect(await commits()).toMatchObject({ status: "warning" });
+  await git("commit", "--quiet", "-m", "all");
+  expect(await commits()).toMatchObject({ status: "ok" });
 });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { writePrivateFile } from "../../../../core/base/machine/private-files.ts";
+import { replaceSshKey } from "../../../../core/base/machine/ssh-keys.ts";
 import { problemLine } from "../../../../core/base/problem.ts";
 import { hostLayoutOf, type Layout } from "../../../../core/project/layout.ts";
 import { addToStackFile } from "../../../../core/project/settings/stack-file.ts";
@@ -29,6 +30,7 @@ afterAll(() => world?.lab.stop());
 
 async function healthy(): Promise<Layout> {
   const layout = makeProject(temporaryFolder(), [{ name: host }]);
+  await replaceSshKey(join(layout.root, "operator"), "you");
   await initHost(layout, host, valuesFor(openHost(layout, host), "first"));
   await addToStackFile(layout, host, { tailnet: "none", serverType: "cx43" });
   const { endpoint, token, sshPort } = world.lab.emulator;
@@ -42,7 +44,7 @@ async function healthy(): Promise<Layout> {
   const lines = Object.entries(env).map(([key, value]) => `${key}=${value}\n`);
   await writePrivateFile(join(layout.dir, ".env"), lines.join(""));
   await writePrivateFile(layout.passphrase, "passphrase\n");
-  writeFileSync(join(layout.root, ".gitignore"), ".clawdlets/\n");
+  writeFileSync(join(layout.root, ".gitignore"), ".clawdlets/\noperator\n");
   const git = (...args: string[]) =>
     execa("git", ["-c", "user.name=t", "-c", "user.email=t@t.invalid", ...args], { cwd: layout.root });
   await git("init", "-q");

@@ -25,10 +25,13 @@ describe("what a message shows of a value", () => {
     }
   });
 
-  it.each([publicKey, recipient, "github:you/hosts", "/var/lib/clawdlets/secrets/hosts/clawdbot-fleet-host"])(
-    "is what anybody may know: %s",
-    (text) => expect(safeText(text)).toBe(text),
-  );
+  it.each([
+    publicKey,
+    recipient,
+    "github:you/hosts",
+    "/var/lib/clawdlets/secrets/hosts/clawdbot-fleet-host",
+    "ssh-ed25519 AAAA… you@laptop",
+  ])("is what anybody may know: %s", (text) => expect(safeText(text)).toBe(text));
 
   it.each<[unknown, string]>([
     ["a\n\u001b[2J\u009b\u202e\ud800\u2028", String.raw`"a\n\u001b[2J\u009b\u202e\ud800\u2028"`],
