@@ -12,7 +12,12 @@ const fieldCounts: Readonly<Record<string, number>> = {
   "sk-ecdsa-sha2-nistp256@openssh.com": 4,
 };
 
-/** True if `blob` (base64) decodes to a public key of `type`. Catches keys that lost a character when copied. */
+/**
+ * True if `blob` (base64) decodes to a public key of `type`. Catches keys that lost a character when copied.
+ *
+ * Not by a library: ssh2 1.17.0 and sshpk 1.18.0 know neither `sk-` type, accept bytes after the key and some keys that lost a
+ * character, and take about 65 ms and 45 ms to load.
+ */
 export function isPublicKey(type: string, blob: string): boolean {
   const bytes = Buffer.from(blob, "base64");
   if (!Object.hasOwn(fieldCounts, type) || bytes.toString("base64") !== blob) return false;
