@@ -9,7 +9,7 @@ import { listStackFiles } from "../core/project/settings/stack-file.ts";
 import { readProjectFile } from "../core/project/state/project-file.ts";
 import { listStates } from "../core/project/state/state.ts";
 import { engineOrSetUp, foreignKeys, shellEnvironment } from "../engine/environment.ts";
-import { brokenState } from "../engine/good-state.ts";
+import { brokenState } from "../engine/recovery/good-state.ts";
 
 /**
  * The stack that `pulumi` works on, where stacks are hosts. Elsewhere it is the one that was chosen with `pulumi stack`: naming

@@ -10,7 +10,7 @@ import { readProjectFile } from "../core/project/state/project-file.ts";
 import { type Engine, pins } from "../toolchain/index.ts";
 import { isChosen } from "./chosen-stack.ts";
 import { engineEnvironment, prepareState } from "./environment.ts";
-import { ensureGoodState } from "./good-state.ts";
+import { ensureGoodState } from "./recovery/good-state.ts";
 
 export interface OpenOptions {
   /** Environment variables beside the engine's own. */

@@ -12,8 +12,8 @@ import { ensureOn, findServer } from "../../core/host/server/power.ts";
 import { checkTypeChange } from "../../core/host/server/type-change.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
 import { readState, type StackState, serverIn } from "../../core/project/state/state.ts";
-import { clearDeadLocks } from "../stack-locks.ts";
 import { closeLeftWindows, markInterrupted, type Recovery, waitForInstallation } from "./interrupted.ts";
+import { clearDeadLocks } from "./stack-locks.ts";
 
 const resource = z.looseObject({
   urn: z.string(),

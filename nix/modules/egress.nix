@@ -109,7 +109,9 @@ in
         map
           (option: {
             assertion = unknownIn cfg.${option} == [ ];
-            message = "clawdlets.egress.${option} names ${builtins.toJSON (unknownIn cfg.${option})}; allowed are the names in clawdlets.bots: ${builtins.toJSON (builtins.attrNames bots)}.";
+            message = "clawdlets.egress.${option} names ${
+              builtins.toJSON (unknownIn cfg.${option})
+            }; allowed are the names in clawdlets.bots: ${builtins.toJSON (builtins.attrNames bots)}.";
           })
           [
             "loopbackPorts"

@@ -69,6 +69,16 @@ in
         message = "clawdlets.tailnet.tailscale.authKeySecret is null, so the host could not join the tailnet. Name a secret (default: tailscale_auth_key), or set clawdlets.provisioning.enable or clawdlets.publicSsh.enable for a first boot.";
       }
       {
+        # Either brings the key back onto a command line, and nixpkgs' unit joins a second time.
+        assertion =
+          !isTailscale
+          || (
+            config.services.tailscale.authKeyFile == null
+            && !builtins.any (lib.hasInfix "auth-key") config.services.tailscale.extraUpFlags
+          );
+        message = "services.tailscale.authKeyFile or extraUpFlags has an auth key, which every local user could read on a command line. Remove it and name the secret in clawdlets.tailnet.tailscale.authKeySecret.";
+      }
+      {
         # An option would be taken for one by `tailscale up`, and http sends the auth key in the clear.
         assertion =
           tailscale.loginServer == null || isWord "https://[A-Za-z0-9.:_/-]+" tailscale.loginServer;

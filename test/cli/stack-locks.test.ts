@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { afterEach, describe, expect, it } from "vitest";
-import { clearDeadLocks } from "../../engine/stack-locks.ts";
+import { clearDeadLocks } from "../../engine/recovery/stack-locks.ts";
 import { project, temporaryFolder } from "../_project.ts";
 
 const children: { kill: () => unknown }[] = [];

@@ -8,7 +8,7 @@ import { hostLayoutOf } from "../../core/project/layout.ts";
 import { stateFileOf } from "../../core/project/state/state.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
 import { findEngine } from "../../engine/find-engine.ts";
-import { ensureGoodState } from "../../engine/good-state.ts";
+import { ensureGoodState } from "../../engine/recovery/good-state.ts";
 import { CrashLab } from "../crash/_lab.ts";
 
 /** The files of the engine's backend as a kill or a power cut leaves them, at every write of a real `pulumi up`. */

@@ -346,6 +346,16 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
       '{ services.tailscale.interfaceName = "ts0"; }',
       "port 22 is open on tailscale0 only",
     ],
+    [
+      "an auth key in nixpkgs' own unit",
+      '{ services.tailscale.authKeyFile = "/run/secrets/tailscale_auth_key"; }',
+      "which every local user could read on a command line",
+    ],
+    [
+      "an auth key among the flags",
+      '{ services.tailscale.extraUpFlags = [ "--auth-key=file:/run/secrets/x" ]; }',
+      "name the secret in clawdlets.tailnet.tailscale.authKeySecret",
+    ],
     ["another firewall", '{ networking.firewall.backend = "firewalld"; }', "without its firewall rules"],
     ["sudo for wheel alone", "{ security.sudo.execWheelOnly = true; }", "admin, who is not in wheel"],
     [

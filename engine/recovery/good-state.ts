@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { hasCode } from "../core/base/errors.ts";
-import { readFolder, removePrivateFile, writePrivateFile } from "../core/base/machine/private-files.ts";
-import { parseJson } from "../core/base/text/json.ts";
-import { parseYamlText } from "../core/base/text/yaml-text.ts";
-import { hostLayoutOf, type Layout } from "../core/project/layout.ts";
-import { refuseForeignFolder } from "../core/project/own-folder.ts";
-import { listStates, parseCheckpoint, stateFileOf } from "../core/project/state/state.ts";
+import { hasCode } from "../../core/base/errors.ts";
+import { readFolder, removePrivateFile, writePrivateFile } from "../../core/base/machine/private-files.ts";
+import { parseJson } from "../../core/base/text/json.ts";
+import { parseYamlText } from "../../core/base/text/yaml-text.ts";
+import { hostLayoutOf, type Layout } from "../../core/project/layout.ts";
+import { refuseForeignFolder } from "../../core/project/own-folder.ts";
+import { listStates, parseCheckpoint, stateFileOf } from "../../core/project/state/state.ts";
 import { clearDeadLocks } from "./stack-locks.ts";
 
 /**

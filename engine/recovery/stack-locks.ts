@@ -2,11 +2,11 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs
 import { hostname } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { z } from "zod";
-import { hasCode, UserError } from "../core/base/errors.ts";
-import { exitCodes } from "../core/base/exit-codes.ts";
-import { run } from "../core/base/machine/run.ts";
-import { parseJson } from "../core/base/text/json.ts";
-import type { Layout } from "../core/project/layout.ts";
+import { hasCode, UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+import { run } from "../../core/base/machine/run.ts";
+import { parseJson } from "../../core/base/text/json.ts";
+import type { Layout } from "../../core/project/layout.ts";
 
 /** As Pulumi's file backend writes it (pkg/backend/diy/lock.go). */
 const lockContent = z.object({ pid: z.number(), username: z.string(), hostname: z.string(), timestamp: z.string() });
