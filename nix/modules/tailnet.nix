@@ -74,7 +74,7 @@ in
           !isTailscale
           || (
             config.services.tailscale.authKeyFile == null
-            && !builtins.any (lib.hasInfix "auth-key") config.services.tailscale.extraUpFlags
+            && !builtins.any (isWord ".*auth-key.*") config.services.tailscale.extraUpFlags
           );
         message = "services.tailscale.authKeyFile or extraUpFlags has an auth key, which every local user could read on a command line. Remove it and name the secret in clawdlets.tailnet.tailscale.authKeySecret.";
       }
