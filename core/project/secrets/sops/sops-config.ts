@@ -1,17 +1,7 @@
-import { isAlias, isSeq, type Node, stringify, type YAMLMap } from "yaml";
+import { type Document, isAlias, isScalar, isSeq, type Node, stringify, visit, type YAMLMap } from "yaml";
 import { UserError } from "../../../base/errors.ts";
 import { exitCodes } from "../../../base/exit-codes.ts";
-import {
-  aboveComments,
-  afterLine,
-  applyEdits,
-  belowComments,
-  type Edit,
-  endOfLine,
-  insertLines,
-  lineStart,
-  rangeOf,
-} from "../../../base/text/yaml-edit.ts";
+import { parseJson } from "../../../base/text/json.ts";
 import { safeText } from "../../../base/wording.ts";
 import {
   anchorAround,
@@ -64,148 +54,118 @@ export function recipientsOfHostRule(text: string | undefined, pathRegex: string
 }
 
 /**
- * Adds or updates this host's rule and keeps every other character: in an existing rule only the age recipients are
- * replaced, in their current format; a new rule goes before the first rule that sops would use instead.
+ * Adds or updates this host's rule. In an existing rule only the age recipients are replaced, in their current format; a new rule goes
+ * before the first rule that sops would use instead. Everything else keeps its content, comments and order, but is printed by the
+ * YAML library: two spaces of indentation, at most one blank line, folded text and brackets on one line. JSON stays JSON.
  * @param text of `.sops.yaml`; undefined or empty gives a complete file
  * @throws UserError if the text is not a list of rules, or our rule shares parts with others
  */
-export function upsertHostRule(text: string | undefined, rule: HostRule): string {
-  const wanted = checkedRecipients(rule.recipients);
-  if (text === undefined || text.trim() === "") {
-    return `${heading}creation_rules:\n${ruleLines("  ", "\n", rule.pathRegex, wanted)}\n`;
-  }
-  const config = readSopsRules(text);
+export function upsertHostRule(text: string | undefined, { recipients, ...rule }: HostRule): string {
+  const wanted = checkedRecipients(recipients);
+  const config = readSopsRules(text === undefined || text.trim() === "" ? heading : text);
   const shared = anchorAround(config);
   if (shared !== undefined)
     throw refused("creation_rules", `has ${shared}, so other parts of the file may refer to it`);
   const found = ruleOf(config, rule.pathRegex);
-  const edits = found ? recipientEdits(config, found, wanted) : [insertion(config, rule, wanted)];
-  const result = applyEdits(text, edits);
-  if (!says(result, rule.pathRegex, wanted)) throw byHand(rule.pathRegex, wanted);
-  return result;
+  if (!found) insertRule(config, rule.sample, config.document.createNode(contentOf(rule.pathRegex, wanted)));
+  else if (!setRecipients(config, found, wanted)) return config.text;
+  if (hasUnusualNumber(config.document)) throw byHand(rule.pathRegex, wanted);
+  return checkedResult(config, rule.pathRegex, wanted);
 }
 
-function recipientEdits(config: SopsRules, rule: YAMLMap, wanted: readonly string[]): Edit[] {
+const contentOf = (pathRegex: string, wanted: readonly string[]) => ({
+  path_regex: pathRegex,
+  key_groups: [{ age: wanted }],
+});
+
+/** Inserts the new rule before the first one that sops would use instead. */
+function insertRule({ document, root, list, rules }: SopsRules, sample: string, rule: Node): void {
+  const next = rules.find((each) => mayMatch(each, sample));
+  if (!isSeq(list) || rules.length === 0) {
+    if (!root) document.contents = withComments(document.createNode({}), document.contents) as typeof document.contents;
+    document.set("creation_rules", withComments(document.createNode([rule]), list));
+  } else if (next) {
+    // The library attaches the comment above the first rule to the list.
+    if (next === rules[0]) {
+      withComments(next, { commentBefore: list.commentBefore ?? null });
+      delete list.commentBefore;
+    }
+    list.items.splice(rules.indexOf(next), 0, rule);
+  } else list.items.push(rule);
+}
+
+/** Adds the comments of another node above this one. */
+function withComments<T extends Node>(node: T, other: Partial<Node> | null | undefined): T {
+  const comments = [other?.commentBefore, other?.comment, node.commentBefore].filter((each) => each);
+  if (comments.length > 0) node.commentBefore = comments.join("\n");
+  return node;
+}
+
+/** @returns false if the rule already has these recipients */
+function setRecipients(config: SopsRules, rule: YAMLMap, wanted: readonly string[]): boolean {
   const obstacle = obstacleIn(rule);
   if (obstacle !== undefined) {
     const why = `has ${obstacle}: changing it could change who can read other secrets. Write this rule out in full`;
     throw refused(`creation_rules.${config.rules.indexOf(rule)}`, why);
   }
-  const [first = rule, ...others] = keyHolders(rule);
-  const holders = [...new Set([first, ...others, rule])].filter((holder) => holder.has("age"));
-  const edits = holders.flatMap((holder) => ageEdit(config, holder, { rule, wanted }));
-  return [first, ...others].some((holder) => holder.has("age"))
-    ? edits
-    : [...edits, addedAge(config, first, { rule, wanted })];
+  const read = keyHolders(rule);
+  const missing = read.some((holder) => holder.has("age")) ? [] : read.slice(0, 1);
+  const holders = [...new Set([...read, rule])].filter((holder) => holder.has("age"));
+  const changed = [...missing, ...holders].map((holder) => setAge(config, holder, holder !== rule, wanted));
+  return changed.includes(true);
 }
 
-type Wanted = { rule: YAMLMap; wanted: readonly string[] };
-
-function ageEdit(config: SopsRules, holder: YAMLMap, { rule, wanted }: Wanted): Edit[] {
-  const value = holder.get("age", true) as Node | undefined;
+/**
+ * Recipients that stay keep their comments; removed ones lose theirs. In a key group, sops only accepts a list.
+ * @returns false if the holder already has these recipients
+ */
+function setAge(config: SopsRules, holder: YAMLMap, isGroup: boolean, wanted: readonly string[]): boolean {
+  const value = holder.get("age", true);
   const found = listOf(config, value);
-  const isGroup = holder !== rule;
   const isList = isSeq(isAlias(value) ? config.anchors.get(value.source) : value);
-  // In a key group, sops only accepts a list.
-  if (found.length === wanted.length && isSame(found, wanted) && (isList || !isGroup)) return [];
-  if (isSeq(value) && !value.flow) return [listEdit(config, value.items as Node[], wanted)];
-  const [start, end] = rangeOf(value);
-  const before = config.text.slice(start, end);
-  const quote = /^["']/.exec(before)?.[0] ?? (rule.flow ? '"' : "");
-  const after = isGroup || isSeq(value) ? `[${wanted.join(", ")}]` : quote + wanted.join(",") + quote;
-  const gap = start === end && !/\s/.test(config.text.charAt(start - 1)) ? " " : "";
-  return [{ start, end, text: gap + after + (before.endsWith("\n") ? endOfLine(config.text) : "") }];
+  if (isSame(found, wanted) && (isList || !isGroup)) return false;
+  if (isSeq(value)) {
+    const added = new Set(wanted);
+    const kept = value.items.filter((item) => added.delete(textOf(config, item) ?? ""));
+    // The library attaches the comment above the first recipient to the list.
+    if (kept[0] !== value.items[0]) delete value.commentBefore;
+    value.items = [...kept, ...[...added].map((each) => config.document.createNode(each))];
+  } else if (isScalar(value) && !isGroup) {
+    value.value = wanted.join(",");
+    if (value.type?.startsWith("BLOCK")) value.type = "PLAIN";
+  } else holder.set("age", isGroup ? config.document.createNode(wanted, { flow: true }) : wanted.join(","));
+  return true;
 }
 
-/** Recipients that stay keep their comments above and on the line; removed ones lose theirs. */
-function listEdit(config: SopsRules, items: readonly Node[], wanted: readonly string[]): Edit {
-  const { text } = config;
-  const missing = new Set(wanted);
-  const dash = lineStart(text, rangeOf(items[0])[0]);
-  const start = aboveComments(text, dash);
-  let end = start;
-  let kept = "";
-  for (const item of items) {
-    const line = text.slice(end, afterLine(text, rangeOf(item)[1]));
-    end += line.length;
-    if (missing.delete(textOf(config, item) ?? "")) kept += line;
-  }
-  const eol = endOfLine(text);
-  const indent = text.slice(dash, text.indexOf("-", dash));
-  const gap = kept === "" || kept.endsWith("\n") ? "" : eol;
-  return { start, end, text: kept + gap + [...missing].map((each) => `${indent}- ${each}${eol}`).join("") };
-}
+/** Lines are not wrapped, so that a recipient can be found with grep. */
+const format = { lineWidth: 0, flowCollectionPadding: false } as const;
 
-/** Adds `age` as the first key of a rule or group without it. */
-function addedAge({ text }: SopsRules, holder: YAMLMap, { rule, wanted }: Wanted): Edit {
-  const [start] = rangeOf(holder);
-  const age = `age: ${holder === rule ? `"${wanted.join(",")}"` : `[${wanted.join(", ")}]`}`;
-  if (holder.flow) {
-    return { start: start + 1, end: start + 1, text: holder.items.length > 0 ? `${age}, ` : age };
-  }
-  const indent = " ".repeat(start - lineStart(text, start));
-  return { start, end: start, text: age + endOfLine(text) + indent };
-}
-
-/** Inserts the new rule before the first one that sops would use instead, in the format of the list. */
-function insertion(config: SopsRules, { pathRegex, sample }: HostRule, wanted: readonly string[]): Edit {
-  const { text, root, list, rules } = config;
-  const lines = (indent: string) => ruleLines(indent, endOfLine(text), pathRegex, wanted);
-  const next = rules.find((rule) => mayMatch(rule, sample));
-  if (isSeq(list) && !list.flow) {
-    const start = rangeOf(list)[0];
-    const indent = text.slice(lineStart(text, start), start);
-    const end = belowComments(text, afterLine(text, rangeOf(rules.at(-1))[1]), indent.length);
-    return insertLines(text, next ? aboveRule(text, next, indent) : end, lines(indent));
-  }
-  if (root?.flow || rules.length > 0) return insertionInFlow(config, next, ruleInFlow(pathRegex, wanted));
-  if (list === undefined) return insertLines(text, text.length, `creation_rules:${endOfLine(text)}${lines("  ")}`);
-  // `creation_rules:` without a value, or with null or [], which has to be removed.
-  const [start, end] = rangeOf(list);
-  const lineEnd = afterLine(text, end);
-  const blanks = /[ \t]*$/.exec(text.slice(0, start))?.[0].length ?? 0;
-  const comment = text.slice(end, lineEnd).trim();
-  const behind = (comment && ` ${comment}`) + endOfLine(text);
-  return { start: start - blanks, end: lineEnd, text: behind + lines("  ") + endOfLine(text) };
-}
-
-/** The same in flow style (JSON). */
-function insertionInFlow({ root, list, rules }: SopsRules, next: Node | undefined, rule: string): Edit {
-  const at = (start: number, text: string) => ({ start, end: start, text });
-  if (next) return at(rangeOf(next)[0], `${rule}, `);
-  if (rules.length > 0) return at(rangeOf(rules.at(-1))[1], `, ${rule}`);
-  const [start, end] = rangeOf(list ?? root);
-  if (list) return { start, end, text: `[${rule}]` };
-  return at(start + 1, `"creation_rules": [${rule}]${root && root.items.length > 0 ? ", " : ""}`);
-}
-
-function ruleInFlow(pathRegex: string, wanted: readonly string[]): string {
-  return JSON.stringify({ path_regex: pathRegex, key_groups: [{ age: wanted }] });
-}
-
-function ruleLines(indent: string, eol: string, pathRegex: string, wanted: readonly string[]): string {
-  const regex = stringify(pathRegex, { lineWidth: 0 }).trimEnd();
-  const lines = [`- path_regex: ${regex}`, "  key_groups:", "    - age:", ...wanted.map((each) => `        - ${each}`)];
-  return lines.map((line) => indent + line).join(eol);
-}
-
-/** Start of the line with the rule's dash, or of the comments directly above it. */
-function aboveRule(text: string, rule: Node | undefined, indent: string): number {
-  let at = lineStart(text, rangeOf(rule)[0]);
-  while (at > 0 && !text.startsWith(`${indent}-`, at)) at = lineStart(text, at - 1);
-  return aboveComments(text, at, indent.length);
-}
-
-/** Parses the result to verify the edit: a file with a layout we did not expect must not be written. */
-function says(text: string, pathRegex: string, wanted: readonly string[]): boolean {
+/** Prints the document, and reads it again: a file with a layout we did not expect must not be written. */
+function checkedResult({ document, text }: SopsRules, pathRegex: string, wanted: readonly string[]): string {
   try {
-    const config = readSopsRules(text);
+    const isJson = parseJson(text) !== undefined;
+    const printed = isJson ? `${JSON.stringify(document.toJS(), null, 2)}\n` : document.toString(format);
+    const result =
+      (text.startsWith("\uFEFF") ? "\uFEFF" : "") + printed.replaceAll("\n", text.includes("\r\n") ? "\r\n" : "\n");
+    const config = readSopsRules(result);
     const rule = ruleOf(config, pathRegex);
     const isAlone = rule !== undefined && (obstacleIn(rule) ?? anchorAround(config)) === undefined;
-    return isAlone && isSame(recipientsIn(config, rule), wanted);
+    if (isAlone && isSame(recipientsIn(config, rule), wanted)) return result;
   } catch {
-    return false;
+    // E.g. an alias without an anchor.
   }
+  throw byHand(pathRegex, wanted);
+}
+
+/** True for numbers that the library prints differently, e.g. 010, which is 10 to the library and 8 to sops. */
+function hasUnusualNumber(document: Document): boolean {
+  let found = false;
+  visit(document, {
+    Scalar: (_, { value, source = String(value) }) => {
+      if (typeof value === "number" && String(value) !== source) found = true;
+    },
+  });
+  return found;
 }
 
 const isSame = (found: readonly string[], wanted: readonly string[]) =>
@@ -234,7 +194,9 @@ function byHand(pathRegex: string, wanted: readonly string[]): UserError {
     },
     {
       exitCode: exitCodes.settings,
-      details: ruleLines("", "\n", pathRegex, wanted).split("\n"),
+      details: stringify([contentOf(pathRegex, wanted)], format)
+        .trimEnd()
+        .split("\n"),
     },
   );
 }

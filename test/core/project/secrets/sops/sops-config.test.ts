@@ -85,6 +85,7 @@ describe("upsertHostRule", () => {
       config,
     ).toBe(`# Who can decrypt the secrets in this folder; used by clawdlets and by sops itself. clawdlets writes one rule per host and
 # keeps other rules, keys and comments unchanged. sops uses the first rule that matches.
+
 creation_rules:
   - path_regex: (^|/)hosts/web-1/[^/]+\\.yaml$
     key_groups:
@@ -160,28 +161,23 @@ creation_rules:
     const position = rules.findIndex(({ path_regex }) => path_regex === pathRegex);
     const wanted = { before: rules.length - 2, after: rules.length - 1, "as if new": 0 };
     expect(position).toBe(wanted[place]);
-    if (place !== "as if new") expect(withoutOurs(text, config)).toBe(text);
-    if (place === "as if new") {
-      for (const line of text.split("\n")) expect(config).toContain(line.replace(/ \[\]$|^\{/, ""));
-    }
+    expectOthersKept(text, config);
     if (template.includes("\r\n")) expect(config).not.toMatch(/[^\r]\n/);
   });
 
-  it("leaves comments with the rule they stand above, and blank lines as they are", () => {
+  it("leaves comments with the rule they stand above, and one blank line of several", () => {
     const text = named(`# heading
 
 creation_rules:
 
   # notes, mine
   - path_regex: ^notes/
-    age: OTHER   # me
-
+    age: OTHER # me
 
   # everything else
   # and more
   - age: 'OTHER'
     shamir_threshold: 1
-
 
 # the end
 `);
@@ -191,7 +187,24 @@ creation_rules:
           - WANTED1
           - WANTED2
 `);
-    expect(upsert(text)).toBe(text.replace("  # everything else\n", (line) => `${rule}${line}`));
+    const expected = text.replace("\n  # everything else\n", (lines) => `${rule}${lines}`);
+    expect(upsert(text)).toBe(expected);
+    expect(upsert(text.replaceAll(" # me", "   # me").replaceAll("\n\n", "\n\n\n\n"))).toBe(expected);
+  });
+
+  it("keeps the comment above the first rule with that rule", () => {
+    const text = named("creation_rules:\n  # everything else\n  - age: OTHER\n");
+    const [heading = "", comment = "", ...rest] = text.split("\n");
+    expect(upsert(text)).toBe(
+      [heading, ...upsert("creation_rules:\n").trimEnd().split("\n").slice(1), comment, ...rest].join("\n"),
+    );
+  });
+
+  it("keeps JSON as JSON", () => {
+    const text = named('{\n  "creation_rules": [\n    {\n      "age": "OTHER"\n    }\n  ]\n}\n');
+    const config = JSON.parse(upsert(text));
+    expect(config.creation_rules).toEqual([{ path_regex: pathRegex, key_groups: [{ age: [a, b] }] }, { age: other }]);
+    expect(JSON.stringify({ creation_rules: config.creation_rules.slice(1) }, null, 2)).toBe(text.trimEnd());
   });
 
   const head = String.raw`creation_rules:
@@ -200,10 +213,10 @@ creation_rules:
   it.each<[string, string, string]>([
     ["comma text", "\n    age: OLD,WANTED2\n", "\n    age: WANTED1,WANTED2\n"],
     ["quoted comma text", '\n    age: "OLD, OTHER" # who\n', '\n    age: "WANTED1,WANTED2" # who\n'],
-    ["one recipient", "\n    age: OLD", "\n    age: WANTED1,WANTED2"],
+    ["one recipient", "\n    age: OLD", "\n    age: WANTED1,WANTED2\n"],
     ["folded text", "\n    age: >-\n      OLD,\n      OTHER\n    x: 1\n", "\n    age: WANTED1,WANTED2\n    x: 1\n"],
     ["a list in brackets", "\n    age: [OLD,OTHER]\n", "\n    age: [WANTED1, WANTED2]\n"],
-    ["nothing", "\n    age:\n", "\n    age: WANTED1,WANTED2\n"],
+    ["nothing", "\n    age:\n    x: 1\n", "\n    age: WANTED1,WANTED2\n    x: 1\n"],
     ["null", "\n    age: ~ # x\n", "\n    age: WANTED1,WANTED2 # x\n"],
     [
       "a list with comments",
@@ -218,12 +231,12 @@ creation_rules:
     [
       "key groups",
       "\n    key_groups:\n      - age:\n        - OLD\n        pgp:\n          - 85D7754\n",
-      "\n    key_groups:\n      - age:\n        - WANTED1\n        - WANTED2\n        pgp:\n          - 85D7754\n",
+      "\n    key_groups:\n      - age:\n          - WANTED1\n          - WANTED2\n        pgp:\n          - 85D7754\n",
     ],
     [
       "key groups without age",
       "\n    key_groups:\n      - pgp: [85D7754]\n",
-      "\n    key_groups:\n      - age: [WANTED1, WANTED2]\n        pgp: [85D7754]\n",
+      "\n    key_groups:\n      - pgp: [85D7754]\n        age: [WANTED1, WANTED2]\n",
     ],
     ["key groups in braces", "\n    key_groups: [{age: [OLD]}]\n", "\n    key_groups: [{age: [WANTED1, WANTED2]}]\n"],
     ["an empty key group", "\n    key_groups: [{}]\n", "\n    key_groups: [{age: [WANTED1, WANTED2]}]\n"],
@@ -240,7 +253,7 @@ creation_rules:
     [
       "merged groups",
       "\n    key_groups:\n      - merge:\n        - age: [OLD]\n        age: [OTHER]\n",
-      "\n    key_groups:\n      - merge:\n        - age: [WANTED1, WANTED2]\n        age: [WANTED1, WANTED2]\n",
+      "\n    key_groups:\n      - merge:\n          - age: [WANTED1, WANTED2]\n        age: [WANTED1, WANTED2]\n",
     ],
     [
       "both forms, of which sops reads the groups",
@@ -254,10 +267,11 @@ creation_rules:
       "\r\n    age:\r\n      - WANTED1\r\n      - WANTED2\r\n    x: 1\r\n",
     ],
   ])("replaces the recipients of our rule, and nothing else: %s", async (_, before, after) => {
-    // Another rule behind it, which stays byte for byte.
-    const rest = before.endsWith("\n") ? "  # mine\n  - path_regex:   ^notes/\n    age: 'OTHER'\n" : "";
-    const config = upsert(named(head + before + rest));
-    expect(config).toBe(named(head + after + rest));
+    // Another rule after it, which stays as it is.
+    const rest = before.endsWith("\n") ? "  # mine\n  - path_regex: ^notes/\n    age: 'OTHER' # me\n" : "";
+    const withLineEnds = (text: string) => (before.includes("\r\n") ? text.replace(/\r?\n/g, "\r\n") : text);
+    const config = upsert(named(withLineEnds(head + before + rest)));
+    expect(config).toBe(named(withLineEnds(head + after + rest)));
     expect([...recipientsOfHostRule(config, pathRegex)].sort()).toEqual([a, b].sort());
     expect(upsert(config)).toBe(config);
     // gpg is not here.
@@ -267,11 +281,11 @@ creation_rules:
   it("gives keys to a rule that lost them", async () => {
     for (const rest of ["\n", "\n    unencrypted_suffix: _x\n  - age: OTHER\n"]) {
       const config = upsert(named(head + rest));
-      expect(config).toBe(named(head.replace("- path", '- age: "WANTED1,WANTED2"\n    path') + rest));
+      expect(config).toBe(named(head + rest.replace(/^(\n {4}.*)?/, "$1\n    age: WANTED1,WANTED2")));
       expect(await encryptedTo(config)).toEqual([a, b]);
     }
-    const inFlow = named(`creation_rules: [{path_regex: ${JSON.stringify(pathRegex)}}]`);
-    expect(upsert(inFlow)).toBe(inFlow.replace("{path", named('{age: "WANTED1,WANTED2", path')));
+    const inFlow = named(`creation_rules: [{path_regex: ${JSON.stringify(pathRegex)}}]\n`);
+    expect(upsert(inFlow)).toBe(inFlow.replace("}", named(', age: "WANTED1,WANTED2"}')));
     expect(await encryptedTo(upsert(inFlow))).toEqual([a, b]);
   });
 
@@ -327,6 +341,15 @@ creation_rules:
     expect(refused?.message).not.toContain(old);
   });
 
+  it.each(["010", "+5", "99999999999999999999"])(
+    "refuses the number %s, which would be printed differently",
+    (number) => {
+      const refused = catching(() => upsert(`creation_rules:\n  - path_regex: ^x\n    shamir_threshold: ${number}\n`));
+      expect(refused?.message).toContain("is laid out in a way that cannot be changed safely");
+      expect(catching(() => upsert(`creation_rules:\n  - path_regex: ^x\n    name: '${number}'\n`))).toBeUndefined();
+    },
+  );
+
   it("refuses recipients that are invalid", () => {
     for (const recipients of [[], [""], ["age1x\n  - age1y"], ["AGE-SECRET-KEY-1QQ"], [`${a},${b}`]]) {
       const refused = catching(() => upsert(undefined, recipients));
@@ -380,7 +403,7 @@ creation_rules:
         const text = named(`creation_rules:\n${regexes.map(rule).join("")}`).replaceAll("\n", eol);
         const config = upsert(text);
         expect(await encryptedTo(config)).toEqual([a, b]);
-        expect(withoutOurs(text, config)).toBe(text);
+        expectOthersKept(text, config);
         // What the other rules were for they still are, unless it was this host.
         if (regexes.length > 0)
           expect(await encryptedTo(config, "notes/x.txt")).toEqual(await encryptedTo(text, "notes/x.txt"));
@@ -390,17 +413,15 @@ creation_rules:
   }, 120_000);
 });
 
-/** `config` without the one piece that `text` does not have. */
-function withoutOurs(text: string, config: string): string {
-  let start = 0;
-  while (start < text.length && text[start] === config[start]) start++;
-  const added = config.length - text.length;
-  // The piece may begin with what follows it, so that where it starts is not quite certain.
-  for (let at = start; at >= 0; at--) {
-    const rest = config.slice(0, at) + config.slice(at + added);
-    if (rest === text) return rest;
-  }
-  return `${config}\n(has more than one piece that is not in the text)`;
+/** Everything but our rule has the same content, order and comments. Written without the code under test. */
+function expectOthersKept(text: string, config: string): void {
+  const before = parse(text.replace(/^\uFEFF/, "")) ?? {};
+  const after = parse(config.replace(/^\uFEFF/, ""));
+  expect(Object.keys(after)).toEqual([...new Set([...Object.keys(before), "creation_rules"])]);
+  const others = after.creation_rules.filter((rule: { path_regex?: unknown }) => rule.path_regex !== pathRegex);
+  expect({ ...after, creation_rules: others }).toEqual({ ...before, creation_rules: before.creation_rules ?? [] });
+  const commentsIn = (yaml: string) => yaml.match(/(?<![^\s])#.*/g) ?? [];
+  expect(commentsIn(config)).toEqual(commentsIn(text));
 }
 
 function catching(work: () => unknown): Error | undefined {
