@@ -82,5 +82,9 @@ export function refusedOrder(host: string, said: string): UserError {
   return new UserError({ subject: host, problem: `the host refused and changed nothing: ${said}` });
 }
 
-/** @returns undefined before the first activation */
-const parseState = (text: string): ActivationState | undefined => state.safeParse(parseJson(text)).data;
+/**
+ * Reads the one line of JSON that the host prints. Lines before it are from its shell, whose ~/.bashrc may print a greeting.
+ * @returns undefined before the first activation
+ */
+export const parseState = (text: string): ActivationState | undefined =>
+  state.safeParse(parseJson(text.trim().split("\n").at(-1) ?? "")).data;

@@ -14,9 +14,14 @@ export async function askHost<Key extends string>(
   run: (command: string) => Promise<SshResult>,
   commands: Readonly<Record<Key, string>>,
 ): Promise<Record<Key, string> | undefined> {
-  const { exitCode, stdout } = await run(Object.values(commands).join(`; echo ${separator}; `));
+  // The separator also goes first: what comes before it is what ~/.bashrc prints, which bash reads for commands over ssh, too.
+  const { exitCode, stdout } = await run(
+    Object.values(commands)
+      .map((command) => `echo ${separator}; ${command}`)
+      .join("; "),
+  );
   if (exitCode === 255) return undefined;
-  const answers = stdout.split(separator).map((part) => part.trim());
+  const [, ...answers] = stdout.split(separator).map((part) => part.trim());
   const keys = Object.keys(commands) as Key[];
   return Object.fromEntries(keys.map((key, index) => [key, answers[index] ?? ""])) as Record<Key, string>;
 }
