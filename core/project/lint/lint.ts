@@ -1,6 +1,7 @@
 import { SettingsError } from "../../base/errors.ts";
 import { type Problem, problemJson } from "../../base/problem.ts";
 import { type BotFolder, readBots } from "../bots/bot-folder.ts";
+import { entriesOf } from "../bots/config.ts";
 import type { Layout } from "../layout.ts";
 import { lintAccess } from "./access.ts";
 import { type BotFinding, onOption, optionAt } from "./finding.ts";
@@ -16,6 +17,7 @@ export function lintBot(bot: BotFolder): BotFinding[] {
     ...lintGateway(bot),
     ...lintTools(bot),
     ...lintWorkspace(bot),
+    ...lintProxies(bot),
   ];
   return [...found.filter(isCritical), ...found.filter((each) => !isCritical(each))];
 }
@@ -43,6 +45,15 @@ export function criticalOf(layout: Pick<Layout, "root">, bots: readonly string[]
 export function requireSafeBots(layout: Pick<Layout, "root">, bots: readonly string[]): void {
   const problems = criticalOf(layout, bots);
   if (problems.length > 0) throw new SettingsError(problems);
+}
+
+/** The unit names the bot's own proxy, which is the only one that it reaches in proxy-allowlist. */
+function lintProxies(bot: BotFolder): BotFinding[] {
+  const isProxy = (path: readonly string[]) =>
+    path.join(".") === "proxy.proxyUrl" || (path[0] === "channels" && path.at(-1) === "proxy");
+  const set = [...entriesOf(bot.config)].filter(({ path, value }) => typeof value === "string" && isProxy(path));
+  const problem = "wins over the proxy that the bot's unit names, and in proxy-allowlist the bot reaches no other.";
+  return set.map(({ path }) => onOption(bot, path, { severity: "warning", problem, fix: "Remove it." }));
 }
 
 /** The unit copies the documents to one place, and OpenClaw reads them from where the file says. */

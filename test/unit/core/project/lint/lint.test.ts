@@ -72,6 +72,11 @@ it.each<[string, object, string[]]>([
   ["every skill", { agents: {} }, ["agents.defaults.skills"]],
   ["every plugin", { plugins: {} }, ["plugins.allow"]],
   ["any plugin", { plugins: { allow: ["*"] } }, ["plugins.allow"]],
+  [
+    "another proxy",
+    { proxy: { proxyUrl: "http://127.0.0.1:3128" }, channels: { discord: { accounts: { a: { proxy: "http://p" } } } } },
+    ["channels.discord.accounts.a.proxy", "proxy.proxyUrl"],
+  ],
   ["a port that has no effect", { gateway: { mode: "local", port: 1 } }, ["gateway.port"]],
   ["a secret that is written out", { x: { botToken: "secret" } }, ["x.botToken"]],
   ["a check that is turned off", { x: { dangerouslyAllowNameMatching: true } }, ["x.dangerouslyAllowNameMatching"]],
