@@ -15,8 +15,8 @@ import { hostEntry, readStackJson } from "../core/project/settings/stack-json.ts
 import { scaffold } from "../core/tasks/scaffold.ts";
 import { makeSecrets } from "./secrets/init.ts";
 import { askText, canAsk } from "./shared/ask.ts";
-import { resultLines } from "./shared/output.ts";
-import { forHost, print } from "./shared/secrets.ts";
+import { forHost } from "./shared/host-secrets.ts";
+import { print, resultLines } from "./shared/output.ts";
 
 interface Options {
   host?: string;

@@ -2,8 +2,7 @@ import { Command, Option } from "commander";
 import { findLayout } from "../../core/project/layout.ts";
 import { addBot } from "../../core/tasks/bots/add.ts";
 import { type Channel, channels } from "../../core/tasks/bots/new-config.ts";
-import { resultLines } from "../shared/output.ts";
-import { jsonOption, print } from "../shared/secrets.ts";
+import { jsonOption, print, resultLines } from "../shared/output.ts";
 
 interface Options {
   channel: Channel;

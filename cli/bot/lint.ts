@@ -4,8 +4,7 @@ import { problemJson, problemLine } from "../../core/base/problem.ts";
 import { findLayout } from "../../core/project/layout.ts";
 import { isCritical, lintBots } from "../../core/project/lint/lint.ts";
 import { listBots, requireBotFolder } from "../../core/tasks/bots/show.ts";
-import { resultLines } from "../shared/output.ts";
-import { jsonOption, print } from "../shared/secrets.ts";
+import { jsonOption, print, resultLines } from "../shared/output.ts";
 
 /** `clawdlets bot lint [NAME…]`: what is unsafe in the bots' folders. */
 export function lintCommand(): Command {

@@ -1,7 +1,8 @@
 import { Command } from "commander";
-import { jsonOption, type ServerOptions } from "../server/_session.ts";
-import { type LogOptions, logOptions, printLog } from "../server/logs.ts";
+import { type LogOptions, logOptions, printLog } from "../server/_log.ts";
+import type { ServerOptions } from "../server/_session.ts";
 import { windowOption } from "../shared/behind-window.ts";
+import { jsonOption } from "../shared/output.ts";
 import { botHostOption, withBot } from "./_session.ts";
 
 /** `clawdlets bot logs NAME`: the journal of a bot. */

@@ -1,8 +1,7 @@
 import { Command } from "commander";
 import { findLayout } from "../../core/project/layout.ts";
 import { removeBot } from "../../core/tasks/bots/remove.ts";
-import { resultLines } from "../shared/output.ts";
-import { jsonOption, print } from "../shared/secrets.ts";
+import { jsonOption, print, resultLines } from "../shared/output.ts";
 
 /** `clawdlets bot remove NAME`: deletes the folder of a bot that no host has. */
 export function removeCommand(): Command {

@@ -1,7 +1,8 @@
 import { Command } from "commander";
-import { jsonOption, type ServerOptions } from "../server/_session.ts";
-import { restartUnit } from "../server/restart.ts";
+import type { ServerOptions } from "../server/_session.ts";
+import { restartUnit } from "../server/_unit.ts";
 import { windowOption } from "../shared/behind-window.ts";
+import { jsonOption } from "../shared/output.ts";
 import { botHostOption, withBot } from "./_session.ts";
 
 /** `clawdlets bot restart NAME`. */

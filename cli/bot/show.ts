@@ -1,8 +1,7 @@
 import { Command } from "commander";
 import { findLayout } from "../../core/project/layout.ts";
 import { showBot } from "../../core/tasks/bots/show.ts";
-import { resultLines } from "../shared/output.ts";
-import { jsonOption, print } from "../shared/secrets.ts";
+import { jsonOption, print, resultLines } from "../shared/output.ts";
 import { summaryLine } from "./_summary.ts";
 
 /** `clawdlets bot show NAME`: one bot, with its secrets on each of its hosts. */

@@ -1,9 +1,9 @@
 import { Command } from "commander";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { healthLine, isHealthy, readBotHealth } from "../../core/host/facts/bot-health.ts";
-import { jsonOption, type ServerOptions, type Session, withSession } from "../server/_session.ts";
+import { type ServerOptions, type Session, withSession } from "../server/_session.ts";
 import { windowOption } from "../shared/behind-window.ts";
-import { printJson, resultLines } from "../shared/output.ts";
+import { jsonOption, printJson, resultLines } from "../shared/output.ts";
 import { botHostOption, withBot } from "./_session.ts";
 
 /** `clawdlets bot status [NAME]`: what systemd and the gateway say of a bot, or of all bots of a host. */

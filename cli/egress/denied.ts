@@ -1,8 +1,9 @@
 import { Command } from "commander";
 import { readDenied } from "../../core/host/facts/denied.ts";
-import { hostOption, jsonOption, type ServerOptions, withSession } from "../server/_session.ts";
+import { type ServerOptions, withSession } from "../server/_session.ts";
 import { windowOption } from "../shared/behind-window.ts";
-import { printJson, resultLines } from "../shared/output.ts";
+import { hostOption } from "../shared/choose.ts";
+import { jsonOption, printJson, resultLines } from "../shared/output.ts";
 import { since } from "../shared/seconds.ts";
 
 /** `clawdlets egress denied`: what bots were refused, from the journals of their proxies. */

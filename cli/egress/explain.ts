@@ -2,8 +2,7 @@ import { Command } from "commander";
 import { findLayout } from "../../core/project/layout.ts";
 import { type BotEgress, domainsOf, explainEgress } from "../../core/tasks/egress/explain.ts";
 import { chooseHost } from "../shared/choose.ts";
-import { type ResultLine, resultLines } from "../shared/output.ts";
-import { jsonOption, print } from "../shared/secrets.ts";
+import { jsonOption, print, type ResultLine, resultLines } from "../shared/output.ts";
 
 /** `clawdlets egress explain`: the domains that bots need, with their reasons. */
 export function explainCommand(): Command {

@@ -2,9 +2,10 @@ import { text } from "node:stream/consumers";
 import { Command } from "commander";
 import { editSecret } from "../../core/tasks/secrets/edit.ts";
 import { askSecret, canAsk } from "../shared/ask.ts";
+import { hostOption } from "../shared/choose.ts";
 import { editText } from "../shared/editor.ts";
-import { resultLines } from "../shared/output.ts";
-import { forHost, hostOption, jsonOption, print } from "../shared/secrets.ts";
+import { forHost } from "../shared/host-secrets.ts";
+import { jsonOption, print, resultLines } from "../shared/output.ts";
 
 interface Options {
   host?: string;

@@ -8,8 +8,9 @@ import { readProjectFile } from "../../core/project/state/project-file.ts";
 import { type InitPlan, initSecrets, placeholdersFor, planSecrets } from "../../core/tasks/init.ts";
 import { engineOrSetUp } from "../../engine/environment.ts";
 import { askSecret, canAsk } from "../shared/ask.ts";
-import { resultLines } from "../shared/output.ts";
-import { forHost, hostOption, jsonOption, print, type SecretsCommand } from "../shared/secrets.ts";
+import { hostOption } from "../shared/choose.ts";
+import { forHost, type SecretsCommand } from "../shared/host-secrets.ts";
+import { jsonOption, print, resultLines } from "../shared/output.ts";
 import { readValues } from "../shared/values.ts";
 
 interface Options {

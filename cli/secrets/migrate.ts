@@ -5,8 +5,7 @@ import { readEnvFile } from "../../core/project/settings/env-file.ts";
 import { migrateSecrets } from "../../core/tasks/secrets/migrate.ts";
 import { engineOrSetUp } from "../../engine/environment.ts";
 import { startProgress } from "../screen/index.ts";
-import { resultLines } from "../shared/output.ts";
-import { jsonOption, print } from "../shared/secrets.ts";
+import { jsonOption, print, resultLines } from "../shared/output.ts";
 
 interface Options {
   host?: string;

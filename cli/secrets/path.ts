@@ -1,5 +1,7 @@
 import { Command } from "commander";
-import { forHost, hostOption, jsonOption, print } from "../shared/secrets.ts";
+import { hostOption } from "../shared/choose.ts";
+import { forHost } from "../shared/host-secrets.ts";
+import { jsonOption, print } from "../shared/output.ts";
 
 /** `clawdlets secrets path`: where one host's secrets are, here and there. */
 export function pathCommand(): Command {

@@ -6,8 +6,7 @@ import { findLayout, type Layout } from "../../core/project/layout.ts";
 import { listStackFiles } from "../../core/project/settings/stack-file.ts";
 import { readProjectFile } from "../../core/project/state/project-file.ts";
 import { forgetLost, planRestore, type RestorePlan, restoreFiles } from "../../core/tasks/secrets/restore.ts";
-import { type ResultLine, resultLines } from "../shared/output.ts";
-import { jsonOption, print } from "../shared/secrets.ts";
+import { jsonOption, print, type ResultLine, resultLines } from "../shared/output.ts";
 
 interface Options {
   from?: number;

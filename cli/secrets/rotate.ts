@@ -6,8 +6,9 @@ import type { Deliver } from "../../core/project/secrets/deliver.ts";
 import { loadHost } from "../../core/project/settings/host.ts";
 import { rotateIdentity } from "../../core/tasks/secrets/rotate.ts";
 import { stopSignal } from "../../engine/signals.ts";
-import { resultLines } from "../shared/output.ts";
-import { forHost, hostOption, jsonOption, print } from "../shared/secrets.ts";
+import { hostOption } from "../shared/choose.ts";
+import { forHost } from "../shared/host-secrets.ts";
+import { jsonOption, print, resultLines } from "../shared/output.ts";
 
 interface Options {
   host?: string;

@@ -7,8 +7,9 @@ import { checkHostSecrets } from "../../core/project/secrets/check.ts";
 import { ciphertextOf } from "../../core/project/secrets/ciphertext.ts";
 import { loadHost } from "../../core/project/settings/host.ts";
 import { stopSignal } from "../../engine/signals.ts";
-import { resultLines } from "../shared/output.ts";
-import { forHost, hostOption, jsonOption, print } from "../shared/secrets.ts";
+import { hostOption } from "../shared/choose.ts";
+import { forHost } from "../shared/host-secrets.ts";
+import { jsonOption, print, resultLines } from "../shared/output.ts";
 
 interface Options {
   host?: string;

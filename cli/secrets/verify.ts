@@ -5,8 +5,9 @@ import { checkLocalFolder } from "../../core/project/hygiene.ts";
 import { checkHostIdentity, checkSecrets } from "../../core/project/secrets/check.ts";
 import { recipientsKnown } from "../../core/project/secrets/identity.ts";
 import { readRotation } from "../../core/project/secrets/rotation.ts";
-import { resultLines } from "../shared/output.ts";
-import { forHost, hostOption, jsonOption, print } from "../shared/secrets.ts";
+import { hostOption } from "../shared/choose.ts";
+import { forHost } from "../shared/host-secrets.ts";
+import { jsonOption, print, resultLines } from "../shared/output.ts";
 
 /** `clawdlets secrets verify`: whether the host and this operator can read every secret the host needs. */
 export function verifyCommand(): Command {

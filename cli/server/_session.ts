@@ -15,9 +15,6 @@ export interface ServerOptions {
   json?: boolean;
 }
 
-export const hostOption = ["--host <name>", "the host; optional if there is only one"] as const;
-export const jsonOption = ["--json", "print one JSON object"] as const;
-
 /** One host, and a way in under its pinned key. */
 export interface Session {
   layout: Layout;

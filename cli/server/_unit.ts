@@ -1,5 +1,7 @@
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
+import { printJson, resultLines } from "../shared/output.ts";
+import type { Session } from "./_session.ts";
 
 /** sudo lets admin see and restart bots' units alone. @throws UserError (usage) for another one, with those that there are */
 export function unitOf(host: string, named: string | undefined, bots: readonly string[]): string {
@@ -15,4 +17,12 @@ export function unitOf(host: string, named: string | undefined, bots: readonly s
       exitCode: exitCodes.usage,
     },
   );
+}
+
+/** Restarts a bot's unit, and says so. */
+export async function restartUnit({ host, run }: Session, unit: string, json: boolean | undefined): Promise<void> {
+  const { exitCode, stderr } = await run(`sudo -n /run/current-system/sw/bin/systemctl restart ${unit}`);
+  if (exitCode !== 0) throw new UserError({ subject: host, problem: `${unit} was not restarted: ${stderr.trim()}` });
+  resultLines(json)(`${host}: ${unit} was restarted`);
+  if (json) printJson({ ok: true, host, unit });
 }

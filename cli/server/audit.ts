@@ -6,8 +6,9 @@ import { readJournal } from "../../core/host/journal.ts";
 import { hostLayoutOf, type Layout } from "../../core/project/layout.ts";
 import { requiredSecrets } from "../../core/project/secrets/required.ts";
 import { windowOption } from "../shared/behind-window.ts";
-import { printJson, resultLines } from "../shared/output.ts";
-import { hostOption, jsonOption, type ServerOptions, type Session, withSession } from "./_session.ts";
+import { hostOption } from "../shared/choose.ts";
+import { jsonOption, printJson, resultLines } from "../shared/output.ts";
+import { type ServerOptions, type Session, withSession } from "./_session.ts";
 
 export function auditCommand(): Command {
   return new Command("audit")

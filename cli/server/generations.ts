@@ -6,11 +6,11 @@ import { loadHost } from "../../core/project/settings/host.ts";
 import { stopSignal } from "../../engine/signals.ts";
 import { plainOption, withProgress } from "../screen/index.ts";
 import { windowOption } from "../shared/behind-window.ts";
-import { chooseHost } from "../shared/choose.ts";
-import { printJson, resultLines } from "../shared/output.ts";
+import { chooseHost, hostOption } from "../shared/choose.ts";
+import { jsonOption, printJson, resultLines } from "../shared/output.ts";
 import { reportTo } from "../shared/report.ts";
 import { seconds } from "../shared/seconds.ts";
-import { hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
+import { type ServerOptions, withSession } from "./_session.ts";
 
 const list = "sudo -n /run/current-system/sw/bin/nix-env --list-generations --profile /nix/var/nix/profiles/system";
 

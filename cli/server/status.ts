@@ -2,8 +2,9 @@ import { Command } from "commander";
 import { healthLine, readBotHealth } from "../../core/host/facts/bot-health.ts";
 import { readFacts } from "../../core/host/facts/server-facts.ts";
 import { windowOption } from "../shared/behind-window.ts";
-import { printJson, resultLines } from "../shared/output.ts";
-import { hostOption, jsonOption, type ServerOptions, withSession } from "./_session.ts";
+import { hostOption } from "../shared/choose.ts";
+import { jsonOption, printJson, resultLines } from "../shared/output.ts";
+import { type ServerOptions, withSession } from "./_session.ts";
 
 export function statusCommand(): Command {
   return new Command("status")

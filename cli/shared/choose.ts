@@ -5,6 +5,8 @@ import type { Layout } from "../../core/project/layout.ts";
 import { hostNameAllowed, hostNamePattern } from "../../core/project/settings/names.ts";
 import { listStackFiles } from "../../core/project/settings/stack-file.ts";
 
+export const hostOption = ["--host <name>", "the host; optional if there is only one"] as const;
+
 /** The host a command is for: the one named, or the only one there is. */
 export function chooseHost(layout: Layout, named: string | undefined): string {
   return chooseFrom(listStackFiles(layout), named, layout.stacks);

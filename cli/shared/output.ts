@@ -13,6 +13,13 @@ export function printJson(value: object): void {
   process.stdout.write(`${jsonLine(value)}\n`);
 }
 
+/** The same for who asked for it, with {@link jsonOption}. */
+export function print(asked: boolean | undefined, value: object): void {
+  if (asked) printJson(value);
+}
+
+export const jsonOption = ["--json", "print one JSON object"] as const;
+
 /** Whether a JSON object was printed. */
 export const hasPrintedJson = (): boolean => hasPrinted;
 

@@ -5,8 +5,7 @@ import { exitCodes } from "../../core/base/exit-codes.ts";
 import { findLayout } from "../../core/project/layout.ts";
 import { expandHome } from "../../core/project/settings/host.ts";
 import { exportVault, type SealedFor } from "../../core/tasks/vault/vault.ts";
-import { printJson, resultLines } from "../shared/output.ts";
-import { jsonOption } from "../shared/secrets.ts";
+import { jsonOption, printJson, resultLines } from "../shared/output.ts";
 import { namesOf, readPassphrase } from "./_opened-with.ts";
 
 interface Options {

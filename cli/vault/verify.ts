@@ -3,8 +3,7 @@ import { Command } from "commander";
 import { findLayout } from "../../core/project/layout.ts";
 import { expandHome } from "../../core/project/settings/host.ts";
 import { verifyVault } from "../../core/tasks/vault/vault.ts";
-import { printJson, resultLines } from "../shared/output.ts";
-import { jsonOption } from "../shared/secrets.ts";
+import { jsonOption, printJson, resultLines } from "../shared/output.ts";
 import { identityOption, namesOf, type OpenOptions, openedWith, passphraseOption } from "./_opened-with.ts";
 
 /** `clawdlets vault verify`: whether a vault opens, how old it is, and what has changed since. */

@@ -6,7 +6,6 @@ import { engineOrSetUp } from "../../engine/environment.ts";
 import type { Progress } from "../../engine/progress/progress.ts";
 import { startProgress } from "../screen/index.ts";
 import { chooseFrom } from "./choose.ts";
-import { printJson } from "./output.ts";
 
 /** What every `secrets` command has at hand. */
 export interface SecretsCommand extends SecretsOfHost {
@@ -29,11 +28,3 @@ function hostsOf(layout: Layout): string[] {
   const { value } = readStackJson(layout);
   return value ? Object.keys(value.hosts).sort() : listStackFiles(layout);
 }
-
-/** One JSON object on standard output, for who asked for it. */
-export function print(asked: boolean | undefined, value: object): void {
-  if (asked) printJson(value);
-}
-
-export const hostOption = ["--host <name>", "the host; optional if there is only one"] as const;
-export const jsonOption = ["--json", "print one JSON object"] as const;
