@@ -1,5 +1,5 @@
 import { join, relative } from "node:path";
-import { type Document, isMap } from "yaml";
+import { Document, isMap } from "yaml";
 import { SettingsError } from "../../base/errors.ts";
 import { readFolder, writePublicFile } from "../../base/machine/private-files.ts";
 import type { Problem } from "../../base/problem.ts";
@@ -66,13 +66,7 @@ export function readStackFile(layout: Layout, host: string): { value?: StackConf
  * @throws SettingsError if it cannot be read
  */
 export function readRawStackFile(layout: Layout, host: string): Record<string, unknown> {
-  const file = hostLayoutOf(layout, host).stackFile;
-  const where = relative(layout.root, file);
-  const { text = "", problems } = readText(file, where);
-  const config = stackTextSettings(text, where);
-  const all = [...problems, ...config.problems];
-  if (all.length > 0 || !config.value) throw new SettingsError(all);
-  return config.value;
+  return parsedStackFile(layout, host, stackTextSettings).value ?? {};
 }
 
 /**
@@ -80,13 +74,23 @@ export function readRawStackFile(layout: Layout, host: string): Record<string, u
  * @throws SettingsError if it cannot be read
  */
 export function hasSalt(layout: Layout, host: string): boolean {
+  return parsedStackFile(layout, host, parseStackYaml).document?.get("encryptionsalt") !== undefined;
+}
+
+/** @param missing parsed if there is no file @throws SettingsError if it cannot be read */
+function parsedStackFile<T extends { problems: Problem[] }>(
+  layout: Layout,
+  host: string,
+  parse: (text: string, where: string) => T,
+  missing = "",
+): T {
   const file = hostLayoutOf(layout, host).stackFile;
   const where = relative(layout.root, file);
-  const { text = "", problems } = readText(file, where);
-  const parsed = parseStackYaml(text, where);
-  const all = [...problems, ...parsed.problems];
-  if (all.length > 0 || !parsed.document) throw new SettingsError(all);
-  return parsed.document.get("encryptionsalt") !== undefined;
+  const read = readText(file, where);
+  const parsed = parse(read.text ?? missing, where);
+  const problems = [...read.problems, ...parsed.problems];
+  if (problems.length > 0) throw new SettingsError(problems);
+  return parsed;
 }
 
 /** Our settings from a stack file's text, unchecked and without their prefix. @param where the file's name, for messages */
@@ -168,7 +172,7 @@ export async function addToStackFile(
   overwrite: readonly (keyof StackConfig)[] = [],
 ): Promise<string[]> {
   const file = hostLayoutOf(layout, host).stackFile;
-  const document = openForSettings(layout, host, file);
+  const document = openForSettings(layout, host);
   const changed: string[] = [];
   for (const [key, value] of Object.entries(facts)) {
     const path = ["config", `${configNamespace}:${key}`];
@@ -182,13 +186,9 @@ export async function addToStackFile(
   return changed;
 }
 
-function openForSettings(layout: Layout, host: string, file: string): Document {
-  const where = relative(layout.root, file);
-  const read = readText(file, where);
-  const parsed = parseStackYaml(read.text ?? heading(host), where);
-  const document: Document | undefined = parsed.document;
-  const problems = [...read.problems, ...parsed.problems];
-  if (problems.length > 0 || !document) throw new SettingsError(problems);
+function openForSettings(layout: Layout, host: string): Document {
+  const parsed = parsedStackFile(layout, host, parseStackYaml, heading(host));
+  const document: Document = parsed.document ?? new Document();
   if (document.contents === null) document.contents = document.createNode({});
   const config = isMap(document.contents) ? document.contents.get("config") : "";
   if (config === undefined) document.set("config", document.createNode({}));
@@ -196,7 +196,7 @@ function openForSettings(layout: Layout, host: string, file: string): Document {
     throw new SettingsError([
       {
         code: "invalid-value",
-        subject: where,
+        subject: relative(layout.root, hostLayoutOf(layout, host).stackFile),
         setting: "config",
         problem: "is not a mapping; allowed: config: with one setting per line below it",
       },
