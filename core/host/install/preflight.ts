@@ -76,7 +76,13 @@ export async function checkInstaller({ nixosAnywhere, nix }: LocalSettings): Pro
 }
 
 /** Checks that this machine's tailscale could reach the host: an installation ends with a session over the tailnet. */
-async function checkTailnet({ settings, local }: PreflightRequest): Promise<Problem[]> {
+export async function checkTailnet({
+  settings,
+  local,
+}: {
+  settings: Pick<HostSettings, "tailnet">;
+  local: Pick<LocalSettings, "tailscale" | "endpoint" | "token">;
+}): Promise<Problem[]> {
   if (settings.tailnet !== "tailscale") return [];
   const about = { subject: "this machine", setting: "tailscale" };
   try {

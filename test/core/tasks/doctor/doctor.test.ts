@@ -350,6 +350,15 @@ describe("the scope deploy finds", () => {
     expect(exitCodeOf(findings, false)).toBe(6);
   });
 
+  it("the tailnet's client stopped where the tailnet is the way in", { timeout: 90_000 }, async () => {
+    const layout = await healthy();
+    await addToStackFile(layout, host, { tailnet: "tailscale" }, ["tailnet"]);
+    const tailscale = join(temporaryFolder(), "tailscale");
+    writeFileSync(tailscale, `#!/bin/sh\necho '{"BackendState":"Stopped"}'\n`, { mode: 0o700 });
+    const findings = await look(layout, ["deploy"], { environment: { CLAWDLETS_TAILSCALE: tailscale } });
+    expect(told(findings).join("\n")).toMatch(/^problem \| tailscale .*stopped on this machine.*tailscale up/m);
+  });
+
   it("the tailnet's client missing where the tailnet is the way in", async () => {
     const layout = await healthy();
     await addToStackFile(layout, host, { tailnet: "tailscale" }, ["tailnet"]);
