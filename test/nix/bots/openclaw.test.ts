@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, it, vi } from "vitest";
+import { readBotHealth } from "../../../core/host/facts/bot-health.ts";
 import { describeWith, leaveOut } from "../../_needs.ts";
 import { evaluate } from "../_nix.ts";
 import { type Bot, BotMachine, internet, provider } from "./_bot-machine.ts";
@@ -97,6 +98,21 @@ describeWith(needs, "the real OpenClaw in a bot's unit", () => {
 
     await host.start("maren");
     await untilHealthy();
+    const run = async (command: string) => {
+      const { exitCode, all } = await host.machine.run("sh", "-c", command);
+      return { exitCode: exitCode ?? 1, stdout: all, stderr: "" };
+    };
+    // Not its memory: this machine may be without a controller for it.
+    expect(await readBotHealth(run, ["maren"])).toMatchObject([
+      {
+        bot: "maren",
+        state: "active",
+        port,
+        restarts: 0,
+        since: expect.stringMatching(/\d{4}-\d\d-\d\d/),
+        health: { ok: true, status: "live" },
+      },
+    ]);
     const listening = await host.must("ss -Hltn | awk '{print $4}'");
     expect(listening.split("\n").filter((each) => /:2000[12]$/.test(each))).toEqual(
       expect.arrayContaining([`127.0.0.1:${port}`]),
@@ -112,6 +128,8 @@ describeWith(needs, "the real OpenClaw in a bot's unit", () => {
       `${asBot} curl -sS --max-time 240 http://127.0.0.1:${port}/v1/chat/completions ${headers} -d '${body}'`,
     );
     expect(turn).toContain("forty-two");
+    // Its WebSockets too: OPENCLAW_PROXY_URL.
+    expect(await host.must("cat /run/maren.log")).toContain("routing process HTTP traffic through external proxy");
     expect(await host.must("cat /run/provider.log")).toContain("POST /v1/chat/completions Bearer key-of-the-provider");
 
     const state = async () => await host.must("ls /srv/clawdbot/maren/.openclaw");
