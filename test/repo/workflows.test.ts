@@ -32,7 +32,7 @@ interface Workflow {
 
 test("the workflows there are", () => {
   expect(files.map((file) => file.split("/").at(-1)).sort()).toEqual(
-    ["ci", "codeql", "nix", "preview", "preview", "release", "scorecard", "secret-scan", "secret-scan"].map(
+    ["ci", "codeql", "nightly", "nix", "preview", "preview", "release", "scorecard", "secret-scan", "secret-scan"].map(
       (name) => `${name}.yml`,
     ),
   );
