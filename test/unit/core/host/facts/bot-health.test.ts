@@ -47,7 +47,7 @@ it("asks the gateways of those bots that run one", async () => {
     const answers = command.includes("curl")
       ? ['{"ok":true,"status":"live"}']
       : [shown(), "ActiveState=active", shown("failed")];
-    return { exitCode: 0, stdout: answers.join("\n--clawdlets--\n"), stderr: "" };
+    return { exitCode: 0, stdout: answers.map((answer) => `--clawdlets--\n${answer}\n`).join(""), stderr: "" };
   };
   const health = await readBotHealth(run, ["maren", "rex", "sonja"]);
   expect(asked).toHaveLength(2);
