@@ -61,6 +61,7 @@ describe("the overview is answered without loading a single command:", () => {
       "cli/commands.ts",
       "cli/main.ts",
       "cli/program.ts",
+      "cli/screen/active.ts",
       "cli/shared/ending.ts",
       "cli/shared/output.ts",
     ]);
