@@ -291,6 +291,11 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
     },
   },
   "Internal:": {
+    completion: {
+      summary: "print the completion script of a shell",
+      about: "Print the completion script of a shell: commands, options and the project's host names.",
+      load: async () => (await import("./completion/index.ts")).completionCommand(),
+    },
     env: {
       summary: "print the environment that pulumi needs",
       about:

@@ -15,7 +15,8 @@ type IsWanted = (words: readonly string[]) => boolean;
  */
 export function programFor(args: readonly string[]): Promise<Command> {
   const asked = askedFor(args, Object.assign({}, ...Object.values(commands))).join(" ");
-  return build((words) => words.join(" ") === asked);
+  // Completion lists the options of every command.
+  return asked === "completion" ? wholeProgram() : build((words) => words.join(" ") === asked);
 }
 
 /** The program with every command loaded, for listing all options. */
@@ -40,8 +41,7 @@ Exit codes: ${codes.slice(0, 6).join(", ")},
   ${codes.slice(6, 12).join(", ")},
   ${codes.slice(12).join(", ")}; 130 Ctrl-C, 143 SIGTERM.
 Results go to standard output, progress to standard error. --json prints one
-object; errors are {"ok": false, "exitCode": …, "problems": [{"message", …}]}.
-Run a command with --help for its options and examples.
+object, also of errors. COMMAND --help shows options and examples.
 Docs: ${packageRoot}/README.md and ${packageRoot}/docs.
 `;
 

@@ -1,5 +1,5 @@
 import { type Progress, printable } from "../../engine/progress/progress.ts";
-import { liveScreen, type Screen } from "./live.ts";
+import type { Screen } from "./live.ts";
 import { isLive } from "./terminal.ts";
 
 /** The option of every command that shows a list. */
@@ -31,7 +31,7 @@ export async function withProgress<T>(
   { plain, lazy }: ScreenOptions,
   work: (progress: Progress) => Promise<T>,
 ): Promise<T> {
-  const screen = isLive(process.stderr, process.env, plain) ? liveScreen(title, process.stderr, lazy) : plainScreen();
+  const screen = isLive(process.stderr, process.env, plain) ? await openList(title, lazy) : plainScreen();
   try {
     const result = await work(screen.progress);
     screen.close("done");
@@ -41,5 +41,9 @@ export async function withProgress<T>(
     throw error;
   }
 }
+
+/** Only on a terminal is what draws loaded. */
+const openList = async (title: string, lazy?: boolean): Promise<Screen> =>
+  (await import("./live.ts")).liveScreen(title, process.stderr, lazy);
 
 const plainScreen = (): Screen => ({ progress: startProgress(), close: () => undefined });

@@ -1,24 +1,16 @@
 import { columns, totalOf } from "./columns.ts";
 import type { HostStatus } from "./status.ts";
+import { style } from "./style.ts";
 
-const style = `
-:root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
-body { margin: 2rem auto; max-width: 90rem; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transparent); padding: .45rem .6rem; text-align: left; vertical-align: top; }
-td { overflow-wrap: anywhere; }
-tr.ok td:nth-child(2) { color: #16803c; }
-tr.problem td:nth-child(2), li { color: #c2410c; }
-.wide { overflow-x: auto; }
-`;
+/** What a page is sorted by, and which hosts it shows: by CSS alone, so that no script has to be allowed. */
+const filters = { all: "all", problem: "with problems", ok: "ok" } as const;
+const orders = { state: "problems first", name: "name", cost: "cost", age: "age of secrets" } as const;
 
 /** A self-contained HTML page: no scripts, no external resources. */
 export function pageOf(hosts: readonly HostStatus[], at: Date): string {
-  const head = columns.map(({ title }) => `<th scope="col">${escaped(title)}</th>`).join("");
-  const row = (host: HostStatus) =>
-    `<tr class="${host.ok ? "ok" : "problem"}">${columns.map(({ text }) => `<td>${escaped(text(host))}</td>`).join("")}</tr>`;
-  const problems = hosts.flatMap(({ host, problems: each }) => each.map((problem) => `${host}: ${problem}`));
   const total = totalOf(hosts);
+  const failing = hosts.filter(({ ok }) => !ok).length;
+  const problems = hosts.flatMap(({ host, problems: each }) => each.map((problem) => `${host}: ${problem}`));
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -30,17 +22,67 @@ export function pageOf(hosts: readonly HostStatus[], at: Date): string {
 </head>
 <body>
 <h1>Hosts</h1>
-<p>As seen at <time datetime="${at.toISOString()}">${at.toISOString()}</time>.${total === "" ? "" : ` Total: ${escaped(total)} a month, net.`}</p>
-<div class="wide"><table>
-<thead><tr>${head}</tr></thead>
-<tbody>
-${hosts.map(row).join("\n")}
-</tbody>
-</table></div>
-${problems.length === 0 ? "" : `<h2>Problems</h2>\n<ul>${problems.map((each) => `<li>${escaped(each)}</li>`).join("")}</ul>`}
+<p>${hosts.length - failing} ok, ${failing} with problems, at <time datetime="${at.toISOString()}">${at.toISOString()}</time>.${total === "" ? "" : ` Total: ${escaped(total)} a month, net.`}</p>
+<form>
+${choices("show", "Show", filters)}
+${choices("order", "Sort by", orders)}
+</form>
+<main>
+${ranked(hosts).join("\n")}
+</main>
+${problems.length === 0 ? "" : `<h2>Problems</h2>\n<ul class="problems">${problems.map((each) => `<li>${escaped(each)}</li>`).join("")}</ul>`}
 </body>
 </html>
 `;
+}
+
+function choices(name: string, label: string, values: Readonly<Record<string, string>>): string {
+  const buttons = Object.entries(values).map(
+    ([value, text], index) =>
+      `<label><input type="radio" name="${name}" id="${name}-${value}"${index === 0 ? " checked" : ""}>${text}</label>`,
+  );
+  return `<fieldset><legend>${label}</legend>${buttons.join("")}</fieldset>`;
+}
+
+/** Each card with its place in every order, which the style sheet chooses from. */
+function ranked(hosts: readonly HostStatus[]): string[] {
+  const byName = (left: HostStatus, right: HostStatus) => left.host.localeCompare(right.host, "en", { numeric: true });
+  const rank = (value: (host: HostStatus) => number) => {
+    const sorted = [...hosts].sort((left, right) => value(left) - value(right) || byName(left, right));
+    return new Map(sorted.map((host, index) => [host, index]));
+  };
+  const ranks = {
+    name: rank(() => 0),
+    state: rank(({ ok }) => (ok ? 1 : 0)),
+    cost: rank(({ cost }) => -(cost?.monthlyNet ?? 0)),
+    age: rank(({ secrets }) => -(secrets?.oldestDays ?? 0)),
+  };
+  return [...hosts].sort(byName).map((host) => {
+    const places = Object.entries(ranks).map(([order, places]) => `--${order}:${places.get(host) ?? 0}`);
+    return card(host, places.join(";"));
+  });
+}
+
+function card(host: HostStatus, places: string): string {
+  const [, state, ...facts] = columns;
+  const rows = facts.map(({ title, text }) => `<div><dt>${escaped(title)}</dt><dd>${breakable(text(host))}</dd></div>`);
+  const events = (host.timeline ?? []).map(
+    ({ at, text }) =>
+      `<li><time datetime="${escaped(at)}">${escaped(at.slice(0, 16).replace("T", " "))}</time> ${breakable(text)}</li>`,
+  );
+  const timeline =
+    events.length === 0
+      ? ""
+      : `<details><summary>timeline</summary><ol class="timeline">${events.join("")}</ol></details>`;
+  return `<article class="${host.ok ? "ok" : "problem"}" style="${places}">
+<h2><span class="name">${escaped(host.host)}</span> <span class="state">${escaped(state?.text(host) ?? "")}</span></h2>
+<dl>${rows.join("")}</dl>${timeline}
+</article>`;
+}
+
+/** Long values may be broken after a separator, never inside a word. */
+function breakable(text: string): string {
+  return escaped(text).replace(/([/:.,_-]|…)(?=\S)/g, "$1<wbr>");
 }
 
 /** Escapes HTML, since names and messages come from hosts and from Hetzner. */

@@ -11,11 +11,13 @@ import type { LockdownAnswer } from "../../host/lockdown/prove.ts";
 import { verifyHost } from "../../host/lockdown/verify.ts";
 import { ssh } from "../../host/reach/ssh.ts";
 import { notRunning } from "../../host/server/power.ts";
+import { readWindowJournal } from "../../host/window/window-journal.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { loadHost } from "../../project/settings/host.ts";
 import { readHostState } from "../../project/state/state.ts";
 import { type Cost, costOf, readPrices } from "./cost.ts";
 import { type SecretsAge, secretsAge } from "./secrets-age.ts";
+import { type HostEvent, timelineOf } from "./timeline.ts";
 
 /** One host at a glance. Unknown values are omitted, and `problems` says why. */
 export interface HostStatus {
@@ -41,6 +43,8 @@ export interface HostStatus {
   /** Number of changes that the next `up` would make, by operation; `{}` if none. */
   drift?: Record<string, number>;
   cost?: Cost;
+  /** Installations and windows from this machine's journals, newest first. */
+  timeline?: HostEvent[];
   problems: string[];
 }
 
@@ -83,6 +87,8 @@ export async function hostStatus(request: StatusRequest): Promise<HostStatus> {
   const power = state === undefined || state === "running" ? [] : [notRunning(host, state)];
   const ill = installed?.bots?.filter((bot) => !isHealthy(bot)) ?? [];
   problems.push(...new Set([...power, ...(exposure?.wrong ?? [])]), ...ill.map((bot) => `bot ${healthLine(bot)}`));
+  const files = hostLayoutOf(request.layout, host);
+  const timeline = timelineOf(readJournal(files.journal), readWindowJournal(files.windows));
   const secrets = secretsAge(loaded.local.secretsDir, request.now);
   const { wrong: _, ...seen } = exposure ?? {};
   return {
@@ -92,6 +98,7 @@ export async function hostStatus(request: StatusRequest): Promise<HostStatus> {
     ...seen,
     ...installed,
     ...(secrets && { secrets }),
+    ...(timeline.length > 0 && { timeline }),
     ...(drift && { drift: changesIn(drift) }),
     problems,
   };

@@ -63,9 +63,10 @@ export async function openPage(file: string, width: number): Promise<Page> {
       return (result as unknown as { value: unknown }).value;
     },
     async close() {
-      browser.kill();
+      // What is started is a script: its end would leave the browser.
+      void send("Browser.close", {});
       await ended;
-      rmSync(profile, { recursive: true, force: true });
+      rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }

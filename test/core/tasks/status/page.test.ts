@@ -21,32 +21,70 @@ const host = (name: string, change: Partial<HostStatus> = {}): HostStatus => ({
   secrets: { count: 3, oldestDays: 12, oldest: "tailscale_auth_key" },
   drift: {},
   cost: { monthlyNet: 16.49, currency: "EUR" },
+  timeline: [
+    { at: "2026-03-10T08:00:00Z", kind: "window", text: "TCP/22 closed by install" },
+    { at: "2026-03-10T07:00:00Z", kind: "installation", text: "installation e7c11feec8b95487 started" },
+  ],
   problems: [],
   ...change,
 });
 
+/** Words that the browser broke: every piece of text between spaces and break opportunities stands on one line. */
+const brokenWords = `(() => {
+  for (const each of document.querySelectorAll("details")) each.open = true;
+  const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  const broken = [];
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    for (const { 0: word, index } of node.data.matchAll(/[^\\s-]+/g)) {
+      const range = document.createRange();
+      range.setStart(node, index);
+      range.setEnd(node, index + word.length);
+      if (new Set([...range.getClientRects()].map(({ top }) => top)).size > 1) broken.push(word);
+    }
+  }
+  return broken;
+})()`;
+
+const shown = `[...document.querySelectorAll("article")]
+  .filter((each) => getComputedStyle(each).display !== "none")
+  .sort((a, b) => getComputedStyle(a).order - getComputedStyle(b).order)
+  .map((each) => each.querySelector(".name").innerText)`;
+
 describeWith({ programs: ["chromium-headless-shell"] }, "the status page in a browser", () => {
-  it.each([1280, 400])(
-    "shows every host at %i pixels, asks for nothing, and runs nothing that a host says",
+  it.each([1280, 800, 400])(
+    "at %i pixels shows a hundred hosts, breaks no word, asks for nothing, and runs nothing that a host says",
     async (width) => {
       const file = join(temporaryFolder(), "status.html");
       const attack =
         '<img src="http://198.51.100.1/x" onerror="document.title = 1"><script>document.title = 2</script>';
-      const hosts = [host("web-1"), host("web-2", { ok: false, ssh: "open", problems: [attack] })];
+      const hosts = Array.from({ length: 100 }, (_, index) => host(`web-${index + 1}`));
+      hosts[1] = host("web-2", {
+        ok: false,
+        ssh: "open",
+        cost: { monthlyNet: 99, currency: "EUR" },
+        problems: [attack],
+      });
       writeFileSync(file, pageOf(hosts, new Date("2026-03-11T00:00:00Z")));
       const page = await openPage(file, width);
       try {
-        const texts = (selector: string) =>
-          `[...document.querySelectorAll('${selector}')].map((each) => each.innerText)`;
-        expect(await page.evaluate(texts("tbody td:first-child"))).toEqual(["web-1", "web-2"]);
-        expect(await page.evaluate(texts("tbody tr:nth-child(2) td:nth-child(5)"))).toEqual(["open"]);
-        expect(await page.evaluate(texts("li"))).toEqual([`web-2: ${attack}`]);
-        expect(await page.evaluate("document.title")).toBe("clawdlets: 2 hosts");
-        // The page itself does not scroll sideways: the table does, where it has to.
+        const names = hosts.map(({ host: name }) => name);
+        const others = names.filter((name) => name !== "web-2");
+        const choose = async (id: string) => page.evaluate(`document.getElementById("${id}").click()`);
+        expect(await page.evaluate(shown)).toEqual(["web-2", ...others]);
+        await choose("order-name");
+        expect(await page.evaluate(shown)).toEqual(names);
+        await choose("order-cost");
+        expect(await page.evaluate(shown)).toEqual(["web-2", ...others]);
+        await choose("show-problem");
+        expect(await page.evaluate(shown)).toEqual(["web-2"]);
+        await choose("show-ok");
+        expect(await page.evaluate(shown)).toEqual(others);
+        await choose("show-all");
+        expect(await page.evaluate(brokenWords)).toEqual([]);
+        expect(await page.evaluate(`document.querySelector(".problems li").innerText`)).toBe(`web-2: ${attack}`);
+        expect(await page.evaluate("document.title")).toBe("clawdlets: 100 hosts");
+        // The window of a headless browser has a least width: what counts is that nothing sticks out of it.
         expect(await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")).toBe(true);
-        expect(
-          await page.evaluate("getComputedStyle(document.querySelector('tr.problem td:nth-child(2)')).color"),
-        ).toBe("rgb(194, 65, 12)");
         expect(page.requests).toEqual([`file://${file}`]);
       } finally {
         await page.close();
