@@ -39,13 +39,13 @@ function __clawdlets_at
     end
     test "$at" = "$argv[1]"
 end
-complete -c clawdlets -f
+complete -c 'clawdlets' -f
 ${table.flatMap(linesOf).join("\n")}
 `;
 }
 
 function linesOf({ path, children, options, argument }: CompletedCommand): string[] {
-  const at = `complete -c clawdlets -n ${quoted(`__clawdlets_at ${quoted(path)}`)}`;
+  const at = `complete -c 'clawdlets' -n ${quoted(`__clawdlets_at ${quoted(path)}`)}`;
   return [
     ...children.map(({ name, about }) => `${at} -a ${name} -d ${quoted(about)}`),
     ...options.map(({ names, about, value }) => {

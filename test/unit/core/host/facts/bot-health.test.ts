@@ -51,7 +51,7 @@ it("asks the gateways of those bots that run one", async () => {
   };
   const health = await readBotHealth(run, ["maren", "rex", "sonja"]);
   expect(asked).toHaveLength(2);
-  expect(asked[1]).toBe("curl -sS --noproxy '*' --max-time 5 http://127.0.0.1:20001/health 2>&1");
+  expect(asked[1]).toBe("echo --clawdlets--; curl -sS --noproxy '*' --max-time 5 http://127.0.0.1:20001/health 2>&1");
   expect(health.map((each) => [each.bot, each.state, each.health?.status, isHealthy(each)])).toEqual([
     ["maren", "active", "live", true],
     ["rex", "active", undefined, true],
