@@ -1,15 +1,16 @@
 import {
-  cpSync,
+  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readlinkSync,
   realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { runGit } from "../../core/base/machine/git.ts";
@@ -45,17 +46,31 @@ export async function copyTree(root: string, into: string): Promise<void> {
           .filter((file) => file !== "")
       : undefined;
   if (files) {
-    for (const file of files) {
+    // In a merge with conflicts, git lists a file once for each side.
+    for (const file of new Set(files)) {
       if (isLeftOut(file) || !isFile(join(root, file))) continue;
       mkdirSync(dirname(join(into, file)), { recursive: true });
-      cpSync(join(root, file), join(into, file), { verbatimSymlinks: true });
+      copyEntry(join(root, file), join(into, file));
     }
-  } else {
-    const filter = (source: string) => source === root || !leftOut.has(basename(source));
-    cpSync(root, into, { recursive: true, verbatimSymlinks: true, filter });
-  }
+  } else copyFolder(root, into);
   refuseLinks(into, "The project");
   linkPackages(root, into);
+}
+
+/** Copies a link as it is. Not with cpSync, which follows it on Node 24: a dangling one is ENOENT, and one to a folder is refused. */
+function copyEntry(from: string, to: string): void {
+  if (lstatSync(from).isSymbolicLink()) symlinkSync(readlinkSync(from), to);
+  else copyFileSync(from, to);
+}
+
+function copyFolder(from: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    if (leftOut.has(entry.name)) continue;
+    const [source, target] = [join(from, entry.name), join(to, entry.name)];
+    if (entry.isDirectory()) copyFolder(source, target);
+    else if (entry.isFile() || entry.isSymbolicLink()) copyEntry(source, target);
+  }
 }
 
 /** What is read or written in a copy by its name: a symlink could point to a file outside. */
