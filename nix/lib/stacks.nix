@@ -68,6 +68,8 @@ rec {
         "bootstrap"
       ] (get "sshExposure" "tailnet") where "sshExposure";
       tailnet = allowedIn [ "tailscale" "none" ] (get "tailnet" "tailscale") where "tailnet";
+      tailnetLoginServer = get "tailnetLoginServer" null;
+      tailnetTags = listAt "tailnetTags";
     };
 
   # The same as a NixOS module.
@@ -78,7 +80,15 @@ rec {
       # Without a tailnet, the public address is the only way in, and Hetzner's firewall closes it. If the host closed it as well, a
       # window that is kept open on purpose would have no effect.
       publicSsh.enable = facts.sshExposure != "tailnet" || facts.tailnet == "none";
-      tailnet.mode = facts.tailnet;
+      # Only what the stack file says: hosts/<host>.nix may say the rest.
+      tailnet = {
+        mode = facts.tailnet;
+        tailscale =
+          (
+            if facts.tailnetLoginServer == null then { } else { loginServer = facts.tailnetLoginServer; }
+          )
+          // (if facts.tailnetTags == [ ] then { } else { tags = facts.tailnetTags; });
+      };
       secrets.names = facts.secrets;
       bots = builtins.listToAttrs (
         map (name: {

@@ -50,6 +50,17 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     expect(config.users.users["bot-maren"].uid).toBe(45584);
   });
 
+  it("join as the stack file says, and leave the rest to the host's own Nix", async () => {
+    const file = `config:\n  clawdlets:adminSshKeys:\n    - ${adminKey}\n  clawdlets:tailnetLoginServer: https://hs.example.com\n`;
+    const stacks = "import ./nix/lib/stacks.nix";
+    const module = (text: string) => `(${stacks}).moduleOf "web-1" ((${stacks}).read "f" ${nixString(text)})`;
+    const { config } = await host(module(file), clawdlets('tailnet.tailscale.tags = [ "tag:bot-host" ];'));
+    expect(config.systemd.services["clawdlets-tailnet"].environment).toMatchObject({
+      LOGIN_SERVER: "https://hs.example.com",
+      TAGS: "tag:bot-host",
+    });
+  });
+
   it("keep admin out of every group, and breakglass away from ssh", async () => {
     const { config } = await host(enough);
     expect(config.users.users.admin.extraGroups).toEqual([]);

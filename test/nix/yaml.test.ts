@@ -271,6 +271,8 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
   clawdlets:secrets:
     - openai
   clawdlets:tailnet: none
+  clawdlets:tailnetLoginServer: https://headscale.example.com
+  clawdlets:tailnetTags: [tag:bot-host]
   clawdlets:sshExposure: public
   clawdlets:flakeHost: other
   clawdlets:install:
@@ -289,11 +291,15 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
     const layout = project({ stackFile: text });
     const { value, problems } = readStackFile(layout, "clawdbot-fleet-host");
     expect(problems).toEqual([]);
-    const { adminSshKeys, bots, secrets, sshExposure, tailnet, flakeHost = null } = value ?? {};
+    const { adminSshKeys, bots, secrets, sshExposure, tailnet, tailnetTags } = value ?? {};
+    const { flakeHost = null, tailnetLoginServer = null } = value ?? {};
     // Left out, it is the module's default, which is the operator's side's too.
     const disk = /disk"?:/.test(text) ? value?.install.disk : null;
     const facts = await evaluate(`(import ./nix/lib/stacks.nix).read "Pulumi.web-1.yaml" ${nixString(text)}`);
-    expect(facts).toEqual({ adminSshKeys, bots, disk, secrets, sshExposure, tailnet, flakeHost });
+    expect(facts).toEqual({
+      ...{ adminSshKeys, bots, disk, secrets, sshExposure, flakeHost },
+      ...{ tailnet, tailnetLoginServer, tailnetTags },
+    });
   });
 
   it.each([

@@ -138,6 +138,16 @@ const diskDevice = matching(
   "allowed: a whole disk, e.g. /dev/sda or /dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_1",
 );
 
+const loginServer = withoutLogin(
+  matching(
+    new RegExp(`^${plainHttpsUrl}(?:\\/[\\w-]+)*\\/?$`),
+    "allowed: an https URL without user, password or query, e.g. https://headscale.example.com",
+  ),
+);
+
+/** As Tailscale and headscale name them. */
+const tailnetTag = matching(/^tag:[A-Za-z][A-Za-z0-9-]{0,62}$/, "allowed: tag: and a name, e.g. tag:bot-host");
+
 /** @see stackConfig `sshExposure` */
 export const sshExposures = ["tailnet", "public", "bootstrap"] as const;
 export type SshExposure = (typeof sshExposures)[number];
@@ -244,6 +254,10 @@ export const stackConfig = z.strictObject({
     .default([]),
   /** How to reach the host once the port is closed. With `none`, only the console is left. @default `tailscale` */
   tailnet: z.enum(["tailscale", "none"], 'allowed: "tailscale" or "none"').default("tailscale"),
+  /** Control server that the host joins through, e.g. a headscale of your own. Counts at the next join. @default Tailscale's */
+  tailnetLoginServer: loginServer.optional(),
+  /** Tags that the host asks for when it joins; an OAuth client's secret in place of an auth key requires them. @default `[]` */
+  tailnetTags: publicList(tailnetTag, "tailnet tags").default([]),
   /** The host's age recipient. */
   ageRecipient,
   /** SSH host key (public half) of the installed host. */

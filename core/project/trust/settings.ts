@@ -52,6 +52,9 @@ export const settingClasses: { readonly [P in SettingPath]: SettingClass<ValueAt
       rules.map(({ sourceIps, ...rule }) => ordered({ ...rule, sourceIps: [...sourceIps].sort() })).sort(),
   },
   tailnet: trust,
+  // Who runs the control server decides who is in the tailnet, and its rules are by tag.
+  tailnetLoginServer: trust,
+  tailnetTags: { dangerous: true, same: (tags) => [...tags].sort() },
   ageRecipient: trust,
   sshHostKey: { dangerous: true, same: keyOf },
   adminSshKeys: { dangerous: true, same: (keys) => keys.map(keyOf).sort() },

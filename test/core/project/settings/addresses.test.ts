@@ -17,6 +17,7 @@ describe("a setting that takes an address refuses one with credentials, and does
     ["clawdlets:install.kexec", install({ kexec: `${address}.tar.gz` })],
     ["clawdlets:install.kexec", install({ kexec: "https://example.org/ghp_s3cretOfTheAddress/x.tar.gz" })],
     ["clawdlets:install.substituters.0", install({ substituters: [address] })],
+    ["clawdlets:tailnetLoginServer", { stackFile: `${stackFile}  clawdlets:tailnetLoginServer: ${address}\n` }],
     ["base.flake", { stack: { ...upstreamStack, base: { flake: `git+${address}` } } }],
     ["HCLOUD_ENDPOINT", { env: `HCLOUD_TOKEN=${token}\nHCLOUD_ENDPOINT=${address}\n` }],
   ])("%s", (setting, files) => {

@@ -66,6 +66,8 @@ describe("a change of one setting", () => {
     ["firewallRules", { firewallRules: [rule("443", "::/0")] }, { firewallRules: [rule("442-443", "::/0")] }],
     ["tailnet", {}, { tailnet: "none" }],
     ["tailnet", { tailnet: "none" }, {}],
+    ["tailnetLoginServer", {}, { tailnetLoginServer: "https://them.invalid" }],
+    ["tailnetTags", { tailnetTags: ["tag:bot-host"] }, { tailnetTags: ["tag:admin"] }],
     ["reinstall", {}, { reinstall: 1 }],
     ["protect", {}, { protect: false }],
     ["install.disk", {}, install({ disk: "/dev/sdb" })],
@@ -116,6 +118,7 @@ test("another spelling of the same is not a change", () => {
   const spelled = [
     [{}, { sshExposure: "tailnet", protect: true, install: { disk: "/dev/sda" }, flakeHost: "web-1" }],
     [{ bots: ["a", "b"] }, { bots: ["b", "a"] }],
+    [{ tailnetTags: ["tag:a", "tag:b"] }, { tailnetTags: '["tag:b","tag:a"]' }],
     [{ bots: ["a"] }, { bots: '["a"]' }],
     [{ reinstall: 1 }, { reinstall: "1" }],
     [

@@ -132,6 +132,16 @@ describe("the settings of a host", () => {
       { stackFile: withSetting("clawdlets:location: Nuremberg") },
       "allowed: a Hetzner location",
     ],
+    [
+      "a control server that is asked in the clear",
+      { stackFile: withSetting("clawdlets:tailnetLoginServer: http://headscale.example.com") },
+      'clawdlets:tailnetLoginServer: is "http://headscale.example.com"; allowed: an https URL',
+    ],
+    [
+      "a tag that is an option",
+      { stackFile: withSetting('clawdlets:tailnetTags: ["--ssh"]') },
+      'clawdlets:tailnetTags.0: is "--ssh"; allowed: tag: and a name',
+    ],
     ["a negative count", { stackFile: withSetting("clawdlets:reinstall: -1") }, "allowed: 0, 1, 2"],
     ["no recipient", { stackFile: stackFile.replace(/.*ageRecipient.*\n/, "") }, "clawdlets:ageRecipient: missing"],
   ])("refuses %s and says what is allowed", (_, files, message) => {
