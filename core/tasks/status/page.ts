@@ -1,3 +1,4 @@
+import { healthLine } from "../../host/facts/bot-health.ts";
 import { columns, totalOf } from "./columns.ts";
 import type { HostStatus } from "./status.ts";
 import { style } from "./style.ts";
@@ -22,7 +23,7 @@ export function pageOf(hosts: readonly HostStatus[], at: Date): string {
 </head>
 <body>
 <h1>Hosts</h1>
-<p>${hosts.length - failing} ok, ${failing} with problems, at <time datetime="${at.toISOString()}">${at.toISOString()}</time>.${total === "" ? "" : ` Total: ${escaped(total)} a month, net.`}</p>
+<p>${hosts.length - failing} ok, ${failing} with problems, at <time datetime="${at.toISOString()}">${minuteOf(at.toISOString())} UTC</time>.${total === "" ? "" : ` Total: ${escaped(total)} a month, net.`}</p>
 <form>
 ${choices("show", "Show", filters)}
 ${choices("order", "Sort by", orders)}
@@ -65,10 +66,13 @@ function ranked(hosts: readonly HostStatus[]): string[] {
 
 function card(host: HostStatus, places: string): string {
   const [, state, ...facts] = columns;
-  const rows = facts.map(({ title, text }) => `<div><dt>${escaped(title)}</dt><dd>${breakable(text(host))}</dd></div>`);
+  const row = (title: string, text: string) => `<div><dt>${escaped(title)}</dt><dd>${breakable(text)}</dd></div>`;
+  const rows = facts.map(({ title, text }) => row(title, text(host)));
+  if (host.lastChange !== undefined) rows.push(row("last change", host.lastChange));
+  const units = (host.bots ?? []).map((bot) => `<li>${breakable(healthLine(bot))}</li>`);
+  const bots = units.length === 0 ? "" : `<details><summary>bots</summary><ul>${units.join("")}</ul></details>`;
   const events = (host.timeline ?? []).map(
-    ({ at, text }) =>
-      `<li><time datetime="${escaped(at)}">${escaped(at.slice(0, 16).replace("T", " "))}</time> ${breakable(text)}</li>`,
+    ({ at, text }) => `<li><time datetime="${escaped(at)}">${escaped(minuteOf(at))}</time> ${breakable(text)}</li>`,
   );
   const timeline =
     events.length === 0
@@ -76,9 +80,12 @@ function card(host: HostStatus, places: string): string {
       : `<details><summary>timeline</summary><ol class="timeline">${events.join("")}</ol></details>`;
   return `<article class="${host.ok ? "ok" : "problem"}" style="${places}">
 <h2><span class="name">${escaped(host.host)}</span> <span class="state">${escaped(state?.text(host) ?? "")}</span></h2>
-<dl>${rows.join("")}</dl>${timeline}
+<dl>${rows.join("")}</dl>${bots}${timeline}
 </article>`;
 }
+
+/** `2026-11-27 04:33`, of an ISO 8601 time. */
+const minuteOf = (at: string) => at.slice(0, 16).replace("T", " ");
 
 /** Long values may be broken after a separator, never inside a word. */
 function breakable(text: string): string {

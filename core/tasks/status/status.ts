@@ -4,6 +4,7 @@ import { allServers } from "../../base/hetzner/pages.ts";
 import { resourceTypes } from "../../base/hetzner/resource-types.ts";
 import type { Environment } from "../../base/machine/environment.ts";
 import { asUserError } from "../../base/system-errors.ts";
+import { type ActivationState, readActivation } from "../../host/activation/orders.ts";
 import { type BotHealth, healthLine, isHealthy, readBotHealth } from "../../host/facts/bot-health.ts";
 import { lookByAnyWay } from "../../host/facts/installed-host.ts";
 import { readJournal } from "../../host/journal.ts";
@@ -39,6 +40,8 @@ export interface HostStatus {
   seenOn?: "host" | "journal";
   /** Omitted if the host did not answer. */
   bots?: BotHealth[];
+  /** How the last change of the running system ended, as the host has it; omitted if there was none. */
+  lastChange?: string;
   secrets?: SecretsAge;
   /** Number of changes that the next `up` would make, by operation; `{}` if none. */
   drift?: Record<string, number>;
@@ -158,7 +161,10 @@ async function lookAtExposure({ layout, host, environment, signal }: StatusReque
 }
 
 /** Asks the host itself, with its pinned key; if it does not answer, falls back to the journal. */
-async function lookAtInstallation({ layout, host, signal }: StatusRequest, loaded: ReturnType<typeof loadHost>) {
+async function lookAtInstallation(
+  { layout, host, signal }: StatusRequest,
+  loaded: ReturnType<typeof loadHost>,
+): Promise<Pick<HostStatus, "installId" | "systemPath" | "seenOn" | "bots" | "lastChange">> {
   const journal = readJournal(hostLayoutOf(layout, host).journal);
   if (!journal) return {};
   const { serverId, address, installId } = journal;
@@ -167,8 +173,18 @@ async function lookAtInstallation({ layout, host, signal }: StatusRequest, loade
     const { installId: seenId, systemPath } = found.seen;
     const run = (command: string) => ssh(found.route, command, { timeoutSeconds: 20, signal });
     const bots = await readBotHealth(run, loaded.settings.bots);
-    return { installId: seenId === "" ? installId : seenId, systemPath, seenOn: "host", bots } as const;
+    const activation = (await readActivation(found.route, signal))?.state;
+    const lastChange = activation && changeText(activation);
+    const id = seenId === "" ? installId : seenId;
+    return { installId: id, systemPath, seenOn: "host", bots, ...(lastChange !== undefined && { lastChange }) };
   }
   const { systemPath } = journal;
-  return { installId, ...(systemPath !== undefined && { systemPath }), seenOn: "journal" } as const;
+  return { installId, ...(systemPath !== undefined && { systemPath }), seenOn: "journal" };
+}
+
+const results = { switched: "switched to", returned: "rolled back from", "": "changing to" } as const;
+
+function changeText({ phase, result, rev, why }: ActivationState): string {
+  const reason = why === "" ? "" : `: ${why}`;
+  return `${results[phase === "done" ? result : ""]} ${rev.slice(0, 12)}${reason}`;
 }

@@ -18,6 +18,7 @@ dt { opacity: .75; }
 dd { margin: 0; font-variant-numeric: tabular-nums; }
 .problems li { overflow-wrap: anywhere; }
 details { margin-top: .4rem; }
+details ul { margin: .3rem 0 0; padding-left: 1.1rem; font-size: .9rem; }
 .timeline { margin: .3rem 0 0; padding: 0; list-style: none; font-size: .9rem; }
 .timeline time { opacity: .75; font-variant-numeric: tabular-nums; }
 body:has(#show-problem:checked) article.ok, body:has(#show-ok:checked) article.problem { display: none; }

@@ -19,6 +19,11 @@ const host = (name: string, change: Partial<HostStatus> = {}): HostStatus => ({
   systemPath: `/nix/store/${"0".repeat(32)}-nixos-system-${name}-26.05`,
   seenOn: "host",
   secrets: { count: 3, oldestDays: 12, oldest: "tailscale_auth_key" },
+  bots: [
+    { bot: "maren", state: "active", health: { ok: true, status: "live" }, version: "2026.9.6", restarts: 0 },
+    { bot: "rex", state: "failed", restarts: 7, since: "Tue 2026-03-10 07:12:03 UTC" },
+  ],
+  lastChange: "rolled back from 0123456789ab: no login over a new connection within 300 s",
   drift: {},
   cost: { monthlyNet: 16.49, currency: "EUR" },
   timeline: [

@@ -87,6 +87,11 @@ describe("shown", () => {
   it("as a page that loads nothing, runs nothing, and takes no text for markup", () => {
     const page = pageOf([host], new Date("2026-03-11T00:00:00Z"));
     expect(page).toContain("is &lt;open&gt; from here");
+    const bot = { bot: "maren", state: "active", health: { ok: false, status: "<b>" }, restarts: 3 };
+    const busy = pageOf([{ ...host, bots: [bot], lastChange: "switched to 0123456789ab" }], new Date(0));
+    expect(busy).toContain("<li>maren: active, gateway NOT healthy (&lt;b&gt;), 3 restarts</li>");
+    expect(busy).toContain("<dd>switched to 0123456789ab</dd>");
+    expect(page).not.toContain("last change");
     expect(page).not.toMatch(/<script|src=|href=|url\(|@import/i);
   });
 });
