@@ -4,7 +4,7 @@ import { execa } from "execa";
 import { describe, expect, it } from "vitest";
 import { wholeProgram, withChildren } from "../../cli/program.ts";
 import { type Layout, layoutOf } from "../../core/project/layout.ts";
-import { project, stackFile, temporaryFolder } from "../_project.ts";
+import { project, recipient, stackFile, temporaryFolder } from "../_project.ts";
 import { repository } from "../_repository.ts";
 import { everyCommand } from "./_commands.ts";
 
@@ -16,8 +16,11 @@ const more: Readonly<Record<string, readonly string[]>> = {
   ssh: [host],
   // Dry, since both runs are of one folder.
   "bot add": ["maren", "--channel", "none", "--model", "openai/gpt-5.4-mini", "--dry-run"],
-  "bot show": ["maren"],
-  "bot remove": ["maren"],
+  ...Object.fromEntries(["show", "remove", "logs", "restart", "open"].map((verb) => [`bot ${verb}`, ["maren"]])),
+  // Into a folder that is not there: of two runs, the second would find the first one's file.
+  "vault export": ["none/x.vault", "--to", recipient],
+  "vault import": ["x.vault"],
+  "vault verify": ["x.vault"],
 };
 
 const program = await wholeProgram();
