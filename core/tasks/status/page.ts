@@ -87,9 +87,9 @@ function card(host: HostStatus, places: string): string {
 /** `2026-11-27 04:33`, of an ISO 8601 time. */
 const minuteOf = (at: string) => at.slice(0, 16).replace("T", " ");
 
-/** Long values may be broken after a separator, never inside a word. */
+/** Long values may be broken after a separator, never inside a word, an IPv4 address or a version. */
 function breakable(text: string): string {
-  return escaped(text).replace(/([/:.,_-]|…)(?=\S)/g, "$1<wbr>");
+  return escaped(text).replace(/([/:,_-]|…|\.(?!\d))(?=\S)/g, "$1<wbr>");
 }
 
 /** Escapes HTML, since names and messages come from hosts and from Hetzner. */

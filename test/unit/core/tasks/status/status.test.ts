@@ -91,6 +91,7 @@ describe("shown", () => {
     const busy = pageOf([{ ...host, bots: [bot], lastChange: "switched to 0123456789ab" }], new Date(0));
     expect(busy).toContain("<li>maren: active, gateway NOT healthy (&lt;b&gt;), 3 restarts</li>");
     expect(busy).toContain("<dd>switched to 0123456789ab</dd>");
+    expect(pageOf([{ ...host, ipv4: "203.0.113.7" }], new Date(0))).toContain("203.0.113.7");
     expect(page).not.toContain("last change");
     expect(page).not.toMatch(/<script|src=|href=|url\(|@import/i);
   });
