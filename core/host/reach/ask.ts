@@ -1,9 +1,8 @@
+import { randomBytes } from "node:crypto";
 import type { SshResult } from "./ssh.ts";
 
 /** File with the id of the installation. */
 export const installIdPath = "/var/lib/clawdlets/install-id";
-
-const separator = "--clawdlets--";
 
 /**
  * Runs several commands in one session on a host.
@@ -14,7 +13,9 @@ export async function askHost<Key extends string>(
   run: (command: string) => Promise<SshResult>,
   commands: Readonly<Record<Key, string>>,
 ): Promise<Record<Key, string> | undefined> {
-  // The separator also goes first: what comes before it is what ~/.bashrc prints, which bash reads for commands over ssh, too.
+  // Random: an answer, such as that of a bot's gateway, must not be able to hold it and pass for the next answer.
+  const separator = `--clawdlets-${randomBytes(8).toString("hex")}--`;
+  // It also goes first: what comes before it is what ~/.bashrc prints, which bash reads for commands over ssh, too.
   const { exitCode, stdout } = await run(
     Object.values(commands)
       .map((command) => `echo ${separator}; ${command}`)

@@ -47,11 +47,14 @@ it("asks the gateways of those bots that run one", async () => {
     const answers = command.includes("curl")
       ? ['{"ok":true,"status":"live"}']
       : [shown(), "ActiveState=active", shown("failed")];
-    return { exitCode: 0, stdout: answers.map((answer) => `--clawdlets--\n${answer}\n`).join(""), stderr: "" };
+    const separator = /^echo (--clawdlets-[0-9a-f]{16}--);/.exec(command)?.[1];
+    return { exitCode: 0, stdout: answers.map((answer) => `${separator}\n${answer}\n`).join(""), stderr: "" };
   };
   const health = await readBotHealth(run, ["maren", "rex", "sonja"]);
   expect(asked).toHaveLength(2);
-  expect(asked[1]).toBe("echo --clawdlets--; curl -sS --noproxy '*' --max-time 5 http://127.0.0.1:20001/health 2>&1");
+  expect(asked[1]?.replace(/^echo \S+ /, "")).toBe(
+    "curl -sS --noproxy '*' --max-time 5 http://127.0.0.1:20001/health 2>&1",
+  );
   expect(health.map((each) => [each.bot, each.state, each.health?.status, isHealthy(each)])).toEqual([
     ["maren", "active", "live", true],
     ["rex", "active", undefined, true],
