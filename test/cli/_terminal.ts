@@ -14,6 +14,8 @@ export async function onTerminal(
 ): Promise<{ screen: string; raw: string; exitCode: number }> {
   const child = execa("script", ["-qec", `stty cols 110 rows 40; exec ${command}`, "/dev/null"], {
     ...options,
+    // Under CI a terminal gets lines instead of what is redrawn.
+    env: { CI: undefined, NO_COLOR: undefined, ...options.env },
     reject: false,
     timeout: 60_000,
   });

@@ -101,7 +101,7 @@ describe("three hosts, one of which Hetzner refuses, under a limit for three onl
         expect(screen).toMatch(/3 hosts: 3 running/);
         // Drawn over what was there: the cursor goes up.
         expect(raw).toContain(`${String.fromCharCode(27)}[1A`);
-        expect(screen).toMatch(/3 hosts: 3 ok\s+\d+\.\d s {2}web-1 {2}ok {7}nothing would change/);
+        expect(screen).toMatch(/3 hosts: 3 ok\s+\d+\.\d s {2}✓ web-1 {2}ok {7}nothing would change/);
         expect(screen).toMatch(/ok {7}web-1, web-2, web-3: nothing would change\s+preview: 3 ok; /);
       },
       minutes(2),
