@@ -38,9 +38,9 @@ export async function engineOrSetUp(progress: Progress): Promise<Engine> {
       root: engineRoot,
       sources: join(packageRoot, "toolchain"),
       report: showSetUp(progress),
-      origin: ownEnvironment["CLAWDLETS_ENGINE"],
+      origin: ownEnvironment()["CLAWDLETS_ENGINE"],
     });
-    return withParts(engineRoot, made, ownEnvironment);
+    return withParts(engineRoot, made, ownEnvironment());
   } catch (error) {
     if (error instanceof ToolchainError)
       throw new UserError(error.message, { exitCode: exitCodes.engine, cause: error });
@@ -63,7 +63,7 @@ export function engineEnvironment(layout: Layout, engine: Engine): Record<string
     // The engine runs `git status`, which would start `core.fsmonitor` and filters of the repository with all of this.
     GIT_DIR: noRepository,
     PATH: pathOf(engine),
-    ...tokensOf(layout, ownEnvironment),
+    ...tokensOf(layout, ownEnvironment()),
   };
 }
 
@@ -72,12 +72,12 @@ export function engineEnvironment(layout: Layout, engine: Engine): Record<string
  * that the file decides is not asked: `clawdlets env` unsets it.
  */
 export function shellEnvironment(layout: Layout, engine: Engine): Record<string, string> {
-  const kept = Object.entries(ownEnvironment).filter(([key]) => !fileDecides.some((each) => each === key));
+  const kept = Object.entries(ownEnvironment()).filter(([key]) => !fileDecides.some((each) => each === key));
   return { PATH: pathOf(engine), ...ofOurs(layout, engine), ...tokensOf(layout, Object.fromEntries(kept)) };
 }
 
 const pathOf = (engine: Engine) =>
-  [join(packageRoot, "bin"), engine.binDir, ownEnvironment["PATH"] ?? ""].join(delimiter);
+  [join(packageRoot, "bin"), engine.binDir, ownEnvironment()["PATH"] ?? ""].join(delimiter);
 
 const ofOurs = (layout: Layout, engine: Engine) => ({
   PULUMI_HOME: engine.pulumiHome,
@@ -140,7 +140,7 @@ function tokensOf(
  * @throws UserError that says how to make them
  */
 export function prepareState(layout: Layout, host: string): void {
-  const foreign = foreignBackend(layout, ownEnvironment);
+  const foreign = foreignBackend(layout, ownEnvironment());
   if (foreign) throw new SettingsError([foreign]);
   const lost = lostPassphrase(layout, host);
   if (lost) throw new SettingsError([lost]);

@@ -19,7 +19,7 @@ export const partKeys = {
  * @returns undefined where the engine is not complete
  * @throws SettingsError for a named part that is not an executable, or that others can change
  */
-export function findEngine(projectRoot: string, environment: Environment = ownEnvironment): Engine | undefined {
+export function findEngine(projectRoot: string, environment: Environment = ownEnvironment()): Engine | undefined {
   const engine = findOwnEngine(projectRoot);
   return engine && withParts(projectRoot, engine, environment);
 }

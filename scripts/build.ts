@@ -40,6 +40,9 @@ await build({
   format: "cjs",
   external: ["@pulumi/*", ...Object.keys(dependencies).filter(isForBoth)],
   logLevel: "warning",
+  // A third of the package was indentation and licence comments of our dependencies; node_modules has those of each.
+  minifyWhitespace: true,
+  legalComments: "none",
   // For modules that use import.meta.url, which esbuild leaves undefined.
   banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
   define: { "import.meta.url": "importMetaUrl" },

@@ -110,7 +110,7 @@ const credential = /TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|PRIVATE|API_?KEY|AC
  * the project's own keys.
  */
 export function secretsInReach(clawdlets: string): string[] {
-  const names = new Set(Object.entries(ownEnvironment).flatMap(([name, value]) => (value ? name : [])));
+  const names = new Set(Object.entries(ownEnvironment()).flatMap(([name, value]) => (value ? name : [])));
   for (let pid = process.ppid; pid > 1; ) {
     const [environment, parent] = processFacts(pid);
     for (const line of environment.split("\0")) if (/=./s.test(line)) names.add(line.slice(0, line.indexOf("=")));

@@ -29,8 +29,8 @@ export interface StateRequest extends Omit<ThrowawayRequest, "base"> {
  */
 export async function previewState(request: StateRequest): Promise<PreviewReport> {
   const { layout, hosts, tell, signal, refresh, engine } = request;
-  refuseForeignCode(ownEnvironment);
-  const foreign = existsSync(layout.passphrase) ? foreignBackend(layout, ownEnvironment) : undefined;
+  refuseForeignCode(ownEnvironment());
+  const foreign = existsSync(layout.passphrase) ? foreignBackend(layout, ownEnvironment()) : undefined;
   if (foreign) throw new SettingsError([foreign]);
   const environment = credentials(request);
   const folder = mkdtempSync(join(tmpdir(), "clawdlets-preview-"));
@@ -89,8 +89,8 @@ const passphrases = ["PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"
 function credentials({ layout, engine }: { layout: StateRequest["layout"]; engine: Engine }): Record<string, string> {
   if (existsSync(layout.passphrase)) return engineEnvironment(layout, engine);
   const missing = [
-    ...needed.filter((key) => !ownEnvironment[key]),
-    ...(passphrases.some((key) => ownEnvironment[key] !== undefined) ? [] : [passphrases.join(" or ")]),
+    ...needed.filter((key) => !ownEnvironment()[key]),
+    ...(passphrases.some((key) => ownEnvironment()[key] !== undefined) ? [] : [passphrases.join(" or ")]),
   ];
   if (missing.length > 0) {
     throw new UserError(
@@ -99,13 +99,13 @@ function credentials({ layout, engine }: { layout: StateRequest["layout"]; engin
     );
   }
   const given = [...needed, ...passphrases].flatMap((key) => {
-    const value = ownEnvironment[key];
+    const value = ownEnvironment()[key];
     return value === undefined ? [] : [[key, value] as const];
   });
   const {
     HCLOUD_ENDPOINT: _,
     NODE_OPTIONS: __,
     ...bare
-  } = bareEnvironment(engine, ownEnvironment["HOME"] ?? layout.root);
+  } = bareEnvironment(engine, ownEnvironment()["HOME"] ?? layout.root);
   return { ...bare, ...inheritedBy((key) => /^(AWS|AZURE|GOOGLE)_/.test(key)), ...Object.fromEntries(given) };
 }

@@ -6,10 +6,10 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * What this process was started with. The one place outside entry points that reads it: what decides something takes an
  * {@link Environment} as an argument, and what starts a program uses {@link cleanEnvironment}.
  */
-export const ownEnvironment: Environment = process.env;
+export const ownEnvironment = (): Environment => process.env;
 
 /** The folders of PATH. */
-export const searchPath = (): string[] => (ownEnvironment["PATH"] ?? "").split(delimiter);
+export const searchPath = (): string[] => (ownEnvironment()["PATH"] ?? "").split(delimiter);
 
 /**
  * Allow list of the variables that a child process may inherit. A shell can hold much more: another project's backend or
@@ -46,7 +46,7 @@ export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): 
 
 /** Our own environment variables whose name passes. */
 export function inheritedBy(passes: (key: string) => boolean): Record<string, string> {
-  const kept = Object.entries(ownEnvironment).filter(([key]) => passes(key));
+  const kept = Object.entries(ownEnvironment()).filter(([key]) => passes(key));
   return Object.fromEntries(kept.flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
 }
 
@@ -55,6 +55,6 @@ export function inheritedBy(passes: (key: string) => boolean): Record<string, st
  * that is not on the list is set to undefined, which Node leaves out.
  */
 export function closedEnvironment(environment: Readonly<Record<string, string>>): Record<string, string> {
-  const ours = Object.keys(ownEnvironment).map((key) => [key, undefined]);
+  const ours = Object.keys(ownEnvironment()).map((key) => [key, undefined]);
   return { ...Object.fromEntries(ours), ...environment };
 }

@@ -275,7 +275,7 @@ function folderOf(uri: string, root: string): string | undefined {
   const [, scheme, text = ""] = /^(path:)?([^?]*)/.exec(uri) ?? [];
   if (scheme === undefined && !/^(?:[/.~]|$)/.test(text)) return undefined;
   const path = scheme === undefined ? text : decoded(text.replace(/^\/\/(?=\/)/, ""));
-  const folder = resolve(root, expandHome(path === "~" ? "~/" : path, ownEnvironment));
+  const folder = resolve(root, expandHome(path === "~" ? "~/" : path, ownEnvironment()));
   const real = realPath(folder);
   if (real !== undefined && lstatSync(real).isDirectory()) return real;
   throw refuse(`The flake "${uri}" is not a folder: there is none at ${folder}. ${nameable}`);

@@ -211,7 +211,7 @@ async function runOnce(setup: InstallerSetup, phase: PhaseRun, folder: string): 
   const args = installerArguments({ ...phase, address: route.address, identity: route.identity });
   const child = execa(installer.command, [...installer.args, ...args], {
     env: cleanEnvironment({
-      PATH: `${folder}${delimiter}${ownEnvironment["PATH"] ?? ""}`,
+      PATH: `${folder}${delimiter}${ownEnvironment()["PATH"] ?? ""}`,
       TMPDIR: folder,
       ...nixTokenIn(folder, setup.githubToken),
     }),

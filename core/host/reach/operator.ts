@@ -7,7 +7,7 @@ import { ownEnvironment } from "../../base/machine/environment.ts";
  */
 export function operatorIdentity(sshPubkeyFile: string): { identity: string; agent?: string } {
   const privateKey = sshPubkeyFile.replace(/\.pub$/, "");
-  const agent = ownEnvironment["SSH_AUTH_SOCK"];
+  const agent = ownEnvironment()["SSH_AUTH_SOCK"];
   const identity = existsSync(privateKey) ? privateKey : sshPubkeyFile;
   return { identity, ...(agent !== undefined && { agent }) };
 }

@@ -47,7 +47,7 @@ function keep(layout: Layout, before: ReadonlySet<string>): ReadonlySet<string> 
   const now = readFiles(layout);
   // TOCTOU: git may have started a checkout in the meantime.
   if (mayBeOthers(layout)) return new Set();
-  const place = findPlace(layout, ownEnvironment);
+  const place = findPlace(layout, ownEnvironment());
   const last = place && listVersions(place)[0];
   const lost = Object.entries(last?.files ?? {}).filter(([path]) => !now.present.has(path) && !before.has(path));
   const files = Object.fromEntries([...Object.entries(now.files), ...lost].sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -55,7 +55,7 @@ function keep(layout: Layout, before: ReadonlySet<string>): ReadonlySet<string> 
   const isSame = last && JSON.stringify([last.files, last.missing]) === JSON.stringify([files, missing]);
   const isNothing = !last && Object.keys(files).length === 0;
   if (isNothing) return now.present;
-  const prepared = preparePlace(layout, ownEnvironment);
+  const prepared = preparePlace(layout, ownEnvironment());
   if (isSame && prepared.id === place?.id) return now.present;
   addVersion(prepared, { files, missing }, now.contents);
   clearAway(prepared);
@@ -66,11 +66,11 @@ const mayBeOthers = (layout: Layout) => ownFolderProblem(layout)?.isForeign === 
 
 function isCopied(layout: Layout): boolean {
   if (mayBeOthers(layout)) return false;
-  return readEnvFile(layout, ownEnvironment, readStackJson(layout).value?.envFile).value.CLAWDLETS_KEY_COPY !== "off";
+  return readEnvFile(layout, ownEnvironment(), readStackJson(layout).value?.envFile).value.CLAWDLETS_KEY_COPY !== "off";
 }
 
 /** Files that are in the newest copy but missing here, and that none of our commands deleted. Does not throw. */
-export function lostFiles(layout: Layout, environment: Environment = ownEnvironment): string[] {
+export function lostFiles(layout: Layout, environment: Environment = ownEnvironment()): string[] {
   try {
     const place = findPlace(layout, environment);
     const last = place && listVersions(place)[0];

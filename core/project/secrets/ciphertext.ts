@@ -29,7 +29,7 @@ export function ciphertextOf(store: SecretStore, required: readonly RequiredSecr
 
 /** The sops files that the host should have, still encrypted. @throws SettingsError with every missing file */
 export function ciphertextHere(layout: Layout, host: string): Record<string, string> {
-  const { store, required } = openSecrets(layout, host, { environment: ownEnvironment, sops: "sops" });
+  const { store, required } = openSecrets(layout, host, { environment: ownEnvironment(), sops: "sops" });
   return ciphertextOf(store, required);
 }
 

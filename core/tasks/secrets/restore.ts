@@ -154,7 +154,7 @@ function wanted({ layout, from, paths = [] }: RestoreRequest): Wanted {
 }
 
 function versionsOf(layout: Layout) {
-  const place = findPlace(layout, ownEnvironment);
+  const place = findPlace(layout, ownEnvironment());
   return { place, versions: place ? listVersions(place) : [] };
 }
 
@@ -171,7 +171,7 @@ function noCopy(layout: Layout): UserError {
   return new UserError(
     {
       subject: "",
-      problem: `There is no copy of ${where} of ${layout.root} in ${copiesFolder(ownEnvironment)}.`,
+      problem: `There is no copy of ${where} of ${layout.root} in ${copiesFolder(ownEnvironment())}.`,
       fix: `Restore your own backup: docs/recovery.md, "What to keep".`,
     },
     { exitCode: exitCodes.settings },
