@@ -300,18 +300,18 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
       summary: "print the environment that pulumi needs",
       about:
         'Print the environment that pulumi needs. In the project\'s folder: eval "$(npx --no-install clawdlets env)"',
-      load: async () => (await import("./env.ts")).envCommand(),
+      load: async () => (await import("./internal/env.ts")).envCommand(),
     },
     emulator: {
       summary: "run a Hetzner Cloud emulator",
       about:
         "Run a Hetzner Cloud emulator on this machine. Prints one line of JSON {endpoint, token, sshPort} when it is ready.",
-      load: async () => (await import("./emulator.ts")).emulatorCommand,
+      load: async () => (await import("./internal/emulator.ts")).emulatorCommand,
     },
     install: {
       summary: "install NixOS on a host's server",
       about: "Install NixOS on a host's server, once. Run by `up`, which names the server in CLAWDLETS_FACTS.",
-      load: async () => (await import("./install.ts")).installCommand(),
+      load: async () => (await import("./internal/install.ts")).installCommand(),
     },
   },
 };

@@ -29,16 +29,20 @@ export async function clearDeadLocks(layout: Layout, host: string, tell: (text: 
     const lock = lockContent.safeParse(content).data;
     if (lock === undefined)
       throw busy(
-        `${host}: ${where} is not a lock that Pulumi writes. If a run is just starting, wait 10 s and run this again; otherwise remove it.`,
+        host,
+        `${where} is not a lock that Pulumi writes.`,
+        "If a run is just starting, wait 10 s and run this again; otherwise remove it.",
       );
     const who = `an engine of ${lock.username} on ${lock.hostname} (process ${lock.pid}, since ${lock.timestamp})`;
     if (lock.hostname !== hostname()) {
       throw busy(
-        `${host}: ${who} has the stack. Wait for it to end; if it is gone for good: eval "$(npx --no-install clawdlets env --host ${host})" && pulumi cancel ${host}`,
+        host,
+        `${who} has the stack.`,
+        `Wait for it to end; if it is gone for good: eval "$(npx --no-install clawdlets env --host ${host})" && pulumi cancel ${host}`,
       );
     }
     if (await isEngine(lock.pid))
-      throw busy(`${host}: ${who} is at work on it. Wait for it to end, then run this again.`);
+      throw busy(host, `${who} is at work on it.`, "Wait for it to end, then run this again.");
     rmSync(file, { force: true });
     tell(`${host}: ${who} was killed; its lock on the stack is taken away`);
   }
@@ -62,7 +66,8 @@ function readStateFile(path: string): string | undefined {
   }
 }
 
-const busy = (message: string) => new UserError(message, { exitCode: exitCodes.busy });
+const busy = (host: string, problem: string, fix: string) =>
+  new UserError({ code: "busy", subject: host, problem, fix }, { exitCode: exitCodes.busy });
 
 function locksOf(layout: Layout, host: string): string[] {
   const folder = join(layout.state, ".pulumi", "locks");

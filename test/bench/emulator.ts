@@ -5,7 +5,7 @@ import { Agent, request } from "node:http";
 import { routes } from "../../emulator/api/routes.ts";
 
 const ENTRY = `
-  import { emulatorCommand } from ${JSON.stringify(new URL("../../cli/emulator.ts", import.meta.url).href)};
+  import { emulatorCommand } from ${JSON.stringify(new URL("../../cli/internal/emulator.ts", import.meta.url).href)};
   await emulatorCommand.parseAsync(process.argv.slice(1), { from: "user" });
 `;
 const SERVERS = 100;

@@ -99,7 +99,7 @@ it("no level of the tree has a circle, from the root down to the files", async (
 const filesPerFolder = 16;
 
 /** Folders that are still too full. Remove a folder from here once it has been split: the test then fails until you do. */
-const overfull = ["cli", "test/cli", "test/engine"];
+const overfull = ["test/cli", "test/engine"];
 
 it("no folder holds more sources than a reader can keep in mind", async () => {
   const asked = ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts", "*.[cm]js", "*.nix", "*.sh", "*.go"];

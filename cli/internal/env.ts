@@ -1,15 +1,15 @@
 import { Command } from "commander";
-import { UserError } from "../core/base/errors.ts";
-import { exitCodes } from "../core/base/exit-codes.ts";
-import { makePrivateFolder } from "../core/base/machine/private-files.ts";
-import { shellQuoted } from "../core/base/wording.ts";
-import { findLayout, type Layout } from "../core/project/layout.ts";
-import { fileDecides } from "../core/project/settings/env-file.ts";
-import { listStackFiles } from "../core/project/settings/stack-file.ts";
-import { readProjectFile } from "../core/project/state/project-file.ts";
-import { listStates } from "../core/project/state/state.ts";
-import { engineOrSetUp, foreignKeys, shellEnvironment } from "../engine/environment.ts";
-import { brokenState } from "../engine/recovery/good-state.ts";
+import { UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+import { makePrivateFolder } from "../../core/base/machine/private-files.ts";
+import { shellQuoted } from "../../core/base/wording.ts";
+import { findLayout, type Layout } from "../../core/project/layout.ts";
+import { fileDecides } from "../../core/project/settings/env-file.ts";
+import { listStackFiles } from "../../core/project/settings/stack-file.ts";
+import { readProjectFile } from "../../core/project/state/project-file.ts";
+import { listStates } from "../../core/project/state/state.ts";
+import { engineOrSetUp, foreignKeys, shellEnvironment } from "../../engine/environment.ts";
+import { brokenState } from "../../engine/recovery/good-state.ts";
 
 /**
  * The stack that `pulumi` works on, where stacks are hosts. Elsewhere it is the one that was chosen with `pulumi stack`: naming

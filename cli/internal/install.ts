@@ -1,16 +1,16 @@
 import { Command, Option } from "commander";
 import { z } from "zod";
-import { UserError } from "../core/base/errors.ts";
-import { exitCodes } from "../core/base/exit-codes.ts";
-import { install } from "../core/host/install/install.ts";
-import { type Standing, standingOf, standingText } from "../core/host/install/interrupted.ts";
-import { type Journal, readJournal } from "../core/host/journal.ts";
-import { findLayout, hostLayoutOf } from "../core/project/layout.ts";
-import { loadHost, type WantedRevision, wantedEnvironment } from "../core/project/settings/host.ts";
-import { milestones, stopSignal, stopWhenOrphaned } from "../engine/signals.ts";
-import { chooseHost } from "./shared/choose.ts";
-import { printJson, resultLines } from "./shared/output.ts";
-import { readFacts } from "./shared/stack-facts.ts";
+import { UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+import { install } from "../../core/host/install/install.ts";
+import { type Standing, standingOf, standingText } from "../../core/host/install/interrupted.ts";
+import { type Journal, readJournal } from "../../core/host/journal.ts";
+import { findLayout, hostLayoutOf } from "../../core/project/layout.ts";
+import { loadHost, type WantedRevision, wantedEnvironment } from "../../core/project/settings/host.ts";
+import { milestones, stopSignal, stopWhenOrphaned } from "../../engine/signals.ts";
+import { chooseHost } from "../shared/choose.ts";
+import { printJson, resultLines } from "../shared/output.ts";
+import { readFacts } from "../shared/stack-facts.ts";
 
 const installFacts = z.object({
   serverId: z.number().int().positive(),

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
-import { printable } from "../core/base/wording.ts";
-import { printJson } from "./shared/output.ts";
+import { printable } from "../../core/base/wording.ts";
+import { printJson } from "../shared/output.ts";
 
 interface Options {
   port?: number;
@@ -37,12 +37,12 @@ export const emulatorCommand = new Command("emulator")
   .action(run);
 
 async function run({ envFile, ...options }: Options): Promise<void> {
-  if (envFile !== undefined) (await import("./shared/emulator-env.ts")).refuseRealAccount(envFile);
-  const { EmulatorOptionError, startEmulator } = await import("../emulator/index.ts");
+  if (envFile !== undefined) (await import("../shared/emulator-env.ts")).refuseRealAccount(envFile);
+  const { EmulatorOptionError, startEmulator } = await import("../../emulator/index.ts");
   try {
     const emulator = await startEmulator(options);
     const { endpoint, token, sshPort } = emulator;
-    if (envFile !== undefined) await (await import("./shared/emulator-env.ts")).pointAt(envFile, emulator);
+    if (envFile !== undefined) await (await import("../shared/emulator-env.ts")).pointAt(envFile, emulator);
     printJson({ endpoint, token, sshPort });
     await askedToStop();
     const { unknownEndpoints } = emulator.report();
