@@ -41,7 +41,7 @@ export function listLines({ title, state, startedAt, rows }: ListView, look: Lis
   ];
 }
 
-/** What is done goes first where there is no room; what failed and what runs stays. */
+/** On a small screen, finished rows are dropped first; running and failed ones stay. */
 function folded(rows: readonly Row[], space: number) {
   if (rows.length <= space) return { before: 0, shown: rows, after: 0 };
   const tooMany = rows.length - space + 1;

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
+import { Command } from "commander";
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import type { Layout } from "../../core/project/layout.ts";
@@ -9,6 +10,7 @@ import { readEnvFile } from "../../core/project/settings/env-file.ts";
 import { expandHome } from "../../core/project/settings/host.ts";
 import { minPassphraseLength, type OpenedWith } from "../../core/tasks/vault/vault.ts";
 import { askPassphrase, canAsk } from "../shared/ask.ts";
+import { jsonOption } from "../shared/output.ts";
 
 export interface OpenOptions {
   identity?: string;
@@ -16,14 +18,16 @@ export interface OpenOptions {
   json?: boolean;
 }
 
-export const identityOption = [
-  "--identity <file>",
-  "age identity that opens it; the default is this operator's",
-] as const;
-export const passphraseOption = [
-  "--passphrase",
-  "ask for its passphrase; without a terminal: read standard input",
-] as const;
+const identityOption = ["--identity <file>", "age identity that opens it; the default is this operator's"] as const;
+const passphraseOption = ["--passphrase", "ask for its passphrase; without a terminal: read standard input"] as const;
+
+/** A command that opens a vault, with the options that say how. */
+export const openingCommand = (name: string): Command =>
+  new Command(name)
+    .argument("<file>", "the vault")
+    .option(...identityOption)
+    .option(...passphraseOption)
+    .option(...jsonOption);
 
 /** What opens a vault: its passphrase, the identity in a file, or this operator's. */
 export async function openedWith(layout: Layout, options: OpenOptions): Promise<OpenedWith> {

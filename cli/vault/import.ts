@@ -1,18 +1,14 @@
 import { resolve } from "node:path";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { findLayout } from "../../core/project/layout.ts";
 import { expandHome } from "../../core/project/settings/host.ts";
 import { importVault } from "../../core/tasks/vault/vault.ts";
-import { jsonOption, printJson, resultLines } from "../shared/output.ts";
-import { identityOption, namesOf, type OpenOptions, openedWith, passphraseOption } from "./_opened-with.ts";
+import { printJson, resultLines } from "../shared/output.ts";
+import { namesOf, type OpenOptions, openedWith, openingCommand } from "./_opened-with.ts";
 
 /** `clawdlets vault import`: takes a project over on another machine. */
 export function importCommand(): Command {
-  return new Command("import")
-    .argument("<file>", "the vault")
-    .option(...identityOption)
-    .option(...passphraseOption)
-    .option(...jsonOption)
+  return openingCommand("import")
     .addHelpText(
       "after",
       "\nFor a clone that has no .clawdlets yet. An existing one is never overwritten.\n\nExamples:\n  clawdlets vault import /mnt/usb/hosts.vault --passphrase\n  clawdlets vault import ~/hosts.vault --identity ~/offline.agekey\n",

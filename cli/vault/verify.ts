@@ -1,18 +1,14 @@
 import { resolve } from "node:path";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { findLayout } from "../../core/project/layout.ts";
 import { expandHome } from "../../core/project/settings/host.ts";
 import { verifyVault } from "../../core/tasks/vault/vault.ts";
-import { jsonOption, printJson, resultLines } from "../shared/output.ts";
-import { identityOption, namesOf, type OpenOptions, openedWith, passphraseOption } from "./_opened-with.ts";
+import { printJson, resultLines } from "../shared/output.ts";
+import { namesOf, type OpenOptions, openedWith, openingCommand } from "./_opened-with.ts";
 
 /** `clawdlets vault verify`: whether a vault opens, how old it is, and what has changed since. */
 export function verifyVaultCommand(): Command {
-  return new Command("verify")
-    .argument("<file>", "the vault")
-    .option(...identityOption)
-    .option(...passphraseOption)
-    .option(...jsonOption)
+  return openingCommand("verify")
     .addHelpText(
       "after",
       "\nExamples:\n  clawdlets vault verify /mnt/usb/hosts.vault --passphrase\n  clawdlets vault verify ~/hosts.vault --identity ~/offline.agekey --json | jq .ageDays\n",

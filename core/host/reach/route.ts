@@ -138,7 +138,7 @@ export function isInstalled(layout: Layout, host: string): boolean {
   return readJournal(hostLayoutOf(layout, host).journal)?.state === "done";
 }
 
-/** Why there is no route, as sentences. */
+/** The reasons why the host cannot be reached, as sentences. */
 export function reasonOf(
   host: string,
   { code, tried, problem, reasons = [] }: NoRoute,

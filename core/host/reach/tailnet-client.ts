@@ -35,7 +35,7 @@ export interface TailnetClient {
   problem?: Objection;
   /** What still works, but not for long. */
   warnings: Objection[];
-  /** There is no tunnel device: connections have to go through `tailscale nc`. */
+  /** Userspace networking, without a tunnel device: connections have to go through `tailscale nc`. */
   isUserspace: boolean;
   peers: TailnetNode[];
 }

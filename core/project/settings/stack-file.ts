@@ -77,7 +77,7 @@ export function hasSalt(layout: Layout, host: string): boolean {
   return parsedStackFile(layout, host, parseStackYaml).document?.get("encryptionsalt") !== undefined;
 }
 
-/** @param missing parsed if there is no file @throws SettingsError if it cannot be read */
+/** @param missing text to parse if the file does not exist @throws SettingsError if it cannot be read */
 function parsedStackFile<T extends { problems: Problem[] }>(
   layout: Layout,
   host: string,

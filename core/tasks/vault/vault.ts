@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, lstatSync, readFileSync } from "node:fs";
-import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { Decrypter, Encrypter } from "age-encryption";
 import { z } from "zod";
 import { SettingsError, UserError } from "../../base/errors.ts";
@@ -13,6 +13,7 @@ import {
   writePrivateFile,
   writePrivateFileSync,
 } from "../../base/machine/private-files.ts";
+import { leadsOut } from "../../base/text/inside.ts";
 import { parseJson } from "../../base/text/json.ts";
 import { safeText } from "../../base/wording.ts";
 import { checkLocalFolder } from "../../project/hygiene.ts";
@@ -96,8 +97,7 @@ function checkSeal(sealedFor: SealedFor): void {
 }
 
 function checkTarget(layout: Layout, file: string, force: boolean): void {
-  const inside = relative(layout.dir, file);
-  if (!inside.startsWith("..") && !isAbsolute(inside)) {
+  if (!leadsOut(relative(layout.dir, file))) {
     const fix = "Choose a place that survives this machine, e.g. a USB stick.";
     throw refusal("invalid-value", file, "is inside .clawdlets, which it is a copy of.", fix);
   }

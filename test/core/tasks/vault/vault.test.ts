@@ -150,6 +150,11 @@ describe("nothing is exported", () => {
       "is inside .clawdlets",
     ],
     [
+      "into .clawdlets, to a name that begins like a parent folder",
+      (layout) => exportTo(layout, join(layout.dir, "..vault"), { recipients: [recipient] }),
+      "is inside .clawdlets",
+    ],
+    [
       "over a file",
       (layout, file) => (writeFileSync(file, "mine"), exportTo(layout, file, { recipients: [recipient] })),
       "already exists. Pass --force",
