@@ -110,19 +110,31 @@ async function run({ command: [program = "", ...args], cwd = repository }: Start
   return { exitCode, all };
 }
 
+/**
+ * The entries that tsx caches for a program. tsx writes them from a thread that the program does not wait for, so a short program
+ * may end before any is whole: it is run until one is.
+ */
+async function cachedBy(program: Start, temporary: string): Promise<[string, { code: string }][]> {
+  const cache = join(temporary, `tsx-${process.geteuid?.()}`);
+  for (let runs = 0; runs < 20; runs++) {
+    await run(program, temporary);
+    const files = existsSync(cache) ? readdirSync(cache) : [];
+    const texts = files.map((name): [string, string] => [name, readFileSync(join(cache, name), "utf8")]);
+    const whole = texts.filter(([, text]) => text.endsWith("}"));
+    if (whole.length > 0) return whole.map(([name, text]) => [name, JSON.parse(text)]);
+  }
+  throw new Error("tsx cached nothing in 20 runs");
+}
+
 /** tsx's cache as another user prepares it: everything that `plain` would load, with a line of that user's own. */
 async function plant(plain: Start): Promise<string> {
   const own = join(folder, "own");
   mkdirSync(own);
-  await run(plain, own);
+  const entries = await cachedBy(plain, own);
   const shared = join(folder, "shared");
   const cache = join(shared, `tsx-${process.geteuid?.()}`);
   mkdirSync(cache, { recursive: true });
-  for (const name of readdirSync(join(own, `tsx-${process.geteuid?.()}`))) {
-    const text = readFileSync(join(own, `tsx-${process.geteuid?.()}`, name), "utf8");
-    // tsx may be gone before it has written all of it.
-    if (!text.endsWith("}")) continue;
-    const entry = JSON.parse(text);
+  for (const [name, entry] of entries) {
     const line = `process.getBuiltinModule("fs").writeFileSync(${JSON.stringify(mark)}, "");`;
     writeFileSync(join(cache, name), JSON.stringify({ ...entry, code: `${line}${entry.code}` }));
     chownSync(join(cache, name), planter, planter);
