@@ -10,7 +10,7 @@ const dist = join(root, "dist");
 const common = join(dist, "cjs");
 
 /** Files that code reads at run time. */
-const assets = ["core/tasks/repo/workflows", ".gitleaks.toml"];
+const assets = ["core/tasks/repo/workflows", ".gitleaks.toml", "provider/schema.json"];
 
 const read = (file: string) => JSON.parse(readFileSync(join(root, file), "utf8"));
 const { dependencies } = read("package.json");
@@ -28,7 +28,7 @@ await execa("tsc", ["--project", "tsconfig.build.json"], { cwd: root, preferLoca
 // The comments are in the repository, and those for users in the types; without them a fifth of the code is gone.
 for (const file of readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".js"))) {
   const path = join(dist, file);
-  const { code } = transformSync(readFileSync(path, "utf8"), { target: "node20", legalComments: "none" });
+  const { code } = transformSync(readFileSync(path, "utf8"), { target: "esnext", legalComments: "none" });
   writeFileSync(path, code);
 }
 for (const asset of assets) cpSync(join(root, asset), join(dist, asset), { recursive: true });

@@ -1,7 +1,8 @@
 /**
  * `npm run toolchain`: sets up the engine, shows progress on stderr and prints its paths as JSON on stdout. With `--checks` it
  * sets up the tools that check the repository instead, with `--tofu` the OpenTofu of `npm run bench`
- * and of the tests of `clawdlets adopt`, with `--tailnet` Tailscale and headscale for the tests of a real tailnet.
+ * and of the tests of `clawdlets adopt`, with `--tailnet` Tailscale and headscale for the tests of a real tailnet, with
+ * `--languages` what the tests of the component package need.
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,7 +10,7 @@ import { withProgress } from "../cli/screen/index.ts";
 import type { Progress } from "../engine/progress/progress.ts";
 import { showSetUp } from "../engine/progress/set-up.ts";
 import { ensureCheckTools } from "../toolchain/checks.ts";
-import { ensureEngine, ensureTailnet, ensureTofu, ToolchainError } from "../toolchain/index.ts";
+import { ensureEngine, ensureLanguages, ensureTailnet, ensureTofu, ToolchainError } from "../toolchain/index.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stop = new AbortController();
@@ -34,6 +35,10 @@ const setUp = {
   "--tailnet": {
     title: "setting up Tailscale and headscale",
     work: async (progress: Progress): Promise<object> => ensureTailnet({ ...asked, report: showSetUp(progress) }),
+  },
+  "--languages": {
+    title: "setting up Pulumi's YAML host and the generator of SDKs",
+    work: async (progress: Progress): Promise<object> => ensureLanguages({ ...asked, report: showSetUp(progress) }),
   },
   engine: {
     title: "setting up Pulumi's engine, once",

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "vitest";
-import { findTailnet, isTofuBuilt } from "../toolchain/index.ts";
+import { areLanguagesBuilt, findTailnet, isTofuBuilt } from "../toolchain/index.ts";
 import { isRoot, whereIs } from "./_debian.ts";
 import { repository } from "./_repository.ts";
 
@@ -13,6 +13,8 @@ export interface Needs {
   tofu?: boolean;
   /** Real Tailscale and headscale, which take minutes to build: as they are here, and under CI built first (`nix/tailnet/_lab.ts`). */
   tailnet?: boolean;
+  /** Pulumi's YAML host and the generator of SDKs: as they are here, and under CI built first. */
+  languages?: boolean;
   /** For a systemd of its own: control groups that can be written, which a container rarely has. May be left out under CI. */
   cgroup?: boolean;
 }
@@ -46,6 +48,7 @@ export function whyNot({
   root = false,
   tofu = false,
   tailnet = false,
+  languages = false,
   cgroup = false,
 }: Needs): string | undefined {
   const missing = programs.filter((program) => whereIs(program) === undefined);
@@ -56,6 +59,9 @@ export function whyNot({
   if (tailnet && !existsSync("/dev/net/tun")) return "there is no /dev/net/tun";
   if (tailnet && !isCi() && findTailnet(place) === undefined) {
     return "Tailscale and headscale are not built here, which takes some minutes once: npm run toolchain -- --tailnet";
+  }
+  if (languages && !isCi() && !areLanguagesBuilt(place)) {
+    return "Pulumi's YAML host is not built here, which takes some minutes once: npm run toolchain -- --languages";
   }
   if (!tofu || isCi() || isTofuBuilt(place)) return undefined;
   return "OpenTofu is not built here, which takes some minutes once: npm run toolchain -- --tofu";

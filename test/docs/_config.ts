@@ -16,6 +16,7 @@ import type { Snippet } from "./_pages.ts";
 /** A stack file, or the part of one that a page is about. */
 export function yamlProblems({ text, where }: Snippet): string[] {
   const { config, ...rest } = parse(text) as Record<string, unknown>;
+  if (rest["resources"]) return resourceProblems(rest["resources"] as Record<string, YamlResource>);
   const other = Object.keys(rest).filter((key) => key !== "encryptionsalt");
   if (typeof config !== "object" || config === null || other.length > 0)
     return [`no stack file: has ${other.join(", ")}`];
@@ -24,6 +25,23 @@ export function yamlProblems({ text, where }: Snippet): string[] {
   });
   const { problems } = checkStackConfig(Object.fromEntries(keys), where);
   return problems.filter(({ code }) => code !== "missing-setting").map((each) => problemLine({ ...each, subject: "" }));
+}
+
+interface YamlResource {
+  type: string;
+  properties?: Record<string, unknown>;
+}
+
+/** A program in YAML, against the component package's schema. */
+function resourceProblems(resources: Readonly<Record<string, YamlResource>>): string[] {
+  const { resources: declared } = JSON.parse(readFileSync(join(repository, "provider", "schema.json"), "utf8"));
+  return Object.entries(resources).flatMap(([name, { type, properties = {} }]) => {
+    const component = declared[type.replace(/^clawdlets:(?=\w+$)/, "clawdlets:index:")];
+    if (!component) return [`${name}: there is no ${type}`];
+    return Object.keys(properties)
+      .filter((key) => !component.inputProperties[key])
+      .map((key) => `${name}: ${type} has no ${key}`);
+  });
 }
 
 /** stack.json, the policy's settings or the emulator's faults, told apart by their keys. */

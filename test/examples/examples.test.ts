@@ -27,9 +27,10 @@ const hostsOf: Record<string, string[]> = {
   "s3-state": ["web-1"],
   "two-hosts": ["web-1", "web-2"],
   "yaml-hosts": ["web-1", "web-2"],
+  "yaml-program": ["web-1"],
 };
-/** Run by their own tests: the engine's state is elsewhere, or there is nothing to make. */
-const special = ["github-actions", "s3-state"];
+/** Run by their own tests: the engine's state is elsewhere, there is nothing to make, or another language runs it (languages.test.ts). */
+const special = ["github-actions", "s3-state", "yaml-program"];
 
 let running: { example: Example; parent: string } | undefined;
 afterEach(async () => {
@@ -87,7 +88,7 @@ describe("examples", () => {
   );
 
   describe("in TypeScript", () => {
-    const typed = examples.filter((name) => name !== "plain-javascript");
+    const typed = examples.filter((name) => !["plain-javascript", "yaml-program"].includes(name));
     const parent = mkdtempSync(join(tmpdir(), "clawdlets-example-types-"));
     afterAll(() => rmSync(parent, { recursive: true, force: true }));
     let said: string;

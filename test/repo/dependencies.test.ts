@@ -107,6 +107,7 @@ describe("dependencies", () => {
     "toolchain/bridge",
     "toolchain/checks",
     "toolchain/bucket",
+    "toolchain/languages",
     "toolchain/tailnet/client",
     "toolchain/tailnet/control",
     "toolchain/tofu/cli",

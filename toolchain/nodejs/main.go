@@ -18,8 +18,10 @@ import (
 )
 
 func main() {
-	// The engine passes -tracing and -runtime to every language host; neither changes anything here.
-	flag.String("tracing", "", "ignored")
+	// What engines and other language hosts pass, older ones too. The options come again with each request.
+	for _, name := range []string{"tracing", "root", "binary", "typescript", "tsconfig", "nodeargs", "packagemanager"} {
+		flag.String(name, "", "ignored")
+	}
 	flag.String("runtime", "nodejs", "ignored")
 	showVersion := flag.Bool("version", false, "print the version and exit")
 	flag.Parse()

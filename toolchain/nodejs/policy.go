@@ -13,13 +13,20 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
-// RunPlugin runs a policy pack. Providers written in TypeScript would come here too; none is used, and so none is
-// promised.
+// RunPlugin runs a policy pack, or a package of components written for Node.
 func (h *host) RunPlugin(req *pulumirpc.RunPluginRequest, server pulumirpc.LanguageRuntime_RunPluginServer) error {
-	if req.Kind != string(apitype.AnalyzerPlugin) {
-		return fmt.Errorf("clawdlets' stand-in for pulumi-language-nodejs runs programs and policy packs, no %s "+
-			"plugin: install the official Pulumi CLI", req.Kind)
+	switch req.Kind {
+	case string(apitype.AnalyzerPlugin):
+		return runPolicyPack(req, server)
+	case string(apitype.ResourcePlugin):
+		return runComponents(req, server)
+	default:
+		return fmt.Errorf("clawdlets' stand-in for pulumi-language-nodejs runs programs, policy packs and component "+
+			"packages, no %s plugin: install the official Pulumi CLI", req.Kind)
 	}
+}
+
+func runPolicyPack(req *pulumirpc.RunPluginRequest, server pulumirpc.LanguageRuntime_RunPluginServer) error {
 	ctx := server.Context()
 	streams, stdout, stderr, err := rpcutil.MakeRunPluginStreams(server, false)
 	if err != nil {

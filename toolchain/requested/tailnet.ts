@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { type Component, moduleComponent } from "./components.ts";
-import type { Report } from "./errors.ts";
-import { findGo } from "./go.ts";
-import { buildAll, isBuilt } from "./install.ts";
-import { alone } from "./lock.ts";
-import { toolchainPaths } from "./paths.ts";
+import { type Component, moduleComponent } from "../components.ts";
+import type { Report } from "../errors.ts";
+import { findGo } from "../go.ts";
+import { buildAll, isBuilt } from "../install.ts";
+import { alone } from "../lock.ts";
+import { toolchainPaths } from "../paths.ts";
 
 /** The version that `tailscale version` reports, as in client/go.mod. The next one, 1.104, needs Go 1.27. */
 const tailscaleVersion = "1.102.5";

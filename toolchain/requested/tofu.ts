@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Component, moduleComponent } from "./components.ts";
-import type { Report } from "./errors.ts";
-import { findGo } from "./go.ts";
-import { buildAll, isBuilt } from "./install.ts";
-import { alone } from "./lock.ts";
-import { toolchainPaths } from "./paths.ts";
+import { type Component, moduleComponent } from "../components.ts";
+import type { Report } from "../errors.ts";
+import { findGo } from "../go.ts";
+import { buildAll, isBuilt } from "../install.ts";
+import { alone } from "../lock.ts";
+import { toolchainPaths } from "../paths.ts";
 
 /** The provider version that pins.hcloud wraps. Not part of the pins, which describe the engine. */
 const providerVersion = "1.68.0";
