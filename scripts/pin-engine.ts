@@ -9,16 +9,15 @@ import { execa } from "execa";
 
 const repository = fileURLToPath(new URL("..", import.meta.url));
 
-/** Go modules whose go.mod names the version, and the packages of it that they name. */
-const goModules: Readonly<Record<string, readonly string[]>> = {
-  toolchain: ["github.com/pulumi/pulumi/pkg/v3", "github.com/pulumi/pulumi/sdk/v3"],
-  "toolchain/bridge": ["github.com/pulumi/pulumi/sdk/v3"],
-};
+/** The Go modules that are built from Pulumi's, each with the same versions, so that Go compiles them once. */
+export const goModules = ["toolchain", "toolchain/bridge"] as const;
+const goPackages = ["github.com/pulumi/pulumi/pkg/v3", "github.com/pulumi/pulumi/sdk/v3"];
 
 /** Every place outside go.mod that states the version, as text before and after it. Each is there exactly once. */
 export const pinnedIn: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
   "toolchain/pins.ts": [['  pulumi: "', '",\n']],
   "components/internal/requirements.ts": [['pulumi: "', '" };']],
+  "docs/compose.md": [["`@pulumi/pulumi` ", " or\nlater"]],
   "package.json": [
     ['"@pulumi/pulumi": "', '",\n    "@pulumi/random"'],
     ['"@pulumi/pulumi": "^', '"\n'],
@@ -90,10 +89,10 @@ async function main(version: string | undefined, isDryRun: boolean): Promise<num
     if (!isDryRun) writeFileSync(join(repository, file), pinned);
   }
   if (isDryRun) return 0;
-  for (const [folder, packages] of Object.entries(goModules)) {
+  for (const folder of goModules) {
     say(`updating ${folder}/go.mod`);
     const options = { cwd: join(repository, folder), stdio: "inherit" } as const;
-    await execa("go", ["get", ...packages.map((name) => `${name}@v${version}`)], options);
+    await execa("go", ["get", ...goPackages.map((name) => `${name}@v${version}`)], options);
     await execa("go", ["mod", "tidy"], options);
   }
   await execa("npm", ["install", "--ignore-scripts"], { cwd: repository, stdio: "inherit" });

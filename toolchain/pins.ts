@@ -1,7 +1,7 @@
 /** The versions we use, with reasons. `go.mod` and `go.sum` pin the sources byte for byte. */
 export const pins = {
-  /** The newest whose `pkg` module the Go module proxy serves; the same as @pulumi/pulumi in package.json. */
-  pulumi: "3.259.0",
+  /** The newest that is both on npm and, as `pkg`, on Go's module proxy: docs/dependencies.md. */
+  pulumi: "3.260.0",
   /** Exactly the schema of terraform-provider-hcloud 1.68.0. */
   hcloud: "1.41.0",
   /** For teams' own programs; ours needs no randomness in the state. */
@@ -38,13 +38,8 @@ export const platform: Platform = `${process.platform === "darwin" ? "darwin" : 
  * never downloaded, but built from source.
  */
 export const digests: Readonly<Record<"pulumi" | "sops" | PluginName, Readonly<Partial<Record<Platform, string>>>>> = {
-  // github.com/pulumi/homebrew-tap, Formula/pulumi.rb at 51fb494f9549f08978388a9994547e46509279af.
-  pulumi: {
-    "linux-x64": "94ba357acac23d01474084c4b00098dc0f7bc70ce13f34c777459254a5f718e5",
-    "linux-arm64": "edc8327463a72160bb36cf82cf5062da9c8a244290a706d9980988e7bf486853",
-    "darwin-x64": "eaca4c3b8277bfa3ab061fa3b270d1c66358a0b2e613da8c5587a04b7226c534",
-    "darwin-arm64": "57c27f179e527e2cf9f62b841a448af72a020e44b2fb4ee0d9bd85556c00c864",
-  },
+  // From github.com/pulumi/homebrew-tap, Formula/pulumi.rb, for versions that it names: docs/dependencies.md.
+  pulumi: {},
   // As pinned by several unrelated public repositories, which all agree.
   sops: {
     "linux-x64": "e5bec3346a873ae91d871550f3e698c1aad962aff462a080e40f25fde17fef6b",

@@ -1,4 +1,4 @@
-/** Compares version numbers numerically: `3.99.0` is older than `3.259.0`. Ignores everything after `-` or `+`. */
+/** Compares version numbers numerically: `3.99.0` is older than `3.260.0`. Ignores everything after `-` or `+`. */
 export function olderThan(version: string, than: string): boolean {
   const parts = (text: string) =>
     text

@@ -1,5 +1,6 @@
 import { copyFile, rm } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
+import { pins } from "../../toolchain/pins.ts";
 import { repository, stackFor } from "./_stack.ts";
 
 const pulumi = 'import * as pulumi from "@pulumi/pulumi";\n';
@@ -144,6 +145,6 @@ describe("the stand-in for pulumi-language-nodejs, on the real engine", () => {
     const about = JSON.parse(stdout);
     expect(about.runtime).toMatchObject({ languageHost: "clawdlets stand-in", version: process.version });
     expect(about.plugins).toContainEqual(expect.objectContaining({ name: "hcloud", version: "1.41.0" }));
-    expect(about.dependencies).toContainEqual({ name: "@pulumi/pulumi", version: "3.259.0" });
+    expect(about.dependencies).toContainEqual({ name: "@pulumi/pulumi", version: pins.pulumi });
   });
 });
