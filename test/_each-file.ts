@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, afterEach } from "vitest";
 import { removeTemporaryFolders } from "./_project.ts";
 
-// Copies of the keys of projects that tests make. Not in the home of whoever runs them.
+// Copies of the keys of projects that tests make. Not in the home folder of the person who runs them.
 const copies = mkdtempSync(join(tmpdir(), "clawdlets-copies-"));
 process.env["XDG_STATE_HOME"] = copies;
 afterAll(() => rmSync(copies, { recursive: true, force: true }));

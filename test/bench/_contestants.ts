@@ -21,7 +21,7 @@ export interface Contestant {
 
 const repository = resolve(import.meta.dirname, "../..");
 const variablesFile = "bench.auto.tfvars.json";
-/** As many at once as OpenTofu has by itself. */
+/** OpenTofu's default parallelism. */
 const parallel = "10";
 
 export interface Place {

@@ -6,7 +6,7 @@ export interface Figures {
   seconds: number;
   /** Processor time of the command and all that it started and waited for, in seconds. Holds on a busy machine. */
   cpu: number;
-  /** Most that all its processes had in memory at once, looked at every 20 ms; what they share counts once for each. */
+  /** Peak memory of all its processes together, sampled every 20 ms; shared pages count once per process. */
   peakMib: number;
 }
 
@@ -47,7 +47,7 @@ function residentKib(pid: number): number {
     );
     return own + children.filter(Boolean).reduce((sum, child) => sum + residentKib(Number(child)), 0);
   } catch {
-    return 0; // It ended while it was looked at.
+    return 0; // It ended between the listing and the read.
   }
 }
 

@@ -9,7 +9,7 @@ import { findEngine } from "../../engine/find-engine.ts";
 import { repository } from "../_repository.ts";
 
 /**
- * Component names and type tokens are promises: what an earlier version has made is not made anew by this one. Each file is
+ * Component names and type tokens are promises: this version does not replace what an earlier one created. Each file is
  * `pulumi stack export --show-secrets` of the demo's host by the version it is named after, with its one-time keys taken out.
  */
 const states = join(repository, "test", "fixtures", "states");
@@ -43,7 +43,7 @@ interface Step {
 
 /** What the engine would do to each resource by its type and name, with the properties that differ. */
 async function previewOf(state: string): Promise<Record<string, string>> {
-  // Its secrets are in the clear; they are encrypted anew, with this stack's passphrase.
+  // The recorded secrets are in the clear; encrypt them with this stack's passphrase.
   const { deployment, ...rest } = JSON.parse(state);
   const own = JSON.parse((await pulumi(["stack", "export"])).stdout).deployment;
   const adopted = { ...rest, deployment: { ...deployment, secrets_providers: own.secrets_providers } };

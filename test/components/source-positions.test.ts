@@ -23,7 +23,7 @@ async function stateOf(text: string, project?: string) {
   return { stack, paths: [...paths, "node_modules", "sourcePosition", "stackTrace"] };
 }
 
-it("Pulumi's library by itself writes paths of this machine into the state", { timeout: 60_000 }, async () => {
+it("Pulumi's own library writes paths of this machine into the state", { timeout: 60_000 }, async () => {
   const { stack } = await stateOf(program(""));
   // Relative to the stack's folder, if both are below the same one.
   expect(stack.stateText).toContain(`${basename(repository)}/node_modules/`);

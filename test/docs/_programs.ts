@@ -7,7 +7,7 @@ import { refusalOf } from "./_clawdlets.ts";
 
 const { scripts } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
 
-/** Of the reader's system: that the shell can parse them is all that is looked at. */
+/** Of the reader's system: we only check that the shell can parse them. */
 const ordinary = [
   ...[
     "age",
@@ -31,7 +31,7 @@ const ordinary = [
   ...["sed", "tailscale", "tar", "ssh-keygen", "$"],
 ];
 
-/** What comes with npm and git and is no script of ours. */
+/** Subcommands of npm and git, as opposed to our scripts. */
 const known: Readonly<Record<string, readonly string[]>> = {
   npm: ["ci", "install", "pack", "sbom"],
   git: ["add", "clone", "commit", "config", "init", "push"],

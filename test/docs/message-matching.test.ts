@@ -63,7 +63,7 @@ it.each([
 });
 
 it.each(['const text = message.split("\\n").join(" ");', 'problems.some(({ code }) => code === "open");'])(
-  "that is none: %s",
+  "that does not decide by a message: %s",
   (code) => {
     expect(decisionsByMessage(code)).toEqual([]);
   },

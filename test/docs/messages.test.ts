@@ -71,7 +71,7 @@ function commandsIn({ file, text }: Said): { where: string; argv: string[] }[] {
       .filter((word) => word !== "")
       .map((word) => word.replace(/^["']|["']$/g, ""));
     const [first] = argv;
-    // The command itself differs, and is given by whoever knows it: checked where that is a text of its own.
+    // The command is filled in at run time; it is checked where its own text is.
     if (first === undefined || first === hole || first.startsWith(">") || prose.has(first)) return [];
     return [{ where: `${file}: ${text.slice(0, 120)}`, argv: [program, ...argv] }];
   });
@@ -143,7 +143,7 @@ it("every command that a message advises is there, with the options that it name
 it.each([
   'Set up the tools: "npx --no-install clawdlets toolchain"',
   "Make it: clawdlets secrets make --host web-1",
-  "look at it with clawdlets status --colour",
+  "check it with clawdlets status --colour",
   "then: pulumi unlock --stack web-1",
   "then: pulumi stack forget web-1",
   "then: pulumi cancel --force-it",

@@ -179,7 +179,7 @@ const first: Record<string, (example: Example) => Promise<void>> = {
 };
 const then: Record<string, (example: Example) => Promise<void>> = {
   async "one-host"({ emulator, folder, shell }) {
-    // The stack is called prod, which is no host.
+    // The stack is called prod, which is not a host's name.
     await must(shell("npx --no-install clawdlets verify"));
     const { hosts } = JSON.parse(await must(shell("npx --no-install clawdlets status --json")));
     expect(hosts).toMatchObject([{ host: "web-1", ok: true, problems: [] }]);

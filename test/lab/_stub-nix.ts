@@ -87,7 +87,7 @@ async function copy(host: string, settings: URLSearchParams, path: string): Prom
   if (!existsSync(join(store, path))) throw new Exit(1, `error: path '${path}' is not valid`);
   const remoteStore = settings.get("remote-store");
   if (remoteStore !== null && remoteStore !== "local?root=/mnt") {
-    throw new Exit(1, `stand-in nix: the store "${remoteStore}" is none that it knows; it knows local?root=/mnt`);
+    throw new Exit(1, `stand-in nix: the store "${remoteStore}" is not supported; only local?root=/mnt is`);
   }
   const root = remoteStore === null ? "/" : "/mnt";
   const options = (process.env["NIX_SSHOPTS"] ?? "").split(/\s+/).filter((word) => word !== "");

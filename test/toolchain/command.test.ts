@@ -87,7 +87,7 @@ describe("local.Command of the stand-in, on the real engine", () => {
     test("does nothing where there is no create", () => {
       expect(stdout("nothing")).toBe("");
     });
-    test("replaces bytes that are no text", () => {
+    test("replaces bytes that are not text", () => {
       expect(stdout("bytes")).toBe("a\uFFFDb");
     });
     test.each([

@@ -7,7 +7,7 @@ import { bundle } from "../_bundle.ts";
 import { describeWith } from "../_needs.ts";
 import { commandProgram, repository, stackFor } from "./_stack.ts";
 
-/** Somebody else on this machine: nobody's uid, which owns nothing. */
+/** Another user of this machine: nobody's uid, which owns no files. */
 const stranger = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 interface Work {
@@ -51,7 +51,7 @@ function portsBelow(ancestor: number): { port: number; program: string }[] {
     });
 }
 
-// A process may end while it is looked at.
+// A process may end before it is read.
 const textOf = (file: string) => (existsSync(file) ? orNothing(() => readFileSync(file, "utf8"), "") : "");
 const namesIn = (path: string) => orNothing(() => readdirSync(path), []);
 const linkOf = (path: string) => orNothing(() => readlinkSync(path), "");

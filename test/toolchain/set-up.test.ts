@@ -235,7 +235,7 @@ describe("the official download", () => {
       ["/sops", sops],
     ]);
     change(files);
-    // Every sum that a release publishes is of what its server has, whoever put it there.
+    // The published checksums match what the server holds, including files that an attacker replaced.
     const sums = [...files].map(([path, file]) => `${sum(file)}  ${path.slice(1)}\n`).join("");
     for (const path of ["/SHA512SUMS", "/sops.txt", "/checksums.txt"]) files.set(path, Buffer.from(sums));
     const server = createServer(({ url = "" }, response) => {
