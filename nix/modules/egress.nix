@@ -27,7 +27,24 @@ let
     in
     if user == null || known == null then user else known;
 
+  # { "<number>" = name; }: whose rules follow the number that each really has.
+  users = builtins.listToAttrs (
+    map
+      (user: {
+        name = toString config.users.users.${user}.uid;
+        value = config.users.users.${user}.name;
+      })
+      (
+        map names.botUser (builtins.attrNames bots)
+        ++ lib.optional isAllowlist names.proxyUser
+        ++ builtins.filter (user: builtins.isInt (uidOf user) && uidOf user != 0) (
+          map (exception: exception.user) cfg.smtp.exceptions
+        )
+      )
+  );
+
   input = {
+    inherit users;
     inherit (cfg) mode;
     inherit (cfg.proxy) resolvers plainHttp;
     inherit (names) proxyUid;
@@ -141,6 +158,12 @@ in
         inherit (egress) family;
         content = if isSound then egress.content input else "";
       };
+    };
+
+    # Before a unit is started or reloaded, and after the users exist.
+    system.activationScripts.clawdletsEgressUsers = {
+      deps = [ "users" ];
+      text = if isSound then egress.users.script users else "";
     };
 
     users.users.${names.proxyUser} = lib.mkIf isAllowlist {

@@ -3,6 +3,8 @@
 # Input, all of it optional:
 #   mode            "smtp-only" (default), "proxy-allowlist" or "none"
 #   botUids         numbers of the bots' users, e.g. [ 31007 ]
+#   users           { "<uid>" = name; } of the users that the numbers here are declared for: what counts is the number that each has
+#                   when the rules are loaded (users.nix)
 #   proxyUid        number of the proxy's user; default names.proxyUid
 #   proxyPort       where the proxies listen; default 3128
 #   proxyAddresses  { "<uid>" = address; } of the bots' proxies, where they are not names.proxyAddress
@@ -21,6 +23,7 @@ rec {
   inherit (input) modes problems;
   units = import ./units.nix;
   derived = import ./derived.nix;
+  users = import ./users.nix;
 
   family = "inet";
   # A unique name; NixOS's own tables are nixos-fw and nixos-nat.

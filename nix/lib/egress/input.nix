@@ -27,6 +27,7 @@ let
     value: isText value && builtins.match "[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*${prefix6}" value != null;
   isAddress = value: isIpv4 value || isIpv6 value;
   isUid = value: builtins.isInt value && value >= 0 && value < 4294967295;
+  isUser = value: isText value && builtins.match "[a-z_][a-z0-9_-]{0,30}" value != null;
   isPort = value: builtins.isInt value && value > 0 && value < 65536;
   # IFNAMSIZ is 16 with the closing zero byte. A closing * is nft's own wildcard.
   isInterface = value: isText value && builtins.match "[A-Za-z0-9_.@:-]{1,15}[*]?" value != null;
@@ -78,6 +79,7 @@ let
   defaults = {
     mode = "smtp-only";
     botUids = [ ];
+    users = { };
     inherit (import ../names.nix) proxyUid;
     proxyPort = 3128;
     proxyAddresses = { };
@@ -108,6 +110,10 @@ rec {
       [
         input.mode
       ]
+    ++ each "users" "names of users, by number" isUser (builtins.attrValues input.users)
+    ++ each "users" "numbers, with the names of their users" (uid: builtins.match "[0-9]+" uid != null) (
+      builtins.attrNames input.users
+    )
     ++ each "clawdlets.egress.proxy.port" "a port, 1 to 65535" isPort [ input.proxyPort ]
     ++ each "proxyAddresses" "addresses of loopback" (address: isIpv4 address && text.hasPrefix "127." address) (
       builtins.attrValues input.proxyAddresses

@@ -6,11 +6,22 @@ let
   text = import ../text.nix;
   names = import ../names.nix;
   ranges = import ./ranges.nix;
+  users = import ./users.nix;
   inherit (import ./input.nix) smtpPorts isIpv4 isIpv6;
   inherit (import ./proxy.nix) clientsOfBot;
 
   set = values: "{ ${builtins.concatStringsSep ", " (map toString values)} }";
   when = condition: rules: if condition then rules else [ ];
+
+  # NixOS never renumbers a user that exists, as on a host that upstream installed. So a rule that is about a user names a variable;
+  # its value is the declared number, until the file that the activation of the system writes (users.nix) has the real one.
+  who =
+    input: uid:
+    if input.users ? ${toString uid} then "$" + users.variable uid else toString uid;
+  variables =
+    input:
+    map (uid: "define ${users.variable uid} = ${uid}") (builtins.attrNames input.users)
+    ++ when (input.users != { }) [ "include ${text.quoted users.file}" ];
   chain = name: rules: "chain ${name} {\n${text.lines (map (rule: "  ${rule}") rules)}\n}";
 
   # Reject rather than drop: the program fails at once instead of after minutes, and nothing leaves the host either way. TCP gets a
@@ -28,6 +39,7 @@ let
   # "uid" only for local packets: forwarded ones have no user.
   smtpException =
     { withUid }:
+    input:
     {
       uid ? null,
       destinations ? [ ],
@@ -36,14 +48,14 @@ let
     }:
     let
       dports = "tcp dport ${set ports}";
-      who = if uid == null then "" else "meta skuid ${toString uid} ";
+      sender = if uid == null then "" else "meta skuid ${who input uid} ";
       v4 = builtins.filter isIpv4 destinations;
       v6 = builtins.filter isIpv6 destinations;
     in
     when (withUid || uid == null) (
-      when (destinations == [ ]) [ "${who}${dports} return" ]
-      ++ when (v4 != [ ]) [ "${who}ip daddr ${set v4} ${dports} return" ]
-      ++ when (v6 != [ ]) [ "${who}ip6 daddr ${set v6} ${dports} return" ]
+      when (destinations == [ ]) [ "${sender}${dports} return" ]
+      ++ when (v4 != [ ]) [ "${sender}ip daddr ${set v4} ${dports} return" ]
+      ++ when (v6 != [ ]) [ "${sender}ip6 daddr ${set v6} ${dports} return" ]
     );
 
   toMetadata = verdict: [
@@ -56,7 +68,7 @@ let
     name: options: input:
     chain name (
       [ "${answers} return" ]
-      ++ builtins.concatMap (smtpException options) input.smtpExceptions
+      ++ builtins.concatMap (smtpException options input) input.smtpExceptions
       ++ refuse "smtp"
     );
 
@@ -65,7 +77,7 @@ let
   toTailnet =
     input:
     when (input.botUids != [ ]) (
-      map (to: "meta skuid ${set input.botUids} ${to} jump tailnet") [
+      map (to: "meta skuid ${set (map (who input) input.botUids)} ${to} jump tailnet") [
         "ip daddr ${ranges.tailnet.v4}"
         "ip6 daddr ${ranges.tailnet.v6}"
         ''oifname "tailscale0"''
@@ -80,8 +92,8 @@ let
           v4 = builtins.filter isIpv4 input.tailnetAddresses.${uid};
           v6 = builtins.filter isIpv6 input.tailnetAddresses.${uid};
         in
-        when (v4 != [ ]) [ "meta skuid ${uid} ip daddr ${set v4} return" ]
-        ++ when (v6 != [ ]) [ "meta skuid ${uid} ip6 daddr ${set v6} return" ];
+        when (v4 != [ ]) [ "meta skuid ${who input uid} ip daddr ${set v4} return" ]
+        ++ when (v6 != [ ]) [ "meta skuid ${who input uid} ip6 daddr ${set v6} return" ];
     in
     chain "tailnet" (
       [ "${answers} return" ]
@@ -95,11 +107,11 @@ let
     input:
     let
       proxies = map (
-        uid: "${toString uid} . ${input.proxyAddresses.${toString uid} or (names.proxyAddress uid)}"
+        uid: "${who input uid} . ${input.proxyAddresses.${toString uid} or (names.proxyAddress uid)}"
       ) input.botUids;
       toProxy = ''oifname "lo" meta skuid . ip daddr ${set proxies} tcp dport ${toString input.proxyPort}'';
       ports = builtins.concatLists (
-        map (uid: map (port: "${uid} . ${toString port}") input.loopbackPorts.${uid}) (
+        map (uid: map (port: "${who input uid} . ${toString port}") input.loopbackPorts.${uid}) (
           builtins.attrNames input.loopbackPorts
         )
       );
@@ -169,7 +181,8 @@ in
       allowlist = input.mode == "proxy-allowlist";
     in
     text.lines (
-      [ (chain "metadata" ([ "meta skuid 0 return" ] ++ refuse "metadata")) ]
+      variables input
+      ++ [ (chain "metadata" ([ "meta skuid 0 return" ] ++ refuse "metadata")) ]
       ++ [ (chain "metadata_forwarded" (refuse "metadata")) ]
       ++ when (input.botUids != [ ]) [ (tailnetChain input) ]
       ++ when smtp [
@@ -189,8 +202,8 @@ in
           ++ toMetadata "jump metadata"
           ++ toTailnet input
           ++ when smtp [ (toSmtp "jump smtp") ]
-          ++ when (allowlist && input.botUids != [ ]) [ "meta skuid ${set input.botUids} goto bots" ]
-          ++ when allowlist [ "meta skuid ${toString input.proxyUid} goto proxy" ]
+          ++ when (allowlist && input.botUids != [ ]) [ "meta skuid ${set (map (who input) input.botUids)} goto bots" ]
+          ++ when allowlist [ "meta skuid ${who input input.proxyUid} goto proxy" ]
         ))
         (chain "forward" (
           [ "type filter hook forward priority filter - 10; policy accept;" ]

@@ -107,7 +107,7 @@ in
       default = names.botUid name;
       defaultText = lib.literalExpression "a number from 31000 to 59999, derived from the name";
       example = 30900;
-      description = "uid and gid of the bot. If you change it on a running host, the bot no longer owns its files.";
+      description = "uid and gid of a new bot. NixOS never renumbers a user that exists: a bot of a host that comes from upstream keeps its number, and its files. The egress rules follow the number that it has.";
     };
 
     nodeExecMem = lib.mkOption {

@@ -33,9 +33,9 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
   it("confines every bot by its number in proxy-allowlist, and gives it the proxy", async () => {
     const { config, refused } = await host(enough, bots, allowlist, egress("proxy.port = 8888;"));
     expect(refused).toEqual([]);
-    expect(table(config)).toContain("meta skuid { 31008, 31007 } goto bots");
-    expect(table(config)).toContain(`meta skuid ${config.users.users["clawdlets-proxy"].uid} goto proxy`);
-    const proxies = "{ 31008 . 127.64.121.32, 31007 . 127.64.121.31 }";
+    expect(table(config)).toContain("meta skuid { $uid_31008, $uid_31007 } goto bots");
+    expect(table(config)).toContain(`meta skuid $uid_${config.users.users["clawdlets-proxy"].uid} goto proxy`);
+    const proxies = "{ $uid_31008 . 127.64.121.32, $uid_31007 . 127.64.121.31 }";
     expect(table(config)).toContain(`meta skuid . ip daddr ${proxies} tcp dport 8888 return`);
     const bot = config.systemd.services["clawdbot-maren"];
     expect(bot.environment).toMatchObject({
@@ -60,6 +60,15 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
     expect(etc["clawdlets/proxy/maren/filter"].text).toContain("^api\\.example\\.com:443$");
     expect(etc["clawdlets/proxy/maren/tinyproxy.conf"].text).toContain("Listen 127.64.121.31\nPort 3128");
     expect(proxy.restartTriggers).toContain(etc["clawdlets/proxy/maren/filter"].text);
+  });
+
+  it("follows the numbers that users have, once the users of a new system exist", async () => {
+    const { config } = await host(enough, bots, allowlist);
+    const { deps, text } = config.system.activationScripts.clawdletsEgressUsers;
+    expect(deps).toEqual(["users"]);
+    expect(text).toContain("\nclawdlets_egress_users clawdlets-proxy:30999 bot-maren:31007 bot-idle:31008");
+    for (const uid of [30999, 31007, 31008]) expect(table(config)).toContain(`define uid_${uid} = ${uid}\n`);
+    expect(table(config)).toContain('include "/run/clawdlets-egress-users/*.nft"\n');
   });
 
   it("lets a bot's own environment override the defaults", async () => {
@@ -107,16 +116,18 @@ describeWith({ programs: ["nix-instantiate"] }, "the egress module", () => {
       tailnetAddresses.maren = [ "100.64.0.7" "fd7a:115c:a1e0::7" ];`);
     const { config, refused } = await host(enough, bots, user, allowlist, settings);
     expect(refused).toEqual([]);
-    expect(table(config)).toContain("meta skuid 73 tcp dport { 587 } return");
-    expect(table(config)).toContain("meta skuid 31007 ip daddr { 100.64.0.7 } return");
-    expect(table(config)).toContain("meta skuid 31007 ip6 daddr { fd7a:115c:a1e0::7 } return");
+    expect(table(config)).toContain("meta skuid $uid_73 tcp dport { 587 } return");
+    expect(table(config)).toContain("meta skuid $uid_31007 ip daddr { 100.64.0.7 } return");
+    expect(table(config)).toContain("meta skuid $uid_31007 ip6 daddr { fd7a:115c:a1e0::7 } return");
     expect(table(config)).toContain("meta skuid 0 tcp dport { 25, 465, 587, 2525 } return");
-    expect(table(config)).toContain("meta skuid . tcp dport { 31007 . 27007, 31007 . 18789, 31008 . 27008 } return");
+    expect(table(config)).toContain(
+      "meta skuid . tcp dport { $uid_31007 . 27007, $uid_31007 . 18789, $uid_31008 . 27008 } return",
+    );
   });
 
   it.each(["smtp-only", "proxy-allowlist", "none"])("keeps every bot from the tailnet, in %s", async (mode) => {
     const { config } = await host(enough, bots, egress(`mode = "${mode}"; proxy.allowedDomains = [ "a.example" ];`));
-    expect(table(config)).toContain("meta skuid { 31008, 31007 } ip daddr 100.64.0.0/10 jump tailnet\n");
+    expect(table(config)).toContain("meta skuid { $uid_31008, $uid_31007 } ip daddr 100.64.0.0/10 jump tailnet\n");
   });
 
   it.each([

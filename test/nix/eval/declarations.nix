@@ -369,6 +369,11 @@ in
     # misc/version.nix
     system.stateVersion = option types.str;
     system.configurationRevision = null' types.str;
+    # system/activation/activation-script.nix
+    system.activationScripts = set (sub {
+      deps = list types.str;
+      text = withDefault "" types.lines;
+    });
 
     systemd = {
       # system/boot/systemd.nix, system/boot/systemd/{tmpfiles,coredump}.nix
