@@ -27,6 +27,7 @@ interface Options {
   tailnet?: string;
   flake?: string;
   bots?: string[];
+  like?: string;
   rebuildOnUp?: string;
   fromJson?: string;
   yes?: boolean;
@@ -45,11 +46,12 @@ export function initCommand(): Command {
       "your own network, the only one that can reach the installation, e.g. 203.0.113.7/32",
     )
     .option("--ssh-pubkey <file>", "your public key, e.g. ~/.ssh/id_ed25519.pub")
-    .option("--server-type <type>", "Hetzner server type, x86; COSTS MONEY once the server is created", "cx43")
+    .option("--server-type <type>", "Hetzner server type, x86, by default cx43; COSTS MONEY once the server is created")
     .option("--location <name>", "Hetzner location, e.g. nbg1")
     .option("--tailnet <kind>", "tailscale or none")
     .option("--flake <uri>", "flake with the host's configuration; the default is this repository")
     .option("--bots <names>", "names of the host's bots, separated by commas", list)
+    .option("--like <host>", "copy this host's settings, not its keys; the default is stacks/Pulumi.example.yaml")
     .addOption(
       new Option(
         "--rebuild-on-up <when>",
@@ -62,7 +64,7 @@ export function initCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nOn a terminal it asks for what is missing. Otherwise, without --from-json, it creates the files and prints the next step.\n\nExamples:\n  clawdlets init\n  clawdlets init --host web-1 --admin-cidr 203.0.113.7/32 --ssh-pubkey ~/.ssh/id_ed25519.pub --bots maren\n  pass show web-1 | clawdlets init --host web-1 --from-json -\n",
+      "\nOn a terminal it asks for what is missing. Otherwise, without --from-json, it creates the files and prints the next step.\n\nExamples:\n  clawdlets init\n  clawdlets init --host web-1 --admin-cidr 203.0.113.7/32 --ssh-pubkey ~/.ssh/id_ed25519.pub --bots maren\n  clawdlets init --host web-2 --admin-cidr 203.0.113.7/32 --like web-1\n  pass show web-1 | clawdlets init --host web-1 --from-json -\n",
     )
     .action(async (options: Options) => {
       const layout = findLayout(process.cwd());
@@ -80,6 +82,7 @@ export function initCommand(): Command {
         entry: { adminCidr, sshPubkeyFile: sshPubkey ?? defaultKey(), serverType },
         flake: answers.flake,
         settings: { location, tailnet, bots, rebuild: rebuildOnUp === undefined ? undefined : { onUp: rebuildOnUp } },
+        like: options.like,
         dryRun: options.dryRun === true,
       });
       for (const path of files) say(options.dryRun ? `would make ${path}` : `made ${path}`);

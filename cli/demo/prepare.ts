@@ -5,11 +5,12 @@ import { UserError } from "../../core/base/errors.ts";
 import { git, runGit } from "../../core/base/machine/git.ts";
 import { writePrivateFile } from "../../core/base/machine/private-files.ts";
 import { ensureSshKey } from "../../core/base/machine/ssh-keys.ts";
-import { type Layout, layoutOf } from "../../core/project/layout.ts";
+import { hostLayoutOf, type Layout, layoutOf } from "../../core/project/layout.ts";
 import { openSecrets } from "../../core/project/secrets/open.ts";
 import { secretFile } from "../../core/project/secrets/store.ts";
 import { envKeys } from "../../core/project/settings/env-file.ts";
-import { addToStackFile } from "../../core/project/settings/stack-file.ts";
+import { exampleHost } from "../../core/project/settings/example-stack.ts";
+import { addToStackFile, copyStackFile } from "../../core/project/settings/stack-file.ts";
 import { initSecrets } from "../../core/tasks/init.ts";
 import type { Report } from "../../emulator/index.ts";
 import { engineOrSetUp, packageRoot } from "../../engine/environment.ts";
@@ -114,6 +115,8 @@ async function makeHost(layout: Layout, sops: string, { bots, values }: DemoOpti
   if (!existsSync(layout.stackJson))
     await writePrivateFile(layout.stackJson, `${JSON.stringify(stackJson, null, 2)}\n`);
   await ensureSshKey(join(layout.root, "operator", "id_ed25519"), "demo operator");
+  const example = layoutOf(packageRoot);
+  if (!existsSync(hostLayoutOf(layout, host).stackFile)) await copyStackFile(example, exampleHost, layout, host);
   if (bots) await addToStackFile(layout, host, { bots });
   const { store, required, facts } = openSecrets(layout, host, { environment: process.env, sops });
   const missing = Object.entries(values ?? madeUpValues()).filter(([name]) => !existsSync(secretFile(store, name)));

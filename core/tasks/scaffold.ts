@@ -2,13 +2,22 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { SettingsError } from "../base/errors.ts";
 import { makePrivateFolder, readPublicFile, writePrivateFile, writePublicFile } from "../base/machine/private-files.ts";
-import type { Problem } from "../base/problem.ts";
-import type { Layout } from "../project/layout.ts";
+import { didYouMean } from "../base/nearest.ts";
+import type { Objection, Problem } from "../base/problem.ts";
+import { quoted } from "../base/wording.ts";
+import { hostLayoutOf, type Layout } from "../project/layout.ts";
 import { asOnlyWriter } from "../project/project-lock.ts";
 import { envFileTemplate } from "../project/settings/env-file.ts";
+import { exampleHost } from "../project/settings/example-stack.ts";
 import { hostName } from "../project/settings/names.ts";
 import { checkStackConfig, type StackConfig } from "../project/settings/stack-config.ts";
-import { addToStackFile } from "../project/settings/stack-file.ts";
+import {
+  addToStackFile,
+  copyStackFile,
+  hasExample,
+  listStackFiles,
+  readRawStackFile,
+} from "../project/settings/stack-file.ts";
 import {
   hostEntry,
   parseStackJson,
@@ -28,6 +37,8 @@ export interface ScaffoldRequest {
   flake?: string | undefined;
   /** Settings to add to the stack file if missing. */
   settings: Partial<Record<keyof StackConfig, unknown>>;
+  /** Host whose settings and comments a new stack file starts with. @default the example, if the project has it */
+  like?: string | undefined;
   dryRun: boolean;
 }
 
@@ -40,8 +51,12 @@ const ignoreLine = ".clawdlets/";
  * @throws SettingsError before anything is written
  */
 export async function scaffold(request: ScaffoldRequest): Promise<string[]> {
-  const { layout, host, settings, dryRun } = request;
-  const stack = nextStackJson(request);
+  const { layout, host, dryRun } = request;
+  const copied = copiedHost(request);
+  const serverType = request.entry.serverType ?? serverTypeOf(layout, copied ?? host);
+  const entry = { ...request.entry, serverType };
+  const settings = { ...request.settings, ...(copied !== undefined && { serverType }) };
+  const stack = nextStackJson({ ...request, entry });
   const found = checkStackConfig(withoutUndefined(settings), `stacks/Pulumi.${host}.yaml`);
   // secrets init adds keys and recipients later.
   const problems = found.problems.filter(({ code }) => code !== "missing-setting");
@@ -65,9 +80,39 @@ export async function scaffold(request: ScaffoldRequest): Promise<string[]> {
   makePrivateFolder(layout.dir);
   return asOnlyWriter(layout, async () => {
     for (const [file, , work] of due) if (file !== join(layout.root, ".gitignore")) await work();
-    const added = await addToStackFile(layout, host, withoutUndefined(settings));
-    return added.length > 0 ? [...files, `stacks/Pulumi.${host}.yaml`] : files;
+    if (copied !== undefined) await copyStackFile(layout, copied, layout, host);
+    const given = withoutUndefined(settings);
+    const overwrite = copied === undefined ? [] : (Object.keys(given) as (keyof StackConfig)[]);
+    const added = await addToStackFile(layout, host, given, overwrite);
+    return added.length > 0 || copied !== undefined ? [...files, `stacks/Pulumi.${host}.yaml`] : files;
   });
+}
+
+/** The host whose stack file is copied. @throws SettingsError for one that is not there, and for a host that has its own file */
+function copiedHost({ layout, host, like }: ScaffoldRequest): string | undefined {
+  const problem = (rest: Objection) => new SettingsError([{ subject: "the command line", setting: "--like", ...rest }]);
+  const exists = existsSync(hostLayoutOf(layout, host).stackFile);
+  if (like === undefined) return exists || !hasExample(layout) ? undefined : exampleHost;
+  const known = [...listStackFiles(layout), ...(hasExample(layout) ? [exampleHost] : [])];
+  if (!known.includes(like)) {
+    const found = known.length === 0 ? "there is none" : `there are ${known.join(", ")}`;
+    throw problem({
+      code: "no-such-host",
+      problem: `${quoted(like)} has no stack file${didYouMean(like, known)}; ${found}.`,
+    });
+  }
+  if (!exists) return like;
+  throw problem({
+    code: "file-in-the-way",
+    problem: `stacks/Pulumi.${host}.yaml exists and is kept, so nothing is copied to it.`,
+    fix: "Omit --like, or edit the file.",
+  });
+}
+
+/** As the stack file has it, since both files have to say the same. */
+function serverTypeOf(layout: Layout, host: string): string {
+  const declared = hostName.safeParse(host).success ? readRawStackFile(layout, host)["serverType"] : undefined;
+  return typeof declared === "string" ? declared : "cx43";
 }
 
 /** stack.json with the host added. @returns undefined if it already has the host @throws SettingsError if settings are missing */

@@ -10,10 +10,12 @@ import { adminKey } from "./_host.ts";
 
 const facts = { adminSshKeys: [adminKey], serverType: "cx43", protect: true };
 
-/** This repo as an operator has it, with the stack files of two hosts, and Nix for one of them. */
+/** This repo as an operator has it, with the example stack, the stack files of two hosts, and Nix for one of them. */
 async function ownProject(): Promise<FlakeProject> {
   const project = new FlakeProject();
   project.copyRepository("project");
+  const example = "stacks/Pulumi.example.yaml";
+  project.write(`project/${example}`, readFileSync(join(repository, example), "utf8"));
   await addToStackFile(layoutOf(project.root), "web-1", {
     ...facts,
     bots: ["maren", "rex"],
@@ -63,6 +65,7 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
     }) hosts`;
     const args = ["eval", "--json", ".#nixosConfigurations", "--apply", look, ...project.standIns()];
     expect(json(await project.nix(...args))).toEqual({
+      example: { system: "x86_64-linux", hostName: "example", disk: "/dev/sda", ports: [], units: [] },
       "web-1": {
         system: "x86_64-linux",
         hostName: "web-1",

@@ -10,6 +10,7 @@ import { uselessReason } from "../firewall/useless-networks.ts";
 import type { Layout } from "../layout.ts";
 import { ownFolderProblem } from "../own-folder.ts";
 import { readEnvFile, tokenProblem } from "./env-file.ts";
+import { exampleKeyProblems } from "./example-stack.ts";
 import type { StackConfig } from "./stack-config.ts";
 import { readStackFile } from "./stack-file.ts";
 import { hostEntry, readStackJson, type StackHost, type StackJson } from "./stack-json.ts";
@@ -106,6 +107,9 @@ export function readLocal(
   config?: StackConfig,
   needs: { token: boolean } = { token: true },
 ): { value?: LocalSettings; problems: Problem[] } {
+  // Whatever else is missing has the same next step.
+  const unmade = config ? exampleKeyProblems(host, config) : [];
+  if (unmade.length > 0) return { problems: unmade };
   const where = relative(layout.root, layout.stackJson);
   const stackJson = readStackJson(layout);
   const env = readEnvFile(layout, environment, stackJson.value?.envFile);

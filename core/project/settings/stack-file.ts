@@ -1,5 +1,5 @@
 import { join, relative } from "node:path";
-import { Document, isMap } from "yaml";
+import { Document, isMap, isNode } from "yaml";
 import { SettingsError } from "../../base/errors.ts";
 import { readFolder, writePublicFile } from "../../base/machine/private-files.ts";
 import type { Problem } from "../../base/problem.ts";
@@ -7,16 +7,24 @@ import { parsePlainYaml } from "../../base/text/plain-yaml.ts";
 import { readText } from "../../base/text/read-text.ts";
 import { safeText } from "../../base/wording.ts";
 import { hostLayoutOf, type Layout } from "../layout.ts";
+import { exampleHost, exampleRecipient, exampleSshKey, isExampleKey, withoutExampleKeys } from "./example-stack.ts";
 import { hostNameAllowed, hostNamePattern } from "./names.ts";
 import { projectConfigKeys, providerProblems } from "./provider-config.ts";
 import { checkStackConfig, configNamespace, type StackConfig } from "./stack-config.ts";
 import { parseStackYaml } from "./stack-yaml.ts";
 
-/** The hosts that have a stack file, sorted. */
+/** The hosts that have a stack file, sorted. Not the example, until `init` has made keys for it. */
 export function listStackFiles(layout: Layout): string[] {
   return readFolder(layout.stacks)
     .flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? [])
+    .filter((host) => host !== exampleHost || !hasExample(layout))
     .sort();
+}
+
+/** Whether the project has the example stack, with the example's keys. */
+export function hasExample(layout: Layout): boolean {
+  const { text } = readText(hostLayoutOf(layout, exampleHost).stackFile, "");
+  return text?.includes(exampleRecipient) === true;
 }
 
 /** Reads one stack file without the engine. */
@@ -66,7 +74,7 @@ export function readStackFile(layout: Layout, host: string): { value?: StackConf
  * @throws SettingsError if it cannot be read
  */
 export function readRawStackFile(layout: Layout, host: string): Record<string, unknown> {
-  return parsedStackFile(layout, host, stackTextSettings).value ?? {};
+  return withoutExampleKeys(parsedStackFile(layout, host, stackTextSettings).value ?? {});
 }
 
 /**
@@ -162,7 +170,7 @@ export const writing = { lineWidth: 0, doubleQuotedMinMultiLineLength: Number.MA
 
 /**
  * Adds settings to a stack file and keeps everything else in it: other settings, comments, the engine's salt.
- * Keeps existing values, unless `overwrite` lists their key.
+ * Keeps existing values, unless `overwrite` lists their key or they are keys of the example.
  * @throws SettingsError if the file is not YAML, or `config` is not a mapping
  */
 export async function addToStackFile(
@@ -176,15 +184,39 @@ export async function addToStackFile(
   const changed: string[] = [];
   for (const [key, value] of Object.entries(facts)) {
     const path = ["config", `${configNamespace}:${key}`];
-    const replace = overwrite.some((each) => each === key);
-    if (value === undefined || (document.hasIn(path) && !replace)) continue;
-    if (JSON.stringify(document.getIn(path)) === JSON.stringify(value)) continue;
+    const before: unknown = document.hasIn(path) ? plain(document.getIn(path)) : undefined;
+    const replace = overwrite.some((each) => each === key) || isExampleKey(before);
+    if (value === undefined || (before !== undefined && !replace)) continue;
+    if (JSON.stringify(before) === JSON.stringify(value)) continue;
     document.setIn(path, document.createNode(value));
     changed.push(key);
   }
   if (changed.length > 0) await writePublicFile(file, document.toString(writing));
   return changed;
 }
+
+/** Of one host alone. */
+const ownKeys: readonly (keyof StackConfig)[] = ["flakeHost", "reinstall"];
+
+/**
+ * Starts a host's stack file as a copy of another's: its settings and comments, with the example's keys, until `init` has made some.
+ * @param from the project of the other host
+ * @throws SettingsError if that file cannot be read
+ */
+export async function copyStackFile(from: Layout, other: string, layout: Layout, host: string): Promise<void> {
+  const { document } = parsedStackFile(from, other, parseStackYaml);
+  if (!document) return;
+  for (const key of ["encryptionsalt", "secretsprovider", "encryptedkey"]) document.delete(key);
+  for (const key of ownKeys) document.deleteIn(["config", `${configNamespace}:${key}`]);
+  const keys = { ageRecipient: exampleRecipient, sshHostKey: exampleSshKey, adminSshKeys: [exampleSshKey] };
+  for (const [key, value] of Object.entries(keys)) {
+    document.setIn(["config", `${configNamespace}:${key}`], document.createNode(value));
+  }
+  document.commentBefore = heading(host).trim().replace(/^#/gm, "");
+  await writePublicFile(hostLayoutOf(layout, host).stackFile, document.toString(writing));
+}
+
+const plain = (node: unknown): unknown => (isNode(node) ? node.toJSON() : node);
 
 function openForSettings(layout: Layout, host: string): Document {
   const parsed = parsedStackFile(layout, host, parseStackYaml, heading(host));

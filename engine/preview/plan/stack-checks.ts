@@ -9,6 +9,7 @@ import { criticalOf } from "../../../core/project/lint/lint.ts";
 import { checkRecipients } from "../../../core/project/secrets/check.ts";
 import { readRequiredSecrets } from "../../../core/project/secrets/required.ts";
 import { secretKindsIn } from "../../../core/project/secrets/token-shapes.ts";
+import { exampleHost, exampleKeyProblems, isExampleKey } from "../../../core/project/settings/example-stack.ts";
 import { readLocal } from "../../../core/project/settings/host.ts";
 import type { StackConfig } from "../../../core/project/settings/stack-config.ts";
 import { readStackFile } from "../../../core/project/settings/stack-file.ts";
@@ -63,7 +64,7 @@ function checkOne(layout: Layout, host: string): CheckedStack {
   }
   const { text = "" } = readText(hostLayoutOf(layout, host).stackFile, file);
   const { value, problems } = readStackFile(layout, host);
-  const all: Problem[] = [...problems, ...tokensIn(text, file), ...(value ? secretProblems(layout, host, value) : [])];
+  const all: Problem[] = [...problems, ...tokensIn(text, file), ...(value ? valueProblems(layout, host, value) : [])];
   const located = all.map((problem) => ({
     ...problem,
     at: problem.at ?? {
@@ -89,6 +90,11 @@ function tokensIn(text: string, file: string): LocatedProblem[] {
       }),
     );
   });
+}
+
+/** The example may have the example's keys; a host that was copied from it and never finished is not ready for review. */
+function valueProblems(layout: Layout, host: string, value: StackConfig): Problem[] {
+  return [...(host === exampleHost ? [] : exampleKeyProblems(host, value)), ...secretProblems(layout, host, value)];
 }
 
 /** Of the bots' folders, which say what is needed; and, where `.clawdlets` is, which it is not in CI, whom ciphertexts are for. */
@@ -144,14 +150,16 @@ function doubles(layout: Layout, stack: CheckedStack, all: readonly CheckedStack
       `two hosts with one name: ${flakeHost.join(", ")} would be installed as "${own.flakeHost ?? stack.host}" as well.`,
       "Give each its own.",
     );
-  const recipient = same((value) => value.ageRecipient);
+  // Not of copies of the example, which have a problem of their own.
+  const distinct = (key: string, host: string) => (isExampleKey(key) ? `of ${host}` : key);
+  const recipient = same((value, host) => distinct(value.ageRecipient, host));
   if (recipient.length > 0)
     say(
       "clawdlets:ageRecipient",
       `is that of ${recipient.join(", ")} as well: each could read the other's secrets.`,
       `Make one for this host: clawdlets secrets init --host ${stack.host}`,
     );
-  const hostKey = same((value) => value.sshHostKey.split(" ")[1] ?? "");
+  const hostKey = same((value, host) => distinct(value.sshHostKey, host).split(" ")[1] ?? "");
   if (hostKey.length > 0)
     say(
       "clawdlets:sshHostKey",

@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { exitCodes } from "../../../core/base/exit-codes.ts";
 import { problemSentence } from "../../../core/base/problem.ts";
 import type { PreviewReport } from "../../../engine/preview/plan/report.ts";
+import { repository } from "../../_repository.ts";
 import { Clone } from "./_clone.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-clone-"));
@@ -23,6 +24,8 @@ describe("clawdlets preview --ci, in a clone without .clawdlets, token, passphra
   let clone: Clone;
   beforeAll(async () => {
     clone = await cloneOf("plain", ["web-1", "web-2", "bots-1"]);
+    cpSync(join(repository, "stacks/Pulumi.example.yaml"), clone.file("example"));
+    await clone.commit("the example");
   });
 
   test("previews every host, leaves the clone as it was, and leaves nothing else behind", async () => {
@@ -32,11 +35,12 @@ describe("clawdlets preview --ci, in a clone without .clawdlets, token, passphra
     mkdirSync(temporary);
     const { exitCode, stdout, stderr } = await clone.preview(["--all", "--format", "markdown"], { TMPDIR: temporary });
     expect(exitCode, stdout + stderr).toBe(exitCodes.ok);
-    expect(stdout).toBe(`### clawdlets preview: 3 hosts, clean; compared with nothing
+    expect(stdout).toBe(`### clawdlets preview: 4 hosts, clean; compared with nothing
 
 | | host | would exist | changes | dangerous |
 | --- | --- | --- | --- | --- |
 | ✅ clean | \`bots-1\` | cx43 in nbg1, debian-12; TCP/22 closed |  |  |
+| ✅ clean | \`example\` | cx43 in nbg1, debian-12; TCP/22 closed |  |  |
 | ✅ clean | \`web-1\` | cx43 in nbg1, debian-12; TCP/22 closed |  |  |
 | ✅ clean | \`web-2\` | cx43 in nbg1, debian-12; TCP/22 closed |  |  |`);
     expect(readdirSync(clone.root, { recursive: true }).filter((each) => !String(each).startsWith(".git"))).toEqual(

@@ -1,9 +1,12 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { exampleHost } from "../../../../../core/project/settings/example-stack.ts";
+import { copyStackFile } from "../../../../../core/project/settings/stack-file.ts";
 import { settingLine } from "../../../../../engine/preview/plan/locate.ts";
 import { checkStacks } from "../../../../../engine/preview/plan/stack-checks.ts";
 import { project, recipient, stackFile } from "../../../../_project.ts";
+import { repository } from "../../../../_repository.ts";
 
 const host = "clawdbot-fleet-host";
 const other = "age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg";
@@ -41,6 +44,14 @@ describe("the files of a stack, before the engine is asked", () => {
     expect(found("{ gateway: { mode: 'local' } }")).toEqual([]);
     expect(found("{ gateway: { mode: 'local', bind: 'lan' } }")).toEqual([["bot-unsafe", file, 1, "gateway.bind"]]);
     expect(found("{\n\n}}")).toEqual([["invalid-syntax", file, 3, undefined]]);
+  });
+
+  test("the example is fine, and a copy of it that has no keys of its own is told, as no double of it", async () => {
+    const layout = project({ stack: null, stackFile: null });
+    cpSync(join(repository, "stacks/Pulumi.example.yaml"), join(layout.stacks, "Pulumi.example.yaml"));
+    await copyStackFile(layout, exampleHost, layout, host);
+    const found = checkStacks(layout, [exampleHost, host]).map(({ problems }) => problems.map(({ code }) => code));
+    expect(found).toEqual([["key-missing"], []]);
   });
 
   test("a host that is asked for and has no file is told", () => {
