@@ -20,6 +20,11 @@ let
           root + "/bots/${bot}/workspace"
         else
           null;
+      secrets =
+        if builtins.pathExists (root + "/bots/${bot}/secrets.json") then
+          builtins.fromJSON (builtins.readFile (root + "/bots/${bot}/secrets.json"))
+        else
+          { };
     };
   };
   own = host: root + "/hosts/${host}.nix";

@@ -1,6 +1,7 @@
 /** `npm run build`: builds the package into `dist/` for `npm pack`. */
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { brotliCompressSync, constants } from "node:zlib";
 import { build, transformSync } from "esbuild";
 import { execa } from "execa";
 import { publishTypes } from "./_build/types.ts";
@@ -11,6 +12,8 @@ const common = join(dist, "cjs");
 
 /** Files that code reads at run time. */
 const assets = ["core/tasks/repo/workflows", ".gitleaks.toml", "provider/schema.json"];
+/** The same, compressed: a quarter of the size in the package. */
+const compressed = ["core/project/bots/schema/openclaw.json"];
 
 const read = (file: string) => JSON.parse(readFileSync(join(root, file), "utf8"));
 const { dependencies } = read("package.json");
@@ -32,6 +35,12 @@ for (const file of readdirSync(dist, { recursive: true, encoding: "utf8" }).filt
   writeFileSync(path, code);
 }
 for (const asset of assets) cpSync(join(root, asset), join(dist, asset), { recursive: true });
+for (const asset of compressed) {
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_LGWIN]: 20 };
+  const smaller = brotliCompressSync(readFileSync(join(root, asset)), { params });
+  mkdirSync(dirname(join(dist, asset)), { recursive: true });
+  writeFileSync(join(dist, `${asset}.br`), smaller);
+}
 
 // CommonJS is bundled into one file per entry, since half of our dependencies are ESM only. Not bundled: Pulumi's packages, whose state
 // belongs to the program, and packages that come in both formats.

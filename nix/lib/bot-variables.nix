@@ -6,7 +6,7 @@ let
   sorted = names: builtins.sort builtins.lessThan (text.unique names);
 in
 rec {
-  inherit (plan) reserved;
+  inherit (plan) generated reserved;
 
   # Of raw text, since Nix cannot parse JSON5: comments count. "$${NAME}" is an escape.
   referencesIn =
@@ -25,7 +25,7 @@ rec {
     else
       "${bot}_${text.toLower variable}";
 
-  # { VARIABLE = "secret"; } of a bot's openclaw.json.
+  # { VARIABLE = "secret"; } of a bot's openclaw.json, without those that its secrets.json names.
   ofBot =
     bot: raw:
     builtins.listToAttrs (
@@ -34,4 +34,27 @@ rec {
         value = secretOf bot name;
       }) (plan.always ++ referencesIn raw)
     );
+
+  # The same of a bot's files: openclaw = { config = path; secrets = { VARIABLE = "secret"; }; }.
+  ofFolder =
+    bot: { config, secrets, ... }: ofBot bot (builtins.readFile config) // secrets;
+
+  # Secrets that two variables would have by accident. A secret is shared only if each of them names it in its secrets.json.
+  # bots: { <bot> = openclaw; } · others: what the host needs apart from bots with a folder.
+  takenIn =
+    { bots, others }:
+    let
+      all = builtins.attrValues (
+        builtins.mapAttrs (bot: openclaw: {
+          named = builtins.attrValues openclaw.secrets;
+          own = builtins.attrValues (
+            builtins.removeAttrs (ofFolder bot openclaw) (builtins.attrNames openclaw.secrets)
+          );
+        }) bots
+      );
+      named = text.unique (builtins.concatMap (each: each.named) all);
+      used = others ++ builtins.concatMap (each: each.own) all ++ named;
+      uses = secret: builtins.length (builtins.filter (each: each == secret) used);
+    in
+    builtins.filter (secret: uses secret > 1) (text.unique used);
 }

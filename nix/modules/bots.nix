@@ -26,7 +26,7 @@ let
 
   withOpenclaw = builtins.filter (name: cfg.bots.${name}.openclaw != null) all;
   # { VARIABLE = "secret"; }: what openclaw.json refers to, and what is named in Nix, which wins.
-  derived = name: variables.ofBot name (builtins.readFile cfg.bots.${name}.openclaw.config);
+  derived = name: variables.ofFolder name cfg.bots.${name}.openclaw;
   envSecretsOf =
     name:
     (if cfg.bots.${name}.openclaw == null then { } else derived name) // cfg.bots.${name}.envSecrets;
@@ -35,19 +35,34 @@ let
   openclawOf =
     name:
     let
-      inherit (cfg.bots.${name}) openclaw;
-    in
-    {
+      inherit (cfg.bots.${name}) openclaw package;
       config = builtins.path {
         name = "openclaw.json";
         path = openclaw.config;
       };
+    in
+    {
+      # Of another program there is nothing to ask.
+      config =
+        if openclaw.check && package != null && text.hasPrefix "openclaw " cfg.bots.${name}.command then
+          checked name config
+        else
+          config;
       seed =
         if openclaw.workspace == null then
           [ ]
         else
           [ "${seedWorkspace name openclaw.workspace}/bin/clawdlets-seed-${name}" ];
     };
+  # The same file, once the bot's own OpenClaw has found it valid: otherwise the host's system is not built.
+  checked =
+    name: config:
+    pkgs.runCommand "openclaw.json" {
+      CONFIG = config;
+      OPENCLAW = "${cfg.bots.${name}.package}/bin/openclaw";
+      BOT = name;
+      REFERENCES = builtins.concatStringsSep " " (builtins.attrNames (derived name));
+    } "source ${../host/check-openclaw.sh}";
   seedWorkspace =
     name: workspace:
     import ../lib/wrapper.nix { inherit lib pkgs; } {
@@ -63,13 +78,13 @@ let
         };
       };
     };
-  # Of all bots, before it is known which are the same.
-  allSecrets =
-    import ../lib/plan.nix {
+  takenSecrets = variables.takenIn {
+    bots = lib.genAttrs withOpenclaw (name: cfg.bots.${name}.openclaw);
+    others = import ../lib/plan.nix {
       tailnet = "tailscale";
       bots = builtins.filter (name: cfg.bots.${name}.openclaw == null) all;
-    }
-    ++ builtins.concatMap (name: builtins.attrValues (derived name)) withOpenclaw;
+    };
+  };
   environmentOf =
     name:
     if cfg.bots.${name}.openclaw == null then
@@ -174,8 +189,10 @@ in
         given = cfg.bots.${name}.environment // envSecretsOf name;
         set = builtins.attrNames (builtins.intersectAttrs (environmentOf name) given);
         ours = builtins.filter (variable: derived name ? ${variable}) variables.reserved;
-        uses = secret: builtins.length (builtins.filter (each: each == secret) allSecrets);
-        taken = builtins.filter (secret: uses secret > 1) (builtins.attrValues (derived name));
+        mine = builtins.attrValues (derived name);
+        taken = builtins.filter (secret: builtins.elem secret mine) takenSecrets;
+        inherit (cfg.bots.${name}.openclaw) secrets;
+        made = builtins.filter (variable: secrets ? ${variable}) variables.generated;
       in
       [
         {
@@ -187,6 +204,10 @@ in
         {
           assertion = taken == [ ];
           message = "clawdlets.bots.${name}: ${builtins.concatStringsSep ", " taken} would be two secrets. Choose another name for the variable in bots/${name}/openclaw.json.";
+        }
+        {
+          assertion = made == [ ];
+          message = "clawdlets.bots.${name}: ${builtins.concatStringsSep ", " made} is made for each bot, and cannot be shared. Remove it from bots/${name}/secrets.json.";
         }
       ]
     ) withOpenclaw;

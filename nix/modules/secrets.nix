@@ -24,8 +24,7 @@ let
     tailnet = if cfg.tailnet.tailscale.authKeySecret == null then "none" else cfg.tailnet.mode;
     bots = builtins.attrNames cfg.bots;
     botSecrets = lib.genAttrs withOpenclaw (
-      name:
-      builtins.attrValues (variables.ofBot name (builtins.readFile cfg.bots.${name}.openclaw.config))
+      name: builtins.attrValues (variables.ofFolder name cfg.bots.${name}.openclaw)
     );
     secrets =
       cfg.secrets.names

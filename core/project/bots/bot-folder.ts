@@ -6,6 +6,7 @@ import { type OpenclawConfig, parseOpenclaw } from "./config.ts";
 import { botNameAllowed, botNamePattern } from "./names.ts";
 import { readBotFile } from "./read-file.ts";
 import { referencesIn } from "./references.ts";
+import { readSecretNames } from "./secret-names.ts";
 
 /** A file of a bot's folder, by its path relative to the project. */
 export interface BotFile {
@@ -19,6 +20,8 @@ export interface BotFolder extends BotFile {
   config: OpenclawConfig;
   /** Variables that the configuration refers to, sorted. */
   references: string[];
+  /** Of `secrets.json`: secrets by variable, where they have names of their own. */
+  secretNames: Readonly<Record<string, string>>;
   /** `workspace/*.md`, which are copied into an empty workspace. */
   documents: BotFile[];
 }
@@ -44,11 +47,16 @@ export function readBot(layout: Pick<Layout, "root">, name: string): { value?: B
   if (read.text === undefined) return { problems: read.problems };
   const parsed = parseOpenclaw(read.text, file);
   const documents = readDocuments(layout, name);
-  const problems = [...parsed.problems, ...documents.problems];
+  const secrets = readSecretNames(layout, `${botFolderOf(name)}/secrets.json`);
+  const problems = [...parsed.problems, ...documents.problems, ...secrets.problems];
   if (!parsed.value || problems.length > 0) return { problems };
   const { text } = read;
-  const value = { name, file, text, config: parsed.value, references: referencesIn(text), documents: documents.files };
-  return { value, problems };
+  const references = referencesIn(text);
+  const { names: secretNames } = secrets;
+  return {
+    value: { name, file, text, config: parsed.value, references, secretNames, documents: documents.files },
+    problems,
+  };
 }
 
 function readDocuments(layout: Pick<Layout, "root">, bot: string): { files: BotFile[]; problems: Problem[] } {

@@ -6,14 +6,18 @@ import { leadsOut } from "../../base/text/inside.ts";
 import type { Layout } from "../layout.ts";
 
 /** Far above any real configuration or document; a larger file is there by mistake. */
-const maxBytes = 1024 * 1024;
+const defaultMaxBytes = 1024 * 1024;
 
 /**
  * Reads one file of a bot's folder.
  * @param path relative to the project, `bots/<name>/…`
  * @returns neither text nor problem when there is no such file
  */
-export function readBotFile({ root }: Pick<Layout, "root">, path: string): { text?: string; problems: Problem[] } {
+export function readBotFile(
+  { root }: Pick<Layout, "root">,
+  path: string,
+  maxBytes = defaultMaxBytes,
+): { text?: string; problems: Problem[] } {
   const problem = (objection: Objection) => ({ problems: [{ subject: path, ...objection }] });
   const fix = "Put the file itself there.";
   try {

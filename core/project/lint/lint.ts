@@ -2,16 +2,19 @@ import { SettingsError } from "../../base/errors.ts";
 import { type Problem, problemJson } from "../../base/problem.ts";
 import { type BotFolder, readBots } from "../bots/bot-folder.ts";
 import { entriesOf } from "../bots/config.ts";
+import { pinnedSchema, readSchema } from "../bots/schema/pinned.ts";
 import type { Layout } from "../layout.ts";
 import { lintAccess } from "./access.ts";
 import { type BotFinding, onOption, optionAt } from "./finding.ts";
 import { lintGateway } from "./gateway.ts";
+import { lintSchema } from "./schema.ts";
 import { lintSecrets } from "./secrets.ts";
 import { lintTools } from "./tools.ts";
 
-/** Everything that is unsafe in a bot's folder, critical findings first. */
-export function lintBot(bot: BotFolder): BotFinding[] {
+/** Everything that is unsafe in a bot's folder, or that OpenClaw refuses in it; critical findings first. */
+export function lintBot(bot: BotFolder, schema = pinnedSchema()): BotFinding[] {
   const found = [
+    ...lintSchema(bot, schema),
     ...lintSecrets(bot),
     ...lintAccess(bot),
     ...lintGateway(bot),
@@ -30,9 +33,10 @@ export const isCritical = ({ severity }: Pick<BotFinding, "severity">): boolean 
  */
 export function lintBots(layout: Pick<Layout, "root">, bots: readonly string[]): BotFinding[] {
   const read = readBots(layout, bots);
+  const { value: schema, problems } = readSchema(layout);
   return [
-    ...read.problems.map((problem): BotFinding => ({ ...problem, severity: "critical" })),
-    ...read.bots.flatMap(lintBot),
+    ...[...read.problems, ...problems].map((problem): BotFinding => ({ ...problem, severity: "critical" })),
+    ...read.bots.flatMap((bot) => lintBot(bot, schema)),
   ];
 }
 

@@ -3,8 +3,12 @@ import { entriesOf } from "../bots/config.ts";
 import { secretKindsIn } from "../secrets/token-shapes.ts";
 import { type BotFinding, onOption } from "./finding.ts";
 
-/** Keys whose values are secrets in OpenClaw's configuration: token, botToken, apiKey, password, signingSecret … */
-const secretKey = /(?:token|apikey|password|secret)$/i;
+/**
+ * Options whose values are secrets in OpenClaw's configuration: token, botToken, apiKey, password, signingSecret … Its schema has an
+ * object that refers to a secret as the other form of each, and a test finds those.
+ */
+export const secretOption =
+  /(?:token|(?:api|private|encrypt|access|signing)-?key|\btls\.key|password|passphrase|secret|authtag|serviceaccount|authorization)$/i;
 
 /** Tokens in the files themselves, which git has, and which everyone on the host can read. Never quotes one. */
 export function lintSecrets(bot: BotFolder): BotFinding[] {
@@ -14,7 +18,7 @@ export function lintSecrets(bot: BotFolder): BotFinding[] {
     const kinds = inText.length > 0 ? [] : secretKindsIn(value);
     // Written with escapes, so that no line shows it.
     if (kinds.length > 0) return [inline(bot, kinds.join(" and "), { setting: path.join(".") })];
-    if (!secretKey.test(path.at(-1) ?? "") || value.includes("${")) return [];
+    if (!secretOption.test(path.join(".")) || value.includes("${")) return [];
     const problem = "is written out, and everyone on the host can read this file.";
     return [onOption(bot, path, { severity: "warning", problem, fix: 'Write "${NAME}" if it is a secret.' })];
   });

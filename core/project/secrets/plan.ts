@@ -47,8 +47,9 @@ export function plannedSecrets(settings: PlanSettings, ofBots: BotSecrets): Requ
   const named = settings.secrets.map((name): RequiredSecret => {
     return { name, kind: "text", purpose: "named under clawdlets:secrets in the stack file", example: "any text" };
   });
-  const known = [...planned, ...variables];
-  return [...known, ...named.filter(({ name }) => known.every((secret) => secret.name !== name))];
+  // A secret that variables share, or that the stack file names as well, once.
+  const all = [...planned, ...variables, ...named];
+  return all.filter(({ name }, index) => all.findIndex((secret) => secret.name === name) === index);
 }
 
 function forBot(secret: RequiredSecret, bot: string): RequiredSecret {

@@ -15,8 +15,25 @@ const shapes: readonly Shape[] = [
   { kind: "a headscale key", pattern: /\bhskey-(?:auth|api)-[\w-]{8}/ },
   { kind: "a GitHub token", pattern: /\b(?:gh[oprsu]_[A-Za-z0-9]{20}|github_pat_\w{10})/ },
   { kind: "a Discord token", pattern: /\b[MNO][\w-]{22,27}\.[\w-]{6,7}\.[\w-]{27}/ },
+  { kind: "a Discord webhook", pattern: /\bdiscord(?:app)?\.com\/api\/webhooks\/\d{15,20}\/[\w-]{40}/ },
   { kind: "a Telegram token", pattern: /\b[0-9]{8,10}:[A-Za-z0-9_-]{35}\b/ },
-  { kind: "a model provider's key", pattern: /\bsk-(?:ant-|proj-|or-)?[A-Za-z0-9_-]{32}/ },
+  { kind: "a Zalo token", pattern: /\b[0-9]{12,20}:[A-Za-z0-9_-]{40}/ },
+  { kind: "a Slack token", pattern: /\bxox[a-z](?:\.xox[a-z])?-[\w-]{20}|\bxapp-\d-[\w-]{20}/ },
+  { kind: "a Slack webhook", pattern: /\bhooks\.slack\.com\/(?:services|workflows|triggers)\/[\w/]{20}/ },
+  { kind: "a Matrix token", pattern: /\bsyt_[\w+/=-]{2,80}_[A-Za-z0-9]{20}_|\bm(?:at|ct)_[A-Za-z0-9]{20}/ },
+  { kind: "a Twilio key", pattern: /\bSK[0-9a-f]{32}\b/ },
+  { kind: "a Twitch token", pattern: /\boauth:[a-z0-9]{30}\b/ },
+  { kind: "a Nostr key", pattern: /\bnsec1[02-9ac-hj-np-z]{58}\b/ },
+  // Of Microsoft Teams and anything else in Entra.
+  { kind: "a Microsoft client secret", pattern: /(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31}/ },
+  { kind: "a Google key", pattern: /\bAIza[\w-]{35}|\bya29\.[\w-]{20}|\bGOCSPX-[\w-]{28}/ },
+  { kind: "a JSON web token", pattern: /\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20}/ },
+  { kind: "a GitLab token", pattern: /\bgl(?:pat|dt|rt|cbt)-[\w-]{20}/ },
+  {
+    kind: "a model provider's key",
+    pattern:
+      /\bsk-(?:ant-|proj-|or-)?[A-Za-z0-9_-]{32}|\b(?:xai-|gsk_|csk-|pplx-|nvapi-|tvly-|tgp_v1_|hf_|r8_|sk_)[A-Za-z0-9_-]{28}|\b[0-9a-f]{32}\.[A-Za-z0-9]{16}\b/,
+  },
   { kind: "an AWS key", pattern: /\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/ },
   { kind: "a password hash", pattern: /\$(?:y|6|5|2[abxy])\$[\w./$,=-]{8,60}\$?[\w./]{20}/ },
 ];

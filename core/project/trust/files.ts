@@ -120,6 +120,8 @@ const classes: readonly [RegExp, FileClass][] = [
   [/^\.gitleaks\.toml$/, { dangerous: true, why: "what the secret scan ignores" }],
   // A bot reads its own documents, so they are not just documentation.
   [/^bots\/[^/]+\/openclaw\.json$/, { dangerous: false, compare: changedBot }],
+  [/^bots\/openclaw\.schema\.json$/, { dangerous: true, why: "what the configurations of bots are checked against" }],
+  [/^bots\/[^/]+\/secrets\.json$/, { dangerous: true, compare: values([]), why: "which secrets a bot gets" }],
   [/^bots\/.*\.json$/, { dangerous: false, compare: values([], false) }],
   [/^bots\//, { dangerous: false }],
   [/(^|\/)(LICENSE|[^/]+\.md)$|^docs\//, { dangerous: "never" }],

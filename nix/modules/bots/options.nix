@@ -25,6 +25,18 @@ in
               example = lib.literalExpression "./bots/maren/workspace";
               description = "Folder whose *.md files are copied into the bot's workspace, if that is empty. null: none.";
             };
+            check = lib.mkOption {
+              type = lib.types.bool;
+              default = true;
+              example = false;
+              description = "Builds the host's system only if the OpenClaw of `package` finds the configuration valid. Not for another `command`.";
+            };
+            secrets = lib.mkOption {
+              type = lib.types.attrsOf lib.types.str;
+              default = { };
+              example.ZAI_API_KEY = "z_ai_api_key";
+              description = "Secrets by variable, where they are shared with other bots or have names of their own: the content of secrets.json.";
+            };
           };
         }
       );
@@ -60,8 +72,9 @@ in
         pkgs.bash
         pkgs.git
         pkgs.nodejs
+        pkgs.ripgrep
       ];
-      defaultText = lib.literalExpression "[ pkgs.bash pkgs.git pkgs.nodejs ]";
+      defaultText = lib.literalExpression "[ pkgs.bash pkgs.git pkgs.nodejs pkgs.ripgrep ]";
       example = lib.literalExpression "[ pkgs.bash pkgs.git pkgs.python3 ]";
       description = "Packages whose programs the bot finds on its PATH, besides the few that NixOS gives to every service.";
     };

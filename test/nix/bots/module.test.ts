@@ -59,6 +59,35 @@ describeWith({ programs: ["nix-instantiate"] }, "a bot with a folder", () => {
     });
   });
 
+  it("has its configuration checked by its own OpenClaw when the system is built", async () => {
+    const configOf = async (...modules: string[]) =>
+      (await host(enough, ...modules)).config.systemd.services["clawdbot-maren"].environment.OPENCLAW_CONFIG_PATH;
+    const checked = await configOf(openclaw(file));
+    const plain = await configOf(openclaw(file), "{ clawdlets.bots.maren.openclaw.check = false; }");
+    // Of the evaluation's packages.
+    expect(checked).toMatch(/^\/nix\/store\/0{32}-openclaw\.json$/);
+    expect(plain).toMatch(/^\/nix\/store\/(?!0{32})[a-z0-9]{32}-openclaw\.json$/);
+    expect(await configOf(openclaw(file, 'command = "hello";'))).toBe(plain);
+  });
+
+  it("shares secrets that secrets.json names, by several variables and bots", async () => {
+    const shared = (bot: string, secrets: string) => openclaw("{}", `openclaw.secrets = ${secrets};`, bot);
+    const zai = '{ ZAI_API_KEY = "z_ai_api_key"; Z_AI_API_KEY = "z_ai_api_key"; }';
+    const { config, refused } = await host(
+      '{ clawdlets = { hostName = "web-1"; }; }',
+      shared("maren", zai),
+      shared("sonja", zai),
+    );
+    expect(refused.filter((each: string) => each.includes("secret"))).toEqual([]);
+    for (const bot of ["maren", "sonja"]) {
+      const { content } = config.sops.templates[`clawdbot-${bot}.env`];
+      expect(content).toContain(
+        "ZAI_API_KEY=<SOPS:z_ai_api_key:PLACEHOLDER>\nZ_AI_API_KEY=<SOPS:z_ai_api_key:PLACEHOLDER>",
+      );
+    }
+    expect(Object.keys(config.sops.secrets)).toContain("z_ai_api_key");
+  });
+
   it("may have a command and a secret's name of its own", async () => {
     const more = 'command = "hello"; envSecrets.OPENAI_API_KEY = "shared_key";';
     const { config, refused } = await host(enough, openclaw(file, more));
@@ -85,6 +114,24 @@ describeWith({ programs: ["nix-instantiate"] }, "a bot with a folder", () => {
       "a secret that is another bot's",
       () => [openclaw("{ a: '${DISCORD_BOT_TOKEN}' }"), openclaw("{ a: '${TOKEN_MAREN}' }", "", "discord")],
       "discord_token_maren would be two secrets",
+    ],
+    [
+      "a secret that another bot's file names for itself",
+      () => [
+        openclaw("{}", 'openclaw.secrets.KEY = "maren_openai_api_key";', "rex"),
+        openclaw("{ a: '${OPENAI_API_KEY}' }"),
+      ],
+      "maren_openai_api_key would be two secrets",
+    ],
+    [
+      "the host's own secret, by its name",
+      () => [openclaw("{}", 'openclaw.secrets.KEY = "tailscale_auth_key";')],
+      "tailscale_auth_key would be two secrets",
+    ],
+    [
+      "a gateway's token that is shared",
+      () => [openclaw("{}", 'openclaw.secrets.OPENCLAW_GATEWAY_TOKEN = "x";')],
+      "OPENCLAW_GATEWAY_TOKEN is made for each bot",
     ],
     [
       "a public value for a secret",

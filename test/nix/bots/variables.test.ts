@@ -39,7 +39,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the secrets that openclaw.json 
 
   it("include the gateway's token, whether or not the file names it", async () => {
     for (const text of ["{}", "${OPENCLAW_GATEWAY_TOKEN} ${DISCORD_BOT_TOKEN} ${Z_KEY}"]) {
-      const bot = { name: "maren", file: "f", references: referencesIn(text) };
+      const bot = { name: "maren", file: "f", references: referencesIn(text), secretNames: {} };
       const here = Object.fromEntries(botVariables(bot).map(({ variable, secret }) => [variable, secret.name]));
       expect(await evaluate(`${lib}.ofBot "maren" ${nixString(text)}`)).toEqual(here);
     }

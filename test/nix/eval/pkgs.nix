@@ -22,6 +22,7 @@ let
     "nftables"
     "nodejs"
     "python3"
+    "ripgrep"
     "sops"
     "squid"
     "systemd"
@@ -43,6 +44,9 @@ builtins.listToAttrs (
   }) names
 )
 // {
+  runCommand =
+    name: env: script:
+    package name // env // { inherit script; };
   writeShellScriptBin = written;
   writeText = written;
 }

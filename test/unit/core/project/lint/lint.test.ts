@@ -1,6 +1,11 @@
 import { expect, it } from "vitest";
 import { parseOpenclaw } from "../../../../../core/project/bots/config.ts";
+import { pinnedSchema } from "../../../../../core/project/bots/schema/pinned.ts";
 import { lintBot } from "../../../../../core/project/lint/lint.ts";
+import { secretOption } from "../../../../../core/project/lint/secrets.ts";
+
+/** So that the cases can be short: the schema has tests of its own. */
+const anything = { of: "no schema", schema: true };
 
 /** A configuration in which nothing is found. */
 const safe = {
@@ -16,7 +21,7 @@ function lint(config: object, documents: { file: string; text: string }[] = []) 
   const file = "bots/maren/openclaw.json";
   const { value = {}, problems } = parseOpenclaw(text, file);
   expect(problems).toEqual([]);
-  return lintBot({ name: "maren", file, text, config: value, references: [], documents });
+  return lintBot({ name: "maren", file, text, config: value, references: [], secretNames: {}, documents }, anything);
 }
 
 const found = (config: object) => lint(config).map(({ severity, setting }) => [severity, setting]);
@@ -122,7 +127,10 @@ it("finds tokens by their shape in the file and its documents, with line, and qu
 it("finds a token that is written with an escape", () => {
   const text = `{ gateway: { mode: 'local' }, x: '${token.replace("sk-", "\\x73k-")}' }`;
   const { value = {} } = parseOpenclaw(text, "f");
-  const findings = lintBot({ name: "maren", file: "f", text, config: value, references: [], documents: [] });
+  const findings = lintBot(
+    { name: "maren", file: "f", text, config: value, references: [], secretNames: {}, documents: [] },
+    anything,
+  );
   expect(findings[0]).toMatchObject({ severity: "critical", code: "secret-in-public-file", setting: "x" });
 });
 
@@ -132,4 +140,33 @@ it("warns of documents that OpenClaw would not read", () => {
   expect(lint(at("/srv/clawdbot/maren/workspace"), documents)).toEqual([]);
   expect(lint(at("~/other"), documents)).toMatchObject([{ severity: "warning", setting: "agents.defaults.workspace" }]);
   expect(lint(at("~/other"))).toEqual([]);
+});
+
+it("knows every option that OpenClaw's schema takes a reference to a secret for", () => {
+  const { schema } = pinnedSchema();
+  const defs = (schema as { $defs: Record<string, object> }).$defs;
+  const follow = (node: unknown) => {
+    const ref = (node as { $ref?: string } | undefined)?.$ref?.replace("#/$defs/", "");
+    return (ref === undefined ? node : defs[ref]) as Record<string, unknown> | undefined;
+  };
+  const isReference = (node: unknown) => JSON.stringify(follow(node) ?? {}).includes('"const":"env"');
+  const found = new Set<string>();
+  const visit = (raw: unknown, path: string): void => {
+    if (typeof raw !== "object") return;
+    const node = Object(follow(raw)) as Record<string, unknown>;
+    const forms = ((node["anyOf"] ?? []) as unknown[]).map(follow);
+    const isText = forms.some((form) => form?.["type"] === "string");
+    if (isText && forms.some((form) => isReference(form) || ((form?.["oneOf"] ?? []) as unknown[]).some(isReference))) {
+      found.add(path.split(".").slice(-2).join("."));
+      return;
+    }
+    for (const [key, part] of Object.entries(Object(node["properties"]))) visit(part, `${path}.${key}`);
+    for (const key of ["items", "additionalProperties"]) visit(node[key], `${path}.*`);
+    for (const form of forms) visit(form, path);
+  };
+  visit(schema, "");
+  expect(found.size).toBeGreaterThan(30);
+  // Public, private keys by their shape, or whatever a header of a request is.
+  const others = /\.(ca|cert|certificateData|knownHostsData|identityData|value)$|^(headers|edgeAuth)\.\*$/;
+  expect([...found].filter((path) => !secretOption.test(path) && !others.test(path))).toEqual([]);
 });

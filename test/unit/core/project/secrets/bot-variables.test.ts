@@ -14,6 +14,12 @@ function layoutWith(bots: Record<string, string>): { root: string } {
   return { root };
 }
 
+/** What secrets.json of a bot says. */
+function withNames(layout: { root: string }, bot: string, names: string): { root: string } {
+  writeFileSync(join(layout.root, "bots", bot, "secrets.json"), names);
+  return layout;
+}
+
 const settings = (...bots: string[]) => ({ tailnet: "tailscale" as const, bots, secrets: [] });
 const namesOf = (layout: { root: string }, ...bots: string[]) =>
   requiredSecrets(layout, settings(...bots)).map(({ name }) => name);
@@ -83,4 +89,48 @@ it("reports a broken file in place of the secrets", () => {
   expect(required).toBeUndefined();
   expect(problems).toMatchObject([{ code: "invalid-syntax", subject: "bots/maren/openclaw.json" }]);
   expect(() => requiredSecrets(layoutWith({ maren: "{" }), settings("maren"))).toThrow("1 setting needs fixing");
+});
+
+it("takes the names of secrets.json, shared by variables and by bots, each secret once", () => {
+  const layout = layoutWith({ maren: "{ a: '${ZAI_API_KEY}', b: '${OTHER}' }", rex: "{}" });
+  const names = '{ "ZAI_API_KEY": "z_ai_api_key", "Z_AI_API_KEY": "z_ai_api_key" }';
+  for (const bot of ["maren", "rex"]) withNames(layout, bot, names);
+  expect(namesOf(layout, "maren", "rex").slice(2)).toEqual([
+    "maren_openclaw_gateway_token",
+    "maren_other",
+    "z_ai_api_key",
+    "rex_openclaw_gateway_token",
+  ]);
+});
+
+it.each([
+  ["a list", "[]", "file-invalid", undefined],
+  ["what is not JSON", "{ a: 1 }", "invalid-syntax", undefined],
+  ["a variable in lower case", '{ "key": "x" }', "invalid-value", "key"],
+  [
+    "a secret in place of its name",
+    '{ "KEY": "sk-canary-0123456789" , "B": "canary 0123456789" }',
+    "invalid-value",
+    "B",
+  ],
+  ["a name that sops would leave readable", '{ "KEY": "x_unencrypted" }', "invalid-value", "KEY"],
+  ["a number", '{ "KEY": 1 }', "invalid-value", "KEY"],
+  ["a variable that the unit sets", '{ "PATH": "x" }', "invalid-value", "PATH"],
+  ["the gateway's token", '{ "OPENCLAW_GATEWAY_TOKEN": "x" }', "invalid-value", "OPENCLAW_GATEWAY_TOKEN"],
+  ["the host's own secret", '{ "KEY": "tailscale_auth_key" }', "invalid-value", "KEY"],
+  ["the Discord token of a bot without a folder", '{ "KEY": "discord_token_olaf" }', "invalid-value", "KEY"],
+])("refuses %s in secrets.json", (_, text, code, setting) => {
+  const layout = withNames(layoutWith({ maren: "{}" }), "maren", text);
+  const { required, problems } = readRequiredSecrets(layout, settings("maren", "olaf"));
+  expect(required).toBeUndefined();
+  expect(problems).toMatchObject([{ code, subject: "bots/maren/secrets.json", ...(setting && { setting }) }]);
+  expect(JSON.stringify(problems)).not.toContain("canary");
+});
+
+it("refuses another bot's secret, unless that bot names it as well", () => {
+  const layout = withNames(layoutWith({ maren: "{ a: '${KEY}' }", rex: "{}" }), "rex", '{ "KEY": "maren_key" }');
+  const { problems } = readRequiredSecrets(layout, settings("maren", "rex"));
+  expect(problems.map(({ subject }) => subject)).toEqual(["bots/maren/openclaw.json", "bots/rex/secrets.json"]);
+  withNames(layout, "maren", '{ "KEY": "maren_key" }');
+  expect(readRequiredSecrets(layout, settings("maren", "rex")).problems).toEqual([]);
 });
