@@ -6,6 +6,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
+import { trimSums } from "./_build/go-sums.ts";
 
 const repository = fileURLToPath(new URL("..", import.meta.url));
 
@@ -23,9 +24,16 @@ export const pinnedIn: Readonly<Record<string, readonly (readonly [string, strin
     ['"@pulumi/pulumi": "^', '"\n'],
   ],
   ...Object.fromEntries(
-    ["github-actions", "one-host", "own-server", "plain-javascript", "s3-state", "two-hosts", "yaml-hosts"].map(
-      (name) => [`examples/${name}/package.json`, [['"@pulumi/pulumi": "', '"']] as const],
-    ),
+    [
+      "github-actions",
+      "one-host",
+      "own-server",
+      "plain-javascript",
+      "s3-state",
+      "two-hosts",
+      "yaml-hosts",
+      "yaml-program",
+    ].map((name) => [`examples/${name}/package.json`, [['"@pulumi/pulumi": "', '"']] as const]),
   ),
 };
 
@@ -94,6 +102,7 @@ async function main(version: string | undefined, isDryRun: boolean): Promise<num
     const options = { cwd: join(repository, folder), stdio: "inherit" } as const;
     await execa("go", ["get", ...goPackages.map((name) => `${name}@v${version}`)], options);
     await execa("go", ["mod", "tidy"], options);
+    await trimSums(folder);
   }
   await execa("npm", ["install", "--ignore-scripts"], { cwd: repository, stdio: "inherit" });
   say(`Pinned to ${version}. Add the digests of its official downloads to toolchain/pins.ts, from another place than the server

@@ -5,6 +5,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { problemLine } from "../../core/base/problem.ts";
 import { problemCodes } from "../../core/base/problem-codes.ts";
+import { secretName } from "../../core/project/settings/names.ts";
 import { checkStackConfig } from "../../core/project/settings/stack-config.ts";
 import { parseStackJson } from "../../core/project/settings/stack-json.ts";
 import { parseFaults } from "../../emulator/faults/schema.ts";
@@ -51,6 +52,13 @@ export function jsonProblems({ text, where }: Snippet): string[] {
   const keys = Object.keys(value as object);
   if (keys.includes("code"))
     return value && Object.hasOwn(problemCodes, (value as { code: string }).code) ? [] : ["no such code"];
+  // secrets.json of a bot: variables, and names of secrets.
+  if (keys.every((key) => /^[A-Z_]+$/.test(key))) {
+    const names = Object.entries(value as object);
+    return names.flatMap(([key, name]) =>
+      secretName.safeParse(name).success ? [] : [`${key}: ${name} cannot name a secret`],
+    );
+  }
   if (keys.includes("schemaVersion"))
     return parseStackJson(text, where).problems.map((each) => problemLine({ ...each, subject: "" }));
   return keys.flatMap((key) => policyProblems(key, (value as Record<string, Record<string, unknown>>)[key] ?? {}));

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, test } from "vitest";
+import { missingSums } from "../../scripts/_build/go-sums.ts";
 import { repository } from "../_check-tools.ts";
 
 interface Package {
@@ -102,9 +103,11 @@ describe("dependencies", () => {
     for (const name of ["vitest", "@biomejs/biome", "@pulumi/random"]) expect(isDev(name), name).toBe(true);
   });
 
+  test.each(["toolchain", "toolchain/bridge"])("Go: %s has the sums of all that is built from it", async (folder) => {
+    expect(await missingSums(folder)).toEqual([]);
+  });
+
   test.each([
-    "toolchain",
-    "toolchain/bridge",
     "toolchain/checks",
     "toolchain/bucket",
     "toolchain/languages",

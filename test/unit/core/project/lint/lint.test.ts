@@ -149,7 +149,10 @@ it("knows every option that OpenClaw's schema takes a reference to a secret for"
     const ref = (node as { $ref?: string } | undefined)?.$ref?.replace("#/$defs/", "");
     return (ref === undefined ? node : defs[ref]) as Record<string, unknown> | undefined;
   };
-  const isReference = (node: unknown) => JSON.stringify(follow(node) ?? {}).includes('"const":"env"');
+  const isReference = (node: unknown) => {
+    const { source } = (follow(node)?.["properties"] ?? {}) as { source?: unknown };
+    return follow(source)?.["const"] === "env";
+  };
   const found = new Set<string>();
   const visit = (raw: unknown, path: string): void => {
     if (typeof raw !== "object") return;
