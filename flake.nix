@@ -43,6 +43,7 @@
           ./nix/modules/secrets.nix
         ];
         egress = ./nix/modules/egress.nix;
+        backups = ./nix/modules/backups.nix;
         bots = ./nix/modules/bots.nix;
         operator = ./nix/modules/operator.nix;
         hetzner = ./nix/modules/hetzner.nix;

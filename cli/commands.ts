@@ -245,6 +245,29 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
         },
       },
     },
+    backup: {
+      summary: "back up bots, and restore them",
+      commands: {
+        now: {
+          summary: "back up every bot of a host now",
+          load: async () => (await import("./backup/now.ts")).nowCommand(),
+        },
+        list: {
+          summary: "list the backups of a host's bots",
+          load: async () => (await import("./backup/list.ts")).listCommand(),
+        },
+        restore: {
+          summary: "restore a bot's files, to a folder or in place",
+          about: "Restore a bot's files from a backup: to a folder on the host, or in place.",
+          load: async () => (await import("./backup/restore.ts")).restoreCommand(),
+        },
+        check: {
+          summary: "check that the backups are whole",
+          about: "Check that the repository is whole, and remove data that no backup needs.",
+          load: async () => (await import("./backup/check.ts")).checkCommand(),
+        },
+      },
+    },
     ssh: {
       summary: "log in to a host, or run a command there",
       about: "Log in to a host as admin, or run a command there. Accepts only the pinned host key.",

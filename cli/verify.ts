@@ -1,7 +1,8 @@
 import { Command } from "commander";
-import { type Verified, verifyHost } from "../core/host/lockdown/verify.ts";
+import type { Verified } from "../core/host/lockdown/verify.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
 import { requestsOfVerify } from "../core/tasks/fleet/requests.ts";
+import { verifyWithBackups } from "../core/tasks/verify.ts";
 import { stopSignal } from "../engine/signals.ts";
 import { type Chosen, chooseFleet } from "./fleet/choose.ts";
 import { runFleetCommand } from "./fleet/fleet.ts";
@@ -10,14 +11,14 @@ import { allOption, chooseHosts, knownHosts, worstOf } from "./shared/hosts.ts";
 import { printJson, resultLines } from "./shared/output.ts";
 import { showVerified, verdictOf } from "./shared/verified.ts";
 
-/** `clawdlets verify`: whether hosts are locked down as declared. Changes nothing. */
+/** `clawdlets verify`: whether hosts are locked down as declared, and backed up. Changes nothing. */
 export function verifyCommand(): Command {
   const command = new Command("verify");
   return addFleetOptions(command, "keep-going", allOption[1])
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      "\nExit codes: 0 all as declared, 8 something is open, 13 cannot tell (no token, no response from Hetzner or the tailnet, the\nserver is off), 1 all closed but a declared rule is missing.\n\nExamples:\n  clawdlets verify --host web-1\n  */10 * * * *  cd /srv/hosts && npx --no-install clawdlets verify --all --json >> verify.jsonl || mail -s 'open port?' you\n",
+      "\nExit codes: 0 all as declared, 8 something is open, 13 cannot tell (no token, no response from Hetzner or the tailnet, the\nserver is off), 1 all closed, but a declared rule is\nmissing or a backup is too old.\n\nExamples:\n  clawdlets verify --host web-1\n  */10 * * * *  cd /srv/hosts && npx --no-install clawdlets verify --all --json >> verify.jsonl || mail -s 'open port?' you\n",
     )
     .action(async (options: FleetOptions & { json?: boolean }) => {
       const layout = findLayout(process.cwd());
@@ -26,7 +27,7 @@ export function verifyCommand(): Command {
       const signal = stopSignal();
       const hosts = [];
       for (const host of chooseHosts(layout, options)) {
-        const verified = await verifyHost({ layout, host, environment: process.env, signal });
+        const verified = await verifyWithBackups({ layout, host, environment: process.env, signal });
         showVerified(verified, resultLines(options.json));
         hosts.push(verified);
       }
@@ -46,7 +47,7 @@ function verifyMany(layout: Layout, chosen: Chosen, options: FleetOptions & { js
     requestsOf: () => requestsOfVerify,
     task: (signal) => async (host, tell) => {
       tell("looking");
-      const result = await verifyHost({ layout, host, environment: process.env, signal });
+      const result = await verifyWithBackups({ layout, host, environment: process.env, signal });
       const { ok, exitCode, wrong, warnings } = result;
       return { ok, exitCode, summary: verdictOf(result), details: [...wrong, ...warnings], result };
     },

@@ -20,7 +20,8 @@ export async function withBot<T>(
   );
 }
 
-function hostOf(bot: string): string {
+/** The one host that has a bot. @throws UserError (usage) */
+export function hostOf(bot: string): string {
   const hosts = hostsOf(findLayout(process.cwd()), bot);
   if (hosts.length > 0) return chooseFrom(hosts, undefined, `the hosts of ${bot}`);
   const problem = `no stack file names the bot "${bot}".`;

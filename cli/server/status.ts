@@ -1,4 +1,6 @@
 import { Command } from "commander";
+import { readBackups } from "../../core/host/backup/orders.ts";
+import { backupAges, backupLine } from "../../core/host/facts/backups.ts";
 import { healthLine, readBotHealth } from "../../core/host/facts/bot-health.ts";
 import { readFacts } from "../../core/host/facts/server-facts.ts";
 import { windowOption } from "../shared/behind-window.ts";
@@ -22,13 +24,16 @@ export function statusCommand(): Command {
         );
         const health = await readBotHealth(session.run, session.settings.bots);
         for (const bot of health) say(`  bot ${healthLine(bot)}`);
+        const { backups } = session.settings;
+        const ages = backups && backupAges(backups, session.settings.bots, await readBackups(session), new Date());
+        for (const age of ages ?? []) say(`  backup of ${backupLine(age)}${age.stale ? " TOO OLD" : ""}`);
         if (facts.tailnet !== "") say(`  tailnet: ${facts.tailnet}`);
         if (failed.length > 0) say(`  failed: ${failed.join(", ")}`);
         if (activation) {
           const how = activation.phase === "done" ? activation.result : activation.phase;
           say(`  last change: ${how}, commit ${activation.rev}${activation.why ? `: ${activation.why}` : ""}`);
         }
-        if (options.json) printJson({ ok: true, host: session.host, ...facts, health });
+        if (options.json) printJson({ ok: true, host: session.host, ...facts, health, ...(ages && { backups: ages }) });
       }),
     );
 }

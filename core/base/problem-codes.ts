@@ -75,6 +75,10 @@ export const problemCodes = {
   "tailnet-client": "This machine's tailscale is not running, or not logged in.",
   "tailnet-expiry": "A tailnet key has expired, or expires within 30 days.",
   "run-unfinished": "A run or an installation was begun and not finished.",
+  "backup-not-set-up": "A host's system makes no backups.",
+  "backup-failed": "A backup, a check or a restore failed; the host is as it was.",
+  "backup-stale": "A bot's last good backup is older than the limit, or there is none.",
+  "backup-unseen": "A backup or a restore was begun, and its end was not seen.",
   "flake-invalid": "The flake cannot be used as the source of an installation.",
   // Everything else.
   "not-checked": "A check could not be made from here, for example without network.",

@@ -1,6 +1,7 @@
 import { Buffer, isUtf8 } from "node:buffer";
 import { Bash, type CommandName, defineCommand, latin1FromBytes } from "just-bash";
 import { activateCommands } from "./commands/activate.ts";
+import { backupCommands } from "./commands/backup.ts";
 import type { CommandTable, ExecResult, Session } from "./commands/context.ts";
 import { failed } from "./commands/context.ts";
 import { fileCommands } from "./commands/files.ts";
@@ -207,7 +208,7 @@ function commandsOf(machine: MachineControls): CommandTable {
       ? { kexec, "cloud-init": cloudInit }
       : machine.os === "installer"
         ? { kexec, disko, "nixos-install": nixosInstall, ...installed }
-        : { ...installed, ...secretCommands, ...activateCommands, ...operateCommands };
+        : { ...installed, ...secretCommands, ...activateCommands, ...backupCommands, ...operateCommands };
   const { wget, curl, cpio, ...everywhere } = systemCommands;
   const fetching = machine.os === "nixos" ? {} : { wget, curl, cpio };
   const table: CommandTable = { ...fileCommands, ...permissionCommands, ...tarCommands, ...everywhere, ...shells };

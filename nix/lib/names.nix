@@ -43,6 +43,16 @@ rec {
     "127.${toString (64 + text.mod (uid / 65536) 64)}.${toString (text.mod (uid / 256) 256)}.${toString (text.mod uid 256)}";
   proxyUid = ids.first - 1;
 
+  # Backups: restic runs as the first, and reaches its repository only through the second one's proxy.
+  backupUser = "clawdlets-backup";
+  backupUid = ids.first - 2;
+  backupProxyUser = "clawdlets-backup-proxy"; # Also its unit, .service.
+  backupProxyUid = ids.first - 3;
+  backupProxyAddress = "127.63.0.1"; # Below those of the bots' proxies.
+  backupProxyPort = 3128;
+  backupStateDir = "/var/lib/clawdlets/backups"; # Its state.json is world-readable.
+  restoreDir = "${stateDirBase}/.restore"; # No bot's name begins with a dot.
+
   activationDir = "/var/lib/clawdlets/activation"; # Its state.json is world-readable.
   activationWatch = "clawdlets-activation-watch"; # .service and .timer
 

@@ -3,10 +3,11 @@ let
   text = import ./text.nix;
   planned = (builtins.fromJSON (builtins.readFile ../../core/project/secrets/plan.json)).secrets;
 in
-# tailnet: "tailscale" or "none" · bots: names · botSecrets: those of bots with a folder, { <bot> = [ names ]; } · secrets: further
+# tailnet: "tailscale" or "none" · backups: the kind of their repository, or null · bots: names · botSecrets: those of bots with a folder, { <bot> = [ names ]; } · secrets: further
 # names. Returns names, each once, in the plan's order.
 {
   tailnet,
+  backups ? null,
   bots,
   botSecrets ? { },
   secrets ? [ ],
@@ -17,6 +18,10 @@ let
     {
       "always" = [ name ];
       "with tailnet tailscale" = if tailnet == "tailscale" then [ name ] else [ ];
+      "with backups" = if backups == null then [ ] else [ name ];
+      "with backups to s3" = if backups == "s3" then [ name ] else [ ];
+      "with backups to rest" = if backups == "rest" then [ name ] else [ ];
+      "with backups to sftp" = if backups == "sftp" then [ name ] else [ ];
       "for each bot without a folder" = map (bot: builtins.replaceStrings [ "{bot}" ] [ bot ] name) (
         builtins.filter (bot: !(botSecrets ? ${bot})) bots
       );

@@ -48,16 +48,21 @@ rec {
           parsed
         else
           throw "${where}: clawdlets:${key} is not a list of strings.";
-      # A map set with `--path` is JSON text, too. Only the disk is read from it: the installation checks that disk before it is wiped
+      # A map set with `--path` is JSON text, too. Of `install` only the disk is read: the installation checks that disk before it is wiped
       # (core/host/install/disk.ts), and this setting decides which one is wiped.
-      install =
+      mapAt =
+        key:
         let
-          value = get "install" { };
+          value = get key { };
         in
         if builtins.isString value && text.hasPrefix "{" value then builtins.fromJSON value else value;
+      install = mapAt "install";
+      backups = mapAt "backups";
     in
     {
       disk = if builtins.isAttrs install then install.disk or null else null;
+      # Its age limit is for the operator's side alone.
+      backups = if builtins.isAttrs backups then builtins.removeAttrs backups [ "maxAgeHours" ] else { };
       adminSshKeys = listAt "adminSshKeys";
       bots = listAt "bots";
       secrets = listAt "secrets";
@@ -76,7 +81,7 @@ rec {
   moduleOf = host: facts: {
     clawdlets = (if facts.disk == null then { } else { diskDevice = facts.disk; }) // {
       hostName = host;
-      inherit (facts) adminSshKeys;
+      inherit (facts) adminSshKeys backups;
       # Without a tailnet, the public address is the only way in, and Hetzner's firewall closes it. If the host closed it as well, a
       # window that is kept open on purpose would have no effect.
       publicSsh.enable = facts.sshExposure != "tailnet" || facts.tailnet == "none";

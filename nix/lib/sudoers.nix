@@ -28,10 +28,12 @@ rec {
     {
       bots,
       rebuild ? false,
+      backups ? false,
     }:
     map (command: "${sw}/${command}") (
       planned.host
       ++ (if rebuild then planned.rebuild else [ ])
+      ++ (if backups then planned.backups else [ ])
       ++ builtins.concatLists (map forBot bots)
     );
 

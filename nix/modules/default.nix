@@ -2,6 +2,7 @@
 # tailnet, import all but that one and declare its options yourself.
 {
   imports = [
+    ./backups.nix
     ./bots.nix
     ./disk.nix
     ./egress.nix

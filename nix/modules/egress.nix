@@ -27,6 +27,10 @@ let
     in
     if user == null || known == null then user else known;
 
+  inherit (config.clawdlets) backups;
+  repository = if backups.repository == null then null else (import ./backups/repository.nix).parse backups.repository;
+  hasBackups = config.users.users ? ${names.backupUser};
+
   # { "<number>" = name; }: whose rules follow the number that each really has.
   users = builtins.listToAttrs (
     map
@@ -37,6 +41,10 @@ let
       (
         map names.botUser (builtins.attrNames bots)
         ++ lib.optional isAllowlist names.proxyUser
+        ++ lib.optionals hasBackups [
+          names.backupUser
+          names.backupProxyUser
+        ]
         ++ builtins.filter (user: builtins.isInt (uidOf user) && uidOf user != 0) (
           map (exception: exception.user) cfg.smtp.exceptions
         )
@@ -45,6 +53,20 @@ let
 
   input = {
     inherit users;
+    backup =
+      if !hasBackups then
+        null
+      else
+        {
+          uid = names.backupUid;
+          proxyUid = names.backupProxyUid;
+          proxyAddress = names.backupProxyAddress;
+          proxyPort = names.backupProxyPort;
+          inherit (repository) port;
+          addresses =
+            if backups.addresses == [ ] && repository.isAddress then [ repository.host ] else backups.addresses;
+          resolves = !repository.isAddress;
+        };
     inherit (cfg) mode;
     inherit (cfg.proxy) resolvers plainHttp;
     inherit (names) proxyUid;

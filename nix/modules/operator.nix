@@ -167,6 +167,7 @@ in
       extraRules = sudoers.rules {
         bots = builtins.attrNames cfg.bots;
         rebuild = rebuild.enable;
+        backups = cfg.backups.repository != null;
       };
     };
 

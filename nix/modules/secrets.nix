@@ -20,8 +20,14 @@ let
   withOpenclaw = builtins.filter (name: cfg.bots.${name}.openclaw != null) (
     builtins.attrNames cfg.bots
   );
+  repository =
+    if cfg.backups.repository == null then
+      null
+    else
+      (import ./backups/repository.nix).parse cfg.backups.repository;
   required = import ../lib/plan.nix {
     tailnet = if cfg.tailnet.tailscale.authKeySecret == null then "none" else cfg.tailnet.mode;
+    backups = if repository == null then null else repository.kind;
     bots = builtins.attrNames cfg.bots;
     botSecrets = lib.genAttrs withOpenclaw (
       name: builtins.attrValues (variables.ofFolder name cfg.bots.${name}.openclaw)

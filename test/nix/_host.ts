@@ -27,6 +27,12 @@ export async function host(...modules: string[]): Promise<EvaluatedHost> {
   return (await evaluate(expression(modules))) as EvaluatedHost;
 }
 
+/** Text of the command that a host with these settings has by this name, made by nix/lib/wrapper.nix. */
+export async function commandText(name: string, ...modules: string[]): Promise<string> {
+  const texts = `map (each: each.text or "") (builtins.filter (each: each.name == "${name}") (${expression(modules)}).config.environment.systemPackages)`;
+  return ((await evaluate(texts)) as string[]).join();
+}
+
 /** Nix's error message for a host that it cannot evaluate. */
 export async function hostRefusal(...modules: string[]): Promise<string> {
   return await refusalOf(expression(modules));

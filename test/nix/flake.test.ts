@@ -50,7 +50,19 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
     const project = await ownProject();
     const names = ["eval", "--json", ".#nixosModules", "--apply", "builtins.attrNames"];
     expect(json(await project.nix(...names, ...project.standIns()))).toEqual(
-      ["bots", "default", "disk", "egress", "hetzner", "host", "operator", "secrets", "ssh", "tailnet"].sort(),
+      [
+        "backups",
+        "bots",
+        "default",
+        "disk",
+        "egress",
+        "hetzner",
+        "host",
+        "operator",
+        "secrets",
+        "ssh",
+        "tailnet",
+      ].sort(),
     );
   });
 

@@ -28,9 +28,13 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
   it("are documented, option by option", async () => {
     const text = readFileSync(join(repository, "docs/nixos.md"), "utf8");
     const { options } = await host(enough);
-    const own = options.filter((name) => name !== "bots" && !name.startsWith("egress."));
+    const own = options.filter((name) => name !== "bots" && !/^(egress|backups)\./.test(name));
     expect(own.length).toBeGreaterThan(25);
     expect(own.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
+    const backups = readFileSync(join(repository, "docs/backups.md"), "utf8");
+    const ofBackups = options.flatMap((name) => /^backups\.(.*)/.exec(name)?.[1] ?? []);
+    expect(ofBackups.length).toBeGreaterThan(10);
+    expect(ofBackups.filter((name) => !backups.includes(`\`${name}\``))).toEqual([]);
   });
 
   it("make a host of a stack file, without any Nix", async () => {

@@ -20,7 +20,9 @@ const activationLog = log.with(2, "--unit=clawdlets-activation.service");
 const nixosRules = "root ALL=(ALL:ALL) SETENV: ALL\n%wheel ALL=(ALL:ALL) SETENV: ALL\n";
 
 const ours = async () =>
-  (await evaluate(`(import ./nix/lib/sudoers.nix).file { bots = [ "maren" "so-nja_2" ]; rebuild = true; }`)) as string;
+  (await evaluate(
+    `(import ./nix/lib/sudoers.nix).file { bots = [ "maren" "so-nja_2" ]; rebuild = true; backups = true; }`,
+  )) as string;
 
 /** Upstream's, at b49d4af, as far as it had something alike. */
 const upstream = `Cmnd_Alias CLAWDBOT_SYSTEMCTL = ${sw}/systemctl status clawdbot-*, ${sw}/systemctl stop clawdbot-*, \\
@@ -40,6 +42,7 @@ async function trySudo(rules: string, user: string, attempts: readonly (readonly
     "nix-env",
     "clawdlets-receive-secrets",
     "clawdlets-activate",
+    "clawdlets-backup",
     "bash",
   ]) {
     machine.stub(`${sw}/${name}`);
@@ -71,6 +74,7 @@ describeWith({ programs, root: true }, "what admin may run as root", () => {
     [`${sw}/clawdlets-receive-secrets`],
     [`${sw}/nix-env`, "--list-generations", "--profile", "/nix/var/nix/profiles/system"],
     [`${sw}/clawdlets-activate`],
+    [`${sw}/clawdlets-backup`],
     [`${sw}/journalctl`, ...activationLog, "--lines=200"],
     [
       `${sw}/journalctl`,
@@ -128,6 +132,10 @@ describeWith({ programs, root: true }, "what admin may run as root", () => {
     [`${sw}/clawdlets-activate`, "run"],
     [`${sw}/clawdlets-activate`, "watch"],
     [`${sw}/clawdlets-activate`, "switch", "0123456789abcdef", commit],
+    [`${sw}/clawdlets-backup`, "run-restore"],
+    [`${sw}/clawdlets-backup`, "restore", "0123456789abcdef", "maren", "latest", "in-place"],
+    ["FOLDERS=/home/admin", `${sw}/clawdlets-backup`],
+    [`${sw}/systemctl`, "start", "clawdlets-restore@maren.service"],
     ["STATE_DIR=/home/admin", `${sw}/clawdlets-activate`],
     [`${sw}/nix-env`, "--list-generations", "--profile", "/nix/var/nix/profiles/system", "--delete-generations", "old"],
     [`${sw}/nix-env`, "--list-generations", "--profile", "/tmp/x"],

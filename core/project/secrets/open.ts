@@ -12,7 +12,7 @@ import { stackConfig } from "../settings/stack-config.ts";
 import { readRawStackFile } from "../settings/stack-file.ts";
 import { hostEntry, readStackJson, type StackHost } from "../settings/stack-json.ts";
 import { operatorIdentityFile } from "./keys/operators.ts";
-import type { RequiredSecret } from "./plan.ts";
+import { planKeys, type RequiredSecret } from "./plan.ts";
 import { requiredSecrets } from "./required.ts";
 import { openStore, type SecretStore } from "./store.ts";
 
@@ -79,4 +79,4 @@ export function openSecrets(
 }
 
 /** The settings that decide which secrets are required; others may still be missing. */
-const planSettings = z.object(stackConfig.shape).pick({ tailnet: true, bots: true, secrets: true });
+const planSettings = z.object(stackConfig.shape).pick(planKeys);

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { didYouMean } from "../../base/nearest.ts";
 import type { Objection } from "../../base/problem.ts";
+import { parseRepository } from "../settings/backups.ts";
 import type { StackConfig } from "../settings/stack-config.ts";
 import data from "./plan.json" with { type: "json" };
 
-const kind = z.enum(["password-hash", "tailscale-auth-key", "token", "text", "generated"]);
+const kind = z.enum(["password-hash", "tailscale-auth-key", "token", "text", "generated", "login", "ssh-key"]);
 
 /** One secret a host needs before it can be installed. */
 export interface RequiredSecret {
@@ -17,31 +18,41 @@ export interface RequiredSecret {
   example: string;
 }
 
+const backupNeeds = ["with backups", "with backups to s3", "with backups to rest", "with backups to sftp"] as const;
+
 const plan = z
   .array(
     z.object({
       name: z.string(),
       kind,
-      needed: z.enum(["always", "with tailnet tailscale", "for each bot without a folder"]),
+      needed: z.enum(["always", "with tailnet tailscale", ...backupNeeds, "for each bot without a folder"]),
       purpose: z.string(),
       example: z.string(),
     }),
   )
   .parse(data.secrets);
 
-/** The settings that decide which secrets a host needs. */
-export type PlanSettings = Pick<StackConfig, "tailnet" | "bots" | "secrets">;
+/** The settings that decide which secrets a host needs, for reading these of a stack file and no others. */
+export const planKeys = { tailnet: true, bots: true, secrets: true, backups: true } as const;
+export type PlanSettings = Pick<StackConfig, keyof typeof planKeys>;
 
 /** Secrets that are variables of bots with a folder, by bot. @see botVariables */
 export type BotSecrets = ReadonlyMap<string, readonly RequiredSecret[]>;
 
 /** Every secret a host needs, in the order in which nix/lib/plan.nix lists them. */
 export function plannedSecrets(settings: PlanSettings, ofBots: BotSecrets): RequiredSecret[] {
+  const inUse = [
+    ...(settings.tailnet === "tailscale" ? ["with tailnet tailscale"] : []),
+    ...(settings.backups
+      ? ["with backups", `with backups to ${parseRepository(settings.backups.repository)?.kind}`]
+      : []),
+  ];
   const planned = plan.flatMap(({ needed, ...secret }) => {
     if (needed === "for each bot without a folder") {
       return settings.bots.filter((bot) => !ofBots.has(bot)).map((bot) => forBot(secret, bot));
     }
-    return needed === "always" || settings.tailnet === "tailscale" ? [secret] : [];
+    const isNeeded = needed === "always" || inUse.includes(needed);
+    return isNeeded ? [secret] : [];
   });
   const variables = settings.bots.flatMap((bot) => ofBots.get(bot) ?? []);
   const named = settings.secrets.map((name): RequiredSecret => {
@@ -83,6 +94,16 @@ const kinds: Record<RequiredSecret["kind"], { shape: RegExp; allowed: string; fi
   },
   // As init makes it; OpenClaw warns of tokens below 24 characters.
   generated: { shape: /^[\w-]{24,}$/, allowed: 'at least 24 letters, digits, "_" and "-"' },
+  // Goes into a URL as it is.
+  login: {
+    shape: /^[A-Za-z0-9._~-]+:[A-Za-z0-9._~-]{12,}$/,
+    allowed: 'a user, ":" and a password of 12 or more letters, digits and "._~-"',
+  },
+  "ssh-key": {
+    shape: /^-----BEGIN OPENSSH PRIVATE KEY-----\n[A-Za-z0-9+/=\n]+\n-----END OPENSSH PRIVATE KEY-----\n?$/,
+    allowed: "a private key without passphrase, as ssh-keygen writes it",
+    fix: "Make one: ssh-keygen -t ed25519 -N '' -f backup-key",
+  },
   token: { shape: /^\S+$/, allowed: "one word without spaces or line breaks" },
   text: { shape: /./s, allowed: "any non-empty text" },
 };

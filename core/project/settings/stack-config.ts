@@ -4,6 +4,7 @@ import type { Problem } from "../../base/problem.ts";
 import { problemsOf } from "../../base/problems.ts";
 import { inboundRules } from "../firewall/firewall-rules.ts";
 import { opensSsh } from "../firewall/opens-ssh.ts";
+import { backupSettings } from "./backups.ts";
 import { ageRecipient, hostNamePattern, matching, secretName, sshPublicKey, tagName, withoutLogin } from "./names.ts";
 
 /** The namespace of our settings in a stack file: the project's name. */
@@ -281,6 +282,8 @@ export const stackConfig = z.strictObject({
   install: z
     .preprocess((value) => (typeof value === "string" ? parseList(value) : value), installSettings)
     .prefault({}),
+  /** Where the bots' folders are backed up to, and when. @default no backups */
+  backups: z.preprocess((value) => (typeof value === "string" ? parseList(value) : value), backupSettings).optional(),
   /** How a running host is updated. */
   rebuild: z
     .preprocess((value) => (typeof value === "string" ? parseList(value) : value), rebuildSettings)

@@ -26,7 +26,7 @@ type ValueAt<T, P extends string> = P extends `${infer K}.${infer Rest}`
     ? ValueAt<NonNullable<T[K]>, Rest>
     : never
   : P extends keyof T
-    ? T[P]
+    ? NonNullable<T[P]>
     : never;
 
 const trust = { dangerous: true } as const;
@@ -77,6 +77,21 @@ export const settingClasses: { readonly [P in SettingPath]: SettingClass<ValueAt
   // A branch can move without any change in this repository.
   "rebuild.onUp": { dangerous: (_, after) => after === "newest" },
   "rebuild.deadline": change,
+  // Who has the repository has every bot's files, encrypted; and from there files come back.
+  "backups.repository": trust,
+  "backups.addresses": trust,
+  "backups.hostKey": { dangerous: true, same: keyOf },
+  "backups.region": change,
+  "backups.schedule": change,
+  "backups.randomDelay": change,
+  "backups.checkSchedule": change,
+  // Fewer are deleted at the next run.
+  "backups.keep.daily": { dangerous: (before, after) => after < before },
+  "backups.keep.weekly": { dangerous: (before, after) => after < before },
+  "backups.keep.monthly": { dangerous: (before, after) => after < before },
+  "backups.exclude": change,
+  "backups.skip": names,
+  "backups.maxAgeHours": change,
 };
 
 const ordered = (value: object) => JSON.stringify(Object.fromEntries(Object.entries(value).sort()));

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { SettingsError } from "../../base/errors.ts";
 import type { Layout } from "../../project/layout.ts";
+import { planKeys } from "../../project/secrets/plan.ts";
 import { stackConfig } from "../../project/settings/stack-config.ts";
 import { listStackFiles, readRawStackFile } from "../../project/settings/stack-file.ts";
 
-const botSettings = z.object(stackConfig.shape).pick({ bots: true, tailnet: true, secrets: true });
+const botSettings = z.object(stackConfig.shape).pick(planKeys);
 
 /** What a stack file says of its bots and secrets, before it is complete. @throws SettingsError when it cannot be read */
 export function botSettingsOf(layout: Layout, host: string): z.infer<typeof botSettings> {

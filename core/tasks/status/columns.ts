@@ -20,6 +20,7 @@ export const columns: readonly Column[] = [
   { title: "system", text: (status) => systemOf(status) },
   { title: "bots", text: ({ bots }) => (bots ? healthOf(bots) : unknown) },
   { title: "secrets", text: ({ secrets }) => (secrets ? `${secrets.count}, oldest ${secrets.oldestDays} days` : "-") },
+  { title: "backups", text: ({ backups }) => backupsOf(backups) },
   { title: "drift", text: ({ drift }) => driftOf(drift) },
   { title: "a month", text: ({ cost }) => (cost ? `${cost.monthlyNet.toFixed(2)} ${cost.currency} net` : unknown) },
 ];
@@ -41,6 +42,14 @@ function systemOf({ systemPath, seenOn }: HostStatus): string {
 
 function healthOf(bots: NonNullable<HostStatus["bots"]>): string {
   return bots.length === 0 ? "none" : `${bots.filter(isHealthy).length} of ${bots.length} healthy`;
+}
+
+/** The oldest of the last good ones is what would be lost. */
+function backupsOf(backups: HostStatus["backups"]): string {
+  if (!backups || backups.length === 0) return "-";
+  const missing = backups.filter(({ good }) => good === undefined).length;
+  if (missing > 0) return `${missing} of ${backups.length} missing`;
+  return `${backups.length}, oldest ${Math.max(...backups.map(({ ageHours = 0 }) => ageHours))} h`;
 }
 
 function driftOf(drift: HostStatus["drift"]): string {

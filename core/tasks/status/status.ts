@@ -5,6 +5,8 @@ import { resourceTypes } from "../../base/hetzner/resource-types.ts";
 import type { Environment } from "../../base/machine/environment.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import { type ActivationState, readActivation } from "../../host/activation/orders.ts";
+import { readBackups } from "../../host/backup/orders.ts";
+import { type BackupAge, backupAges, backupProblems } from "../../host/facts/backups.ts";
 import { type BotHealth, healthLine, isHealthy, readBotHealth } from "../../host/facts/bot-health.ts";
 import { lookByAnyWay } from "../../host/facts/installed-host.ts";
 import { readJournal } from "../../host/journal.ts";
@@ -43,6 +45,8 @@ export interface HostStatus {
   /** How the last change of the running system ended, as the host has it; omitted if there was none. */
   lastChange?: string;
   secrets?: SecretsAge;
+  /** Age of each bot's last good backup; omitted without backups, or if the host did not answer. */
+  backups?: BackupAge[];
   /** Number of changes that the next `up` would make, by operation; `{}` if none. */
   drift?: Record<string, number>;
   cost?: Cost;
@@ -90,6 +94,8 @@ export async function hostStatus(request: StatusRequest): Promise<HostStatus> {
   const power = state === undefined || state === "running" ? [] : [notRunning(host, state)];
   const ill = installed?.bots?.filter((bot) => !isHealthy(bot)) ?? [];
   problems.push(...new Set([...power, ...(exposure?.wrong ?? [])]), ...ill.map((bot) => `bot ${healthLine(bot)}`));
+  const { backups } = loaded.settings;
+  problems.push(...(backups ? backupProblems(host, installed?.backups ?? [], backups.maxAgeHours) : []));
   const files = hostLayoutOf(request.layout, host);
   const timeline = timelineOf(readJournal(files.journal), readWindowJournal(files.windows));
   const secrets = secretsAge(loaded.local.secretsDir, request.now);
@@ -162,9 +168,9 @@ async function lookAtExposure({ layout, host, environment, signal }: StatusReque
 
 /** Asks the host itself, with its pinned key; if it does not answer, falls back to the journal. */
 async function lookAtInstallation(
-  { layout, host, signal }: StatusRequest,
+  { layout, host, signal, now }: StatusRequest,
   loaded: ReturnType<typeof loadHost>,
-): Promise<Pick<HostStatus, "installId" | "systemPath" | "seenOn" | "bots" | "lastChange">> {
+): Promise<Pick<HostStatus, "installId" | "systemPath" | "seenOn" | "bots" | "lastChange" | "backups">> {
   const journal = readJournal(hostLayoutOf(layout, host).journal);
   if (!journal) return {};
   const { serverId, address, installId } = journal;
@@ -175,8 +181,18 @@ async function lookAtInstallation(
     const bots = await readBotHealth(run, loaded.settings.bots);
     const activation = (await readActivation(found.route, signal))?.state;
     const lastChange = activation && changeText(activation);
+    const { settings } = loaded;
+    const known = settings.backups && (await readBackups({ host, route: found.route, signal }));
+    const backups = settings.backups && { backups: backupAges(settings.backups, settings.bots, known, now) };
     const id = seenId === "" ? installId : seenId;
-    return { installId: id, systemPath, seenOn: "host", bots, ...(lastChange !== undefined && { lastChange }) };
+    return {
+      installId: id,
+      systemPath,
+      seenOn: "host",
+      bots,
+      ...(lastChange !== undefined && { lastChange }),
+      ...backups,
+    };
   }
   const { systemPath } = journal;
   return { installId, ...(systemPath !== undefined && { systemPath }), seenOn: "journal" };

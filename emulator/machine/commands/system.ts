@@ -6,6 +6,7 @@ import { ROOT } from "../files/inode.ts";
 import { groupName, ROOT_USER, userName, userNamed } from "../files/users.ts";
 import { repositoryOf, revealSecrets } from "../system/activation.ts";
 import { ACTIVATE } from "./activate.ts";
+import { BACKUP, hasBackups } from "./backup.ts";
 import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
 import { failed, ok, parseFlags } from "./context.ts";
 import { mayOperate, systemctlOnBot } from "./operate.ts";
@@ -163,6 +164,9 @@ export const systemCommands: CommandTable = {
     }
     if (machine.os === "nixos" && args.join(" ") === `-n ${ACTIVATE}` && repositoryOf(fs.tree) !== null) {
       return run("clawdlets-activate", [], context, ROOT_USER);
+    }
+    if (machine.os === "nixos" && args.join(" ") === `-n ${BACKUP}` && hasBackups(fs.tree, machine.hostname)) {
+      return run("clawdlets-backup", [], context, ROOT_USER);
     }
     if (machine.os === "nixos" && args[0] === "-n" && mayOperate(fs.tree, machine.hostname, args.slice(1))) {
       const [program = "", ...rest] = args.slice(1);

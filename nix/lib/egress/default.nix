@@ -13,6 +13,8 @@
 #   smtpExceptions  [ { uid ? null; destinations ? [ ]; ports ? [ 25 465 587 2525 ]; } ], uid or destinations given
 #   loopbackPorts   { "<uid>" = [ port ]; }: additional loopback ports that this bot may connect to
 #   tailnetAddresses { "<uid>" = [ address ]; }: tailnet addresses that this bot may connect to; in proxy-allowlist none counts
+#   backup          { uid; proxyUid; proxyAddress; proxyPort; port; addresses ? [ ]; resolves ? true; }: the user of backups reaches that
+#                   proxy and nothing else, and that reaches `port` of public addresses, or of `addresses` if there are any
 #   forwardFrom     interfaces whose forwarded traffic is allowed in proxy-allowlist, e.g. [ "docker0" ]
 let
   text = import ../text.nix;

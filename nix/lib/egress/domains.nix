@@ -36,7 +36,7 @@ let
   escape = builtins.replaceStrings [ "." ] [ "\\." ];
 in
 {
-  inherit isEntry;
+  inherit escape isEntry;
 
   # Problems as sentences; empty if there are none.
   problems =

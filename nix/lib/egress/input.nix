@@ -76,6 +76,22 @@ let
         [ ]
     );
 
+  reserved =
+    { proxyUid, backup, ... }:
+    [
+      0
+      proxyUid
+    ]
+    ++ (
+      if backup == null then
+        [ ]
+      else
+        [
+          backup.uid
+          backup.proxyUid
+        ]
+    );
+
   defaults = {
     mode = "smtp-only";
     botUids = [ ];
@@ -89,6 +105,7 @@ let
     loopbackPorts = { };
     tailnetAddresses = { };
     forwardFrom = [ ];
+    backup = null;
   };
 in
 rec {
@@ -122,8 +139,8 @@ rec {
     ++ each "clawdlets.bots.*.uid" "a number from 0 to 4294967294" isUid input.botUids
     ++
       each "clawdlets.bots.*.uid"
-        "any number except root's and the proxy's, which have rules of their own"
-        (uid: uid != 0 && uid != input.proxyUid)
+        "any number except root's, the proxy's and those of backups, which have rules of their own"
+        (uid: !(builtins.elem uid (reserved input)))
         input.botUids
     ++ each "clawdlets.egress.loopbackPorts" "ports, 1 to 65535" isPort (
       builtins.concatLists (builtins.attrValues input.loopbackPorts)
@@ -138,6 +155,9 @@ rec {
         ''names of interfaces, at most 15 characters, e.g. "docker0" or "br-*"''
         isInterface
         input.forwardFrom
+    ++ each "clawdlets.backups.addresses" ''IPv4 or IPv6 addresses or networks, e.g. "10.0.0.5"'' isAddress (
+      if input.backup == null then [ ] else input.backup.addresses or [ ]
+    )
     ++ builtins.concatMap exceptionProblems input.smtpExceptions;
 
   checked =

@@ -47,18 +47,22 @@ rec {
         ++ [ "" ]
       );
 
-  # { address ? "127.0.0.1"; port ? 3128; filterFile } -> text. Logs only refusals (Notice), to standard output and so to the journal.
+  # The one server that backups go to, for the filter of their proxy.
+  onlyTo = { host, port }: "^${domains.escape host}:${toString port}$\n";
+
+  # { address ? "127.0.0.1"; port ? 3128; filterFile; connectPort ? 443 } -> text. Logs only refusals (Notice), to standard output and so to the journal.
   config =
     {
       address ? "127.0.0.1",
       port ? 3128,
       filterFile,
+      connectPort ? 443,
     }:
     text.lines [
       "Listen ${address}"
       "Port ${toString port}"
       "Allow 127.0.0.1"
-      "ConnectPort 443"
+      "ConnectPort ${toString connectPort}"
       "Filter ${text.quoted filterFile}"
       "FilterURLs On"
       "FilterDefaultDeny Yes"

@@ -164,6 +164,51 @@ let
       ]
     );
 
+  # The user of backups may read every bot's folder, so it reaches its proxy and nothing else, in every mode.
+  backupChains =
+    input:
+    let
+      inherit (input) backup;
+      listed = backup.addresses or [ ];
+      port = "tcp dport ${toString backup.port}";
+      to =
+        list: verdict:
+        let
+          v4 = builtins.filter isIpv4 list;
+          v6 = builtins.filter isIpv6 list;
+        in
+        when (v4 != [ ]) [ "ip daddr ${set v4} ${verdict}" ]
+        ++ when (v6 != [ ]) [ "ip6 daddr ${set v6} ${verdict}" ];
+    in
+    when (backup != null) [
+      (chain "refused_backup" (refuse "backup"))
+      (chain "backup" [
+        ''oifname "lo" ip daddr ${backup.proxyAddress} tcp dport ${toString backup.proxyPort} return''
+        "goto refused_backup"
+      ])
+      (chain "backup_proxy" (
+        [ ''oifname "lo" ${answers} return'' ]
+        ++ when (backup.resolves or true) (
+          to input.resolvers "meta l4proto { tcp, udp } th dport 53 return"
+        )
+        ++ to listed "${port} return"
+        ++ when (listed == [ ]) [
+          "fib daddr type != unicast goto refused_backup"
+          "ip daddr ${set ranges.notPublic4} goto refused_backup"
+          "ip6 daddr != ${ranges.public6} goto refused_backup"
+          "ip6 daddr ${set ranges.notPublic6} goto refused_backup"
+          "${port} return"
+        ]
+        ++ [ "goto refused_backup" ]
+      ))
+    ];
+  toBackup =
+    input:
+    when (input.backup != null) [
+      "meta skuid ${who input input.backup.uid} goto backup"
+      "meta skuid ${who input input.backup.proxyUid} goto backup_proxy"
+    ];
+
   # Containers of a root-owned engine: their packets are forwarded and have no user, so no per-user rule applies.
   containersChain =
     input:
@@ -196,6 +241,7 @@ in
         (proxyChain input)
         (containersChain input)
       ]
+      ++ backupChains input
       ++ [
         (chain "output" (
           [ "type filter hook output priority filter - 10; policy accept;" ]
@@ -204,6 +250,7 @@ in
           ++ when smtp [ (toSmtp "jump smtp") ]
           ++ when (allowlist && input.botUids != [ ]) [ "meta skuid ${set (map (who input) input.botUids)} goto bots" ]
           ++ when allowlist [ "meta skuid ${who input input.proxyUid} goto proxy" ]
+          ++ toBackup input
         ))
         (chain "forward" (
           [ "type filter hook forward priority filter - 10; policy accept;" ]

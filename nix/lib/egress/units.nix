@@ -39,7 +39,11 @@ in
   # In systemd an allowed address wins over a denied one, so only single loopback addresses are allowed: bots connect from 127.0.0.1,
   # and the proxy needs the resolvers. nftables restricts the ports.
   proxy =
-    { resolvers }:
+    {
+      resolvers,
+      # Further addresses or networks, though they are not public.
+      allowed ? [ ],
+    }:
     import ../sandbox.nix {
       hidden = [
         "/etc/ssh"
@@ -58,7 +62,7 @@ in
           "4000::/2"
           "8000::/1"
         ];
-      IPAddressAllow = [ "127.0.0.1" ] ++ resolvers;
+      IPAddressAllow = [ "127.0.0.1" ] ++ resolvers ++ allowed;
 
       MemoryMax = "256M";
       MemorySwapMax = 0;

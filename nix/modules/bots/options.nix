@@ -123,6 +123,13 @@ in
       description = "uid and gid of a new bot. NixOS never renumbers a user that exists: a bot of a host that comes from upstream keeps its number, and its files. The egress rules follow the number that it has.";
     };
 
+    backup = lib.mkOption {
+      type = lib.types.bool;
+      default = true;
+      example = false;
+      description = "Whether the bot's folder is backed up, where clawdlets.backups.repository is set.";
+    };
+
     nodeExecMem = lib.mkOption {
       type = lib.types.enum [
         "jit"

@@ -1,0 +1,11 @@
+import { InvalidArgumentError } from "commander";
+
+export const hostExample = "--host web-1";
+
+/** How long a command waits for its end; what it began goes on. */
+export const limitOption = ["--limit <minutes>", "minutes to wait for the end, 1 to 600", minutes, 60] as const;
+
+function minutes(value: string): number {
+  if (/^[1-9][0-9]{0,2}$/.test(value) && Number(value) <= 600) return Number(value);
+  throw new InvalidArgumentError("Allowed: 1 to 600.");
+}
