@@ -17,6 +17,9 @@ const more: Readonly<Record<string, readonly string[]>> = {
   // Dry, since both runs are of one folder.
   "bot add": ["maren", "--channel", "none", "--model", "openai/gpt-5.4-mini", "--dry-run"],
   ...Object.fromEntries(["show", "remove", "logs", "restart", "open"].map((verb) => [`bot ${verb}`, ["maren"]])),
+  "operator add": ["bea", "--age", recipient, "--ssh-key", "none.pub"],
+  "operator remove": ["bea"],
+  "operator handover": ["bea", "none/bea.handover"],
   // Into a folder that is not there: of two runs, the second would find the first one's file.
   "vault export": ["none/x.vault", "--to", recipient],
   "vault import": ["x.vault"],
