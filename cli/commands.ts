@@ -103,6 +103,38 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
         },
       },
     },
+    operator: {
+      summary: "add, remove and list the people who have keys",
+      commands: {
+        list: {
+          summary: "list who can read secrets and log in",
+          about: "List the operators: their keys, whose secrets they can read, and where they may log in. Read-only.",
+          load: async () => (await import("./operator/list.ts")).listCommand(),
+        },
+        add: {
+          summary: "give another person keys of their own",
+          about:
+            "Give another person access under keys of their own: re-encrypts every secret and changes the stack files.",
+          load: async () => (await import("./operator/add.ts")).addCommand(),
+        },
+        remove: {
+          summary: "lock a person out, and list what they may know",
+          about:
+            "Lock a person out: re-encrypts every secret, changes the stack files, and lists what they could still know.",
+          load: async () => (await import("./operator/remove.ts")).removeCommand(),
+        },
+        handover: {
+          summary: "write what another operator needs to one file",
+          about: "Write what another operator needs of .clawdlets to one file that only they can open.",
+          load: async () => (await import("./operator/handover.ts")).handoverCommand(),
+        },
+        join: {
+          summary: "become an operator, or take a handover over",
+          about: "Make your own identity in a fresh clone, or take over what a colleague's handover holds.",
+          load: async () => (await import("./operator/join.ts")).joinCommand(),
+        },
+      },
+    },
     bot: {
       summary: "add, check, operate and remove bots",
       commands: {

@@ -18,6 +18,9 @@ const more: Readonly<Record<string, readonly string[]>> = {
   "bot add": ["maren", "--channel", "none", "--model", "openai/gpt-5.4-mini", "--dry-run"],
   ...Object.fromEntries(["show", "remove", "logs", "restart", "open"].map((verb) => [`bot ${verb}`, ["maren"]])),
   "backup restore": ["maren"],
+  "operator add": ["bea", "--age", recipient, "--ssh-key", "none.pub"],
+  "operator remove": ["bea"],
+  "operator handover": ["bea", "none/bea.handover"],
   // Into a folder that is not there: of two runs, the second would find the first one's file.
   "vault export": ["none/x.vault", "--to", recipient],
   "vault import": ["x.vault"],

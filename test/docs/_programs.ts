@@ -34,7 +34,7 @@ const ordinary = [
 /** Subcommands of npm and git, as opposed to our scripts. */
 const known: Readonly<Record<string, readonly string[]>> = {
   npm: ["ci", "install", "pack", "sbom"],
-  git: ["add", "clone", "commit", "config", "init", "push"],
+  git: ["add", "clone", "commit", "config", "init", "pull", "push"],
   nix: ["flake", "fmt"],
   // Run by test/engine/adopt-tofu.test.ts.
   tofu: ["state pull", "state rm"],

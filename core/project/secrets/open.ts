@@ -2,6 +2,7 @@ import { relative, resolve } from "node:path";
 import { z } from "zod";
 import { SettingsError } from "../../base/errors.ts";
 import type { Environment } from "../../base/machine/environment.ts";
+import { withoutComment } from "../../base/machine/ssh-keys.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import type { Problem } from "../../base/problem.ts";
 import type { Layout } from "../layout.ts";
@@ -11,7 +12,7 @@ import { readPublicKeyFile } from "../settings/public-key-file.ts";
 import { stackConfig } from "../settings/stack-config.ts";
 import { readRawStackFile } from "../settings/stack-file.ts";
 import { hostEntry, readStackJson, type StackHost } from "../settings/stack-json.ts";
-import { operatorIdentityFile } from "./keys/operators.ts";
+import { operatorIdentityFile, readOperators } from "./keys/operators.ts";
 import { planKeys, type RequiredSecret } from "./plan.ts";
 import { requiredSecrets } from "./required.ts";
 import { openStore, type SecretStore } from "./store.ts";
@@ -73,9 +74,15 @@ export function openSecrets(
     facts: {
       serverType: entry.hetzner.serverType,
       flakeHost: entry.flakeHost,
-      ...(operatorKey.value !== undefined && { adminSshKeys: [operatorKey.value] }),
+      ...(operatorKey.value !== undefined && { adminSshKeys: adminKeys(layout, operatorKey.value) }),
     },
   };
+}
+
+/** This operator's key, then those of the others. */
+function adminKeys(layout: Layout, own: string): string[] {
+  const others = readOperators(layout).flatMap(({ sshKeys }) => sshKeys);
+  return [own, ...others.filter((key) => withoutComment(key) !== withoutComment(own))];
 }
 
 /** The settings that decide which secrets are required; others may still be missing. */

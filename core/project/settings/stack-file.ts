@@ -1,8 +1,10 @@
 import { join, relative } from "node:path";
-import { Document, isMap, isNode } from "yaml";
+import { Document, isMap, isNode, isSeq } from "yaml";
 import { SettingsError } from "../../base/errors.ts";
 import { readFolder, writePublicFile } from "../../base/machine/private-files.ts";
+import { withoutComment } from "../../base/machine/ssh-keys.ts";
 import type { Problem } from "../../base/problem.ts";
+import { parseJson } from "../../base/text/json.ts";
 import { parsePlainYaml } from "../../base/text/plain-yaml.ts";
 import { readText } from "../../base/text/read-text.ts";
 import { safeText } from "../../base/wording.ts";
@@ -217,6 +219,42 @@ export async function copyStackFile(from: Layout, other: string, layout: Layout,
 }
 
 const plain = (node: unknown): unknown => (isNode(node) ? node.toJSON() : node);
+
+/** `clawdlets:adminSshKeys` of a stack file, unchecked; empty if it has none. */
+export function adminKeysOf(layout: Layout, host: string): string[] {
+  const raw = readRawStackFile(layout, host)["adminSshKeys"];
+  // The engine itself writes a list as JSON text.
+  const keys = typeof raw === "string" ? parseJson(raw) : raw;
+  return Array.isArray(keys) ? keys.map(String) : [];
+}
+
+/**
+ * Adds and removes keys in `clawdlets:adminSshKeys`, and keeps the other entries with their comments.
+ * @param change keys with or without comment; what is compared is the key itself
+ * @returns true if the file changed, or would with `dryRun`
+ */
+export async function changeAdminKeys(
+  layout: Layout,
+  host: string,
+  { add = [], remove = [], dryRun = false }: { add?: readonly string[]; remove?: readonly string[]; dryRun?: boolean },
+): Promise<boolean> {
+  const document = openForSettings(layout, host);
+  const path = ["config", `${configNamespace}:adminSshKeys`];
+  const given: unknown = document.getIn(path, true);
+  const keys = adminKeysOf(layout, host);
+  const has = (list: readonly string[], key: string) =>
+    list.some((each) => withoutComment(each) === withoutComment(key));
+  const added = add.filter((key) => !has(keys, key));
+  const kept = keys.filter((key) => !has(remove, key));
+  if (added.length === 0 && kept.length === keys.length) return false;
+  if (dryRun) return true;
+  if (isSeq(given)) {
+    given.items = given.items.filter((_, index) => !has(remove, keys[index] ?? ""));
+    for (const key of added) given.add(document.createNode(key));
+  } else document.setIn(path, document.createNode([...kept, ...added]));
+  await writePublicFile(hostLayoutOf(layout, host).stackFile, document.toString(writing));
+  return true;
+}
 
 function openForSettings(layout: Layout, host: string): Document {
   const parsed = parsedStackFile(layout, host, parseStackYaml, heading(host));

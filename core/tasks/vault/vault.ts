@@ -1,9 +1,7 @@
-import { chmodSync, existsSync, lstatSync, readFileSync } from "node:fs";
-import { dirname, join, relative, resolve, sep } from "node:path";
-import { Decrypter, Encrypter } from "age-encryption";
+import { chmodSync, existsSync, readFileSync } from "node:fs";
+import { join, resolve, sep } from "node:path";
 import { z } from "zod";
 import { SettingsError, UserError } from "../../base/errors.ts";
-import { exitCodes } from "../../base/exit-codes.ts";
 import type { Environment } from "../../base/machine/environment.ts";
 import {
   makePrivateFolder,
@@ -13,7 +11,6 @@ import {
   writePrivateFile,
   writePrivateFileSync,
 } from "../../base/machine/private-files.ts";
-import { leadsOut } from "../../base/text/inside.ts";
 import { parseJson } from "../../base/text/json.ts";
 import { safeText } from "../../base/wording.ts";
 import { checkLocalFolder } from "../../project/hygiene.ts";
@@ -24,12 +21,11 @@ import { readEnvFile } from "../../project/settings/env-file.ts";
 import { expandHome } from "../../project/settings/host.ts";
 import { ageRecipient } from "../../project/settings/names.ts";
 import { readStackJson } from "../../project/settings/stack-json.ts";
-import { digestOf, keysIn, type Manifest, pack, readContents, recordName, sha256, sumsOf, unpack } from "./contents.ts";
+import { refuseRunningEngine } from "../../project/state/running-engine.ts";
+import { digestOf, keysIn, type Manifest, pack, readContents, recordName, sha256, sumsOf } from "./contents.ts";
+import { checkTarget, type OpenedWith, open, refusal, type SealedFor, seal } from "./sealed.ts";
 
-/** Who can open a vault: age recipients, or everyone with the passphrase. */
-export type SealedFor = { recipients: readonly string[] } | { passphrase: string };
-/** What opens one: the text of an age identity, or its passphrase. */
-export type OpenedWith = { identity: string } | { passphrase: string };
+export type { OpenedWith, SealedFor } from "./sealed.ts";
 
 export const minPassphraseLength = 12;
 
@@ -96,38 +92,6 @@ function checkSeal(sealedFor: SealedFor): void {
   throw refusal("invalid-value", "--to", problem, "Print yours: age-keygen -y FILE");
 }
 
-function checkTarget(layout: Layout, file: string, force: boolean): void {
-  if (!leadsOut(relative(layout.dir, file))) {
-    const fix = "Choose a place that survives this machine, e.g. a USB stick.";
-    throw refusal("invalid-value", file, "is inside .clawdlets, which it is a copy of.", fix);
-  }
-  const stat = lstatSync(file, { throwIfNoEntry: false });
-  if (stat && !stat.isFile()) {
-    throw refusal("file-in-the-way", file, "is not a plain file.", "Choose another name.");
-  }
-  if (stat && !force) throw refusal("file-in-the-way", file, "already exists.", "Pass --force to replace it.");
-  if (!existsSync(dirname(file))) {
-    throw refusal("file-missing", dirname(file), "this folder does not exist.", "Create it, or choose another one.");
-  }
-}
-
-/** A checkpoint that is copied while it is written could not be read again. */
-function refuseRunningEngine(layout: Layout): void {
-  const locks = join(layout.state, ".pulumi", "locks");
-  const isLocked = (folder: string): boolean =>
-    readFolder(folder).some((name) => name.endsWith(".json") || isLocked(join(folder, name)));
-  if (!isLocked(locks)) return;
-  throw new UserError(
-    {
-      code: "busy",
-      subject: "the state",
-      problem: "an engine is working on it, or was killed there.",
-      fix: "Wait for it to end, or clear it: clawdlets up",
-    },
-    { exitCode: exitCodes.busy },
-  );
-}
-
 const hostsOf = (layout: Layout): string[] => Object.keys(readStackJson(layout).value?.hosts ?? {}).sort();
 
 /** Keys that an operator keeps elsewhere, such as ~/.ssh. */
@@ -138,36 +102,6 @@ function namedOutside(layout: Layout, environment: Environment): string[] {
   const all = [...named, ...(identity === undefined ? [] : [identity])];
   const paths = all.map((path) => resolve(layout.root, expandHome(path, environment)));
   return [...new Set(paths)].filter((path) => !path.startsWith(`${layout.dir}${sep}`)).sort();
-}
-
-async function seal(archive: Uint8Array, sealedFor: SealedFor): Promise<Uint8Array> {
-  const encrypter = new Encrypter();
-  if ("passphrase" in sealedFor) encrypter.setPassphrase(sealedFor.passphrase);
-  else for (const recipient of sealedFor.recipients) encrypter.addRecipient(recipient);
-  return encrypter.encrypt(archive);
-}
-
-/** @throws UserError if the file is not a vault, or needs another key */
-async function open(file: string, openedWith: OpenedWith) {
-  const stat = lstatSync(file, { throwIfNoEntry: false });
-  if (!stat?.isFile()) {
-    const problem = stat ? "is not a plain file." : "there is no such file.";
-    throw refusal(stat ? "file-invalid" : "file-missing", file, problem, "Name the file that vault export wrote.");
-  }
-  const sealed = readFileSync(file);
-  if (!sealed.subarray(0, 22).equals(Buffer.from("age-encryption.org/v1\n"))) {
-    throw refusal("file-invalid", file, "is not a file that age encrypted.", "Name the file that vault export wrote.");
-  }
-  const decrypter = new Decrypter();
-  if ("passphrase" in openedWith) decrypter.addPassphrase(openedWith.passphrase);
-  else decrypter.addIdentity(openedWith.identity);
-  const archive = await decrypter.decrypt(sealed).catch(() => {
-    // The library's own error is not kept: it could quote the key.
-    const what = "passphrase" in openedWith ? "this passphrase" : "this identity";
-    const fix = "Use the one it was exported for. If it is, the file is damaged: use another export.";
-    throw refusal("key-mismatch", file, `is not opened by ${what}.`, fix);
-  });
-  return unpack(archive);
 }
 
 export interface VaultReport {
@@ -260,13 +194,4 @@ export function lastExport(layout: Layout): LastExport | undefined {
   if (!record) return undefined;
   const { all, keys } = digests(sumsOf(readContents(layout)));
   return { at: record.at, ageDays: daysSince(record.at), isCurrent: all === record.all, hasKeys: keys === record.keys };
-}
-
-function refusal(
-  code: "file-missing" | "file-in-the-way" | "file-invalid" | "invalid-value" | "key-mismatch",
-  subject: string,
-  problem: string,
-  fix: string,
-): UserError {
-  return new UserError({ code, subject, problem, fix }, { exitCode: exitCodes.settings });
 }

@@ -1,0 +1,31 @@
+import { isInstalled } from "../../core/host/reach/route.ts";
+import type { Layout } from "../../core/project/layout.ts";
+import type { HostChange } from "../../core/tasks/operators/change.ts";
+import type { ResultLine } from "../shared/output.ts";
+
+/** What brings changed files to the hosts: each a sentence or a command. */
+export function nextForHosts(layout: Layout, hosts: readonly HostChange[], message: string): string[] {
+  const stacks = hosts.filter(({ keys }) => keys).map(({ host }) => `stacks/Pulumi.${host}.yaml`);
+  const installed = hosts.map(({ host }) => host).filter((host) => isInstalled(layout, host));
+  const [first] = installed;
+  const canary = installed.length > 1 ? ` --canary ${first}` : "";
+  return [
+    ...(stacks.length === 0 ? [] : [`git add ${stacks.join(" ")} && git commit -m '${message}' && git push`]),
+    ...(first === undefined ? [] : [`clawdlets rebuild --host ${installed.join(",")}${canary}`]),
+  ];
+}
+
+/** One line per host that changes. */
+export function showHosts(say: ResultLine, hosts: readonly HostChange[], dryRun: boolean): void {
+  for (const { host, secrets, keys } of hosts) {
+    const parts = [
+      ...(secrets.length === 0
+        ? []
+        : [`${secrets.length} ${secrets.length === 1 ? "secret" : "secrets"} re-encrypted`]),
+      ...(keys ? [`stacks/Pulumi.${host}.yaml changed`] : []),
+    ];
+    say(
+      `${host}: ${dryRun ? "would have " : ""}${parts.length === 0 ? "its rule in .sops.yaml changed" : parts.join(", ")}`,
+    );
+  }
+}
