@@ -44,6 +44,8 @@ export interface LockdownSeen {
   tailnet: "answers" | "does not answer" | "not asked for" | "not checked";
   /** When the host's tailnet key expires, e.g. `in 3 days`; omitted if that is more than 30 days away. */
   tailnetKeyExpires?: string;
+  /** Last day of that key, e.g. `2027-03-01`, or `never`; omitted if the tailnet did not answer. */
+  tailnetKey?: string;
   wrong: string[];
   /** What is acceptable for now, but should not stay. */
   warnings: string[];
@@ -91,6 +93,7 @@ export async function lookAtLockdown(request: LockdownRequest): Promise<Lockdown
     ports,
     tailnet: tailnet.state,
     ...(tailnet.expires !== undefined && { tailnetKeyExpires: tailnet.expires }),
+    ...(tailnet.key !== undefined && { tailnetKey: tailnet.key }),
     wrong,
     warnings: [
       ...seen.warnings,
@@ -165,6 +168,7 @@ async function settled({ host, access, expected, signal }: LockdownRequest): Pro
 interface TailnetSeen {
   state: LockdownSeen["tailnet"];
   expires?: string;
+  key?: string;
   wrong: string[];
   warnings: string[];
 }
@@ -181,12 +185,14 @@ async function lookAtTailnet(request: LockdownRequest): Promise<TailnetSeen> {
   try {
     const local = { ...access, sshPubkeyFile };
     const address = await confirmTailnet({ layout, settings: { host }, local, signal }, tailnetSeconds);
-    const { warnings } = await findInTailnet(local, host, signal);
+    const { warnings, keys } = await findInTailnet(local, host, signal);
     const ofHost = warnings.host.get(address);
+    const key = keys.get(address);
     const expiring = [...warnings.own, ...(ofHost ? [ofHost] : [])];
     return {
       state: "answers",
       ...(ofHost && { expires: ofHost.when }),
+      ...(key !== undefined && { key }),
       wrong: [],
       warnings: expiring.map(problemSentence),
     };

@@ -16,15 +16,27 @@ export function expiryOf(
   { Expired, KeyExpiry }: { Expired: boolean; KeyExpiry?: string | null | undefined },
   now: Date,
 ): Expiry | undefined {
-  const at = KeyExpiry ? Date.parse(KeyExpiry) : Number.NaN;
-  // Go's zero time stands for a key that does not expire.
-  const isKnown = Number.isFinite(at) && at > 0;
-  const left = isKnown ? at - now.getTime() : Number.POSITIVE_INFINITY;
+  const at = endOf(KeyExpiry);
+  const left = at === undefined ? Number.POSITIVE_INFINITY : at - now.getTime();
   if (!Expired && left > warnDays * dayMs) return undefined;
   const days = Math.max(0, Math.floor(left / dayMs));
   return {
     state: Expired || left <= 0 ? "expired" : "soon",
-    on: isKnown ? new Date(at).toISOString().slice(0, 10) : "an unknown date",
+    on: at === undefined ? "an unknown date" : dayOf(at),
     inWords: days === 0 ? "less than a day" : days === 1 ? "1 day" : `${days} days`,
   };
+}
+
+/** e.g. `2027-03-01`, or `never` */
+export function lastDayOf({ KeyExpiry }: { KeyExpiry?: string | null | undefined }): string {
+  const at = endOf(KeyExpiry);
+  return at === undefined ? "never" : dayOf(at);
+}
+
+const dayOf = (at: number) => new Date(at).toISOString().slice(0, 10);
+
+/** Go's zero time stands for a key that does not expire. */
+function endOf(text: string | null | undefined): number | undefined {
+  const at = Date.parse(text ?? "");
+  return Number.isFinite(at) && at > 0 ? at : undefined;
 }

@@ -2,7 +2,7 @@ import type { Objection } from "../../base/problem.ts";
 import { shellQuoted } from "../../base/wording.ts";
 import type { LocalSettings } from "../../project/settings/host.ts";
 import { readTailnetClient, type TailnetNode } from "./tailnet-client.ts";
-import { expiryOf } from "./tailnet-expiry.ts";
+import { expiryOf, lastDayOf } from "./tailnet-expiry.ts";
 
 type Local = Pick<LocalSettings, "tailscale" | "endpoint" | "token">;
 
@@ -17,6 +17,8 @@ export interface HostInTailnet {
   problem?: Objection;
   /** Keys that expire soon: this machine's, and the host's by address. */
   warnings: { own: Objection[]; host: ReadonlyMap<string, HostExpiry> };
+  /** The last day of the host's key by address, e.g. `2027-03-01`, or `never`. */
+  keys: ReadonlyMap<string, string>;
   /** ssh's ProxyCommand, if only tailscaled itself can connect to the tailnet. */
   proxyCommand?: string;
 }
@@ -45,6 +47,7 @@ export async function findInTailnet(
     addresses: [...addresses.filter((address) => !isIpv6(address)), ...addresses.filter(isIpv6)],
     ...(problem && { problem }),
     warnings: { own: client.warnings, host: expiringHosts(host, usable, now) },
+    keys: new Map(usable.flatMap((peer) => (peer.TailscaleIPs ?? []).map((address) => [address, lastDayOf(peer)]))),
     // ssh runs it with the user's shell, and replaces %h and %p.
     ...(client.isUserspace && {
       proxyCommand: `${shellQuoted(local.tailscale.replaceAll("%", "%%"))} nc %h %p`,

@@ -8,18 +8,28 @@ export interface Column {
 
 const unknown = "?";
 
+/** Of a host without such a thing, e.g. without a server. */
+export const nothing = "-";
+
 /** The columns of the table and the page, in this order. */
 export const columns: readonly Column[] = [
   { title: "host", text: ({ host }) => host },
   { title: "state", text: ({ ok, server }) => (ok ? "ok" : server ? "problem" : "missing") },
-  { title: "server", text: ({ server }) => (server ? `${server.type} ${server.location}, ${server.state}` : "-") },
-  { title: "address", text: ({ ipv4, ipv6 }) => [ipv4, ipv6].filter((each) => each !== undefined).join(" ") || "-" },
+  { title: "server", text: ({ server }) => (server ? `${server.type} ${server.location}, ${server.state}` : nothing) },
+  {
+    title: "address",
+    text: ({ ipv4, ipv6 }) => [ipv4, ipv6].filter((each) => each !== undefined).join(" ") || nothing,
+  },
   { title: "TCP/22", text: ({ ssh }) => ssh ?? unknown },
-  { title: "tailnet", text: ({ tailnet }) => tailnet ?? unknown },
-  { title: "installation", text: ({ installId }) => installId ?? "-" },
+  { title: "tailnet", text: (status) => tailnetOf(status) },
+  { title: "installation", text: ({ installId }) => installId ?? nothing },
   { title: "system", text: (status) => systemOf(status) },
+  { title: "revision", text: (status) => revisionOf(status) },
   { title: "bots", text: ({ bots }) => (bots ? healthOf(bots) : unknown) },
-  { title: "secrets", text: ({ secrets }) => (secrets ? `${secrets.count}, oldest ${secrets.oldestDays} days` : "-") },
+  {
+    title: "secrets",
+    text: ({ secrets }) => (secrets ? `${secrets.count}, oldest ${days(secrets.oldestDays)}` : nothing),
+  },
   { title: "backups", text: ({ backups }) => backupsOf(backups) },
   { title: "drift", text: ({ drift }) => driftOf(drift) },
   { title: "a month", text: ({ cost }) => (cost ? `${cost.monthlyNet.toFixed(2)} ${cost.currency} net` : unknown) },
@@ -34,8 +44,22 @@ export function totalOf(hosts: readonly HostStatus[]): string {
   return [...sums].map(([currency, sum]) => `${sum.toFixed(2)} ${currency}`).join(" and ");
 }
 
+const days = (count: number) => (count === 1 ? "1 day" : `${count} days`);
+
+function tailnetOf({ tailnet, tailnetKeyExpires }: HostStatus): string {
+  if (tailnetKeyExpires === undefined) return tailnet ?? unknown;
+  return `${tailnet ?? unknown}, key ${tailnetKeyExpires === "never" ? "never expires" : `expires ${tailnetKeyExpires}`}`;
+}
+
+/** The commit that the system was built from, and its age. */
+function revisionOf({ systemPath, revision, systemDays }: HostStatus): string {
+  if (systemPath === undefined) return nothing;
+  const age = systemDays === undefined ? [] : [`${days(systemDays)} old`];
+  return [revision?.slice(0, 12) ?? "no commit", ...age].join(", ");
+}
+
 function systemOf({ systemPath, seenOn }: HostStatus): string {
-  if (systemPath === undefined) return "-";
+  if (systemPath === undefined) return nothing;
   const name = systemPath.replace(/^\/nix\/store\/([a-z0-9]{8})[a-z0-9]*-/, "$1… ");
   return seenOn === "journal" ? `${name} (when installed)` : name;
 }

@@ -1,17 +1,24 @@
+import { withoutHost } from "../../base/wording.ts";
 import { healthLine } from "../../host/facts/bot-health.ts";
-import { columns, totalOf } from "./columns.ts";
+import { columns, nothing, totalOf } from "./columns.ts";
 import type { HostStatus } from "./status.ts";
 import { style } from "./style.ts";
 
 /** What a page is sorted by, and which hosts it shows: by CSS alone, so that no script has to be allowed. */
 const filters = { all: "all", problem: "with problems", ok: "ok" } as const;
-const orders = { state: "problems first", name: "name", cost: "cost", age: "age of secrets" } as const;
+const orders = {
+  state: "problems first",
+  name: "name",
+  cost: "cost",
+  system: "oldest system",
+  secrets: "oldest secret",
+  key: "next key to expire",
+} as const;
 
 /** A self-contained HTML page: no scripts, no external resources. */
 export function pageOf(hosts: readonly HostStatus[], at: Date): string {
   const total = totalOf(hosts);
   const failing = hosts.filter(({ ok }) => !ok).length;
-  const problems = hosts.flatMap(({ host, problems: each }) => each.map((problem) => `${host}: ${problem}`));
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -31,7 +38,6 @@ ${choices("order", "Sort by", orders)}
 <main>
 ${ranked(hosts).join("\n")}
 </main>
-${problems.length === 0 ? "" : `<h2>Problems</h2>\n<ul class="problems">${problems.map((each) => `<li>${escaped(each)}</li>`).join("")}</ul>`}
 </body>
 </html>
 `;
@@ -52,11 +58,13 @@ function ranked(hosts: readonly HostStatus[]): string[] {
     const sorted = [...hosts].sort((left, right) => value(left) - value(right) || byName(left, right));
     return new Map(sorted.map((host, index) => [host, index]));
   };
-  const ranks = {
+  const ranks: Record<keyof typeof orders, Map<HostStatus, number>> = {
     name: rank(() => 0),
     state: rank(({ ok }) => (ok ? 1 : 0)),
     cost: rank(({ cost }) => -(cost?.monthlyNet ?? 0)),
-    age: rank(({ secrets }) => -(secrets?.oldestDays ?? 0)),
+    system: rank(({ systemDays = -1 }) => -systemDays),
+    secrets: rank(({ secrets }) => -(secrets?.oldestDays ?? -1)),
+    key: rank(({ tailnetKeyExpires = "" }) => dayOr(tailnetKeyExpires, Number.MAX_VALUE)),
   };
   return [...hosts].sort(byName).map((host) => {
     const places = Object.entries(ranks).map(([order, places]) => `--${order}:${places.get(host) ?? 0}`);
@@ -64,11 +72,19 @@ function ranked(hosts: readonly HostStatus[]): string[] {
   });
 }
 
+const dayOr = (text: string, otherwise: number) => {
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? otherwise : at;
+};
+
 function card(host: HostStatus, places: string): string {
   const [, state, ...facts] = columns;
   const row = (title: string, text: string) => `<div><dt>${escaped(title)}</dt><dd>${breakable(text)}</dd></div>`;
-  const rows = facts.map(({ title, text }) => row(title, text(host)));
+  const known = facts.map(({ title, text }) => ({ title, text: text(host) })).filter(({ text }) => text !== nothing);
+  const rows = known.map(({ title, text }) => row(title, text));
   if (host.lastChange !== undefined) rows.push(row("last change", host.lastChange));
+  const items = host.problems.map((each) => `<li>${breakable(withoutHost(host.host, each))}</li>`);
+  const problems = items.length === 0 ? "" : `\n<ul class="problems">${items.join("")}</ul>`;
   const units = (host.bots ?? []).map((bot) => `<li>${breakable(healthLine(bot))}</li>`);
   const bots = units.length === 0 ? "" : `<details><summary>bots</summary><ul>${units.join("")}</ul></details>`;
   const events = (host.timeline ?? []).map(
@@ -79,7 +95,7 @@ function card(host: HostStatus, places: string): string {
       ? ""
       : `<details><summary>timeline</summary><ol class="timeline">${events.join("")}</ol></details>`;
   return `<article class="${host.ok ? "ok" : "problem"}" style="${places}">
-<h2><span class="name">${escaped(host.host)}</span> <span class="state">${escaped(state?.text(host) ?? "")}</span></h2>
+<h2><span class="name">${escaped(host.host)}</span> <span class="state">${escaped(state?.text(host) ?? "")}</span></h2>${problems}
 <dl>${rows.join("")}</dl>${bots}${timeline}
 </article>`;
 }
@@ -87,9 +103,14 @@ function card(host: HostStatus, places: string): string {
 /** `2026-11-27 04:33`, of an ISO 8601 time. */
 const minuteOf = (at: string) => at.slice(0, 16).replace("T", " ");
 
-/** Long values may be broken after a separator, never inside a word, an IPv4 address or a version. */
+/** Long values may be broken after a separator, never inside a word, a date, an IPv4 address or a version. */
 function breakable(text: string): string {
-  return escaped(text).replace(/([/:,_-]|…|\.(?!\d))(?=\S)/g, "$1<wbr>");
+  const parts = escaped(text).split(/(\b\d{4}-\d\d-\d\d\b)/);
+  // A browser breaks a line after a hyphen on its own.
+  const marked = parts.map((part, index) =>
+    index % 2 === 1 ? `<span class="date">${part}</span>` : part.replace(/([/:,_-]|…|\.(?!\d))(?=\S)/g, "$1<wbr>"),
+  );
+  return marked.join("");
 }
 
 /** Escapes HTML, since names and messages come from hosts and from Hetzner. */

@@ -11,11 +11,13 @@ article { border: 1px solid var(--line); border-left: .3rem solid var(--ok); bor
 article.problem { border-left-color: var(--problem); }
 article h2 { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .2rem 1rem; margin: 0 0 .4rem; font-size: 1.05rem; }
 .state { color: var(--ok); }
+.date { white-space: nowrap; }
 .problem .state, .problems li { color: var(--problem); }
 dl { margin: 0; }
 dl div { display: grid; grid-template-columns: 6.5rem minmax(0, 1fr); gap: .6rem; }
 dt { opacity: .75; }
 dd { margin: 0; font-variant-numeric: tabular-nums; }
+.problems { margin: 0 0 .4rem; padding-left: 1.1rem; }
 .problems li { overflow-wrap: anywhere; }
 details { margin-top: .4rem; }
 details ul { margin: .3rem 0 0; padding-left: 1.1rem; font-size: .9rem; }
@@ -24,5 +26,7 @@ details ul { margin: .3rem 0 0; padding-left: 1.1rem; font-size: .9rem; }
 body:has(#show-problem:checked) article.ok, body:has(#show-ok:checked) article.problem { display: none; }
 body:has(#order-name:checked) article { order: var(--name); }
 body:has(#order-cost:checked) article { order: var(--cost); }
-body:has(#order-age:checked) article { order: var(--age); }
+body:has(#order-system:checked) article { order: var(--system); }
+body:has(#order-secrets:checked) article { order: var(--secrets); }
+body:has(#order-key:checked) article { order: var(--key); }
 `;

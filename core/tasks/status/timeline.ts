@@ -1,7 +1,8 @@
 import type { Journal } from "../../host/journal.ts";
 import type { WindowEntry } from "../../host/window/window-journal.ts";
+import type { InstallationStatus } from "./installation.ts";
 
-/** Something that happened to a host, as this machine's journals have it. */
+/** Something that happened to a host, from this machine's journals or from the host. */
 export interface HostEvent {
   /** ISO 8601, UTC. */
   at: string;
@@ -12,9 +13,14 @@ export interface HostEvent {
 /** Older events are in the journals. */
 const most = 12;
 
-/** Newest first. */
-export function timelineOf(journal: Journal | undefined, windows: readonly WindowEntry[]): HostEvent[] {
-  const events = [...installationEvents(journal), ...windows.map(windowEvent)];
+/** Newest first. @param change the host's last change, as the host has it */
+export function timelineOf(
+  journal: Journal | undefined,
+  windows: readonly WindowEntry[],
+  { lastChange: text, lastChangeAt: at }: Pick<InstallationStatus, "lastChange" | "lastChangeAt"> = {},
+): HostEvent[] {
+  const changes = at === undefined || text === undefined ? [] : [{ at, kind: "change" as const, text }];
+  const events = [...installationEvents(journal), ...windows.map(windowEvent), ...changes];
   return events.sort((left, right) => Date.parse(right.at) - Date.parse(left.at)).slice(0, most);
 }
 

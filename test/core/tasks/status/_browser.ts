@@ -14,10 +14,10 @@ export interface Page {
 
 type Message = { id?: number; method?: string; params?: Record<string, never>; result?: Record<string, never> };
 
-/** Opens a file by the DevTools protocol, over a pipe: no port is opened. @param width of the window, in pixels */
+/** Opens a file by the DevTools protocol, over a pipe: no port is opened. @param width of the viewport, in pixels */
 export async function openPage(file: string, width: number): Promise<Page> {
   const profile = mkdtempSync(join(tmpdir(), "clawdlets-browser-"));
-  const args = ["--no-sandbox", "--remote-debugging-pipe", `--user-data-dir=${profile}`, `--window-size=${width},900`];
+  const args = ["--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", `--user-data-dir=${profile}`];
   const browser = spawn("chromium-headless-shell", args, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
   const ended = new Promise((resolve) => browser.once("exit", resolve));
   const [, , , input, output] = browser.stdio as unknown as [
@@ -51,6 +51,9 @@ export async function openPage(file: string, width: number): Promise<Page> {
     });
   const { targetId } = await send("Target.createTarget", { url: "about:blank" });
   const session = (await send("Target.attachToTarget", { targetId, flatten: true }))["sessionId"] as unknown as string;
+  // The browser's own window cannot be narrower than some 500 pixels.
+  const metrics = { width, height: 900, deviceScaleFactor: 1, mobile: false };
+  await send("Emulation.setDeviceMetricsOverride", metrics, session);
   await send("Network.enable", {}, session);
   await send("Page.enable", {}, session);
   const loaded = new Promise<void>((resolve) => listeners.set("Page.loadEventFired", resolve));
