@@ -1,11 +1,11 @@
 import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { basename, join } from "node:path";
-import { type Component, moduleComponent } from "./components.ts";
-import { findGo, moduleFolder, runTool } from "./go.ts";
-import { buildAll, isBuilt } from "./install.ts";
-import { alone } from "./lock.ts";
-import { toolchainPaths } from "./paths.ts";
-import { ensureTofu, type Tofu, type TofuOptions } from "./tofu.ts";
+import { type Component, moduleComponent } from "../components.ts";
+import { findGo, moduleFolder, runTool } from "../go.ts";
+import { buildAll, isBuilt } from "../install.ts";
+import { alone } from "../lock.ts";
+import { toolchainPaths } from "../paths.ts";
+import { ensureTofu, type Tofu, type TofuOptions } from "../tofu.ts";
 
 const provider = "github.com/hetznercloud/terraform-provider-hcloud";
 
