@@ -19,7 +19,7 @@ import { fileDecides, type LocalEnv, readEnvFile } from "../core/project/setting
 import { readStackJson } from "../core/project/settings/stack-json.ts";
 import { lostPassphrase } from "../core/project/state/passphrase.ts";
 import { readProjectFile } from "../core/project/state/project-file.ts";
-import { type Engine, ensureEngine, ToolchainError } from "../toolchain/index.ts";
+import { cacheFolder, type Engine, ensureEngine, ToolchainError } from "../toolchain/index.ts";
 import { findEngine, withParts } from "./find-engine.ts";
 import type { Progress } from "./progress/progress.ts";
 import { showSetUp } from "./progress/set-up.ts";
@@ -39,6 +39,7 @@ export async function engineOrSetUp(progress: Progress): Promise<Engine> {
       sources: join(packageRoot, "toolchain"),
       report: showSetUp(progress),
       origin: ownEnvironment()["CLAWDLETS_ENGINE"],
+      cache: cacheFolder(ownEnvironment()),
     });
     return withParts(engineRoot, made, ownEnvironment());
   } catch (error) {

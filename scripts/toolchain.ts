@@ -10,7 +10,14 @@ import { withProgress } from "../cli/screen/index.ts";
 import type { Progress } from "../engine/progress/progress.ts";
 import { showSetUp } from "../engine/progress/set-up.ts";
 import { ensureCheckTools } from "../toolchain/checks.ts";
-import { ensureEngine, ensureLanguages, ensureTailnet, ensureTofu, ToolchainError } from "../toolchain/index.ts";
+import {
+  cacheFolder,
+  ensureEngine,
+  ensureLanguages,
+  ensureTailnet,
+  ensureTofu,
+  ToolchainError,
+} from "../toolchain/index.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stop = new AbortController();
@@ -43,7 +50,7 @@ const setUp = {
   engine: {
     title: "setting up Pulumi's engine, once",
     work: async (progress: Progress): Promise<object> =>
-      ensureEngine({ ...asked, report: showSetUp(progress), origin }),
+      ensureEngine({ ...asked, report: showSetUp(progress), origin, cache: cacheFolder(process.env) }),
   },
 };
 

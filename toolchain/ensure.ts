@@ -1,9 +1,10 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { PartCache } from "./cache.ts";
 import { type Component, componentsOf, testToolsOf } from "./components.ts";
 import { type Report, ToolchainError } from "./errors.ts";
 import { findGo } from "./go.ts";
-import { buildAll, checkEngine, isBuilt, rememberSops } from "./install.ts";
+import { buildAll, checkEngine, isBuilt, rememberSops, takeCached } from "./install.ts";
 import { alone } from "./lock.ts";
 import {
   installOfficial,
@@ -32,6 +33,8 @@ export interface EnsureOptions {
   signal?: AbortSignal;
   /** `official` or `build` to skip the question. @default official where it answers within seconds */
   origin?: string | undefined;
+  /** Folder where built parts are kept for other projects. @default none */
+  cache?: string | undefined;
   /** Where the official files are. @default Pulumi's and sops' own servers */
   official?: OfficialSource;
 }
@@ -104,26 +107,31 @@ async function setUpEngine(paths: ToolchainPaths, options: SetUp): Promise<Engin
   if (origin === "official" || (origin === undefined && (await officialAnswers(official)))) {
     const unknown = unknownOf(official).filter((name) => !(hasSops && name === "sops"));
     const rest = componentsOf(paths, sources).filter(({ name }) => unknown.includes(name));
+    const toBuild = takeCached(paths, missingOf(paths, rest), cacheOf(options), report);
     // Found before anything is downloaded.
-    const go = rest.length > 0 ? await findGo(paths, signal) : undefined;
+    const go = toBuild.length > 0 ? await findGo(paths, signal) : undefined;
     await installOfficial(paths, official, report, signal);
     if (!hasSops && !unknown.includes("sops")) await installOfficialSops(paths, official, report, signal);
     if (go !== undefined) {
       const text = `no digest is pinned for the official download of ${unknown.join(", ")}: built from source`;
       report({ kind: "note", component: "pulumi", seconds: 0, text });
-      await buildAll(paths, missingOf(paths, rest), go, report);
+      await buildAll(paths, toBuild, go, report, cacheOf(options));
     }
     return "official";
   }
+  const missing = takeCached(paths, neededOf(paths, sources), cacheOf(options), report);
+  if (missing.length === 0) return "built";
   if (origin === undefined) {
     const why = official.pulumi.sha256 === undefined ? "have no pinned digest" : "do not answer";
     const text = `the official downloads ${why}: building from source, once, with Go`;
     report({ kind: "note", component: "pulumi", seconds: 0, text });
   }
   const go = await findGo(paths, signal);
-  await buildAll(paths, neededOf(paths, sources), go, report);
+  await buildAll(paths, missing, go, report, cacheOf(options));
   return "built";
 }
+
+const cacheOf = ({ cache }: EnsureOptions) => (cache === undefined ? undefined : new PartCache(cache));
 
 /** Parts of an official engine that are not downloaded because they have no pinned digest. */
 function unknownOf({ sops, plugins }: OfficialSource): string[] {
@@ -132,9 +140,11 @@ function unknownOf({ sops, plugins }: OfficialSource): string[] {
 }
 
 /** Components for tests only, built even with an official engine. A failure does not affect the engine. */
-async function buildTestTools(paths: ToolchainPaths, { sources, report, signal }: SetUp): Promise<void> {
+async function buildTestTools(paths: ToolchainPaths, options: SetUp): Promise<void> {
+  const { sources, report, signal } = options;
   try {
-    await buildAll(paths, missingOf(paths, testToolsOf(paths, sources)), await findGo(paths, signal), report);
+    const missing = takeCached(paths, missingOf(paths, testToolsOf(paths, sources)), cacheOf(options), report);
+    if (missing.length > 0) await buildAll(paths, missing, await findGo(paths, signal), report, cacheOf(options));
   } catch (error) {
     if (!(error instanceof ToolchainError)) throw error;
     const text = `not built (only tests need it): ${error.message}`;

@@ -1,3 +1,4 @@
+export { cacheFolder } from "./cache.ts";
 export { type EnsureOptions, ensureEngine } from "./ensure.ts";
 export { type Report, ToolchainError, type ToolchainEvent } from "./errors.ts";
 export { type NamedParts, withNamedParts } from "./named.ts";

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
+import type { PartCache } from "./cache.ts";
 import type { Component } from "./components.ts";
 import { type Report, ToolchainError } from "./errors.ts";
 import type { GoBuild } from "./go.ts";
@@ -19,18 +20,50 @@ export async function buildAll(
   missing: Component[],
   go: GoBuild,
   report: Report,
+  cache?: PartCache,
 ): Promise<void> {
   for (const component of missing) {
     await timed(component.name, report, async () => {
       const output = join(paths.work, component.name);
       await component.build(output, go);
-      chmodSync(output, 0o755);
-      mkdirSync(dirname(component.target), { recursive: true });
-      rmSync(join(paths.stamps, component.name), { force: true });
-      renameSync(output, component.target);
-      writeStamp(paths, component.name, component.stamp);
+      putInPlace(paths, component, output);
     });
+    const problem = cache?.keep(component);
+    if (problem === undefined) continue;
+    const text = `not kept for other projects on this machine: ${problem}`;
+    report({ kind: "note", component: component.name, seconds: 0, text });
   }
+}
+
+/** Copies what the cache has of the components. @returns those that it does not have */
+export function takeCached(
+  paths: ToolchainPaths,
+  missing: Component[],
+  cache: PartCache | undefined,
+  report: Report,
+): Component[] {
+  const startedAt = Date.now();
+  const rest = missing.filter((component) => {
+    const output = join(paths.work, component.name);
+    if (cache?.take(component, output) !== true) return true;
+    putInPlace(paths, component, output);
+    return false;
+  });
+  const taken = missing.filter((component) => !rest.includes(component)).map(({ name }) => name);
+  const [first] = taken;
+  if (first !== undefined) {
+    const text = `${taken.join(", ")}: built before for another project on this machine, copied from ${cache?.folder}`;
+    report({ kind: "note", component: first, seconds: (Date.now() - startedAt) / 1000, text });
+  }
+  return rest;
+}
+
+function putInPlace(paths: ToolchainPaths, component: Component, output: string): void {
+  chmodSync(output, 0o755);
+  mkdirSync(dirname(component.target), { recursive: true });
+  rmSync(join(paths.stamps, component.name), { force: true });
+  renameSync(output, component.target);
+  writeStamp(paths, component.name, component.stamp);
 }
 
 /** Reports the start, a sign of life every ten seconds, and the end. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, utimesSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -81,15 +81,22 @@ export class CrashLab {
     return { id: server.id, address, facts: JSON.stringify({ serverId: server.id, address, installId }) };
   }
 
-  /** `clawdlets` with the host named, as a person runs it in the project. */
-  run(args: string[]) {
+  /** `clawdlets` with the host named, as a person runs it in the project. `isSilent`: its installer prints nothing. */
+  run(args: string[], { isSilent = false } = {}) {
     return execa(join(process.cwd(), "bin", "clawdlets"), [...args, "--host", this.demo.host], {
       cwd: this.demo.layout.root,
-      env: this.#environment,
+      env: { ...this.#environment, ...(isSilent && { CLAWDLETS_NIXOS_ANYWHERE: this.#silentInstaller() }) },
       reject: false,
       all: true,
       stdin: "ignore",
     });
+  }
+
+  #silentInstaller(): string {
+    const file = join(this.#folder, "nixos-anywhere-silent");
+    const installer = join(process.cwd(), "emulator/stand-ins/nixos-anywhere");
+    writeFileSync(file, `#!/bin/sh\n'${installer}' "$@" >/dev/null 2>&1\n`, { mode: 0o755 });
+    return file;
   }
 
   #reinstall = 0;

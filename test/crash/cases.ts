@@ -1,5 +1,5 @@
 import type { Call, Disturbance } from "./disturbances.ts";
-import { type Fault, faults, ofActions, victims } from "./disturbances.ts";
+import { type Fault, faults, nameOf, ofActions, victims } from "./disturbances.ts";
 import { type Operation, operations } from "./life.ts";
 
 /** What an installation says when it reaches a milestone. */
@@ -20,7 +20,13 @@ const milestones: readonly [name: string, text: RegExp][] = [
 
 export type Cases = Record<Operation, Disturbance[]>;
 
-/** Every fault at every call, every kill at every milestone of an installation, and of engine and all at every call. */
+export const caseName = (operation: Operation, disturbance: Disturbance): string =>
+  `${operation}: ${nameOf(disturbance)}`;
+
+/**
+ * Every fault at every call; the engine and all killed at every call; every combination of processes killed at every milestone of an
+ * installation, and while the installer works and says nothing, so that nobody writes to a pipe that is gone.
+ */
 export function allCases(calls: Record<Operation, Call[]>): Cases {
   const of = (operation: Operation): Disturbance[] => [
     ...calls[operation].flatMap((call) => [
@@ -30,6 +36,9 @@ export function allCases(calls: Record<Operation, Call[]>): Cases {
     ...(operation === "create" || operation === "reinstall" ? milestones : []).flatMap(([name, milestone]) =>
       victims.map((victim): Disturbance => ({ kind: "kill", victim, milestone, name })),
     ),
+    ...(operation === "reinstall"
+      ? victims.map((victim): Disturbance => ({ kind: "kill", victim, silent: true }))
+      : []),
   ];
   return Object.fromEntries(operations.map((operation) => [operation, of(operation)])) as Cases;
 }

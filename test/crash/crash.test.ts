@@ -17,6 +17,7 @@ const life: [Operation, Disturbance][] = [
   ["open", { kind: "fault", fault: "503", ...at(setRules) }],
   ["close", { kind: "kill", victim: "engine", ...at(setRules) }],
   ["reinstall", { kind: "kill", victim: "install", milestone: /Copying extra files/, name: "copying extra files" }],
+  ["reinstall", { kind: "kill", victim: "engine + plugin", silent: true }],
   ["destroy", { kind: "fault", fault: "lost answer", ...at("DELETE /servers/{id}") }],
 ];
 

@@ -1,5 +1,5 @@
 import type { Report } from "../../emulator/index.ts";
-import { treeOf } from "./processes.ts";
+import { type Process, treeOf } from "./processes.ts";
 
 /** A call of Hetzner's API, by method and path template, and which one of its kind in a run, from 1. */
 export interface Call {
@@ -25,21 +25,45 @@ export type Fault = keyof typeof faults;
 
 export const ofActions: readonly Fault[] = ["slow action", "failed action"];
 
-/** Who is killed, by SIGKILL. `all`: the whole tree of `clawdlets up`, the guard too, as when the machine loses power. */
-export const victims = ["engine", "plugin", "engine + plugin", "install", "guard", "all"] as const;
-export type Victim = (typeof victims)[number];
+/** Each by its command line. */
+const processes = {
+  engine: /(?:^|\/)pulumi (?:up|destroy|refresh)/,
+  plugin: /pulumi-resource-command/,
+  install: /clawdlets\S* install /,
+  guard: /bin\/guard\.mjs/,
+} as const;
+type Name = keyof typeof processes;
+const names = Object.keys(processes) as Name[];
+
+/**
+ * Who is killed, by SIGKILL: one or several of `processes`, joined by " + ", or `all`: the whole tree of `clawdlets up`, as when the
+ * machine loses power.
+ */
+export type Victim = "all" | Name | `${Name} + ${string}`;
+
+/** Every combination, and all. */
+export const victims: readonly Victim[] = [
+  ...Array.from({ length: 2 ** names.length - 1 }, (_, index) => {
+    const chosen = names.filter((_name, bit) => ((index + 1) >> bit) % 2 === 1);
+    return chosen.join(" + ") as Victim;
+  }),
+  "all",
+];
+
+export const isVictim = (victim: Victim, name: Name): boolean => victim === "all" || victim.split(" + ").includes(name);
 
 /** Something that goes wrong in one run: at a call, or when the output says that a milestone is reached. */
 export type Disturbance =
   | { kind: "fault"; fault: Fault; call: Call }
   | { kind: "kill"; victim: Victim; call: Call }
-  | { kind: "kill"; victim: Victim; milestone: RegExp; name: string };
+  | { kind: "kill"; victim: Victim; milestone: RegExp; name: string }
+  | { kind: "kill"; victim: Victim; silent: true };
 
 export function nameOf(disturbance: Disturbance): string {
   const what = disturbance.kind === "fault" ? disturbance.fault : `kill ${disturbance.victim}`;
-  const where =
-    "call" in disturbance ? `${disturbance.call.endpoint} #${disturbance.call.nth}` : `at ${disturbance.name}`;
-  return `${what}: ${where}`;
+  if ("silent" in disturbance) return `${what}: during a silent installer`;
+  if ("milestone" in disturbance) return `${what}: at ${disturbance.name}`;
+  return `${what}: ${disturbance.call.endpoint} #${disturbance.call.nth}`;
 }
 
 /** The emulator's faults that plant a disturbance; a kill holds the answer back for as long as the killing takes. */
@@ -50,18 +74,12 @@ export function planted(disturbance: Disturbance): unknown[] {
   return [{ match: { method, path, nth: disturbance.call.nth }, fault }];
 }
 
-/** Kills the chosen process among what `root` has started. @returns whether there was such a process */
+/** Kills the chosen processes among what `root` has started. @returns whether each of them was there */
 export async function kill(root: number, victim: Victim): Promise<boolean> {
   const tree = await treeOf(root);
-  const patterns: Record<Victim, RegExp> = {
-    engine: /(?:^|\/)pulumi (?:up|destroy|refresh)/,
-    plugin: /pulumi-resource-command/,
-    "engine + plugin": /(?:^|\/)pulumi (?:up|destroy|refresh)|pulumi-resource-command/,
-    install: /clawdlets\S* install /,
-    guard: /bin\/guard\.mjs/,
-    all: /./,
-  };
-  const found = tree.filter(({ command }) => patterns[victim].test(command));
+  const chosen = names.filter((name) => isVictim(victim, name));
+  const is = (name: Name) => (process: Process) => processes[name].test(process.command);
+  const found = tree.filter((process) => victim === "all" || chosen.some((name) => is(name)(process)));
   // One that has ended meanwhile is as dead as it was to be.
   for (const { pid } of found) {
     try {
@@ -70,7 +88,7 @@ export async function kill(root: number, victim: Victim): Promise<boolean> {
       if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
     }
   }
-  return found.length > 0;
+  return victim === "all" ? found.length > 0 : chosen.every((name) => found.some(is(name)));
 }
 
 export const hasStruck = ({ faultHits }: Report) => faultHits.some((hits) => hits > 0);

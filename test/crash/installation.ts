@@ -46,6 +46,16 @@ export const disturbances = {
 
 export type Disturbance = keyof typeof disturbances;
 
+export type InstallationCase = [Milestone, Disturbance];
+
+export const installationCases = (): InstallationCase[] =>
+  (Object.keys(milestones) as Milestone[]).flatMap((milestone) =>
+    (Object.keys(disturbances) as Disturbance[]).map((each): InstallationCase => [milestone, each]),
+  );
+
+export const installationName = ([milestone, disturbance]: InstallationCase): string =>
+  `install: ${disturbance}: at ${milestone}`;
+
 /** Process id of the guard, as long as its parent lives. */
 async function guardOf(parent: number): Promise<number | undefined> {
   const { stdout } = await execa("ps", ["--ppid", String(parent), "-ww", "-o", "pid=,args="], { reject: false });

@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { readFolder } from "../../core/base/machine/private-files.ts";
 import { readJournal } from "../../core/host/journal.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
 import { addToStackFile } from "../../core/project/settings/stack-file.ts";
 import type { ServerReport } from "../../emulator/index.ts";
 import type { CrashLab, Run } from "./_lab.ts";
-import { type Call, type Disturbance, hasStruck, kill, planted } from "./disturbances.ts";
+import { type Call, type Disturbance, hasStruck, isVictim, kill, planted } from "./disturbances.ts";
 import { PortWatch } from "./port-watch.ts";
+import { atWorkIn } from "./processes.ts";
 
 /** The life of a host, in order: each begins where the one before it ended. */
 export const operations = ["create", "open", "close", "reinstall", "destroy"] as const;
@@ -96,18 +98,27 @@ async function prepare(lab: CrashLab, operation: Operation): Promise<void> {
 
 async function disturbedRun(lab: CrashLab, operation: Operation, disturbance: Disturbance | undefined) {
   await lab.api("POST", "/_emulator/faults", disturbance ? planted(disturbance) : []);
-  const run = lab.run(commandOf(operation));
+  const wipes = (await serverOf(lab))?.diskWipes ?? 0;
   const isKill = disturbance?.kind === "kill";
+  const run = lab.run(commandOf(operation), { isSilent: isKill && "silent" in disturbance });
   let disturbed = false;
   if (isKill) {
-    const isThere = "milestone" in disturbance ? await said(run, disturbance.milestone) : await struck(lab, run);
-    disturbed = isThere && (await kill(run.pid ?? 0, disturbance.victim));
+    disturbed = (await isReached(lab, run, disturbance, wipes)) && (await kill(run.pid ?? 0, disturbance.victim));
   }
   await run;
   if (disturbance?.kind === "fault") disturbed = hasStruck(await lab.demo.report());
   await lab.api("POST", "/_emulator/faults", []);
   lab.ageLocks();
-  return { disturbed, guardDead: isKill && disturbed && ["guard", "all"].includes(disturbance.victim) };
+  return { disturbed, guardDead: isKill && disturbed && isVictim(disturbance.victim, "guard") };
+}
+
+type Kill = Extract<Disturbance, { kind: "kill" }>;
+
+/** Waits for the moment of a kill. @returns whether it came before the run's end */
+function isReached(lab: CrashLab, run: Run, disturbance: Kill, wipes: number): Promise<boolean> {
+  if ("milestone" in disturbance) return said(run, disturbance.milestone);
+  if ("call" in disturbance) return during(run, async () => hasStruck(await lab.demo.report()));
+  return during(run, async () => ((await serverOf(lab))?.diskWipes ?? 0) > wipes);
 }
 
 /** Waits until the output says it. @returns whether it did before its end */
@@ -122,13 +133,13 @@ function said(run: Run, text: RegExp): Promise<boolean> {
   });
 }
 
-async function struck(lab: CrashLab, run: Run): Promise<boolean> {
+async function during(run: Run, isSo: () => Promise<boolean>): Promise<boolean> {
   let ended = false;
   run.then(() => {
     ended = true;
   });
   while (!ended) {
-    if (hasStruck(await lab.demo.report())) return true;
+    if (await isSo()) return true;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return false;
@@ -150,8 +161,8 @@ async function whatIsWrong(
   start: ServerReport | undefined,
   end: ServerReport | undefined,
 ): Promise<string[]> {
-  if (operation === "destroy") return end ? ["the server is still there"] : [];
-  const wrong: string[] = [];
+  const wrong = await leftBehind(lab);
+  if (operation === "destroy") return end ? [...wrong, "the server is still there"] : wrong;
   if (end?.os !== "nixos") wrong.push(`the server runs ${end?.os ?? "nowhere"}`);
   const { layout, host } = lab.demo;
   const journal = readJournal(hostLayoutOf(layout, host).journal);
@@ -162,6 +173,15 @@ async function whatIsWrong(
   const verified = await lab.run(["verify"]);
   if (verified.exitCode !== 0) wrong.push(`verify: ${lastLines(verified.all)}`);
   return wrong;
+}
+
+/** Of the disturbed run, on this machine: keys in plain text, a journal that says "running", processes that install or guard. */
+async function leftBehind(lab: CrashLab): Promise<string[]> {
+  const files = hostLayoutOf(lab.demo.layout, lab.demo.host);
+  const staged = readFolder(files.staging).map((name) => `staged: ${name}`);
+  const isRunning = readJournal(files.journal)?.state === "running";
+  const atWork = (await atWorkIn(lab.demo.layout.root)).map((command) => `still at work: ${command}`);
+  return [...staged, ...(isRunning ? ["the journal says running"] : []), ...atWork];
 }
 
 /** Everything at Hetzner carries our labels or name; what is beyond one of each was made twice or left behind. */

@@ -1,55 +1,67 @@
 /**
- * `npm run crash-matrix -- [--json] [--only PATTERN] [--every N] [--labs N]`: disturbs the life of a host at every call of
- * Hetzner's API and every milestone, runs the command once more, and checks that all is as it was asked for. `--only` takes
- * a regular expression on `operation: disturbance`, `--every 3` each third case. Ends with one line of figures, and exits 1
- * unless all converged and nothing was left open, made twice, wiped or lost.
+ * `npm run crash-matrix -- [--results FILE] [--only PATTERN] [--every N [--from K]] [--minutes N] [--labs N] [--json]`: disturbs the life
+ * of a host at every call of Hetzner's API and every milestone, runs the command once more, and checks that everything is as requested.
+ * `--results` keeps each result in a file; a run that names the same file continues where that one stopped. `--only` takes a regular
+ * expression on `operation: disturbance`, `--every 3` each third case, from the K-th; `--minutes` starts no case after that time. Ends
+ * with one line of figures, and exits 1 unless all converged and nothing was left open, made twice, wiped or lost.
  */
 import { parseArgs } from "node:util";
 import pMap from "p-map";
 import { CrashLab } from "./_lab.ts";
-import { allCases, type Cases } from "./cases.ts";
-import { nameOf } from "./disturbances.ts";
-import {
-  crashInstallation,
-  disturbances,
-  type Disturbance as InstallDisturbance,
-  type Milestone,
-  milestones,
-} from "./installation.ts";
-import { type CaseResult, callsOf, type Operation, operations, runCase } from "./life.ts";
+import { allCases, type Cases, caseName } from "./cases.ts";
+import { crashInstallation, installationCases, installationName } from "./installation.ts";
+import { type CaseResult, callsOf, operations, runCase } from "./life.ts";
+import { type Calls, isFine, ResultsFile, summaryOf } from "./results.ts";
 
 const { values } = parseArgs({
   options: {
     json: { type: "boolean" },
     only: { type: "string", default: "" },
     every: { type: "string", default: "1" },
+    from: { type: "string", default: "0" },
+    minutes: { type: "string", default: "Infinity" },
     labs: { type: "string", default: "2" },
+    results: { type: "string" },
   },
 });
 
 const tell = (text: string) => process.stderr.write(`${text}\n`);
 const pattern = new RegExp(values.only);
-const every = Number(values.every);
+const [every, from, minutes, labCount] = [values.every, values.from, values.minutes, values.labs].map(Number);
+const startedAt = Date.now();
+const file = new ResultsFile(values.results);
+let isStopped = false;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    if (isStopped) process.exit(1);
+    isStopped = true;
+    tell("stopping: the cases that are running are not counted");
+  });
+}
+const isOver = () => isStopped || Date.now() - startedAt > (minutes ?? 0) * 60_000;
 
-const labs = await Promise.all(Array.from({ length: Number(values.labs) }, () => CrashLab.open()));
+const labs = await Promise.all(Array.from({ length: labCount ?? 0 }, () => CrashLab.open()));
 const [first] = labs;
 if (!first) throw new Error("--labs: allowed: 1 or more");
-const calls: [Operation, Awaited<ReturnType<typeof callsOf>>][] = [];
-for (const operation of operations) calls.push([operation, await callsOf(first, operation)]);
-const cases = chosen(allCases(Object.fromEntries(calls) as Parameters<typeof allCases>[0]));
-tell(operations.map((operation) => `${cases[operation].length} ${operation}`).join(", "));
+if (!file.calls) file.add({ calls: await callsIn(first) });
+const cases = chosen(allCases(file.calls as Calls));
+const installations = installationCases().filter((each, index) => isChosen(installationName(each), index));
+const planned = [
+  ...operations.flatMap((operation) => cases[operation].map((each) => caseName(operation, each))),
+  ...installations.map(installationName),
+];
+tell(`${planned.length} cases to run, ${file.results.size} already in the results`);
 
 // A life after the other in each lab, with what is left to be tried at each of its operations.
-const results: { name: string; result: CaseResult }[] = [];
 await pMap(labs, async (_, index) => {
-  while (operations.some((operation) => cases[operation].length > 0)) {
+  while (!isOver() && operations.some((operation) => cases[operation].length > 0)) {
     for (const operation of operations) {
       const lab = labs[index] as CrashLab;
-      const disturbance = cases[operation].shift();
+      const disturbance = isOver() ? undefined : cases[operation].shift();
       // Without one it is only the way to the next.
       const isNeeded = disturbance || operation === "create" || operation === "destroy" || operation === "close";
-      const name = `${operation}: ${disturbance ? nameOf(disturbance) : "undisturbed"}`;
-      if (!isNeeded) continue;
+      const name = disturbance ? caseName(operation, disturbance) : `${operation}: undisturbed`;
+      if (!isNeeded || isStopped) continue;
       const fine = await one(name, disturbance !== undefined, () => runCase(lab, operation, disturbance));
       if (fine) continue;
       // What went wrong here is not to be counted again in what comes after it.
@@ -59,59 +71,48 @@ await pMap(labs, async (_, index) => {
     }
   }
 });
-const installations = installationCases();
-tell(`${installations.length} of the installation alone`);
 await pMap(labs, async (lab) => {
-  for (let next = installations.shift(); next; next = installations.shift()) {
+  while (!isOver()) {
+    const next = installations.shift();
+    if (!next) break;
     const [milestone, disturbance] = next;
     await one(installationName(next), true, () => crashInstallation(lab, milestone, disturbance));
   }
 });
 await Promise.all(labs.map((lab) => lab.close()));
 
+async function callsIn(lab: CrashLab): Promise<Calls> {
+  const calls: [string, Calls[keyof Calls]][] = [];
+  for (const operation of operations) calls.push([operation, await callsOf(lab, operation)]);
+  return Object.fromEntries(calls) as Calls;
+}
+
 async function one(name: string, isCase: boolean, run: () => Promise<CaseResult>): Promise<boolean> {
-  const startedAt = Date.now();
+  const began = Date.now();
   const result = await run();
-  const { wrong, leftOpen, disturbed } = result;
-  const fine = wrong.length + result.doubleInstalls + result.keysLost + (leftOpen ? 1 : 0) === 0;
-  const seconds = Math.round((Date.now() - startedAt) / 1000);
-  tell(`${fine ? "ok  " : "FAIL"} ${name} (${seconds} s)${disturbed || !isCase ? "" : ", it did not come about"}`);
+  if (isStopped) return false;
+  const fine = isFine(result);
+  const seconds = Math.round((Date.now() - began) / 1000);
+  tell(
+    `${fine ? "ok  " : "FAIL"} ${name} (${seconds} s)${result.disturbed || !isCase ? "" : ", it did not come about"}`,
+  );
   if (!fine) tell(`       ${JSON.stringify(result)}`);
-  if (isCase) results.push({ name, result });
+  if (isCase) file.add({ name, result });
   return fine;
 }
 
-function installationCases(): [Milestone, InstallDisturbance][] {
-  const all = (Object.keys(milestones) as Milestone[]).flatMap((milestone) =>
-    (Object.keys(disturbances) as InstallDisturbance[]).map((each): [Milestone, InstallDisturbance] => [
-      milestone,
-      each,
-    ]),
-  );
-  return all.filter((each, index) => index % every === 0 && pattern.test(installationName(each)));
-}
-
-function installationName([milestone, disturbance]: [Milestone, InstallDisturbance]): string {
-  return `install: ${disturbance}: at ${milestone}`;
+function isChosen(name: string, index: number): boolean {
+  return index % (every ?? 1) === (from ?? 0) % (every ?? 1) && pattern.test(name) && !file.results.has(name);
 }
 
 function chosen(all: Cases): Cases {
-  const pick = (operation: Operation) =>
-    all[operation].filter((each, index) => index % every === 0 && pattern.test(`${operation}: ${nameOf(each)}`));
+  const pick = (operation: keyof Cases) =>
+    all[operation].filter((each, index) => isChosen(caseName(operation, each), index));
   return Object.fromEntries(operations.map((operation) => [operation, pick(operation)])) as Cases;
 }
 
-const sum = (value: (result: CaseResult) => number) => results.reduce((all, { result }) => all + value(result), 0);
-const summary = {
-  cases: results.length,
-  disturbed: sum(({ disturbed }) => (disturbed ? 1 : 0)),
-  converged: sum(({ converged }) => (converged ? 1 : 0)),
-  leftOpen: sum(({ leftOpen }) => (leftOpen ? 1 : 0)),
-  secondsOpenBeyondNeed: Math.round(sum(({ secondsOpen }) => secondsOpen) * 10) / 10,
-  duplicatesOrOrphans: sum(({ orphans }) => orphans),
-  doubleInstalls: sum(({ doubleInstalls }) => doubleInstalls),
-  keysLost: sum(({ keysLost }) => keysLost),
-};
+const summary = summaryOf(file.results, planned.filter((name) => !file.results.has(name)).length);
+const results = [...file.results].map(([name, result]) => ({ name, result }));
 process.stdout.write(`${JSON.stringify(values.json ? { ...summary, results } : summary)}\n`);
-const { cases: count, converged, leftOpen, duplicatesOrOrphans, doubleInstalls, keysLost } = summary;
-process.exit(converged === count && leftOpen + duplicatesOrOrphans + doubleInstalls + keysLost === 0 ? 0 : 1);
+const isGood = summary.failed.length === 0 && summary.duplicatesOrOrphans === 0;
+process.exit(isGood && !isStopped ? 0 : 1);

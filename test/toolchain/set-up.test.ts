@@ -109,6 +109,17 @@ describe("building from source", () => {
     expect(built()).toEqual(all);
   });
 
+  test("copies what was built for another project on this machine, and needs no Go for that", async () => {
+    fakeGo();
+    const cache = join(root, "cache");
+    await ensureEngine(options({ cache }));
+    rmSync(join(root, ".toolchain"), { recursive: true });
+    rmSync(join(root, "path/go"));
+    expect(await ensureEngine(options({ cache }))).toMatchObject({ origin: "built" });
+    expect(built()).toEqual(all);
+    expect(told.join("\n")).toContain(`copied from ${cache}`);
+  });
+
   test("without Go: says which to install", async () => {
     vi.stubEnv("PATH", root);
     const { code, message } = await refusal();

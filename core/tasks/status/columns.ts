@@ -70,7 +70,7 @@ function healthOf(bots: NonNullable<HostStatus["bots"]>): string {
 
 /** The oldest of the last good ones is what would be lost. */
 function backupsOf(backups: HostStatus["backups"]): string {
-  if (!backups || backups.length === 0) return "-";
+  if (!backups || backups.length === 0) return nothing;
   const missing = backups.filter(({ good }) => good === undefined).length;
   if (missing > 0) return `${missing} of ${backups.length} missing`;
   return `${backups.length}, oldest ${Math.max(...backups.map(({ ageHours = 0 }) => ageHours))} h`;

@@ -1,0 +1,68 @@
+import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { allCases, caseName } from "./cases.ts";
+import { victims } from "./disturbances.ts";
+import { installationCases, installationName } from "./installation.ts";
+import { type CaseResult, operations } from "./life.ts";
+import { type Calls, isFine, ResultsFile, summaryOf } from "./results.ts";
+
+const calls = Object.fromEntries(operations.map((each) => [each, [{ endpoint: "POST /servers", nth: 1 }]])) as Calls;
+const fine: CaseResult = {
+  disturbed: true,
+  converged: true,
+  leftOpen: false,
+  secondsOpen: 0,
+  orphans: 0,
+  doubleInstalls: 0,
+  keysLost: 0,
+  wrong: [],
+};
+
+it("kills every combination of engine, plugin, install and guard, and all, at each milestone", () => {
+  expect(new Set(victims).size).toBe(16);
+  expect(victims).toContain("engine + plugin + install + guard");
+  const names = allCases(calls).create.map((each) => caseName("create", each));
+  for (const milestone of ["the window opens", "formatting", "closing"]) {
+    expect(names.filter((name) => name.endsWith(`: at ${milestone}`))).toHaveLength(16);
+  }
+});
+
+it("has more than 150 cases, each with a name of its own", () => {
+  const cases = allCases(calls);
+  const names = operations.flatMap((operation) => cases[operation].map((each) => caseName(operation, each)));
+  const all = [...names, ...installationCases().map(installationName)];
+  expect(all.length).toBeGreaterThan(150);
+  expect(new Set(all).size).toBe(all.length);
+});
+
+it("continues from a file of results, and runs again the case whose line was cut off", () => {
+  const folder = mkdtempSync(join(tmpdir(), "clawdlets-matrix-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, "results.jsonl");
+  const first = new ResultsFile(path);
+  expect(first.calls).toBeUndefined();
+  first.add({ calls });
+  first.add({ name: "create: 429: POST /servers #1", result: fine });
+  appendFileSync(path, '{"name":"create: 500: POST');
+  const second = new ResultsFile(path);
+  second.add({ name: "create: 503: POST /servers #1", result: { ...fine, leftOpen: true } });
+  const third = new ResultsFile(path);
+  expect(third.calls).toEqual(calls);
+  expect([...third.results.keys()]).toEqual(["create: 429: POST /servers #1", "create: 503: POST /servers #1"]);
+  expect(summaryOf(third.results, 7)).toMatchObject({
+    cases: 2,
+    left: 7,
+    leftOpen: 1,
+    failed: ["create: 503: POST /servers #1"],
+  });
+});
+
+it.each<Partial<CaseResult>>([{ wrong: ["x"] }, { leftOpen: true }, { doubleInstalls: 1 }, { keysLost: 1 }])(
+  "counts as failed: %j",
+  (result) => {
+    expect(isFine({ ...fine, ...result })).toBe(false);
+    expect(isFine(fine)).toBe(true);
+  },
+);
