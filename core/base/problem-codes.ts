@@ -75,6 +75,8 @@ export const problemCodes = {
   "tailnet-client": "This machine's tailscale is not running, or not logged in.",
   "tailnet-expiry": "A tailnet key has expired, or expires within 30 days.",
   "run-unfinished": "A run or an installation was begun and not finished.",
+  "disk-full": "A host's disk has no room for another system.",
+  "memory-short": "A host has not enough memory to build a system.",
   "flake-invalid": "The flake cannot be used as the source of an installation.",
   // Everything else.
   "not-checked": "A check could not be made from here, for example without network.",

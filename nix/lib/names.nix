@@ -43,6 +43,8 @@ rec {
     "127.${toString (64 + text.mod (uid / 65536) 64)}.${toString (text.mod (uid / 256) 256)}.${toString (text.mod uid 256)}";
   proxyUid = ids.first - 1;
 
+  # Hands to the nix daemon what `nix copy` sends.
+  receiver = "clawdlets-copy";
   activationDir = "/var/lib/clawdlets/activation"; # Its state.json is world-readable.
   activationWatch = "clawdlets-activation-watch"; # .service and .timer
 

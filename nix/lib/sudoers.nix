@@ -28,10 +28,12 @@ rec {
     {
       bots,
       rebuild ? false,
+      push ? false,
     }:
     map (command: "${sw}/${command}") (
       planned.host
       ++ (if rebuild then planned.rebuild else [ ])
+      ++ (if push then planned.push else [ ])
       ++ builtins.concatLists (map forBot bots)
     );
 

@@ -21,6 +21,7 @@ let
     "iproute2"
     "nftables"
     "nodejs"
+    "openssl"
     "python3"
     "sops"
     "squid"
