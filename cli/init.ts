@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { SettingsError } from "../core/base/errors.ts";
 import { type Objection, type Problem, problemSentence } from "../core/base/problem.ts";
+import { type RebuildSource, rebuildSource } from "../core/host/flake/rebuild-source.ts";
 import { cidrProblem } from "../core/project/firewall/cidr.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
 import { expandHome } from "../core/project/settings/host.ts";
@@ -11,6 +12,7 @@ import { hostName } from "../core/project/settings/names.ts";
 import { readPublicKeyFile } from "../core/project/settings/public-key-file.ts";
 import { sshPubkeyFileProblem } from "../core/project/settings/ssh-pubkey-file.ts";
 import { checkStackConfig, type StackConfig } from "../core/project/settings/stack-config.ts";
+import { readRawStackFile } from "../core/project/settings/stack-file.ts";
 import { hostEntry, readStackJson } from "../core/project/settings/stack-json.ts";
 import { scaffold } from "../core/tasks/scaffold.ts";
 import { makeSecrets } from "./secrets/init.ts";
@@ -29,6 +31,8 @@ interface Options {
   bots?: string[];
   like?: string;
   rebuildOnUp?: string;
+  /** False with `--no-rebuild`. */
+  rebuild: boolean;
   fromJson?: string;
   yes?: boolean;
   dryRun?: boolean;
@@ -58,6 +62,7 @@ export function initCommand(): Command {
         "how `up` updates a running host: pinned (to the commit in the flake reference), newest or never",
       ).choices(onUp),
     )
+    .option("--no-rebuild", "do not let the running host be changed from here; by default it can (docs/day-two.md)")
     .option("--from-json <file>", 'plain-text secrets as {"name": "value"}; - reads standard input')
     .option("--yes", "overwrite existing secrets with the values given")
     .option("--dry-run", "show what would be created, and change nothing")
@@ -75,17 +80,19 @@ export function initCommand(): Command {
       if (wrongKey) {
         throw new SettingsError([{ subject: "the command line", setting: "--ssh-pubkey", ...wrongKey }]);
       }
-      const { adminCidr, sshPubkey, serverType, location, tailnet, bots, rebuildOnUp } = answers;
+      const { adminCidr, sshPubkey, serverType, location, tailnet, bots } = answers;
+      const source = await sourceFor(layout, host, answers);
       const files = await scaffold({
         layout,
         host,
         entry: { adminCidr, sshPubkeyFile: sshPubkey ?? defaultKey(), serverType },
         flake: answers.flake,
-        settings: { location, tailnet, bots, rebuild: rebuildOnUp === undefined ? undefined : { onUp: rebuildOnUp } },
+        settings: { location, tailnet, bots, rebuild: rebuildSettingsOf(answers, source) },
         like: options.like,
         dryRun: options.dryRun === true,
       });
       for (const path of files) say(options.dryRun ? `would make ${path}` : `made ${path}`);
+      say(rebuildText(host, answers, source));
       // A dry run of the rest would need the files that it did not make.
       const canGoOn = !options.dryRun && (options.fromJson !== undefined || (canAsk() && !options.json));
       if (!canGoOn) {
@@ -97,6 +104,25 @@ export function initCommand(): Command {
       const secrets = await makeSecrets(await forHost(host), options);
       print(options.json, { ok: true, ...secrets, make: [...files, ...secrets.make] });
     });
+}
+
+/** The setting `rebuild` for the stack file; undefined if every part of it is the default. */
+function rebuildSettingsOf({ rebuild, rebuildOnUp: when }: Options, source: RebuildSource | undefined) {
+  const settings = { ...(when !== undefined && { onUp: when }), ...(rebuild ? source : { enabled: false }) };
+  return Object.keys(settings).length > 0 ? settings : undefined;
+}
+
+/** By the same order as an installation chooses its flake. */
+async function sourceFor(layout: Layout, host: string, { flake }: Options): Promise<RebuildSource | undefined> {
+  const named = readRawStackFile(layout, host)["flake"] ?? flake ?? readStackJson(layout).value?.base?.flake;
+  return rebuildSource(layout.root, typeof named === "string" ? named : undefined);
+}
+
+function rebuildText(host: string, { rebuild }: Options, source: RebuildSource | undefined): string {
+  if (!rebuild) return `${host} cannot be changed from here once it runs: clawdlets:rebuild.enabled is false`;
+  return source
+    ? `rebuilds of ${host} fetch branch ${source.branch ?? "main"} of ${source.repository}`
+    : `rebuilds of ${host}: the flake is not on GitHub, so set clawdlets:rebuild.repository before "up" (docs/day-two.md)`;
 }
 
 async function askHost(layout: Layout): Promise<string> {

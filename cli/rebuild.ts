@@ -1,11 +1,10 @@
-import { Command, Option } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { z } from "zod";
 import { UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { withLimit } from "../core/base/limits.ts";
 import { printable } from "../core/base/wording.ts";
-import type { Activated } from "../core/host/activation/activate.ts";
-import { rebuild } from "../core/host/activation/rebuild.ts";
+import { type Rebuilt, rebuild } from "../core/host/activation/rebuild.ts";
 import { reconcile } from "../core/host/activation/reconcile.ts";
 import { commitOf, commitsOnce } from "../core/host/flake/commits.ts";
 import type { SshRoute } from "../core/host/reach/ssh.ts";
@@ -31,6 +30,8 @@ interface Options extends FleetOptions, WantedRevision {
   secrets: boolean;
   window?: boolean;
   deadline?: number;
+  release?: number;
+  allowDowngrade?: boolean;
   json?: boolean;
 }
 
@@ -47,6 +48,12 @@ export function rebuildCommand(): Command {
     addFleetOptions(command, afterFailure)
       .addOption(new Option("--rev <commit>", "update to this commit, 40 hex digits").conflicts("ref"))
       .addOption(new Option("--ref <name>", "update to this branch or tag"))
+      .addOption(
+        new Option("--release <number>", "send a signed release of this machine again (docs/day-two.md)")
+          .argParser(releaseNumber)
+          .conflicts(["rev", "ref"]),
+      )
+      .option("--allow-downgrade", "with --release: accept an older one, which root has to allow at the host's console")
       .option("--no-secrets", "do not send secrets")
       .option(
         "--deadline <seconds>",
@@ -60,7 +67,7 @@ export function rebuildCommand(): Command {
       .addHelpText(
         "after",
         `
-The host builds and switches on its own, and rolls back unless a new connection reaches it afterwards.
+The host builds the commit, or gets a system that is built here (clawdlets:rebuild.buildOn). It switches on its own, and rolls back unless a new connection reaches it afterwards.
 Exit codes: ${exitCodes.ok} the host runs the new system, ${exitCodes.returned} it rolled back to the old one, ${exitCodes.unseen} lost contact.
 
 Examples:
@@ -77,6 +84,10 @@ async function run(options: Options): Promise<void> {
   const layout = findLayout(process.cwd());
   if (options.forStack) return rebuildForStack(layout, chooseHost(layout, options.host));
   const chosen = chooseFleet(layout, "rebuild", options);
+  if (options.allowDowngrade && options.release === undefined)
+    throw new UserError("--allow-downgrade needs --release.", { exitCode: exitCodes.usage });
+  if (chosen && options.release !== undefined)
+    throw new UserError("--release is for one host.", { exitCode: exitCodes.usage });
   if (chosen && options.window) throw new UserError("--window is for one host.", { exitCode: exitCodes.usage });
   if (chosen) return rebuildMany(layout, chosen, options);
   const host = chooseHost(layout, options.host);
@@ -87,20 +98,27 @@ async function run(options: Options): Promise<void> {
   if (options.json) printJson({ ok: true, ...result });
 }
 
-function rebuildOne(layout: Layout, host: string, options: Options, progress: Progress): Promise<Activated> {
+function rebuildOne(layout: Layout, host: string, options: Options, progress: Progress): Promise<Rebuilt> {
   const report = reportTo(progress, host);
   const needs = { token: options.window === true };
   const { settings, local } = loadHost(layout, host, environmentOf(options), needs);
   if (options.rev === undefined) requireSafeBots(layout, settings.bots);
   const secrets = options.secrets ? ciphertextHere(layout, host) : undefined;
-  const request = { layout, settings, local, secrets, deadlineSeconds: options.deadline, report, signal: stopSignal() };
+  const { release, allowDowngrade, deadline: deadlineSeconds } = options;
+  const asked = { secrets, deadlineSeconds, release, allowDowngrade };
+  const request = { layout, settings, local, ...asked, report, signal: stopSignal() };
   const work = (route?: SshRoute) => rebuild({ ...request, ...(route && { route }) });
   return options.window ? behindWindow(request, windowMinutes, work) : work();
 }
 
 const environmentOf = (wanted: WantedRevision) => ({ ...process.env, ...wantedEnvironment(wanted) });
-const resultText = ({ changed, systemPath, rev }: Activated) =>
-  `${changed ? "runs" : "ran already"} ${systemPath}, of commit ${rev}`;
+const resultText = ({ changed, systemPath, rev, dirty }: Rebuilt) =>
+  `${changed ? "runs" : "ran already"} ${systemPath}${rev.startsWith("/") ? "" : `, of commit ${rev}`}${dirty ? " with changes that are not committed" : ""}`;
+
+function releaseNumber(text: string): number {
+  if (/^[1-9][0-9]{0,14}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Expected the number of a release, e.g. 1764230400.");
+}
 
 const stackFacts = z.object({ address: z.ipv4(), installId: z.string() });
 
@@ -133,7 +151,7 @@ function rebuildMany(layout: Layout, chosen: Chosen, options: Options): Promise<
   const { rev, ref, secrets, deadline } = asked;
   const wanted: WantedRevision = { rev, ref };
   const flakeOf = commitsOnce(layout, wanted);
-  return runFleetCommand<Activated>({
+  return runFleetCommand<Rebuilt>({
     layout,
     command: "rebuild",
     chosen,

@@ -40,6 +40,7 @@ builtins.mapAttrs (
         clawdlets.bots = builtins.listToAttrs (map openclaw (builtins.filter isOpenclaw stack.bots));
       }
       { system.configurationRevision = root.rev or null; }
+      { clawdlets.operator.rebuild.releaseFloor = lib.mkDefault (root.lastModified or 0); }
     ]
     ++ lib.optional (builtins.pathExists (own stack.host)) (own stack.host);
   }

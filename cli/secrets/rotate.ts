@@ -1,18 +1,20 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { deliverOver } from "../../core/host/delivery/send-secrets.ts";
 import { findRoute, isInstalled, noRoute } from "../../core/host/reach/route.ts";
-import type { Layout } from "../../core/project/layout.ts";
+import { findLayout, type Layout } from "../../core/project/layout.ts";
 import type { Deliver } from "../../core/project/secrets/deliver.ts";
 import { loadHost } from "../../core/project/settings/host.ts";
 import { rotateIdentity } from "../../core/tasks/secrets/rotate.ts";
+import { addSystemKey } from "../../core/tasks/secrets/rotate-signing-key.ts";
 import { stopSignal } from "../../engine/signals.ts";
-import { hostOption } from "../shared/choose.ts";
+import { chooseHost, hostOption } from "../shared/choose.ts";
 import { forHost } from "../shared/host-secrets.ts";
 import { jsonOption, print, resultLines } from "../shared/output.ts";
 
 interface Options {
   host?: string;
   notInstalled?: boolean;
+  signingKey?: boolean;
   json?: boolean;
 }
 
@@ -24,12 +26,19 @@ export function rotateCommand(): Command {
       "--not-installed",
       "the host does not exist yet, or no longer; it gets the new identity when it is installed",
     )
+    .addOption(
+      new Option(
+        "--signing-key",
+        "instead, add a second key that signs the host's systems to its stack file (docs/day-two.md)",
+      ).conflicts("notInstalled"),
+    )
     .option(...jsonOption)
     .addHelpText(
       "after",
-      "\nThe values of the secrets do not change. If a token may have leaked, replace it at its provider.\n\nExamples:\n  clawdlets secrets rotate --host web-1\n",
+      "\nThe values of the secrets do not change. If a token may have leaked, replace it at its provider.\n\nExamples:\n  clawdlets secrets rotate --host web-1\n  clawdlets secrets rotate --signing-key --host web-1\n",
     )
     .action(async (options: Options) => {
+      if (options.signingKey) return rotateSigningKey(options);
       const { layout, host, store, required, progress } = await forHost(options.host);
       const hasHost = !options.notInstalled && isInstalled(layout, host);
       const deliver = hasHost ? await delivery(layout, host) : undefined;
@@ -41,6 +50,16 @@ export function rotateCommand(): Command {
       say(`Commit stacks/Pulumi.${host}.yaml: it has the new recipient`);
       print(options.json, { ok: true, host, ...result });
     });
+}
+
+async function rotateSigningKey({ host: wanted, json }: Options): Promise<void> {
+  const layout = findLayout(process.cwd());
+  const host = chooseHost(layout, wanted);
+  const { publicKey } = await addSystemKey(layout, host);
+  const say = resultLines(json);
+  say(`${host}: added ${publicKey} to stacks/Pulumi.${host}.yaml`);
+  say(`Commit and push it, then: clawdlets rebuild --host ${host}; then remove the first key from the stack file`);
+  print(json, { ok: true, host, publicKey });
 }
 
 async function delivery(layout: Layout, host: string): Promise<Deliver> {

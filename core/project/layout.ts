@@ -38,6 +38,8 @@ export interface HostLayout {
   /** Log of the windows that were opened and closed from this machine, as JSON lines. */
   windows: string;
   lock: string;
+  /** Signed releases that the host has kept, as JSON lines. */
+  releases: string;
   /** Copy of the engine's state, taken before and after each operation. */
   stateCopy: string;
   /** A state that a killed run left damaged; kept when the copy is restored. */
@@ -96,6 +98,7 @@ export function hostLayoutOf(layout: Layout, host: string): HostLayout {
     journal: join(dir, "install.json"),
     windows: join(dir, "windows.jsonl"),
     lock: join(dir, "lock"),
+    releases: join(dir, "releases.jsonl"),
     stateCopy: join(dir, "state.json"),
     stateBroken: join(dir, "state-broken.json"),
     logs: join(dir, "logs"),

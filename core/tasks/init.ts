@@ -13,6 +13,7 @@ import { asOnlyWriter } from "../project/project-lock.ts";
 import { checkIdentity } from "../project/secrets/identity.ts";
 import { ensureIdentityFile } from "../project/secrets/keys/age.ts";
 import { ensureOperator } from "../project/secrets/keys/operators.ts";
+import { ensureSystemKey, systemKeyFolder } from "../project/secrets/keys/system-key.ts";
 import { type RequiredSecret, unknownSecret, valueProblem } from "../project/secrets/plan.ts";
 import { readRotation } from "../project/secrets/rotation.ts";
 import {
@@ -26,7 +27,7 @@ import {
   writeSecret,
 } from "../project/secrets/store.ts";
 import type { StackConfig } from "../project/settings/stack-config.ts";
-import { addToStackFile } from "../project/settings/stack-file.ts";
+import { addToStackFile, readRawStackFile } from "../project/settings/stack-file.ts";
 import { lostPassphrase } from "../project/state/passphrase.ts";
 
 export interface InitRequest {
@@ -112,6 +113,7 @@ export async function planSecrets(request: InitRequest): Promise<InitPlan> {
     store.files.recipient,
     store.files.hostKey,
     store.files.bootstrapClientKey,
+    ...(namesSystemKeys(store) ? [] : [systemKeyFolder(store.layout)]),
     store.layout.sopsConfig,
     ...required.map(({ name }) => secretFile(store, name)),
     store.files.stackFile,
@@ -144,7 +146,13 @@ export async function initSecrets(request: InitRequest): Promise<InitPlan> {
     await writeValues(request, plan);
     // New operators, and recipients added by hand, should also be able to read existing secrets.
     const reencrypted = await reencryptSecrets(store);
-    const facts = { ageRecipient: identity.recipient, sshHostKey: publicKeyOf(files.hostKey), ...request.settings };
+    const systemKeys = namesSystemKeys(store) ? undefined : [(await ensureSystemKey(layout)).publicKey];
+    const facts = {
+      systemKeys,
+      ageRecipient: identity.recipient,
+      sshHostKey: publicKeyOf(files.hostKey),
+      ...request.settings,
+    };
     const changed = await addToStackFile(layout, host, facts);
     const stackFile = relativePath(store, files.stackFile);
     const isChanged = changed.length > 0 && !plan.make.includes(stackFile);
@@ -152,6 +160,9 @@ export async function initSecrets(request: InitRequest): Promise<InitPlan> {
     return { ...plan, change: [...change, ...(isChanged ? [stackFile] : [])] };
   });
 }
+
+/** Then they stay: they may be another operator's. */
+const namesSystemKeys = ({ layout, host }: SecretStore) => readRawStackFile(layout, host)["systemKeys"] !== undefined;
 
 async function writeValues({ store, required, values }: InitRequest, plan: InitPlan): Promise<void> {
   const made = required.filter(({ kind, name }) => kind === "generated" && !existsSync(secretFile(store, name)));

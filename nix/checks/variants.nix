@@ -25,6 +25,8 @@
       operator.rebuild = {
         enable = true;
         flakeBase = "github:you/hosts";
+        systemKeys = [ "clawdlets-1a2b3c4d:4rFJp0w0jDzKEzKaPFnyX9g1yzB0pr0ZCPgLqTpZxLc=" ];
+        releaseFloor = 1764230400;
       };
       egress = {
         mode = "proxy-allowlist";

@@ -3,8 +3,13 @@
 # by `sudo -n` without arguments; the order is one line on standard input. Paths and repository come from its wrapper, never from an
 # order: a system is a commit of the one branch, fetched and built here, because admin's key must not be equivalent to root.
 #
+# If SYSTEM_KEYS names keys, nothing is switched to unless one of them has signed it (Ed25519, in nix's format), for this host, with a
+# release number above the last one that was kept. What is signed is a commit, which is built here, or a store path. A host without
+# keys takes commits of its branch and generations that it has run.
+#
 # orders  prepare <id> <sha256 of a token> <seconds>   saves the current secrets; from here on it rolls back unless confirmed
 #         switch <id> <commit|newest|previous>         builds (or takes the generation before), `boot`, `switch`, in a unit of its own
+#         switch <id> <commit|store path> <release> <key>:<signature> [downgrade]     the same, of what is signed
 #         confirm <id> <token>                         over a new connection: the new system can be reached
 #         cancel <id>                                  back to what was, now
 # out     the state, one line of JSON; also in $STATE_DIR/state.json, which is world-readable
@@ -30,12 +35,15 @@ BOOT_ID=${BOOT_ID:-/proc/sys/kernel/random/boot_id}
 LOCKS=${LOCKS:-/run/clawdlets-locks}
 SWITCH_LOCK=${SWITCH_LOCK:-/run/nixos/switch-to-configuration.lock}
 UPTIME=${UPTIME:-/proc/uptime}
+STORE=${STORE:-/nix/store}
+# Only root can make it, at the console; /run is empty after a boot.
+DOWNGRADE_MARK=${DOWNGRADE_MARK:-/run/clawdlets-downgrade-allowed}
 unit=clawdlets-activation.service
 kept=${SECRETS_DIR%/*}/.${SECRETS_DIR##*/}.kept # No host name contains a dot.
 # flock(2) accepts a read-only descriptor, so anyone who can read a lock file can hold the lock for ever. Only root can reach
 # these.
 install --directory --mode=0700 -- "$LOCKS"
-fields=(id phase result rev from to deadline seconds token bootId why)
+fields=(id phase result rev release from to deadline seconds token bootId why)
 mkdir -p -- "$STATE_DIR"
 
 # Written atomically: a killed run leaves the old state or the new one. The s_ variables are its fields.
@@ -180,6 +188,7 @@ go_back() {
 # `github:owner/repo/<any commit>`, as upstream's did, gives root to anyone who has admin's key and a fork.
 fetch() {
   local branch=refs/heads/$REF
+  [[ -n $REPOSITORY ]] || { s_why="this host has no repository to build from (clawdlets:rebuild.repository)" && return 1; }
   commit=$s_rev
   [[ -d $CACHE/objects ]] || git init --quiet --bare "$CACHE"
   limited 600 git -C "$CACHE" fetch --quiet --no-tags --force "$REPOSITORY" "$branch:$branch" ||
@@ -197,6 +206,73 @@ build() {
   limited "$BUILD_SECONDS" nix build --no-write-lock-file --out-link "$STATE_DIR/wanted" "$flake" >&2 ||
     { s_why="the build of $commit failed or took more than $BUILD_SECONDS s; see journalctl --unit=$unit" && return 1; }
   take "$(readlink -f "$STATE_DIR/wanted")"
+}
+
+# The last release that was kept, or the age of the running system if that is newer: a host that was just installed takes nothing that
+# was signed before its system was committed.
+last_release() {
+  local kept=0
+  [[ ! -e $STATE_DIR/release ]] || read -r kept <"$STATE_DIR/release"
+  ((kept > RELEASE_FLOOR)) || kept=$RELEASE_FLOOR
+  printf '%s' "$kept"
+}
+
+keep_release() {
+  [[ -n $s_release ]] || return 0
+  printf '%s\n' "$s_release" >"$STATE_DIR/.release"
+  sync -- "$STATE_DIR/.release"
+  mv -- "$STATE_DIR/.release" "$STATE_DIR/release"
+  rm -f -- "$DOWNGRADE_MARK" # It counts once.
+}
+
+# is_signed TEXT KEY:SIGNATURE. Checks with each trusted key of that name.
+is_signed() {
+  local key work status=1
+  work=$(mktemp --directory --tmpdir="$STATE_DIR" .signature.XXXXXX)
+  printf '%s' "$1" >"$work/text"
+  base64 --decode <<<"${2#*:}" >"$work/signature"
+  for key in $SYSTEM_KEYS; do
+    [[ ${key%%:*} == "${2%%:*}" ]] || continue
+    # An Ed25519 public key in DER is this and its 32 bytes (RFC 8410).
+    { printf '\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00' && base64 --decode <<<"${key#*:}"; } >"$work/key"
+    ! limited 30 openssl pkeyutl -verify -pubin -keyform DER -inkey "$work/key" -rawin -in "$work/text" -sigfile "$work/signature" >/dev/null 2>&1 || status=0
+  done
+  rm -rf -- "$work"
+  return "$status"
+}
+
+# authorise WHAT RELEASE KEY:SIGNATURE DOWNGRADE. Refuses what the caller may not switch to.
+authorise() {
+  local kept
+  if [[ -z $SYSTEM_KEYS ]]; then
+    [[ $1 != /* ]] || refuse "this host trusts no keys (clawdlets:systemKeys), so it accepts no system that was built elsewhere"
+    return 0
+  fi
+  [[ -n $3 && $1 != newest && $1 != previous ]] || refuse "it is not signed, and this host accepts only what one of its keys has signed (clawdlets:systemKeys)"
+  is_signed "clawdlets-release;1;$NAME;$2;$1" "$3" || refuse "no key that this host trusts has signed this release for it (clawdlets:systemKeys)"
+  kept=$(last_release)
+  ((10#$2 <= kept)) || return 0
+  [[ -n $4 ]] || refuse "release $2 is not newer than the host's release $kept"
+  [[ -e $DOWNGRADE_MARK ]] || refuse "release $2 is not newer than the host's release $kept. To allow an older one once, run as root at the console: touch $DOWNGRADE_MARK"
+}
+
+# A system that was copied here, or that has run here. The signature of a path covers the names of what it refers to, not their content.
+# So each path that the system needs has to be signed by a key that nix trusts here, a cache's or one of SYSTEM_KEYS, unless a system
+# that has run here needs it as well.
+pushed() {
+  local needed known new
+  local -a generations=() unknown=()
+  needed=$(limited 120 nix-store --query --requisites "$s_rev") ||
+    { s_why="$s_rev is not completely in the host's store; was the copy cut?" && return 1; }
+  mapfile -t generations < <(readlink -f -- "$PROFILE"-*-link)
+  known=$(limited 120 nix-store --query --requisites "${generations[@]}") || { s_why="cannot read the host's generations" && return 1; }
+  new=$(comm -23 <(sort --unique <<<"$needed") <(sort --unique <<<"$known"))
+  [[ -z $new ]] || mapfile -t unknown <<<"$new"
+  ((${#unknown[@]} == 0)) || limited 1800 nix --extra-experimental-features nix-command store verify --sigs-needed 1 "${unknown[@]}" >&2 ||
+    { s_why="not every path of $s_rev is signed by a key that this host trusts; see journalctl --unit=$unit" && return 1; }
+  limited 120 nix-store --add-root "$STATE_DIR/wanted" --realise "$s_rev" >/dev/null ||
+    { s_why="cannot protect $s_rev from garbage collection" && return 1; }
+  take "$s_rev"
 }
 
 # A system that has run on this host before.
@@ -266,6 +342,7 @@ await_confirmation() {
     # The mark is the decision: any run that continues from here reaches the same end.
     rm -rf -- "$kept"
     rm -f -- "$STATE_DIR/former"
+    keep_release
     s_result=switched
     phase "done"
     decided
@@ -284,7 +361,11 @@ run() {
   [[ $s_phase == building ]] || refuse "there is nothing to switch to"
   wanted="" commit=""
   local found=1
-  if [[ $s_rev == previous ]]; then previous || found=0; else { fetch && build; } || found=0; fi
+  case $s_rev in
+    previous) previous || found=0 ;;
+    /*) pushed || found=0 ;;
+    *) { fetch && build; } || found=0 ;;
+  esac
   if ((found == 0)); then
     go_back "$s_why"
     return
@@ -358,7 +439,7 @@ if (($# > 0)); then
   exit
 fi
 
-IFS= read -r -t 30 -n 400 order || [[ -n ${order-} ]] || refuse "no order on standard input"
+IFS= read -r -t 30 -n 800 order || [[ -n ${order-} ]] || refuse "no order on standard input"
 exec 7>>"$LOCKS/activation-order.lock"
 flock --wait 10 7 || refuse "another order is at work"
 decide || refuse "another run has held the decision lock for a minute"
@@ -376,9 +457,11 @@ case $order in
     phase prepared
     ;;
   switch\ *)
-    [[ $order =~ ^switch\ ([0-9a-f]{16})\ ([0-9a-f]{40}|newest|previous)$ ]] || refuse "allowed: switch, 16 hex digits, and a full commit (40 hex digits), newest or previous"
+    [[ $order =~ ^switch\ ([0-9a-f]{16})\ ([0-9a-f]{40}|newest|previous|"$STORE"/[A-Za-z0-9+._?=-]{1,250})(\ ([1-9][0-9]{0,14})\ ([A-Za-z0-9.@+_-]{1,100}:[A-Za-z0-9+/]{86}==)(\ downgrade)?)?$ ]] ||
+      refuse "allowed: switch, 16 hex digits, and a full commit (40 hex digits), newest, previous or a store path; then release, signature, downgrade"
     [[ ${BASH_REMATCH[1]} == "$s_id" && $s_phase == prepared ]] || refuse "activation ${BASH_REMATCH[1]} is not prepared"
-    s_rev=${BASH_REMATCH[2]}
+    s_rev=${BASH_REMATCH[2]} s_release=${BASH_REMATCH[4]}
+    authorise "$s_rev" "$s_release" "${BASH_REMATCH[5]}" "${BASH_REMATCH[6]}"
     phase building
     # A unit outside this session: it survives the loss of the connection that it changes. A previous unit may still be ending.
     for _ in {1..10}; do

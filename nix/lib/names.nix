@@ -53,6 +53,8 @@ rec {
   backupStateDir = "/var/lib/clawdlets/backups"; # Its state.json is world-readable.
   restoreDir = "${stateDirBase}/.restore"; # No bot's name begins with a dot.
 
+  # Hands to the nix daemon what `nix copy` sends.
+  receiver = "clawdlets-copy";
   activationDir = "/var/lib/clawdlets/activation"; # Its state.json is world-readable.
   activationWatch = "clawdlets-activation-watch"; # .service and .timer
 

@@ -2,6 +2,12 @@
 let
   readYaml = import ./yaml.nix;
   text = import ./text.nix;
+  # lib.mkDefault; this file does without lib.
+  byDefault = content: {
+    _type = "override";
+    priority = 1000;
+    inherit content;
+  };
   allowedIn =
     list: value: where: key:
     if builtins.elem value list then
@@ -48,25 +54,52 @@ rec {
           parsed
         else
           throw "${where}: clawdlets:${key} is not a list of strings.";
-      # A map set with `--path` is JSON text, too. Of `install` only the disk is read: the installation checks that disk before it is wiped
-      # (core/host/install/disk.ts), and this setting decides which one is wiped.
+      # A map set with `--path` is JSON text, too.
       mapAt =
         key:
         let
           value = get key { };
+          parsed =
+            if builtins.isString value && text.hasPrefix "{" value then builtins.fromJSON value else value;
         in
-        if builtins.isString value && text.hasPrefix "{" value then builtins.fromJSON value else value;
+        if builtins.isAttrs parsed then parsed else { };
+      # The installation checks that disk before it is wiped (core/host/install/disk.ts), and this setting decides which one is wiped.
       install = mapAt "install";
+      rebuild = mapAt "rebuild";
       backups = mapAt "backups";
     in
     {
-      disk = if builtins.isAttrs install then install.disk or null else null;
+      inherit ({ disk = null; } // install) disk;
       # Its age limit is for the operator's side alone.
-      backups = if builtins.isAttrs backups then builtins.removeAttrs backups [ "maxAgeHours" ] else { };
+      backups = builtins.removeAttrs backups [ "maxAgeHours" ];
+      # Of binary caches, for the installation and for what the host builds.
+      caches = builtins.intersectAttrs {
+        substituters = null;
+        trustedPublicKeys = null;
+      } install;
       adminSshKeys = listAt "adminSshKeys";
       bots = listAt "bots";
       secrets = listAt "secrets";
+      systemKeys = listAt "systemKeys";
       flakeHost = get "flakeHost" null;
+      rebuild = {
+        # `pulumi config set --path` writes booleans, and text if it is told to.
+        enabled = builtins.elem (rebuild.enabled or true) [
+          true
+          "true"
+        ];
+        inherit
+          (
+            {
+              repository = null;
+              branch = "main";
+            }
+            // rebuild
+          )
+          repository
+          branch
+          ;
+      };
       sshExposure = allowedIn [
         "tailnet"
         "public"
@@ -79,6 +112,14 @@ rec {
 
   # The same as a NixOS module.
   moduleOf = host: facts: {
+    nix.settings =
+      (if facts.caches ? substituters then { inherit (facts.caches) substituters; } else { })
+      // (
+        if facts.caches ? trustedPublicKeys then
+          { trusted-public-keys = facts.caches.trustedPublicKeys; }
+        else
+          { }
+      );
     clawdlets = (if facts.disk == null then { } else { diskDevice = facts.disk; }) // {
       hostName = host;
       inherit (facts) adminSshKeys backups;
@@ -95,6 +136,18 @@ rec {
           // (if facts.tailnetTags == [ ] then { } else { tags = facts.tailnetTags; });
       };
       secrets.names = facts.secrets;
+      # hosts/<host>.nix wins.
+      operator.rebuild =
+        if facts.rebuild.enabled && (facts.rebuild.repository != null || facts.systemKeys != [ ]) then
+          builtins.mapAttrs (_: byDefault) {
+            enable = true;
+            inherit (facts) systemKeys;
+            flakeBase = facts.rebuild.repository;
+            ref = facts.rebuild.branch;
+            flakeHost = if facts.flakeHost == null then host else facts.flakeHost;
+          }
+        else
+          { };
       bots = builtins.listToAttrs (
         map (name: {
           inherit name;

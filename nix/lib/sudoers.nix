@@ -29,11 +29,13 @@ rec {
       bots,
       rebuild ? false,
       backups ? false,
+      push ? false,
     }:
     map (command: "${sw}/${command}") (
       planned.host
       ++ (if rebuild then planned.rebuild else [ ])
       ++ (if backups then planned.backups else [ ])
+      ++ (if push then planned.push else [ ])
       ++ builtins.concatLists (map forBot bots)
     );
 

@@ -13,6 +13,18 @@ let
   wrapper = import ../lib/wrapper.nix { inherit lib pkgs; };
   repository = builtins.match "github:([A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)" (toString rebuild.flakeBase);
   nix = config.nix.package;
+  # Only a host that trusts keys accepts systems that were built elsewhere.
+  accepts = rebuild.enable && rebuild.systemKeys != [ ];
+
+  receive = wrapper {
+    name = "clawdlets-receive-system";
+    script = ../host/receive-system.sh;
+    programs = [
+      nix
+      pkgs.util-linux
+    ];
+    environment.RECEIVER = names.receiver;
+  };
 
   activate = wrapper {
     name = "clawdlets-activate";
@@ -23,13 +35,17 @@ let
       pkgs.coreutils
       pkgs.diffutils
       pkgs.git
+      pkgs.openssl
       pkgs.systemd
       pkgs.util-linux
     ];
     environment = {
-      # An assertion reports an invalid one.
-      REPOSITORY = "https://github.com/${if repository == null then "" else builtins.head repository}";
+      # Empty: nothing is built here. An assertion reports an invalid one.
+      REPOSITORY = if repository == null then "" else "https://github.com/${builtins.head repository}";
       REF = rebuild.ref;
+      NAME = cfg.hostName;
+      SYSTEM_KEYS = builtins.concatStringsSep " " rebuild.systemKeys;
+      RELEASE_FLOOR = toString rebuild.releaseFloor;
       HOST = rebuild.flakeHost;
       CACHE = "/var/lib/clawdlets/rebuild.git";
       SELF = "${sudoers.sw}/clawdlets-activate";
@@ -105,6 +121,23 @@ in
       '';
     };
 
+    systemKeys = lib.mkOption {
+      type = lib.types.listOf lib.types.str;
+      default = [ ];
+      example = [ "clawdlets-1a2b3c4d:4rFJp0w0jDzKEzKaPFnyX9g1yzB0pr0ZCPgLqTpZxLc=" ];
+      description = ''
+        Keys of which one has to sign a change of this host, in nix's format, name:base64. Without any, admin may switch the host to every
+        commit of its branch and to earlier generations.
+      '';
+    };
+
+    releaseFloor = lib.mkOption {
+      type = lib.types.int;
+      default = 0;
+      example = 1764230400;
+      description = "Releases that were signed up to this time, in seconds since 1970, are refused; the flake sets the age of its commit.";
+    };
+
     flakeHost = lib.mkOption {
       type = lib.types.str;
       default = cfg.hostName;
@@ -117,7 +150,8 @@ in
   config = {
     assertions = [
       {
-        assertion = !rebuild.enable || repository != null;
+        assertion =
+          !rebuild.enable || repository != null || (rebuild.flakeBase == null && rebuild.systemKeys != [ ]);
         message = ''clawdlets.operator.rebuild.flakeBase is "${toString rebuild.flakeBase}"; allowed with rebuild.enable: github:owner/repo. Set it to the repository with this host's flake.'';
       }
       {
@@ -125,6 +159,12 @@ in
           builtins.match "[A-Za-z0-9_][A-Za-z0-9_./-]*" rebuild.ref != null
           && builtins.match ".*(\\.\\.|//|/$).*" rebuild.ref == null;
         message = ''clawdlets.operator.rebuild.ref is "${rebuild.ref}"; allowed: the name of a branch, e.g. "main".'';
+      }
+      {
+        assertion = builtins.all (
+          key: builtins.match "[A-Za-z0-9_.@+-]{1,100}:[A-Za-z0-9+/]{43}=" key != null
+        ) rebuild.systemKeys;
+        message = "clawdlets.operator.rebuild.systemKeys: one entry is not a nix public key (not shown, because it may be a secret key); allowed: name:, 43 characters of base64 and \"=\".";
       }
       {
         # It makes sudo executable for the group wheel only.
@@ -168,16 +208,32 @@ in
         bots = builtins.attrNames cfg.bots;
         rebuild = rebuild.enable;
         backups = cfg.backups.repository != null;
+        push = accepts;
       };
     };
 
+    users = lib.mkIf accepts {
+      users.${names.receiver} = {
+        isSystemUser = true;
+        group = names.receiver;
+      };
+      groups.${names.receiver} = { };
+    };
+    nix.settings = lib.mkIf accepts {
+      allowed-users = [ names.receiver ];
+      trusted-public-keys = rebuild.systemKeys;
+    };
+
     environment = {
-      systemPackages = lib.optional rebuild.enable activate;
+      systemPackages = lib.optional rebuild.enable activate ++ lib.optional accepts receive;
       # Read from the new system by the former one.
       etc = lib.mkIf rebuild.enable {
         "clawdlets/health-commands".text = builtins.concatStringsSep "\n" (
           activation.healthCommands ++ [ "" ]
         );
+        # Read by the operator, who signs with one of these keys, and numbers a release above the last one.
+        "clawdlets/system-keys".text = builtins.concatStringsSep "\n" (rebuild.systemKeys ++ [ "" ]);
+        "clawdlets/release-floor".text = "${toString rebuild.releaseFloor}\n";
       };
     };
   };

@@ -49,3 +49,28 @@ it.each([
   expect([exitCode, stderr]).toEqual([code, expect.stringMatching(message)]);
   expect(stdout).toBe("");
 });
+
+it.each([
+  [
+    "by default",
+    [],
+    /clawdlets:rebuild:\s+repository: github:you\/hosts\s+branch: production\n/,
+    "fetch branch production",
+  ],
+  ["not with --no-rebuild", ["--no-rebuild"], /clawdlets:rebuild:\s+enabled: false\n/, "cannot be changed from here"],
+  [
+    "and when up does it, too",
+    ["--rebuild-on-up", "newest", "--flake", "github:they/all"],
+    /clawdlets:rebuild:\s+onUp: newest\s+repository: github:they\/all\n/,
+    "fetch branch main of github:they/all",
+  ],
+])("init lets the running host be changed from the project's repository: %s", async (_, more, written, said) => {
+  const { root } = project({ stack: null, stackFile: null });
+  writeFileSync(join(root, "key.pub"), `${publicKey}\n`);
+  await execa("git", ["init", "--quiet", "--initial-branch=production"], { cwd: root });
+  await execa("git", ["remote", "add", "origin", "git@github.com:you/hosts.git"], { cwd: root });
+  const all = ["init", "--host", "web-1", "--admin-cidr", "203.0.113.7/32", "--ssh-pubkey", "key.pub", ...more];
+  const { stdout } = await execa(clawdlets, all, { cwd: root, stdin: "ignore" });
+  expect(stdout).toContain(said);
+  expect(readFileSync(join(root, "stacks/Pulumi.web-1.yaml"), "utf8")).toMatch(written);
+});

@@ -65,6 +65,26 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     });
   });
 
+  it.each([
+    ["a repository", "{repository: github:you/hosts}", "https://github.com/you/hosts", "main", "web-1"],
+    ["its branch", "{repository: github:you/hosts, branch: production}", "https://github.com/you/hosts", "production"],
+    ["none", "{onUp: never}", undefined],
+    ["one that is turned off", "{enabled: false, repository: github:you/hosts}", undefined],
+  ])("let the host be changed if its stack file names a repository: %s", async (_, setting, ...expected) => {
+    const [url, branch] = expected;
+    const file = `config:\n  clawdlets:adminSshKeys: ["${adminKey}"]\n  clawdlets:flakeHost: other\n  clawdlets:rebuild: ${setting}\n`;
+    const stacks = "import ./nix/lib/stacks.nix";
+    const module = `(${stacks}).moduleOf "web-1" ((${stacks}).read "f" ${nixString(file)})`;
+    expect((await host(module)).refused).toEqual([]);
+    const evaluated = `import ./test/nix/eval/host.nix { modules = [ (${module}) ]; }`;
+    const texts = String(await evaluate(`map (it: it.text or "") (${evaluated}).config.environment.systemPackages`));
+    const told = (name: string) => new RegExp(`${name}='?([^'\n]*)`).exec(texts)?.[1];
+    expect([told("REPOSITORY"), told("REF"), told("HOST")]).toEqual([url, branch, url && "other"]);
+    // hosts/<host>.nix wins.
+    const own = `(${evaluated.replace("]; }", `(${clawdlets("operator.rebuild.enable = false;")}) ]; }`)})`;
+    expect(await evaluate(`builtins.length ${own}.config.environment.systemPackages`)).toBe(1);
+  });
+
   it("keep admin out of every group, and breakglass away from ssh", async () => {
     const { config } = await host(enough);
     expect(config.users.users.admin.extraGroups).toEqual([]);
@@ -311,7 +331,43 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     expect(bare.services["clawdlets-activation-watch"]).toBeUndefined();
   });
 
+  it("accept systems that were built elsewhere only if the stack file names keys, through a user that nix does not trust", async () => {
+    const key = "clawdlets-1a2b3c4d:4rFJp0w0jDzKEzKaPFnyX9g1yzB0pr0ZCPgLqTpZxLc=";
+    const cache = "cache.example.com-1:4rFJp0w0jDzKEzKaPFnyX9g1yzB0pr0ZCPgLqTpZxLc=";
+    const lines = [
+      `adminSshKeys: ["${adminKey}"]`,
+      `systemKeys: ["${key}"]`,
+      `install: {substituters: [https://cache.example.com], trustedPublicKeys: ["${cache}"]}`,
+    ];
+    const file = `config:\n${lines.map((line) => `  clawdlets:${line}\n`).join("")}`;
+    const stacks = "import ./nix/lib/stacks.nix";
+    const { config, refused } = await host(`(${stacks}).moduleOf "web-1" ((${stacks}).read "f" ${nixString(file)})`);
+    expect(refused).toEqual([]);
+    const { settings } = config.nix;
+    expect(settings["trusted-public-keys"].toSorted()).toEqual([cache, key]);
+    expect(settings.substituters).toEqual(["https://cache.example.com"]);
+    expect([settings["allowed-users"].toSorted(), settings["trusted-users"]]).toEqual([
+      ["@wheel", "clawdlets-copy"],
+      ["root"],
+    ]);
+    expect(config.users.users["clawdlets-copy"]).toMatchObject({ isSystemUser: true, isNormalUser: false });
+    expect(config.environment.etc["clawdlets/system-keys"].text).toBe(`${key}\n`);
+    const allowed = JSON.stringify(config.security.sudo.extraRules);
+    expect(allowed).toContain("/run/current-system/sw/bin/clawdlets-receive-system --stdio");
+    const without = await host(
+      enough,
+      clawdlets('operator.rebuild = { enable = true; flakeBase = "github:you/hosts"; };'),
+    );
+    expect(JSON.stringify(without.config.security.sudo.extraRules)).not.toContain("clawdlets-receive-system");
+    expect(without.config.users.users["clawdlets-copy"]).toBeUndefined();
+  });
+
   it.each([
+    [
+      "a key of systems that is a secret one",
+      clawdlets(`operator.rebuild.systemKeys = [ "k:${"A".repeat(86)}==" ];`),
+      "is not a nix public key",
+    ],
     [
       "a host without a name",
       '{ lib, ... }: { clawdlets.hostName = lib.mkForce "CHANGE_ME_HOSTNAME"; }',

@@ -21,7 +21,7 @@ const nixosRules = "root ALL=(ALL:ALL) SETENV: ALL\n%wheel ALL=(ALL:ALL) SETENV:
 
 const ours = async () =>
   (await evaluate(
-    `(import ./nix/lib/sudoers.nix).file { bots = [ "maren" "so-nja_2" ]; rebuild = true; backups = true; }`,
+    `(import ./nix/lib/sudoers.nix).file { bots = [ "maren" "so-nja_2" ]; rebuild = true; push = true; backups = true; }`,
   )) as string;
 
 /** Upstream's, at b49d4af, as far as it had something alike. */
@@ -43,6 +43,9 @@ async function trySudo(rules: string, user: string, attempts: readonly (readonly
     "clawdlets-receive-secrets",
     "clawdlets-activate",
     "clawdlets-backup",
+    "clawdlets-receive-system",
+    "nix-store",
+    "nixos-rebuild",
     "bash",
   ]) {
     machine.stub(`${sw}/${name}`);
@@ -75,6 +78,7 @@ describeWith({ programs, root: true }, "what admin may run as root", () => {
     [`${sw}/nix-env`, "--list-generations", "--profile", "/nix/var/nix/profiles/system"],
     [`${sw}/clawdlets-activate`],
     [`${sw}/clawdlets-backup`],
+    [`${sw}/clawdlets-receive-system`, "--stdio"],
     [`${sw}/journalctl`, ...activationLog, "--lines=200"],
     [
       `${sw}/journalctl`,
@@ -148,6 +152,19 @@ describeWith({ programs, root: true }, "what admin may run as root", () => {
     [`${sw}/journalctl`, ...log, "--lines=10 --file=/etc/shadow"],
     [`${sw}/journalctl`, ...log, "--lines=10\n--file=/etc/shadow"],
     [`${sw}/journalctl`, ...log, "--lines=10\n"],
+    // Other ways to a system that nobody signed.
+    [`${sw}/clawdlets-receive-system`],
+    [`${sw}/clawdlets-receive-system`, "--stdio", "--force-trusted"],
+    [`${sw}/clawdlets-receive-system`, "--store", "/"],
+    [`${sw}/nix-store`, "--serve", "--write"],
+    [`${sw}/nix-store`, "--import"],
+    [`${sw}/nix-daemon`, "--stdio"],
+    [`${sw}/nix`, "copy", "--no-check-sigs", "--from", "file:///tmp/x", "/nix/store/x"],
+    [`${sw}/nix-env`, "--profile", "/nix/var/nix/profiles/system", "--set", "/nix/store/x"],
+    [`${sw}/nixos-rebuild`, "switch"],
+    [`${sw}/systemd-run`, "/nix/store/x/bin/switch-to-configuration", "switch"],
+    ["/nix/store/x/bin/switch-to-configuration", "switch"],
+    ["touch", "/run/clawdlets-downgrade-allowed"],
     // Other words.
     [`${sw}/systemctl`, "stop", "clawdbot-other.service"],
     [`${sw}/systemctl`, "stop", "clawdbot-maren"],

@@ -34,6 +34,8 @@ async function readAll(texts: string[]): Promise<{ success: boolean; value: unkn
 const rounded = (json: string): unknown =>
   JSON.parse(json, (_key, value) => (typeof value === "number" ? Number(value.toPrecision(6)) : value));
 
+const nixKey = "clawdlets-1a2b3c4d:4rFJp0w0jDzKEzKaPFnyX9g1yzB0pr0ZCPgLqTpZxLc=";
+
 describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Nix", () => {
   it.each([
     ["nothing", ""],
@@ -286,6 +288,18 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
     ["everything the host needs to know", full],
     ["lists as JSON text", `${stackFile}  clawdlets:bots: '["maren","sonja"]'\n`],
     ["maps as JSON text", `${stackFile}  clawdlets:install: '{"disk":"/dev/vda"}'\n`],
+    [
+      "keys of systems and of binary caches",
+      `${stackFile}  clawdlets:systemKeys: ["${nixKey}"]\n  clawdlets:install: {substituters: [https://cache.example.com], trustedPublicKeys: ["${nixKey}"]}\n`,
+    ],
+    [
+      "a rebuild from a branch",
+      `${stackFile}  clawdlets:rebuild: {repository: github:you/hosts, branch: production}\n`,
+    ],
+    [
+      "a rebuild as JSON text",
+      `${stackFile}  clawdlets:rebuild: '{"enabled":"false","repository":"github:you/hosts"}'\n`,
+    ],
     ["a window that is kept open", `${stackFile}  clawdlets:sshExposure: bootstrap\n`],
   ])("takes from a stack file what the operator's side takes: %s", async (_, text) => {
     const layout = project({ stackFile: text });
@@ -293,12 +307,17 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
     expect(problems).toEqual([]);
     const { adminSshKeys, bots, secrets, sshExposure, tailnet, tailnetTags } = value ?? {};
     const { flakeHost = null, tailnetLoginServer = null } = value ?? {};
+    const { install } = value ?? {};
+    const set = (["substituters", "trustedPublicKeys"] as const).filter((key) => text.includes(`${key}:`));
+    const caches = Object.fromEntries(set.map((key) => [key, install?.[key]]));
+    const { enabled, repository = null, branch } = value?.rebuild ?? {};
     // Left out, it is the module's default, which is the operator's side's too.
     const disk = /disk"?:/.test(text) ? value?.install.disk : null;
     const facts = await evaluate(`(import ./nix/lib/stacks.nix).read "Pulumi.web-1.yaml" ${nixString(text)}`);
     expect(facts).toEqual({
       ...{ adminSshKeys, bots, disk, secrets, sshExposure, flakeHost },
-      ...{ tailnet, tailnetLoginServer, tailnetTags },
+      ...{ tailnet, tailnetLoginServer, tailnetTags, rebuild: { enabled, repository, branch } },
+      ...{ systemKeys: value?.systemKeys, caches },
     });
   });
 

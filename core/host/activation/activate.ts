@@ -6,6 +6,8 @@ import { deliverOver } from "../delivery/send-secrets.ts";
 import { noRoute, type RouteOrReason } from "../reach/route.ts";
 import type { SshRoute } from "../reach/ssh.ts";
 import { type ActivationState, giveOrder, type HostSnapshot, readActivation, refusedOrder } from "./orders.ts";
+import { previousSystem } from "./previous.ts";
+import type { Release, ReleaseRules } from "./sign.ts";
 
 export interface Activation {
   host: string;
@@ -13,6 +15,8 @@ export interface Activation {
   route: () => Promise<RouteOrReason>;
   /** Commit (40 hex digits) on the branch that the host's configuration names, its `newest` one, or the `previous` generation. */
   rev: string;
+  /** Signs what the host is to switch to; undefined if the host accepts unsigned changes. @throws UserError without a key */
+  sign?: (what: string, rules: ReleaseRules) => Release | undefined;
   /** Ciphertext by secret name, sent before the switch. Undefined: the host keeps the secrets it has. */
   secrets?: Readonly<Record<string, string>> | undefined;
   /** Seconds from the switch until the host rolls back unless the change is confirmed; 10 to 3600. */
@@ -52,14 +56,18 @@ export async function activate(activation: Activation): Promise<Activated> {
   const found = await activation.route();
   if (!found.route) throw noRoute(host, found, "Nothing was changed.");
   const { route } = found;
+  const change = await changeOf(activation, route);
   await prepare(activation, route, `prepare ${id} ${sum} ${activation.deadlineSeconds}`);
   activation.report("prepared: from now on the host rolls back automatically unless the change is confirmed");
   try {
     const secretsChanged = await sendSecrets(activation, route, id);
-    const sent = await giveOrder(route, switchOrder(activation, id), signal, patienceOf(activation));
-    if (sent.kind === "refused") throw refusedOrder(host, sent.said);
+    const sent = await giveOrder(route, `switch ${id} ${change}`, signal, patienceOf(activation));
+    if (sent.kind === "refused") {
+      await giveOrder(route, `cancel ${id}`, signal); // Otherwise it has the new secrets until the deadline.
+      throw refusedOrder(host, sent.said);
+    }
     // Without an answer the order may still have been accepted: the switch itself can cut the connection. Ask the host.
-    const seen = await follow(activation, id, token);
+    const seen = await follow(activation, id, token, change);
     return { host, secretsChanged, ...seen };
   } catch (error) {
     if (signal.aborted) throw stopped(activation);
@@ -74,7 +82,16 @@ async function prepare({ host, signal }: Activation, route: SshRoute, text: stri
   throw new UserError({ subject: host, problem: "no ssh session with the pinned key. Nothing was changed." });
 }
 
-const switchOrder = ({ rev }: Activation, id: string) => `switch ${id} ${rev}`;
+/** What the host is ordered to switch to, signed if it asks for that. */
+async function changeOf({ host, rev, sign, signal }: Activation, route: SshRoute): Promise<string> {
+  const rules = await readActivation(route, signal);
+  if (!rules)
+    throw new UserError({ subject: host, problem: "no ssh session with the pinned key. Nothing was changed." });
+  // What "previous" means changes with each switch, so it cannot be signed.
+  const what = rev === "previous" && rules.systemKeys.length > 0 ? await previousSystem(host, route, signal) : rev;
+  const release = sign?.(what, rules);
+  return release ? `${what} ${release.number} ${release.signature}${release.downgrade ? " downgrade" : ""}` : what;
+}
 
 /** The host keeps the old files until the activation ends; if it refuses the new ones, all of them are rolled back. */
 async function sendSecrets(
@@ -102,7 +119,7 @@ async function sendSecrets(
 type Outcome = Omit<Activated, "host" | "secretsChanged">;
 
 /** Polls over a new connection each time: one from before the switch would not prove that the new system accepts logins. */
-async function follow(activation: Activation, id: string, token: string): Promise<Outcome> {
+async function follow(activation: Activation, id: string, token: string, change: string): Promise<Outcome> {
   const { signal, report, deadlineSeconds, limits = defaults } = activation;
   let reportedPhase = "";
   const seconds = limits.build + deadlineSeconds + limits.silence;
@@ -124,7 +141,7 @@ async function follow(activation: Activation, id: string, token: string): Promis
         patience = Math.min(patience, performance.now() + (deadlineSeconds + limits.silence) * 1000);
       }
       last = state;
-      if (state.phase === "prepared") await say(switchOrder(activation, id)); // The order did not arrive.
+      if (state.phase === "prepared") await say(`switch ${id} ${change}`); // The order did not arrive.
       if (state.phase === "done") return outcomeOf(activation, snapshot, state);
       if (state.phase === "waiting" && isWanted(snapshot, state)) await say(`confirm ${id} ${token}`);
     }

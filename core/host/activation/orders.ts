@@ -3,11 +3,16 @@ import { UserError } from "../../base/errors.ts";
 import { parseJson } from "../../base/text/json.ts";
 import { askHost, questions } from "../reach/ask.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
+import type { ReleaseRules } from "./sign.ts";
 
 /** Command installed by the NixOS module (nix/host/activate.sh). It takes no arguments, so sudo can allow exactly this line. */
 export const activateCommand = "sudo -n /run/current-system/sw/bin/clawdlets-activate";
 
 const stateFile = "/var/lib/clawdlets/activation/state.json";
+/** Public keys that the running system trusts, one a line. */
+const keysFile = "/etc/clawdlets/system-keys";
+/** One number each: the last release that was kept, and the age of the running system. The newer one counts. */
+const releaseFiles = "/var/lib/clawdlets/activation/release /etc/clawdlets/release-floor";
 
 const state = z.object({
   id: z.string(),
@@ -22,13 +27,15 @@ const state = z.object({
   /** Boot id on which it waits for confirmation, or ended. */
   bootId: z.string(),
   why: z.string(),
+  /** Number of a signed release; empty for an unsigned one, and on hosts from before releases were numbered. */
+  release: z.string().default(""),
 });
 
 /** Progress of the host's last activation. */
 export type ActivationState = z.infer<typeof state>;
 
 /** The host's state as read over one connection. */
-export interface HostSnapshot {
+export interface HostSnapshot extends ReleaseRules {
   /** Undefined if there has never been an activation. */
   state: ActivationState | undefined;
   /** Store path of the running system. */
@@ -44,8 +51,27 @@ export async function readActivation(
 ): Promise<HostSnapshot | undefined> {
   const { systemPath, bootId } = questions;
   const run = (command: string) => ssh(route, command, { timeoutSeconds, signal });
-  const seen = await askHost(run, { systemPath, bootId, state: `cat ${stateFile}` });
-  return seen && { ...seen, state: parseState(seen.state) };
+  const seen = await askHost(run, {
+    systemPath,
+    bootId,
+    state: `cat ${stateFile}`,
+    systemKeys: `cat ${keysFile}`,
+    release: `cat ${releaseFiles}`,
+  });
+  if (!seen) return undefined;
+  return {
+    systemPath: seen.systemPath,
+    bootId: seen.bootId,
+    state: parseState(seen.state),
+    systemKeys: seen.systemKeys.split("\n").filter((line) => line !== ""),
+    release: Math.max(
+      0,
+      ...seen.release
+        .split("\n")
+        .filter((line) => /^[0-9]{1,15}$/.test(line))
+        .map(Number),
+    ),
+  };
 }
 
 export type Answer =
@@ -76,7 +102,7 @@ export function refusedOrder(host: string, said: string): UserError {
     return new UserError({
       subject: host,
       problem: `its configuration has no clawdlets-activate, or does not let admin run it (${said}).`,
-      fix: "Set clawdlets.operator.rebuild.enable and .flakeBase in its NixOS configuration (docs/day-two.md); apply that first change at the console, with rebuild-host from upstream's modules, or by clawdlets:reinstall.",
+      fix: "Set clawdlets:rebuild.repository in its stack file (docs/day-two.md); apply that first change at the console, with rebuild-host from upstream's modules, or by clawdlets:reinstall.",
     });
   }
   return new UserError({ subject: host, problem: `the host refused and changed nothing: ${said}` });

@@ -1,13 +1,19 @@
 import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { takeHostLock } from "../../base/machine/file-lock.ts";
-import { hostLayoutOf, type Layout } from "../../project/layout.ts";
+import { type HostLayout, hostLayoutOf, type Layout } from "../../project/layout.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
 import { commitOf } from "../flake/commits.ts";
 import { resolveFlake } from "../flake/flake.ts";
-import { findRoute } from "../reach/route.ts";
+import { buildSystem, copySystem, signSystem } from "../push/push.ts";
+import { type Source, sourceFor } from "../push/source.ts";
+import { checkBuildSpace } from "../push/space.ts";
+import { findRoute, noRoute, type RouteOrReason } from "../reach/route.ts";
 import type { SshRoute } from "../reach/ssh.ts";
 import { type Activated, type Activation, activate } from "./activate.ts";
+import { readActivation } from "./orders.ts";
+import { findRelease, type KeptRelease, noteRelease } from "./releases.ts";
+import { type Release, type ReleaseRules, signRelease, trustedKey } from "./sign.ts";
 
 export interface Rebuild {
   layout: Layout;
@@ -20,46 +26,131 @@ export interface Rebuild {
   /** 40 hex digits, `newest` or `previous`. @default the commit that the settings' flake resolves to now */
   rev?: string;
   secrets?: Readonly<Record<string, string>> | undefined;
+  /** Number of a signed release to send again, instead of `rev`. */
+  release?: number | undefined;
+  /** Asks the host to accept an older `release`, which root has to allow at its console. @default false */
+  allowDowngrade?: boolean | undefined;
   /** Seconds. @see Activation.deadlineSeconds @default `rebuild.deadline` of the settings */
   deadlineSeconds?: number | undefined;
   signal: AbortSignal;
   report: Activation["report"];
 }
 
+/** What a change ended with, and what the system was built from. */
+export interface Rebuilt extends Activated {
+  /** True if it was built from a work tree with files that differ from the commit. */
+  dirty?: boolean;
+}
+
 /**
  * Changes a running host to a commit, holding the host's lock on this machine.
  * @throws UserError @see activate
  */
-export async function rebuild(request: Rebuild): Promise<Activated> {
-  const { layout, settings, local, signal, report } = request;
+export async function rebuild(request: Rebuild): Promise<Rebuilt> {
+  const { layout, settings } = request;
   const { host } = settings;
-  refuseLocalBuild(settings);
-  const rev = request.rev ?? commitOf(settings, await resolveFlake(layout, settings, local));
+  refuseDisabled(settings);
+  const files = hostLayoutOf(layout, host);
   const lost = new AbortController();
-  const release = await takeHostLock(hostLayoutOf(layout, host).lock, host, (error) => lost.abort(error));
+  const release = await takeHostLock(files.lock, host, (error) => lost.abort(error));
   try {
-    return await activate({
-      host,
-      rev,
-      route: async () => (request.route ? { route: request.route } : findRoute(request)),
-      secrets: request.secrets,
-      deadlineSeconds: request.deadlineSeconds ?? settings.rebuild.deadline,
-      signal: AbortSignal.any([signal, lost.signal]),
-      report,
-    });
+    return await change({ ...request, signal: AbortSignal.any([request.signal, lost.signal]) }, files);
   } finally {
     await release();
   }
 }
 
-/** Privilege escalation: if the host accepted unsigned builds from elsewhere, the admin key would amount to root. */
-function refuseLocalBuild({ host, install }: HostSettings): void {
-  if (install.buildOn !== "local") return;
+async function change(request: Rebuild, { releases }: HostLayout): Promise<Rebuilt> {
+  const { layout, settings, signal, report } = request;
+  const { host } = settings;
+  const route = async (): Promise<RouteOrReason> => (request.route ? { route: request.route } : findRoute(request));
+  const again = request.release === undefined ? undefined : findRelease(releases, host, request.release);
+  const { rev, source } = again ? { rev: again.what, source: undefined } : await wantedSystem(request, route);
+  let signed: Release | undefined = again && { ...again, downgrade: request.allowDowngrade === true };
+  const sign = (what: string, rules: ReleaseRules) => {
+    signed ??= signRelease(layout, { host, what, wanted: settings.systemKeys, rules });
+    if (signed && !again) kept = { number: signed.number, signature: signed.signature, what, ...origin(what, source) };
+    return signed;
+  };
+  let kept: Omit<KeptRelease, "at"> | undefined;
+  const { secrets, deadlineSeconds = settings.rebuild.deadline } = request;
+  const result = await activate({ host, rev, sign, route, secrets, deadlineSeconds, signal, report });
+  if (kept) noteRelease(releases, kept);
+  return { ...result, ...(source && { rev: source.commit ?? rev, dirty: source.dirty }) };
+}
+
+const origin = (what: string, source: Source | undefined) => ({
+  ...((source?.commit ?? what).startsWith("/") ? {} : { commit: source?.commit ?? what }),
+  dirty: source?.dirty ?? false,
+});
+
+/** The commit that the host is to build, or a system that was built here and is on the host. */
+async function wantedSystem(
+  request: Rebuild,
+  route: () => Promise<RouteOrReason>,
+): Promise<{ rev: string; source?: Source }> {
+  const { layout, settings, local, rev, signal } = request;
+  if (rev === "previous") return { rev };
+  if (settings.rebuild.buildOn === "local") {
+    const source = await sourceFor(layout, settings, local, rev === undefined ? local.wanted : { rev });
+    return { rev: await pushedSystem(request, source, route), source };
+  }
+  const commit = rev ?? commitOf(settings, await resolveFlake(layout, settings, local));
+  const { route: way } = await route();
+  if (way) await checkBuildSpace(settings.host, way, signal);
+  return { rev: commit };
+}
+
+/** Builds a system here, signs it and copies it to the host. @returns its store path */
+async function pushedSystem(
+  { layout, settings, local, signal, report }: Rebuild,
+  source: Source,
+  route: () => Promise<RouteOrReason>,
+): Promise<string> {
+  const { host, install } = settings;
+  const request = { host, local, signal, install };
+  // Before the build, which takes longest.
+  const { way, rules } = await rulesOf(host, route, signal);
+  const key = trustedKey(layout, host, settings.systemKeys, rules.systemKeys);
+  const from = source.commit === undefined ? source.flake : `commit ${source.commit}`;
+  report(`building ${from}${source.dirty ? ", with changes that are not committed," : ""} on this machine`);
+  const system = await buildSystem(request, source.flake);
+  report(`signing ${system} with ${key.name}`);
+  await signSystem(request, key, system);
+  report("copying what the host does not have");
+  await copySystem(request, way, system);
+  return system;
+}
+
+async function rulesOf(host: string, route: () => Promise<RouteOrReason>, signal: AbortSignal) {
+  const found = await route();
+  if (!found.route) throw noRoute(host, found, "Nothing was changed.");
+  const rules = await readActivation(found.route, signal);
+  if (!rules)
+    throw new UserError({ subject: host, problem: "no ssh session with the pinned key. Nothing was changed." });
+  if (rules.systemKeys.length > 0) return { way: found.route, rules };
   throw new UserError(
     {
+      code: "settings",
       subject: host,
-      problem: `clawdlets:install.buildOn is "local", which only works for an installation. A running host builds its new system itself, from a commit on the branch that its configuration names.`,
-      fix: `Set buildOn to "auto".`,
+      setting: "clawdlets:rebuild.buildOn",
+      problem:
+        'is "local", but the system that the host runs trusts no keys, so it accepts only what it builds. Nothing was changed.',
+      fix: `Add keys (clawdlets secrets init --host ${host}), commit and push the stack file, and rebuild once with buildOn "host".`,
+    },
+    { exitCode: exitCodes.settings },
+  );
+}
+
+function refuseDisabled({ host, rebuild: { enabled } }: HostSettings): void {
+  if (enabled) return;
+  throw new UserError(
+    {
+      code: "settings",
+      subject: host,
+      setting: "clawdlets:rebuild.enabled",
+      problem: "is false, so the host takes no changes from here. Nothing was changed.",
+      fix: `Set it to true in stacks/Pulumi.${host}.yaml, and apply that at the console or by clawdlets:reinstall.`,
     },
     { exitCode: exitCodes.settings },
   );

@@ -4,9 +4,8 @@ import { commitOf, revisionOf } from "../flake/commits.ts";
 import { resolveFlake } from "../flake/flake.ts";
 import { readJournal } from "../journal.ts";
 import { findRoute } from "../reach/route.ts";
-import type { Activated } from "./activate.ts";
 import { readActivation } from "./orders.ts";
-import { type Rebuild, rebuild } from "./rebuild.ts";
+import { type Rebuild, type Rebuilt, rebuild } from "./rebuild.ts";
 import { noCiphertext } from "./wanted.ts";
 
 export interface ReconcileRequest extends Omit<Rebuild, "rev" | "secrets"> {
@@ -19,7 +18,7 @@ export interface ReconcileRequest extends Omit<Rebuild, "rev" | "secrets"> {
  * rebuilt.
  * @throws UserError as {@link rebuild}
  */
-export async function reconcile(request: ReconcileRequest): Promise<Activated> {
+export async function reconcile(request: ReconcileRequest): Promise<Rebuilt> {
   const { layout, settings, local, ciphertext } = request;
   const rev = commitOf(settings, await resolveFlake(layout, settings, local));
   const installed = await installedWith(request, rev);
@@ -29,7 +28,7 @@ export async function reconcile(request: ReconcileRequest): Promise<Activated> {
 }
 
 /** Trusts the installation journal only if the host runs the system recorded there and has had no activation since. */
-async function installedWith(request: ReconcileRequest, rev: string): Promise<Activated | undefined> {
+async function installedWith(request: ReconcileRequest, rev: string): Promise<Rebuilt | undefined> {
   const { layout, settings, ciphertext = noCiphertext, signal } = request;
   const { host } = settings;
   const journal = readJournal(hostLayoutOf(layout, host).journal);

@@ -32,9 +32,9 @@ export async function wantedConfiguration(
   settings: HostSettings,
   local: LocalSettings | undefined,
 ): Promise<WantedConfiguration | undefined> {
-  const { onUp } = settings.rebuild;
+  const { enabled, onUp } = settings.rebuild;
   const pinned = settings.flake === undefined ? undefined : revisionOf(settings.flake);
-  if (onUp === "never" || (onUp === "pinned" && pinned === undefined)) return undefined;
+  if (!enabled || onUp === "never" || (onUp === "pinned" && pinned === undefined)) return undefined;
   if (settings.tailnet === "none" && settings.sshExposure !== "public") {
     if (onUp === "pinned") return undefined;
     const where = relative(layout.root, hostLayoutOf(layout, settings.host).stackFile);

@@ -79,9 +79,19 @@ export async function ssh(
  * @param folder private, with no spaces in its path: nixos-anywhere joins options with spaces
  */
 export function writeSshWrappers(folder: string, route: Pick<SshRoute, "alias" | "knownHosts" | "port">): void {
+  writeWrappers(folder, strictOptions(route));
+}
+
+/** The same for a program that cannot be told user, address and key: whatever host it names, this route is used. */
+export function writeRouteWrappers(folder: string, route: SshRoute): void {
+  const own = ["-o", `HostName=${route.address}`, "-o", `User=${route.user}`, "-i", route.identity];
+  writeWrappers(folder, [...strictOptions(route), ...own, "-o", "ConnectTimeout=10"]);
+}
+
+function writeWrappers(folder: string, words: readonly string[]): void {
   for (const program of ["ssh", "scp"]) {
     const file = join(folder, program);
-    const options = strictOptions(route).map(shellQuoted);
+    const options = words.map(shellQuoted);
     writeFileSync(file, `#!/bin/sh\nexec ${realPathOf(program)} ${options.join(" ")} "$@"\n`, { mode: 0o700 });
     chmodSync(file, 0o700);
   }

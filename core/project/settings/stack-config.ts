@@ -194,9 +194,30 @@ export type InstallSettings = z.infer<typeof installSettings>;
 
 const secondsAllowed = "allowed: whole seconds, 10 to 3600";
 
+/** As nix/modules/operator.nix accepts it. */
+const githubRepository = matching(
+  /^github:[A-Za-z0-9_.-]+\/[A-Za-z0-9_.-]+$/,
+  "allowed: github:owner/repo, without a branch or commit",
+);
+const branchName = matching(
+  /^(?!.*(?:\.\.|\/\/|\/$))[A-Za-z0-9_][\w./-]*$/,
+  'allowed: the name of a branch, e.g. "main"',
+);
+
 /** @see stackConfig `rebuild` */
 export const rebuildSettings = z.strictObject(
   {
+    /** Whether the running host can be changed from here. Takes effect at the next installation. @default `true` */
+    enabled: flag.default(true),
+    /**
+     * Where a new system is built: by the `host`, from `repository`, or `local`, by nix on this machine, which signs it and copies it to
+     * the host. @default `host`
+     */
+    buildOn: z.enum(["host", "local"], 'allowed: "host" or "local"').default("host"),
+    /** The public repository that the host fetches and builds; `init` writes the project's own. */
+    repository: githubRepository.optional(),
+    /** The branch whose commits the host accepts. ANYONE WHO CAN PUSH THERE IS ROOT on the host. @default `main` */
+    branch: branchName.default("main"),
     /**
      * What `up` does with a running host. `pinned` switches it to the commit in `clawdlets:flake` and sends it the local secrets;
      * without a commit, it leaves the system alone. `newest` switches it to the newest commit of the flake's branch, or to the
@@ -211,7 +232,7 @@ export const rebuildSettings = z.strictObject(
       )
       .default(120),
   },
-  "allowed: an object with onUp and deadline",
+  "allowed: an object with enabled, buildOn, repository, branch, onUp and deadline",
 );
 
 /**
@@ -263,6 +284,11 @@ export const stackConfig = z.strictObject({
   ageRecipient,
   /** SSH host key (public half) of the installed host. */
   sshHostKey: sshPublicKey,
+  /**
+   * Keys that sign the host's systems, nix public keys, oldest first. A running host switches only to what one of them has signed;
+   * with none, to any commit of its branch. @default `[]`; `init` makes one
+   */
+  systemKeys: nixPublicKeys.default([]),
   /** Who may log in as `admin`. */
   adminSshKeys: publicList(sshPublicKey, "OpenSSH public keys").refine(
     (keys) => keys.length > 0,

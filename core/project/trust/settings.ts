@@ -57,6 +57,7 @@ export const settingClasses: { readonly [P in SettingPath]: SettingClass<ValueAt
   tailnetTags: { dangerous: true, same: (tags) => [...tags].sort() },
   ageRecipient: trust,
   sshHostKey: { dangerous: true, same: keyOf },
+  systemKeys: { dangerous: true, same: (keys) => [...keys].sort() },
   adminSshKeys: { dangerous: true, same: (keys) => keys.map(keyOf).sort() },
   bots: names,
   secrets: names,
@@ -74,6 +75,11 @@ export const settingClasses: { readonly [P in SettingPath]: SettingClass<ValueAt
   "install.deadlines.reboot": change,
   // How long TCP/22 may stay open.
   "install.deadlines.window": { dangerous: (before, after) => after > before },
+  "rebuild.enabled": change,
+  "rebuild.buildOn": change,
+  // Who can push there is root on the host.
+  "rebuild.repository": trust,
+  "rebuild.branch": trust,
   // A branch can move without any change in this repository.
   "rebuild.onUp": { dangerous: (_, after) => after === "newest" },
   "rebuild.deadline": change,

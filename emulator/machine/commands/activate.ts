@@ -11,7 +11,7 @@ export const ACTIVATE = "/run/current-system/sw/bin/clawdlets-activate";
 function activate(args: string[], context: CommandContext, { user, machine, fs }: Session): ExecResult {
   if (user.uid !== 0) return failed("clawdlets-activate: must be run as root");
   const input = Buffer.from(latin1FromBytes(context.stdin), "latin1").toString();
-  const order = input.split("\n")[0]?.slice(0, 400) ?? "";
+  const order = input.split("\n")[0]?.slice(0, 800) ?? "";
   try {
     if (args.length > 0) throw new OrderRefused("it takes no arguments");
     if (input === "") throw new OrderRefused("no order on standard input");

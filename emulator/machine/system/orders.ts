@@ -1,6 +1,7 @@
 import type { FileTree } from "../files/tree.ts";
 import { activatedSystem } from "./activation.ts";
 import type { MachineControls } from "./machine-controls.ts";
+import { releaseProblem } from "./releases.ts";
 import { isToken, keepFormer, loadState, markConfirmed, SECOND_MS, type State, saveState } from "./switch-state.ts";
 import { begin, expire, goBack } from "./switching.ts";
 
@@ -15,8 +16,8 @@ export class OrderRefused extends Error {
 const allowedWords: Record<string, [pattern: RegExp, words: string]> = {
   prepare: [/^prepare [0-9a-f]{16} [0-9a-f]{64} [1-9][0-9]{1,3}$/, "prepare, 16 hex digits, 64 hex digits, 10 to 3600"],
   switch: [
-    /^switch [0-9a-f]{16} ([0-9a-f]{40}|newest|previous)$/,
-    "switch, 16 hex digits, and a full commit (40 hex digits), newest or previous",
+    /^switch [0-9a-f]{16} ([0-9a-f]{40}|newest|previous|\/nix\/store\/[\w.+?=-]{1,250})( [1-9][0-9]{0,14} [\w.@+-]{1,100}:[A-Za-z0-9+/]{86}==( downgrade)?)?$/,
+    "switch, 16 hex digits, and a full commit (40 hex digits), newest, previous or a store path; then release, signature, downgrade",
   ],
   confirm: [/^confirm [0-9a-f]{16} [0-9a-f]{64}$/, "confirm, 16 hex digits, 64 hex digits"],
   cancel: [/^cancel [0-9a-f]{16}$/, "cancel, 16 hex digits"],
@@ -31,7 +32,7 @@ export function takeOrder(machine: MachineControls, tree: FileTree, order: strin
   const state = loadState(tree);
   if (verb === "prepare") return prepare(machine, tree, state, words);
   const [id = "", operand = ""] = words;
-  if (verb === "switch") return switchTo(machine, tree, state, id, operand);
+  if (verb === "switch") return switchTo(machine, tree, state, words);
   if (state?.id !== id) throw new OrderRefused(`there is no activation ${id}`);
   return verb === "confirm" ? confirm(tree, state, operand) : cancel(machine, tree, state);
 }
@@ -44,15 +45,35 @@ function prepare(machine: MachineControls, tree: FileTree, state: State | null, 
   keepFormer(tree, machine.hostname, token);
   const deadline = String(Date.now() + Number(seconds) * SECOND_MS);
   const from = activatedSystem(tree);
-  const prepared = { id, phase: "prepared", result: "", rev: "", from, to: "", deadline, seconds, bootId: "", why: "" };
+  const prepared = {
+    id,
+    phase: "prepared",
+    result: "",
+    rev: "",
+    release: "",
+    from,
+    to: "",
+    deadline,
+    seconds,
+    bootId: "",
+    why: "",
+  };
   const answer = saveState(tree, prepared);
   expire(machine, tree, id);
   return answer;
 }
 
-function switchTo(machine: MachineControls, tree: FileTree, state: State | null, id: string, rev: string): string {
+function switchTo(machine: MachineControls, tree: FileTree, state: State | null, words: readonly string[]): string {
+  const [id = "", rev = "", release = "", signature = "", downgrade] = words;
   if (state?.id !== id || state.phase !== "prepared") throw new OrderRefused(`activation ${id} is not prepared`);
-  const answer = saveState(tree, { ...state, phase: "building", rev });
+  const why = releaseProblem(tree, machine.hostname, {
+    what: rev,
+    release,
+    signature,
+    downgrade: downgrade !== undefined,
+  });
+  if (why !== null) throw new OrderRefused(why);
+  const answer = saveState(tree, { ...state, phase: "building", rev, release });
   begin(machine, tree);
   return answer;
 }

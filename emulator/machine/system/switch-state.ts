@@ -17,6 +17,8 @@ export interface State {
   phase: string;
   result: string;
   rev: string;
+  /** Of a signed release, otherwise empty. */
+  release: string;
   from: string;
   to: string;
   /** Milliseconds since the epoch here, seconds on a real machine. */

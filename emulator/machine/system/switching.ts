@@ -2,6 +2,7 @@ import type { FileTree } from "../files/tree.ts";
 import { activatedSystem, chooseSystem, generationsOf, isBroken, repositoryOf, takeBack } from "./activation.ts";
 import { buildFor } from "./building.ts";
 import type { MachineControls } from "./machine-controls.ts";
+import { keepRelease } from "./releases.ts";
 import {
   forgetSecrets,
   isConfirmed,
@@ -24,7 +25,12 @@ export function begin(machine: MachineControls, tree: FileTree): void {
     const asked = loadState(tree);
     const repository = repositoryOf(tree);
     if (asked === null || repository === null) return;
-    const built = asked.rev === "previous" ? previous(tree) : await buildFor(machine, tree, repository, asked.rev);
+    const built =
+      asked.rev === "previous"
+        ? previous(tree)
+        : asked.rev.startsWith("/")
+          ? pushed(tree, asked.rev)
+          : await buildFor(machine, tree, repository, asked.rev);
     const pause = typeof built === "string" ? 0 : pauseOf(tree, built.system);
     machine.later(pause, () => choose(machine, tree, asked.id, built));
   });
@@ -51,6 +57,12 @@ function previous(tree: FileTree): Wanted | string {
   const generations = generationsOf(tree);
   const before = generations[generations.findIndex(({ isCurrent }) => isCurrent) - 1];
   return before ? { rev: "previous", system: before.system } : "there is no earlier generation";
+}
+
+/** Systems that have run here. Nothing can be copied to an emulated store: it knows no signatures. */
+function pushed(tree: FileTree, system: string): Wanted | string {
+  if (generationsOf(tree).some((each) => each.system === system)) return { rev: system, system };
+  return `${system} is not completely in the host's store; was the copy cut?`;
 }
 
 function switchOver(machine: MachineControls, tree: FileTree): void {
@@ -94,6 +106,7 @@ export function expire(machine: MachineControls, tree: FileTree, id: string): vo
   if (state?.id !== id) return;
   const isOver = Date.now() >= Number(state.deadline);
   if (state.phase === "waiting" && isConfirmed(tree)) {
+    keepRelease(tree, state.release);
     saveState(tree, { ...state, phase: "done", result: "switched" });
     forgetSecrets(tree, machine.hostname);
   } else if (state.phase === "waiting" && isOver) {

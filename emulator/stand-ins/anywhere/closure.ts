@@ -13,8 +13,10 @@ export interface Built {
   adminKeys: string[];
   /** Whether the host's own firewall lets ssh in on its public addresses, as nix/lib/stacks.nix decides. */
   publicSsh: boolean;
-  /** What `clawdlets.operator.rebuild` names, where hosts/<host>.nix turns it on: the flake's repository on this machine. */
+  /** Where the stack file or hosts/<host>.nix turns `clawdlets.operator.rebuild` on: the flake's repository on this machine. */
   repository: string | null;
+  /** `clawdlets:systemKeys`. */
+  systemKeys: string[];
   /** What is wrong with this system, by a comment in hosts/<host>.nix: `# emulated: breaks sshd`. */
   breaks: string[];
 }
@@ -44,7 +46,7 @@ export async function build(flake: { uri: string; attribute: string }): Promise<
     system: `/nix/store/${digest}-nixos-system-${flake.attribute}-26.05`,
     hostname: flake.attribute,
     ...hostFacts(text),
-    ...moduleFacts((await source.read(hostFile)) ?? "", source.folder),
+    ...moduleFacts((await source.read(hostFile)) ?? "", source.folder, rebuildOf(text)),
   };
 }
 
@@ -59,6 +61,7 @@ export async function writeClosure(built: Built, dir: string): Promise<void> {
     ["etc/os-release", 'NAME=NixOS\nID=nixos\nVERSION_ID="26.05"\nPRETTY_NAME="NixOS 26.05 (emulated)"\n', 0o444],
     ["etc/ssh/authorized_keys.d/admin", built.adminKeys.map((key) => `${key}\n`).join(""), 0o444],
     ["etc/clawdlets/public-ssh", built.publicSsh ? "yes\n" : "no\n", 0o444],
+    ["etc/clawdlets/system-keys", built.systemKeys.map((key) => `${key}\n`).join(""), 0o444],
     ["etc/clawdlets/breaks", built.breaks.join("\n"), 0o444],
     ["system", "x86_64-linux", 0o444],
     ["bin/switch-to-configuration", `#!/bin/sh\nexec activate-system ${built.system} "$@"\n`, 0o555],
@@ -118,20 +121,32 @@ function workingTree(folder: string): Source {
   };
 }
 
-function hostFacts(stackYaml: string): Pick<Built, "adminKeys" | "publicSsh"> {
+function hostFacts(stackYaml: string): Pick<Built, "adminKeys" | "publicSsh" | "systemKeys"> {
   const config = configOf(stackYaml);
-  const value = config[ADMIN_KEYS];
   // `pulumi config set --path` writes a list; without it a JSON text.
-  const list: unknown = typeof value === "string" && value.startsWith("[") ? parse(value) : value;
+  const listAt = (key: string): string[] => {
+    const value = config[key];
+    const list: unknown = typeof value === "string" && value.startsWith("[") ? parse(value) : value;
+    return Array.isArray(list) ? list.filter((each) => typeof each === "string") : [];
+  };
   const exposure = config["clawdlets:sshExposure"] ?? "tailnet";
   return {
-    adminKeys: Array.isArray(list) ? list.filter((key) => typeof key === "string") : [],
+    adminKeys: listAt(ADMIN_KEYS),
     publicSsh: exposure !== "tailnet" || config["clawdlets:tailnet"] === "none",
+    systemKeys: listAt("clawdlets:systemKeys"),
   };
 }
 
-function moduleFacts(module: string, folder: string): Pick<Built, "repository" | "breaks"> {
-  const rebuilds = /operator\.rebuild\b[^;]*\benable = true;/.test(module);
+/** As nix/lib/stacks.nix decides: on if the stack file names a repository. */
+function rebuildOf(stackYaml: string): boolean {
+  const value = configOf(stackYaml)["clawdlets:rebuild"];
+  const settings: unknown = typeof value === "string" && value.startsWith("{") ? parse(value) : value;
+  if (typeof settings !== "object" || settings === null || !("repository" in settings)) return false;
+  return !("enabled" in settings) || String(settings.enabled) === "true";
+}
+
+function moduleFacts(module: string, folder: string, isOn: boolean): Pick<Built, "repository" | "breaks"> {
+  const rebuilds = isOn || /operator\.rebuild\b[^;]*\benable = true;/.test(module);
   return {
     repository: rebuilds ? folder : null,
     breaks: [...module.matchAll(/^# emulated: breaks ([a-z]+)$/gm)].map(([, what = ""]) => what),

@@ -57,6 +57,7 @@ async function whatToInstall(given: Arguments): Promise<Built> {
           system: "",
           hostname: given.flake.attribute,
           adminKeys: [],
+          systemKeys: [],
           publicSsh: false,
           repository: null,
           breaks: [],

@@ -9,7 +9,7 @@ import { FileTree } from "../../../emulator/machine/files/tree.ts";
 import { userNamed } from "../../../emulator/machine/files/users.ts";
 import { Volume } from "../../../emulator/machine/files/volume.ts";
 import { runCommand } from "../../../emulator/machine/shell.ts";
-import { activate, installSystem } from "../../../emulator/machine/system/activation.ts";
+import { activate, exists, installSystem } from "../../../emulator/machine/system/activation.ts";
 import { buildFor } from "../../../emulator/machine/system/building.ts";
 import type { MachineControls } from "../../../emulator/machine/system/machine-controls.ts";
 import { watch } from "../../../emulator/machine/system/switching.ts";
@@ -44,9 +44,8 @@ export class ActivatingEmulated implements ActivatingHost {
       this.#boots += 1; // Cancels everything that was scheduled.
       rmSync(this.repository, { recursive: true, force: true });
     });
-    const stack = `config:\n  clawdlets:adminSshKeys: ["${adminKey}"]\n`;
     for (const name of ["stacks", "hosts"]) mkdirSync(join(this.repository, name));
-    writeFileSync(join(this.repository, "stacks/Pulumi.web-1.yaml"), stack);
+    this.#writeStack([]);
     layDebian(this.#tree, "web-1");
     mountVolatile(this.#tree, this.bootId());
     write(this.#tree, KEY_FILE, "AGE-SECRET-KEY-1X\n", 0o400);
@@ -99,6 +98,23 @@ export class ActivatingEmulated implements ActivatingHost {
 
   async forget(commits: number): Promise<void> {
     await git(this.repository, "reset", "--quiet", "--hard", `HEAD~${commits}`);
+  }
+
+  trust(keys: readonly string[]): void {
+    this.#writeStack(keys);
+    write(this.#tree, "/run/current-system/etc/clawdlets/system-keys", keys.map((key) => `${key}\n`).join(""));
+    write(this.#tree, "/run/current-system/etc/clawdlets/release-floor", "1000\n");
+  }
+  allowDowngrade = () => write(this.#tree, "/run/clawdlets-downgrade-allowed", "");
+  lastRelease = () => {
+    const path = "/var/lib/clawdlets/activation/release";
+    return exists(this.#tree, path) ? this.#read(path).trim() : undefined;
+  };
+
+  #writeStack(systemKeys: readonly string[]): void {
+    const lists = { adminSshKeys: [adminKey], systemKeys };
+    const lines = Object.entries(lists).map(([key, list]) => `  clawdlets:${key}: ${JSON.stringify(list)}\n`);
+    writeFileSync(join(this.repository, "stacks/Pulumi.web-1.yaml"), `config:\n${lines.join("")}`);
   }
 
   secret = () => this.#read(`${SECRETS}/web-1/alpha.yaml`);

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import { execa } from "execa";
 import type { State } from "../../../emulator/machine/system/switch-state.ts";
 
@@ -29,6 +29,12 @@ export interface ActivatingHost {
   /** A power cut and a new boot. */
   reboot(): Promise<void>;
   bootId(): string;
+  /** Public keys that the running system and all later ones trust. */
+  trust(keys: readonly string[]): void;
+  /** What root does at the console. */
+  allowDowngrade(): void;
+  /** Number of the last release that was kept, if any. */
+  lastRelease(): string | undefined;
 }
 
 /** How a system fails: does not build, cannot roll back, is not selected for the boot, fails or hangs in the switch, … */
@@ -48,6 +54,20 @@ export const refusal = (why: string): Answer => ({
 
 export const token = "ab".repeat(32);
 export const tokenSum = createHash("sha256").update(token).digest("hex");
+
+/** A key that signs systems, by node alone: what signs in the sources is held to this and to the real nix elsewhere. */
+export function signingKey(name: string) {
+  const { privateKey } = generateKeyPairSync("ed25519");
+  const { x = "" } = privateKey.export({ format: "jwk" });
+  return {
+    publicKey: `${name}:${Buffer.from(x, "base64url").toString("base64")}`,
+    /** The end of an order: release and signature. */
+    release: (what: string, number: number, host = "web-1") => {
+      const signature = sign(null, Buffer.from(`clawdlets-release;1;${host};${number};${what}`), privateKey);
+      return `${number} ${name}:${signature.toString("base64")}`;
+    },
+  };
+}
 
 const identity = { GIT_AUTHOR_NAME: "a", GIT_AUTHOR_EMAIL: "a@b", GIT_COMMITTER_NAME: "a", GIT_COMMITTER_EMAIL: "a@b" };
 

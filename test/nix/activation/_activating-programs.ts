@@ -19,8 +19,12 @@ case $3 in
     rm "profile-$4-link"; echo "forgotten $4" >>log ;;
   *) exit 2 ;;
 esac`,
-    "nix-store": `[ "$1 $3" = "--add-root --realise" ] && [ -e "$4" ] || exit 2; ln -sfn "$4" "$2"`,
-    nix: `[ "$1 $2 $3" = "build --no-write-lock-file --out-link" ] || { echo "nix: $*" >&2; exit 2; }
+    "nix-store": `case "$1 $2" in "--query --requisites") shift 2; ls -d "$@"; exit ;; esac
+[ "$1 $3" = "--add-root --realise" ] && [ -e "$4" ] || exit 2; ln -sfn "$4" "$2"`,
+    nix: `case "$*" in "--extra-experimental-features nix-command store verify --sigs-needed 1 "*)
+  shift 6; for path in "$@"; do [ -e "$path/signed" ] || exit 1; done; exit ;;
+esac
+[ "$1 $2 $3" = "build --no-write-lock-file --out-link" ] || { echo "nix: $*" >&2; exit 2; }
 rev=$(printf '%s' "$5" | sed -nE 's/.*&rev=([0-9a-f]{40})#nixosConfigurations\\."web-1"\\.config\\.system\\.build\\.toplevel$/\\1/p')
 [ -n "$rev" ] && git -C '${folder}/cache.git' cat-file -e "$rev^{commit}" || { echo "nix: no $5" >&2; exit 1; }
 system=$(git -C '${folder}/cache.git' show "$rev:system" | head -n 1)

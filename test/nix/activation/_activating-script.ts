@@ -44,6 +44,7 @@ export class ActivatingScript implements ActivatingHost {
   readonly secrets = join(this.folder, "hosts/web-1");
   readonly former = join(this.folder, "store/former");
   readonly #bin = join(this.folder, "bin");
+  #keys: readonly string[] = [];
   #boots = 1;
   #systems = 0;
   #timer = new AbortController();
@@ -104,6 +105,11 @@ export class ActivatingScript implements ActivatingHost {
       SWITCH_LOCK: at("nixos/switch-to-configuration.lock"),
       REBOOT: "1",
       BUILD_SECONDS: "3600",
+      NAME: "web-1",
+      SYSTEM_KEYS: this.#keys.join(" "),
+      RELEASE_FLOOR: "1000",
+      STORE: at("store"),
+      DOWNGRADE_MARK: at("downgrade"),
       VITAL_UNITS: "sshd.service nftables.service",
     };
   }
@@ -202,6 +208,11 @@ ${has("switch") ? '[ "$1" = boot ] || exit 4' : ""}
   chosen = () => realpathSync(join(this.folder, "profile"));
   bootId = () => this.read("boot_id").trim();
   isRebooting = () => this.exists("rebooting");
+  trust = (keys: readonly string[]) => {
+    this.#keys = keys;
+  };
+  allowDowngrade = () => this.write("downgrade", "");
+  lastRelease = () => (this.exists("state/release") ? this.read("state/release").trim() : undefined);
   secret = () => this.read("hosts/web-1/alpha.yaml");
   changeSecret = (text: string) => this.write("hosts/web-1/alpha.yaml", text);
   changeIdentity = () => this.write("key", "AGE-SECRET-KEY-1Y\n");

@@ -1,7 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
 import { describeWith } from "../../_needs.ts";
-import { type ActivatingHost, refusal, type Trait, token, tokenSum } from "./_activating-host.ts";
+import { type ActivatingHost, refusal, signingKey, type Trait, token, tokenSum } from "./_activating-host.ts";
 import { bothActivating } from "./_both-activating.ts";
+
+type Key = ReturnType<typeof signingKey>;
 
 vi.setConfig({ testTimeout: 90_000 });
 
@@ -63,7 +65,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
     it("shows these fields to every user, but not the token's checksum", async () => {
       const { host } = await changing();
       expect(Object.keys(host.state())).toEqual(
-        ["id", "phase", "result", "rev", "from", "to", "deadline", "seconds", "bootId", "why"], //
+        ["id", "phase", "result", "rev", "release", "from", "to", "deadline", "seconds", "bootId", "why"], //
       );
       expect(JSON.stringify(host.state())).not.toContain(tokenSum);
       expect(host.state()).toMatchObject({ id, seconds: "600", deadline: expect.stringMatching(/^[0-9]+$/) });
@@ -249,7 +251,8 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
 
     const forms = {
       prepare: "allowed: prepare, 16 hex digits, 64 hex digits, 10 to 3600",
-      switch: "allowed: switch, 16 hex digits, and a full commit (40 hex digits), newest or previous",
+      switch:
+        "allowed: switch, 16 hex digits, and a full commit (40 hex digits), newest, previous or a store path; then release, signature, downgrade",
       confirm: "allowed: confirm, 16 hex digits, 64 hex digits",
       cancel: "allowed: cancel, 16 hex digits",
       none: "allowed orders: prepare, switch, confirm, cancel",
@@ -271,6 +274,11 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       [`prepare ${id} ${tokenSum} 60${" ".repeat(400)}\n`, forms.prepare],
       [`switch ${id} main\n`, forms.switch],
       [`switch ${id} ${zeros}#x\n`, forms.switch],
+      [`switch ${id} /etc/passwd\n`, forms.switch],
+      [`switch ${id} ${zeros} 5\n`, forms.switch],
+      [`switch ${id} ${zeros} 05 a:${"A".repeat(86)}==\n`, forms.switch],
+      [`switch ${id} ${zeros} 5 a:${"A".repeat(88)}\n`, forms.switch],
+      [`switch ${id} ${zeros} 5 a:${"A".repeat(86)}== force\n`, forms.switch],
       [`switch ${id} ${zeros}\n`, `activation ${id} is not prepared`],
       [`confirm ${id} 0\n`, forms.confirm],
       [`confirm ${id} ${token}\n`, `there is no activation ${id}`],
@@ -281,6 +289,135 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       const before = [host.running(), host.chosen()];
       expect(await host.order(order)).toEqual(refusal(why));
       expect([host.running(), host.chosen(), host.keepsSecrets()]).toEqual([...before, false]);
+    });
+
+    describe("that trusts keys", () => {
+      const [key, next, foreign] = ["one", "two", "three"].map(signingKey) as [Key, Key, Key];
+      const namesake = signingKey("one");
+      const unsigned =
+        "it is not signed, and this host accepts only what one of its keys has signed (clawdlets:systemKeys)";
+      const untrusted = "no key that this host trusts has signed this release for it (clawdlets:systemKeys)";
+
+      /** A prepared change of a host that trusts two keys and has kept release 2000. */
+      async function signing() {
+        const host = await open();
+        host.trust([key.publicKey, next.publicKey]);
+        const [first, rev] = [await host.commit(), await host.commit()];
+        await keep(host, "1".repeat(16), first, key.release(first, 2000));
+        const former = host.running();
+        await prepare(host);
+        host.changeSecret("new\n");
+        return { host, former, first, rev };
+      }
+      async function keep(host: ActivatingHost, as: string, what: string, release: string) {
+        await prepare(host, 600, as);
+        expect(await host.order(`switch ${as} ${what} ${release}\n`)).toEqual(taken("building"));
+        await comesTo(host, "waiting");
+        await confirm(host, as);
+        expect(await ends(host)).toMatchObject({ result: "switched" });
+      }
+
+      // One host for all: a refused order changes nothing.
+      const unaccepted: [string, (rev: string, first: string) => string, string][] = [
+        ["nothing", (rev) => rev, unsigned],
+        ["nothing, for the newest commit", () => "newest", unsigned],
+        ["nothing, for the previous generation", () => "previous", unsigned],
+        ["a name for any commit", () => `newest ${key.release("newest", 3000)}`, unsigned],
+        ["a key that it does not know", (rev) => `${rev} ${foreign.release(rev, 3000)}`, untrusted],
+        ["another key of the same name", (rev) => `${rev} ${namesake.release(rev, 3000)}`, untrusted],
+        ["a key that it trusts, for another commit", (rev, first) => `${rev} ${key.release(first, 3000)}`, untrusted],
+        ["a key that it trusts, for another host", (rev) => `${rev} ${key.release(rev, 3000, "web-2")}`, untrusted],
+        [
+          "a key that it trusts, with another number",
+          (rev) => `${rev} ${key.release(rev, 3000).replace("3000", "3001")}`,
+          untrusted,
+        ],
+        [
+          "a key that it trusts, as the release that it has",
+          (rev) => `${rev} ${key.release(rev, 2000)}`,
+          "release 2000 is not newer than the host's release 2000",
+        ],
+        [
+          "a key that it trusts, as an older release",
+          (rev) => `${rev} ${key.release(rev, 1999)}`,
+          "release 1999 is not newer than the host's release 2000",
+        ],
+        [
+          "a key that it trusts, as an older release that nobody has allowed at the console",
+          (rev) => `${rev} ${key.release(rev, 1999)} downgrade`,
+          "release 1999 is not newer than the host's release 2000. To allow an older one once, run as root at the console: touch",
+        ],
+      ];
+
+      it("switches to nothing that none of its keys has signed for it, with a higher number", async () => {
+        const { host, former, first, rev } = await signing();
+        for (const [what, text, why] of unaccepted) {
+          const answer = await host.order(`switch ${id} ${text(rev, first)}\n`);
+          expect(answer, what).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(refusal(why).stderr) });
+          expect(host.state().phase, what).toBe("prepared");
+        }
+        await host.order(`cancel ${id}\n`);
+        expectFormer(host, former);
+        expect(host.lastRelease()).toBe("2000");
+      });
+
+      it("switches to what one of its keys has signed, and keeps the number once that is confirmed", async () => {
+        const { host, rev } = await signing();
+        expect(await host.order(`switch ${id} ${rev} ${next.release(rev, 2001)}\n`)).toEqual(taken("building"));
+        await comesTo(host, "waiting");
+        expect(host.lastRelease()).toBe("2000");
+        await confirm(host);
+        expect(await ends(host)).toMatchObject({ result: "switched", rev, release: "2001" });
+        expect(host.lastRelease()).toBe("2001");
+      });
+
+      it("does not keep the number of a release that it rolled back", async () => {
+        const { host } = await signing();
+        const rev = await host.commit(["switch"]);
+        await host.order(`switch ${id} ${rev} ${key.release(rev, 2001)}\n`);
+        expect(await ends(host)).toMatchObject({ result: "returned" });
+        expect(host.lastRelease()).toBe("2000");
+      });
+
+      it("takes an older release once root has allowed it at the console, and once only", async () => {
+        const { host, rev, first } = await signing();
+        host.allowDowngrade();
+        await host.order(`switch ${id} ${rev} ${key.release(rev, 1500)} downgrade\n`);
+        await comesTo(host, "waiting");
+        await confirm(host);
+        await ends(host);
+        expect(host.lastRelease()).toBe("1500");
+        await prepare(host, 600, "2".repeat(16));
+        const again = await host.order(`switch ${"2".repeat(16)} ${first} ${key.release(first, 1400)} downgrade\n`);
+        expect(again.stderr).toContain("release 1400 is not newer than the host's release 1500");
+      });
+
+      it("takes nothing from before its own system was committed, even if it has kept no release yet", async () => {
+        const host = await open();
+        host.trust([key.publicKey]);
+        const rev = await host.commit();
+        await prepare(host);
+        const answer = await host.order(`switch ${id} ${rev} ${key.release(rev, 1000)}\n`);
+        expect(answer).toEqual(refusal("release 1000 is not newer than the host's release 1000"));
+        expect(await host.order(`switch ${id} ${rev} ${key.release(rev, 1001)}\n`)).toEqual(taken("building"));
+      });
+
+      it("goes back to a system that has run on it, by its path and a new release", async () => {
+        const host = await open();
+        const former = host.running();
+        host.trust([key.publicKey]);
+        const rev = await host.commit();
+        await keep(host, "1".repeat(16), rev, key.release(rev, 2000));
+        await keep(host, "2".repeat(16), former, key.release(former, 2001));
+        expect([host.running(), host.lastRelease()]).toEqual([former, "2001"]);
+      });
+    });
+
+    it("takes no store path without keys", async () => {
+      const { host } = await changing();
+      const answer = await host.order(`switch ${id} ${host.running()}\n`);
+      const why = "this host trusts no keys (clawdlets:systemKeys), so it accepts no system that was built elsewhere";
+      expect(answer).toEqual(refusal(why));
     });
 
     it("accepts an order without a newline, and reads only the first line", async () => {

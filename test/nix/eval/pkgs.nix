@@ -23,6 +23,7 @@ let
     "nftables"
     "nodejs"
     "openssh"
+    "openssl"
     "python3"
     "ripgrep"
     "restic"
