@@ -10,7 +10,7 @@ const root = (name: string) => join(repository, "nix/host", name);
 
 /** What a repository needs: restic's address, and the login as files of the unit's credentials. */
 export interface TestRepository {
-  kind: "s3" | "local";
+  kind: "s3" | "sftp" | "local";
   url: string;
   credentials: Readonly<Record<string, string>>;
 }
@@ -39,7 +39,10 @@ export class BackupHost {
     for (const name of ["srv", "run", "bin", "credentials", "cache", "units", "state"])
       mkdirSync(join(this.folder, name));
     this.setPassword(password);
-    for (const [name, text] of Object.entries(given.credentials)) this.#put(`credentials/${name}`, text);
+    for (const [name, text] of Object.entries(given.credentials)) {
+      this.#put(`credentials/${name}`, text);
+      chmodSync(join(this.folder, "credentials", name), 0o400); // As systemd gives them to a unit.
+    }
     this.#put("excludes", "*.tmp\n");
     this.userIs(uid);
     if (shim !== null) this.#program("mv", shim);
@@ -208,6 +211,7 @@ case "$verb $name" in
 "start clawdlets-restore") bash "$SCRIPT" run-restore >>'${folder}/journal' 2>&1 & echo $! >'${folder}/pid'; wait || true ;;
 "stop clawdbot-"*) [ "$(cat "$units/$unit")" = stuck ] && exit 1; echo inactive >"$units/$unit" ;;
 "start clawdbot-"*) grep -q broken '${folder}/srv/maren/state.json' || grep -q stuck "$units/$unit" || echo active >"$units/$unit" ;;
+"show clawdbot-"*) case "$*" in *ActiveState*) cat "$units/$unit" ;; *) echo loaded ;; esac ;;
 "is-active clawdbot-"*) grep -qE 'active|stuck' "$units/$unit" && ! grep -q inactive "$units/$unit" ;;
 "stop "*) ;;
 *) echo "systemctl: unknown: $*" >&2; exit 1 ;;
