@@ -47,10 +47,7 @@ export class BackupHost {
     this.userIs(uid);
     if (shim !== null) this.#program("mv", shim);
     this.#program("systemctl", systemctl(this.folder));
-    this.#program(
-      "restic",
-      `{ printf '%s ' "$@"; env; } >>'${this.folder}/command-lines'\nexec ${whereIs("restic")} "$@"`,
-    );
+    this.#program("restic", restic(this.folder));
     this.#put("env", "");
   }
 
@@ -124,6 +121,11 @@ export class BackupHost {
     return existsSync(this.log) ? readFileSync(this.log, "utf8") : "";
   }
 
+  /** The next backup is killed when it has taken its lock, with the script that runs it. @param locks folder of the repository */
+  killBackup(locks: string): void {
+    this.#put("kill-backup", locks);
+  }
+
   /** The run that comes to this call of systemctl is killed there, once. */
   killAt(call: string): void {
     this.#put("kill-at", call);
@@ -186,6 +188,20 @@ export class BackupHost {
     ).stdout;
   }
 }
+
+/** The real one, with what it was given noted. */
+const restic = (folder: string) => `{ printf '%s ' "$@"; env; } >>'${folder}/command-lines'
+case " $* " in *" backup "*)
+  if [ -e '${folder}/kill-backup' ]; then
+    locks=$(cat '${folder}/kill-backup') script=$(ps -o ppid= -p $PPID)
+    rm '${folder}/kill-backup'
+    ${whereIs("restic")} "$@" &
+    until ls "$locks" | grep -qvE 'tmp|^$'; do sleep 0.01; done
+    kill -KILL $! $script
+    exit 1
+  fi ;;
+esac
+exec ${whereIs("restic")} "$@"`;
 
 /** The service manager: units of restic run to their end, those of bots are a file each, a restore runs as started. */
 const systemctl = (folder: string) => `set -u

@@ -227,6 +227,20 @@ describeWith(
       expect(readdirSync(join(host.folders, ".restore"))).toEqual([]);
     });
 
+    it("go on after a run that was killed in the middle, whose lock is removed", long, async () => {
+      const { host, repository } = await backedUp();
+      const { good, snapshot } = host.state().bots["maren"] ?? {};
+      const locks = join(repository.url, "locks");
+      host.killBackup(locks);
+      await host.order("now");
+      expect(host.state().bots["maren"], host.journal()).toMatchObject({ good, snapshot, problem: "interrupted" });
+      expect(readdirSync(locks)).toHaveLength(1);
+      await host.order("now");
+      await host.order("check");
+      expect(host.state(), host.journal()).toMatchObject({ bots: { maren: { problem: "" } }, check: { problem: "" } });
+      expect(readdirSync(locks)).toEqual([]);
+    });
+
     it("name a wrong password, and keep the last good backup's age", long, async () => {
       const { host } = await backedUp();
       const { good, snapshot } = host.state().bots["maren"] ?? {};
