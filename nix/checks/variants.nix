@@ -22,6 +22,7 @@
         };
       };
       secrets.names = [ "openai" ];
+      backups.repository = "s3:https://nbg1.your-objectstorage.com/backups/web-1";
       operator.rebuild = {
         enable = true;
         flakeBase = "github:you/hosts";

@@ -154,6 +154,9 @@ ended() { # RESULT [WHY]
 }
 inode() { stat --format=%i -- "$1"; }
 unit() { echo "clawdbot-$r_bot.service"; }
+state_of_unit() { limited 20 systemctl show --value --property="$1" "$(unit)"; }
+# A bot that this host does not run has no unit.
+stop_bot() { limited 120 systemctl stop "$(unit)" >&2 || [[ $(state_of_unit LoadState) == not-found ]]; }
 start_bot() { [[ $r_active != 1 ]] || limited 120 systemctl start "$(unit)" >&2; }
 # A bot that ends at once has been started by systemd all the same.
 stays_up() {
@@ -179,11 +182,13 @@ give_to_bot() {
 take_back() {
   local why=$1 home=$FOLDERS/$r_bot
   if [[ -n $r_number && $r_to == in-place && -d $home && $(inode "$home") == "$r_number" ]]; then
-    limited 120 systemctl stop "$(unit)" >&2 || true
+    stop_bot || true
     mv --exchange --no-target-directory -- "$r_folder" "$home"
   fi
   start_bot || why+="; and the bot did not start"
-  [[ $r_to != in-place ]] || r_folder=""
+  # What it would have had.
+  [[ $r_to != in-place || -z $r_folder ]] || rm -rf -- "$r_folder"
+  r_folder=""
   ended returned "$why"
 }
 
@@ -236,11 +241,12 @@ run_restore() {
     ended restored
     return
   fi
-  r_active=0
-  ! limited 20 systemctl is-active --quiet "$(unit)" || r_active=1
+  # One that fails again and again, too: only who was stopped on purpose stays so.
+  r_active=1
+  [[ $(state_of_unit ActiveState) != inactive ]] || r_active=0
   r_number=$(inode "$r_folder")
   phase stopping
-  if ! limited 120 systemctl stop "$(unit)" >&2; then
+  if ! stop_bot; then
     take_back "the bot did not stop"
     return
   fi

@@ -38,9 +38,10 @@ run() {
 }
 said() { grep --quiet --extended-regexp --ignore-case -- "$1" "$work/err"; }
 code() {
-  if said 'already locked'; then
+  # restic 0.17 and later have exit codes for these.
+  if ((status == 11)) || said 'already locked'; then
     echo locked
-  elif said 'wrong password|no key found'; then
+  elif ((status == 12)) || said 'wrong password|no key found'; then
     echo password
   elif said 'no space left|quota|StorageFull|507 '; then
     echo full
@@ -48,7 +49,7 @@ code() {
     echo denied
   elif said 'connection refused|no such host|no route|i/o timeout|timed out|dial tcp|proxyconnect|service unavailable|connection reset|unexpectedly exited|EOF$' || ((status == 124 || status == 137)); then
     echo unreachable
-  elif said 'there a repository|(key|bucket) does not exist|404 '; then
+  elif ((status == 10)) || said 'there a repository|(key|bucket) does not exist|404 '; then
     echo missing
   elif said 'ciphertext|invalid data|hash mismatch|hash does not match|does not match|not found in|damaged|contains errors|decrypt|cannot unmarshal|invalid character'; then
     echo corrupt

@@ -35,7 +35,8 @@ export async function startBucket(versitygw: string, parent: string, name: strin
   };
 }
 
-function freePort(): Promise<number> {
+/** A port on which nobody listens right now. */
+export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const probe = createServer().listen(0, "127.0.0.1", () => {
       const address = probe.address();

@@ -67,9 +67,15 @@ function backup(args: string[], context: CommandContext, { user, machine, fs }: 
     state.run = { phase: "done", started: at, ended: at };
   } else if (verb === "check") state.check = { good: at, tried: at, problem: "", why: "simulated" };
   else if (verb !== "restore") return refuse("unknown order; allowed: now, check, list, restore");
+  else if (line.split(" ").length !== 5) return refuse("expected: restore <id> <bot> <snapshot> folder|in-place");
+  else if (!/^[0-9a-f]{16}$/.test(id)) return refuse("the id is not 16 hex digits");
   else if (!bots.includes(bot)) return refuse(`no bot of that name is backed up here; allowed: ${bots.join(" ")}`);
+  else if (!/^(latest|[0-9a-f]{8,64})$/.test(snapshot))
+    return refuse('the snapshot is neither "latest" nor 8 to 64 hex digits');
+  else if (to !== "folder" && to !== "in-place") return refuse("allowed: folder or in-place");
   else {
-    const found = state.simulated.find(({ id: each, tags }) => tags[0] === bot && each.startsWith(snapshot));
+    const own = state.simulated.filter(({ tags }) => tags[0] === bot);
+    const found = snapshot === "latest" ? own.at(-1) : own.find((each) => each.id.startsWith(snapshot));
     const place = to === "in-place" ? ".replaced" : ".restored";
     const end = found
       ? { result: "restored", folder: `/srv/clawdbot/${place}/${bot}`, why: "simulated" }

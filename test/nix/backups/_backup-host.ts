@@ -10,7 +10,7 @@ const root = (name: string) => join(repository, "nix/host", name);
 
 /** What a repository needs: restic's address, and the login as files of the unit's credentials. */
 export interface TestRepository {
-  kind: "s3" | "local";
+  kind: "s3" | "sftp" | "local";
   url: string;
   credentials: Readonly<Record<string, string>>;
 }
@@ -39,15 +39,15 @@ export class BackupHost {
     for (const name of ["srv", "run", "bin", "credentials", "cache", "units", "state"])
       mkdirSync(join(this.folder, name));
     this.setPassword(password);
-    for (const [name, text] of Object.entries(given.credentials)) this.#put(`credentials/${name}`, text);
+    for (const [name, text] of Object.entries(given.credentials)) {
+      this.#put(`credentials/${name}`, text);
+      chmodSync(join(this.folder, "credentials", name), 0o400); // As systemd gives them to a unit.
+    }
     this.#put("excludes", "*.tmp\n");
     this.userIs(uid);
     if (shim !== null) this.#program("mv", shim);
     this.#program("systemctl", systemctl(this.folder));
-    this.#program(
-      "restic",
-      `{ printf '%s ' "$@"; env; } >>'${this.folder}/command-lines'\nexec ${whereIs("restic")} "$@"`,
-    );
+    this.#program("restic", restic(this.folder));
     this.#put("env", "");
   }
 
@@ -121,6 +121,11 @@ export class BackupHost {
     return existsSync(this.log) ? readFileSync(this.log, "utf8") : "";
   }
 
+  /** The next backup is killed when it has taken its lock, with the script that runs it. @param locks folder of the repository */
+  killBackup(locks: string): void {
+    this.#put("kill-backup", locks);
+  }
+
   /** The run that comes to this call of systemctl is killed there, once. */
   killAt(call: string): void {
     this.#put("kill-at", call);
@@ -184,6 +189,20 @@ export class BackupHost {
   }
 }
 
+/** The real one, with what it was given noted. */
+const restic = (folder: string) => `{ printf '%s ' "$@"; env; } >>'${folder}/command-lines'
+case " $* " in *" backup "*)
+  if [ -e '${folder}/kill-backup' ]; then
+    locks=$(cat '${folder}/kill-backup') script=$(ps -o ppid= -p $PPID)
+    rm '${folder}/kill-backup'
+    ${whereIs("restic")} "$@" &
+    until ls "$locks" | grep -qvE 'tmp|^$'; do sleep 0.01; done
+    kill -KILL $! $script
+    exit 1
+  fi ;;
+esac
+exec ${whereIs("restic")} "$@"`;
+
 /** The service manager: units of restic run to their end, those of bots are a file each, a restore runs as started. */
 const systemctl = (folder: string) => `set -u
 words=("$@") unit=\${words[-1]} verb=$1
@@ -208,6 +227,7 @@ case "$verb $name" in
 "start clawdlets-restore") bash "$SCRIPT" run-restore >>'${folder}/journal' 2>&1 & echo $! >'${folder}/pid'; wait || true ;;
 "stop clawdbot-"*) [ "$(cat "$units/$unit")" = stuck ] && exit 1; echo inactive >"$units/$unit" ;;
 "start clawdbot-"*) grep -q broken '${folder}/srv/maren/state.json' || grep -q stuck "$units/$unit" || echo active >"$units/$unit" ;;
+"show clawdbot-"*) case "$*" in *ActiveState*) cat "$units/$unit" ;; *) echo loaded ;; esac ;;
 "is-active clawdbot-"*) grep -qE 'active|stuck' "$units/$unit" && ! grep -q inactive "$units/$unit" ;;
 "stop "*) ;;
 *) echo "systemctl: unknown: $*" >&2; exit 1 ;;

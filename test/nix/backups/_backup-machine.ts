@@ -185,7 +185,8 @@ export class BackupMachine {
     this.#wrapper("clawdlets-backup", "backup.sh", text);
     this.#wrapper("clawdlets-restic", "restic.sh", 'export PATH=\nexec /bin/bash restic.sh "$@"\n');
     const shim = await exchangeShim();
-    if (shim !== null) this.#put("etc/bin/mv", `#!/bin/bash\n${shim}\n`, 0o755);
+    if (shim !== null)
+      this.#put("etc/bin/mv", `#!/bin/bash\n${shim.replace(/exec \S*python\S*/, "exec /usr/bin/python3")}\n`, 0o755);
   }
 
   /** As nix/lib/wrapper.nix makes it, with this machine's programs. */
@@ -206,7 +207,8 @@ export class BackupMachine {
       `[${title}]\n${Object.entries(entries)
         .flatMap(([key, value]) => [value].flat().map((each) => `${key}=${words(each)}\n`))
         .join("")}`;
-    const { ExecStart, ...service } = unit.serviceConfig;
+    // Not its low priority: on a busy machine that takes minutes.
+    const { ExecStart, Nice, CPUWeight, IOWeight, IOSchedulingClass, ...service } = unit.serviceConfig;
     const program = String(ExecStart)
       .replace(/^\S+\/bin\/(clawdlets-\S+)/, "/etc/bin/$1")
       .replace(/^\S+\/bin\/tinyproxy/, "/usr/bin/tinyproxy");
