@@ -112,6 +112,11 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
             "Create bots/<name>/ with OpenClaw's configuration: direct messages by pairing, no commands, no skills. Edit it afterwards.",
           load: async () => (await import("./bot/add.ts")).addCommand(),
         },
+        import: {
+          summary: "make folders of the bots of an upstream project",
+          about: "Make folders of the bots of a project of regenrek/clawdlets, and say what became of each setting.",
+          load: async () => (await import("./bot/import.ts")).importCommand(),
+        },
         list: {
           summary: "list the bots of this project",
           load: async () => (await import("./bot/list.ts")).listCommand(),

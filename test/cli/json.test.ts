@@ -15,8 +15,11 @@ const more: Readonly<Record<string, readonly string[]>> = {
   "secrets edit": ["discord_token_maren"],
   ssh: [host],
   // Dry, since both runs are of one folder.
+  "bot import": ["--from", "none"],
   "bot add": ["maren", "--channel", "none", "--model", "openai/gpt-5.4-mini", "--dry-run"],
-  ...Object.fromEntries(["show", "remove", "logs", "restart", "open"].map((verb) => [`bot ${verb}`, ["maren"]])),
+  ...Object.fromEntries(
+    ["show", "remove", "logs", "restart", "open"].map((verb) => [`bot ${verb}`, ["maren"]]),
+  ),
   // Into a folder that is not there: of two runs, the second would find the first one's file.
   "vault export": ["none/x.vault", "--to", recipient],
   "vault import": ["x.vault"],

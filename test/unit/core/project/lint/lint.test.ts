@@ -149,7 +149,9 @@ it("knows every option that OpenClaw's schema takes a reference to a secret for"
     const ref = (node as { $ref?: string } | undefined)?.$ref?.replace("#/$defs/", "");
     return (ref === undefined ? node : defs[ref]) as Record<string, unknown> | undefined;
   };
-  const isReference = (node: unknown) => JSON.stringify(follow(node) ?? {}).includes('"const":"env"');
+  const written = (node: unknown): string =>
+    JSON.stringify(node ?? {}).replace(/\{"\$ref":"#\/\$defs\/(\w+)"\}/g, (_, name: string) => written(defs[name]));
+  const isReference = (node: unknown) => written(node).includes('"const":"env"');
   const found = new Set<string>();
   const visit = (raw: unknown, path: string): void => {
     if (typeof raw !== "object") return;
