@@ -139,6 +139,16 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
           summary: "print a bot's journal",
           load: async () => (await import("./bot/logs.ts")).logsCommand(),
         },
+        channels: {
+          summary: "show whether a bot's channels are connected",
+          about: "Show whether a bot's channels run and are connected, as its gateway says.",
+          load: async () => (await import("./bot/channels.ts")).channelsCommand(),
+        },
+        pair: {
+          summary: "list who wants to talk to a bot, and let one in",
+          about: "List the people who wrote to a bot and got a pairing code, or approve one of the codes.",
+          load: async () => (await import("./bot/pair.ts")).pairCommand(),
+        },
         restart: {
           summary: "restart a bot",
           load: async () => (await import("./bot/restart.ts")).restartCommand(),

@@ -92,6 +92,33 @@ let
       bots = builtins.filter (name: cfg.bots.${name}.openclaw == null) all;
     };
   };
+  # For admin, by sudo: the bot's own OpenClaw in the sandbox of the bot's unit, whatever other modules add to that.
+  ask =
+    name:
+    let
+      inherit (config.systemd.services.${names.botUnit name}) environment serviceConfig;
+      file =
+        kind: lines:
+        toString (pkgs.writeText "clawdlets-openclaw-${name}-${kind}" (text.lines (lines ++ [ "" ])));
+    in
+    import ../lib/wrapper.nix { inherit lib pkgs; } {
+      name = "clawdlets-openclaw-${name}";
+      script = ../host/ask-openclaw.sh;
+      programs = [
+        pkgs.coreutils
+        pkgs.systemd
+      ];
+      environment = {
+        BOT = name;
+        OPENCLAW = "${cfg.bots.${name}.package}/bin/openclaw";
+        PORT = toString cfg.bots.${name}.port;
+        PROPERTIES = file "properties" (unit.propertiesOf serviceConfig);
+        VARIABLES = file "variables" (
+          lib.mapAttrsToList (variable: value: "${variable}=${toString value}") environment
+        );
+      };
+    };
+
   environmentOf =
     name:
     if cfg.bots.${name}.openclaw == null then
@@ -264,6 +291,8 @@ in
       ) all;
       services = each running service;
     };
+
+    environment.systemPackages = map ask (builtins.filter runsOpenclaw all);
 
     sops.templates = each (builtins.filter (name: envSecretsOf name != { }) all) (name: {
       name = template name;

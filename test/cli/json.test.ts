@@ -18,7 +18,7 @@ const more: Readonly<Record<string, readonly string[]>> = {
   "bot import": ["--from", "none"],
   "bot add": ["maren", "--channel", "none", "--model", "openai/gpt-5.4-mini", "--dry-run"],
   ...Object.fromEntries(
-    ["show", "remove", "logs", "restart", "open"].map((verb) => [`bot ${verb}`, ["maren"]]),
+    ["show", "remove", "logs", "restart", "open", "pair", "channels"].map((verb) => [`bot ${verb}`, ["maren"]]),
   ),
   // Into a folder that is not there: of two runs, the second would find the first one's file.
   "vault export": ["none/x.vault", "--to", recipient],
