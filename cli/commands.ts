@@ -144,6 +144,11 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
             "Create bots/<name>/ with OpenClaw's configuration: direct messages by pairing, no commands, no skills. Edit it afterwards.",
           load: async () => (await import("./bot/add.ts")).addCommand(),
         },
+        import: {
+          summary: "make folders of the bots of an upstream project",
+          about: "Make folders of the bots of a project of regenrek/clawdlets, and say what became of each setting.",
+          load: async () => (await import("./bot/import.ts")).importCommand(),
+        },
         list: {
           summary: "list the bots of this project",
           load: async () => (await import("./bot/list.ts")).listCommand(),
@@ -165,6 +170,16 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
         logs: {
           summary: "print a bot's journal",
           load: async () => (await import("./bot/logs.ts")).logsCommand(),
+        },
+        channels: {
+          summary: "show whether a bot's channels are connected",
+          about: "Show whether a bot's channels run and are connected, as its gateway says.",
+          load: async () => (await import("./bot/channels.ts")).channelsCommand(),
+        },
+        pair: {
+          summary: "list who wants to talk to a bot, and let one in",
+          about: "List the people who wrote to a bot and got a pairing code, or approve one of the codes.",
+          load: async () => (await import("./bot/pair.ts")).pairCommand(),
         },
         restart: {
           summary: "restart a bot",

@@ -28,6 +28,14 @@ let
     };
   };
   own = host: root + "/hosts/${host}.nix";
+  # OpenClaw's own flake, if the repository has it as an input: what runs is what its flake.lock pins.
+  packages = root.inputs.nix-openclaw.packages.${system} or { };
+  openclawPackage =
+    bot:
+    lib.optionalAttrs (packages ? openclaw-gateway) {
+      name = bot;
+      value.package = lib.mkDefault packages.openclaw-gateway;
+    };
 in
 builtins.mapAttrs (
   _: stack:
@@ -38,6 +46,11 @@ builtins.mapAttrs (
       stack.module
       {
         clawdlets.bots = builtins.listToAttrs (map openclaw (builtins.filter isOpenclaw stack.bots));
+      }
+      {
+        clawdlets.bots = builtins.listToAttrs (
+          builtins.filter (each: each != { }) (map openclawPackage (builtins.filter isOpenclaw stack.bots))
+        );
       }
       { system.configurationRevision = root.rev or null; }
       { clawdlets.operator.rebuild.releaseFloor = lib.mkDefault (root.lastModified or 0); }

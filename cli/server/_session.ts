@@ -24,7 +24,7 @@ export interface Session {
   route: SshRoute;
   signal: AbortSignal;
   /** @throws UserError where there is no session; what the command itself says is the caller's to judge */
-  run: (command: string) => Promise<{ exitCode: number; stdout: string; stderr: string }>;
+  run: (command: string, timeoutSeconds?: number) => Promise<{ exitCode: number; stdout: string; stderr: string }>;
 }
 
 /** Does `work` with a way to the host: tailnet, public address where that is exposed, or a window that is closed after it. */
@@ -35,8 +35,8 @@ export async function withSession<T>(options: ServerOptions, work: (session: Ses
   const signal = stopSignal();
   const reach = { layout, settings, local, signal };
   const withRoute = (route: SshRoute) => {
-    const run = async (command: string) => {
-      const result = await ssh(route, command, { timeoutSeconds: 60, signal });
+    const run = async (command: string, timeoutSeconds = 60) => {
+      const result = await ssh(route, command, { timeoutSeconds, signal });
       if (result.exitCode !== 255) return result;
       throw new UserError({
         subject: host,

@@ -80,6 +80,24 @@ rec {
     PartOf = [ "${names.secretsTarget}.target" ];
   };
 
+  # The properties of a unit, NAME=value each, for another process in the same sandbox: systemd-run takes them.
+  propertiesOf =
+    settings:
+    let
+      # How the bot is started and kept alive.
+      others = [
+        "ExecStart"
+        "ExecStartPre"
+        "Restart"
+        "RestartSec"
+        "Type"
+      ];
+      shared = builtins.removeAttrs settings others;
+    in
+    builtins.concatMap (
+      key: map (lineOf key) (if builtins.isList shared.${key} then shared.${key} else [ shared.${key} ])
+    ) (builtins.attrNames shared);
+
   # The same as unit file text, for systemd-analyze without NixOS.
   file =
     settings:

@@ -35,16 +35,15 @@ let
   openclawOf =
     name:
     let
-      inherit (cfg.bots.${name}) openclaw package;
+      inherit (cfg.bots.${name}) openclaw;
       config = builtins.path {
         name = "openclaw.json";
         path = openclaw.config;
       };
     in
     {
-      # Of another program there is nothing to ask.
       config =
-        if openclaw.check && package != null && text.hasPrefix "openclaw " cfg.bots.${name}.command then
+        if openclaw.check && runsOpenclaw name then
           checked name config
         else
           config;
@@ -54,6 +53,14 @@ let
         else
           [ "${seedWorkspace name openclaw.workspace}/bin/clawdlets-seed-${name}" ];
     };
+  # Not another command, of which there is nothing to ask.
+  runsOpenclaw =
+    name:
+    let
+      inherit (cfg.bots.${name}) command openclaw package;
+    in
+    openclaw != null && package != null && command != null && text.hasPrefix "openclaw " command;
+
   # The same file, once the bot's own OpenClaw has found it valid: otherwise the host's system is not built.
   checked =
     name: config:
@@ -85,6 +92,33 @@ let
       bots = builtins.filter (name: cfg.bots.${name}.openclaw == null) all;
     };
   };
+  # For admin, by sudo: the bot's own OpenClaw in the sandbox of the bot's unit, whatever other modules add to that.
+  ask =
+    name:
+    let
+      inherit (config.systemd.services.${names.botUnit name}) environment serviceConfig;
+      file =
+        kind: lines:
+        toString (pkgs.writeText "clawdlets-openclaw-${name}-${kind}" (text.lines (lines ++ [ "" ])));
+    in
+    import ../lib/wrapper.nix { inherit lib pkgs; } {
+      name = "clawdlets-openclaw-${name}";
+      script = ../host/ask-openclaw.sh;
+      programs = [
+        pkgs.coreutils
+        pkgs.systemd
+      ];
+      environment = {
+        BOT = name;
+        OPENCLAW = "${cfg.bots.${name}.package}/bin/openclaw";
+        PORT = toString cfg.bots.${name}.port;
+        PROPERTIES = file "properties" (unit.propertiesOf serviceConfig);
+        VARIABLES = file "variables" (
+          lib.mapAttrsToList (variable: value: "${variable}=${toString value}") environment
+        );
+      };
+    };
+
   environmentOf =
     name:
     if cfg.bots.${name}.openclaw == null then
@@ -144,7 +178,24 @@ in
     description = "The bots of this host, by name: a lowercase letter, then up to 26 of a-z, 0-9, \"_\" and \"-\".";
   };
 
+  options.clawdlets.openclaw.cache = lib.mkOption {
+    type = lib.types.bool;
+    default = false;
+    example = true;
+    description = ''
+      Lets the host fetch OpenClaw from cache.garnix.io, the binary cache of nix-openclaw, in place of building it. Anyone who has that
+      cache's key can then decide what bots run.
+    '';
+  };
+
   config = {
+    nix.settings = lib.mkIf cfg.openclaw.cache {
+      extra-substituters = [ "https://cache.garnix.io" ];
+      extra-trusted-public-keys = [
+        "cache.garnix.io:CTFPyKSLcx5RMJKfLo5EEPUObbA78b0YQ2DTCJXqr9g="
+      ];
+    };
+
     assertions = [
       {
         assertion = builtins.all names.isBotName all;
@@ -240,6 +291,8 @@ in
       ) all;
       services = each running service;
     };
+
+    environment.systemPackages = map ask (builtins.filter runsOpenclaw all);
 
     sops.templates = each (builtins.filter (name: envSecretsOf name != { }) all) (name: {
       name = template name;

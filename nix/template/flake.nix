@@ -6,7 +6,7 @@
 
   # One host per stacks/Pulumi.<host>.yaml, which `clawdlets init` writes, plus hosts/<host>.nix for everything else.
   outputs =
-    { self, clawdlets }:
+    { self, clawdlets, ... }:
     {
       nixosConfigurations = clawdlets.lib.hostsFrom self;
     };

@@ -15,8 +15,11 @@ const more: Readonly<Record<string, readonly string[]>> = {
   "secrets edit": ["discord_token_maren"],
   ssh: [host],
   // Dry, since both runs are of one folder.
+  "bot import": ["--from", "none"],
   "bot add": ["maren", "--channel", "none", "--model", "openai/gpt-5.4-mini", "--dry-run"],
-  ...Object.fromEntries(["show", "remove", "logs", "restart", "open"].map((verb) => [`bot ${verb}`, ["maren"]])),
+  ...Object.fromEntries(
+    ["show", "remove", "logs", "restart", "open", "pair", "channels"].map((verb) => [`bot ${verb}`, ["maren"]]),
+  ),
   "backup restore": ["maren"],
   "operator add": ["bea", "--age", recipient, "--ssh-key", "none.pub"],
   "operator remove": ["bea"],

@@ -22,7 +22,8 @@ async function ownProject(): Promise<FlakeProject> {
     install: { disk: "/dev/vda" },
   });
   await addToStackFile(layoutOf(project.root), "web-2", { ...facts, tailnet: "none" });
-  const ofHost = '{ pkgs, ... }: { clawdlets.bots = { maren.command = "/bin/maren"; rex.package = pkgs.hello; }; }\n';
+  const ofHost =
+    '{ pkgs, ... }: { clawdlets.bots = { maren.command = "/bin/maren"; rex = { package = pkgs.hello; openclaw.check = false; }; }; }\n';
   project.write("project/hosts/web-1.nix", ofHost);
   project.write("project/bots/rex/openclaw.json", "{ token: '${DISCORD_BOT_TOKEN}' }\n");
   project.write("project/bots/rex/workspace/AGENTS.md", "Be brief.\n");
@@ -102,6 +103,35 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
       OPENCLAW_CONFIG_PATH: expect.stringMatching(/^\/nix\/store\/[a-z0-9]{32}-openclaw\.json$/),
       text: "{ token: '${DISCORD_BOT_TOKEN}' }\n",
       secrets: expect.arrayContaining(["discord_token_maren", "discord_token_rex", "rex_openclaw_gateway_token"]),
+    });
+  });
+
+  it("takes OpenClaw from nix-openclaw, where the repository has it as an input", async () => {
+    const project = await ownProject();
+    project.write(
+      "inputs/nix-openclaw/flake.nix",
+      '{ outputs = _: { packages.x86_64-linux.openclaw-gateway = { type = "derivation"; name = "gateway"; outPath = "/pinned"; }; }; }',
+    );
+    const flake = readFileSync(join(project.root, "flake.nix"), "utf8");
+    const input = `path:${join(project.folder, "inputs/nix-openclaw")}`;
+    const lines = flake
+      .replace("inputs = {", `inputs = {\n    nix-openclaw.url = "${input}";`)
+      .replace(/(\n\s+sops-nix,\n\s+)\}:/, "$1 nix-openclaw,\n}:");
+    expect(lines.match(/nix-openclaw/g)).toHaveLength(3);
+    project.write("project/flake.nix", lines);
+    project.write(
+      "project/hosts/web-1.nix",
+      "{ clawdlets.bots.rex.openclaw.check = false; clawdlets.openclaw.cache = true; }\n",
+    );
+    await project.commit();
+    const look = `config: {
+      inherit (config.systemd.services.clawdbot-rex.serviceConfig) ExecStart;
+      inherit (config.nix.settings) extra-substituters;
+    }`;
+    const config = ".#nixosConfigurations.web-1.config";
+    expect(json(await project.nix("eval", "--json", config, "--apply", look, ...project.standIns()))).toEqual({
+      ExecStart: expect.stringMatching(/^\/pinned\/bin\/openclaw gateway --port \d+ /),
+      "extra-substituters": ["https://cache.garnix.io"],
     });
   });
 

@@ -16,6 +16,8 @@ const log = ["--no-pager", "--output=short-iso", "--unit=clawdbot-maren.service"
 const refusals = log.with(2, "--unit=clawdlets-egress-proxy-maren.service");
 const activationLog = log.with(2, "--unit=clawdlets-activation.service");
 
+const openclaw = `${sw}/clawdlets-openclaw-maren`;
+
 /** As NixOS' own rules are (nixpkgs, nixos/modules/security/sudo.nix). */
 const nixosRules = "root ALL=(ALL:ALL) SETENV: ALL\n%wheel ALL=(ALL:ALL) SETENV: ALL\n";
 
@@ -46,6 +48,9 @@ async function trySudo(rules: string, user: string, attempts: readonly (readonly
     "clawdlets-receive-system",
     "nix-store",
     "nixos-rebuild",
+    "clawdlets-openclaw-maren",
+    "clawdlets-openclaw-so-nja_2",
+    "clawdlets-openclaw-other",
     "bash",
   ]) {
     machine.stub(`${sw}/${name}`);
@@ -94,6 +99,14 @@ describeWith({ programs, root: true }, "what admin may run as root", () => {
       ]),
       [`${sw}/systemctl`, "status", "--no-pager", "--lines=0", `clawdbot-${bot}.service`],
     ]),
+    ...["maren", "so-nja_2"].flatMap((bot): [string, ...string[]][] => {
+      const program = `${sw}/clawdlets-openclaw-${bot}`;
+      return [
+        [program, "channels"],
+        [program, "pairing-list", "nextcloud-talk"],
+        [program, "pairing-approve", "telegram", "ABCD2345"],
+      ];
+    }),
     [`${sw}/journalctl`, ...log, "--lines=1"],
     [`${sw}/journalctl`, ...log, "--lines=99999"],
     [`${sw}/journalctl`, ...log, "--lines=200", "--since=-2h"],
@@ -165,6 +178,20 @@ describeWith({ programs, root: true }, "what admin may run as root", () => {
     [`${sw}/systemd-run`, "/nix/store/x/bin/switch-to-configuration", "switch"],
     ["/nix/store/x/bin/switch-to-configuration", "switch"],
     ["touch", "/run/clawdlets-downgrade-allowed"],
+    [openclaw],
+    [openclaw, ""],
+    [openclaw, "channels", "x"],
+    [openclaw, "channels --probe"],
+    [openclaw, "pairing-list"],
+    [openclaw, "pairing-list", "--help"],
+    [openclaw, "pairing-list", "a".repeat(33)],
+    [openclaw, "pairing-list", "telegram", "--account"],
+    [openclaw, "pairing-approve", "telegram", "ABCD234O"],
+    [openclaw, "pairing-approve", "telegram", "ABCD23456"],
+    [openclaw, "pairing-approve", "telegram", "ABCD2345", "--notify"],
+    [openclaw, "pairing-approve", "telegram", "ABCD2345\n"],
+    [openclaw, "config", "set"],
+    [`${sw}/clawdlets-openclaw-other`, "channels"],
     // Other words.
     [`${sw}/systemctl`, "stop", "clawdbot-other.service"],
     [`${sw}/systemctl`, "stop", "clawdbot-maren"],

@@ -12,7 +12,8 @@ const maxFindings = 20;
 export function lintSchema(bot: BotFolder, { of, schema }: ConfigSchema): BotFinding[] {
   const issues = [...issuesIn(schema, bot.config), ...unknownChannels(bot, schema)].slice(0, maxFindings);
   return issues.map(({ path, code, problem }): BotFinding => {
-    const { line, column } = placeOf(bot.text, path);
+    // What is missing has no place of its own.
+    const { line, column } = placeOf(bot.text, code === "missing-setting" ? path.slice(0, -1) : path);
     const text = `line ${line}, column ${column}: ${problem}`;
     const fix = code === "unknown-setting" ? `Checked against ${of}, which does not start with it.` : undefined;
     const at = { file: bot.file, line };

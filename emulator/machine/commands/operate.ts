@@ -5,20 +5,20 @@ import type { CommandContext, CommandTable, ExecResult, Session } from "./contex
 import { failed, ok } from "./context.ts";
 
 const sw = "/run/current-system/sw/bin";
+const ofOpenclaw = "clawdlets-openclaw-";
 
 /** A command line as sudoers has it. Programs of our own are run as root elsewhere (system.ts). */
 function patternOf(command: string): RegExp {
   const [, program = "", args = ""] = /^(\S+) (.*)$/.exec(command) ?? [];
   const exact = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const wanted = args.startsWith("^") ? args.slice(1, -1) : exact(args);
-  return new RegExp(
-    `^${exact(`${sw}/${program}`)} ${wanted.replace(/@bot(?:Pattern)?@/, "(?<bot>[a-z][a-z0-9_-]{0,26})")}$`,
-  );
+  const line = `^${exact(`${sw}/${program}`)} ${wanted}$`;
+  return new RegExp(line.replace(/@bot(?:Pattern)?@/, "(?<bot>[a-z][a-z0-9_-]{0,26})"));
 }
 
 /** What admin may run as root besides the commands of our own. */
 const allowed = [...sudoCommands.host, ...sudoCommands.rebuild, ...sudoCommands.bot]
-  .filter((command) => !command.startsWith("clawdlets-"))
+  .filter((command) => !command.startsWith("clawdlets-") || command.startsWith(ofOpenclaw))
   .map(patternOf);
 
 /** @param words after `sudo -n` @returns whether sudo lets admin run them as root */
@@ -69,6 +69,24 @@ export const gatewayPort = 20_000;
 function curl(args: string[]): ExecResult {
   if (args.at(-1) === `http://127.0.0.1:${gatewayPort}/health`) return ok('{"ok":true,"status":"simulated"}');
   return failed("curl: (7) Failed to connect: there is no network in the emulator", 7);
+}
+
+/** The code of the one request for pairing that each emulated bot has. */
+const pairingCode = "ABCD2345";
+
+/** What a bot's OpenClaw says, which does not run here: all of it is made up, and says so. */
+export function askOpenclaw(program: string, [verb, channel = "", code]: string[]): ExecResult | null {
+  if (!program.startsWith(ofOpenclaw)) return null;
+  const json = (value: unknown) => ok(`${JSON.stringify(value)}\n`);
+  if (verb === "channels") {
+    const account = { accountId: "default", running: true, connected: true, lifecycle: "simulated" };
+    return json({ channelAccounts: { discord: [account] } });
+  }
+  const requests = [{ id: "4242", code: pairingCode, meta: { username: "simulated" } }];
+  if (verb === "pairing-list") return json({ channel, requests });
+  return code === pairingCode
+    ? ok(`Approved ${channel} sender 4242.\n`)
+    : failed(`[openclaw] Reason: No pending pairing request found for code "${code}".`);
 }
 
 function journalctl(args: string[], _context: CommandContext, { user }: Session): ExecResult {

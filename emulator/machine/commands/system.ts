@@ -9,7 +9,7 @@ import { ACTIVATE } from "./activate.ts";
 import { BACKUP, hasBackups } from "./backup.ts";
 import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
 import { failed, ok, parseFlags } from "./context.ts";
-import { mayOperate, systemctlOnBot } from "./operate.ts";
+import { askOpenclaw, mayOperate, systemctlOnBot } from "./operate.ts";
 import { RECEIVE_SECRETS } from "./secrets.ts";
 
 const KERNELS = { debian: "6.12.48+deb13-cloud", installer: "6.12.58", nixos: "6.12.58" };
@@ -170,7 +170,8 @@ export const systemCommands: CommandTable = {
     }
     if (machine.os === "nixos" && args[0] === "-n" && mayOperate(fs.tree, machine.hostname, args.slice(1))) {
       const [program = "", ...rest] = args.slice(1);
-      return run(program.replace(/.*\//, ""), rest, context, ROOT_USER);
+      const name = program.replace(/.*\//, "");
+      return askOpenclaw(name, rest) ?? run(name, rest, context, ROOT_USER);
     }
     // As on the hardened host: members of wheel need their password, and a command over ssh has no terminal to type it.
     return failed(machine.os === "nixos" ? "sudo: a password is required" : `${user.name} is not in the sudoers file.`);

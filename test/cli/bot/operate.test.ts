@@ -48,6 +48,21 @@ it("print a bot's journal, restart it, and list what it was refused", { timeout:
   });
 });
 
+it("list who wants to talk to a bot, let one in, and show its channels", { timeout: 60_000 }, async () => {
+  const request = { channel: "discord", code: "ABCD2345", sender: "4242", name: "simulated" };
+  expect(await json("bot", "pair", "maren")).toMatchObject({ exitCode: 0, requests: [request] });
+  expect((await lab.clawdlets(["bot", "pair", "maren", "--channel", "telegram"])).stdout).toBe(
+    "ABCD2345  telegram sender 4242 (simulated)",
+  );
+  expect(await json("bot", "pair", "maren", "abcd2345")).toMatchObject({ approved: request, hasNoOwner: false });
+  expect(await json("bot", "pair", "maren", "ZZZZ2222")).toMatchObject({
+    exitCode: 1,
+    problems: [{ subject: lab.demo.host, problem: expect.stringContaining("no request has the code ZZZZ2222") }],
+  });
+  const { stdout } = await lab.clawdlets(["bot", "channels", "maren"]);
+  expect(stdout).toBe("discord: connected, simulated");
+});
+
 it("opens a way to the gateway until it is stopped, and prints no token", { timeout: 60_000 }, async () => {
   const stop = new AbortController();
   const opened = lab.clawdlets(["bot", "open", "maren", "--port", "23117"], stop.signal);
@@ -79,6 +94,8 @@ it("updates no host while a critical finding is open in the bots' folders", { ti
 it.each([
   [["bot", "open", "maren", "--token"], 2, "is not a terminal"],
   [["bot", "logs", "rex"], 2, 'no stack file names the bot "rex"'],
+  [["bot", "pair", "maren", "ABCD234O"], 2, "8 capital letters and digits"],
+  [["bot", "pair", "maren", "--channel", "a b"], 2, "a channel's name"],
   [["bot", "status", "rex", "--host", "clawdbot-demo"], 2, "there is no bot"],
 ])("refuse %j", { timeout: 60_000 }, async (args, code, words) => {
   const { exitCode, stderr } = await lab.clawdlets(args.map((each) => each.replace("clawdbot-demo", lab.demo.host)));

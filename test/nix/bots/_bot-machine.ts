@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { repository } from "../../_repository.ts";
 import { evaluate, nixString } from "../_nix.ts";
 import { SystemdMachine } from "../systemd/_systemd-machine.ts";
 import { answer, ask } from "./_agent.ts";
@@ -18,6 +19,8 @@ export interface Bot {
   /** What runs: absolute path and arguments. Without it, an agent that does what the test says. */
   command?: string;
   environment?: Record<string, string>;
+  /** How its OpenClaw is started, to be asked by nix/host/ask-openclaw.sh. */
+  openclaw?: string;
   /** Names; each has its own name as its value. */
   secrets?: readonly string[];
 }
@@ -145,7 +148,8 @@ export class BotMachine {
     await Promise.all(Object.entries(this.#bots).map(async ([name, bot]) => await this.#layBot(name, bot)));
   }
 
-  async #layBot(name: string, { uid, command, environment = {}, secrets = [] }: Bot): Promise<void> {
+  async #layBot(name: string, bot: Bot): Promise<void> {
+    const { uid, command, environment = {}, secrets = [] } = bot;
     const json = (value: unknown) => `builtins.fromJSON ${nixString(JSON.stringify(value))}`;
     const settings = json({
       name,
@@ -163,6 +167,26 @@ export class BotMachine {
     const output = { StandardOutput: `append:/run/${name}.log`, StandardError: `append:/run/${name}.log` };
     this.#put(`${folder}/1-egress.conf`, section({ ...fence, ...output }));
     this.#put(`${folder}/2-broken.conf`, `[Service]\n${this.#options.dropIn ?? ""}\n`);
+    if (bot.openclaw === undefined) return;
+    const lib = "(import ./nix/lib/bot-unit.nix)";
+    const fences = `(import ./nix/lib/egress).units.bot { mode = ${mode}; }`;
+    const [properties, all] = await Promise.all([
+      evaluate(`${lib}.propertiesOf (${lib}.serviceConfig (${settings}) // ${fences})`),
+      evaluate(`${lib}.environment { name = "${name}"; environment = ${variables}; }`),
+    ]);
+    const lines = (values: readonly string[]) => values.map((each) => `${each}\n`).join("");
+    this.#put(`etc/ask/${name}.properties`, lines(properties as string[]));
+    const entries = Object.entries(all as Record<string, string>);
+    this.#put(`etc/ask/${name}.variables`, lines(entries.map(([key, value]) => `${key}=${value}`)));
+    const state = "grep -hE '^(Uid|NoNewPrivs|CapEff|Seccomp):' /proc/self/status >&2";
+    this.#put("etc/ask/openclaw", `#!/bin/sh\n${state}\nexec ${bot.openclaw} "$@"\n`);
+    copyFileSync(join(repository, "nix/host/ask-openclaw.sh"), join(this.folder, "etc/ask/ask.sh"));
+    const given = { BOT: name, OPENCLAW: "/etc/ask/openclaw", PORT: bot.port };
+    const files = { PROPERTIES: `/etc/ask/${name}.properties`, VARIABLES: `/etc/ask/${name}.variables` };
+    const exports = Object.entries({ ...given, ...files }).map(([key, value]) => `export ${key}='${value}'\n`);
+    this.#put(`etc/ask/${name}`, `${exports.join("")}exec bash /etc/ask/ask.sh "$@"\n`);
+    mkdirSync(join(this.folder, "var/tmp"), { recursive: true });
+    for (const each of ["openclaw", name]) chmodSync(join(this.folder, "etc/ask", each), 0o755);
   }
 
   #steps(): string {

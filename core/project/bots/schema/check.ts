@@ -56,7 +56,7 @@ function check(scoped: Scoped, value: unknown, path: readonly string[]): Issue[]
 function closest(branches: readonly Scoped[], value: unknown, path: readonly string[]): Issue[] {
   const inside = branches
     .map((branch) => check(branch, value, path))
-    .filter((issues) => issues.every((issue) => issue.path.length > path.length || issue.code === "missing-setting"));
+    .filter((issues) => issues.every((issue) => issue.path.length > path.length));
   const [best] = inside.sort((a, b) => a.length - b.length);
   if (best) return best;
   const forms = branches.map((branch) => resolved(branch).schema);
@@ -87,7 +87,7 @@ function checkKeys(
   // OpenClaw fills in defaults before it checks what is required.
   const isThere = (key: string) => Object.hasOwn(value, key) || "default" in Object(known[key]);
   const issues = listOf(schema["required"]).flatMap((key): Issue[] =>
-    isThere(String(key)) ? [] : [{ path, code: "missing-setting", problem: `needs "${key}".` }],
+    isThere(String(key)) ? [] : [{ path: [...path, String(key)], code: "missing-setting", problem: "is required." }],
   );
   for (const [key, child] of Object.entries(value)) {
     const below = [...path, key];

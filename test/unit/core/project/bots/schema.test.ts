@@ -77,6 +77,13 @@ describe("OpenClaw's schema", () => {
       '1, column 34: is not an option (did you mean "primary"?).',
     ],
     [
+      "an option that is not there",
+      "{ models: { providers: { x: {\n localService: {} } } } }",
+      "models.providers.x.localService.command",
+      "missing-setting",
+      "2, column 2: is required.",
+    ],
+    [
       "a channel",
       "{ channels: { discrod: {} } }",
       "channels.discrod",
