@@ -3,6 +3,7 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { execa } from "execa";
+import { builtFrom, commitOf } from "../core/tasks/new/source.ts";
 import { publishTypes } from "./_build/types.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -10,7 +11,7 @@ const dist = join(root, "dist");
 const common = join(dist, "cjs");
 
 /** Files that code reads at run time. */
-const assets = ["core/tasks/repo/workflows", ".gitleaks.toml"];
+const assets = ["core/tasks/new/template", "core/tasks/repo/workflows", ".gitleaks.toml"];
 
 const read = (file: string) => JSON.parse(readFileSync(join(root, file), "utf8"));
 const { dependencies } = read("package.json");
@@ -48,4 +49,7 @@ await build({
   define: { "import.meta.url": "importMetaUrl" },
 });
 writeFileSync(join(common, "package.json"), '{ "type": "commonjs" }\n');
+// An installed package has no git to ask for its repository, which is an input of the flakes that "clawdlets new" makes.
+const commit = await commitOf(root);
+if (commit?.origin !== undefined) writeFileSync(join(root, builtFrom), `${JSON.stringify(commit)}\n`);
 publishTypes(dist, common, ["components/index.d.ts", "policy/index.d.ts"]);
