@@ -29,6 +29,12 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
         "Set up a locked-down host on an emulated Hetzner Cloud. Needs no account and costs nothing; everything it makes is in .demo/.",
       load: async () => (await import("./demo/index.ts")).demoCommand(),
     },
+    new: {
+      summary: "create a repository of your own for hosts",
+      about:
+        "Create a repository of your own for hosts: program, flake, workflows, an example stack, and the first commit.",
+      load: async () => (await import("./new/index.ts")).newCommand(),
+    },
     init: {
       summary: "create a project and a host's keys and secrets",
       about: "Create a project's files and one host's keys, secrets and stack file. Existing files are kept.",

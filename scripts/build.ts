@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { build, transformSync } from "esbuild";
 import { execa } from "execa";
+import { builtFrom, commitOf } from "../core/tasks/new/source.ts";
 import { publishTypes } from "./_build/types.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -11,7 +12,7 @@ const dist = join(root, "dist");
 const common = join(dist, "cjs");
 
 /** Files that code reads at run time. */
-const assets = ["core/tasks/repo/workflows", ".gitleaks.toml", "provider/schema.json"];
+const assets = ["core/tasks/new/template", "core/tasks/repo/workflows", ".gitleaks.toml", "provider/schema.json"];
 /** The same, compressed: a quarter of the size in the package. */
 const compressed = ["core/project/bots/schema/openclaw.json"];
 
@@ -63,4 +64,7 @@ await build({
   define: { "import.meta.url": "importMetaUrl" },
 });
 writeFileSync(join(common, "package.json"), '{ "type": "commonjs" }\n');
+// An installed package has no git to ask for its repository, which is an input of the flakes that "clawdlets new" makes.
+const commit = await commitOf(root);
+if (commit?.origin !== undefined) writeFileSync(join(root, builtFrom), `${JSON.stringify(commit)}\n`);
 publishTypes(dist, common, ["components/index.d.ts", "policy/index.d.ts"]);

@@ -53,7 +53,7 @@ const ignoreLine = ".clawdlets/";
 export async function scaffold(request: ScaffoldRequest): Promise<string[]> {
   const { layout, host, dryRun } = request;
   const copied = copiedHost(request);
-  const serverType = request.entry.serverType ?? serverTypeOf(layout, copied ?? host);
+  const serverType = request.entry.serverType ?? declared(layout, copied ?? host, "serverType") ?? "cx43";
   const entry = { ...request.entry, serverType };
   const settings = { ...request.settings, ...(copied !== undefined && { serverType }) };
   const stack = nextStackJson({ ...request, entry });
@@ -110,9 +110,9 @@ function copiedHost({ layout, host, like }: ScaffoldRequest): string | undefined
 }
 
 /** As the stack file has it, since both files have to say the same. */
-function serverTypeOf(layout: Layout, host: string): string {
-  const declared = hostName.safeParse(host).success ? readRawStackFile(layout, host)["serverType"] : undefined;
-  return typeof declared === "string" ? declared : "cx43";
+function declared(layout: Layout, host: string, key: "serverType" | "flakeHost"): string | undefined {
+  const value = hostName.safeParse(host).success ? readRawStackFile(layout, host)[key] : undefined;
+  return typeof value === "string" ? value : undefined;
 }
 
 /** stack.json with the host added. @returns undefined if it already has the host @throws SettingsError if settings are missing */
@@ -123,7 +123,7 @@ function nextStackJson({ layout, host, entry, flake }: ScaffoldRequest): StackJs
   const next = {
     ...(value ?? { $schema: "./dist/stack.schema.json", schemaVersion: 3, envFile: ".env" }),
     ...(flake !== undefined && !value?.base && { base: { flake } }),
-    hosts: { ...value?.hosts, [host]: newEntry(host, entry) },
+    hosts: { ...value?.hosts, [host]: newEntry(host, declared(layout, host, "flakeHost") ?? host, entry) },
   };
   const checked = checkEntry(next, host);
   if (checked.length > 0) throw new SettingsError(checked);
@@ -132,10 +132,11 @@ function nextStackJson({ layout, host, entry, flake }: ScaffoldRequest): StackJs
 
 function newEntry(
   host: string,
+  flakeHost: string,
   { adminCidr, sshPubkeyFile, serverType }: ScaffoldRequest["entry"],
 ): { [Key in keyof StackHost]?: object | string } {
   return {
-    flakeHost: host,
+    flakeHost,
     hetzner: { serverType },
     opentofu: { adminCidr, sshPubkeyFile },
     secrets: { localDir: `secrets/hosts/${host}`, remoteDir: `/var/lib/clawdlets/secrets/hosts/${host}` },

@@ -40,6 +40,8 @@ export async function bundleProgram(tree: string): Promise<void> {
   try {
     const { outputFiles } = await build({
       ...options,
+      // In a project that installed us: our code finds its files by its place.
+      external: ["@pulumi/*", "@clawdlets/*"],
       absWorkingDir: tree,
       plugins: [onlyBelow([realpathSync(tree), realpathSync(join(tree, "node_modules"))])],
       entryPoints: [join(tree, main)],

@@ -10,14 +10,14 @@ const escapes = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[A-Za-z]`, "g")
 export async function onTerminal(
   command: string,
   answers: readonly (readonly [question: string, answer: string])[],
-  options: { cwd: string; env?: Record<string, string> },
+  { timeout = 60_000, ...options }: { cwd: string; env?: Record<string, string>; timeout?: number },
 ): Promise<{ screen: string; raw: string; exitCode: number }> {
   const child = execa("script", ["-qec", `stty cols 110 rows 40; exec ${command}`, "/dev/null"], {
     ...options,
     // Under CI a terminal gets lines instead of what is redrawn.
     env: { CI: undefined, NO_COLOR: undefined, ...options.env },
     reject: false,
-    timeout: 60_000,
+    timeout,
   });
   let screen = "";
   let raw = "";

@@ -92,7 +92,7 @@ describe.each(commands.map((words) => [words.join(" "), words] as const))("clawd
     });
   });
 
-  if (!takesJson.has(name) || name === "demo" || name === "emulator") return;
+  if (!takesJson.has(name) || name === "demo" || name === "emulator" || name === "new") return;
 
   it("refuses a folder without a project", async () => {
     const { plain, json, object } = await refusal({ root: temporaryFolder() }, words);

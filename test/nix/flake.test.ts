@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { layoutOf } from "../../core/project/layout.ts";
 import { addToStackFile } from "../../core/project/settings/stack-file.ts";
+import { newFiles } from "../../core/tasks/new/files.ts";
+import { commitOf, sourceOf, unknownSource } from "../../core/tasks/new/source.ts";
 import { describeWith } from "../_needs.ts";
 import { repository } from "../_repository.ts";
 import { FlakeProject } from "./_flake.ts";
@@ -152,6 +154,23 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
     const command = ".#nixosConfigurations.web-1.config.systemd.services.clawdbot-maren.serviceConfig.ExecStart";
     const answer = await project.nix("eval", "--json", command, ...input, ...project.standIns("clawdlets/"));
     expect(json(answer)).toMatch(/-hello\/bin\/hello --greeting=maren$/);
+  });
+
+  it("locks its inputs in a repository that clawdlets new makes, which Nix takes as it is", async () => {
+    const project = new FlakeProject();
+    project.copyRepository("clawdlets");
+    await project.commit("clawdlets");
+    const clone = join(project.folder, "clawdlets");
+    const commit = await commitOf(clone);
+    const files = newFiles("my-bots", commit ? sourceOf(commit, clone) : { url: unknownSource });
+    for (const [path, text] of files) project.write(`project/${path}`, text);
+    await project.commit();
+    const { locks } = json(await project.nix("flake", "metadata", "--json", "--no-update-lock-file")) as {
+      locks: unknown;
+    };
+    expect(locks).toEqual(JSON.parse(files.get("flake.lock") ?? ""));
+    const host = ".#nixosConfigurations.example.config.networking.hostName";
+    expect(json(await project.nix("eval", "--json", host, ...project.standIns("clawdlets/")))).toBe("example");
   });
 
   it("refuses two hosts that would be one", async () => {

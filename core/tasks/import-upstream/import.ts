@@ -1,0 +1,167 @@
+import { problemSentence } from "../../base/problem.ts";
+import { safeText } from "../../base/wording.ts";
+import { botNameAllowed, botNamePattern } from "../../project/bots/names.ts";
+import { exampleHost } from "../../project/settings/example-stack.ts";
+import { hostNameAllowed, hostNamePattern } from "../../project/settings/names.ts";
+import { checkStackConfig, type StackConfig } from "../../project/settings/stack-config.ts";
+import { fleetRules, hostRules, topRules } from "./host-rules.ts";
+import { isObject, newestSchema, type UpstreamConfig } from "./read.ts";
+import { isUnset, type Leaf, leavesOf, noRows, type Outcome, type Rows } from "./rows.ts";
+
+type Settings = Partial<Record<keyof StackConfig, unknown>>;
+
+/** What a new repository gets of upstream's, and what became of each setting. */
+export interface Imported extends Rows {
+  /** Relative to nothing: as it was named. */
+  from: string;
+  schemaVersion: number;
+  /** Settings of each host, for its stack file. */
+  hosts: Map<string, Settings>;
+  /** Text by path in the repository. */
+  files: Map<string, string>;
+  /** How many settings are off or empty, and so need nothing. */
+  unset: number;
+  notes: string[];
+}
+
+/** Carries over what upstream's clawdlets.json says of hosts and fleet. A value that is not allowed here is reported, not carried. */
+export function importUpstream({ file, schemaVersion, config, serverTypes }: UpstreamConfig): Imported {
+  const imported: Imported = {
+    ...noRows(),
+    from: file,
+    schemaVersion,
+    hosts: new Map(),
+    files: new Map(),
+    unset: 0,
+    notes: [],
+  };
+  const nix = new Map<string, string[]>();
+  const { hosts, fleet, ...top } = config;
+  const names = Object.keys(isObject(hosts) ? hosts : {}).filter((host) => isHost(host, imported));
+  for (const host of names) {
+    imported.hosts.set(host, {});
+    const entry = isObject(hosts) ? hosts[host] : undefined;
+    for (const leaf of leavesOf(entry)) apply(imported, nix, [host], ["hosts", host], hostRules, leaf);
+    const type = serverTypes.get(host);
+    if (type !== undefined && imported.hosts.get(host)?.serverType === undefined) {
+      const leaf = { path: ["hetzner", "serverType"], value: type };
+      apply(imported, nix, [host], [".clawdlets/stack.json: hosts", host], hostRules, leaf);
+    }
+  }
+  // Upstream has one fleet, and every host runs all of it.
+  for (const leaf of leavesOf(fleet ?? {}))
+    apply(imported, nix, names, ["fleet"], fleetRules, withoutBadBots(leaf, imported));
+  for (const leaf of leavesOf(top)) apply(imported, nix, names, [], topRules, leaf);
+  for (const [host, lines] of nix)
+    imported.files.set(`hosts/${host}.nix`, `{\n${lines.map((line) => `  ${line}\n`).join("")}}\n`);
+  imported.notes.push(...notesOn(imported, schemaVersion));
+  return imported;
+}
+
+function isHost(host: string, { missing }: Imported): boolean {
+  const setting = `hosts.${safeText(host, 80)}`;
+  if (!hostNamePattern.test(host))
+    missing.push({ setting, note: `Not a host name here; allowed: ${hostNameAllowed}.` });
+  else if (host === exampleHost) missing.push({ setting, note: "The example stack has this name. Rename the host." });
+  else return true;
+  return false;
+}
+
+/** Bots' names are users on the host, which may be shorter. */
+function withoutBadBots(leaf: Leaf, { missing }: Imported): Leaf {
+  if (!/^(bots|botOrder)$/.test(leaf.path.join(".")) || !Array.isArray(leaf.value)) return leaf;
+  const wrong = leaf.value.filter((bot) => typeof bot !== "string" || !botNamePattern.test(bot));
+  for (const bot of wrong) {
+    missing.push({
+      setting: `fleet.bots.${safeText(String(bot), 80)}`,
+      note: `Not a bot's name here; allowed: ${botNameAllowed}.`,
+    });
+  }
+  return { ...leaf, value: leaf.value.filter((bot) => !wrong.includes(bot)) };
+}
+
+function apply(
+  imported: Imported,
+  nix: Map<string, string[]>,
+  hosts: readonly string[],
+  above: readonly string[],
+  rules: Readonly<Record<string, (value: unknown) => Outcome>>,
+  { path, value }: Leaf,
+): void {
+  const setting = safeText([...above, ...path].join("."), 200);
+  if (setting === "schemaVersion") return;
+  if (isUnset({ path, value })) {
+    imported.unset++;
+    return;
+  }
+  const outcome = ruleFor(rules, path)?.(value);
+  if (!outcome) imported.missing.push({ setting, note: "Not known here." });
+  else if ("no" in outcome) imported.missing.push({ setting, note: outcome.no });
+  else if ("by" in outcome) imported.byHand.push({ setting, to: outcome.by, note: outcome.note });
+  else if ("nix" in outcome) {
+    for (const host of hosts) nix.set(host, [...(nix.get(host) ?? []), outcome.nix]);
+    imported.renamed.push({ setting, to: outcome.name, ...noted(outcome.note) });
+  } else carry(imported, hosts, setting, path, outcome);
+}
+
+function carry(
+  imported: Imported,
+  hosts: readonly string[],
+  setting: string,
+  path: readonly string[],
+  { set, name, note }: Extract<Outcome, { set: unknown }>,
+): void {
+  const objection = objectionTo(set);
+  if (objection !== undefined) {
+    imported.missing.push({ setting, to: name, note: `Not carried: ${objection}` });
+    return;
+  }
+  for (const host of hosts) {
+    const before = imported.hosts.get(host) ?? {};
+    imported.hosts.set(host, merged(before, set));
+  }
+  const isSame = name === `clawdlets:${path.at(-1)}`;
+  imported[isSame ? "carried" : "renamed"].push({ setting, to: name, ...noted(note) });
+}
+
+/** Keys of the host and those of the fleet are all admin's. */
+function merged(before: Settings, set: Settings): Settings {
+  const [keys, more] = [before.adminSshKeys, set.adminSshKeys];
+  if (!Array.isArray(keys) || !Array.isArray(more)) return { ...before, ...set };
+  return { ...before, adminSshKeys: [...new Set([...keys, ...more])] };
+}
+
+/** What the stack file's schema says against settings, without quoting more than it does. */
+function objectionTo(set: Settings): string | undefined {
+  const { problems } = checkStackConfig(set, "");
+  const found = problems.find(
+    ({ code, setting = "" }) => code !== "missing-setting" && setting.startsWith("clawdlets:"),
+  );
+  return found && problemSentence(found);
+}
+
+const noted = (note: string | undefined) => (note === undefined ? {} : { note });
+
+/** An exact path first, then one with `*`, then the longest with `**`. */
+function ruleFor(rules: Readonly<Record<string, (value: unknown) => Outcome>>, path: readonly string[]) {
+  const candidates = [
+    path.join("."),
+    [...path.slice(0, -1), "*"].join("."),
+    ...path.map((_, index) => [...path.slice(0, path.length - 1 - index), "**"].join(".")),
+  ];
+  const found = candidates.find((each) => Object.hasOwn(rules, each));
+  return found === undefined ? undefined : rules[found];
+}
+
+function notesOn({ hosts }: Imported, schemaVersion: number): string[] {
+  return [
+    ...(schemaVersion > newestSchema
+      ? [
+          `schema ${schemaVersion} is newer than ${newestSchema}, the newest that is known here; unknown settings are listed`,
+        ]
+      : []),
+    ...(hosts.size > 0
+      ? ["upstream's Nix files are not read, and .clawdlets/ is not copied: docs/migration.md says how to go on"]
+      : []),
+  ];
+}
