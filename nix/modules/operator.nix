@@ -51,6 +51,10 @@ let
   };
 in
 {
+  imports = [
+    ./inspect.nix
+  ];
+
   options.clawdlets.operator.activation = {
     healthCommands = lib.mkOption {
       type = lib.types.listOf lib.types.str;

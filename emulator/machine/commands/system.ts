@@ -8,6 +8,7 @@ import { repositoryOf, revealSecrets } from "../system/activation.ts";
 import { ACTIVATE } from "./activate.ts";
 import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
 import { failed, ok, parseFlags } from "./context.ts";
+import { isInspection } from "./inspect.ts";
 import { mayOperate, systemctlOnBot } from "./operate.ts";
 import { RECEIVE_SECRETS } from "./secrets.ts";
 
@@ -163,6 +164,9 @@ export const systemCommands: CommandTable = {
     }
     if (machine.os === "nixos" && args.join(" ") === `-n ${ACTIVATE}` && repositoryOf(fs.tree) !== null) {
       return run("clawdlets-activate", [], context, ROOT_USER);
+    }
+    if (machine.os === "nixos" && args[0] === "-n" && isInspection(args.slice(1))) {
+      return run((args[1] ?? "").replace(/.*\//, ""), [], context, ROOT_USER);
     }
     if (machine.os === "nixos" && args[0] === "-n" && mayOperate(fs.tree, machine.hostname, args.slice(1))) {
       const [program = "", ...rest] = args.slice(1);
