@@ -28,6 +28,7 @@ interface Options {
   flake?: string;
   bots?: string[];
   rebuildOnUp?: string;
+  weeklyUpdates?: boolean;
   fromJson?: string;
   yes?: boolean;
   dryRun?: boolean;
@@ -56,6 +57,7 @@ export function initCommand(): Command {
         "how `up` updates a running host: pinned (to the commit in the flake reference), newest or never",
       ).choices(onUp),
     )
+    .option("--weekly-updates", "also write a workflow that proposes newer inputs of the flake once a week")
     .option("--from-json <file>", 'plain-text secrets as {"name": "value"}; - reads standard input')
     .option("--yes", "overwrite existing secrets with the values given")
     .option("--dry-run", "show what would be created, and change nothing")
@@ -80,6 +82,7 @@ export function initCommand(): Command {
         entry: { adminCidr, sshPubkeyFile: sshPubkey ?? defaultKey(), serverType },
         flake: answers.flake,
         settings: { location, tailnet, bots, rebuild: rebuildOnUp === undefined ? undefined : { onUp: rebuildOnUp } },
+        weeklyUpdates: options.weeklyUpdates === true,
         dryRun: options.dryRun === true,
       });
       for (const path of files) say(options.dryRun ? `would make ${path}` : `made ${path}`);

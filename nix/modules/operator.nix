@@ -53,6 +53,7 @@ in
 {
   imports = [
     ./inspect.nix
+    ./reboot.nix
   ];
 
   options.clawdlets.operator.activation = {

@@ -32,9 +32,19 @@ interface Workflow {
 
 test("the workflows there are", () => {
   expect(files.map((file) => file.split("/").at(-1)).sort()).toEqual(
-    ["ci", "codeql", "nightly", "nix", "preview", "preview", "release", "scorecard", "secret-scan", "secret-scan"].map(
-      (name) => `${name}.yml`,
-    ),
+    [
+      "ci",
+      "codeql",
+      "nightly",
+      "nix",
+      "preview",
+      "preview",
+      "release",
+      "scorecard",
+      "secret-scan",
+      "secret-scan",
+      "update",
+    ].map((name) => `${name}.yml`),
   );
 });
 

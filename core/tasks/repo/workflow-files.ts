@@ -23,8 +23,15 @@ export function workflowFiles(): RepositoryFile[] {
   ];
 }
 
-/** The files that a repository does not have yet; none without git, since there is nothing for CI to run on. */
-export function missingWorkflowFiles(root: string): RepositoryFile[] {
+/** A pull request a week with newer inputs of the flake; only for those who ask for it. */
+const updateFile = (): RepositoryFile => from(".github/workflows/update.yml", join(here, "workflows", "update.yml"));
+
+/**
+ * The files that a repository does not have yet; none without git, since there is nothing for CI to run on.
+ * @param weeklyUpdates also the workflow that proposes newer inputs of the flake
+ */
+export function missingWorkflowFiles(root: string, weeklyUpdates = false): RepositoryFile[] {
   if (!existsSync(join(root, ".git"))) return [];
-  return workflowFiles().filter(({ path }) => !existsSync(join(root, path)));
+  const files = weeklyUpdates ? [...workflowFiles(), updateFile()] : workflowFiles();
+  return files.filter(({ path }) => !existsSync(join(root, path)));
 }
