@@ -269,7 +269,7 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
           load: async () => (await import("./server/status.ts")).statusCommand(),
         },
         logs: {
-          summary: "print the journal of a bot or of the last change",
+          summary: "print the journal of a bot, a unit or the host",
           load: async () => (await import("./server/logs.ts")).logsCommand(),
         },
         restart: {
@@ -282,8 +282,9 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
           load: async () => (await import("./rebuild.ts")).rebuildCommand(),
         },
         audit: {
-          summary: "check a running host's system, units, bots and secrets",
-          about: "Check that a running host is as declared: system, installation, units, bots and secrets. Read-only.",
+          summary: "check what is in force on a running host",
+          about:
+            "Check that a running host is as declared: system, units, bots, sshd, firewall, sockets, secrets, tailnet. Read-only.",
           load: async () => (await import("./server/audit.ts")).auditCommand(),
         },
         generations: {

@@ -33,6 +33,7 @@ interface Options {
   rebuildOnUp?: string;
   /** False with `--no-rebuild`. */
   rebuild: boolean;
+  weeklyUpdates?: boolean;
   fromJson?: string;
   yes?: boolean;
   dryRun?: boolean;
@@ -63,6 +64,7 @@ export function initCommand(): Command {
       ).choices(onUp),
     )
     .option("--no-rebuild", "do not let the running host be changed from here; by default it can (docs/day-two.md)")
+    .option("--weekly-updates", "also write a workflow that proposes newer inputs of the flake once a week")
     .option("--from-json <file>", 'plain-text secrets as {"name": "value"}; - reads standard input')
     .option("--yes", "overwrite existing secrets with the values given")
     .option("--dry-run", "show what would be created, and change nothing")
@@ -89,6 +91,7 @@ export function initCommand(): Command {
         flake: answers.flake,
         settings: { location, tailnet, bots, rebuild: rebuildSettingsOf(answers, source) },
         like: options.like,
+        weeklyUpdates: options.weeklyUpdates === true,
         dryRun: options.dryRun === true,
       });
       for (const path of files) say(options.dryRun ? `would make ${path}` : `made ${path}`);

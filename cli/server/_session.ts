@@ -24,7 +24,10 @@ export interface Session {
   route: SshRoute;
   signal: AbortSignal;
   /** @throws UserError where there is no session; what the command itself says is the caller's to judge */
-  run: (command: string, timeoutSeconds?: number) => Promise<{ exitCode: number; stdout: string; stderr: string }>;
+  run: (
+    command: string,
+    options?: { input?: string; timeoutSeconds?: number },
+  ) => Promise<{ exitCode: number; stdout: string; stderr: string }>;
 }
 
 /** Does `work` with a way to the host: tailnet, public address where that is exposed, or a window that is closed after it. */
@@ -35,8 +38,9 @@ export async function withSession<T>(options: ServerOptions, work: (session: Ses
   const signal = stopSignal();
   const reach = { layout, settings, local, signal };
   const withRoute = (route: SshRoute) => {
-    const run = async (command: string, timeoutSeconds = 60) => {
-      const result = await ssh(route, command, { timeoutSeconds, signal });
+    const run: Session["run"] = async (command, { input, timeoutSeconds = 60 } = {}) => {
+      const given = input === undefined ? {} : { input: Buffer.from(input) };
+      const result = await ssh(route, command, { timeoutSeconds, signal, ...given });
       if (result.exitCode !== 255) return result;
       throw new UserError({
         subject: host,
@@ -51,11 +55,16 @@ export async function withSession<T>(options: ServerOptions, work: (session: Ses
   throw noRoute(host, found, "If the host lets ssh in publicly, pass --window; otherwise use its console.");
 }
 
-/** Hands this terminal to ssh: what it prints comes as it is, and Ctrl-C or SIGTERM ends it. @returns its exit code */
+/**
+ * Hands this terminal to ssh: what it prints comes as it is, and Ctrl-C or SIGTERM ends it.
+ * @param input sent to the command in place of what is typed
+ * @returns its exit code
+ */
 export async function attach(
   { route, signal }: Session,
   command: readonly string[],
   options: string[] = [],
+  input?: string,
 ): Promise<number> {
   const args = [
     ...strictOptions(route),
@@ -66,7 +75,9 @@ export async function attach(
     ...command,
   ];
   const env = cleanEnvironment(route.agent === undefined ? {} : { SSH_AUTH_SOCK: route.agent });
-  const child = spawn("ssh", args, { stdio: "inherit", env });
+  const child = spawn("ssh", args, { stdio: [input === undefined ? "inherit" : "pipe", "inherit", "inherit"], env });
+  // EPIPE: ssh has ended already, and its exit code says why.
+  child.stdin?.on("error", () => undefined).end(input);
   signal.addEventListener("abort", () => child.kill(), { once: true });
   return new Promise((resolve, reject) => {
     child.once("error", reject);

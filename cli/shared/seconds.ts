@@ -9,6 +9,9 @@ export function seconds(text: string): number {
 
 /** How long ago, as journalctl's `--since=-…` takes it. */
 export function since(text: string): string {
-  if (/^[1-9][0-9]{0,4}(s|m|h|d)$/.test(text)) return text;
+  if (isShortTime(text)) return text;
   throw new InvalidArgumentError("Expected a number and s, m, h or d, e.g. 5m.");
 }
+
+/** A number and its unit: how long ago. */
+export const isShortTime = (text: string): boolean => /^[1-9][0-9]{0,4}(s|m|h|d)$/.test(text);

@@ -39,6 +39,8 @@ export interface ScaffoldRequest {
   settings: Partial<Record<keyof StackConfig, unknown>>;
   /** Host whose settings and comments a new stack file starts with. @default the example, if the project has it */
   like?: string | undefined;
+  /** Also the workflow that proposes newer inputs of the flake. @default false */
+  weeklyUpdates?: boolean;
   dryRun: boolean;
 }
 
@@ -66,11 +68,13 @@ export async function scaffold(request: ScaffoldRequest): Promise<string[]> {
     [layout.stackJson, stack !== undefined, () => writePrivateFile(layout.stackJson, json(stack))],
     [envFile(layout), !existsSync(envFile(layout)), () => writePrivateFile(envFile(layout), envFileTemplate())],
     [schemaFile(layout), isStale(layout), () => writePrivateFile(schemaFile(layout), json(stackJsonSchema()))],
-    ...missingWorkflowFiles(layout.root).map(({ path, text }): [string, boolean, () => Promise<unknown>] => [
-      join(layout.root, path),
-      true,
-      () => writePublicFile(join(layout.root, path), text),
-    ]),
+    ...missingWorkflowFiles(layout.root, request.weeklyUpdates).map(
+      ({ path, text }): [string, boolean, () => Promise<unknown>] => [
+        join(layout.root, path),
+        true,
+        () => writePublicFile(join(layout.root, path), text),
+      ],
+    ),
   ];
   const due = steps.filter(([, isDue]) => isDue);
   const files = due.map(([file]) => relative(layout.root, file));

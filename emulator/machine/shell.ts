@@ -5,6 +5,7 @@ import { backupCommands } from "./commands/backup.ts";
 import type { CommandTable, ExecResult, Session } from "./commands/context.ts";
 import { failed } from "./commands/context.ts";
 import { fileCommands } from "./commands/files.ts";
+import { inspectCommands } from "./commands/inspect.ts";
 import { installCommands, storeScript } from "./commands/install.ts";
 import { operateCommands } from "./commands/operate.ts";
 import { permissionCommands } from "./commands/permissions.ts";
@@ -208,7 +209,14 @@ function commandsOf(machine: MachineControls): CommandTable {
       ? { kexec, "cloud-init": cloudInit }
       : machine.os === "installer"
         ? { kexec, disko, "nixos-install": nixosInstall, ...installed }
-        : { ...installed, ...secretCommands, ...activateCommands, ...backupCommands, ...operateCommands };
+        : {
+            ...installed,
+            ...secretCommands,
+            ...activateCommands,
+            ...backupCommands,
+            ...operateCommands,
+            ...inspectCommands,
+          };
   const { wget, curl, cpio, ...everywhere } = systemCommands;
   const fetching = machine.os === "nixos" ? {} : { wget, curl, cpio };
   const table: CommandTable = { ...fileCommands, ...permissionCommands, ...tarCommands, ...everywhere, ...shells };

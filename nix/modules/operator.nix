@@ -67,6 +67,11 @@ let
   };
 in
 {
+  imports = [
+    ./inspect.nix
+    ./reboot.nix
+  ];
+
   options.clawdlets.operator.activation = {
     healthCommands = lib.mkOption {
       type = lib.types.listOf lib.types.str;

@@ -51,6 +51,8 @@ async function trySudo(rules: string, user: string, attempts: readonly (readonly
     "clawdlets-openclaw-maren",
     "clawdlets-openclaw-so-nja_2",
     "clawdlets-openclaw-other",
+    "clawdlets-logs",
+    "clawdlets-audit",
     "bash",
   ]) {
     machine.stub(`${sw}/${name}`);
@@ -81,6 +83,8 @@ describeWith({ programs, root: true }, "what admin may run as root", () => {
   const allowed: [string, ...string[]][] = [
     [`${sw}/clawdlets-receive-secrets`],
     [`${sw}/nix-env`, "--list-generations", "--profile", "/nix/var/nix/profiles/system"],
+    [`${sw}/clawdlets-logs`],
+    [`${sw}/clawdlets-audit`],
     [`${sw}/clawdlets-activate`],
     [`${sw}/clawdlets-backup`],
     [`${sw}/clawdlets-receive-system`, "--stdio"],
@@ -146,6 +150,11 @@ describeWith({ programs, root: true }, "what admin may run as root", () => {
     // More than the words that are allowed.
     [`${sw}/clawdlets-receive-secrets`, "x"],
     [`${sw}/clawdlets-receive-secrets`, ""],
+    [`${sw}/clawdlets-logs`, "--unit=sshd.service"],
+    [`${sw}/clawdlets-logs`, ""],
+    ["SYSTEMD_PAGER=sh", `${sw}/clawdlets-logs`],
+    [`${sw}/clawdlets-audit`, "/etc/shadow"],
+    ["SECRET_PATHS=/etc/shadow", `${sw}/clawdlets-audit`],
     [`${sw}/clawdlets-activate`, "run"],
     [`${sw}/clawdlets-activate`, "watch"],
     [`${sw}/clawdlets-activate`, "switch", "0123456789abcdef", commit],

@@ -35,7 +35,6 @@ test("the workflows there are", () => {
     [
       "ci",
       "codeql",
-      "flake-update",
       "nightly",
       "nix",
       "preview",
@@ -44,6 +43,7 @@ test("the workflows there are", () => {
       "scorecard",
       "secret-scan",
       "secret-scan",
+      "update",
     ].map((name) => `${name}.yml`),
   );
 });

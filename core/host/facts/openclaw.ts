@@ -3,7 +3,10 @@ import { UserError } from "../../base/errors.ts";
 import { parseJson } from "../../base/text/json.ts";
 import { safeText } from "../../base/wording.ts";
 
-type Run = (command: string, timeoutSeconds?: number) => Promise<{ exitCode: number; stdout: string; stderr: string }>;
+type Run = (
+  command: string,
+  options: { timeoutSeconds: number },
+) => Promise<{ exitCode: number; stdout: string; stderr: string }>;
 
 /** One bot on one host. @see nix/host/ask-openclaw.sh, which runs the bot's own OpenClaw in the bot's sandbox */
 export interface Asked {
@@ -114,7 +117,7 @@ export const isWorking = ({ running, connected }: ChannelState): boolean => runn
 
 async function ask({ bot, run }: Asked, words: string) {
   // Longer than the host's own limit: a small host under load starts the program slowly.
-  return await run(`sudo -n /run/current-system/sw/bin/clawdlets-openclaw-${bot} ${words}`, 180);
+  return await run(`sudo -n /run/current-system/sw/bin/clawdlets-openclaw-${bot} ${words}`, { timeoutSeconds: 180 });
 }
 
 function answerIn<T>(schema: z.ZodType<T>, asked: Asked, { exitCode, stdout, stderr }: Awaited<ReturnType<Run>>): T {

@@ -144,7 +144,8 @@ export async function confirmTailnet(
   let reason: Pick<Objection, "problem" | "fix"> | undefined;
   const address = await poll(
     async () => {
-      const found = await findRoute({ layout, settings, local, signal });
+      // Over the tailnet alone: another way proves nothing about it.
+      const found = await findRoute({ layout, settings, local: { ...local, targetHost: undefined }, signal });
       if (!found.route) {
         reason = reasonOf(host, found);
         return undefined;

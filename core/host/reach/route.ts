@@ -1,4 +1,4 @@
-import { UserError } from "../../base/errors.ts";
+import { objectionOf, UserError } from "../../base/errors.ts";
 import type { Objection } from "../../base/problem.ts";
 import { safeText } from "../../base/wording.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
@@ -6,13 +6,15 @@ import type { HostSettings, LocalSettings } from "../../project/settings/host.ts
 import { readJournal } from "../journal.ts";
 import { operatorIdentity } from "./operator.ts";
 import { type SshRoute, ssh } from "./ssh.ts";
-import { findInTailnet } from "./tailnet.ts";
+import { findInTailnet, type HostInTailnet } from "./tailnet.ts";
+import { resolveTargetHost } from "./target-host.ts";
 
 /** What is needed to find a route to a host. */
 export interface Reach {
   layout: Layout;
   settings: Pick<HostSettings, "host" | "tailnet" | "sshExposure">;
-  local: Pick<LocalSettings, "tailscale" | "endpoint" | "token" | "sshPort" | "sshPubkeyFile">;
+  local: Pick<LocalSettings, "tailscale" | "endpoint" | "token" | "sshPort" | "sshPubkeyFile"> &
+    Partial<Pick<LocalSettings, "targetHost">>;
   /** Public IPv4 address. @default the one in this machine's installation journal */
   address?: string | undefined;
   /** The firewall lets this machine in, whatever the stack exposes. */
@@ -35,13 +37,15 @@ export type RouteOrReason = { route: SshRoute } | NoRoute;
 
 /**
  * Finds a route to an installed host: over the tailnet, or at its public address if the stack exposes ssh, the host has no
- * tailnet, or a window is open. If several addresses could be the host's, the one that accepts a login with the pinned key is.
+ * tailnet, or a window is open. If several addresses could be the host's, the one that accepts a login with the pinned key is. If none
+ * does, as `targetHost` says.
  */
 export async function findRoute(reach: Reach): Promise<RouteOrReason> {
   const { tailnet, exposed, problem, proxyCommand } = await candidateAddresses(reach);
   const groups = [
     tailnet.map((address) => adminRoute(reach, address, proxyCommand)),
     exposed.map((address) => adminRoute(reach, address)),
+    await targetRoute(reach),
   ].filter((group) => group.length > 0);
   const reasons: string[] = [];
   for (const routes of groups) {
@@ -63,7 +67,13 @@ export async function candidateAddresses(
 ): Promise<{ tailnet: string[]; exposed: string[]; problem?: Objection; proxyCommand?: string }> {
   const { layout, settings, local, signal } = reach;
   const hasTailnet = settings.tailnet === "tailscale";
-  const found = hasTailnet ? await findInTailnet(local, settings.host, signal) : undefined;
+  const found = hasTailnet
+    ? await findInTailnet(local, settings.host, signal).catch((error: unknown): Partial<HostInTailnet> => {
+        // A machine without tailscale may have another way.
+        if (local.targetHost === undefined || !(error instanceof UserError)) throw error;
+        return { problem: objectionOf(error, "tailnet-client") };
+      })
+    : undefined;
   const isExposed = !hasTailnet || settings.sshExposure !== "tailnet" || reach.isWindowOpen === true;
   const address = reach.address ?? readJournal(hostLayoutOf(layout, settings.host).journal)?.address;
   return {
@@ -72,6 +82,14 @@ export async function candidateAddresses(
     ...(found?.problem && { problem: found.problem }),
     ...(found?.proxyCommand !== undefined && { proxyCommand: found.proxyCommand }),
   };
+}
+
+async function targetRoute(reach: Reach): Promise<SshRoute[]> {
+  const { targetHost } = reach.local;
+  const found = targetHost === undefined ? undefined : await resolveTargetHost(targetHost, reach.signal);
+  if (!found) return [];
+  const { address, port, proxyCommand } = found;
+  return [{ ...adminRoute(reach, address, proxyCommand), ...(port !== undefined && { port }) }];
 }
 
 /** Route for the admin's login at one address, with the pinned key. */

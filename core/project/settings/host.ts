@@ -27,6 +27,8 @@ export interface HostSettings extends StackConfig {
 export interface LocalSettings {
   /** Networks the bootstrap window is opened for. */
   adminCidrs: string[];
+  /** The ssh destination that is tried last. */
+  targetHost: string | undefined;
   /** Absolute path of the operator's public key. */
   sshPubkeyFile: string;
   /** Absolute folder of the sops files. */
@@ -133,6 +135,7 @@ export function readLocal(
     problems,
     value: {
       adminCidrs: [entry.value.opentofu.adminCidr],
+      targetHost: entry.value.targetHost,
       sshPubkeyFile: resolve(layout.root, expandHome(entry.value.opentofu.sshPubkeyFile, environment)),
       secretsDir: resolve(layout.dir, entry.value.secrets.localDir),
       remoteSecretsDir: entry.value.secrets.remoteDir,

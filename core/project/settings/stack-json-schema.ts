@@ -75,7 +75,9 @@ const host = z.strictObject(
       "The nixosConfigurations attribute, often the same as the host's name.",
     ),
     targetHost: operand("an ssh destination such as admin@100.64.0.7")
-      .describe("The ssh destination of the running host, e.g. admin@100.64.0.7.")
+      .describe(
+        "Another way to the running host, tried when tailnet and public address give none: an ssh destination or an alias of ~/.ssh/config.",
+      )
       .optional(),
     hetzner: z.strictObject(
       {

@@ -57,7 +57,7 @@ export function newFiles(name: string, flake: FlakeSource, packageFile?: Package
     ["flake.nix", own("nix/template/flake.nix").replace(unknownSource, flake.url)],
     ...(lock === undefined ? [] : [["flake.lock", lock] as const]),
     ["stacks/Pulumi.example.yaml", own("stacks/Pulumi.example.yaml")],
-    ...workflowFiles().map(({ path, text }) => [path, text] as const),
+    ...workflowFiles({ weeklyUpdates: true }).map(({ path, text }) => [path, text] as const),
   ]);
 }
 

@@ -40,7 +40,7 @@ export const isShared = (path: string, envFile = ".env"): boolean =>
   );
 
 /** Writes what another operator needs of `.clawdlets` to one file that only they can open. @throws UserError before anything is written */
-export function exportHandover(request: HandoverRequest): Promise<HandedOver> {
+export async function exportHandover(request: HandoverRequest): Promise<HandedOver> {
   const { layout, name, file, force } = request;
   refuseForeignFolder(layout);
   const operator = findOperator(readOperators(layout), name);

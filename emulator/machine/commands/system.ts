@@ -9,6 +9,7 @@ import { ACTIVATE } from "./activate.ts";
 import { BACKUP, hasBackups } from "./backup.ts";
 import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
 import { failed, ok, parseFlags } from "./context.ts";
+import { isInspection } from "./inspect.ts";
 import { askOpenclaw, mayOperate, systemctlOnBot } from "./operate.ts";
 import { RECEIVE_SECRETS } from "./secrets.ts";
 
@@ -167,6 +168,9 @@ export const systemCommands: CommandTable = {
     }
     if (machine.os === "nixos" && args.join(" ") === `-n ${BACKUP}` && hasBackups(fs.tree, machine.hostname)) {
       return run("clawdlets-backup", [], context, ROOT_USER);
+    }
+    if (machine.os === "nixos" && args[0] === "-n" && isInspection(args.slice(1))) {
+      return run((args[1] ?? "").replace(/.*\//, ""), [], context, ROOT_USER);
     }
     if (machine.os === "nixos" && args[0] === "-n" && mayOperate(fs.tree, machine.hostname, args.slice(1))) {
       const [program = "", ...rest] = args.slice(1);

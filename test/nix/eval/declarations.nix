@@ -256,6 +256,7 @@ in
       # services/networking/ssh/sshd.nix: settings has these options, and any other key with a word or a number
       openssh = {
         enable = flag;
+        package = withDefault (import ./pkgs.nix).openssh types.package;
         openFirewall = withDefault true types.bool;
         allowSFTP = withDefault true types.bool;
         authorizedKeysInHomedir = withDefault true types.bool;

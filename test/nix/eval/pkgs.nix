@@ -20,6 +20,7 @@ let
     "gnutar"
     "hello"
     "iproute2"
+    "jq"
     "nftables"
     "nodejs"
     "openssh"

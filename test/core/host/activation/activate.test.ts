@@ -156,6 +156,7 @@ describe("server commands", () => {
       "bots",
       "secrets",
     ]);
+    expect(audit.problems).toEqual([]);
   });
 
   it("restart a bot, and print its journal and that of changes", { timeout: 60_000 }, async () => {
@@ -165,6 +166,12 @@ describe("server commands", () => {
     expect((await json("logs", "--activation")).unit).toBe("clawdlets-activation.service");
     const followed = await lab.server("logs", "--follow");
     expect([followed.exitCode, followed.stdout]).toEqual([0, expect.stringContaining("clawdbot-maren.service")]);
+    expect(await json("logs", "--unit", "sshd.service", "--since", "yesterday")).toMatchObject({
+      unit: "sshd.service",
+      lines: [expect.stringContaining("sshd.service")],
+    });
+    const whole = await lab.server("logs", "--system", "--follow", "--since", "2026-11-27 10:00");
+    expect([whole.exitCode, whole.stdout]).toEqual([0, expect.stringContaining("the whole host")]);
   });
 
   it("list generations, of which one runs", { timeout: 60_000 }, async () => {
@@ -174,8 +181,11 @@ describe("server commands", () => {
   });
 
   it.each([
-    [["logs", "--unit", "sshd.service"], 2, 'there is no bot "sshd.service"; allowed: maren'],
-    [["logs", "--since", "yesterday"], 2, "Expected a number and s, m, h or d"],
+    [["logs", "--unit", "sshd"], 2, 'there is no bot "sshd"; allowed: maren'],
+    [["logs", "--unit", "*.service"], 2, 'there is no bot "*"; allowed: maren'],
+    [["logs", "--unit", "maren", "--system"], 2, "cannot be used with option"],
+    [["logs", "--since", "nonsense"], 2, "Failed to parse timestamp: nonsense"],
+    [["logs", "--since", "$(id)"], 2, "Expected a time such as 5m"],
     [["logs", "--lines", "0"], 2, "Allowed: 1 to 99999"],
     [["restart", "--unit", "maren.service --now"], 2, "there is no bot"],
     [["rebuild", "--deadline", "5"], 2, "10 to 3600"],
