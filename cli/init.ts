@@ -100,7 +100,7 @@ export function initCommand(): Command {
       const canGoOn = !options.dryRun && (options.fromJson !== undefined || (canAsk() && !options.json));
       if (!canGoOn) {
         const next = `clawdlets secrets init --host ${host}`;
-        say(`next: your Hetzner token into .clawdlets/.env, then ${next}`);
+        say(`next: put your Hetzner token into .clawdlets/.env, then ${next}`);
         print(options.json, { ok: true, host, dryRun: options.dryRun === true, make: files, change: [], next });
         return;
       }
@@ -147,7 +147,9 @@ async function askMissing(layout: Layout, host: string, options: Options): Promi
     ...options,
     adminCidr:
       adminCidr ??
-      (await askText("Your own network (the installation is reached from there alone)", { problemOf: cidrProblem })),
+      (await askText("Your own network (only it can reach the server during the installation)", {
+        problemOf: cidrProblem,
+      })),
     sshPubkey:
       sshPubkey ??
       (await askText("Your ssh public key file", {
@@ -157,7 +159,7 @@ async function askMissing(layout: Layout, host: string, options: Options): Promi
     bots:
       bots ??
       list(
-        await askText("Names of the host's bots, with commas (none: leave it empty)", {
+        await askText("Names of the host's bots, separated by commas (empty for none)", {
           problemOf: (value) => settingProblem("bots", list(value)),
         }),
       ),
@@ -172,7 +174,7 @@ async function askMissing(layout: Layout, host: string, options: Options): Promi
 }
 
 async function askFlake(): Promise<Pick<Options, "flake">> {
-  const flake = await askText("Flake with the host's configuration (this repository: leave it empty)", {
+  const flake = await askText("Flake with the host's configuration (empty for this repository)", {
     problemOf: (value) => (value === "" ? undefined : settingProblem("flake", value)),
   });
   return flake === "" ? {} : { flake };

@@ -43,7 +43,7 @@ export function openCommand(): Command {
       const window = await openByHand(hetzner, { host, files, access, minutes, cidrs });
       const say = resultLines(options.json);
       say(`${host}: TCP/22 is open to ${window.cidrs.join(", ")} until ${window.until?.toISOString()}`);
-      say(`Close it before: clawdlets window close --host ${host}`);
+      say(`Close it earlier: clawdlets window close --host ${host}`);
       if (options.json) printJson({ ok: true, host, window: shownWindow(window) });
       process.exit(exitCodes.ok); // The guard stays; nothing here waits for it.
     });

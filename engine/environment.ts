@@ -150,7 +150,7 @@ export function prepareState(layout: Layout, host: string): void {
       {
         subject: "",
         problem: `No ${layout.passphrase}: this project has no local state yet.`,
-        fix: `Make it: clawdlets init --host ${host}; or bring back one that was here: clawdlets secrets restore`,
+        fix: `Create it: clawdlets init --host ${host}; or restore the one that was here: clawdlets secrets restore`,
       },
       {
         exitCode: exitCodes.settings,

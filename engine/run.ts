@@ -46,7 +46,7 @@ export async function runEngine<T>(
  */
 function engineFailure(host: string, operation: string, text: string, reasons: readonly string[]): UserError {
   if (isLocked(text) || reasons.some(isLocked)) {
-    const problem = `${operation} was not begun: another engine is at work on this stack.`;
+    const problem = `${operation} was not started: another engine is working on this stack.`;
     const fix = "Wait for it to end, then run this again.";
     return new UserError({ code: "busy", subject: host, problem, fix }, { exitCode: exitCodes.busy, reasons });
   }

@@ -62,7 +62,7 @@ export async function staying<T>(tell: (text: string) => void, work: (signal: Ab
   const onInterrupt = () => {
     asked++;
     noteStop("SIGINT");
-    tell(asked === 1 ? "stopping: an open window is closed first" : "stopping the engine");
+    tell(asked === 1 ? "stopping: closing the open window first" : "stopping the engine");
     if (asked > 1) controller.abort();
   };
   const onTerminate = () => {

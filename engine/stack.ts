@@ -35,7 +35,7 @@ export async function openStack(
       {
         subject: host,
         problem: `this project's stacks are not hosts (Pulumi.yaml has no "stackConfigDir: stacks"), so its own program decides.`,
-        fix: `Use the engine itself: eval "$(npx --no-install clawdlets env)" && pulumi up`,
+        fix: `Use the engine directly: eval "$(npx --no-install clawdlets env)" && pulumi up`,
       },
       { exitCode: exitCodes.usage },
     );

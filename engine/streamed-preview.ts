@@ -44,7 +44,7 @@ export async function streamPreview(
   }
   const { exitCode, stderr } = await running;
   if (exitCode !== 0 || changeSummary === undefined) {
-    throw new Error(stderr.trim() || `the engine ended with exit code ${exitCode ?? "none"} and without a word`);
+    throw new Error(stderr.trim() || `the engine ended with exit code ${exitCode ?? "none"} and without any output`);
   }
   return { changeSummary };
 }

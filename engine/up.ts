@@ -57,7 +57,7 @@ export async function up(request: UpRequest): Promise<UpResult> {
     const found = await findAdoptable(recovery, adopt);
     if (!found) return false;
     await runOnce(await open({ [adoptionKey]: JSON.stringify(found) }), recovery, progress);
-    progress(`${host}: taken over; what differs from the declaration is applied`);
+    progress(`${host}: taken over; applying what differs from the declaration`);
     return true;
   };
   if (stack.isRestored) await takeOver();

@@ -43,7 +43,7 @@ export function openCommand(): Command {
 async function open(session: Session, bot: string, options: Options): Promise<void> {
   const [health] = await readBotHealth(session.run, [bot]);
   if (health?.port === undefined) {
-    const problem = `${bot} has no gateway: its unit does not run OpenClaw, or is not there.`;
+    const problem = `${bot} has no gateway: its unit does not run OpenClaw, or does not exist.`;
     throw new UserError({ subject: session.host, problem, fix: `clawdlets bot status ${bot} --host ${session.host}` });
   }
   const local = options.port ?? health.port;

@@ -47,12 +47,12 @@ async function withDemo<T>(progress: Progress, work: (demo: Demo) => Promise<T>)
 function summarize({ server, ssh, sshFromElsewhere, installRuns, apiRequests }: DemoResult, say: ResultLine): void {
   const requests = Object.values(apiRequests).reduce((sum, count) => sum + count, 0);
   say(
-    `${server.name} at ${server.ipv4}, NixOS installed ${installRuns} time(s) by the stand-in installer, ${requests} API requests in this run`,
+    `${server.name} at ${server.ipv4}, NixOS installed ${installRuns === 1 ? "once" : `${installRuns} times`} by the stand-in installer, ${requests} API requests in this run`,
   );
   say(
-    `TCP/22 seen from the admin address: before ${ssh.beforeInstall}, during ${ssh.duringInstall}, after ${ssh.afterInstall}; from elsewhere during: ${sshFromElsewhere}`,
+    `TCP/22 from the admin address: ${ssh.beforeInstall} before the installation, ${ssh.duringInstall} during, ${ssh.afterInstall} after; from elsewhere during: ${sshFromElsewhere}`,
   );
   say(
-    'By hand: cd .demo, start "npx --no-install clawdlets emulator --data emulator &", then eval "$(npx --no-install clawdlets env)" && pulumi preview',
+    'Continue by hand: cd .demo, start "npx --no-install clawdlets emulator --data emulator &", then: npx --no-install clawdlets preview',
   );
 }

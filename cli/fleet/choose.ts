@@ -31,7 +31,7 @@ export function chooseFleet(
   const ways = [host !== undefined && "--host", all && "--all", tag !== undefined && "--tag", resume && "--resume"];
   const given = ways.filter((way) => typeof way === "string");
   if (given.length > 1) {
-    throw usage(`${given.join(" and ")} exclude each other: name hosts, or a tag, or mean every one.`);
+    throw usage(`${given.join(" and ")} cannot be combined: name hosts, or a tag, or pass --all.`);
   }
   if (resume) return resumed(readFleetJournal(layout, command), known, canary);
   const names = host === undefined ? undefined : namesIn("--host", host);

@@ -69,7 +69,7 @@ function resumed(host: string, journal: Journal | undefined): z.infer<typeof ins
   throw new UserError(
     {
       subject: host,
-      problem: `this machine knows of no installation to go on with. Begin one: clawdlets up --host ${host}`,
+      problem: `no installation was started from this machine. Start one: clawdlets up --host ${host}`,
     },
     {
       exitCode: exitCodes.usage,
@@ -89,7 +89,7 @@ function showStatus(host: string, journal: Journal | undefined, standing: Standi
     `${host}: installation ${installId} on ${address}: ${standingText[standing]}, begun ${startedAt}${endedAt ? `, ended ${endedAt}` : ""}`,
   );
   for (const { step, at, text } of steps) say(`  ${at}  ${step.padEnd(8)} ${text}`);
-  if (standing !== "done") say(`  disk: ${disk}; go on: clawdlets up --host ${host}`);
+  if (standing !== "done") say(`  disk: ${disk}; continue: clawdlets up --host ${host}`);
   if (seen.after !== undefined) say(`  TCP/22 afterwards: ${seen.after}`);
   if (flake !== undefined) say(`  flake: ${flake}`);
   if (systemPath !== undefined) say(`  system: ${systemPath}`);

@@ -37,8 +37,8 @@ export function editCommand(): Command {
       const changed = await editSecret({ store, required, name, change });
       resultLines(options.json)(
         changed
-          ? `${name}: changed here. For the running host: clawdlets secrets sync --host ${host}`
-          : `${name}: has that value already`,
+          ? `${name}: changed on this machine. Send it to the running host: clawdlets secrets sync --host ${host}`
+          : `${name}: already has that value`,
       );
       print(options.json, { ok: true, host, name, changed });
     });

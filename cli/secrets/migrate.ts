@@ -37,10 +37,10 @@ export function migrateCommand(): Command {
       });
       const say = resultLines(json);
       const would = dryRun ? "would be " : "";
-      if (result.fromSchema !== 3) say(`stack.json: ${would}brought from schema ${result.fromSchema} to 3`);
+      if (result.fromSchema !== 3) say(`stack.json: ${would}upgraded from schema ${result.fromSchema} to 3`);
       for (const [name, { moved, skipped }] of Object.entries(result.hosts)) {
-        say(`${name}: ${moved.length} secrets ${would}given files of their own: ${moved.join(", ")}`);
-        if (skipped.length > 0) say(`${name}: left out, since they hold no value yet: ${skipped.join(", ")}`);
+        say(`${name}: ${moved.length} secrets ${would}moved to separate files: ${moved.join(", ")}`);
+        if (skipped.length > 0) say(`${name}: skipped, because they have no value yet: ${skipped.join(", ")}`);
       }
       for (const path of result.backups) say(`kept ${path}`);
       const isNothing = result.fromSchema === 3 && Object.keys(result.hosts).length === 0;

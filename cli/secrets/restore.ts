@@ -51,11 +51,11 @@ function versionNumber(text: string): number {
 }
 
 function show(plan: RestorePlan, isDry: boolean, say: ResultLine): void {
-  for (const path of plan.missing) say(isDry ? `would put back ${path}` : `put back ${path}`);
+  for (const path of plan.missing) say(isDry ? `would restore ${path}` : `restored ${path}`);
   for (const path of plan.different) say(isDry ? `differs; --yes would overwrite ${path}` : `overwrote ${path}`);
   for (const path of plan.damaged) say(`damaged in the copy: ${path}. Try an earlier version with --from`);
   const count = plan.missing.length + plan.different.length;
-  if (count + plan.damaged.length === 0) say(`nothing is missing: ${plan.same} files are as in the copy`);
+  if (count + plan.damaged.length === 0) say(`nothing is missing: ${plan.same} files match the copy`);
   say(`from version ${plan.version} of ${plan.at}, in ${plan.copy}`);
   if (!isDry) return;
   for (const { number, at, files } of plan.versions) say(`  version ${number}: ${at}, ${files} files`);
@@ -79,7 +79,7 @@ async function forget(layout: Layout, paths: string[], options: Options, say: Re
     });
   }
   const forgotten = await forgetLost(layout);
-  for (const path of forgotten) say(`no longer asked for: ${path}`);
+  for (const path of forgotten) say(`no longer reported as missing: ${path}`);
   if (forgotten.length === 0) say("nothing is missing");
   print(options.json, { ok: true, forgotten });
 }

@@ -44,7 +44,7 @@ export function rotateCommand(): Command {
       const deliver = hasHost ? await delivery(layout, host) : undefined;
       const result = await rotateIdentity({ store, required, deliver, report: progress });
       const say = resultLines(options.json);
-      say(`${host}: ${result.to} has taken the place of ${result.from}${hasHost ? "" : "; no host was told"}`);
+      say(`${host}: ${result.to} replaces ${result.from}${hasHost ? "" : "; no host was updated"}`);
       if (result.retired !== undefined)
         say(`the old identity is kept as ${result.retired}; delete it when no backup needs it`);
       say(`Commit stacks/Pulumi.${host}.yaml: it has the new recipient`);

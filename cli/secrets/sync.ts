@@ -55,8 +55,8 @@ export function syncCommand(): Command {
       const { changed, recipient } = await deliverOver(found.route, host, signal)({ files });
       say(
         changed
-          ? `${host}: has the secrets that are here; its services were told`
-          : `${host}: had everything already; nothing on it was touched`,
+          ? `${host}: secrets updated; its services were notified`
+          : `${host}: already up to date; nothing was changed`,
       );
       print(options.json, { ok: true, host, changed, recipient, secrets: names });
     });

@@ -39,7 +39,7 @@ export function verifyCommand(): Command {
           code: "rotation-unfinished",
           subject: "rotation",
           setting: "age identity",
-          problem: `a rotation begun at ${rotation.startedAt} is not finished.`,
+          problem: `a rotation started at ${rotation.startedAt} is not finished.`,
           fix: `Finish it: clawdlets secrets rotate --host ${host}`,
         });
       }

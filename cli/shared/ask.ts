@@ -25,7 +25,7 @@ function answered<T>(answer: T): Exclude<T, symbol> {
 function stoppedAtQuestion(): Stopped {
   noteStop("SIGINT");
   const files = filesWritten().map((path) => relative(process.cwd(), path));
-  const stays = `${files.length === 1 ? "1 file was" : `${files.length} files were`} written before, and ${files.length === 1 ? "stays" : "stay"}: ${files.join(", ")}. Run the same command again to go on.`;
+  const stays = `${files.length === 1 ? "1 file was" : `${files.length} files were`} written before, and ${files.length === 1 ? "stays" : "stay"}: ${files.join(", ")}. Run the same command again to continue.`;
   return new Stopped("SIGINT", `Stopped at a question. ${files.length === 0 ? "Nothing was written." : stays}`);
 }
 
@@ -77,9 +77,9 @@ export async function askSecret(secret: RequiredSecret): Promise<string> {
   if (!isHash || valueProblem(secret, value) === undefined) return value;
   answered(
     await password({
-      message: "The same password again",
+      message: "Repeat the password",
       output,
-      validate: (typed) => (typed === value ? undefined : "is not the same as the first"),
+      validate: (typed) => (typed === value ? undefined : "does not match the first one"),
     }),
   );
   return hashPassword(value);
@@ -94,8 +94,8 @@ export async function askPassphrase(
     twice && typed.length < minLength ? `has ${typed.length} characters; allowed: at least ${minLength}` : undefined;
   const value = answered(await password({ message, output, validate: problemOf }));
   if (twice) {
-    const isOther = (typed: string | undefined) => (typed === value ? undefined : "is not the same as the first");
-    answered(await password({ message: "The same passphrase again", output, validate: isOther }));
+    const isOther = (typed: string | undefined) => (typed === value ? undefined : "does not match the first one");
+    answered(await password({ message: "Repeat the passphrase", output, validate: isOther }));
   }
   return value;
 }

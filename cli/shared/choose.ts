@@ -18,7 +18,9 @@ function theOne(named: string): string {
   const wrong = [name, ...others].find((each) => !hostNamePattern.test(each));
   if (wrong !== undefined) throw usage(`--host: "${safeText(wrong)}" is not a host name; allowed: ${hostNameAllowed}.`);
   if (others.length === 0) return name;
-  throw usage(`--host: this takes one host, and ${[name, ...others].join(", ")} are several. Run it for each.`);
+  throw usage(
+    `--host: this command takes one host, not several (${[name, ...others].join(", ")}). Run it once for each.`,
+  );
 }
 
 const usage = (message: string) => new UserError(message, { exitCode: exitCodes.usage });

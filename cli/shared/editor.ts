@@ -46,7 +46,7 @@ export async function editText(before: string): Promise<string> {
       stdio: "inherit",
       reject: false,
     });
-    if (exitCode !== 0) throw new UserError(`The editor (${editor}) ended with ${exitCode}; nothing was changed.`);
+    if (exitCode !== 0) throw new UserError(`The editor (${editor}) exited with ${exitCode}; nothing was changed.`);
     const after = readFileSync(file, "utf8");
     return before.endsWith("\n") ? after : after.replace(/\r?\n$/, "");
   } finally {

@@ -24,7 +24,7 @@ export async function gitleaksOrSetUp(tell: (text: string) => void): Promise<Git
     },
   });
   if (found.gitleaks !== undefined) return { gitleaks: found.gitleaks, rules: inCode(".gitleaks.toml") };
-  throw new UserError(`gitleaks is not there, so git cannot be searched for secrets: ${missing.gitleaks}`, {
+  throw new UserError(`gitleaks is not installed, so git cannot be searched for secrets: ${missing.gitleaks}`, {
     exitCode: exitCodes.engine,
   });
 }

@@ -24,7 +24,7 @@ export const knownHosts = (layout: Layout): string[] => {
 export function chooseHosts(layout: Layout, { host, all }: { host?: string; all?: boolean }): string[] {
   const known = knownHosts(layout);
   if (all && host !== undefined) {
-    throw new UserError("--host and --all exclude each other: name one host, or mean every one.", {
+    throw new UserError("--host and --all cannot be combined: name one host, or pass --all.", {
       exitCode: exitCodes.usage,
     });
   }

@@ -27,7 +27,7 @@ export interface CiOptions {
 /** `clawdlets preview --ci`: the report goes to stdout, how it goes to stderr, and the verdict is the exit code. */
 export async function previewInCi({ stack = [], all, format, json, base, state, refresh }: CiOptions): Promise<void> {
   const asked = formatOf(format ?? (json ? "json" : "text"));
-  if (json && asked !== "json") throw usage(`--json and --format ${asked} exclude each other: give one of them.`);
+  if (json && asked !== "json") throw usage(`--json and --format ${asked} cannot be combined: pass one of them.`);
   const layout = findLayout(process.cwd());
   const there = stacksIn(layout);
   for (const name of all ? [] : stack) {
@@ -36,9 +36,9 @@ export async function previewInCi({ stack = [], all, format, json, base, state, 
     throw usage(`--stack ${name}: there is no stacks/Pulumi.${name}.yaml${didYouMean(name, there)}${known}.`);
   }
   if (there.length === 0)
-    throw usage(`There is no stack file in ${layout.stacks}. Make one: clawdlets init --host NAME`);
+    throw usage(`There is no stack file in ${layout.stacks}. Create one: clawdlets init --host NAME`);
   if (state && base !== undefined)
-    throw usage("--base compares with a revision, --state with the state: give one of them.");
+    throw usage("--base compares with a revision, --state with the state: pass one of them.");
   const hosts = all || stack.length === 0 ? there : [...new Set(stack)];
   const tell = startProgress();
   const engine = await engineOrSetUp(tell);

@@ -42,8 +42,8 @@ export async function openedWith(layout: Layout, options: OpenOptions): Promise<
     {
       code: "key-missing",
       subject: file,
-      problem: "there is no such file, so no age identity opens the vault.",
-      fix: "Name one with --identity, or pass --passphrase if the vault has one.",
+      problem: "no such file, so there is no age identity to open the vault with.",
+      fix: "Pass one with --identity, or pass --passphrase if the vault has one.",
     },
     { exitCode: exitCodes.settings },
   );

@@ -37,8 +37,8 @@ export function exportCommand(): Command {
       const exported = await exportVault({ layout, environment: process.env, file: path, sealedFor, force });
       const say = resultLines(options.json);
       say(`${path}: ${exported.files} files of ${namesOf(exported.hosts)}, ${Math.ceil(exported.bytes / 1024)} KiB`);
-      for (const outside of exported.outside) say(`not in it, as it is outside .clawdlets: ${outside}`);
-      say(`next: keep it away from this machine, and try it: clawdlets vault verify ${path}`);
+      for (const outside of exported.outside) say(`not included, because it is outside .clawdlets: ${outside}`);
+      say(`next: store it on another machine, and check it: clawdlets vault verify ${path}`);
       if (options.json) printJson({ ok: true, ...exported });
     });
 }

@@ -39,9 +39,15 @@ export function problemsOf(error: z.ZodError, input: unknown, wording: Wording):
     return [
       value === undefined
         ? problem(issue.path, { code: "missing-setting", problem: `missing; ${issue.message}.` })
-        : problem(issue.path, { code: "invalid-value", problem: `is ${quoted(value)}; ${issue.message}.` }),
+        : problem(issue.path, { code: "invalid-value", problem: `${wrongWith(value, issue)}.` }),
     ];
   });
+}
+
+/** What is wrong with a value. An issue with `params.isPredicate`, such as "opens TCP/22", says it without the value. */
+function wrongWith(value: unknown, issue: z.core.$ZodIssue): string {
+  const isPredicate = issue.code === "custom" && issue.params?.["isPredicate"] === true;
+  return isPredicate ? issue.message : `is ${quoted(value)}; ${issue.message}`;
 }
 
 /** `hosts.web-1.flakeHost`: the path of a setting, with unusual keys kept as typed. */

@@ -84,7 +84,7 @@ export async function makeBackend(
   } as const;
   const { exitCode, all } = await execa(engine.pulumi, ["stack", "init", probe, "--non-interactive"], options);
   if (exitCode !== 0)
-    throw new UserError(`The engine could not make a throwaway stack: ${all.trim()}`, { exitCode: exitCodes.engine });
+    throw new UserError(`The engine could not create a throwaway stack: ${all.trim()}`, { exitCode: exitCodes.engine });
   const empty: Checkpoint = JSON.parse(readFileSync(checkpointFile(state, project, probe), "utf8"));
   return { folder: state, project, environment, empty, salt: empty.checkpoint.latest.secrets_providers.state.salt };
 }

@@ -48,8 +48,8 @@ export function refuseForeignCode(environment: Environment): void {
   if (!system) {
     if (!isSet(environment["CI"])) return;
     throw refusal(
-      `CI is ${quoted(environment["CI"])}, and which event started this job is only known of ${systems.map(({ name }) => name).join(" and ")}`,
-      "If nothing but reviewed branches runs here, unset CI for this command.",
+      `CI is ${quoted(environment["CI"])}, and we can only tell which event started this job on ${systems.map(({ name }) => name).join(" and ")}`,
+      "If only reviewed branches run here, unset CI for this command.",
     );
   }
   const { name, event, allowed, fromBranch } = system;
@@ -58,7 +58,7 @@ export function refuseForeignCode(environment: Environment): void {
   if (given === fromBranch.event && fromBranch.isOwn(environment)) return;
   const what =
     given === fromBranch.event
-      ? `this ${given} is not shown to come from a branch of this repository`
+      ? `this ${given} may not come from a branch of this repository`
       : `${event} is ${given === undefined ? "not set" : quoted(given)}`;
   throw refusal(
     `${what} (${name})`,
@@ -68,7 +68,7 @@ export function refuseForeignCode(environment: Environment): void {
 
 const refusal = (what: string, allowed: string) =>
   new UserError(
-    `--state runs the checkout's program with credentials in reach, and ${what}. ${allowed} Without --state nothing secret is needed.`,
+    `--state runs the checkout's program with credentials within its reach, and ${what}. ${allowed} Without --state it needs no secrets.`,
     { exitCode: exitCodes.usage },
   );
 

@@ -78,5 +78,5 @@ export async function runPreview(request: EngineRun): Promise<Plan & { failed: b
 function lastWords(output: string): string {
   const lines = output.split("\n").filter((line) => line.trim() !== "");
   const errors = lines.filter((line) => /\berror:/.test(line));
-  return (errors.length > 0 ? errors : lines.slice(-3)).join(" ").trim() || "the engine ended without a word";
+  return (errors.length > 0 ? errors : lines.slice(-3)).join(" ").trim() || "the engine ended without any output";
 }

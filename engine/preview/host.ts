@@ -65,7 +65,7 @@ async function engineSays(lab: Lab, { host, file }: CheckedStack, report: HostRe
   writeStack(lab.backend, host, resources);
   const stackFile = stackFileOf(lab, host, "head");
   const hidden = writeStackFile(lab.backend, text, stackFile);
-  if (hidden.length > 0) report.notes.push(`encrypted, so a placeholder stood for it: ${hidden.join(", ")}`);
+  if (hidden.length > 0) report.notes.push(`encrypted, so a placeholder was used: ${hidden.join(", ")}`);
   const plan = await run(lab, { stack: host, folder: lab.head, stackFile, pack: lab.pack });
   report.problems = plan.errors.map((message) => programProblem(file, message.replaceAll(`${lab.head}/`, "")));
   report.violations = plan.violations;
@@ -94,7 +94,7 @@ async function earlierState(lab: Lab, host: string, file: string, text: string, 
   if (!lab.base) return { comparison: "none", resources: [] };
   const before = textAt(join(lab.base.tree, file));
   if (before === undefined) {
-    notes.push(`not there yet in ${lab.base.name}: a new host`);
+    notes.push(`does not exist in ${lab.base.name}: a new host`);
     return { comparison: "compared", resources: [] };
   }
   if (before === text && lab.base.sameProgram) return { comparison: "same", resources: [] };
@@ -128,7 +128,7 @@ const run = (lab: Lab, request: Pick<EngineRun, "stack" | "folder" | "stackFile"
   });
 
 const stackFileOf = (lab: Lab, host: string, which: string) => join(lab.scratch, `Pulumi.${host}.${which}.yaml`);
-const firstLine = ({ errors }: Plan) => errors[0]?.split("\n")[0] ?? "the engine did not say why";
+const firstLine = ({ errors }: Plan) => errors[0]?.split("\n")[0] ?? "the engine gave no reason";
 
 function textAt(file: string): string | undefined {
   try {

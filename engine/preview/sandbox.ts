@@ -138,7 +138,7 @@ export function refuseInReach(why: string, clawdlets: string): void {
   const found = secretsInReach(clawdlets);
   if (found.length === 0) return;
   throw new UserError(
-    `preview --ci runs the checkout's program, which cannot be shut in here (${why}) and could read ${found.join(", ")}. Allow user namespaces (docs/ci.md), or run this where none of them is.`,
+    `preview --ci runs the checkout's program, which cannot be sandboxed here (${why}) and could read ${found.join(", ")}. Allow user namespaces (docs/ci.md), or run this on a machine without them.`,
     { exitCode: exitCodes.usage },
   );
 }

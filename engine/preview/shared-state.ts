@@ -94,7 +94,7 @@ function credentials({ layout, engine }: { layout: StateRequest["layout"]; engin
   ];
   if (missing.length > 0) {
     throw new UserError(
-      `--state needs the state and its credentials: there is no ${layout.passphrase}, and the environment lacks ${missing.join(", ")}. Leave --state out to preview without.`,
+      `--state needs the state and its credentials: there is no ${layout.passphrase}, and the environment lacks ${missing.join(", ")}. Omit --state to preview without it.`,
       { exitCode: exitCodes.settings },
     );
   }

@@ -113,7 +113,7 @@ async function setUp(
   const why = await whyNoSandbox(cell);
   if (why !== undefined) {
     refuseInReach(why, layout.dir);
-    notes.push(`the program was not shut in (${why}); no token and no .clawdlets was in its reach`);
+    notes.push(`the program was not sandboxed (${why}); it had access to no token and no .clawdlets`);
   }
   return {
     engine,
@@ -170,7 +170,7 @@ function goneFrom({ tree, name }: NonNullable<Lab["base"]>, layout: Layout, host
         {
           kind: "destruction" as const,
           resource: host,
-          message: `its stack file is gone since ${name}: the server would be nobody's, and go on costing money. Take it down first (clawdlets destroy --host ${host}), or put the file back.`,
+          message: `its stack file was deleted since ${name}: no stack would manage the server, and it would keep costing money. Destroy it first (clawdlets destroy --host ${host}), or restore the file.`,
         },
       ],
       differences: [],

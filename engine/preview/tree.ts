@@ -108,7 +108,7 @@ export async function exportRevision(root: string, revision: string, into: strin
   const found = await runGit(root, asked);
   if (found.exitCode !== 0) {
     throw new UserError(
-      `--base ${revision} is not a revision of ${root}. In CI, fetch it first (actions/checkout: fetch-depth: 0), or give a branch, tag or commit that "git log" knows.`,
+      `--base ${revision} is not a revision of ${root}. In CI, fetch it first (actions/checkout: fetch-depth: 0), or pass a branch, tag or commit that "git log" knows.`,
       { exitCode: exitCodes.usage },
     );
   }

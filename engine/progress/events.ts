@@ -57,18 +57,22 @@ function showMilestone(progress: Progress, row: string | undefined, line: string
 
 type Metadata = NonNullable<EngineEvent["resourcePreEvent"]>["metadata"];
 
-/** What our commands do when they are created, by their component. */
+/** What our commands do when they run, by their component. */
 const commandTexts: Readonly<Record<string, [doing: string, done: string]>> = {
   NixosInstall: ["installing NixOS", "installed NixOS"],
   Lockdown: ["proving the lockdown", "proved the lockdown"],
-  NixosConfiguration: ["making the host run its commit", "the host runs its commit"],
+  NixosConfiguration: ["updating the host to its commit", "the host runs its commit"],
 };
 
 function textsOf({ op, urn, type }: Metadata): [doing: string, done: string] | undefined {
   const [types = "", name = ""] = urn.split("::").slice(-2);
   const component = types.split("$").at(-2)?.split(":").at(-1) ?? "";
-  const ofCommand = op === "create" && type === "command:local:Command" ? commandTexts[component] : undefined;
-  return ofCommand ?? operationTexts(op, `${type.split(":").at(-1) ?? type} ${name}`);
+  const ofCommand = type === "command:local:Command" ? commandTexts[component] : undefined;
+  // The engine replaces a command to run it again: its own words for that are of no interest.
+  if (ofCommand && (op === "replace" || op === "delete-replaced")) return undefined;
+  if (ofCommand && (op === "create" || op === "create-replacement")) return ofCommand;
+  if (component === "NixosConfiguration" && op === "update") return ofCommand;
+  return operationTexts(op, `${type.split(":").at(-1) ?? type} ${name}`);
 }
 
 /** The engine marks where colours would be. */

@@ -49,7 +49,7 @@ export function changedText(changes: Readonly<Record<string, number>>): string |
 /** `done: 12 created`, or that there was nothing to do. @param changes number of resources by operation */
 export function doneText(changes: Readonly<Record<string, number>>): string {
   const done = listed(changes, (op) => (operations[op] ? counted(op, 2) : `by ${op}`));
-  return done === undefined ? "nothing to do, everything is as declared" : `done: ${done}`;
+  return done === undefined ? "nothing to do: everything is as declared" : `done: ${done}`;
 }
 
 function counted(op: string, form: 0 | 2): string {

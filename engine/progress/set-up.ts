@@ -9,7 +9,7 @@ export function showSetUp(progress: Progress): (event: ToolchainEvent) => void {
     const after = `after ${Math.round(seconds)} s`;
     if (kind === "note") progress(`engine: ${component}: ${text ?? ""}`);
     if (kind === "start") showStep(progress, { ...row, state: "running", line: `${line}: setting up` });
-    if (kind === "going") showStep(progress, { ...row, state: "running", line: `${line}: still going ${after}` });
+    if (kind === "going") showStep(progress, { ...row, state: "running", line: `${line}: still working ${after}` });
     if (kind === "done") showStep(progress, { ...row, state: "done", line: `${line}: done ${after}` });
   };
 }

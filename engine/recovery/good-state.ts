@@ -44,7 +44,7 @@ export async function keepState(layout: Layout, host: string): Promise<void> {
 /** What is wrong with a host's state, for those who do not repair it; undefined where the engine can read it. */
 export function brokenState(layout: Layout, host: string): string | undefined {
   if (isGood(layout, host)) return undefined;
-  return `${host}: the engine's state was cut off, as happens when a run is killed while it writes; pulumi then says "failed to load checkpoint" or "corrupt store". Restore its last good copy: clawdlets up --host ${host}`;
+  return `${host}: the engine's state is truncated, as happens when a run is killed while it writes; pulumi then reports "failed to load checkpoint" or "corrupt store". Restore its last good copy: clawdlets up --host ${host}`;
 }
 
 function isGood(layout: Layout, host: string): boolean {
@@ -64,7 +64,7 @@ const versionFile = (layout: Layout) => join(pulumiFolder(layout), "meta.yaml");
 async function removeBrokenAttributes(layout: Layout, host: string, tell: (text: string) => void): Promise<void> {
   for (const file of brokenAttributes(layout, host)) {
     await removePrivateFile(file);
-    tell(`${host}: ${relative(layout.root, file)} was cut off and is removed; nothing in it is needed`);
+    tell(`${host}: ${relative(layout.root, file)} was truncated and has been removed; it held nothing that is needed`);
   }
 }
 
@@ -87,7 +87,7 @@ async function repairVersion(layout: Layout, tell: (text: string) => void): Prom
   if (!isVersionBroken(layout)) return;
   const file = versionFile(layout);
   await writePrivateFile(file, "version: 1\n");
-  tell(`${relative(layout.root, file)} was cut off and is written again`);
+  tell(`${relative(layout.root, file)} was truncated and has been rewritten`);
 }
 
 function isVersionBroken(layout: Layout): boolean {
@@ -107,16 +107,16 @@ async function restoreCheckpoint(layout: Layout, host: string, tell: (text: stri
   await writePrivateFile(broken, text);
   if (newest) {
     await writePrivateFile(file, newest.text);
-    const from = `${relative(layout.root, newest.path)}, written ${newest.writtenAt || "before anything was made"}`;
-    tell(`${host}: ${displayPath} was cut off by a killed run and is restored from ${from}`);
+    const from = `${relative(layout.root, newest.path)}, written ${newest.writtenAt || "before anything was created"}`;
+    tell(`${host}: ${displayPath} was truncated by a killed run, and has been restored from ${from}`);
   } else {
     await removePrivateFile(file);
     tell(
-      `${host}: ${displayPath} was cut off by a killed run, and there is no good copy of it: the stack begins empty`,
+      `${host}: ${displayPath} was truncated by a killed run, and there is no good copy of it: the stack starts empty`,
     );
   }
   tell(
-    `${host}: what was made since is looked for at Hetzner, by its labels; ${relative(layout.root, broken)} has what was left`,
+    `${host}: searching Hetzner by label for anything created since; ${relative(layout.root, broken)} keeps the damaged state`,
   );
   return true;
 }

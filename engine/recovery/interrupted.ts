@@ -41,13 +41,17 @@ export async function waitForInstallation({ layout, host, tell }: Recovery): Pro
       const who = `${host}: ${command} (process ${pid}, since ${since})`;
       if (isLate || command.includes("--resume")) {
         throw new UserError(
-          { subject: "", problem: `${who} is still installing.`, fix: "Wait for it to end, then run this again." },
+          {
+            subject: "",
+            problem: `${who} is still installing.`,
+            fix: "Wait for it to finish, then run the same command again.",
+          },
           {
             exitCode: exitCodes.busy,
           },
         );
       }
-      if (said !== standing.kind) tell(`${who} is still there without its engine; waiting for it to stop`);
+      if (said !== standing.kind) tell(`${who} outlived its engine; waiting for it to stop`);
     } else if (isLate) {
       throw new UserError(
         {
@@ -58,7 +62,7 @@ export async function waitForInstallation({ layout, host, tell }: Recovery): Pro
         { exitCode: exitCodes.open },
       );
     } else if (said !== standing.kind)
-      tell(`${host}: the installation was killed; its guard closes TCP/22 and tidies up`);
+      tell(`${host}: the installation was killed; its guard is closing TCP/22 and cleaning up`);
     said = standing.kind;
     await sleep(200);
   }

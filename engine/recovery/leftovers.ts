@@ -36,13 +36,13 @@ export async function findAdoptable(place: Place, typedOut: boolean): Promise<Ad
     throw new UserError(
       {
         subject: host,
-        problem: `Hetzner has the server "${server.name}" (${server.id}) with this host's labels, which is older than an hour, and neither the state nor this machine's journal knows it. It was left as it is.`,
+        problem: `Hetzner has the server "${server.name}" (${server.id}) with this host's labels, which is older than an hour and in neither the state nor this machine's journal. It was not changed.`,
         fix: `If it is this project's host: clawdlets up --host ${host} --adopt. Otherwise choose another name.`,
       },
       { exitCode: exitCodes.failed },
     );
   }
-  for (const { kind, id, name } of left) tell(`${host}: the ${kind} "${name}" (${id}) is there, and is taken over`);
+  for (const { kind, id, name } of left) tell(`${host}: the ${kind} "${name}" (${id}) already exists; taking it over`);
   return Object.fromEntries(left.map(({ kind, id }) => [kind, id]));
 }
 
@@ -67,7 +67,7 @@ export async function removeLeftovers(place: Place): Promise<void> {
     throw new UserError(
       {
         subject: host,
-        problem: `Hetzner still has the server "${server.name}" (${server.id}) with this host's labels, and the state does not know it. It was left as it is, and COSTS MONEY: delete it in the Hetzner console, or take it over (clawdlets up --host ${host} --adopt) and destroy it then.`,
+        problem: `Hetzner still has the server "${server.name}" (${server.id}) with this host's labels, which is not in the state. It was not deleted, and COSTS MONEY: delete it in the Hetzner console, or take it over (clawdlets up --host ${host} --adopt) and then destroy it.`,
       },
       { exitCode: exitCodes.failed },
     );

@@ -71,7 +71,7 @@ export async function recover(stack: Stack, recovery: Recovery): Promise<void> {
     if (id === undefined || resources.some(({ urn }) => urn === interrupted.urn)) continue;
     adopted.push({ ...interrupted, id: String(id) });
     tell(
-      `${host}: ${interrupted.urn.split("::").at(-1)} was being created when the last run was killed; it is there, as ${id}`,
+      `${host}: ${interrupted.urn.split("::").at(-1)} was being created when the last run was killed; it exists, as ${id}`,
     );
   }
   // The next run's refresh reads the rest of it.
@@ -97,8 +97,8 @@ async function refuseForeignProject(hetzner: Hetzner, { resources }: StackState,
       code: "wrong-project",
       subject: `the state of ${host}`,
       setting: "HCLOUD_TOKEN",
-      problem: `is of a project of Hetzner's that has neither the server nor anything else of ${host}'s state.`,
-      fix: `Use the token of the host's own project. If all of it was really deleted by hand: eval "$(npx --no-install clawdlets env --host ${host})" && pulumi refresh`,
+      problem: `belongs to a Hetzner project that has neither the server nor anything else of ${host}'s state.`,
+      fix: `Use the token of the host's own project. If everything was deleted by hand: eval "$(npx --no-install clawdlets env --host ${host})" && pulumi refresh`,
     },
   ]);
 }
@@ -112,7 +112,7 @@ async function prepareServer(hetzner: Hetzner, id: number, recovery: Recovery): 
   const { layout, host, settings, tell, removing } = recovery;
   const server = removing ? undefined : await findServer(hetzner, id);
   if (!server) return;
-  if (await ensureOn(hetzner, server)) tell(`${host}: the server was off; it is switched on`);
+  if (await ensureOn(hetzner, server)) tell(`${host}: the server was off; switching it on`);
   const { problems } = await checkTypeChange(hetzner, server, settings.serverType, monthlyLimit(layout));
   if (problems.length > 0) throw new SettingsError(inStackFile(host, problems));
 }

@@ -23,7 +23,7 @@ export async function clearDeadLocks(layout: Layout, host: string, tell: (text: 
     const content = parseJson(text);
     if (content === undefined && isAbandoned(file)) {
       rmSync(file, { force: true });
-      tell(`${host}: ${where} was cut off by a killed run and is removed`);
+      tell(`${host}: ${where} was truncated by a killed run and has been removed`);
       continue;
     }
     const lock = lockContent.safeParse(content).data;
@@ -31,20 +31,20 @@ export async function clearDeadLocks(layout: Layout, host: string, tell: (text: 
       throw busy(
         host,
         `${where} is not a lock that Pulumi writes.`,
-        "If a run is just starting, wait 10 s and run this again; otherwise remove it.",
+        "If a run is just starting, wait 10 s and run the same command again; otherwise remove it.",
       );
     const who = `an engine of ${lock.username} on ${lock.hostname} (process ${lock.pid}, since ${lock.timestamp})`;
     if (lock.hostname !== hostname()) {
       throw busy(
         host,
-        `${who} has the stack.`,
-        `Wait for it to end; if it is gone for good: eval "$(npx --no-install clawdlets env --host ${host})" && pulumi cancel ${host}`,
+        `${who} has locked the stack.`,
+        `Wait for it to finish; if it will never finish: eval "$(npx --no-install clawdlets env --host ${host})" && pulumi cancel ${host}`,
       );
     }
     if (await isEngine(lock.pid))
-      throw busy(host, `${who} is at work on it.`, "Wait for it to end, then run this again.");
+      throw busy(host, `${who} is working on it.`, "Wait for it to end, then run this again.");
     rmSync(file, { force: true });
-    tell(`${host}: ${who} was killed; its lock on the stack is taken away`);
+    tell(`${host}: ${who} was killed; removed its lock on the stack`);
   }
 }
 

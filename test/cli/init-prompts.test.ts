@@ -18,7 +18,7 @@ it("init asks for bots and for day two, and refuses at the prompt what the optio
     [
       ["Your ssh public key file", `${clear}missing.pub\r`],
       ["there is no such file", `${clear}key.pub\r`],
-      ["bots, with commas", "Maren\r"],
+      ["bots, separated by commas", "Maren\r"],
       ["allowed:", `${clear}maren,ada\r`],
       ["Flake with the host", "\r"],
       ["changes the running host later", `${clear}sometimes\r`],

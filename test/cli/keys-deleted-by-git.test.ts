@@ -151,7 +151,7 @@ describeWith({ programs: ["unshare", "mount"], root: true }, "a copy that cannot
         env: environment(root),
         reject: false,
       });
-      expect([edited.exitCode, edited.stdout]).toEqual([0, expect.stringMatching(/changed here/)]);
+      expect([edited.exitCode, edited.stdout]).toEqual([0, expect.stringMatching(/changed on this machine/)]);
       expect(edited.stderr).toMatch(/^clawdlets: warning: no copy of \.clawdlets was kept: /m);
       expect(edited.stderr).toMatch(reason);
       expect(readFileSync(join(root, ".clawdlets", ".env"), "utf8")).toContain("HCLOUD_TOKEN");

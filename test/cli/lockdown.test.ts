@@ -81,7 +81,7 @@ describe("clawdlets verify", () => {
     const { exitCode, stderr, json } = await clawdlets(projectOf(), "verify", "--json");
     expect(exitCode, stderr).toBe(0);
     expect(stderr).toMatch(
-      /web-1: .*locked down.*: 1 rule, as declared, TCP\/22 is refused, refused, refused, tailnet not asked for \(expected by the stack file\)/,
+      /web-1: .*locked down.*: 1 rule, as declared, TCP\/22 is refused \(3 tries\), tailnet not asked for \(expected by the stack file\)/,
     );
     expect(json).toMatchObject({
       ok: true,

@@ -47,16 +47,14 @@ function processCalled(name: string): number {
 }
 
 describe("a stack's lock", () => {
-  it("whose engine is gone is taken away, and that is said", async () => {
+  it("whose engine is gone is removed, and reported", async () => {
     const { file, told, clear } = locked(lockOf(await deadPid()));
     await clear();
     expect(existsSync(file)).toBe(false);
-    expect(told).toEqual([
-      expect.stringMatching(/web-1: an engine of you on .* was killed; its lock .* is taken away/),
-    ]);
+    expect(told).toEqual([expect.stringMatching(/web-1: an engine of you on .* was killed; removed its lock/)]);
   });
 
-  it("whose number another program has got since is taken away", async () => {
+  it("whose number another program has taken since is removed", async () => {
     const { file, clear } = locked(lockOf(processCalled("sleeper")));
     await clear();
     expect(existsSync(file)).toBe(false);
@@ -65,14 +63,14 @@ describe("a stack's lock", () => {
   it("of an engine that lives stays, and names it", async () => {
     const pid = processCalled("pulumi");
     const { file, clear } = locked(lockOf(pid));
-    await expect(clear()).rejects.toThrow(`(process ${pid}, since 2026-05-01T10:00:00Z) is at work on it. Wait`);
+    await expect(clear()).rejects.toThrow(`(process ${pid}, since 2026-05-01T10:00:00Z) is working on it. Wait`);
     expect(existsSync(file)).toBe(true);
   });
 
   it("of another machine stays: whether that one lives cannot be seen from here", async () => {
     const { file, clear } = locked(lockOf(await deadPid(), { hostname: "elsewhere" }));
     await expect(clear()).rejects.toThrow(
-      /on elsewhere .* if it is gone for good: eval .*clawdlets env --host web-1.* && pulumi cancel web-1/,
+      /on elsewhere .* if it will never finish: eval .*clawdlets env --host web-1.* && pulumi cancel web-1/,
     );
     expect(existsSync(file)).toBe(true);
   });
@@ -87,7 +85,7 @@ describe("a stack's lock", () => {
       utimesSync(file, before, before);
       await clear();
       expect(existsSync(file)).toBe(false);
-      expect(told).toEqual([expect.stringContaining("was cut off by a killed run and is removed")]);
+      expect(told).toEqual([expect.stringContaining("was truncated by a killed run and has been removed")]);
     },
   );
 

@@ -27,7 +27,7 @@ describe("--host of a command for one host", () => {
   );
 
   it("refuses several", () => {
-    expect(() => chooseFrom([], "web-1,web-2", "stacks")).toThrow(/takes one host, and web-1, web-2 are several/);
+    expect(() => chooseFrom([], "web-1,web-2", "stacks")).toThrow(/takes one host, not several \(web-1, web-2\)/);
   });
 
   it("is the same everywhere: a name that is typed wrong is exit code 2", async () => {
@@ -78,6 +78,6 @@ it.each([
   const failing = runEngine("web-1", "up", tell, () => Promise.reject(new Error(text)));
   await expect(failing).rejects.toMatchObject({
     exitCode: 5,
-    problems: [{ code: "busy", subject: "web-1", problem: expect.stringMatching(/another engine is at work/) }],
+    problems: [{ code: "busy", subject: "web-1", problem: expect.stringMatching(/another engine is working/) }],
   });
 });

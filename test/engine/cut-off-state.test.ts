@@ -162,8 +162,8 @@ describe("what lies beside a state", () => {
     const saved = readFileSync(`${file}.attrs`);
     truncateSync(`${file}.attrs`);
     expect((await pulumi(["stack", "export"])).all).toContain("failed to load checkpoint: EOF");
-    expect((await lab.run(["preview"])).all).toMatch(/: the engine's state was cut off.*clawdlets up --host/);
-    expect((await lab.run(["env"])).all).toMatch(/: the engine's state was cut off.*clawdlets up --host/);
+    expect((await lab.run(["preview"])).all).toMatch(/: the engine's state is truncated.*clawdlets up --host/);
+    expect((await lab.run(["env"])).all).toMatch(/: the engine's state is truncated.*clawdlets up --host/);
     await repair();
     writeFileSync(`${file}.attrs`, saved);
   });
@@ -194,7 +194,7 @@ describe("clawdlets up after the state was cut off", () => {
       rmSync(hostLayoutOf(lab.demo.layout, lab.demo.host).stateCopy, { force: true });
       writeFileSync(`${file}.bak`, copy);
       truncateSync(file);
-      expect(await upLeavesTheHostAlone()).toContain("was cut off by a killed run and is restored from");
+      expect(await upLeavesTheHostAlone()).toContain("was truncated by a killed run, and has been restored from");
     }
   }, 300_000);
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createHetzner } from "../../core/base/hetzner/client.ts";
 import { openWindow } from "../../core/host/window/open-window.ts";
 import { closeWindowsOf, newRun } from "../../core/host/window/window.ts";
@@ -8,11 +8,13 @@ import { type Lab, newKey, startLab } from "../emulator/_lab.ts";
 import { repository, Stack } from "../toolchain/_stack.ts";
 
 /**
- * What the real provider asks of Hetzner when a firewall changes, in order. The tests of this file build on each other: one
- * server, whose firewall is changed in every way a program can change it.
+ * What the real provider asks of Hetzner when a firewall changes, in order: one server, whose firewall is changed in every way a
+ * program can change it. Each test begins with the plain declaration in force.
  */
 let lab: Lab;
 let stack: Stack;
+/** What the first run asked for. */
+let created: Request[];
 
 const program = `
 import { readFileSync } from "node:fs";
@@ -43,7 +45,9 @@ beforeAll(async () => {
   Object.assign(stack.env, { HCLOUD_ENDPOINT: lab.emulator.endpoint, HCLOUD_TOKEN: lab.emulator.token });
   keys = { hostPrivateKey: host.privateKey, hostPublicKey: host.publicKey, clientPublicKey: client.publicKey };
   await stack.init();
-});
+  created = await up({});
+}, 120_000);
+beforeEach(async () => void (await up({})), 120_000);
 afterAll(async () => {
   stack?.remove();
   await lab?.stop();
@@ -75,37 +79,34 @@ const serverId = () => lab.emulator.report().servers[0]?.id ?? 0;
 const onServer = async () => (await lab.api("GET", `/servers/${serverId()}`)).body.server.public_net.firewalls;
 
 describe("a firewall on the real engine", () => {
-  it("is on the server from its creation, with its rules", async () => {
-    const requests = await up({});
-    const order = asked(requests).filter((each) => !each.includes("ssh_keys"));
+  it("is on the server from its creation, with its rules", () => {
+    const order = asked(created).filter((each) => !each.includes("ssh_keys"));
     expect(order).toEqual(["POST /firewalls", "POST /servers"]);
-    expect(requests.find(({ template }) => template === "/firewalls")?.body.rules).toHaveLength(1);
-    expect(requests.find(({ template }) => template === "/servers")?.body.firewalls).toHaveLength(1);
-  }, 60_000);
+    expect(created.find(({ template }) => template === "/firewalls")?.body.rules).toHaveLength(1);
+    expect(created.find(({ template }) => template === "/servers")?.body.firewalls).toHaveLength(1);
+  });
 
-  it.each<[string, object, number]>([
-    ["opened to the admins", { sshExposure: "public", adminCidrs: ["203.0.113.7/32"] }, 2],
+  const toAdmins = { sshExposure: "public", adminCidrs: ["203.0.113.7/32"] };
+  it.each<[string, object, number, object?]>([
+    ["opened to the admins", toAdmins, 2],
     [
       "given a team's rules",
-      {
-        sshExposure: "public",
-        adminCidrs: ["203.0.113.7/32"],
-        rules: [{ protocol: "tcp", port: 443, sourceIps: ["0.0.0.0/0", "::/0"] }],
-      },
+      { ...toAdmins, rules: [{ protocol: "tcp", port: 443, sourceIps: ["0.0.0.0/0", "::/0"] }] },
       3,
     ],
     ["given other ones", { rules: [{ protocol: "udp", port: "41641", sourceIps: ["0.0.0.0/0"] }] }, 2],
-    ["closed again", {}, 1],
+    ["closed again", {}, 1, toAdmins],
   ])(
     "is %s by one set_rules, and never leaves the server",
-    async (_, args, rules) => {
+    async (_, args, rules, from = {}) => {
+      await up(from);
       const before = await onServer();
       const requests = await up(args);
       expect(asked(requests)).toEqual(["POST /firewalls/{id}/actions/set_rules"]);
       expect(requests[0]?.body.rules).toHaveLength(rules);
       expect(await onServer()).toEqual(before);
     },
-    60_000,
+    120_000,
   );
 
   it("takes another name and other labels with its rules left alone", async () => {
@@ -115,8 +116,7 @@ describe("a firewall on the real engine", () => {
     expect(requests.some(({ body }) => body.name === "web-2-fw")).toBe(true);
     expect(requests.some(({ body }) => body.labels?.["clawdlets-host"] === "web-2")).toBe(true);
     expect(await onServer()).toEqual(before);
-    await up({});
-  }, 60_000);
+  }, 120_000);
 
   it("cannot be replaced under a running server: the name is taken, and nothing is detached", async () => {
     const before = await onServer();
@@ -128,7 +128,7 @@ describe("a firewall on the real engine", () => {
     expect(all).toContain("uniqueness_error");
     expect(asked(writes()).filter((each) => !each.endsWith("POST /firewalls"))).toEqual([]);
     expect(await onServer()).toEqual(before);
-  }, 60_000);
+  }, 120_000);
 
   it("lets a window that is kept open on purpose stay, and takes it off once it is not", async () => {
     const hetzner = createHetzner(lab.emulator);
@@ -140,7 +140,7 @@ describe("a firewall on the real engine", () => {
     expect(asked(await up({}, "--refresh"))).toEqual(["POST /firewalls/{id}/actions/remove_from_resources"]);
     expect(await onServer()).toEqual([own]);
     await closeWindowsOf(hetzner, "web-1");
-  }, 60_000);
+  }, 120_000);
 });
 
 describe("a declaration that opens TCP/22 to the world", () => {
@@ -153,7 +153,7 @@ describe("a declaration that opens TCP/22 to the world", () => {
     expect(exitCode).not.toBe(0);
     expect(all).toMatch(/rules\[0\] opens TCP\/22 to the world/);
     expect(writes()).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   it("is taken for what it may be where the admins are not known, as in CI: the preview goes on, an up does not", async () => {
     declare({ sshExposure: "public" });
@@ -165,7 +165,7 @@ describe("a declaration that opens TCP/22 to the world", () => {
     expect(exitCode).not.toBe(0);
     expect(all).toMatch(/but adminCidrs is empty/);
     expect(writes()).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   it("is refused where it shows only later, before the rule is written", async () => {
     declare({ later: ["0.0.0.0/1", "128.0.0.0/1"] });
@@ -174,7 +174,7 @@ describe("a declaration that opens TCP/22 to the world", () => {
     expect(exitCode).not.toBe(0);
     expect(all).toMatch(/adminCidrs covers all of IPv4/);
     expect(asked(writes())).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   it("is taken when it is typed out, with a warning at every run", async () => {
     const args = { ...world, allowWorldOpenSsh: true };
@@ -184,5 +184,5 @@ describe("a declaration that opens TCP/22 to the world", () => {
       expect(exitCode, all).toBe(0);
       expect(all).toMatch(/warning: web-1: TCP\/22 IS OPEN TO THE WORLD by allowWorldOpenSsh/);
     }
-  }, 60_000);
+  }, 120_000);
 });

@@ -75,7 +75,7 @@ describe("what else a shell may hold does not reach the engine", () => {
       LD_LIBRARY_PATH: "/nowhere",
       BASH_ENV: "/nowhere",
     });
-    expect([exitCode, all]).toEqual([0, expect.stringContaining("nothing to do, everything is as declared")]);
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("nothing to do: everything is as declared")]);
   }, 60_000);
 
   // pulumi/pulumi#2651: grpc-js asks the proxy for the connection between program and engine, on this machine, too.
@@ -88,7 +88,7 @@ describe("what else a shell may hold does not reach the engine", () => {
     async (key, proxy) => {
       for (const more of [{}, { no_proxy: "localhost, 127.0.0.1,.example.org" }] as Record<string, string>[]) {
         const { exitCode, all } = await clawdlets(["up"], { [key]: proxy, ...more });
-        expect([exitCode, all]).toEqual([0, expect.stringContaining("nothing to do, everything is as declared")]);
+        expect([exitCode, all]).toEqual([0, expect.stringContaining("nothing to do: everything is as declared")]);
       }
     },
     60_000,
@@ -98,7 +98,7 @@ describe("what else a shell may hold does not reach the engine", () => {
     "nor PULUMI_DEBUG_COMMANDS=%j, which the engine's library sets itself",
     async (value) => {
       const { exitCode, all } = await clawdlets(["up"], { PULUMI_DEBUG_COMMANDS: value });
-      expect([exitCode, all]).toEqual([0, expect.stringContaining("nothing to do, everything is as declared")]);
+      expect([exitCode, all]).toEqual([0, expect.stringContaining("nothing to do: everything is as declared")]);
     },
     60_000,
   );
@@ -144,7 +144,7 @@ describe("the token of another project of Hetzner's", () => {
         const changed = before.replace(/HCLOUD_ENDPOINT=.*/, `HCLOUD_ENDPOINT=${endpoint}`);
         writeFileSync(env, changed.replace(/HCLOUD_TOKEN=.*/, `HCLOUD_TOKEN=${token}`));
         const { exitCode, all } = await clawdlets(args);
-        const said = /HCLOUD_TOKEN: is of a project of Hetzner's that has neither the server nor anything else of/;
+        const said = /HCLOUD_TOKEN: belongs to a Hetzner project that has neither the server nor anything else of/;
         expect([exitCode, all]).toEqual([3, expect.stringMatching(said)]);
         expect(Object.keys(other.emulator.report().requests).filter((each) => !each.startsWith("GET"))).toEqual([]);
       } finally {
@@ -208,7 +208,7 @@ it("the command that is advised for the lock of another machine takes it away", 
   writeFileSync(join(locks, "0b5c.json"), JSON.stringify(lock));
   const { exitCode, all } = await clawdlets(["up"]);
   expect(exitCode).toBe(5);
-  const [, advised = ""] = /if it is gone for good: (.+)$/m.exec(all) ?? [];
+  const [, advised = ""] = /if it will never finish: (.+)$/m.exec(all) ?? [];
   const bin = `${process.execPath} ${join(repository, "bin", "clawdlets.mjs")}`;
   const ran = await execa("sh", ["-c", `${advised.replace("npx --no-install clawdlets", bin)} --yes`], {
     cwd: demo.layout.root,

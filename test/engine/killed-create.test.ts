@@ -104,7 +104,7 @@ describe("a server that was being created when the run was killed", () => {
   it("is taken into the state under its id when it is ours", async () => {
     const id = await newServer(labelsOf(demo.host));
     await leavePending();
-    expect(await recoverNow()).toEqual([expect.stringContaining(`it is there, as ${id}`)]);
+    expect(await recoverNow()).toEqual([expect.stringContaining(`it exists, as ${id}`)]);
     const { value } = readState(demo.layout, demo.host);
     expect(value?.pending).toEqual([]);
     expect(value?.resources).toMatchObject([{ type, id: String(id) }]);

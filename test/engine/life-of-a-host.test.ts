@@ -428,7 +428,7 @@ describe("opening on purpose and closing again", () => {
     lines.length = 0;
     await up({ ...demo, environment: process.env, progress });
     expect(lines.join("\n")).toMatch(
-      /locked down: 2 rules, as declared, TCP\/22 is refused, refused, refused, tailnet answers/,
+      /locked down: 2 rules, as declared, TCP\/22 is refused \(3 tries\), tailnet answers/,
     );
     expect(await seen()).toBe("refused");
   }, 60_000);

@@ -68,7 +68,7 @@ describe("docs/recovery.md: the host is left as it is when", () => {
     const before = await server();
     loses(demo.layout.state);
     const { exitCode, all } = await clawdlets(["up", "--host", demo.host, "--adopt"]);
-    expect([exitCode, all]).toEqual([0, expect.stringContaining("nothing to do, everything is as declared")]);
+    expect([exitCode, all]).toEqual([0, expect.stringContaining("nothing to do: everything is as declared")]);
     expect(await server()).toMatchObject({ id: before?.id, bootId: before?.bootId, installRuns: 1, diskWipes: 1 });
   }, 300_000);
 
@@ -137,7 +137,7 @@ describe("docs/recovery.md: the laptop is lost", () => {
     const recipient = (await execa(keygen, ["-y", key])).stdout;
     const tracked = await git(root, "status", "--porcelain");
     const doctor = () => clawdlets(["doctor", "--scope", "stack", "--host", demo.host]);
-    expect((await doctor()).all).toContain(`there is none, so only this disk has the keys of ${demo.host}`);
+    expect((await doctor()).all).toContain(`no export exists, so only this disk has the keys of ${demo.host}`);
     const { exitCode: exported, all: said } = await clawdlets(["vault", "export", vault, "--to", recipient]);
     expect(exported, said).toBe(0);
     loses(dir);

@@ -134,7 +134,7 @@ describe("a server that is off without a reason", () => {
     const before = (await demo.report()).servers[0];
     await cutPower();
     const { exitCode, all } = await clawdlets("up");
-    expect([exitCode, all]).toEqual([0, expect.stringMatching(/the server was off; it is switched on/)]);
+    expect([exitCode, all]).toEqual([0, expect.stringMatching(/the server was off; switching it on/)]);
     expect((await clawdlets("verify")).exitCode).toBe(0);
     expect((await demo.report()).servers[0]).toMatchObject({ id: before?.id, installRuns: 1, diskWipes: 1 });
   }, 120_000);

@@ -37,7 +37,7 @@ it("of two ups at once one works, the other says who does, and the host is insta
   );
   const second = await up();
   expect(second.exitCode).toBe(5);
-  expect(second.all).toMatch(/an engine of \S+ on \S+ \(process \d+, since .*\) is at work on it. Wait for it to end/);
+  expect(second.all).toMatch(/an engine of \S+ on \S+ \(process \d+, since .*\) is working on it. Wait for it to end/);
   expect((await first).exitCode).toBe(0);
   const { servers, requests } = await demo.report();
   expect(servers).toMatchObject([{ os: "nixos", installRuns: 1, diskWipes: 1 }]);

@@ -43,7 +43,7 @@ export async function readDelivery(
         subject: relative(layout.root, file),
         setting: "delivery",
         problem: "there is no such file.",
-        fix: `Make it: clawdlets init --host ${settings.host}`,
+        fix: `Create it: clawdlets init --host ${settings.host}`,
       }),
     ),
     ...sources.tree.problems,

@@ -99,7 +99,7 @@ function faultOf(file: string, stat: Stats): Objection | undefined {
   if ((stat.mode & 0o022) !== 0) return wrongMode("others may write to it", "go-w");
   if (stat.nlink > 1) {
     const problem = `is one file under ${stat.nlink} names (hard link).`;
-    return { code: "file-invalid", problem, fix: "Replace it by a separate copy." };
+    return { code: "file-invalid", problem, fix: "Replace it with a separate copy." };
   }
   return undefined;
 }

@@ -26,7 +26,7 @@ export function auditFindings(facts: ServerFacts, { host, installId, missingSecr
       ok: systemPath === nextSystem,
       found:
         systemPath === nextSystem
-          ? `runs ${systemPath}, and would boot it too`
+          ? `runs ${systemPath}, and would also boot it`
           : `runs ${systemPath}, but would boot ${nextSystem}: clawdlets rebuild --host ${host}`,
     },
     {

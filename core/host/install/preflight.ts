@@ -138,7 +138,7 @@ export async function checkKeys({ layout, settings, local }: KeysToCheck): Promi
       subject: where,
       setting: "host key",
       problem: "is not the private half of clawdlets:sshHostKey.",
-      fix: "Put the right file back.",
+      fix: "Restore the right file.",
     });
   }
   return [...problems, ...(await checkPrivateHalves(layout, host)), ...(await operatorKey({ settings, local }))];
@@ -162,7 +162,7 @@ export async function checkPrivateHalves(layout: Layout, host: HostLayout): Prom
       if (objection) return [{ subject, setting, ...objection }];
       if (publicKey === publicKeyOf(path)) return [];
       const problem = `is not the private half of ${subject}.pub.`;
-      return [{ code: "key-mismatch", subject, setting, problem, fix: "Put the right file back." }];
+      return [{ code: "key-mismatch", subject, setting, problem, fix: "Restore the right file." }];
     }),
   );
   return found.flat();
@@ -204,7 +204,7 @@ async function operatorKey({ settings, local }: Pick<KeysToCheck, "settings" | "
   }
   if (derived.objection) return [{ subject: identity, setting, ...derived.objection }];
   const problem = `is not the private half of ${sshPubkeyFile}.`;
-  return [{ code: "key-mismatch", subject: identity, setting, problem, fix: "Put the right file back." }];
+  return [{ code: "key-mismatch", subject: identity, setting, problem, fix: "Restore the right file." }];
 }
 
 /**

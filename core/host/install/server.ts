@@ -57,7 +57,7 @@ export async function rebuildServer(installation: Installation): Promise<void> {
         subject: where,
         setting: "one-time keys",
         problem: "missing.",
-        fix: `Make them: clawdlets secrets init --host ${settings.host}`,
+        fix: `Create them: clawdlets secrets init --host ${settings.host}`,
       },
     ]);
   }

@@ -7,7 +7,7 @@ import { poll } from "../../base/wait-until.ts";
 import type { Layout } from "../../project/layout.ts";
 import type { Access } from "../../project/settings/access.ts";
 import { confirmTailnet } from "../install/confirm.ts";
-import { type PortTries, tryPort } from "../reach/port.ts";
+import { type PortTries, triesInWords, tryPort } from "../reach/port.ts";
 import { findInTailnet } from "../reach/tailnet.ts";
 import { notRunning } from "../server/power.ts";
 import type { Report } from "../steps.ts";
@@ -73,7 +73,7 @@ export async function lookAtLockdown(request: LockdownRequest): Promise<Lockdown
   const tried = ports.filter(({ notTried }) => notTried === undefined);
   const portsWrong = seen.mayBeOpen
     ? []
-    : open.map(({ address, seen: tries }) => `TCP/22 of ${address} is ${tries.slice(-3).join(", ")} from here`);
+    : open.map(({ address, seen: tries }) => `TCP/22 of ${address} is ${triesInWords(tries)} from here`);
   const opened = [...seen.wrong, ...portsWrong];
   const unproven = [
     ...seen.unproven,
@@ -137,10 +137,10 @@ export async function proveLockdown(request: LockdownRequest): Promise<LockdownS
   return seen;
 }
 
-/** e.g. `1 rule, as declared, TCP/22 is refused, refused, refused, tailnet answers` */
+/** e.g. `1 rule, as declared, TCP/22 is refused (3 tries), tailnet answers` */
 export function inOneLine({ rules, ports, tailnet }: LockdownSeen): string {
   const port = ports.flatMap(({ version, seen }) =>
-    seen.length > 0 ? [`TCP/22 is ${seen.slice(-3).join(", ")}${version === 6 ? " on IPv6" : ""}`] : [],
+    seen.length > 0 ? [`TCP/22 is ${triesInWords(seen)}${version === 6 ? " on IPv6" : ""}`] : [],
   );
   return [`${rules} ${rules === 1 ? "rule" : "rules"}, as declared`, ...port, `tailnet ${tailnet}`].join(", ");
 }

@@ -16,6 +16,14 @@ export interface PortTries {
   notTried?: string;
 }
 
+/** The tries that count, e.g. `refused (3 tries)`, or `refused, open, open` if they differ. */
+export function triesInWords(seen: readonly PortSeen[]): string {
+  const last = seen.slice(-3);
+  const [first = "not tried"] = last;
+  const isSame = last.length > 1 && last.every((each) => each === first);
+  return isSame ? `${first} (${last.length} tries)` : last.join(", ");
+}
+
 export interface TryOptions {
   /** Number of consecutive failed tries that count as closed. @default 3 */
   tries?: number;

@@ -63,7 +63,7 @@ export async function readTailnetClient(local: Local, signal?: AbortSignal, now 
           {
             code: "tailnet-expiry",
             problem: `this machine's tailnet key expires on ${own.on}, in ${own.inWords}.`,
-            fix: "Renew it before: tailscale up --force-reauth",
+            fix: "Renew it before then: tailscale up --force-reauth",
           },
         ]
       : [];

@@ -79,7 +79,7 @@ function expiringHosts(host: string, usable: readonly TailnetNode[], now: Date):
         when: `in ${expiry.inWords}`,
         code: "tailnet-expiry",
         problem: `the tailnet key of "${host}" expires on ${expiry.on}, in ${expiry.inWords}.`,
-        fix: "Turn off key expiry for this machine in the tailnet's admin console, or give the host a new auth key before: clawdlets secrets edit tailscale_auth_key",
+        fix: "Turn off key expiry for this machine in the tailnet's admin console, or give the host a new auth key before then: clawdlets secrets edit tailscale_auth_key",
       };
       return (peer.TailscaleIPs ?? []).map((address) => [address, warning] as const);
     }),

@@ -6,7 +6,7 @@ import { selectorOf } from "../../base/hetzner/labels.ts";
 import { allFirewalls, allServers } from "../../base/hetzner/pages.ts";
 import { addressesOf } from "../../base/hetzner/public-addresses.ts";
 import { opensSsh } from "../../project/firewall/opens-ssh.ts";
-import { type PortTries, tryPort } from "../reach/port.ts";
+import { type PortTries, triesInWords, tryPort } from "../reach/port.ts";
 import { closeWindows, findWindows, runLabel, type Window, windowLabel } from "./window.ts";
 
 /** Seconds that closing may take: in total, and after this process is asked to stop. */
@@ -109,11 +109,11 @@ export function closedInWords({ ports, openers }: Closed): string {
   return openers.length === 0 ? seen : `${seen}; opened by ${openers.map(({ name }) => name).join(", ")}`;
 }
 
-/** e.g. `TCP/22 of 203.0.113.7 is refused, refused, refused` */
+/** e.g. `TCP/22 of 203.0.113.7 is refused (3 tries)` */
 function portsInWords(ports: readonly PortTries[]): string {
   const tried = ports.filter(({ notTried }) => notTried === undefined);
   const each = tried.map(({ address, seen, closed }) => {
-    return `TCP/22 of ${address} ${closed ? "is" : "STILL ANSWERS:"} ${seen.slice(-3).join(", ")}`;
+    return `TCP/22 of ${address} ${closed ? "is" : "STILL ANSWERS:"} ${triesInWords(seen)}`;
   });
   return each.join("; ");
 }

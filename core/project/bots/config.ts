@@ -58,7 +58,7 @@ function includes(found: readonly Entry[], file: string): Problem[] {
       subject: file,
       setting: path.join("."),
       problem: "includes another file, and only openclaw.json is sent to the host.",
-      fix: "Copy its content here.",
+      fix: "Copy its content into this file.",
     }));
 }
 

@@ -25,7 +25,7 @@ export function readBotFile(
     const [bots = "", bot = ""] = path.split("/");
     // A link is resolved wherever it is on the way: the folder may be one as well.
     if (leadsOut(relative(join(realpathSync(root), bots, bot), real))) {
-      return problem({ code: "link-leads-out", problem: `is outside of ${bots}/${bot}, by a link.`, fix });
+      return problem({ code: "link-leads-out", problem: `is outside of ${bots}/${bot}, through a link.`, fix });
     }
     const stat = statSync(real);
     if (!stat.isFile()) return problem({ code: "file-unreadable", problem: "is not a plain file.", fix });

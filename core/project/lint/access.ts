@@ -24,7 +24,7 @@ function judge(bot: BotFolder, { path, value }: Entry): BotFinding | undefined {
     const problem = isElevated
       ? 'is "*": anyone can run commands outside of the sandbox.'
       : 'is "*", which is everyone.';
-    return critical(problem, "List the ids of those who may.");
+    return critical(problem, "List the ids of the allowed people.");
   }
   return undefined;
 }

@@ -25,7 +25,7 @@ export function lintGateway(bot: BotFolder): BotFinding[] {
   if (at("mode") !== "local")
     findings.push(critical(["mode"], 'is not "local", so the gateway does not start.', 'Set "local".'));
   if (!isOurToken(at("auth", "token"))) {
-    const problem = "is another token than the one that init makes, and wins over it.";
+    const problem = "is a different token than the one that init creates, and overrides it.";
     findings.push(critical(["auth", "token"], problem, `Write "${tokenReference}", or remove it.`));
   }
   for (const option of openPage.filter((each) => at("controlUi", each) === true)) {
@@ -38,9 +38,9 @@ export function lintGateway(bot: BotFolder): BotFinding[] {
     findings.push(critical(["controlUi", "allowedOrigins"], problem, "List the origins, or remove it."));
   }
   if (optionAt(bot.config, "hooks", "token") === tokenReference) {
-    const problem = "is the gateway's token, so a sender of hooks could do everything.";
+    const problem = "is the gateway's token, so anyone who sends hooks could do everything.";
     findings.push(
-      onOption(bot, ["hooks", "token"], { severity: "critical", problem, fix: "Refer to a secret of its own." }),
+      onOption(bot, ["hooks", "token"], { severity: "critical", problem, fix: "Use a separate secret for it." }),
     );
   }
   if (at("port") !== undefined) {

@@ -56,7 +56,8 @@ function lintProxies(bot: BotFolder): BotFinding[] {
   const isProxy = (path: readonly string[]) =>
     path.join(".") === "proxy.proxyUrl" || (path[0] === "channels" && path.at(-1) === "proxy");
   const set = [...entriesOf(bot.config)].filter(({ path, value }) => typeof value === "string" && isProxy(path));
-  const problem = "wins over the proxy that the bot's unit names, and in proxy-allowlist the bot reaches no other.";
+  const problem =
+    "overrides the proxy of the bot's unit, which is the only one that the bot reaches with proxy-allowlist.";
   return set.map(({ path }) => onOption(bot, path, { severity: "warning", problem, fix: "Remove it." }));
 }
 
@@ -66,6 +67,6 @@ function lintWorkspace(bot: BotFolder): BotFinding[] {
   const ours = `/srv/clawdbot/${bot.name}/workspace`;
   const value = optionAt(bot.config, ...path);
   if (value === undefined || value === ours || bot.documents.length === 0) return [];
-  const problem = `is another folder than ${ours}, where the documents are copied to.`;
+  const problem = `is not the folder ${ours}, which the documents are copied to.`;
   return [onOption(bot, path, { severity: "warning", problem, fix: "Remove it." })];
 }

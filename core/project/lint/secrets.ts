@@ -19,7 +19,7 @@ export function lintSecrets(bot: BotFolder): BotFinding[] {
     // Written with escapes, so that no line shows it.
     if (kinds.length > 0) return [inline(bot, kinds.join(" and "), { setting: path.join(".") })];
     if (!secretOption.test(path.join(".")) || value.includes("${")) return [];
-    const problem = "is written out, and everyone on the host can read this file.";
+    const problem = "is in plain text, and every user of the host can read this file.";
     return [onOption(bot, path, { severity: "warning", problem, fix: 'Write "${NAME}" if it is a secret.' })];
   });
   return [...inText, ...found];
@@ -40,6 +40,6 @@ function inline({ file }: Pick<BotFile, "file">, kind: string, where: Pick<BotFi
     subject: file,
     ...where,
     problem: `${place} ${kind}.`,
-    fix: "Replace the secret where it was made: git keeps it. Then refer to it as ${NAME}.",
+    fix: "Replace the secret where it was issued, because git keeps the old one. Then refer to it as ${NAME}.",
   };
 }

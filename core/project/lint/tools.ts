@@ -9,7 +9,7 @@ export function lintTools(bot: BotFolder): BotFinding[] {
   const findings: BotFinding[] = [];
   if (!hasNoCommands(bot)) {
     for (const path of unsandboxed(bot)) {
-      const problem = "is off, so commands that the model runs can do all that the bot's unit can.";
+      const problem = "is off, so commands that the model runs can do everything that the bot's unit can.";
       findings.push(warning(path, problem, 'Set tools.profile to "messaging" or "minimal", or set up a sandbox.'));
     }
   }

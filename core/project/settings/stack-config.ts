@@ -157,8 +157,8 @@ const withoutSsh = inboundRules.superRefine((rules, context) => {
   for (const [index, { sourceIps, ...rule }] of rules.entries()) {
     if (!opensSsh({ direction: "in", ...rule, source_ips: sourceIps })) continue;
     const message =
-      'it opens TCP/22; allowed: ports without 22. sshExposure: "public" opens it to the admin networks of .clawdlets/stack.json, which do not belong in this public file';
-    context.addIssue({ code: "custom", message, path: [index] });
+      'opens TCP/22; allowed: ports without 22. sshExposure: "public" opens it to the admin networks of .clawdlets/stack.json, which do not belong in this public file';
+    context.addIssue({ code: "custom", message, path: [index], params: { isPredicate: true } });
   }
 });
 

@@ -65,7 +65,7 @@ function problemsOf({ layout, bot, model, host }: AddRequest): Problem[] {
       subject,
       setting: "--host",
       problem,
-      fix: `Make it: clawdlets init --host ${host}`,
+      fix: `Create it: clawdlets init --host ${host}`,
     });
   }
   if (existsSync(join(layout.root, botFileOf(bot)))) {

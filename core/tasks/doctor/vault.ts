@@ -17,7 +17,7 @@ export function checkVault({ layout, hosts }: DoctorContext): Promise<Finding[]>
     const fix = "Export it: clawdlets vault export FILE --passphrase";
     if (!last) {
       const names = installed.length > 3 ? `${installed.length} hosts` : installed.join(", ");
-      return [warning(about, "vault-outdated", `there is none, so only this disk has the keys of ${names}`, fix)];
+      return [warning(about, "vault-outdated", `no export exists, so only this disk has the keys of ${names}`, fix)];
     }
     if (!last.hasKeys)
       return [warning(about, "vault-outdated", `is from ${last.at}, and keys or secrets have changed since`, fix)];

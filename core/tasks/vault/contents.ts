@@ -73,7 +73,7 @@ function notAFile(path: string): UserError {
     {
       code: "file-invalid",
       subject: `.clawdlets/${safeText(path, 200)}`,
-      problem: "is a link or a special file, and a vault only holds plain files.",
+      problem: "is a link or a special file, but a vault can only hold plain files.",
       fix: "Put the file itself there, or remove it.",
     },
     { exitCode: exitCodes.settings },

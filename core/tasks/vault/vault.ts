@@ -71,7 +71,11 @@ export async function exportVault(request: ExportRequest): Promise<Exported> {
     const sealed = await seal(await pack(contents, { at, hosts }), sealedFor);
     writePrivateFileSync(file, Buffer.from(sealed));
     if (sha256(readFileSync(file)) !== sha256(sealed)) {
-      throw new UserError({ subject: file, problem: "does not hold what was written to it.", fix: "Check its disk." });
+      throw new UserError({
+        subject: file,
+        problem: "does not contain what was written to it.",
+        fix: "Check its disk.",
+      });
     }
     await writeRecord(layout, at, sumsOf(contents));
     const outside = namedOutside(layout, environment);

@@ -91,7 +91,7 @@ function replacements(step: Step): Danger[] {
 function destructions(step: Step): Danger[] {
   if (step.op !== "delete" || !losesSomething(step.type)) return [];
   return [
-    { kind: "destruction", resource: step.name, message: `${kindOf(step)} would be deleted, with all that is on it` },
+    { kind: "destruction", resource: step.name, message: `${kindOf(step)} would be deleted, with everything on it` },
   ];
 }
 

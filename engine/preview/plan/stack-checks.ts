@@ -85,7 +85,7 @@ function tokensIn(text: string, file: string): LocatedProblem[] {
         code: "secret-in-public-file",
         subject: file,
         problem: `holds ${kind}, and this file is public.`,
-        fix: "Remove it, from git's history too, and replace the secret: it is no longer one.",
+        fix: "Remove it, from git's history too, and replace the secret: anyone may have read it.",
         at: { file, line: index + 1 },
       }),
     );
@@ -148,7 +148,7 @@ function doubles(layout: Layout, stack: CheckedStack, all: readonly CheckedStack
     say(
       "clawdlets:flakeHost",
       `two hosts with one name: ${flakeHost.join(", ")} would be installed as "${own.flakeHost ?? stack.host}" as well.`,
-      "Give each its own.",
+      "Give each host its own.",
     );
   // Not of copies of the example, which have a problem of their own.
   const distinct = (key: string, host: string) => (isExampleKey(key) ? `of ${host}` : key);
@@ -156,15 +156,15 @@ function doubles(layout: Layout, stack: CheckedStack, all: readonly CheckedStack
   if (recipient.length > 0)
     say(
       "clawdlets:ageRecipient",
-      `is that of ${recipient.join(", ")} as well: each could read the other's secrets.`,
-      `Make one for this host: clawdlets secrets init --host ${stack.host}`,
+      `is that of ${recipient.join(", ")} too: each could read the other's secrets.`,
+      `Create one for this host: clawdlets secrets init --host ${stack.host}`,
     );
   const hostKey = same((value, host) => distinct(value.sshHostKey, host).split(" ")[1] ?? "");
   if (hostKey.length > 0)
     say(
       "clawdlets:sshHostKey",
-      `is that of ${hostKey.join(", ")} as well: each could pass for the other.`,
-      `Make one for this host: clawdlets secrets init --host ${stack.host}`,
+      `is that of ${hostKey.join(", ")} too: each could impersonate the other.`,
+      `Create one for this host: clawdlets secrets init --host ${stack.host}`,
     );
   return problems;
 }

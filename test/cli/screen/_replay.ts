@@ -40,7 +40,7 @@ const all: Record<string, object[]> = {
 };
 
 await withProgress("web-1: up", { plain: option === "--plain" }, async (progress) => {
-  progress("web-1: an engine of ana on laptop (process 4711) was killed; its lock on the stack is taken away");
+  progress("web-1: an engine of ana on laptop (process 4711) was killed; removed its lock on the stack");
   const show = showEvents(progress);
   for (const event of all[scenario ?? ""] ?? []) {
     show(event as EngineEvent);

@@ -43,7 +43,7 @@ describeWith({ programs: ["script", "stty"] }, "the list on a real terminal", ()
     };
     const seen = await onTerminal("waits", 80, { type });
     expect([seen.exitCode, seen.isCursorHidden]).toEqual([1, false]);
-    expect(seen.lines).toContain("stopping: an open window is closed first");
+    expect(seen.lines).toContain("stopping: closing the open window first");
     expect(steady(seen)).toMatch(/✗ web-1: up .*\n(.*\n)*.*✗ connect/);
   });
 

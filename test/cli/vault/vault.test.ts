@@ -19,8 +19,8 @@ it("is exported, verified and imported without a terminal, results on standard o
   const made = await vault(root, ["export", file, "--passphrase"], `${passphrase}\n`);
   expect(made.stdout.split("\n")).toEqual([
     expect.stringMatching(/hosts\.vault: 2 files of clawdbot-fleet-host, \d+ KiB$/),
-    expect.stringMatching(/^not in it, as it is outside \.clawdlets: .*\/\.ssh\/id_ed25519\.pub$/),
-    `next: keep it away from this machine, and try it: clawdlets vault verify ${file}`,
+    expect.stringMatching(/^not included, because it is outside \.clawdlets: .*\/\.ssh\/id_ed25519\.pub$/),
+    `next: store it on another machine, and check it: clawdlets vault verify ${file}`,
   ]);
   expect(statSync(file).mode & 0o777).toBe(0o600);
 
@@ -54,5 +54,5 @@ it("is opened by the identity in a file, and needs to be told who may open it", 
   expect((await vault(root, ["export", file, "--to", pair.recipient])).exitCode).toBe(0);
   expect((await vault(root, ["verify", file, "--identity", key])).stdout).toContain("nothing has changed here since");
   const unnamed = await vault(root, ["verify", file]);
-  expect(unnamed).toMatchObject({ exitCode: 3, stderr: expect.stringContaining("Name one with --identity") });
+  expect(unnamed).toMatchObject({ exitCode: 3, stderr: expect.stringContaining("Pass one with --identity") });
 });

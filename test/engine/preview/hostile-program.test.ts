@@ -67,7 +67,7 @@ test("a hostile program gets no token, no file of another project, and replaces 
   try {
     const { stdout, stderr } = await clone.preview(["--all", "--format", "json"], token);
     expect(got(stdout), stderr).toEqual([]);
-    expect(stdout).not.toContain("was not shut in");
+    expect(stdout).not.toContain("was not sandboxed");
     expect(readFileSync(plugin, "utf8")).toBe("as it was");
   } finally {
     rmSync(plugin);
@@ -90,7 +90,7 @@ test("without namespaces it is not started while a token or .clawdlets is in rea
   const PATH = `${bin}:${process.env["PATH"]}`;
   const refused = await clone.preview(["--all", "--format", "json"], { ...token, PATH });
   expect(refused.exitCode).toBe(exitCodes.usage);
-  expect(refused.stderr).toMatch(/cannot be shut in here \(unshare: .*not permitted\).*GITHUB_TOKEN, HCLOUD_TOKEN/);
+  expect(refused.stderr).toMatch(/cannot be sandboxed here \(unshare: .*not permitted\).*GITHUB_TOKEN, HCLOUD_TOKEN/);
   expect(refused.stdout).toBe("");
   mkdirSync(join(clone.root, ".clawdlets"), { mode: 0o700 });
   const { exitCode, stderr } = await clone.preview(["--all"], { PATH });

@@ -108,7 +108,11 @@ describe("clawdlets preview --ci, in a clone without .clawdlets, token, passphra
       { kind: "replacement", resource: "wiped-install", message: expect.stringContaining("WIPES THE DISK") },
     ]);
     expect(hosts["gone"]?.dangers).toEqual([
-      { kind: "destruction", resource: "gone", message: expect.stringContaining("its stack file is gone since HEAD") },
+      {
+        kind: "destruction",
+        resource: "gone",
+        message: expect.stringContaining("its stack file was deleted since HEAD"),
+      },
     ]);
   }, 180_000);
 
@@ -186,7 +190,7 @@ describe("what is wrong is said of all hosts at once, with file and line, and hi
     [["--all", "--base", "no-such-branch"], /--base no-such-branch is not a revision.*fetch-depth: 0/s],
     [["--all", "--base", "--output=x"], /--base --output=x is not a revision|argument missing/],
     [["--all", "--format", "html"], /Allowed choices are text, markdown, json/],
-    [["--all", "--state", "--base", "HEAD"], /give one of them/],
+    [["--all", "--state", "--base", "HEAD"], /pass one of them/],
     [["--all", "--state"], /lacks PULUMI_BACKEND_URL, HCLOUD_TOKEN, PULUMI_CONFIG_PASSPHRASE/],
   ])("refuses %j", async (args, message) => {
     const clone = await cloneOf(`usage-${args.join("").replace(/\W/g, "")}`, ["fine"]);
@@ -209,7 +213,7 @@ describe("what is wrong is said of all hosts at once, with file and line, and hi
       );
     from("them/hosts");
     expect((await clone.preview(["--all", "--state"], environment)).stderr).toContain(
-      "is not shown to come from a branch of this repository",
+      "may not come from a branch of this repository",
     );
     for (const event of ["workflow_run", "issue_comment", "repository_dispatch"]) {
       const { stderr, exitCode } = await clone.preview(["--all", "--state"], { GITHUB_EVENT_NAME: event });

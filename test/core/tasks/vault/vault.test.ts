@@ -184,7 +184,7 @@ describe("nothing is exported", () => {
         writeFileSync(join(layout.state, ".pulumi/locks/organization/clawdlets/web-1/x.json"), "{}");
         return exportTo(layout, file, { recipients: [recipient] });
       },
-      "the state: an engine is working on it",
+      "the state: an engine is using it",
     ],
   ])("%s", async (_what, attempt, message) => {
     const [layout, file] = [full(), vaultIn()];
@@ -276,7 +276,7 @@ describe("nothing is imported", () => {
   });
 
   it.each([
-    ["a file that age did not encrypt", "canary-plain", "is not a file that age encrypted"],
+    ["a file that age did not encrypt", "canary-plain", "is not encrypted with age"],
     ["a file that is cut off", "age-encryption.org/v1\n-> X25519", "is not opened by this identity"],
   ])("from %s", async (_what, text, message) => {
     const [file, there] = [vaultIn(), clone()];

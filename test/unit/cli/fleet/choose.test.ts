@@ -32,7 +32,7 @@ describe("the hosts of a run over many", () => {
   });
 
   it.each<[string, FleetOptions, RegExp]>([
-    ["two ways of naming", { all: true, host: "web-1" }, /--host and --all exclude each other/],
+    ["two ways of naming", { all: true, host: "web-1" }, /--host and --all cannot be combined/],
     [
       "a host that is invalid",
       { host: "web-1,web-5" },

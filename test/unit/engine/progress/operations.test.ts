@@ -11,7 +11,7 @@ it.each([
   ],
   [{ read: 1 }, "1 to read", "done: 1 read"],
   [{ unheard: 1 }, "1 to unheard", "done: 1 by unheard"],
-  [{ same: 9 }, undefined, "nothing to do, everything is as declared"],
+  [{ same: 9 }, undefined, "nothing to do: everything is as declared"],
 ])("describes %j", (changes, planned, done) => {
   expect(changedText(changes)).toBe(planned);
   expect(doneText(changes)).toBe(done);

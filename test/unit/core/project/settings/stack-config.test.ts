@@ -48,6 +48,10 @@ describe("the settings of a stack file", () => {
     [{ location: 5 }, "clawdlets:location: is 5; allowed: a Hetzner location"],
     [{ image: true }, "clawdlets:image: is true; allowed: a Hetzner system image by name"],
     [{ flake: {} }, "clawdlets:flake: is an object; allowed: a flake URI"],
+    [
+      { firewallRules: [{ protocol: "tcp", port: 22, sourceIps: ["0.0.0.0/0"] }] },
+      "clawdlets:firewallRules.0: opens TCP/22; allowed: ports without 22",
+    ],
     [{ flakeHost: null }, "clawdlets:flakeHost: is null; allowed: a nixosConfigurations attribute"],
     [{ ageRecipient: 7 }, "clawdlets:ageRecipient: is 7; allowed: an age X25519 recipient"],
     [{ sshHostKey: ["k"] }, "clawdlets:sshHostKey: is a list; allowed: one OpenSSH public key line"],
