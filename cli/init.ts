@@ -25,6 +25,7 @@ interface Options {
   serverType?: string;
   location?: string;
   tailnet?: string;
+  tailnetLoginServer?: string;
   flake?: string;
   bots?: string[];
   rebuildOnUp?: string;
@@ -47,7 +48,8 @@ export function initCommand(): Command {
     .option("--ssh-pubkey <file>", "your public key, e.g. ~/.ssh/id_ed25519.pub")
     .option("--server-type <type>", "Hetzner server type, x86; COSTS MONEY once the server is created", "cx43")
     .option("--location <name>", "Hetzner location, e.g. nbg1")
-    .option("--tailnet <kind>", "tailscale or none")
+    .option("--tailnet <kind>", "tailscale, headscale or none")
+    .option("--tailnet-login-server <url>", "address of your headscale, e.g. https://headscale.example.com")
     .option("--flake <uri>", "flake with the host's configuration; the default is this repository")
     .option("--bots <names>", "names of the host's bots, separated by commas", list)
     .addOption(
@@ -73,13 +75,19 @@ export function initCommand(): Command {
       if (wrongKey) {
         throw new SettingsError([{ subject: "the command line", setting: "--ssh-pubkey", ...wrongKey }]);
       }
-      const { adminCidr, sshPubkey, serverType, location, tailnet, bots, rebuildOnUp } = answers;
+      const { adminCidr, sshPubkey, serverType, location, tailnet, tailnetLoginServer, bots, rebuildOnUp } = answers;
       const files = await scaffold({
         layout,
         host,
         entry: { adminCidr, sshPubkeyFile: sshPubkey ?? defaultKey(), serverType },
         flake: answers.flake,
-        settings: { location, tailnet, bots, rebuild: rebuildOnUp === undefined ? undefined : { onUp: rebuildOnUp } },
+        settings: {
+          location,
+          tailnet,
+          tailnetLoginServer,
+          bots,
+          rebuild: rebuildOnUp === undefined ? undefined : { onUp: rebuildOnUp },
+        },
         dryRun: options.dryRun === true,
       });
       for (const path of files) say(options.dryRun ? `would make ${path}` : `made ${path}`);

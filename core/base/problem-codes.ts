@@ -74,6 +74,10 @@ export const problemCodes = {
   "no-way-in": "Nothing but the console would reach the host.",
   "tailnet-client": "This machine's tailscale is not running, or not logged in.",
   "tailnet-expiry": "A tailnet key has expired, or expires within 30 days.",
+  "tailnet-unauthorized": "The tailnet's API does not accept the credentials.",
+  "tailnet-forbidden": "The credentials for the tailnet's API may not do what is needed.",
+  "tailnet-api": "The tailnet's API refused or could not be reached, in a way that has no code of its own.",
+  "tailnet-device": "A device of a host could not be deleted from the tailnet, or has another name than its host.",
   "run-unfinished": "A run or an installation was begun and not finished.",
   "flake-invalid": "The flake cannot be used as the source of an installation.",
   // Everything else.

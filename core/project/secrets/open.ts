@@ -6,7 +6,7 @@ import { didYouMean } from "../../base/nearest.ts";
 import type { Problem } from "../../base/problem.ts";
 import type { Layout } from "../layout.ts";
 import { readEnvFile } from "../settings/env-file.ts";
-import { expandHome } from "../settings/host.ts";
+import { credentialsFor, expandHome } from "../settings/host.ts";
 import { readPublicKeyFile } from "../settings/public-key-file.ts";
 import { stackConfig } from "../settings/stack-config.ts";
 import { readRawStackFile } from "../settings/stack-file.ts";
@@ -22,6 +22,8 @@ export interface SecretsOfHost {
   required: RequiredSecret[];
   /** Settings of stack.json that also belong in the stack file. */
   facts: { serverType: string; flakeHost: string; adminSshKeys?: string[] };
+  /** True if `.env` has credentials to mint the host's key for the tailnet. */
+  mintsKeys: boolean;
 }
 
 /**
@@ -70,6 +72,7 @@ export function openSecrets(
     entry,
     store: openStore(layout, { host, folder, operatorFile, sops }),
     required: requiredSecrets(layout, planned.data),
+    mintsKeys: credentialsFor(planned.data, env.value) !== undefined,
     facts: {
       serverType: entry.hetzner.serverType,
       flakeHost: entry.flakeHost,
@@ -79,4 +82,6 @@ export function openSecrets(
 }
 
 /** The settings that decide which secrets are required; others may still be missing. */
-const planSettings = z.object(stackConfig.shape).pick({ tailnet: true, bots: true, secrets: true });
+const planSettings = z
+  .object(stackConfig.shape)
+  .pick({ tailnet: true, tailnetLoginServer: true, bots: true, secrets: true });

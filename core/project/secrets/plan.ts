@@ -41,7 +41,7 @@ export function plannedSecrets(settings: PlanSettings, ofBots: BotSecrets): Requ
     if (needed === "for each bot without a folder") {
       return settings.bots.filter((bot) => !ofBots.has(bot)).map((bot) => forBot(secret, bot));
     }
-    return needed === "always" || settings.tailnet === "tailscale" ? [secret] : [];
+    return needed === "always" || settings.tailnet !== "none" ? [secret] : [];
   });
   const variables = settings.bots.flatMap((bot) => ofBots.get(bot) ?? []);
   const named = settings.secrets.map((name): RequiredSecret => {
@@ -58,6 +58,15 @@ function forBot(secret: RequiredSecret, bot: string): RequiredSecret {
     purpose: secret.purpose.replace("{bot}", () => bot),
   };
 }
+
+/** The secret with the key that a host joins its tailnet with. */
+export const authKeySecret = "tailscale_auth_key";
+
+/**
+ * The value of {@link authKeySecret} where clawdlets mints a key for each installation: in the local file, and on the host once it has
+ * joined. The key itself exists only on its way to the host.
+ */
+export const mintedMark = "minted-for-each-installation";
 
 /** True for a placeholder of upstream's `secrets init`, such as `<FILL_ME>`. */
 export function isPlaceholder(value: string): boolean {
@@ -76,7 +85,7 @@ const kinds: Record<RequiredSecret["kind"], { shape: RegExp; allowed: string; fi
     fix: "Make one: mkpasswd -m yescrypt, or type the password at the prompt",
   },
   "tailscale-auth-key": {
-    shape: /^(tskey-(auth|client)|hskey-auth)-\S+$/,
+    shape: new RegExp(`^((tskey-(auth|client)|hskey-auth)-\\S+|${mintedMark})$`),
     allowed: "a Tailscale auth key, tskey-auth-…, or a headscale one, hskey-auth-…",
     fix: "Make one in the admin console, Settings, Keys.",
   },
