@@ -258,7 +258,7 @@ export function envFileTemplate(): string {
 # https://github.com/settings/personal-access-tokens/new
 # GITHUB_TOKEN=
 
-# Only if clawdlets mints each host's key for the tailnet (docs/tailnet.md): an OAuth client of Tailscale with the
+# Only to have each host's key for the tailnet made for you (docs/tailnet.md): an OAuth client of Tailscale with the
 # scopes auth_keys and devices:core, or an API key of headscale.
 # TAILSCALE_OAUTH_CLIENT_ID=
 # TAILSCALE_OAUTH_CLIENT_SECRET=
