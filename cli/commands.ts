@@ -322,6 +322,23 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
         },
       },
     },
+    tailnet: {
+      summary: "check a host's place in the tailnet, and print its access rules",
+      commands: {
+        status: {
+          summary: "show this machine's client, the host and its namesakes",
+          about:
+            "Show this machine's tailscale, and each machine with the host's name: addresses, tags, expiry, and whether it has the pinned key. Read-only.",
+          load: async () => (await import("./tailnet/status.ts")).statusCommand(),
+        },
+        policy: {
+          summary: "print the access rules that bot hosts need",
+          about:
+            "Print the tailnet's access rules for bot hosts: admins reach port 22, and the hosts reach nobody. Read-only.",
+          load: async () => (await import("./tailnet/policy.ts")).policyCommand(),
+        },
+      },
+    },
     ssh: {
       summary: "log in to a host, or run a command there",
       about: "Log in to a host as admin, or run a command there. Accepts only the pinned host key.",

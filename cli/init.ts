@@ -27,6 +27,7 @@ interface Options {
   serverType?: string;
   location?: string;
   tailnet?: string;
+  tailnetLoginServer?: string;
   flake?: string;
   bots?: string[];
   like?: string;
@@ -53,7 +54,8 @@ export function initCommand(): Command {
     .option("--ssh-pubkey <file>", "your public key, e.g. ~/.ssh/id_ed25519.pub")
     .option("--server-type <type>", "Hetzner server type, x86, by default cx43; COSTS MONEY once the server is created")
     .option("--location <name>", "Hetzner location, e.g. nbg1")
-    .option("--tailnet <kind>", "tailscale or none")
+    .option("--tailnet <kind>", "tailscale, headscale or none")
+    .option("--tailnet-login-server <url>", "address of your headscale, e.g. https://headscale.example.com")
     .option("--flake <uri>", "flake with the host's configuration; the default is this repository")
     .option("--bots <names>", "names of the host's bots, separated by commas", list)
     .option("--like <host>", "copy this host's settings, not its keys; the default is stacks/Pulumi.example.yaml")
@@ -82,14 +84,14 @@ export function initCommand(): Command {
       if (wrongKey) {
         throw new SettingsError([{ subject: "the command line", setting: "--ssh-pubkey", ...wrongKey }]);
       }
-      const { adminCidr, sshPubkey, serverType, location, tailnet, bots } = answers;
+      const { adminCidr, sshPubkey, serverType, location, tailnet, tailnetLoginServer, bots } = answers;
       const source = await sourceFor(layout, host, answers);
       const files = await scaffold({
         layout,
         host,
         entry: { adminCidr, sshPubkeyFile: sshPubkey ?? defaultKey(), serverType },
         flake: answers.flake,
-        settings: { location, tailnet, bots, rebuild: rebuildSettingsOf(answers, source) },
+        settings: { location, tailnet, tailnetLoginServer, bots, rebuild: rebuildSettingsOf(answers, source) },
         like: options.like,
         weeklyUpdates: options.weeklyUpdates === true,
         dryRun: options.dryRun === true,

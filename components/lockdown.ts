@@ -21,8 +21,8 @@ export interface LockdownArgs {
   rules: pulumi.Input<DeclaredRule[]>;
   /** With `bootstrap`, an open window is only a warning. @default `"tailnet"` */
   sshExposure?: SshExposure;
-  /** With `tailscale`, a session over the tailnet must succeed before anything else is checked. @default `"tailscale"` */
-  tailnet?: "tailscale" | "none";
+  /** Unless it is `none`, a session over the tailnet must succeed before anything else is checked. @default `"tailscale"` */
+  tailnet?: "tailscale" | "headscale" | "none";
 }
 
 /**

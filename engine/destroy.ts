@@ -6,6 +6,7 @@ import { HetznerApiError } from "../core/base/hetzner/errors.ts";
 import { resourceTypes } from "../core/base/hetzner/resource-types.ts";
 import type { Environment } from "../core/base/machine/environment.ts";
 import { removePrivateFile } from "../core/base/machine/private-files.ts";
+import { leaveTailnet } from "../core/host/tailnet/leave.ts";
 import { keepCopy } from "../core/project/copies/keep.ts";
 import { hostLayoutOf, type Layout } from "../core/project/layout.ts";
 import { type LocalSettings, loadHost } from "../core/project/settings/host.ts";
@@ -45,6 +46,7 @@ export async function destroy({ layout, host, environment, progress }: DestroyRe
   await removeLeftovers({ layout, host, local, tell: progress });
   // What it says of an installed host is over: secrets have nowhere to be sent.
   const { journal } = hostLayoutOf(layout, host);
+  await leaveTailnet({ journal, local, host, tell: progress });
   await removePrivateFile(journal);
   keepCopy(layout, new Set([relative(layout.dir, journal)]));
 }

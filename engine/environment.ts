@@ -15,7 +15,7 @@ import type { Problem } from "../core/base/problem.ts";
 import { quoted } from "../core/base/wording.ts";
 import { keepCopy } from "../core/project/copies/keep.ts";
 import type { Layout } from "../core/project/layout.ts";
-import { fileDecides, type LocalEnv, readEnvFile } from "../core/project/settings/env-file.ts";
+import { fileDecides, fileOnlyKeys, readEnvFile } from "../core/project/settings/env-file.ts";
 import { readStackJson } from "../core/project/settings/stack-json.ts";
 import { lostPassphrase } from "../core/project/state/passphrase.ts";
 import { readProjectFile } from "../core/project/state/project-file.ts";
@@ -125,15 +125,12 @@ export function foreignBackend(layout: Layout, environment: Environment): Proble
  * Without what is read from the file alone, where it is needed.
  * @throws SettingsError for what must not be used: the engine sends the token wherever HCLOUD_ENDPOINT says
  */
-function tokensOf(
-  layout: Layout,
-  environment: Environment,
-): Omit<LocalEnv, "SOPS_AGE_KEY_FILE" | "GITHUB_TOKEN" | "CLAWDLETS_KEY_COPY"> {
+function tokensOf(layout: Layout, environment: Environment): Record<string, string> {
   const stackJson = readStackJson(layout);
   const { value, problems } = readEnvFile(layout, environment, stackJson.value?.envFile);
   if (problems.length > 0) throw new SettingsError(problems);
-  const { SOPS_AGE_KEY_FILE: _, GITHUB_TOKEN: __, CLAWDLETS_KEY_COPY: ___, ...tokens } = value;
-  return tokens;
+  const withheld: readonly string[] = [...fileOnlyKeys, "CLAWDLETS_KEY_COPY"];
+  return Object.fromEntries(Object.entries(value).filter(([key]) => !withheld.includes(key)));
 }
 
 /**

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { readFolder } from "../../core/base/machine/private-files.ts";
 import type { Layout } from "../../core/project/layout.ts";
+import { authKeySecret, mintedMark } from "../../core/project/secrets/plan.ts";
 import { secretFile } from "../../core/project/secrets/store.ts";
 import { readProjectFile } from "../../core/project/state/project-file.ts";
 import { type InitPlan, initSecrets, placeholdersFor, planSecrets } from "../../core/tasks/init.ts";
@@ -51,10 +52,11 @@ export async function makeSecrets(
 ): Promise<{ host: string; dryRun: boolean } & InitPlan> {
   const { store, required, facts, host, layout } = command;
   const say = resultLines(json);
-  const values =
+  const given =
     fromJson === undefined
       ? await ask(command, json === true || dryRun === true, allowPlaceholders)
       : await readValues(fromJson);
+  const values = { ...mintedOf(command), ...given };
   const request = { store, required, values, overwrite: yes === true, allowPlaceholders, settings: facts };
   const plan = dryRun ? await planSecrets(request) : await initSecrets(request);
   if (!dryRun) await makeStack(command);
@@ -68,6 +70,12 @@ export async function makeSecrets(
     if (fromJson !== undefined && fromJson !== "-") say(`delete ${fromJson}: it holds your secrets in plain text`);
   }
   return { host, dryRun: dryRun === true, ...plan };
+}
+
+/** Nobody needs to make a key that each installation gets minted. */
+function mintedOf({ store, required, mintsKeys }: SecretsCommand): Record<string, string> {
+  const isWanted = mintsKeys && required.some(({ name }) => name === authKeySecret);
+  return isWanted && !existsSync(secretFile(store, authKeySecret)) ? { [authKeySecret]: mintedMark } : {};
 }
 
 /** In a program of a team's own, its stacks decide what an `up` is of. */
@@ -92,16 +100,17 @@ async function makeStack({ layout, host, progress }: SecretsCommand): Promise<vo
 
 /** What is missing, one question each; nothing where nobody can be asked: the check then lists it all. */
 async function ask(
-  { store, required }: SecretsCommand,
+  command: SecretsCommand,
   quiet: boolean,
   allowPlaceholders: boolean,
 ): Promise<Record<string, string>> {
-  const values: Record<string, string> = {};
+  const { store, required } = command;
+  const values: Record<string, string> = mintedOf(command);
   if (quiet || !canAsk()) return values;
   const later = placeholdersFor({ store, required, values, allowPlaceholders });
   for (const secret of required.filter(({ name }) => !later.includes(name))) {
-    if (secret.kind !== "generated" && !existsSync(secretFile(store, secret.name)))
-      values[secret.name] = await askSecret(secret);
+    const isThere = existsSync(secretFile(store, secret.name)) || values[secret.name] !== undefined;
+    if (secret.kind !== "generated" && !isThere) values[secret.name] = await askSecret(secret);
   }
   return values;
 }

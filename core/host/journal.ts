@@ -4,6 +4,20 @@ import { readPrivateFile, writePrivateFile } from "../base/machine/private-files
 import { parseJson } from "../base/text/json.ts";
 import { type Step, steps } from "./steps.ts";
 
+const recordedDevice = z.object({ id: z.string(), nodeKey: z.string() });
+
+/** A device as it was confirmed to be the host. Only recorded ids are ever deleted from a tailnet, never names. */
+export type RecordedDevice = z.infer<typeof recordedDevice>;
+
+const tailnet = z.object({
+  /** The auth key that was minted for this installation, until it is revoked. Never its value. */
+  key: z.object({ id: z.string(), expires: z.string() }).optional(),
+  /** The host, since it was confirmed over the tailnet. */
+  device: recordedDevice.optional(),
+  /** The host's earlier installations, until they are deleted. */
+  former: z.array(recordedDevice).default([]),
+});
+
 const journal = z.object({
   version: z.literal(1),
   installId: z.string(),
@@ -29,6 +43,8 @@ const journal = z.object({
    * its image, disko was started, or everything was installed and only the reboot is left.
    */
   disk: z.enum(["untouched", "rebuilding", "begun", "installed"]).default("untouched"),
+  /** Undefined without credentials for the tailnet's API. */
+  tailnet: tailnet.optional(),
 });
 
 /** This machine's record of a host's last installation: `.clawdlets/hosts/<host>/install.json`. */
@@ -54,7 +70,9 @@ export class JournalWriter {
     const disk = isSame ? previous.disk : "untouched";
     const { flake, ciphertext } = isSame ? previous : {};
     const sent = { ...(flake !== undefined && { flake }), ...(ciphertext !== undefined && { ciphertext }) };
-    this.#journal = { version: 1, ...start, state: "running", startedAt: now(), steps: [], seen: {}, disk, ...sent };
+    const carried = previous?.tailnet && { tailnet: isSame ? previous.tailnet : formerOf(previous.tailnet) };
+    const fresh = { state: "running" as const, startedAt: now(), steps: [], seen: {} };
+    this.#journal = { version: 1, ...start, ...fresh, disk, ...sent, ...carried };
   }
 
   get journal(): Journal {
@@ -82,6 +100,11 @@ export class JournalWriter {
     await this.#write({ disk });
   }
 
+  /** @param change what is undefined in it is removed */
+  async tailnetIs(change: { [Key in keyof TailnetRecord]?: TailnetRecord[Key] | undefined }): Promise<void> {
+    await this.#write({ tailnet: recordWith(this.#journal.tailnet, change) });
+  }
+
   async end(state: "done" | "failed", systemPath?: string): Promise<void> {
     await this.#write({ state, endedAt: now(), ...(systemPath !== undefined && { systemPath }) });
   }
@@ -90,6 +113,22 @@ export class JournalWriter {
     this.#journal = { ...this.#journal, ...change };
     await writePrivateFile(this.#path, `${JSON.stringify(this.#journal, null, 2)}\n`);
   }
+}
+
+/** What a journal says of a host in its tailnet. */
+export type TailnetRecord = z.infer<typeof tailnet>;
+
+/** @param change what is undefined in it is removed */
+function recordWith(
+  record: TailnetRecord | undefined,
+  change: { [Key in keyof TailnetRecord]?: TailnetRecord[Key] | undefined },
+): TailnetRecord {
+  return tailnet.parse({ ...record, ...change });
+}
+
+/** Another installation wipes the disk, and with it the device. */
+function formerOf({ device, former, ...rest }: TailnetRecord): TailnetRecord {
+  return { ...rest, former: [...former, ...(device ? [device] : [])] };
 }
 
 /**

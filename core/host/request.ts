@@ -1,4 +1,5 @@
 import type { Hetzner } from "../base/hetzner/client.ts";
+import type { TailnetApi } from "../base/tailnet/types.ts";
 import type { HostLayout, Layout } from "../project/layout.ts";
 import type { HostSettings, LocalSettings } from "../project/settings/host.ts";
 import type { JournalWriter } from "./journal.ts";
@@ -25,6 +26,8 @@ export interface Installation extends InstallRequest {
   host: HostLayout;
   hetzner: Hetzner;
   journal: JournalWriter;
+  /** Undefined without credentials: then the host joins with the secret `tailscale_auth_key`. */
+  tailnetApi?: TailnetApi;
   /** Notes the step in the journal and reports it. @param limitSeconds how long it may take */
   step: (step: Step, text: string, limitSeconds?: number) => Promise<void>;
 }

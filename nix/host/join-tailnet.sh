@@ -5,6 +5,7 @@
 #
 # AUTH_KEY_FILE   file with the auth key; empty: none, a person logs in at the console. Only the path is on the command line, as every
 #                 local user can read command lines in /proc, and `tailscale up` prints them to the journal.
+#                 It may say that keys are minted (core/project/secrets/plan.ts, mintedMark): then none is left from the installation.
 # SSH             true or false
 # STATE_FILE      what came of it, one line that everyone may read: "joined", or "not joined: " and the reason
 # LOGIN_SERVER    control server other than Tailscale's; may be empty
@@ -49,6 +50,12 @@ join() {
   [[ $out != timeout\ waiting* ]] || out="no login within $seconds s; does the control server answer?"
   fail "$out"
 }
+# Also where there is a mark in its place.
+require_key() {
+  [[ -s $AUTH_KEY_FILE ]] || fail "there is no key in $AUTH_KEY_FILE; check the unit sops-install-secrets"
+  [[ $(<"$AUTH_KEY_FILE") != minted-for-each-installation ]] ||
+    fail "its auth key was for the installation alone; send a new one: clawdlets secrets edit tailscale_auth_key"
+}
 
 found=$(settled)
 case $found in
@@ -60,7 +67,7 @@ case $found in
       say "not joined: no auth key is declared; at the console: sudo tailscale up --reset${LOGIN_SERVER:+ --login-server=$LOGIN_SERVER}"
       exit 0
     }
-    [[ -s $AUTH_KEY_FILE ]] || fail "there is no key in $AUTH_KEY_FILE; check the unit sops-install-secrets"
+    require_key
     join --auth-key="file:$AUTH_KEY_FILE"
     ;;
   NeedsMachineAuth) fail "waiting for approval in the tailnet's admin console" ;;

@@ -105,7 +105,11 @@ rec {
         "public"
         "bootstrap"
       ] (get "sshExposure" "tailnet") where "sshExposure";
-      tailnet = allowedIn [ "tailscale" "none" ] (get "tailnet" "tailscale") where "tailnet";
+      tailnet = allowedIn [
+        "tailscale"
+        "headscale"
+        "none"
+      ] (get "tailnet" "tailscale") where "tailnet";
       tailnetLoginServer = get "tailnetLoginServer" null;
       tailnetTags = listAt "tailnetTags";
     };
@@ -128,7 +132,8 @@ rec {
       publicSsh.enable = facts.sshExposure != "tailnet" || facts.tailnet == "none";
       # Only what the stack file says: hosts/<host>.nix may say the rest.
       tailnet = {
-        mode = facts.tailnet;
+        # The client is Tailscale's, whatever control server it logs in to.
+        mode = if facts.tailnet == "headscale" then "tailscale" else facts.tailnet;
         tailscale =
           (
             if facts.tailnetLoginServer == null then { } else { loginServer = facts.tailnetLoginServer; }

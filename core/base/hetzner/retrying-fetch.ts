@@ -37,6 +37,8 @@ export interface Sending {
   budget: RequestBudget;
   tell: TellWait;
   signal?: AbortSignal | undefined;
+  /** Statuses that mean "try again later". @default 429, 502, 503 and 504 */
+  statuses?: readonly number[];
 }
 
 /**
@@ -67,7 +69,10 @@ export function retryingFetch(sending: Sending): (request: Request) => Promise<R
   };
 }
 
-async function once(request: Request, { limits, budget, tell, signal }: Sending): Promise<Response> {
+async function once(
+  request: Request,
+  { limits, budget, tell, signal, statuses = retriedStatuses }: Sending,
+): Promise<Response> {
   await budget.take(tell, signal);
   let response: Response | undefined;
   try {
@@ -76,13 +81,13 @@ async function once(request: Request, { limits, budget, tell, signal }: Sending)
   } finally {
     budget.answered(response?.headers);
   }
-  if (response.ok || !(await isWorthAnotherTry(response))) return response;
+  if (response.ok || !(await isWorthAnotherTry(response, statuses))) return response;
   throw new Again(response, Math.min(secondsUntilReset(response), limits.maxWaitSeconds));
 }
 
-async function isWorthAnotherTry(response: Response): Promise<boolean> {
+async function isWorthAnotherTry(response: Response, statuses: readonly number[]): Promise<boolean> {
   const code = errorCodeOf(await response.clone().text());
-  return retriedStatuses.includes(response.status) || (code !== undefined && retriedCodes.includes(code));
+  return statuses.includes(response.status) || (code !== undefined && retriedCodes.includes(code));
 }
 
 const errorBody = z.object({ error: z.object({ code: z.string() }) });

@@ -1,3 +1,4 @@
+import { hasTailnet } from "../../project/settings/host.ts";
 import { askHostKey } from "../reach/host-key.ts";
 import { adminRoute, findRoute } from "../reach/route.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
@@ -21,7 +22,7 @@ export async function lookByAnyWay(reach: Reach): Promise<{ route: SshRoute; see
 
 /** True if the host presents its final key over the tailnet. Another machine with the same name has another key. */
 export async function answersOverTailnet({ layout, settings, local, signal }: Reach): Promise<boolean> {
-  if (settings.tailnet !== "tailscale") return false;
+  if (!hasTailnet(settings)) return false;
   const { addresses, proxyCommand } = await findInTailnet(local, settings.host, signal);
   const ask = async (address: string) => {
     // ssh-keyscan knows no ProxyCommand. A login checks the pinned key as well.

@@ -1,12 +1,16 @@
 import { join, relative } from "node:path";
 import { makePrivateFolder } from "../../base/machine/private-files.ts";
 import { ciphertextDigest } from "../../project/secrets/ciphertext.ts";
+import { hasTailnet } from "../../project/settings/host.ts";
 import { readDelivery } from "../delivery/delivery.ts";
 import { extraFilesOf, stageExtraFiles } from "../delivery/extra-files.ts";
 import type { HostSeen } from "../facts/verify.ts";
 import { probePort } from "../reach/probe.ts";
+import type { SshRoute } from "../reach/ssh.ts";
 import type { Installation } from "../request.ts";
 import type { Step } from "../steps.ts";
+import { mintForInstallation, renewOnDisk, renewOnHost } from "../tailnet/auth-key.ts";
+import { removeFormer } from "../tailnet/devices.ts";
 import type { Guard } from "../window/guard.ts";
 import { bootstrapRoute, replaceBootstrapKeys } from "./bootstrap-keys.ts";
 import { cleanStart, type Start } from "./clean-start.ts";
@@ -30,7 +34,7 @@ export async function installBehindWindow(
   installation: Installation,
   guard: Guard,
   plan: InstallPlan,
-): Promise<{ seen: HostSeen; fresh: boolean }> {
+): Promise<{ seen: HostSeen; fresh: boolean; tailnetRoute?: SshRoute }> {
   const { settings, facts, local, host, journal, step } = installation;
   await step("connect", "waiting for ssh with the pinned key", bootSeconds);
   const start = await cleanStart(installation);
@@ -40,13 +44,12 @@ export async function installBehindWindow(
 
   const awaited = fresh ? "waiting for the host with its final key" : "the host already has its final key";
   await step("confirm", awaited, confirmLimits.finalKey);
-  const seen = await confirmHost(installation, installed);
+  const { seen, route } = await confirmHost(installation, installed);
   await replaceBootstrapKeys(host, settings.host);
-  if (settings.tailnet === "tailscale") {
-    await step("tailnet", "waiting for an ssh session over the tailnet", confirmLimits.tailnet);
-    await confirmTailnet(installation);
-  }
-  return { seen, fresh };
+  if (!hasTailnet(settings)) return { seen, fresh };
+  await step("tailnet", "waiting for an ssh session over the tailnet", confirmLimits.tailnet);
+  if (route.address === facts.address) await renewOnHost(installation, route, await deliveryOf(installation));
+  return { seen, fresh, tailnetRoute: await confirmTailnet(installation) };
 }
 
 /**
@@ -77,8 +80,12 @@ async function installOver(
   const deadlines = settings.install.deadlines;
 
   if (start === "install") {
-    const delivery = await readDelivery(host, { layout, settings, local, installId: facts.installId });
-    const files = extraFilesOf(delivery);
+    // Nothing is left of an earlier installation, so its name in the tailnet is free for this one.
+    await removeFormer(installation);
+    const delivery = await deliveryOf(installation);
+    const minted = await mintForInstallation(installation);
+    const files = extraFilesOf({ ...delivery, secrets: { ...delivery.secrets, ...minted } });
+    // Without the minted key, which the host has only until it has joined.
     await journal.installs(flake, ciphertextDigest(delivery.secrets));
     const from = `${forDisplay(flake)}; installer from ${installer.found}, output in ${shownLog}`;
     await step("kexec", from, deadlines.kexec * 60);
@@ -106,6 +113,7 @@ async function installOver(
     }
   }
   const installed = await installedSystem(installation);
+  if (start === "reboot") await renewOnDisk(installation, setup.route, await deliveryOf(installation));
   await journal.diskIs("installed");
 
   current = "reboot";
@@ -120,6 +128,9 @@ async function installOver(
   }
   return installed;
 }
+
+const deliveryOf = ({ layout, settings, local, facts, host }: Installation) =>
+  readDelivery(host, { layout, settings, local, installId: facts.installId });
 
 /** Hides local paths, because progress ends up in the engine's state. The journal has the full URI. */
 function forDisplay(flake: string): string {

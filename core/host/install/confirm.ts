@@ -4,7 +4,7 @@ import type { Objection } from "../../base/problem.ts";
 import { poll, waitUntil } from "../../base/wait-until.ts";
 import type { Layout } from "../../project/layout.ts";
 import { requiredSecrets } from "../../project/secrets/required.ts";
-import type { HostSettings } from "../../project/settings/host.ts";
+import { type HostSettings, hasTailnet } from "../../project/settings/host.ts";
 import { readDelivery } from "../delivery/delivery.ts";
 import { extraFilesOf } from "../delivery/extra-files.ts";
 import { lookByAnyWay } from "../facts/installed-host.ts";
@@ -64,15 +64,18 @@ export async function installedSystem({ settings, local, facts, host, signal }: 
  * and replaces older pins.
  * @param installed what was just installed; undefined if nothing was
  */
-export async function confirmHost(installation: Installation, installed?: Installed): Promise<HostSeen> {
+export async function confirmHost(
+  installation: Installation,
+  installed?: Installed,
+): Promise<{ seen: HostSeen; route: SshRoute }> {
   const { layout, settings, local, facts, host, signal, report } = installation;
   await pinHostKey(layout.knownHosts, namesOf(settings.host, facts.address, local.sshPort), settings.sshHostKey);
-  const where = settings.tailnet === "tailscale" ? `over the tailnet or at ${facts.address}` : `at ${facts.address}`;
+  const where = hasTailnet(settings) ? `over the tailnet or at ${facts.address}` : `at ${facts.address}`;
   const { route, seen } = await waitUntil(() => lookByAnyWay(installation), {
     seconds: confirmLimits.finalKey,
     pauseMs: 500,
     waitedFor: `${settings.host}: no login as admin with the final host key ${where}`,
-    advice: `The server's console shows whether NixOS booted${settings.tailnet === "tailscale" ? ' and joined the tailnet (is this machine in it? "tailscale status")' : ""}; the key used was ${local.sshPubkeyFile}.`,
+    advice: `The server's console shows whether NixOS booted${hasTailnet(settings) ? ' and joined the tailnet (is this machine in it? "tailscale status")' : ""}; the key used was ${local.sshPubkeyFile}.`,
     signal,
   });
   if (seen.installId !== facts.installId) throw otherInstallation(installation, seen);
@@ -101,7 +104,7 @@ export async function confirmHost(installation: Installation, installed?: Instal
   if (unseen.length > 0)
     report("confirm", `sent, but not checked, because only root can read the folder: ${unseen.join(", ")}`);
   await confirmSecrets(installation, route);
-  return seen;
+  return { seen, route };
 }
 
 /** Waits until every required secret is decrypted below /run, where only root and its services can read it. */
@@ -133,16 +136,16 @@ export interface TailnetReach {
 
 /**
  * Waits for an ssh session over the tailnet with the pinned key: the route that stays after the window is closed.
- * @returns the address that answered
+ * @returns the route on which it answered
  * @throws UserError that says what the tailnet's client or ssh said last
  */
 export async function confirmTailnet(
   { layout, settings: { host }, local, signal }: TailnetReach,
   seconds: number = confirmLimits.tailnet,
-): Promise<string> {
+): Promise<SshRoute> {
   const settings = { host, tailnet: "tailscale", sshExposure: "tailnet" } as const;
   let reason: Pick<Objection, "problem" | "fix"> | undefined;
-  const address = await poll(
+  const route = await poll(
     async () => {
       // Over the tailnet alone: another way proves nothing about it.
       const found = await findRoute({ layout, settings, local: { ...local, targetHost: undefined }, signal });
@@ -152,14 +155,14 @@ export async function confirmTailnet(
       }
       const { address, proxyCommand } = found.route;
       const { exitCode, stderr } = await ssh(found.route, "true", { timeoutSeconds: 20, signal });
-      if (exitCode === 0) return address;
+      if (exitCode === 0) return found.route;
       const how = proxyCommand === undefined ? "" : ' through "tailscale nc"';
       reason = { problem: `ssh to ${address}${how} says: ${saidBy(stderr)}` };
       return undefined;
     },
     { seconds, pauseMs: 500, signal },
   );
-  if (address !== undefined) return address;
+  if (route !== undefined) return route;
   const problem = `no ssh session over the tailnet within ${seconds} s: ${reason?.problem ?? "nothing was tried."}`;
   const fix =
     reason?.fix ??

@@ -1,14 +1,19 @@
 import { messageOf, SettingsError } from "../../base/errors.ts";
 import { createHetzner } from "../../base/hetzner/client.ts";
 import { takeHostLock } from "../../base/machine/file-lock.ts";
+import { createTailnetApi } from "../../base/tailnet/api.ts";
 import { hostLayoutOf } from "../../project/layout.ts";
+import { readDelivery } from "../delivery/delivery.ts";
 import { sweepStaging } from "../delivery/extra-files.ts";
 import type { HostSeen } from "../facts/verify.ts";
 import { resolveFlake } from "../flake/flake.ts";
 import { JournalWriter, readJournal } from "../journal.ts";
 import { fingerprintOf } from "../reach/host-key.ts";
 import { probePort } from "../reach/probe.ts";
+import type { SshRoute } from "../reach/ssh.ts";
 import type { Installation, InstallRequest } from "../request.ts";
+import { retireKey } from "../tailnet/auth-key.ts";
+import { recordDevice } from "../tailnet/devices.ts";
 import { withWindow } from "../window/with-window.ts";
 import { installBehindWindow } from "./behind-window.ts";
 import { endLeftInstallers, findInstaller, runFolderOf } from "./installer.ts";
@@ -56,11 +61,13 @@ async function installUnderLock(request: InstallRequest): Promise<{ seen: HostSe
   const { layout, settings, local, facts } = request;
   const host = hostLayoutOf(layout, settings.host);
   const journal = new JournalWriter(host.journal, facts, readJournal(host.journal));
+  const tailnetApi = local.tailnetApi && createTailnetApi(local.tailnetApi, { signal: request.signal });
   const installation: Installation = {
     ...request,
     host,
     journal,
     hetzner: createHetzner({ endpoint: local.endpoint, token: local.token }),
+    ...(tailnetApi && { tailnetApi }),
     async step(step, text, limitSeconds) {
       await journal.step(step, text);
       request.report(step, text, limitSeconds);
@@ -73,6 +80,8 @@ async function installUnderLock(request: InstallRequest): Promise<{ seen: HostSe
   // `up` has checked them only if it bought the server just now.
   const unusable = await checkPrivateHalves(layout, host);
   if (unusable.length > 0) throw new SettingsError(unusable);
+  // Before the port is opened or a disk is wiped: without a key, the host would never join.
+  await tailnetApi?.check();
   const plan = {
     installer: findInstaller(local.nixosAnywhere, local.nix),
     flake: await resolveFlake(layout, settings, local),
@@ -81,6 +90,8 @@ async function installUnderLock(request: InstallRequest): Promise<{ seen: HostSe
   try {
     const leftovers = [host.staging, runFolderOf(settings.host, host.logs)];
     const result = await withWindow(installation, (timed, guard) => installBehindWindow(timed, guard, plan), leftovers);
+    // With the port closed again.
+    if (result.tailnetRoute) await settleTailnet(installation, result.tailnetRoute);
     await journal.end("done", result.seen.systemPath);
     return result;
   } catch (error) {
@@ -89,6 +100,15 @@ async function installUnderLock(request: InstallRequest): Promise<{ seen: HostSe
     });
     throw error;
   }
+}
+
+/** What the tailnet's control server has to know of a confirmed host. */
+async function settleTailnet(installation: Installation, route: SshRoute): Promise<void> {
+  const { tailnetApi, layout, settings, local, facts, host } = installation;
+  if (!tailnetApi) return;
+  await recordDevice(installation, route.address);
+  const delivery = await readDelivery(host, { layout, settings, local, installId: facts.installId });
+  await retireKey(installation, route, delivery);
 }
 
 function resultOf({ settings, facts }: InstallRequest, installed: boolean, systemPath: string): InstallResult {

@@ -12,7 +12,7 @@ import { type HostLayout, hostLayoutOf, type Layout } from "../../project/layout
 import { criticalOf } from "../../project/lint/lint.ts";
 import { checkHostSecrets } from "../../project/secrets/check.ts";
 import { requiredSecrets } from "../../project/secrets/required.ts";
-import { type HostSettings, hetznerEndpoint, type LocalSettings } from "../../project/settings/host.ts";
+import { type HostSettings, hasTailnet, hetznerEndpoint, type LocalSettings } from "../../project/settings/host.ts";
 import { configNamespace } from "../../project/settings/stack-config.ts";
 import { readHostState, serverIn } from "../../project/state/state.ts";
 import { checkSecretSources, readSecretSources } from "../delivery/upstream-secrets.ts";
@@ -25,6 +25,7 @@ import { checkImage, checkNewServer, type Finding } from "../server/catalogue.ts
 import { monthlyLimit } from "../server/cost-limit.ts";
 import { findServer } from "../server/power.ts";
 import { checkTypeChange } from "../server/type-change.ts";
+import { checkAuthKey } from "../tailnet/check.ts";
 import { readBootstrapKeys } from "./bootstrap-keys.ts";
 import { installIdOf } from "./install-id.ts";
 import { findInstaller, type Installer } from "./installer.ts";
@@ -38,8 +39,8 @@ export interface PreflightRequest {
 }
 
 /**
- * Checks everything that would otherwise fail after a server has been bought: keys, secrets, installer, flake, and what Hetzner
- * sells. Changes nothing; two requests. @returns every problem, not only the first
+ * Checks everything that would otherwise fail after a server has been bought: keys, secrets, installer, flake, the tailnet, and what
+ * Hetzner sells. Changes nothing; two requests to Hetzner. @returns every problem, not only the first
  */
 export async function preflight(request: PreflightRequest): Promise<Problem[]> {
   const { layout, settings, local, sops } = request;
@@ -62,6 +63,7 @@ export async function preflight(request: PreflightRequest): Promise<Problem[]> {
     asProblem("clawdlets:flake", "flake-invalid", () => resolveFlake(layout, settings, local)),
     checkServer(request),
     checkTailnet(request),
+    checkAuthKey(request, { mints: true }),
     checkAdmin(request),
     criticalOf(layout, settings.bots),
   ]);
@@ -83,7 +85,7 @@ export async function checkTailnet({
   settings: Pick<HostSettings, "tailnet">;
   local: Pick<LocalSettings, "tailscale" | "endpoint" | "token">;
 }): Promise<Problem[]> {
-  if (settings.tailnet !== "tailscale") return [];
+  if (!hasTailnet(settings)) return [];
   const about = { subject: "this machine", setting: "tailscale" };
   try {
     const { problem } = await readTailnetClient(local);

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { sshExposures } from "../../project/settings/stack-config.ts";
+import { sshExposures, tailnets } from "../../project/settings/stack-config.ts";
 
 const rule = z.object({
   direction: z.enum(["in", "out"]),
@@ -17,7 +17,7 @@ export const lockdownFacts = z.object({
   rules: z.array(rule),
   // Missing in the state of older stacks.
   sshExposure: z.enum(sshExposures).default("tailnet"),
-  tailnet: z.enum(["tailscale", "none"]).default("tailscale"),
+  tailnet: z.enum(tailnets).default("tailscale"),
 });
 
 export type LockdownFacts = z.infer<typeof lockdownFacts>;

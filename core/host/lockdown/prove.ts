@@ -184,7 +184,7 @@ async function lookAtTailnet(request: LockdownRequest): Promise<TailnetSeen> {
   }
   try {
     const local = { ...access, sshPubkeyFile };
-    const address = await confirmTailnet({ layout, settings: { host }, local, signal }, tailnetSeconds);
+    const { address } = await confirmTailnet({ layout, settings: { host }, local, signal }, tailnetSeconds);
     const { warnings, keys } = await findInTailnet(local, host, signal);
     const ofHost = warnings.host.get(address);
     const key = keys.get(address);

@@ -2,7 +2,7 @@ import { objectionOf, UserError } from "../../base/errors.ts";
 import type { Objection } from "../../base/problem.ts";
 import { safeText } from "../../base/wording.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
-import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
+import { type HostSettings, hasTailnet, type LocalSettings } from "../../project/settings/host.ts";
 import { readJournal } from "../journal.ts";
 import { operatorIdentity } from "./operator.ts";
 import { type SshRoute, ssh } from "./ssh.ts";
@@ -58,7 +58,7 @@ export async function findRoute(reach: Reach): Promise<RouteOrReason> {
   const tried = groups.flat().map(({ address }) => address);
   if (problem) return { code: "tailnet", tried, problem };
   if (tried.length > 0) return { code: "no-session", tried, reasons };
-  return { code: reach.settings.tailnet === "tailscale" ? "not-in-tailnet" : "address-unknown", tried };
+  return { code: hasTailnet(reach.settings) ? "not-in-tailnet" : "address-unknown", tried };
 }
 
 /** Every address that may be the host's: those with its name in the tailnet, and the public one if ssh is allowed there. */
@@ -66,15 +66,15 @@ export async function candidateAddresses(
   reach: Reach,
 ): Promise<{ tailnet: string[]; exposed: string[]; problem?: Objection; proxyCommand?: string }> {
   const { layout, settings, local, signal } = reach;
-  const hasTailnet = settings.tailnet === "tailscale";
-  const found = hasTailnet
+  const isInTailnet = hasTailnet(settings);
+  const found = isInTailnet
     ? await findInTailnet(local, settings.host, signal).catch((error: unknown): Partial<HostInTailnet> => {
         // A machine without tailscale may have another way.
         if (local.targetHost === undefined || !(error instanceof UserError)) throw error;
         return { problem: objectionOf(error, "tailnet-client") };
       })
     : undefined;
-  const isExposed = !hasTailnet || settings.sshExposure !== "tailnet" || reach.isWindowOpen === true;
+  const isExposed = !isInTailnet || settings.sshExposure !== "tailnet" || reach.isWindowOpen === true;
   const address = reach.address ?? readJournal(hostLayoutOf(layout, settings.host).journal)?.address;
   return {
     tailnet: found?.addresses ?? [],

@@ -9,10 +9,13 @@ import type { LocalSettings } from "../../project/settings/host.ts";
 import { expiryOf } from "./tailnet-expiry.ts";
 
 const node = z.object({
+  /** As the control server's API names it. */
+  ID: z.string().default(""),
   HostName: z.string().default(""),
   /** `web-1.tail1234.ts.net.`: unique in the tailnet, unlike the host name. */
   DNSName: z.string().default(""),
   TailscaleIPs: z.array(z.string()).nullish(),
+  Tags: z.array(z.string()).nullish(),
   Online: z.boolean().default(false),
   /** Headscale keeps reporting an expired node as online (juanfont/headscale#3470). */
   Expired: z.boolean().default(false),

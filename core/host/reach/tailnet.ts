@@ -35,9 +35,7 @@ export async function findInTailnet(
   now = new Date(),
 ): Promise<HostInTailnet> {
   const client = await readTailnetClient(local, signal, now);
-  const named = client.peers.filter(
-    ({ HostName, DNSName }) => HostName === host || DNSName.split(".")[0]?.toLowerCase() === host,
-  );
+  const named = namesakesOf(host, client.peers);
   const isExpired = (peer: TailnetNode) => expiryOf(peer, now)?.state === "expired";
   const usable = client.problem ? [] : named.filter((peer) => peer.Online && !isExpired(peer));
   const addresses = usable.flatMap(({ TailscaleIPs }) => TailscaleIPs ?? []);
@@ -53,6 +51,11 @@ export async function findInTailnet(
       proxyCommand: `${shellQuoted(local.tailscale.replaceAll("%", "%%"))} nc %h %p`,
     }),
   };
+}
+
+/** Every machine that has the host's name: the host, others, or both. */
+export function namesakesOf(host: string, peers: readonly TailnetNode[]): TailnetNode[] {
+  return peers.filter(({ HostName, DNSName }) => HostName === host || DNSName.split(".")[0]?.toLowerCase() === host);
 }
 
 /** The addresses alone. @returns an empty list while the host has not joined, or this machine is not in the tailnet */

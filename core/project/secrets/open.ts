@@ -7,7 +7,7 @@ import { didYouMean } from "../../base/nearest.ts";
 import type { Problem } from "../../base/problem.ts";
 import type { Layout } from "../layout.ts";
 import { readEnvFile } from "../settings/env-file.ts";
-import { expandHome } from "../settings/host.ts";
+import { credentialsFor, expandHome } from "../settings/host.ts";
 import { readPublicKeyFile } from "../settings/public-key-file.ts";
 import { stackConfig } from "../settings/stack-config.ts";
 import { readRawStackFile } from "../settings/stack-file.ts";
@@ -23,6 +23,8 @@ export interface SecretsOfHost {
   required: RequiredSecret[];
   /** Settings of stack.json that also belong in the stack file. */
   facts: { serverType: string; flakeHost: string; adminSshKeys?: string[] };
+  /** True if `.env` has credentials to mint the host's key for the tailnet. */
+  mintsKeys: boolean;
 }
 
 /**
@@ -71,6 +73,7 @@ export function openSecrets(
     entry,
     store: openStore(layout, { host, folder, operatorFile, sops }),
     required: requiredSecrets(layout, planned.data),
+    mintsKeys: credentialsFor(planned.data, env.value) !== undefined,
     facts: {
       serverType: entry.hetzner.serverType,
       flakeHost: entry.flakeHost,
@@ -86,4 +89,4 @@ function adminKeys(layout: Layout, own: string): string[] {
 }
 
 /** The settings that decide which secrets are required; others may still be missing. */
-const planSettings = z.object(stackConfig.shape).pick(planKeys);
+const planSettings = z.object(stackConfig.shape).pick({ ...planKeys, tailnetLoginServer: true });

@@ -42,7 +42,7 @@ export type BotSecrets = ReadonlyMap<string, readonly RequiredSecret[]>;
 /** Every secret a host needs, in the order in which nix/lib/plan.nix lists them. */
 export function plannedSecrets(settings: PlanSettings, ofBots: BotSecrets): RequiredSecret[] {
   const inUse = [
-    ...(settings.tailnet === "tailscale" ? ["with tailnet tailscale"] : []),
+    ...(settings.tailnet === "none" ? [] : ["with tailnet tailscale"]),
     ...(settings.backups
       ? ["with backups", `with backups to ${parseRepository(settings.backups.repository)?.kind}`]
       : []),
@@ -71,6 +71,15 @@ function forBot(secret: RequiredSecret, bot: string): RequiredSecret {
   };
 }
 
+/** The secret with the key that a host joins its tailnet with. */
+export const authKeySecret = "tailscale_auth_key";
+
+/**
+ * The value of {@link authKeySecret} where clawdlets mints a key for each installation: in the local file, and on the host once it has
+ * joined. The key itself exists only on its way to the host.
+ */
+export const mintedMark = "minted-for-each-installation";
+
 /** True for a placeholder of upstream's `secrets init`, such as `<FILL_ME>`. */
 export function isPlaceholder(value: string): boolean {
   return /^<[A-Z_]+>$/.test(value.trim());
@@ -88,7 +97,7 @@ const kinds: Record<RequiredSecret["kind"], { shape: RegExp; allowed: string; fi
     fix: "Make one: mkpasswd -m yescrypt, or type the password at the prompt",
   },
   "tailscale-auth-key": {
-    shape: /^(tskey-(auth|client)|hskey-auth)-\S+$/,
+    shape: new RegExp(`^((tskey-(auth|client)|hskey-auth)-\\S+|${mintedMark})$`),
     allowed: "a Tailscale auth key, tskey-auth-…, or a headscale one, hskey-auth-…",
     fix: "Make one in the admin console, Settings, Keys.",
   },

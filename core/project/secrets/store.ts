@@ -77,26 +77,30 @@ async function identitiesHere({ files, operatorFile }: SecretStore): Promise<str
   return found;
 }
 
+/** Encrypts one secret under the host's rule and writes it atomically. @throws UserError as {@link encryptFor} */
+export async function writeSecret(store: SecretStore, name: string, value: string): Promise<void> {
+  await writePrivateFile(secretFile(store, name), await encryptFor(store, name, value));
+}
+
 /**
- * Encrypts one secret under the host's rule and writes it atomically.
+ * Encrypts one secret under the host's rule.
+ * @returns the text of its sops file
  * @throws UserError if sops used a different rule: the host could not decrypt the result
  */
-export async function writeSecret(store: SecretStore, name: string, value: string): Promise<void> {
+export async function encryptFor(store: SecretStore, name: string, value: string): Promise<string> {
   const file = secretFile(store, name);
   const config = store.layout.sopsConfig;
   const text = await encryptSecret(store.sops, { name, value, config, file });
   const found = recipientsOf(text);
   const left = ruleRecipients(store).filter((recipient) => !found.includes(recipient));
-  if (left.length > 0) {
-    throw new UserError(
-      {
-        subject: file,
-        problem: `sops used a different rule of ${config}, which does not have ${left.join(", ")}. It uses the first rule that matches: move the rule of ${store.host} to the top.`,
-      },
-      { exitCode: exitCodes.settings },
-    );
-  }
-  await writePrivateFile(file, text);
+  if (left.length === 0) return text;
+  throw new UserError(
+    {
+      subject: file,
+      problem: `sops used a different rule of ${config}, which does not have ${left.join(", ")}. It uses the first rule that matches: move the rule of ${store.host} to the top.`,
+    },
+    { exitCode: exitCodes.settings },
+  );
 }
 
 /** Four at a time: each file needs a sops process, and operators' machines have few cores. */

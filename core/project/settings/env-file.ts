@@ -35,9 +35,17 @@ export const fileDecides = ["HCLOUD_ENDPOINT", "CLAWDLETS_SSH_PORT"] as const;
 /**
  * Variables that are only read from the file. `GITHUB_TOKEN` is only needed by our own commands, so it is not passed through the
  * engine; in a shell it is often a different token, of `gh`. `SOPS_AGE_KEY_FILE` is the path of the operator's age identity, written
- * by upstream's `secrets init`; in the environment it belongs to other projects, like every SOPS_AGE_*.
+ * by upstream's `secrets init`; in the environment it belongs to other projects, like every SOPS_AGE_*. The tailnet's credentials are
+ * only needed by our own commands, too.
  */
-export const fileOnlyKeys = ["GITHUB_TOKEN", "SOPS_AGE_KEY_FILE"] as const;
+export const fileOnlyKeys = [
+  "GITHUB_TOKEN",
+  "SOPS_AGE_KEY_FILE",
+  "TAILSCALE_OAUTH_CLIENT_ID",
+  "TAILSCALE_OAUTH_CLIENT_SECRET",
+  "TAILSCALE_API_ENDPOINT",
+  "HEADSCALE_API_KEY",
+] as const;
 
 export type LocalEnv = Partial<Record<(typeof envKeys)[number] | (typeof fileOnlyKeys)[number], string>>;
 
@@ -118,6 +126,10 @@ export function parseEnvFile(
     if (!objection) value[key] = found;
     else problems.push({ subject: given === undefined ? where : theEnvironment, setting: key, ...objection });
   }
+  // A malformed half has been reported already.
+  if (!problems.some(({ setting }) => setting?.startsWith("TAILSCALE_OAUTH_"))) {
+    problems.push(...halfClient(value, where));
+  }
   return { value, problems };
 }
 
@@ -136,7 +148,48 @@ function valueProblem(key: (typeof allKeys)[number], value: string): Objection |
       fix: 'If it is not set, it is "on".',
     };
   }
-  return key === "HCLOUD_ENDPOINT" ? endpointProblem(value) : undefined;
+  if (key === "HCLOUD_ENDPOINT") return endpointProblem(value);
+  if (key === "TAILSCALE_API_ENDPOINT") {
+    const objection = endpointProblem(value);
+    return objection && { ...objection, fix: "Remove it to use https://api.tailscale.com." };
+  }
+  return tailnetValueProblem(key, value);
+}
+
+/** Shapes of the tailnet's credentials, and where to get them. An id or a key in the wrong place is the usual mistake. */
+const tailnetShapes: Partial<Record<(typeof allKeys)[number], { shape: RegExp; allowed: string; fix: string }>> = {
+  TAILSCALE_OAUTH_CLIENT_ID: {
+    shape: /^[A-Za-z0-9]{4,64}$/,
+    allowed: "the id of an OAuth client, letters and digits",
+    fix: "Copy it from Tailscale's admin console, Settings, OAuth clients.",
+  },
+  TAILSCALE_OAUTH_CLIENT_SECRET: {
+    shape: /^tskey-client-[\w-]{8,}$/,
+    allowed: "the secret of an OAuth client, tskey-client-…",
+    fix: "Make a client with the scopes auth_keys and devices:core in Tailscale's admin console, Settings, OAuth clients.",
+  },
+  HEADSCALE_API_KEY: {
+    shape: /^hskey-api-[\w-]{8,}$/,
+    allowed: "an API key of headscale, hskey-api-…",
+    fix: "Make one on the control server: headscale apikeys create",
+  },
+};
+
+/** The value is not shown: it may be a real token in the wrong place. */
+function tailnetValueProblem(key: (typeof allKeys)[number], value: string): Objection | undefined {
+  const expected = tailnetShapes[key];
+  if (!expected || expected.shape.test(value)) return undefined;
+  const problem = `is malformed (${value.length} characters, not shown); allowed: ${expected.allowed}.`;
+  return { code: "invalid-value", problem, fix: expected.fix };
+}
+
+/** An OAuth client needs both halves. */
+function halfClient(value: LocalEnv, where: string): Problem[] {
+  const [id, secret] = ["TAILSCALE_OAUTH_CLIENT_ID", "TAILSCALE_OAUTH_CLIENT_SECRET"] as const;
+  if ((value[id] === undefined) === (value[secret] === undefined)) return [];
+  const [there, missing] = value[id] === undefined ? [secret, id] : [id, secret];
+  const problem = `missing, although ${there} is set.`;
+  return [{ code: "missing-setting", subject: where, setting: missing, problem, fix: "Set both of them, or neither." }];
 }
 
 function readLines(text: string, where: string): { values: Map<string, string>; problems: Problem[] } {
@@ -195,7 +248,7 @@ function parseLine(line: string): { key: string; value: string } | undefined {
 /** The `.env` that `clawdlets init` writes, with mode 0600: explains each variable and sets none. */
 export function envFileTemplate(): string {
   return `# Tokens of this machine. Never commit this file, and keep it readable only by you (mode 0600): otherwise it is refused.
-# Environment variables of the same name override these lines, except GITHUB_TOKEN.
+# Environment variables of the same name override these lines, but not GITHUB_TOKEN and the tailnet's.
 
 # Hetzner Cloud, read and write, 64 characters: https://console.hetzner.cloud, your project, Security, API tokens.
 # Required to change something, but not to preview.
@@ -204,6 +257,12 @@ export function envFileTemplate(): string {
 # Only for a private flake: a fine-grained token for that repository, with the permission "Contents: read-only".
 # https://github.com/settings/personal-access-tokens/new
 # GITHUB_TOKEN=
+
+# Only to have each host's key for the tailnet made for you (docs/tailnet.md): an OAuth client of Tailscale with the
+# scopes auth_keys and devices:core, or an API key of headscale.
+# TAILSCALE_OAUTH_CLIENT_ID=
+# TAILSCALE_OAUTH_CLIENT_SECRET=
+# HEADSCALE_API_KEY=
 
 # Only if nix is not on PATH, e.g. /nix/var/nix/profiles/default/bin/nix.
 # NIX_BIN=

@@ -5,11 +5,13 @@ import { hetznerEndpoint } from "../../base/hetzner/endpoint.ts";
 import type { Environment } from "../../base/machine/environment.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import { isSameProblem, type Problem } from "../../base/problem.ts";
+import { tailscaleEndpoint } from "../../base/tailnet/api.ts";
+import type { TailnetCredentials } from "../../base/tailnet/types.ts";
 import { quoted } from "../../base/wording.ts";
 import { uselessReason } from "../firewall/useless-networks.ts";
 import type { Layout } from "../layout.ts";
 import { ownFolderProblem } from "../own-folder.ts";
-import { readEnvFile, tokenProblem } from "./env-file.ts";
+import { type LocalEnv, readEnvFile, tokenProblem } from "./env-file.ts";
 import { exampleKeyProblems } from "./example-stack.ts";
 import type { StackConfig } from "./stack-config.ts";
 import { readStackFile } from "./stack-file.ts";
@@ -48,6 +50,8 @@ export interface LocalSettings {
   nixosAnywhere: string | undefined;
   nix: string;
   tailscale: string;
+  /** Undefined: nothing is minted, and the secret `tailscale_auth_key` is the key that the host joins with. */
+  tailnetApi?: TailnetCredentials;
 }
 
 /** A commit, branch or tag that overrides the flake's URI. */
@@ -97,6 +101,28 @@ export function keepsWindow({ sshExposure }: Pick<HostSettings, "sshExposure">):
   return sshExposure === "bootstrap";
 }
 
+/** True if the host joins a tailnet: with `headscale` as well, its client is Tailscale's. */
+export function hasTailnet({ tailnet }: Pick<HostSettings, "tailnet">): boolean {
+  return tailnet !== "none";
+}
+
+/** The credentials for the API of this host's tailnet, if `.env` has them. */
+export function credentialsFor(
+  { tailnet, tailnetLoginServer }: Pick<HostSettings, "tailnet" | "tailnetLoginServer">,
+  env: LocalEnv,
+): TailnetCredentials | undefined {
+  const { TAILSCALE_OAUTH_CLIENT_ID: clientId, TAILSCALE_OAUTH_CLIENT_SECRET: clientSecret } = env;
+  const apiKey = env.HEADSCALE_API_KEY;
+  if (tailnet === "headscale" && tailnetLoginServer !== undefined && apiKey !== undefined) {
+    return { service: "headscale", endpoint: tailnetLoginServer, apiKey };
+  }
+  // A control server of one's own has nothing to do with the client at Tailscale.
+  if (tailnet !== "tailscale" || tailnetLoginServer !== undefined) return undefined;
+  if (clientId === undefined || clientSecret === undefined) return undefined;
+  const endpoint = env.TAILSCALE_API_ENDPOINT ?? tailscaleEndpoint;
+  return { service: "Tailscale", endpoint, clientId, clientSecret };
+}
+
 export function completeSettings(host: string, config: StackConfig): HostSettings {
   return { ...config, host, flakeHost: config.flakeHost ?? host };
 }
@@ -131,6 +157,7 @@ export function readLocal(
     ...(entry.value && config ? disagreements(host, entry.value, config, where) : []),
   ];
   if (problems.length > 0 || !entry.value) return { problems };
+  const tailnetApi = config && credentialsFor(config, env.value);
   return {
     problems,
     value: {
@@ -148,6 +175,7 @@ export function readLocal(
       nixosAnywhere: env.value.CLAWDLETS_NIXOS_ANYWHERE,
       nix: env.value.NIX_BIN ?? "nix",
       tailscale: env.value.CLAWDLETS_TAILSCALE ?? "tailscale",
+      ...(tailnetApi && { tailnetApi }),
     },
   };
 }

@@ -162,6 +162,10 @@ const withoutSsh = inboundRules.superRefine((rules, context) => {
   }
 });
 
+/** @see stackConfig `tailnet` */
+export const tailnets = ["tailscale", "headscale", "none"] as const;
+export type TailnetKind = (typeof tailnets)[number];
+
 /** How nixos-anywhere is run. The flake, not these settings, decides which disk is wiped. */
 export const installSettings = z.strictObject(
   {
@@ -274,9 +278,12 @@ export const stackConfig = z.strictObject({
   firewallRules: z
     .preprocess((value) => (typeof value === "string" ? parseList(value) : value), withoutSsh)
     .default([]),
-  /** How to reach the host once the port is closed. With `none`, only the console is left. @default `tailscale` */
-  tailnet: z.enum(["tailscale", "none"], 'allowed: "tailscale" or "none"').default("tailscale"),
-  /** Control server that the host joins through, e.g. a headscale of your own. Counts at the next join. @default Tailscale's */
+  /**
+   * How to reach the host once the port is closed: Tailscale, a headscale of your own, which needs `tailnetLoginServer`, or `none`:
+   * only the console is left. @default `tailscale`
+   */
+  tailnet: z.enum(tailnets, 'allowed: "tailscale", "headscale" or "none"').default("tailscale"),
+  /** Control server that the host joins through; required with `headscale`. Counts at the next join. @default Tailscale's */
   tailnetLoginServer: loginServer.optional(),
   /** Tags that the host asks for when it joins; an OAuth client's secret in place of an auth key requires them. @default `[]` */
   tailnetTags: publicList(tailnetTag, "tailnet tags").default([]),
@@ -337,7 +344,10 @@ export function checkStackConfig(
   where: string,
 ): { value?: StackConfig; problems: Problem[] } {
   const parsed = stackConfig.safeParse(raw);
-  if (parsed.success) return { value: parsed.data, problems: [] };
+  if (parsed.success) {
+    const problems = withoutServer(parsed.data, where);
+    return problems.length > 0 ? { problems } : { value: parsed.data, problems };
+  }
   // Messages about JSON text refer to its parts, so parse it here too.
   const parts = Object.fromEntries(
     Object.entries(raw).map(([key, value]) => [
@@ -349,6 +359,20 @@ export function checkStackConfig(
     problemsOf(new z.ZodError([issue]), parts, { where, prefix: `${configNamespace}:`, known: knownAt(issue.path) }),
   );
   return { problems };
+}
+
+/** Nobody else knows where a headscale of one's own is. */
+function withoutServer({ tailnet, tailnetLoginServer }: StackConfig, where: string): Problem[] {
+  if (tailnet !== "headscale" || tailnetLoginServer !== undefined) return [];
+  return [
+    {
+      code: "missing-setting",
+      subject: where,
+      setting: `${configNamespace}:tailnetLoginServer`,
+      problem: `missing; ${configNamespace}:tailnet is "headscale", which needs the address of your control server.`,
+      fix: "Set it, e.g. https://headscale.example.com.",
+    },
+  ];
 }
 
 /** The keys of the object at a path, for suggestions. */

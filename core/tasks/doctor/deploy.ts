@@ -8,6 +8,7 @@ import { resolveFlake } from "../../host/flake/flake.ts";
 import { checkInstaller, checkServer } from "../../host/install/preflight.ts";
 import { verifyHost } from "../../host/lockdown/verify.ts";
 import { readTailnetClient } from "../../host/reach/tailnet-client.ts";
+import { checkAuthKey, settingOf } from "../../host/tailnet/check.ts";
 import type { Layout } from "../../project/layout.ts";
 import { readAccess } from "../../project/settings/access.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
@@ -114,7 +115,7 @@ async function checkPrograms(): Promise<Finding[]> {
 }
 
 async function checkTools(
-  { layout, signal }: DoctorContext,
+  { layout, signal, sops = "sops" }: DoctorContext,
   settings: HostSettings,
   local: LocalSettings,
   isOnline: boolean,
@@ -131,7 +132,23 @@ async function checkTools(
     })),
     ...(await attempt(flake, () => checkFlake(flake, { layout, settings, local, isOnline }))),
     ...(settings.tailnet === "none" ? [] : await checkTailscale(tailscale, local, signal)),
+    ...(local.tailnetApi ? await checkTailnetApi(at, { settings, local, layout, sops, signal }) : []),
   ];
+}
+
+/** Read-only, so it does not tell whether Tailscale accepts the tags: `up` checks that before it buys anything. */
+async function checkTailnetApi(
+  at: (check: string, subject: string) => Check,
+  { signal, ...asked }: Parameters<typeof checkAuthKey>[0] & { signal: AbortSignal },
+): Promise<Finding[]> {
+  const { tailnetApi } = asked.local;
+  if (!tailnetApi) return [];
+  const about = at("tailnet's API", `${tailnetApi.endpoint} with ${settingOf(tailnetApi.service)}`);
+  const limits = { attempts: 2, maxWaitSeconds: 3 };
+  return attempt(about, async () => {
+    const found = await checkAuthKey(asked, { mints: false, limits, signal });
+    return fromProblems(about, found, "accepts the credentials; each installation gets a key of its own");
+  });
 }
 
 async function checkFlake(

@@ -1,5 +1,6 @@
 import type { Problem } from "../../../base/problem.ts";
 import { safeText } from "../../../base/wording.ts";
+import { hasTailnet } from "../../../project/settings/host.ts";
 import { notSaid, rebuildFix, type Settings } from "./common.ts";
 import type { InForce } from "./read.ts";
 
@@ -38,7 +39,7 @@ export function firewallProblems(nft: Nft | null, settings: Settings): Problem[]
       problem("nft clawdlets-egress", `has no chain for ${missing.join(" and ")}, so bots may reach everything.`),
     );
   }
-  if (sshExposure === "tailnet" && settings.tailnet === "tailscale") {
+  if (sshExposure === "tailnet" && hasTailnet(settings)) {
     const open = ofKind<Rule>(nft, "rule").filter(
       (rule) => drops.some(({ table }) => table === rule.table) && opensSsh(rule),
     );

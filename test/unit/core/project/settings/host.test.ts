@@ -138,6 +138,16 @@ describe("the settings of a host", () => {
       'clawdlets:tailnetLoginServer: is "http://headscale.example.com"; allowed: an https URL',
     ],
     [
+      "a headscale without its address",
+      { stackFile: withSetting("clawdlets:tailnet: headscale") },
+      'clawdlets:tailnetLoginServer: missing; clawdlets:tailnet is "headscale", which needs the address of your control server',
+    ],
+    [
+      "a tailnet that is none of them",
+      { stackFile: withSetting("clawdlets:tailnet: wireguard") },
+      'clawdlets:tailnet: is "wireguard"; allowed: "tailscale", "headscale" or "none"',
+    ],
+    [
       "a tag that is an option",
       { stackFile: withSetting('clawdlets:tailnetTags: ["--ssh"]') },
       'clawdlets:tailnetTags.0: is "--ssh"; allowed: tag: and a name',

@@ -1,0 +1,96 @@
+import { messageOf } from "../../base/errors.ts";
+import type { Objection } from "../../base/problem.ts";
+import { createTailnetApi } from "../../base/tailnet/api.ts";
+import type { TailnetDevice } from "../../base/tailnet/types.ts";
+import { shellQuoted } from "../../base/wording.ts";
+import { hostLayoutOf, type Layout } from "../../project/layout.ts";
+import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
+import { readJournal } from "../journal.ts";
+import { adminRoute, saidBy } from "../reach/route.ts";
+import { ssh } from "../reach/ssh.ts";
+import { namesakesOf } from "../reach/tailnet.ts";
+import { readTailnetClient, type TailnetNode } from "../reach/tailnet-client.ts";
+import { expiryOf } from "../reach/tailnet-expiry.ts";
+
+/** A machine that has the host's name in the tailnet. */
+export interface NamedMachine {
+  id: string;
+  name: string;
+  addresses: string[];
+  tags: string[];
+  online: boolean;
+  /** Whether an ssh session with the pinned key was possible; undefined if it is offline or was not tried. */
+  isHost?: boolean;
+  /** Why not, in ssh's words. */
+  reason?: string;
+  /** Only if its key has expired, or does within 30 days. */
+  expiry?: string;
+}
+
+export interface TailnetStatus {
+  /** This machine's own client. */
+  client: { ok: boolean; problems: Objection[] };
+  machines: NamedMachine[];
+  /** The device that was recorded at the last installation, as the control server knows it now. */
+  recorded?: { id: string; device?: TailnetDevice; problem?: string };
+}
+
+interface StatusRequest {
+  layout: Layout;
+  settings: HostSettings;
+  local: LocalSettings;
+  signal: AbortSignal;
+}
+
+/** What this machine's client and, with credentials, the control server know of one host. Changes nothing. */
+export async function tailnetStatus(request: StatusRequest): Promise<TailnetStatus> {
+  const { settings, local, signal } = request;
+  const client = await readTailnetClient(local, signal);
+  const named = namesakesOf(settings.host, client.peers);
+  const look = (peer: TailnetNode) => describe(request, peer, client.problem === undefined, client.isUserspace);
+  const [machines, recorded] = await Promise.all([Promise.all(named.map(look)), recordedDevice(request)]);
+  return {
+    client: {
+      ok: client.problem === undefined,
+      problems: [...(client.problem ? [client.problem] : []), ...client.warnings],
+    },
+    machines,
+    ...(recorded && { recorded }),
+  };
+}
+
+async function describe(
+  { layout, settings, local, signal }: StatusRequest,
+  peer: TailnetNode,
+  tries: boolean,
+  isUserspace: boolean,
+): Promise<NamedMachine> {
+  const addresses = peer.TailscaleIPs ?? [];
+  const expiry = expiryOf(peer, new Date());
+  const known: NamedMachine = {
+    id: peer.ID,
+    name: peer.DNSName.split(".")[0] || peer.HostName,
+    addresses,
+    tags: peer.Tags ?? [],
+    online: peer.Online,
+    ...(expiry && { expiry: expiry.state === "expired" ? `expired on ${expiry.on}` : `expires on ${expiry.on}` }),
+  };
+  const [address] = addresses;
+  if (!tries || !peer.Online || address === undefined) return known;
+  const proxy = isUserspace ? `${shellQuoted(local.tailscale.replaceAll("%", "%%"))} nc %h %p` : undefined;
+  const route = adminRoute({ layout, settings, local }, address, proxy);
+  const { exitCode, stderr } = await ssh(route, "true", { timeoutSeconds: 20, signal });
+  return exitCode === 255 ? { ...known, isHost: false, reason: saidBy(stderr) } : { ...known, isHost: true };
+}
+
+async function recordedDevice({ layout, settings, local, signal }: StatusRequest): Promise<TailnetStatus["recorded"]> {
+  const id = readJournal(hostLayoutOf(layout, settings.host).journal)?.tailnet?.device?.id;
+  if (id === undefined || !local.tailnetApi) return id === undefined ? undefined : { id };
+  try {
+    const limits = { attempts: 2, maxWaitSeconds: 3 };
+    const device = await createTailnetApi(local.tailnetApi, { signal, limits }).device(id);
+    return device ? { id, device } : { id, problem: "the control server has no such device any more." };
+  } catch (error) {
+    return { id, problem: messageOf(error) };
+  }
+}
