@@ -323,7 +323,7 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
       },
     },
     tailnet: {
-      summary: "check a host's place in the tailnet, and print its access rules",
+      summary: "show a host's place in the tailnet",
       commands: {
         status: {
           summary: "show this machine's client, the host and its namesakes",

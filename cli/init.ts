@@ -13,7 +13,7 @@ import { readPublicKeyFile } from "../core/project/settings/public-key-file.ts";
 import { sshPubkeyFileProblem } from "../core/project/settings/ssh-pubkey-file.ts";
 import { checkStackConfig, type StackConfig } from "../core/project/settings/stack-config.ts";
 import { readRawStackFile } from "../core/project/settings/stack-file.ts";
-import { hostEntry, readStackJson } from "../core/project/settings/stack-json.ts";
+import { hostEntry, readStackJson } from "../core/project/settings/stack-json/stack-json.ts";
 import { scaffold } from "../core/tasks/scaffold.ts";
 import { makeSecrets } from "./secrets/init.ts";
 import { askText, canAsk } from "./shared/ask.ts";

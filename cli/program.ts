@@ -36,13 +36,10 @@ const sentence = (summary: string) => `${summary.charAt(0).toUpperCase()}${summa
 
 const codes = Object.entries(exitCodes).map(([name, code]) => `${code} ${name}`);
 
-const afterHelp = `
-Exit codes: ${codes.slice(0, 6).join(", ")},
+const afterHelp = `Exit codes: ${codes.slice(0, 6).join(", ")},
   ${codes.slice(6, 12).join(", ")},
   ${codes.slice(12).join(", ")}; 130 Ctrl-C, 143 SIGTERM.
-Results go to standard output, progress to standard error. --json prints one
-object, also of errors. COMMAND --help shows options and examples.
-Docs: ${packageRoot}/README.md and ${packageRoot}/docs.
+COMMAND --help shows options and examples. Docs: ${packageRoot}/docs
 `;
 
 async function build(isWanted: IsWanted): Promise<Command> {

@@ -16,7 +16,7 @@ import { quoted } from "../core/base/wording.ts";
 import { keepCopy } from "../core/project/copies/keep.ts";
 import type { Layout } from "../core/project/layout.ts";
 import { fileDecides, fileOnlyKeys, readEnvFile } from "../core/project/settings/env-file.ts";
-import { readStackJson } from "../core/project/settings/stack-json.ts";
+import { readStackJson } from "../core/project/settings/stack-json/stack-json.ts";
 import { lostPassphrase } from "../core/project/state/passphrase.ts";
 import { readProjectFile } from "../core/project/state/project-file.ts";
 import { cacheFolder, type Engine, ensureEngine, ToolchainError } from "../toolchain/index.ts";

@@ -7,4 +7,4 @@ require("../bin/compiled/own-user.cjs").guard();
 if (existsSync(join(__dirname, "pack.ts"))) {
   require("../bin/compiled/tsx.cjs").withNothingShared(() => require("tsx/cjs"));
   require("./pack.ts");
-} else require("../dist/cjs/policy/pack.js");
+} else require("../dist/policy/pack.js");

@@ -2,7 +2,7 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
-import { build, transformSync } from "esbuild";
+import { transformSync } from "esbuild";
 import { execa } from "execa";
 import { builtFrom, commitOf } from "../core/tasks/new/source.ts";
 import { publishTypes } from "./_build/types.ts";
@@ -15,17 +15,6 @@ const common = join(dist, "cjs");
 const assets = ["core/tasks/new/template", "core/tasks/repo/workflows", ".gitleaks.toml", "provider/schema.json"];
 /** The same, compressed: a quarter of the size in the package. */
 const compressed = ["core/project/bots/schema/openclaw.json"];
-
-const read = (file: string) => JSON.parse(readFileSync(join(root, file), "utf8"));
-const { dependencies } = read("package.json");
-/**
- * Whether a package exports the same code for ESM and CommonJS (dual package hazard): otherwise its default export is in a different
- * place in CommonJS. zod is imported only by name.
- */
-function isForBoth(name: string): boolean {
-  const { type, exports } = read(`node_modules/${name}/package.json`);
-  return name === "zod" || (type !== "module" && !JSON.stringify(exports ?? "").includes('"import"'));
-}
 
 rmSync(dist, { recursive: true, force: true });
 await execa("tsc", ["--project", "tsconfig.build.json"], { cwd: root, preferLocal: true, stdio: "inherit" });
@@ -43,26 +32,11 @@ for (const asset of compressed) {
   writeFileSync(join(dist, `${asset}.br`), smaller);
 }
 
-// CommonJS is bundled into one file per entry, since half of our dependencies are ESM only. Not bundled: Pulumi's packages, whose state
-// belongs to the program, and packages that come in both formats.
-await build({
-  absWorkingDir: root,
-  entryPoints: ["components/index.ts", "policy/index.ts", "policy/pack.ts"],
-  outbase: ".",
-  outdir: common,
-  bundle: true,
-  platform: "node",
-  target: "node20",
-  format: "cjs",
-  external: ["@pulumi/*", ...Object.keys(dependencies).filter(isForBoth)],
-  logLevel: "warning",
-  // A third of the package was indentation and licence comments of our dependencies; node_modules has those of each.
-  minifyWhitespace: true,
-  legalComments: "none",
-  // For modules that use import.meta.url, which esbuild leaves undefined.
-  banner: { js: 'const importMetaUrl = require("node:url").pathToFileURL(__filename).href;' },
-  define: { "import.meta.url": "importMetaUrl" },
-});
+// Node 20.19 and later load ES modules by require(), so CommonJS has the same code, once, and one copy of its state.
+for (const entry of ["components", "policy"]) {
+  mkdirSync(join(common, entry), { recursive: true });
+  writeFileSync(join(common, entry, "index.js"), `module.exports = require("../../${entry}/index.js");\n`);
+}
 writeFileSync(join(common, "package.json"), '{ "type": "commonjs" }\n');
 // An installed package has no git to ask for its repository, which is an input of the flakes that "clawdlets new" makes.
 const commit = await commitOf(root);

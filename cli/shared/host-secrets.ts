@@ -1,7 +1,7 @@
 import { findLayout, type Layout } from "../../core/project/layout.ts";
 import { openSecrets, type SecretsOfHost } from "../../core/project/secrets/open.ts";
 import { listStackFiles } from "../../core/project/settings/stack-file.ts";
-import { readStackJson } from "../../core/project/settings/stack-json.ts";
+import { readStackJson } from "../../core/project/settings/stack-json/stack-json.ts";
 import { engineOrSetUp } from "../../engine/environment.ts";
 import type { Progress } from "../../engine/progress/progress.ts";
 import { startProgress } from "../screen/index.ts";

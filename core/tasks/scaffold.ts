@@ -25,7 +25,7 @@ import {
   type StackHost,
   type StackJson,
   stackJsonSchema,
-} from "../project/settings/stack-json.ts";
+} from "../project/settings/stack-json/stack-json.ts";
 import { missingWorkflowFiles } from "./repo/workflow-files.ts";
 
 export interface ScaffoldRequest {

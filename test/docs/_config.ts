@@ -7,7 +7,7 @@ import { problemLine } from "../../core/base/problem.ts";
 import { problemCodes } from "../../core/base/problem-codes.ts";
 import { secretName } from "../../core/project/settings/names.ts";
 import { checkStackConfig } from "../../core/project/settings/stack-config.ts";
-import { parseStackJson } from "../../core/project/settings/stack-json.ts";
+import { parseStackJson } from "../../core/project/settings/stack-json/stack-json.ts";
 import { parseFaults } from "../../emulator/faults/schema.ts";
 import { rules } from "../../policy/rules/index.ts";
 import { repository } from "../_repository.ts";

@@ -183,7 +183,7 @@ describe("clawdlets new, from the packed tarball", () => {
           ["Name of the host", "web-2\r"],
           ["Your own network", "127.0.0.1/32\r"],
           ["Your ssh public key file", `\u0015${join(parent, "operator.pub")}\r`],
-          ["bots, with commas", "\r"],
+          ["bots, separated by commas", "\r"],
           ["Flake with the host", "\r"],
           ["changes the running host later", "\r"],
           ["Admin password", `${password}\r`],

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { UserError } from "../errors.ts";
 import type { Objection } from "../problem.ts";
+import { withoutComment } from "../text/public-key-line.ts";
 import { shellQuoted } from "../wording.ts";
 import { cleanEnvironment } from "./environment.ts";
 import { makePrivateFolder, writeStep } from "./private-files.ts";
@@ -10,10 +11,6 @@ import { run } from "./run.ts";
 /** A public key without its comment: `ssh-ed25519 AAAA…`. */
 export function publicKeyOf(privateKeyFile: string): string {
   return withoutComment(readFileSync(`${privateKeyFile}.pub`, "utf8"));
-}
-
-export function withoutComment(line: string): string {
-  return line.trim().split(/\s+/).slice(0, 2).join(" ");
 }
 
 export interface DerivedKey {

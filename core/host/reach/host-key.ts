@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { run } from "../../base/machine/run.ts";
-import { withoutComment } from "../../base/machine/ssh-keys.ts";
+import { withoutComment } from "../../base/text/public-key-line.ts";
 
 /** Which of the known host keys an address presents. */
 export type Answer =

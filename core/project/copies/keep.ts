@@ -9,7 +9,7 @@ import { safeText } from "../../base/wording.ts";
 import type { Layout } from "../layout.ts";
 import { isGitAtWork, ownFolderProblem } from "../own-folder.ts";
 import { readEnvFile } from "../settings/env-file.ts";
-import { readStackJson } from "../settings/stack-json.ts";
+import { readStackJson } from "../settings/stack-json/stack-json.ts";
 import { findPlace, preparePlace } from "./place.ts";
 import { addVersion, type CopiedFile, clearAway, listVersions, read, sha256 } from "./versions.ts";
 

@@ -6,7 +6,7 @@ import type { Layout } from "../layout.ts";
 import { refuseForeignFolder } from "../own-folder.ts";
 import { type LocalEnv, parseEnvFile, readEnvFile, theEnvironment, tokenProblem } from "./env-file.ts";
 import { expandHome, hetznerEndpoint, type LocalSettings } from "./host.ts";
-import { hostEntry, readStackJson } from "./stack-json.ts";
+import { hostEntry, readStackJson } from "./stack-json/stack-json.ts";
 
 /**
  * What is needed to close a port and check it: access to Hetzner and, if stack.json can be read, to the host.

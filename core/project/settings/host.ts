@@ -15,7 +15,7 @@ import { type LocalEnv, readEnvFile, tokenProblem } from "./env-file.ts";
 import { exampleKeyProblems } from "./example-stack.ts";
 import type { StackConfig } from "./stack-config.ts";
 import { readStackFile } from "./stack-file.ts";
-import { hostEntry, readStackJson, type StackHost, type StackJson } from "./stack-json.ts";
+import { hostEntry, readStackJson, type StackHost, type StackJson } from "./stack-json/stack-json.ts";
 
 /** The public half of the settings: all that a preview needs, on any machine. */
 export interface HostSettings extends StackConfig {

@@ -9,7 +9,7 @@ import { optionAt } from "../../project/lint/finding.ts";
 import { isCritical, lintBots } from "../../project/lint/lint.ts";
 import { botVariables } from "../../project/secrets/bot-variables.ts";
 import { listStackFiles } from "../../project/settings/stack-file.ts";
-import { hostEntry, readStackJson } from "../../project/settings/stack-json.ts";
+import { hostEntry, readStackJson } from "../../project/settings/stack-json/stack-json.ts";
 import { botSettingsOf, hostsOf } from "./hosts-of.ts";
 
 export interface BotSummary {

@@ -11,7 +11,7 @@ import { readRotation } from "../../project/secrets/rotation.ts";
 import { openStore, ruleRecipients } from "../../project/secrets/store.ts";
 import { readEnvFile } from "../../project/settings/env-file.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
-import { readStackJson } from "../../project/settings/stack-json.ts";
+import { readStackJson } from "../../project/settings/stack-json/stack-json.ts";
 import type { DoctorContext } from "./context.ts";
 import { attempt, type Check, type Finding, fromProblems, notChecked, ok, problem, warning } from "./finding.ts";
 

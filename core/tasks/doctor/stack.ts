@@ -10,7 +10,7 @@ import { isCritical, lintBots } from "../../project/lint/lint.ts";
 import { readEnvFile, tokenProblem } from "../../project/settings/env-file.ts";
 import { completeSettings, type HostSettings, type LocalSettings, readLocal } from "../../project/settings/host.ts";
 import { readStackFile } from "../../project/settings/stack-file.ts";
-import { readStackJson } from "../../project/settings/stack-json.ts";
+import { readStackJson } from "../../project/settings/stack-json/stack-json.ts";
 import { readState } from "../../project/state/state.ts";
 import type { DoctorContext } from "./context.ts";
 import { attempt, type Check, type Finding, fromProblems, notChecked, ok, problem, warning } from "./finding.ts";

@@ -1,9 +1,9 @@
 import { Encrypter } from "age-encryption";
 import { SettingsError } from "../../base/errors.ts";
 import { writePrivateFile } from "../../base/machine/private-files.ts";
-import { withoutComment } from "../../base/machine/ssh-keys.ts";
 import type { Problem } from "../../base/problem.ts";
 import { isPublicKeyLine } from "../../base/public-key.ts";
+import { withoutComment } from "../../base/text/public-key-line.ts";
 import { safeText } from "../../base/wording.ts";
 import { type Operator, operatorFiles, readOperators } from "../../project/secrets/keys/operators.ts";
 import { ageRecipient } from "../../project/settings/names.ts";

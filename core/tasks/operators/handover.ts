@@ -2,7 +2,7 @@ import { writePrivateFileSync } from "../../base/machine/private-files.ts";
 import type { Layout } from "../../project/layout.ts";
 import { refuseForeignFolder } from "../../project/own-folder.ts";
 import { readOperators } from "../../project/secrets/keys/operators.ts";
-import { readStackJson } from "../../project/settings/stack-json.ts";
+import { readStackJson } from "../../project/settings/stack-json/stack-json.ts";
 import { readProjectFile } from "../../project/state/project-file.ts";
 import { pack, readContents } from "../vault/contents.ts";
 import { checkTarget, seal } from "../vault/sealed.ts";

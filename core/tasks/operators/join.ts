@@ -24,7 +24,7 @@ import {
   readOperators,
 } from "../../project/secrets/keys/operators.ts";
 import { envFileTemplate, readEnvFile } from "../../project/settings/env-file.ts";
-import { checkStackJson, readStackJson, type StackJson } from "../../project/settings/stack-json.ts";
+import { checkStackJson, readStackJson, type StackJson } from "../../project/settings/stack-json/stack-json.ts";
 import { sha256, type VaultFile } from "../vault/contents.ts";
 import { open } from "../vault/sealed.ts";
 import { isShared } from "./handover.ts";

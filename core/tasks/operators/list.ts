@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import { withoutComment } from "../../base/machine/ssh-keys.ts";
 import type { Problem } from "../../base/problem.ts";
+import { withoutComment } from "../../base/text/public-key-line.ts";
 import { readIdentityFile } from "../../project/secrets/keys/age.ts";
 import { operatorIdentityFile, readOperators } from "../../project/secrets/keys/operators.ts";
 import { ruleRecipients } from "../../project/secrets/store.ts";
@@ -8,7 +8,7 @@ import { readEnvFile } from "../../project/settings/env-file.ts";
 import { expandHome } from "../../project/settings/host.ts";
 import { readPublicKeyFile } from "../../project/settings/public-key-file.ts";
 import { adminKeysOf } from "../../project/settings/stack-file.ts";
-import { readStackJson } from "../../project/settings/stack-json.ts";
+import { readStackJson } from "../../project/settings/stack-json/stack-json.ts";
 import { hostsOf, type OperatorsRequest } from "./project.ts";
 
 export interface ListedOperator {

@@ -5,7 +5,7 @@ import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { asOnlyWriter } from "../../project/project-lock.ts";
 import { recipientsKnown } from "../../project/secrets/identity.ts";
 import { openSecrets, type SecretsOfHost } from "../../project/secrets/open.ts";
-import { readStackJson } from "../../project/settings/stack-json.ts";
+import { readStackJson } from "../../project/settings/stack-json/stack-json.ts";
 import { refuseRunningEngine } from "../../project/state/running-engine.ts";
 
 export interface OperatorsRequest {

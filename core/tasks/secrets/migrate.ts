@@ -10,7 +10,7 @@ import { asOnlyWriter } from "../../project/project-lock.ts";
 import { readIdentityFile } from "../../project/secrets/keys/age.ts";
 import { openStore, readSecret, wantedRecipients, writeRule, writeSecret } from "../../project/secrets/store.ts";
 import { addToStackFile, readRawStackFile } from "../../project/settings/stack-file.ts";
-import { migrateStackJson } from "../../project/settings/stack-json-migrate.ts";
+import { migrateStackJson } from "../../project/settings/stack-json/migrate.ts";
 import { type OldFile, readOldFile } from "./old-file.ts";
 
 export interface MigrateRequest {

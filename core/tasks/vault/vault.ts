@@ -20,7 +20,7 @@ import { asOnlyWriter } from "../../project/project-lock.ts";
 import { readEnvFile } from "../../project/settings/env-file.ts";
 import { expandHome } from "../../project/settings/host.ts";
 import { ageRecipient } from "../../project/settings/names.ts";
-import { readStackJson } from "../../project/settings/stack-json.ts";
+import { readStackJson } from "../../project/settings/stack-json/stack-json.ts";
 import { refuseRunningEngine } from "../../project/state/running-engine.ts";
 import { digestOf, keysIn, type Manifest, pack, readContents, recordName, sha256, sumsOf } from "./contents.ts";
 import { checkTarget, type OpenedWith, open, refusal, type SealedFor, seal } from "./sealed.ts";

@@ -8,7 +8,7 @@ import { layoutOf } from "../../../core/project/layout.ts";
 import { ownFolderProblem } from "../../../core/project/own-folder.ts";
 import { readAccess } from "../../../core/project/settings/access.ts";
 import { readEnvFile } from "../../../core/project/settings/env-file.ts";
-import { readStackJson } from "../../../core/project/settings/stack-json.ts";
+import { readStackJson } from "../../../core/project/settings/stack-json/stack-json.ts";
 import { readState } from "../../../core/project/state/state.ts";
 import { project, temporaryFolder, token } from "../../_project.ts";
 

@@ -13,8 +13,8 @@ export interface ConfigSchema {
   schema: Schema;
 }
 
-/** In the repository; in the published package, where a fifth of it is enough; and seen from the bundle for CommonJS. */
-const places = ["./openclaw.json", "./openclaw.json.br", "../../core/project/bots/schema/openclaw.json.br"];
+/** In the repository, and in the published package, where a fifth of it is enough. */
+const places = ["./openclaw.json", "./openclaw.json.br"];
 
 let pinned: ConfigSchema | undefined;
 

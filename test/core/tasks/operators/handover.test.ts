@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { UserError } from "../../../../core/base/errors.ts";
 import { type Layout, layoutOf } from "../../../../core/project/layout.ts";
 import { readOperators } from "../../../../core/project/secrets/keys/operators.ts";
-import { readStackJson } from "../../../../core/project/settings/stack-json.ts";
+import { readStackJson } from "../../../../core/project/settings/stack-json/stack-json.ts";
 import { exportHandover, isShared } from "../../../../core/tasks/operators/handover.ts";
 import { beginJoining, finishJoining } from "../../../../core/tasks/operators/join.ts";
 import { exportVault } from "../../../../core/tasks/vault/vault.ts";

@@ -29,7 +29,7 @@ describe("clawdlets:firewallRules", () => {
       ]).problems;
       expect(problem?.setting).toBe("clawdlets:firewallRules.1");
       expect(problem && problemSentence(problem)).toMatch(
-        /it opens TCP\/22; allowed: ports without 22\. sshExposure: "public"/,
+        /opens TCP\/22; allowed: ports without 22\. sshExposure: "public"/,
       );
       expect(others).toEqual([]);
     },

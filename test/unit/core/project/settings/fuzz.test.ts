@@ -11,8 +11,8 @@ import {
   upsertHostRule,
 } from "../../../../../core/project/secrets/sops/sops-config.ts";
 import { envKeys, fileOnlyKeys, parseEnvFile } from "../../../../../core/project/settings/env-file.ts";
-import { parseStackJson } from "../../../../../core/project/settings/stack-json.ts";
-import { migrateStackJson } from "../../../../../core/project/settings/stack-json-migrate.ts";
+import { migrateStackJson } from "../../../../../core/project/settings/stack-json/migrate.ts";
+import { parseStackJson } from "../../../../../core/project/settings/stack-json/stack-json.ts";
 import { publicKey, recipient, upstreamStack } from "../../../../_project.ts";
 
 /** A longer search: FUZZ_FACTOR=10 npx --no-install vitest run test/unit/core/project/settings/fuzz.test.ts */

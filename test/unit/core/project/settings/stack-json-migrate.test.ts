@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { parseStackJson } from "../../../../../core/project/settings/stack-json.ts";
-import { migrateStackJson } from "../../../../../core/project/settings/stack-json-migrate.ts";
+import { migrateStackJson } from "../../../../../core/project/settings/stack-json/migrate.ts";
+import { parseStackJson } from "../../../../../core/project/settings/stack-json/stack-json.ts";
 import { upstreamStack } from "../../../../_project.ts";
 
 const cidr = { adminCidr: "203.0.113.10/32", sshPubkeyFile: "~/.ssh/id_ed25519.pub" };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { problemLine, problemSentence } from "../../../../../core/base/problem.ts";
 import { readLocal } from "../../../../../core/project/settings/host.ts";
-import { parseStackJson, readStackJson } from "../../../../../core/project/settings/stack-json.ts";
+import { parseStackJson, readStackJson } from "../../../../../core/project/settings/stack-json/stack-json.ts";
 import { project, publicKey, token, upstreamStack } from "../../../../_project.ts";
 
 const host = "clawdbot-fleet-host";

@@ -1,4 +1,4 @@
-import type { Problem } from "../../base/problem.ts";
+import type { Problem } from "../../../base/problem.ts";
 import { checkStackJson, type StackJson } from "./stack-json.ts";
 
 type Entries = Readonly<Record<string, unknown>>;

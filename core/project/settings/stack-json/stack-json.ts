@@ -1,14 +1,14 @@
 import { relative } from "node:path";
-import { type Objection, type Problem, problemJson } from "../../base/problem.ts";
-import { problemsOf } from "../../base/problems.ts";
-import { parseJsonText } from "../../base/text/json-text.ts";
-import { readText } from "../../base/text/read-text.ts";
-import type { Layout } from "../layout.ts";
-import { ownFolderProblem } from "../own-folder.ts";
-import { hostNameAllowed } from "./names.ts";
-import { knownKeys, type StackHost, type StackJson, stackJson } from "./stack-json-schema.ts";
+import { type Objection, type Problem, problemJson } from "../../../base/problem.ts";
+import { problemsOf } from "../../../base/problems.ts";
+import { parseJsonText } from "../../../base/text/json-text.ts";
+import { readText } from "../../../base/text/read-text.ts";
+import type { Layout } from "../../layout.ts";
+import { ownFolderProblem } from "../../own-folder.ts";
+import { hostNameAllowed } from "../names.ts";
+import { knownKeys, type StackHost, type StackJson, stackJson } from "./schema.ts";
 
-export { type StackHost, type StackJson, stackJsonSchema } from "./stack-json-schema.ts";
+export { type StackHost, type StackJson, stackJsonSchema } from "./schema.ts";
 
 /** Checks the content of a stack.json. @param where the file's name, for messages */
 export function checkStackJson(input: unknown, where: string): { value?: StackJson; problems: Problem[] } {

@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { credentialProblem } from "../../base/credentials.ts";
-import { isBelow } from "../../base/text/inside.ts";
-import { worldOpenReason } from "../firewall/address-set.ts";
-import { cidrProblem } from "../firewall/cidr.ts";
-import { uselessReason } from "../firewall/useless-networks.ts";
-import { hostName } from "./names.ts";
-import { sshPubkeyFileProblem } from "./ssh-pubkey-file.ts";
+import { credentialProblem } from "../../../base/credentials.ts";
+import { isBelow } from "../../../base/text/inside.ts";
+import { worldOpenReason } from "../../firewall/address-set.ts";
+import { cidrProblem } from "../../firewall/cidr.ts";
+import { uselessReason } from "../../firewall/useless-networks.ts";
+import { hostName } from "../names.ts";
+import { sshPubkeyFileProblem } from "../ssh-pubkey-file.ts";
 
 /**
  * Text typed by a person, trimmed. Control characters are refused: Node's file functions throw on NUL.
