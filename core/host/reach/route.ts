@@ -45,17 +45,21 @@ export async function findRoute(reach: Reach): Promise<RouteOrReason> {
   const groups = [
     tailnet.map((address) => adminRoute(reach, address, proxyCommand)),
     exposed.map((address) => adminRoute(reach, address)),
-    await targetRoute(reach),
   ].filter((group) => group.length > 0);
   const reasons: string[] = [];
   for (const routes of groups) {
     // A single last candidate needs no test login: the caller's own ssh checks the key.
     const [only, ...more] = routes;
-    if (only && more.length === 0 && routes === groups.at(-1)) return { route: only };
+    const isLast = routes === groups.at(-1) && reach.local.targetHost === undefined;
+    if (only && more.length === 0 && isLast) return { route: only };
     const route = await firstWithSession(routes, reach.signal, reasons);
     if (route) return { route };
   }
-  const tried = groups.flat().map(({ address }) => address);
+  // Always tested: stack.json may name an alias that only its author's machine has.
+  const targets = await targetRoute(reach);
+  const target = await firstWithSession(targets, reach.signal, reasons);
+  if (target) return { route: target };
+  const tried = [...groups.flat(), ...targets].map(({ address }) => address);
   if (problem) return { code: "tailnet", tried, problem };
   if (tried.length > 0) return { code: "no-session", tried, reasons };
   return { code: hasTailnet(reach.settings) ? "not-in-tailnet" : "address-unknown", tried };

@@ -18,7 +18,7 @@ export function refuseRunningEngine(layout: Layout): void {
     {
       code: "busy",
       subject: "the state",
-      problem: "an engine is working on it, or was killed there.",
+      problem: "an engine is using it, or was killed while it did.",
       fix: "Wait for it to end, or clear it: clawdlets up",
     },
     { exitCode: exitCodes.busy },

@@ -40,11 +40,11 @@ export async function open(file: string, openedWith: OpenedWith) {
   const stat = lstatSync(file, { throwIfNoEntry: false });
   if (!stat?.isFile()) {
     const problem = stat ? "is not a plain file." : "there is no such file.";
-    throw refusal(stat ? "file-invalid" : "file-missing", file, problem, "Name the file that vault export wrote.");
+    throw refusal(stat ? "file-invalid" : "file-missing", file, problem, "Pass the file that vault export wrote.");
   }
   const sealed = readFileSync(file);
   if (!sealed.subarray(0, 22).equals(Buffer.from("age-encryption.org/v1\n"))) {
-    throw refusal("file-invalid", file, "is not a file that age encrypted.", "Name the file that vault export wrote.");
+    throw refusal("file-invalid", file, "is not encrypted with age.", "Pass the file that vault export wrote.");
   }
   const decrypter = new Decrypter();
   if ("passphrase" in openedWith) decrypter.addPassphrase(openedWith.passphrase);
@@ -52,7 +52,7 @@ export async function open(file: string, openedWith: OpenedWith) {
   const archive = await decrypter.decrypt(sealed).catch(() => {
     // The library's own error is not kept: it could quote the key.
     const what = "passphrase" in openedWith ? "this passphrase" : "this identity";
-    const fix = "Use the one it was exported for. If it is, the file is damaged: use another export.";
+    const fix = "Use the one it was exported for. If you did, the file is damaged: use another export.";
     throw refusal("key-mismatch", file, `is not opened by ${what}.`, fix);
   });
   return unpack(archive);
