@@ -2,21 +2,21 @@ import { z } from "zod";
 import { createSender, type SendingOptions, unlessUnknown } from "./http.ts";
 import type { TailnetApi, TailnetCredentials, TailnetDevice } from "./types.ts";
 
-/** Fields with their zero value are left out. */
+/** Every field is in an answer, also with its zero value. `tags` is since 0.28, like minting without a user and revoking by id. */
 const preAuthKey = z.object({
   id: z.string(),
   key: z.string(),
-  reusable: z.boolean().default(false),
-  used: z.boolean().default(false),
-  expiration: z.string().nullish(),
+  reusable: z.boolean(),
+  used: z.boolean(),
+  expiration: z.string().nullable(),
 });
 const node = z.object({
   id: z.string(),
   nodeKey: z.string(),
-  givenName: z.string().default(""),
-  ipAddresses: z.array(z.string()).default([]),
-  tags: z.array(z.string()).default([]),
-  expiry: z.string().nullish(),
+  givenName: z.string(),
+  ipAddresses: z.array(z.string()),
+  tags: z.array(z.string()),
+  expiry: z.string().nullable(),
 });
 const nothing = z.unknown();
 
@@ -37,7 +37,7 @@ export function createHeadscale(
     get sent() {
       return sender.sent;
     },
-    // An API key of headscale may do everything, and any tag goes: one request tells.
+    // An API key of headscale may do everything, and mints keys with any tag that the settings allow: one request tells.
     async check() {
       await api.devices();
     },
@@ -51,7 +51,7 @@ export function createHeadscale(
       return { id: made.preAuthKey.id, key: made.preAuthKey.key, expires: expiration };
     },
     async isUsable(id) {
-      const list = z.object({ preAuthKeys: z.array(preAuthKey).default([]) });
+      const list = z.object({ preAuthKeys: z.array(preAuthKey) });
       const { preAuthKeys } = await ask({ what: "read the auth keys", path: "preauthkey" }, list);
       const key = preAuthKeys.find((each) => each.id === id);
       if (!key || (key.used && !key.reusable)) return false;
@@ -61,7 +61,7 @@ export function createHeadscale(
       await ask({ what: "revoke an auth key", path: "preauthkey/expire", method: "POST", body: { id } }, nothing);
     },
     async devices() {
-      const list = z.object({ nodes: z.array(node).default([]) });
+      const list = z.object({ nodes: z.array(node) });
       return (await ask({ what: "list the machines", path: "node" }, list)).nodes.map(deviceOf);
     },
     async device(id) {

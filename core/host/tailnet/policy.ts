@@ -13,9 +13,14 @@ export interface TailnetPolicy {
   tests?: { src: string; proto: string; accept: string[]; deny: string[] }[];
 }
 
-/** Who may be an admin: Tailscale's groups and people, headscale's users. */
-const adminShape =
-  /^(autogroup:(admin|owner|network-admin|it-admin|member)|group:[\w-]{1,60}|[\w.+-]{1,100}@[\w.-]{0,200})$/;
+/** Who may be an admin. headscale refuses groups here: they would be members of a group. */
+const adminRules = {
+  tailscale: {
+    shape: /^(autogroup:(admin|owner|network-admin|it-admin|member)|group:[\w-]{1,60}|[\w.+-]{1,100}@[\w.-]{1,200})$/,
+    allowed: "a user such as you@example.com; a group such as group:ops; autogroup:admin",
+  },
+  headscale: { shape: /^[\w.+-]{1,100}@[\w.-]{0,200}$/, allowed: "headscale's users, such as you@ or you@example.com" },
+};
 
 const group = "group:bot-host-admins";
 
@@ -30,9 +35,10 @@ export function policyFor(
   tags: readonly string[],
   admins: readonly string[],
 ): TailnetPolicy {
-  const wrong = admins.find((admin) => !adminShape.test(admin));
+  const { shape, allowed } = adminRules[tailnet];
+  const wrong = admins.find((admin) => !shape.test(admin));
   if (wrong !== undefined) {
-    const problem = `--admin ${quoted(wrong)} is not one; allowed: a user such as you@example.com or, on headscale, you@; a group such as group:ops; autogroup:admin.`;
+    const problem = `--admin ${quoted(wrong)} is not one; allowed: ${allowed}.`;
     throw new UserError({ subject: "", problem }, { exitCode: exitCodes.usage });
   }
   const dst = [...tags];

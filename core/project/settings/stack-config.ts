@@ -345,7 +345,7 @@ export function checkStackConfig(
 ): { value?: StackConfig; problems: Problem[] } {
   const parsed = stackConfig.safeParse(raw);
   if (parsed.success) {
-    const problems = withoutServer(parsed.data, where);
+    const problems = [...withoutServer(parsed.data, where), ...refusedTags(parsed.data, where)];
     return problems.length > 0 ? { problems } : { value: parsed.data, problems };
   }
   // Messages about JSON text refer to its parts, so parse it here too.
@@ -373,6 +373,17 @@ function withoutServer({ tailnet, tailnetLoginServer }: StackConfig, where: stri
       fix: "Set it, e.g. https://headscale.example.com.",
     },
   ];
+}
+
+/** headscale mints no key with such a tag, which would only turn out once there is a server. */
+function refusedTags({ tailnet, tailnetTags }: StackConfig, where: string): Problem[] {
+  const refused = tailnet === "headscale" ? tailnetTags.filter((tag) => tag !== tag.toLowerCase()) : [];
+  return refused.map((tag) => ({
+    code: "invalid-value",
+    subject: where,
+    setting: `${configNamespace}:tailnetTags.${tailnetTags.indexOf(tag)}`,
+    problem: `is "${tag}"; allowed with headscale: lowercase, ${tag.toLowerCase()}.`,
+  }));
 }
 
 /** The keys of the object at a path, for suggestions. */

@@ -1,11 +1,14 @@
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { execa } from "execa";
 import { poll } from "../../../core/base/wait-until.ts";
 import { ensureTailnet, type Tailnet } from "../../../toolchain/index.ts";
 import { repository } from "../../_repository.ts";
-import { Netns, removeLeftovers } from "../egress/lab/_netns.ts";
+import { Netns, printed, removeLeftovers } from "../egress/lab/_netns.ts";
 import { certificate, configuration, controlAddress, controlUrl } from "./_control.ts";
 
 export const needs = { programs: ["ip", "openssl", "ssh", "bash"], root: true, tailnet: true };
@@ -17,6 +20,8 @@ export class TailnetLab {
   readonly programs: Tailnet;
   readonly #machines: Machine[] = [];
   #control: ReturnType<Netns["start"]> | undefined;
+  /** Path of the socket of _api.ts. */
+  #api: Promise<string> | undefined;
 
   private constructor(programs: Tailnet) {
     this.programs = programs;
@@ -64,14 +69,37 @@ export class TailnetLab {
 
   /** @returns what the command prints as JSON */
   async headscale(...args: string[]): Promise<unknown> {
-    const { exitCode, stdout, stderr } = await this.#run([...args, "-o", "json"]);
+    return JSON.parse(await this.headscaleText(...args, "-o", "json"));
+  }
+
+  /** @returns what the command prints, for the few that print no JSON */
+  async headscaleText(...args: string[]): Promise<string> {
+    const { exitCode, stdout, stderr } = await this.#run(args);
     if (exitCode !== 0) throw new Error(`headscale ${args.join(" ")}: ${stderr}${stdout}`);
-    return JSON.parse(stdout);
+    return stdout;
   }
 
   /** Makes an auth key: for one machine and an hour, unless the flags say something else. */
   async mint(...flags: string[]): Promise<string> {
     return ((await this.headscale("preauthkeys", "create", "--user", "1", ...flags)) as { key: string }).key;
+  }
+
+  /** Calls the control server's API with a key. @returns the result of each call */
+  async api(calls: [string, ...unknown[]][], apiKey: string): Promise<unknown[]> {
+    this.#api ??= this.#startApi();
+    const asked = request({ socketPath: await this.#api, method: "POST" });
+    const credentials = { service: "headscale", endpoint: `https://${controlAddress}:8443`, apiKey };
+    asked.end(JSON.stringify({ credentials, calls }));
+    const [answer] = (await once(asked, "response")) as [IncomingMessage];
+    return JSON.parse(await text(answer)) as unknown[];
+  }
+
+  async #startApi(): Promise<string> {
+    const socket = join(this.folder, "api.socket");
+    const program = ["--import", join(repository, "bin/typescript.mjs"), join(import.meta.dirname, "_api.ts"), socket];
+    const trusted = `NODE_EXTRA_CA_CERTS=${join(this.folder, "ca.pem")}`;
+    await printed(this.net.start("control", "env", [trusted, "node", ...program]), "ready");
+    return socket;
   }
 
   /** The control server's number of the node that a machine is. */
@@ -204,8 +232,8 @@ export class Machine {
   }
 }
 
-/** @throws Error after 30 s */
-export async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  const found = await poll(async () => ((await isSo()) ? true : undefined), { seconds: 30, pauseMs: 100 });
-  if (!found) throw new Error(`not within 30 s: ${what}`);
+/** @throws Error after so many seconds */
+export async function until(what: string, isSo: () => Promise<boolean>, seconds = 30): Promise<void> {
+  const found = await poll(async () => ((await isSo()) ? true : undefined), { seconds, pauseMs: 100 });
+  if (!found) throw new Error(`not within ${seconds} s: ${what}`);
 }

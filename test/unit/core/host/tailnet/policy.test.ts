@@ -45,7 +45,15 @@ describe("the policy for bot hosts", () => {
     },
   );
 
-  it.each(["you@example.com", "you@", "group:ops", "autogroup:admin"])("takes %s as an admin", (admin) => {
+  it.each(["you@example.com", "group:ops", "autogroup:admin"])("takes %s as an admin", (admin) => {
     expect(policyFor("tailscale", tags, [admin]).grants?.[0]?.src).toEqual([admin]);
+  });
+
+  it("takes users alone with headscale, which has no groups in groups, and only there without a domain", () => {
+    expect(policyFor("headscale", tags, ["you@", "you@example.com"]).acls).toHaveLength(1);
+    for (const admin of ["group:ops", "autogroup:admin", "autogroup:member", "you", "tag:a@"]) {
+      expect(() => policyFor("headscale", tags, [admin])).toThrow("headscale's users");
+    }
+    expect(() => policyFor("tailscale", tags, ["you@"])).toThrow("is not one; allowed:");
   });
 });

@@ -152,6 +152,15 @@ describe("the settings of a host", () => {
       { stackFile: withSetting('clawdlets:tailnetTags: ["--ssh"]') },
       'clawdlets:tailnetTags.0: is "--ssh"; allowed: tag: and a name',
     ],
+    [
+      "a tag that headscale refuses",
+      {
+        stackFile: withSetting(
+          "clawdlets:tailnet: headscale\n  clawdlets:tailnetLoginServer: https://h.example\n  clawdlets:tailnetTags: [tag:a, tag:Bots]",
+        ),
+      },
+      'clawdlets:tailnetTags.1: is "tag:Bots"; allowed with headscale: lowercase, tag:bots.',
+    ],
     ["a negative count", { stackFile: withSetting("clawdlets:reinstall: -1") }, "allowed: 0, 1, 2"],
     ["no recipient", { stackFile: stackFile.replace(/.*ageRecipient.*\n/, "") }, "clawdlets:ageRecipient: missing"],
   ])("refuses %s and says what is allowed", (_, files, message) => {
