@@ -18,6 +18,8 @@ export interface Layout {
   secrets: string;
   sopsConfig: string;
   operators: string;
+  /** Folder of the keys that sign systems. */
+  systemKeys: string;
   /** The committed stack files, without secrets. */
   stacks: string;
 }
@@ -80,6 +82,7 @@ export function layoutOf(root: string): Layout {
     secrets,
     sopsConfig: join(secrets, ".sops.yaml"),
     operators: join(secrets, "operators"),
+    systemKeys: join(dir, "system-keys"),
     stacks: join(root, "stacks"),
   };
 }

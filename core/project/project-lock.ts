@@ -33,6 +33,7 @@ function writtenFolders(layout: Layout): string[] {
     layout.dir,
     layout.secrets,
     layout.operators,
+    layout.systemKeys,
     perHost,
     layout.stacks,
     ...readFolder(perHost).map((name) => join(perHost, name)),

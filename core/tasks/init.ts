@@ -13,7 +13,7 @@ import { asOnlyWriter } from "../project/project-lock.ts";
 import { checkIdentity } from "../project/secrets/identity.ts";
 import { ensureIdentityFile } from "../project/secrets/keys/age.ts";
 import { ensureOperator } from "../project/secrets/keys/operators.ts";
-import { ensureSystemKey, systemKeyFolder } from "../project/secrets/keys/system-key.ts";
+import { ensureSystemKey } from "../project/secrets/keys/system-key.ts";
 import { type RequiredSecret, unknownSecret, valueProblem } from "../project/secrets/plan.ts";
 import { readRotation } from "../project/secrets/rotation.ts";
 import {
@@ -113,7 +113,7 @@ export async function planSecrets(request: InitRequest): Promise<InitPlan> {
     store.files.recipient,
     store.files.hostKey,
     store.files.bootstrapClientKey,
-    ...(namesSystemKeys(store) ? [] : [systemKeyFolder(store.layout)]),
+    ...(namesSystemKeys(store) ? [] : [store.layout.systemKeys]),
     store.layout.sopsConfig,
     ...required.map(({ name }) => secretFile(store, name)),
     store.files.stackFile,

@@ -143,7 +143,7 @@ describe("a server that is off without a reason", () => {
     await cutPower();
     wants("cx33");
     const { exitCode, all } = await clawdlets("up");
-    expect([exitCode, all]).toEqual([3, expect.stringMatching(/switched on.*cannot shrink/s)]);
+    expect([exitCode, all]).toEqual([3, expect.stringMatching(/switching it on.*cannot shrink/s)]);
     expect((await server()).status).toBe("running");
   }, 120_000);
 });

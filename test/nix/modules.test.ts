@@ -82,7 +82,9 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     expect([told("REPOSITORY"), told("REF"), told("HOST")]).toEqual([url, branch, url && "other"]);
     // hosts/<host>.nix wins.
     const own = `(${evaluated.replace("]; }", `(${clawdlets("operator.rebuild.enable = false;")}) ]; }`)})`;
-    expect(await evaluate(`builtins.length ${own}.config.environment.systemPackages`)).toBe(1);
+    const names = await evaluate(`map (it: it.name) ${own}.config.environment.systemPackages`);
+    expect(names).toContain("clawdlets-receive-secrets");
+    expect(names).not.toContain("clawdlets-activate");
   });
 
   it("keep admin out of every group, and breakglass away from ssh", async () => {

@@ -300,6 +300,10 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
       "a rebuild as JSON text",
       `${stackFile}  clawdlets:rebuild: '{"enabled":"false","repository":"github:you/hosts"}'\n`,
     ],
+    [
+      "backups, but not how old they may be, which the operator's side checks",
+      `${stackFile}  clawdlets:backups: {repository: "s3:https://s3.example.com/bots/web-1", maxAgeHours: 48}\n`,
+    ],
     ["a window that is kept open", `${stackFile}  clawdlets:sshExposure: bootstrap\n`],
   ])("takes from a stack file what the operator's side takes: %s", async (_, text) => {
     const layout = project({ stackFile: text });
@@ -318,12 +322,13 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
       ...{ adminSshKeys, bots, disk, secrets, sshExposure, flakeHost },
       ...{ tailnet, tailnetLoginServer, tailnetTags, rebuild: { enabled, repository, branch } },
       ...{ systemKeys: value?.systemKeys, caches },
+      backups: value?.backups ? { repository: value.backups.repository } : {},
     });
   });
 
   it.each([
     ["sshExposure", "open", `allowed: "tailnet" or "public" or "bootstrap"`],
-    ["tailnet", "wireguard", `allowed: "tailscale" or "none"`],
+    ["tailnet", "wireguard", `allowed: "tailscale" or "headscale" or "none"`],
     ["bots", "maren", "clawdlets:bots is not a list of strings"],
   ])("refuses a %s of %j, as the operator's side does", async (key, value, message) => {
     const text = `config:\n  clawdlets:${key}: ${value}\n`;

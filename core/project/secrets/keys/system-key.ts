@@ -15,16 +15,15 @@ export interface SystemKey {
   file: string;
 }
 
-export const systemKeyFolder = ({ dir }: Layout) => join(dir, "system-keys");
 const ending = ".secret";
 /** DER of an Ed25519 private key is this and its 32 bytes (RFC 8410). */
 const derPrefix = Buffer.from("302e020100300506032b657004220420", "hex");
 
 /** The keys whose private halves are on this machine, oldest first. @throws UserError if one is malformed; it is not shown */
 export function readSystemKeys(layout: Layout): SystemKey[] {
-  const names = readFolder(systemKeyFolder(layout)).filter((file) => file.endsWith(ending));
+  const names = readFolder(layout.systemKeys).filter((file) => file.endsWith(ending));
   return names.sort().map((each) => {
-    const file = join(systemKeyFolder(layout), each);
+    const file = join(layout.systemKeys, each);
     const { name, publicHalf } = parse(file);
     return { name, publicKey: `${name}:${publicHalf.toString("base64")}`, file };
   });
@@ -36,7 +35,7 @@ export async function createSystemKey(layout: Layout): Promise<SystemKey> {
   const name = `clawdlets-${day}-${randomBytes(4).toString("hex")}`;
   const jwk = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
   const [seed, publicHalf] = [Buffer.from(jwk.d ?? "", "base64url"), Buffer.from(jwk.x ?? "", "base64url")];
-  const file = join(systemKeyFolder(layout), `${name}${ending}`);
+  const file = join(layout.systemKeys, `${name}${ending}`);
   await writePrivateFile(file, `${name}:${Buffer.concat([seed, publicHalf]).toString("base64")}`);
   return { name, publicKey: `${name}:${publicHalf.toString("base64")}`, file };
 }
