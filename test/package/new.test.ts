@@ -187,7 +187,7 @@ describe("clawdlets new, from the packed tarball", () => {
           ["Flake with the host", "\r"],
           ["changes the running host later", "\r"],
           ["Admin password", `${password}\r`],
-          ["The same password again", `${password}\r`],
+          ["Repeat the password", `${password}\r`],
           ["tailscale_auth_key", `${secrets.tailscale_auth_key}\r`],
         ],
         { cwd: folder, timeout: minutes(3) },
