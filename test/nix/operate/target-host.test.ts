@@ -108,11 +108,14 @@ describeWith(
     });
 
     it("takes no other host key than the pinned one, whatever the operator's configuration says", () => {
-      expect(found[3]).toMatchObject({ exitCode: 255, route: { port: 2200 } });
+      expect(found[3]).toMatchObject({
+        code: "no-session",
+        reasons: [expect.stringContaining("Host key verification failed")],
+      });
     });
 
     it("is what makes the difference", () => {
-      expect(found[4]).toMatchObject({ exitCode: 255 });
+      expect(found[4]).toMatchObject({ code: "no-session", tried: ["127.0.0.5"] });
       expect(found[5]).toMatchObject({ code: "address-unknown" });
     });
   },
