@@ -24,7 +24,7 @@ export function listCommand(): Command {
         const found = all.filter(({ bot }) => options.bot === undefined || bot === options.bot);
         const say = resultLines(options.json);
         for (const { id, bot, at } of found) say(`${id}  ${at}  ${bot}`);
-        if (found.length === 0) say(`${session.host}: there is no backup yet`);
+        if (found.length === 0) say(`${session.host}: no backups yet`);
         if (options.json) printJson({ ok: true, host: session.host, snapshots: found });
       }),
     );

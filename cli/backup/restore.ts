@@ -78,7 +78,7 @@ function chooseFrom(host: string, bot: string, wanted: string, all: readonly Sna
   const own = all.filter((each) => each.bot === bot);
   const found = wanted === "latest" ? own.at(-1) : own.find(({ id }) => wanted.startsWith(id));
   if (found) return found;
-  const problem = wanted === "latest" ? `there is no backup of ${bot}.` : `there is no backup ${wanted} of ${bot}.`;
+  const problem = wanted === "latest" ? `${bot} has no backups.` : `${bot} has no backup ${wanted}.`;
   const fix =
     own.length === 0
       ? `Make one: clawdlets backup now --host ${host}`
@@ -88,7 +88,7 @@ function chooseFrom(host: string, bot: string, wanted: string, all: readonly Sna
 
 async function confirm(host: string, { bot, id, at }: Snapshot): Promise<void> {
   if (!canAsk()) {
-    const problem = "--in-place replaces the bot's files, and there is no terminal to confirm on.";
+    const problem = "--in-place replaces the bot's files, and this is not a terminal, so you cannot confirm it.";
     throw new UserError({ subject: host, problem, fix: "Pass --yes." }, { exitCode: exitCodes.usage });
   }
   const answer = await askLine(

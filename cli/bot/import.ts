@@ -7,7 +7,7 @@ import { safeText } from "../../core/base/wording.ts";
 import { findLayout } from "../../core/project/layout.ts";
 import { importBots } from "../../core/tasks/import-upstream/bots.ts";
 import { readFleet } from "../../core/tasks/import-upstream/read-fleet.ts";
-import type { Row } from "../../core/tasks/import-upstream/values.ts";
+import type { Row } from "../../core/tasks/import-upstream/rows.ts";
 import { jsonOption, print, resultLines } from "../shared/output.ts";
 
 interface Options {

@@ -35,8 +35,7 @@ export async function previewInCi({ stack = [], all, format, json, base, state, 
     const known = there.length > 0 ? `; there are ${there.join(", ")}` : "";
     throw usage(`--stack ${name}: there is no stacks/Pulumi.${name}.yaml${didYouMean(name, there)}${known}.`);
   }
-  if (there.length === 0)
-    throw usage(`There is no stack file in ${layout.stacks}. Create one: clawdlets init --host NAME`);
+  if (there.length === 0) throw usage(`${layout.stacks} has no stack files. Create one: clawdlets init --host NAME`);
   if (state && base !== undefined)
     throw usage("--base compares with a revision, --state with the state: pass one of them.");
   const hosts = all || stack.length === 0 ? there : [...new Set(stack)];

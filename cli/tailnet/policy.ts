@@ -23,7 +23,7 @@ export function policyCommand(): Command {
       const host = chooseHost(layout, options.host);
       const { settings } = loadHost(layout, host, process.env, { token: false });
       if (settings.tailnet === "none") {
-        const problem = 'clawdlets:tailnet is "none", so there is no tailnet to write rules for.';
+        const problem = 'clawdlets:tailnet is "none", so this host needs no rules.';
         throw new UserError({ subject: host, problem }, { exitCode: exitCodes.settings });
       }
       const policy = policyFor(settings.tailnet, tagsOf(settings), options.admin ?? []);

@@ -42,7 +42,7 @@ export async function openedWith(layout: Layout, options: OpenOptions): Promise<
     {
       code: "key-missing",
       subject: file,
-      problem: "no such file, so there is no age identity to open the vault with.",
+      problem: "no such file, and opening the vault needs its age identity.",
       fix: "Pass one with --identity, or pass --passphrase if the vault has one.",
     },
     { exitCode: exitCodes.settings },

@@ -1,7 +1,8 @@
 import { safeText } from "../../base/wording.ts";
 import { secretOption } from "../../project/lint/secrets.ts";
 import { secretKindsIn } from "../../project/secrets/token-shapes.ts";
-import { isObject, mergedInto, type Rows } from "./values.ts";
+import type { Rows } from "./rows.ts";
+import { isObject, mergedInto } from "./values.ts";
 
 /** A bot as it takes shape. */
 export interface Draft {

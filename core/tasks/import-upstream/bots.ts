@@ -4,7 +4,8 @@ import { botNameAllowed, botNamePattern } from "../../project/bots/names.ts";
 import { issuesIn } from "../../project/bots/schema/check.ts";
 import { pinnedSchema } from "../../project/bots/schema/pinned.ts";
 import { type Draft, profileInto } from "./bot-profile.ts";
-import { isObject, mergedInto, type Row, type Rows } from "./values.ts";
+import type { Row, Rows } from "./rows.ts";
+import { isObject, mergedInto } from "./values.ts";
 
 export interface ImportedBots extends Rows {
   /** Text by path in the repository. */
