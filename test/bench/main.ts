@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- [--json] [--hosts 1,10,100] [--latency 0,50] [--runs 3]`: OpenTofu beside our engine, on the same emulator.
- * `npm run bench -- emulator` and `npm run bench -- secrets` measure those alone. docs/performance.md says what came out.
+ * `npm run bench -- emulator` and `npm run bench -- secrets` measure those alone, `npm run bench -- schedule` simulates a fleet. docs/performance.md says what came out.
  */
 import { cpus, loadavg } from "node:os";
 import { join, resolve } from "node:path";
@@ -11,10 +11,15 @@ import { tableOf } from "./_table.ts";
 import { compare, type Row } from "./compare.ts";
 
 const tell = (text: string) => process.stderr.write(`bench: ${text}\n`);
-const [alone] = process.argv.slice(2).filter((argument) => argument === "emulator" || argument === "secrets");
+const others: Record<string, string> = {
+  emulator: "./emulator.ts",
+  secrets: "./secrets.ts",
+  schedule: "./schedule/main.ts",
+};
+const alone = process.argv.slice(2).find((argument) => others[argument] !== undefined);
 if (alone !== undefined) {
   process.argv.splice(process.argv.indexOf(alone), 1);
-  await import(`./${alone}.ts`);
+  await import(others[alone] ?? "");
 } else await main();
 
 async function main(): Promise<void> {

@@ -94,8 +94,9 @@ async function tidyUp(hetzner: Hetzner, window: Window, detaching: Actions | und
   const actions = detaching ?? (await detach(hetzner, window));
   await waitForActions(hetzner, actions, { what: tidying(window), timeoutSeconds: 30 });
   await pRetry(() => remove(hetzner, window), {
-    retries: 6,
-    minTimeout: 300,
+    retries: 3,
+    minTimeout: 1500,
+    factor: 3,
     shouldRetry: ({ error }) => error instanceof HetznerApiError && error.code === "resource_in_use",
   });
 }
