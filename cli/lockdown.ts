@@ -6,7 +6,7 @@ import { type Expectation, expectationOf } from "../core/host/lockdown/expectati
 import { lockdownFacts } from "../core/host/lockdown/facts.ts";
 import { proveLockdown } from "../core/host/lockdown/prove.ts";
 import { notKnown, type Verified, verifyExpected } from "../core/host/lockdown/verify.ts";
-import { closingClient, closingTime } from "../core/host/window/close-and-prove.ts";
+import { closingWork } from "../core/host/window/close-and-prove.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
 import { accessOf, readAccess } from "../core/project/settings/access.ts";
 import { loadHost } from "../core/project/settings/host.ts";
@@ -86,7 +86,7 @@ async function lockDownHost(
 ): Promise<Verified & { closed: Closed }> {
   const access = readAccess(layout, host, process.env);
   // Ctrl-C leaves it some seconds: closing is what was asked for.
-  const hetzner = closingClient(access, closingTime(host, signal));
+  const { hetzner } = closingWork(access, host, signal);
   let expectation: Expectation | undefined;
   const closed = await closeHost(hetzner, host, async () => {
     expectation = await expectationOf(hetzner, { layout, host, access });

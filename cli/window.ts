@@ -4,7 +4,7 @@ import { exitCodes } from "../core/base/exit-codes.ts";
 import { createHetzner } from "../core/base/hetzner/client.ts";
 import { asUserError } from "../core/base/system-errors.ts";
 import type { PortTries } from "../core/host/reach/port.ts";
-import { closeAndProve, closedInWords, closingClient, closingTime } from "../core/host/window/close-and-prove.ts";
+import { closeAndProve, closedInWords, closingWork } from "../core/host/window/close-and-prove.ts";
 import { findWindows, type Window } from "../core/host/window/window.ts";
 import { openByHand } from "../core/host/window/window-by-hand.ts";
 import { noteWindow, readWindowJournal } from "../core/host/window/window-journal.ts";
@@ -82,9 +82,8 @@ interface CloseResult {
 async function closeHostsWindows(layout: Layout, host: string, say: ResultLine): Promise<CloseResult> {
   try {
     const access = readAccess(layout, host, process.env);
-    const time = closingTime(host);
-    const { sshPort } = access;
-    const closed = await closeAndProve(closingClient(access, time), { host, sshPort, time });
+    const { hetzner, time } = closingWork(access, host);
+    const closed = await closeAndProve(hetzner, { host, sshPort: access.sshPort, time });
     const { windows, ports, openers } = closed;
     if (windows > 0) noteWindow(hostLayoutOf(layout, host).windows, { event: "closed", by: "window" });
     const count = windows === 0 ? "no window was open" : `${windows} ${windows === 1 ? "window" : "windows"} closed`;

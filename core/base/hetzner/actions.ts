@@ -10,8 +10,8 @@ interface Action {
 }
 
 /**
- * Waits until every action has succeeded. The pauses grow from 0.4 s to 3 s: a firewall takes well under a second, and
- * every poll counts against Hetzner's limit of 3600 requests an hour.
+ * Waits until every action has succeeded. The pauses grow from 0.4 s to 8 s: a firewall usually takes well under a
+ * second, and every poll counts against Hetzner's limit of 3600 requests an hour.
  * @param what completes "Hetzner could not …", e.g. `open the window`
  * @throws UserError when one fails or the time is up
  */
@@ -38,7 +38,7 @@ export async function waitForActions(
     pending = pending.filter(({ status }) => status === "running");
     return pending.length === 0 ? true : undefined;
   };
-  if (await poll(look, { seconds: timeoutSeconds, pauseMs: 400, longestPauseMs: 3000, signal })) return;
+  if (await poll(look, { seconds: timeoutSeconds, pauseMs: 400, longestPauseMs: 8000, signal })) return;
   throw new UserError(`Hetzner did not ${what} within ${timeoutSeconds} s. Run the same command again.`, {
     exitCode: exitCodes.api,
   });

@@ -23,9 +23,13 @@ export interface HetznerOptions {
   tell?: TellWait;
 }
 
-export function createHetzner({ endpoint, token, limits, signal, tell }: HetznerOptions): Hetzner {
+/** How each client was made. */
+const made = new WeakMap<Hetzner, HetznerOptions>();
+
+export function createHetzner(options: HetznerOptions): Hetzner {
+  const { endpoint, token, limits, signal, tell } = options;
   warnOnce(endpoint);
-  return createClient<paths>({
+  const client: Hetzner = createClient<paths>({
     baseUrl: endpoint.replace(/\/+$/, ""),
     headers: { authorization: `Bearer ${token}`, "user-agent": "clawdlets" },
     fetch: retryingFetch({
@@ -35,6 +39,15 @@ export function createHetzner({ endpoint, token, limits, signal, tell }: Hetzner
       signal,
     }),
   });
+  made.set(client, options);
+  return client;
+}
+
+/** The same client, except that it sends each request once: for a caller who can do something better than try again. */
+export function withoutRetries(hetzner: Hetzner): Hetzner {
+  const options = made.get(hetzner);
+  if (!options) throw new Error("this client was not made by createHetzner");
+  return createHetzner({ ...options, limits: { maxWaitSeconds: 0, ...options.limits, attempts: 1 } });
 }
 
 const warned = new Set<string>();

@@ -9,31 +9,53 @@ import { opensSsh } from "../../project/firewall/opens-ssh.ts";
 import { type PortTries, triesInWords, tryPort } from "../reach/port.ts";
 import { closeWindows, findWindows, runLabel, type Window, windowLabel } from "./window.ts";
 
-/** Seconds that closing may take: in total, and after this process is asked to stop. */
-const limits = { close: 30, stopped: 10 };
-
 /**
- * A signal that is aborted when closing takes too long: a guard then takes over, or a person is told. Ctrl-C and SIGTERM do
- * not abort it immediately, because the window has to be closed before the process ends.
+ * Seconds that closing may take: until Hetzner accepts that rules are removed, then until they are, and after this process is
+ * asked to stop. Hetzner's actions take a second on most days and up to 30 on others: that is slow, but not open for good.
  */
-export function closingTime(host: string, stop?: AbortSignal): AbortSignal {
-  const over = new AbortController();
-  const giveUpAfter = (seconds: number) => {
-    const reason = new UserError(`Closing TCP/22 of ${host} took longer than ${seconds} s.`, {
-      exitCode: exitCodes.open,
-    });
-    setTimeout(() => over.abort(reason), seconds * 1000).unref();
-  };
-  giveUpAfter(limits.close);
-  if (stop?.aborted) giveUpAfter(limits.stopped);
-  else stop?.addEventListener("abort", () => giveUpAfter(limits.stopped), { once: true });
-  return over.signal;
+const limits = { accepted: 30, applied: 90, stopped: 10 };
+
+/** The most that a person waits for a window to close, in seconds. */
+export const closingSeconds = limits.accepted + limits.applied;
+
+/** What closing works with. */
+export interface ClosingWork {
+  /** All its requests end when {@link time} is over. It retries often enough for a firewall that is locked. */
+  hetzner: Hetzner;
+  /**
+   * Aborted when closing takes too long: a guard then takes over, or a person is told. Ctrl-C and SIGTERM do not abort it
+   * immediately, because the window has to be closed before the process ends.
+   */
+  time: AbortSignal;
 }
 
-/** A client whose requests all end within {@link closingTime}, with enough retries for a firewall that is locked. */
-export function closingClient(access: { endpoint: string; token: string }, time: AbortSignal): Hetzner {
-  const { endpoint, token } = access;
-  return createHetzner({ endpoint, token, signal: time, limits: { attempts: 6, maxWaitSeconds: 5, trySeconds: 8 } });
+/** Starts the time that closing may take. */
+export function closingWork(
+  { endpoint, token }: { endpoint: string; token: string },
+  host: string,
+  stop?: AbortSignal,
+): ClosingWork {
+  const over = new AbortController();
+  const giveUpAfter = (seconds: number, inAll = seconds) => {
+    const reason = new UserError(`Closing TCP/22 of ${host} took longer than ${inAll} s.`, {
+      exitCode: exitCodes.open,
+    });
+    return setTimeout(() => over.abort(reason), seconds * 1000).unref();
+  };
+  let unanswered: NodeJS.Timeout | undefined = giveUpAfter(limits.accepted);
+  if (stop?.aborted) giveUpAfter(limits.stopped);
+  else stop?.addEventListener("abort", () => giveUpAfter(limits.stopped), { once: true });
+  const retries = { attempts: 6, maxWaitSeconds: 5, trySeconds: 8 };
+  const hetzner = createHetzner({ endpoint, token, signal: over.signal, limits: retries });
+  hetzner.use({
+    onResponse({ schemaPath, response }) {
+      if (unanswered === undefined || !response.ok || !schemaPath.endsWith("/actions/set_rules")) return;
+      clearTimeout(unanswered);
+      unanswered = undefined;
+      giveUpAfter(limits.applied, closingSeconds);
+    },
+  });
+  return { hetzner, time: over.signal };
 }
 
 export interface Closing {
@@ -45,7 +67,7 @@ export interface Closing {
   /** The windows' server. @default the servers that the windows are attached to, and those with the host's labels */
   serverId?: number;
   sshPort: number;
-  /** From {@link closingTime}: stops waiting for a port that still answers. */
+  /** From {@link closingWork}: stops waiting for a port that still answers. */
   time?: AbortSignal;
 }
 

@@ -8,7 +8,7 @@ import { cidrProblem } from "../../project/firewall/cidr.ts";
 import { worldOpenSshReason } from "../../project/firewall/opens-ssh.ts";
 import type { HostLayout } from "../../project/layout.ts";
 import type { Access } from "../../project/settings/access.ts";
-import { type Closed, type Closing, closeAndProve, closingClient, closingTime } from "./close-and-prove.ts";
+import { type Closed, type Closing, closeAndProve, closingWork } from "./close-and-prove.ts";
 import { type Guard, startGuard } from "./guard.ts";
 import { openWindow } from "./open-window.ts";
 import { newRun, type Window } from "./window.ts";
@@ -103,9 +103,9 @@ async function closeOrHandOver(
   guard: Guard,
   stop?: AbortSignal,
 ): Promise<Closed> {
-  const time = closingTime(host, stop);
+  const { hetzner, time } = closingWork(access, host, stop);
   try {
-    const closed = await closeAndProve(closingClient(access, time), { ...closing, time });
+    const closed = await closeAndProve(hetzner, { ...closing, time });
     await guard.dismiss();
     return closed;
   } catch (error) {

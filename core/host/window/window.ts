@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pRetry from "p-retry";
 import { UserError } from "../../base/errors.ts";
 import { waitForActions } from "../../base/hetzner/actions.ts";
-import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
+import { answerOf, type Hetzner, withoutRetries } from "../../base/hetzner/client.ts";
 import { HetznerApiError } from "../../base/hetzner/errors.ts";
 
 /** Label that marks a window; its value is the host. Nothing else has it. */
@@ -61,7 +61,8 @@ const pauses = { rules: 500, detaching: 1000 };
  * Closes a window: removes its rules, which takes one quick call, then detaches and deletes it. If Hetzner deletes it, it is
  * attached to no server, which proves more than any finished action, so we do not poll the actions. Otherwise it is closed once
  * the action that removes its rules has finished, and the rest is cleanup: Hetzner may answer `resource_in_use` for a while
- * (hetznercloud/terraform-provider-hcloud#463), which is neither "still open" nor a failure.
+ * (hetznercloud/terraform-provider-hcloud#463), which is neither "still open" nor a failure. A slow Hetzner is asked how its
+ * actions are doing, instead of being asked for the next step again and again.
  * @throws if the rules could not be removed
  */
 export async function closeWindow(hetzner: Hetzner, window: Window): Promise<void> {
@@ -73,10 +74,11 @@ export async function closeWindow(hetzner: Hetzner, window: Window): Promise<voi
       hetzner.POST("/firewalls/{id}/actions/set_rules", { ...pathOf(window), body }),
     );
     await sleep(pauses.rules);
-    const detaching = await orRefused(detach(hetzner, window));
+    const once = withoutRetries(hetzner);
+    const detaching = await orRefused(detach(once, window));
     if (detaching) {
       await sleep(pauses.detaching);
-      if (await orRefused(remove(hetzner, window).then(() => true))) return;
+      if (await orRefused(remove(once, window).then(() => true))) return;
     }
     await waitForActions(hetzner, actions, { what, timeoutSeconds: 120 });
     // A window without rules opens nothing; if this fails, the next run, `doctor` or `lockdown` removes it.
@@ -90,10 +92,11 @@ type Actions = Parameters<typeof waitForActions>[1];
 
 async function tidyUp(hetzner: Hetzner, window: Window, detaching: Actions | undefined): Promise<void> {
   const actions = detaching ?? (await detach(hetzner, window));
-  await waitForActions(hetzner, actions, { what: tidying(window), timeoutSeconds: 60 });
+  await waitForActions(hetzner, actions, { what: tidying(window), timeoutSeconds: 30 });
   await pRetry(() => remove(hetzner, window), {
-    retries: 6,
-    minTimeout: 300,
+    retries: 3,
+    minTimeout: 1500,
+    factor: 3,
     shouldRetry: ({ error }) => error instanceof HetznerApiError && error.code === "resource_in_use",
   });
 }

@@ -6,7 +6,7 @@ import { keepsWindow } from "../../project/settings/host.ts";
 import type { JournalWriter } from "../journal.ts";
 import { isClosed, probePort } from "../reach/probe.ts";
 import type { Installation } from "../request.ts";
-import { closingClient, closingTime } from "./close-and-prove.ts";
+import { closingSeconds, closingWork } from "./close-and-prove.ts";
 import { Deadline } from "./deadline.ts";
 import { type Guard, startGuard } from "./guard.ts";
 import { type Opening, openOnlyWindow } from "./open-window.ts";
@@ -14,8 +14,8 @@ import { closeWindow, closeWindowsOf, newRun, type Window } from "./window.ts";
 import { noteWindow } from "./window-journal.ts";
 
 /**
- * Seconds in which a new server's port is expected to open, and in which a closed window's port must close; and how long before
- * the guard's deadline this process stops, so that it can close the window itself.
+ * Seconds in which a new server's port is expected to open, and in which the port must close once its window has no rules left;
+ * and how long before the guard's deadline this process stops, so that it can close the window itself.
  */
 const limits = { open: 20, close: 25, aheadOfGuard: 10 };
 
@@ -128,11 +128,10 @@ async function keep(installation: Installation, guard: Guard, run: string): Prom
 async function close(installation: Installation, guard: Guard, ending: Ending, run: string): Promise<void> {
   const { settings, local, host, report } = installation;
   const { window, failure } = ending;
-  const time = closingTime(settings.host, installation.signal);
-  const hetzner = closingClient(local, time);
+  const { hetzner, time } = closingWork(local, settings.host, installation.signal);
   let closed: string | undefined;
   try {
-    report("close", "closing TCP/22", limits.close);
+    report("close", "closing TCP/22", closingSeconds);
     // Even if opening failed, a window may exist: search for every window of this host then.
     await (window ? closeWindow(hetzner, window) : closeWindowsOf(hetzner, settings.host));
     closed = await checkClosed(installation, time);

@@ -8,7 +8,8 @@ import { readState } from "../../project/state/state.ts";
  * the emulator without faults (docs/fleet.md), to allow for retries and slower actions.
  */
 
-const forCreation = 60;
+/** Of `up` for a host that does not exist yet. */
+export const requestsForCreation = 60;
 const forChange = 30;
 const forRefresh = 10;
 const forCatalogue = 6;
@@ -17,7 +18,7 @@ export const requestsOfVerify = 10;
 
 export function requestsOfUp(layout: Layout, host: string): number {
   const installed = readJournal(hostLayoutOf(layout, host).journal)?.state === "done";
-  return installed && hasServer(layout, host) ? forChange : forCreation;
+  return installed && hasServer(layout, host) ? forChange : requestsForCreation;
 }
 
 /** A host that was never created is not refreshed: a preview only asks for the price and availability of its server. */

@@ -102,7 +102,13 @@ function setRules(call: Call): Reply {
       fault: call.actionFault,
     }),
     ...firewall.targets.map((item) =>
-      cloud.startAction({ command: "apply_firewall", resources: resourcesOf(firewall, item), locks: resources }),
+      cloud.startAction({
+        command: "apply_firewall",
+        resources: resourcesOf(firewall, item),
+        locks: resources,
+        // A slow Hetzner is slow to apply the rules, too; what goes wrong goes wrong in setting them.
+        ...(call.actionFault?.durationMs !== undefined && { durationMs: call.actionFault.durationMs }),
+      }),
     ),
   ];
   return actionsReply(call, actions);

@@ -76,6 +76,17 @@ describe("a window", () => {
     expect(await findWindows(hetzner, "web-1")).toEqual([]);
   });
 
+  it("whose firewall is locked is asked for its actions, not to be detached again and again", async () => {
+    const window = await open();
+    const rules = { method: "POST", path: "/firewalls/{id}/actions/set_rules" };
+    await faults([{ match: rules, fault: { action: { durationMs: 3000 } } }]);
+    const asked = await askedBy(() => closeWindow(hetzner, window));
+    await faults([]);
+    expect(asked).toContain("POST /firewalls/{id}/actions/remove_from_resources: 2");
+    expect(asked).toContain("POST /firewalls/{id}/actions/set_rules: 1");
+    expect(await findWindows(hetzner, "web-1")).toEqual([]);
+  });
+
   it("that could not be deleted is not closed before the action has ended that takes its rules away", async () => {
     const window = await open();
     await faults([

@@ -1,24 +1,20 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bootstrapUserData } from "../../core/host/install/user-data.ts";
-import { newKeyPair } from "../../emulator/machine/key-pair.ts";
-import type { Engine, Tofu } from "../../toolchain/index.ts";
-import { type Contestant, ourContestant, type Step, steps, tofuContestant } from "./_contestants.ts";
-import { type BenchEmulator, startBenchEmulator } from "./_emulator.ts";
-import { type Figures, measure, median } from "./_measure.ts";
-
-/** The medians of one step of one contestant. */
-export interface Row extends Figures {
-  hosts: number;
-  latencyMs: number;
-  contestant: string;
-  step: Step;
-  requests: number;
-  /** Once created. */
-  stateBytes: number;
-  runs: number;
-}
+import { bootstrapUserData } from "../../../core/host/install/user-data.ts";
+import { newKeyPair } from "../../../emulator/machine/key-pair.ts";
+import type { Engine, Tofu } from "../../../toolchain/index.ts";
+import { type BenchEmulator, startBenchEmulator } from "../_emulator.ts";
+import { type Figures, measure, median } from "../_measure.ts";
+import {
+  type Contestant,
+  type ContestantName,
+  ourContestant,
+  type Step,
+  steps,
+  tofuContestant,
+} from "./contestants.ts";
+import type { Row } from "./record.ts";
 
 interface Sample extends Figures {
   requests: number;
@@ -60,8 +56,9 @@ export async function compare({ engine, tofu, hosts, latencyMs, runs }: Comparis
     await emulator.close();
   }
   return [...samples].map(([key, all]) => {
-    const [contestant = "", step] = key.split("\0");
-    return { hosts, latencyMs, contestant, step: step as Step, runs: all.length, ...middle(all) };
+    const [contestant, step] = key.split("\0");
+    const done = { contestant: contestant as ContestantName, step: step as Step };
+    return { hosts, latencyMs, ...done, runs: all.length, ...middle(all) };
   });
 }
 

@@ -2,15 +2,18 @@ import { copyFileSync, cpSync, mkdirSync, statSync, symlinkSync, writeFileSync }
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { execa } from "execa";
-import type { Engine, Tofu } from "../../toolchain/index.ts";
+import type { Engine, Tofu } from "../../../toolchain/index.ts";
 
 /** What is timed, in the order of a host's life. `change`: one rule of one firewall. */
 export const steps = ["create", "no change", "no change, refreshed", "change", "destroy"] as const;
 export type Step = (typeof steps)[number];
 
+export const contestantNames = { ours: "clawdlets' engine", tofu: "OpenTofu" } as const;
+export type ContestantName = (typeof contestantNames)[keyof typeof contestantNames];
+
 /** One way to make the same servers. */
 export interface Contestant {
-  name: string;
+  name: ContestantName;
   /** Makes the folder ready, untimed: what a clone has done once. */
   prepare: (variables: string) => Promise<void>;
   command: (step: Step) => [string, string[]];
@@ -19,7 +22,7 @@ export interface Contestant {
   stateBytes: () => number;
 }
 
-const repository = resolve(import.meta.dirname, "../..");
+const repository = resolve(import.meta.dirname, "../../..");
 const variablesFile = "bench.auto.tfvars.json";
 /** OpenTofu's default parallelism. */
 const parallel = "10";
@@ -48,7 +51,7 @@ export function tofuContestant({ tofu, config }: Tofu, place: Place): Contestant
     destroy: ["destroy", "-auto-approve", `-parallelism=${parallel}`, ...plain],
   };
   return {
-    name: "OpenTofu",
+    name: contestantNames.tofu,
     folder,
     env,
     async prepare(variables) {
@@ -83,7 +86,7 @@ export function ourContestant(engine: Engine, place: Place): Contestant {
     destroy: ["destroy", "--yes", "--skip-preview", "--refresh", `--parallel=${parallel}`, ...plain],
   };
   return {
-    name: "clawdlets' engine",
+    name: contestantNames.ours,
     folder,
     env,
     async prepare(variables) {
