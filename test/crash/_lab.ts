@@ -81,14 +81,18 @@ export class CrashLab {
     return { id: server.id, address, facts: JSON.stringify({ serverId: server.id, address, installId }) };
   }
 
-  /** `clawdlets` with the host named, as a person runs it in the project. `isSilent`: its installer prints nothing. */
-  run(args: string[], { isSilent = false } = {}) {
+  /**
+   * `clawdlets` with the host named, as a person runs it in the project. `isSilent`: its installer prints nothing. `hasSession`: it
+   * leads a process group, as on a terminal.
+   */
+  run(args: string[], { isSilent = false, hasSession = false } = {}) {
     return execa(join(process.cwd(), "bin", "clawdlets"), [...args, "--host", this.demo.host], {
       cwd: this.demo.layout.root,
       env: { ...this.#environment, ...(isSilent && { CLAWDLETS_NIXOS_ANYWHERE: this.#silentInstaller() }) },
       reject: false,
       all: true,
       stdin: "ignore",
+      detached: hasSession,
     });
   }
 
