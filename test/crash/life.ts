@@ -105,7 +105,7 @@ async function disturbedRun(lab: CrashLab, operation: Operation, disturbance: Di
   const isKill = disturbance?.kind === "kill";
   const isInterrupt = disturbance?.kind === "interrupt";
   const isSilent = (isKill || isInterrupt) && "silent" in disturbance;
-  const run = lab.run(commandOf(operation), { isSilent, hasSession: isInterrupt });
+  const run = lab.run(commandOf(operation), { ...(isSilent && { installer: "silent" }), hasSession: isInterrupt });
   let disturbed = false;
   if (isKill) {
     disturbed = (await isReached(lab, run, disturbance, wipes)) && (await kill(run.pid ?? 0, disturbance.victim));
