@@ -22,10 +22,23 @@ export function buyingHooks(name: string, host: string, check: BeforeCreate | un
   return {
     beforeCreate: [
       async () => {
-        running ??= check();
+        running ??= sayIfSlow(host, check());
         await running;
       },
     ],
     onError: [taken],
   };
+}
+
+/** Evaluating the flake takes minutes where nix has to fetch nixpkgs first. */
+export async function sayIfSlow(host: string, checking: Promise<void>): Promise<void> {
+  const timer = setTimeout(() => {
+    const what = "keys, secrets, what Hetzner sells, and the flake, for which nix may fetch nixpkgs first";
+    void pulumi.log.info(`${host}: still checking before anything is bought: ${what}`);
+  }, 15_000);
+  try {
+    await checking;
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -23,6 +23,14 @@ export interface CrashServer {
 
 export type Run = ReturnType<CrashLab["run"]>;
 
+/** Installers that print in their own way, as shell commands around the stand-in. */
+const installers = {
+  silent: (standIn: string) => `${standIn} >/dev/null 2>&1`,
+  /** A milestone and a line of bytes that are not UTF-8, on both streams. */
+  bytes: (standIn: string) =>
+    `printf '### caf\\351 \\377\\376 ###\\n\\300\\200\\n'; printf '\\360\\237 half\\n' >&2; ${standIn}`,
+} as const;
+
 /** A project with an emulated Hetzner, for installations that are disturbed and then run again. */
 export class CrashLab {
   readonly demo: Demo;
@@ -81,21 +89,28 @@ export class CrashLab {
     return { id: server.id, address, facts: JSON.stringify({ serverId: server.id, address, installId }) };
   }
 
-  /** `clawdlets` with the host named, as a person runs it in the project. `isSilent`: its installer prints nothing. */
-  run(args: string[], { isSilent = false } = {}) {
+  /**
+   * `clawdlets` with the host named, as a person runs it in the project. `installer`: as one in {@link installers} does. `hasSession`:
+   * it leads a process group, as on a terminal.
+   */
+  run(
+    args: string[],
+    { installer, hasSession = false }: { installer?: keyof typeof installers; hasSession?: boolean } = {},
+  ) {
     return execa(join(process.cwd(), "bin", "clawdlets"), [...args, "--host", this.demo.host], {
       cwd: this.demo.layout.root,
-      env: { ...this.#environment, ...(isSilent && { CLAWDLETS_NIXOS_ANYWHERE: this.#silentInstaller() }) },
+      env: { ...this.#environment, ...(installer && { CLAWDLETS_NIXOS_ANYWHERE: this.#installer(installer) }) },
       reject: false,
       all: true,
       stdin: "ignore",
+      detached: hasSession,
     });
   }
 
-  #silentInstaller(): string {
-    const file = join(this.#folder, "nixos-anywhere-silent");
-    const installer = join(process.cwd(), "emulator/stand-ins/nixos-anywhere");
-    writeFileSync(file, `#!/bin/sh\n'${installer}' "$@" >/dev/null 2>&1\n`, { mode: 0o755 });
+  #installer(name: keyof typeof installers): string {
+    const file = join(this.#folder, `nixos-anywhere-${name}`);
+    const standIn = join(process.cwd(), "emulator/stand-ins/nixos-anywhere");
+    writeFileSync(file, `#!/bin/sh\n${installers[name](`'${standIn}' "$@"`)}\n`, { mode: 0o755 });
     return file;
   }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Report } from "../../emulator/index.ts";
 import { type Process, treeOf } from "./processes.ts";
 
@@ -57,13 +58,22 @@ export type Disturbance =
   | { kind: "fault"; fault: Fault; call: Call }
   | { kind: "kill"; victim: Victim; call: Call }
   | { kind: "kill"; victim: Victim; milestone: RegExp; name: string }
-  | { kind: "kill"; victim: Victim; silent: true };
+  | { kind: "kill"; victim: Victim; silent: true }
+  /** Ctrl-C in the terminal: SIGINT to all that `clawdlets up` started there, once, or again while it still tidies up. */
+  | { kind: "interrupt"; times: 1 | 2; milestone: RegExp; name: string }
+  | { kind: "interrupt"; times: 1 | 2; silent: true };
 
 export function nameOf(disturbance: Disturbance): string {
-  const what = disturbance.kind === "fault" ? disturbance.fault : `kill ${disturbance.victim}`;
+  const what = whatOf(disturbance);
   if ("silent" in disturbance) return `${what}: during a silent installer`;
   if ("milestone" in disturbance) return `${what}: at ${disturbance.name}`;
   return `${what}: ${disturbance.call.endpoint} #${disturbance.call.nth}`;
+}
+
+function whatOf(disturbance: Disturbance): string {
+  if (disturbance.kind === "fault") return disturbance.fault;
+  if (disturbance.kind === "kill") return `kill ${disturbance.victim}`;
+  return disturbance.times === 1 ? "Ctrl-C" : "Ctrl-C twice";
 }
 
 /** The emulator's faults that plant a disturbance; a kill holds the answer back for as long as the killing takes. */
@@ -89,6 +99,20 @@ export async function kill(root: number, victim: Victim): Promise<boolean> {
     }
   }
   return victim === "all" ? found.length > 0 : chosen.every((name) => found.some(is(name)));
+}
+
+/** @param group a process group, of a run in a session of its own. @returns whether it was there at the first time */
+export async function interrupt(group: number, times: 1 | 2): Promise<boolean> {
+  for (let time = 1; time <= times; time += 1) {
+    try {
+      process.kill(-group, "SIGINT");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+      return time > 1;
+    }
+    if (time < times) await sleep(500); // As a person does who sees nothing happen.
+  }
+  return true;
 }
 
 export const hasStruck = ({ faultHits }: Report) => faultHits.some((hits) => hits > 0);

@@ -6,7 +6,7 @@ import { hostLayoutOf } from "../../core/project/layout.ts";
 import { addToStackFile } from "../../core/project/settings/stack-file.ts";
 import type { ServerReport } from "../../emulator/index.ts";
 import type { CrashLab, Run } from "./_lab.ts";
-import { type Call, type Disturbance, hasStruck, isVictim, kill, planted } from "./disturbances.ts";
+import { type Call, type Disturbance, hasStruck, interrupt, isVictim, kill, planted } from "./disturbances.ts";
 import { PortWatch } from "./port-watch.ts";
 import { atWorkIn } from "./processes.ts";
 
@@ -44,12 +44,15 @@ export async function runCase(lab: CrashLab, operation: Operation, disturbance?:
   const watch = new PortWatch(() => exposedAddress(lab), lab.demo.sshPort);
   try {
     const { disturbed, guardDead } = await disturbedRun(lab, operation, disturbance);
+    // After Ctrl-C the command returns when nothing is left. One pressed again takes that time away, and leaves it to the guard.
+    const isStopped = disturbed && disturbance?.kind === "interrupt" && disturbance.times === 1;
+    const left = isStopped ? await leftAtOnce(lab) : [];
     const between = await serverOf(lab);
     // Open by declaration, or nobody is left to close it: then the next run does.
     const mayBeOpen = operation === "open" || operation === "close" || guardDead;
     const closed = mayBeOpen ? 0 : await watch.closes(guardSeconds + 5);
     const again = await lab.run(commandOf(operation));
-    const wrong = again.exitCode === 0 ? [] : [`the next run: ${lastLines(again.all)}`];
+    const wrong = [...left, ...(again.exitCode === 0 ? [] : [`the next run: ${lastLines(again.all)}`])];
     const end = await serverOf(lab);
     wrong.push(...(await whatIsWrong(lab, operation, start, end)));
     if (operation !== "open" && operation !== "destroy" && (await watch.closes(5)) === undefined) {
@@ -100,10 +103,15 @@ async function disturbedRun(lab: CrashLab, operation: Operation, disturbance: Di
   await lab.api("POST", "/_emulator/faults", disturbance ? planted(disturbance) : []);
   const wipes = (await serverOf(lab))?.diskWipes ?? 0;
   const isKill = disturbance?.kind === "kill";
-  const run = lab.run(commandOf(operation), { isSilent: isKill && "silent" in disturbance });
+  const isInterrupt = disturbance?.kind === "interrupt";
+  const isSilent = (isKill || isInterrupt) && "silent" in disturbance;
+  const run = lab.run(commandOf(operation), { ...(isSilent && { installer: "silent" }), hasSession: isInterrupt });
   let disturbed = false;
   if (isKill) {
     disturbed = (await isReached(lab, run, disturbance, wipes)) && (await kill(run.pid ?? 0, disturbance.victim));
+  }
+  if (isInterrupt) {
+    disturbed = (await isReached(lab, run, disturbance, wipes)) && (await interrupt(run.pid ?? 0, disturbance.times));
   }
   await run;
   if (disturbance?.kind === "fault") disturbed = hasStruck(await lab.demo.report());
@@ -112,10 +120,10 @@ async function disturbedRun(lab: CrashLab, operation: Operation, disturbance: Di
   return { disturbed, guardDead: isKill && disturbed && isVictim(disturbance.victim, "guard") };
 }
 
-type Kill = Extract<Disturbance, { kind: "kill" }>;
+type Stop = Extract<Disturbance, { kind: "kill" | "interrupt" }>;
 
 /** Waits for the moment of a kill. @returns whether it came before the run's end */
-function isReached(lab: CrashLab, run: Run, disturbance: Kill, wipes: number): Promise<boolean> {
+function isReached(lab: CrashLab, run: Run, disturbance: Stop, wipes: number): Promise<boolean> {
   if ("milestone" in disturbance) return said(run, disturbance.milestone);
   if ("call" in disturbance) return during(run, async () => hasStruck(await lab.demo.report()));
   return during(run, async () => ((await serverOf(lab))?.diskWipes ?? 0) > wipes);
@@ -173,6 +181,13 @@ async function whatIsWrong(
   const verified = await lab.run(["verify"]);
   if (verified.exitCode !== 0) wrong.push(`verify: ${lastLines(verified.all)}`);
   return wrong;
+}
+
+/** Of a run that was stopped by Ctrl-C, the moment it returned. */
+async function leftAtOnce(lab: CrashLab): Promise<string[]> {
+  const windows = await lab.windows();
+  const left = [...(await leftBehind(lab)), ...(windows === 0 ? [] : [`${windows} windows`])];
+  return left.map((each) => `when Ctrl-C had ended it: ${each}`);
 }
 
 /** Of the disturbed run, on this machine: keys in plain text, a journal that says "running", processes that install or guard. */

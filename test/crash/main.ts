@@ -55,11 +55,14 @@ tell(`${planned.length} cases to run, ${file.results.size} already in the result
 // A life after the other in each lab, with what is left to be tried at each of its operations.
 await pMap(labs, async (_, index) => {
   while (!isOver() && operations.some((operation) => cases[operation].length > 0)) {
+    let isOpen = false;
     for (const operation of operations) {
       const lab = labs[index] as CrashLab;
       const disturbance = isOver() ? undefined : cases[operation].shift();
       // Without one it is only the way to the next.
-      const isNeeded = disturbance || operation === "create" || operation === "destroy" || operation === "close";
+      const isNeeded =
+        disturbance || operation === "create" || operation === "destroy" || (operation === "close" && isOpen);
+      isOpen ||= operation === "open" && disturbance !== undefined;
       const name = disturbance ? caseName(operation, disturbance) : `${operation}: undisturbed`;
       if (!isNeeded || isStopped) continue;
       const fine = await one(name, disturbance !== undefined, () => runCase(lab, operation, disturbance));

@@ -20,12 +20,15 @@ const fine: CaseResult = {
   wrong: [],
 };
 
-it("kills every combination of engine, plugin, install and guard, and all, at each milestone", () => {
+it("kills every combination of engine, plugin, install and guard, and all, and presses Ctrl-C, at each milestone", () => {
   expect(new Set(victims).size).toBe(16);
   expect(victims).toContain("engine + plugin + install + guard");
   const names = allCases(calls).create.map((each) => caseName("create", each));
   for (const milestone of ["the window opens", "formatting", "closing"]) {
-    expect(names.filter((name) => name.endsWith(`: at ${milestone}`))).toHaveLength(16);
+    expect(names.filter((name) => name.endsWith(`: at ${milestone}`))).toHaveLength(18);
+    expect(
+      names.filter((name) => name.startsWith("create: Ctrl-C") && name.endsWith(`: at ${milestone}`)),
+    ).toHaveLength(2);
   }
 });
 

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
-import { onTestFinished } from "vitest";
-import { findEngine } from "../../engine/find-engine.ts";
+import { onTestFinished, type TestContext } from "vitest";
+import { findEngine, type partKeys } from "../../engine/find-engine.ts";
 import { killProcessesOf } from "../_processes.ts";
 
 export const repository = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -12,6 +12,11 @@ export const repository = resolve(dirname(fileURLToPath(import.meta.url)), "../.
 const found = findEngine(repository);
 if (!found) throw new Error("No engine in .toolchain: run scripts/setup.sh first.");
 export const engine = found;
+
+/** Leaves out what only our own part promises, where the environment names another one in its place. */
+export function skipUnlessOwn(context: TestContext, part: keyof typeof partKeys, difference: string): void {
+  context.skip((process.env[part] ?? "") !== "", `${part} is set: ${difference}`);
+}
 
 /** What the engine sees: nothing of the user's, least of all a token or a home. */
 export function environment(home: string): Record<string, string> {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { execa } from "execa";
-import { expect, test, vi } from "vitest";
-import { commandProgram, type Stack, stackFor } from "./_stack.ts";
+import { expect, type TestContext, test, vi } from "vitest";
+import { commandProgram, type Stack, skipUnlessOwn, stackFor } from "./_stack.ts";
 
 /**
  * The command starts a child and a grandchild, notes all three ids, and would run for minutes. A `trap` line says
@@ -30,6 +30,14 @@ function isAlive(id: number): boolean {
   }
 }
 
+/** What our own plugin promises beyond the official one. What a cancelled installation leaves is tested with both: test/crash. */
+const onlyOwn = (context: TestContext) =>
+  skipUnlessOwn(
+    context,
+    "CLAWDLETS_COMMAND_PLUGIN",
+    "the official plugin kills the shell at once, and nothing that it started",
+  );
+
 const allEnd = (ids: number[]) =>
   vi.waitFor(() => expect(ids.filter(isAlive)).toEqual([]), { timeout: 20_000, interval: 50 });
 
@@ -43,9 +51,10 @@ async function pluginOf(stack: Stack): Promise<number> {
   return Number(stdout);
 }
 
-test.each(["SIGINT", "SIGTERM"] as const)(
+test.for(["SIGINT", "SIGTERM"] as const)(
   "%s to the engine ends the whole process group, and says why",
-  async (signal) => {
+  async (signal, context) => {
+    onlyOwn(context);
     const { running, ids } = await stackAtWork("trap 'touch tidied; exit 1' TERM;");
     running.kill(signal);
     const { exitCode, all } = await running;
@@ -55,21 +64,24 @@ test.each(["SIGINT", "SIGTERM"] as const)(
   },
 );
 
-test("a cancelled command gets SIGTERM and time to tidy up", async () => {
+test("a cancelled command gets SIGTERM and time to tidy up", async (context) => {
+  onlyOwn(context);
   const { stack, running } = await stackAtWork("trap 'sleep 0.3; touch tidied; exit 1' TERM;");
   running.kill("SIGINT");
   await running;
   expect(existsSync(`${stack.folder}/tidied`)).toBe(true);
 });
 
-test("one that does not heed SIGTERM is killed after the grace", async () => {
+test("one that does not heed SIGTERM is killed after the grace", async (context) => {
+  onlyOwn(context);
   const { running, ids } = await stackAtWork("trap '' TERM;", { CLAWDLETS_CANCEL_GRACE_SECONDS: "1" });
   running.kill("SIGINT");
   await running;
   await allEnd(ids);
 });
 
-test("a second SIGINT to the engine, which kills the plugin, ends a command that still tidies up", async () => {
+test("a second SIGINT to the engine, which kills the plugin, ends a command that still tidies up", async (context) => {
+  onlyOwn(context);
   const { stack, running, ids } = await stackAtWork(
     "trap 'touch told; trap - TERM; while :; do sleep 0.1; done' TERM;",
   );
@@ -88,7 +100,8 @@ test.runIf(process.platform === "linux")("kill -9 of the plugin ends the command
   for (const id of ids.filter(isAlive)) process.kill(id, "SIGKILL");
 });
 
-test.runIf(process.platform === "linux")("kill -9 of the engine ends the command", async () => {
+test.runIf(process.platform === "linux")("kill -9 of the engine ends the command", async (context) => {
+  onlyOwn(context);
   const { running, ids } = await stackAtWork("");
   running.kill("SIGKILL");
   await running;

@@ -2,9 +2,12 @@ import { UserError } from "../../base/errors.ts";
 import { cleanEnvironment } from "../../base/machine/environment.ts";
 import { findOnPath } from "../../base/machine/on-path.ts";
 import { run } from "../../base/machine/run.ts";
-import { safeText } from "../../base/wording.ts";
+import type { Objection } from "../../base/problem.ts";
+import { safeText, shellQuoted } from "../../base/wording.ts";
 import type { LocalSettings } from "../../project/settings/host.ts";
+import { explainNix } from "./explain-nix.ts";
 import { withNixToken } from "./nix-token.ts";
+import { isRecentNix } from "./nix-version.ts";
 
 /** Seconds. The first evaluation fetches nixpkgs. */
 const limitSeconds = 300;
@@ -16,21 +19,48 @@ const limitSeconds = 300;
  * @returns its store path; undefined if this machine has no nix
  * @throws UserError with nix's reason if evaluation fails
  */
-export async function evaluateSystem(
-  flake: string,
-  { nix, githubToken }: Pick<LocalSettings, "nix" | "githubToken">,
-): Promise<string | undefined> {
-  if (findOnPath(nix) === undefined) return undefined;
+export async function evaluateSystem(flake: string, local: NixSettings): Promise<string | undefined> {
+  if (findOnPath(local.nix) === undefined) return undefined;
+  const { path, stdout, stderr, timedOut } = await evaluate(flake, local);
+  if (path !== undefined) return path;
+  const said = stderr.split("\n").filter((line) => line.trim() !== "");
+  const why = timedOut ? `nix took more than ${limitSeconds} s` : safeText(said.slice(-4).join("; ") || stdout, 600);
+  throw new UserError(`${flake} does not evaluate here: ${why}`);
+}
+
+/**
+ * Evaluates a host's system as an installation will, to find a mistake of the flake before a server is bought.
+ * @param flake as of {@link evaluateSystem}
+ * @returns why it does not evaluate; undefined too if this machine has no nix that an installation could use, or if it did not say
+ */
+export async function evaluationObjection(flake: string, local: NixSettings): Promise<Objection | undefined> {
+  if (!(await isRecentNix(local.nix))) return undefined;
+  const { path, stderr, timedOut } = await evaluate(flake, local);
+  // An installation may build while it evaluates (IFD), and has more time.
+  if (path !== undefined || timedOut || stderr.includes("allow-import-from-derivation")) return undefined;
+  const command = `nix eval --raw ${shellQuoted(attributeOf(flake))}`;
+  const found = explainNix(stderr, `For nix's error message: ${command}`);
+  return {
+    code: "flake-invalid",
+    problem: found?.message ?? `does not evaluate: ${safeText(stderr.trim().split("\n").at(-1) ?? "", 160)}`,
+    fix: found?.advice ?? `For nix's error message: ${command}`,
+  };
+}
+
+type NixSettings = Pick<LocalSettings, "nix" | "githubToken">;
+
+function attributeOf(flake: string): string {
   const [uri = "", host = ""] = flake.split("#");
-  const attribute = `${uri}#nixosConfigurations."${host}".config.system.build.toplevel.outPath`;
+  return `${uri}#nixosConfigurations."${host}".config.system.build.toplevel.outPath`;
+}
+
+async function evaluate(flake: string, { nix, githubToken }: NixSettings) {
   const options = ["--extra-experimental-features", "nix-command flakes", "--no-allow-import-from-derivation"];
-  const args = [...options, "eval", "--raw", "--no-write-lock-file", attribute];
+  const args = [...options, "eval", "--raw", "--no-write-lock-file", attributeOf(flake)];
   const { exitCode, stdout, stderr, timedOut } = await withNixToken(githubToken, (variables) =>
     run(nix, args, { env: cleanEnvironment(variables), timeoutSeconds: limitSeconds }),
   );
-  const path = stdout.trim();
-  if (exitCode === 0 && /^\/nix\/store\/[0-9a-z]{32}-[\w.+?=-]+$/.test(path)) return path;
-  const said = stderr.split("\n").filter((line) => line.trim() !== "");
-  const why = timedOut ? `nix took more than ${limitSeconds} s` : safeText(said.slice(-4).join("; ") || path, 600);
-  throw new UserError(`${flake} does not evaluate here: ${why}`);
+  const said = stdout.trim();
+  const isPath = exitCode === 0 && /^\/nix\/store\/[0-9a-z]{32}-[\w.+?=-]+$/.test(said);
+  return { path: isPath ? said : undefined, stdout: said, stderr, timedOut };
 }

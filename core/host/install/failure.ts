@@ -1,4 +1,6 @@
-import { type NixFailureKind, nixFailures } from "../flake/nix-failure.ts";
+import { harmless } from "../../base/text/harmless.ts";
+import { explainNix } from "../flake/explain-nix.ts";
+import type { NixFailureKind } from "../flake/nix-failure.ts";
 
 /** How a run of nixos-anywhere can fail; each kind has its own message. */
 export type FailureKind =
@@ -20,6 +22,7 @@ export type FailureKind =
   | "unknown-flag"
   | "no-reboot"
   | "deadline"
+  | "nix-error"
   | "other";
 
 /** What is known about a failed run. */
@@ -54,7 +57,12 @@ export const milestoneOf = (line: string): string | undefined => {
  */
 export function explainFailure(ending: Ending): Explanation {
   const last = ending.output.findLastIndex((line) => milestoneOf(line) !== undefined);
-  const since = ending.output.slice(last + 1).filter((line) => !/^warning: .*retrying in/.test(line));
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: nix and disko print colours where they believe that a person reads
+  const plain = (line: string) => line.replace(/\u001b\[[0-9;]*m/g, "");
+  const since = ending.output
+    .slice(last + 1)
+    .map(plain)
+    .filter((line) => !/^warning: .*retrying in/.test(line));
   const seen: Seen = {
     ...ending,
     milestone: last < 0 ? undefined : milestoneOf(ending.output[last] ?? ""),
@@ -63,13 +71,18 @@ export function explainFailure(ending: Ending): Explanation {
     status: ending.late ? undefined : ending.exitCode,
     ...ending.context,
   };
-  for (const { kind, found, say } of rules) {
-    const match = found(seen);
-    if (!match) continue;
-    const [message, advice] = say(seen, match === true ? "" : (match[1] ?? ""));
-    return { kind, message: `${seen.host}: ${message}`, advice };
+  for (const rule of rules) {
+    const found = typeof rule === "function" ? rule(seen) : explanationBy(rule, seen);
+    if (found) return { ...found, message: `${seen.host}: ${found.message}` };
   }
   throw new Error("the last rule matches everything");
+}
+
+function explanationBy({ kind, found, say }: Rule, seen: Seen): Explanation | undefined {
+  const match = found(seen);
+  if (!match) return undefined;
+  const [message, advice] = say(seen, match === true ? "" : (match[1] ?? ""));
+  return { kind, message, advice };
 }
 
 interface Seen extends Ending {
@@ -88,9 +101,15 @@ interface Rule {
 }
 
 const says = (words: RegExp) => (seen: Seen) => words.exec(seen.text);
-const gitRefused = /Failed to fetch git repository|Could not read from remote repository|could not read Username/i;
+const gitRefused =
+  /Failed to fetch git repository|Git repository "[^"]*" does not exist|Could not read from remote repository|could not read Username/i;
+const unresolved = /Could not resolve host(?:name)?:? [\w.]/;
+/** Nixos-anywhere evaluates and builds on this machine before its first milestone, and between these. */
+const nixRunsHere = (milestone: string | undefined) =>
+  [undefined, "Uploading install SSH keys", "Gathering machine facts"].includes(milestone);
 const lateAt = (milestone: string, seen: Seen) => seen.late?.milestone === milestone;
 
+const nixOutput = "The installer's log has nix's error message: clawdlets logs.";
 const again = "Then run clawdlets up again.";
 const biggerServer = "Choose a bigger clawdlets:serverType, at least for the installation.";
 const pinned =
@@ -100,7 +119,7 @@ const startOver =
   "Reset the server in its Hetzner console and run clawdlets up again. If it no longer boots, its disk has already been wiped: delete the server there, and up creates a new one.";
 
 /** In order: rules that find the cause come before rules that only find the place. */
-const rules: readonly Rule[] = [
+const rules: readonly (Rule | ((seen: Seen) => Explanation | undefined))[] = [
   {
     kind: "host-key",
     // Excludes the host key of a git server, which nix contacts in between.
@@ -134,8 +153,8 @@ const rules: readonly Rule[] = [
       /^(?:.*\s)?Killed(?:\s{2,}.*)?$|out of memory|oom-kill|cannot allocate memory|std::bad_alloc|free area of memory/im.test(
         text,
       ),
-    say: ({ signal, milestone }) =>
-      signal === "SIGKILL" || milestone === undefined
+    say: ({ signal, milestone, text }) =>
+      signal === "SIGKILL" || milestone === undefined || (nixRunsHere(milestone) && /^error: out of memory/m.test(text))
         ? [
             "nixos-anywhere, or one of its builds, was killed on this machine; the usual reason is that memory ran out.",
             `Free some memory here, or have the server build (buildOn "remote"). ${again}`,
@@ -172,7 +191,7 @@ const rules: readonly Rule[] = [
   {
     kind: "private-flake",
     found: ({ text }) =>
-      gitRefused.test(text) ||
+      (gitRefused.test(text) && !unresolved.test(text)) ||
       /Bad credentials|(?:api\.github\.com|github\.com|codeload)\S*: HTTP error 40[134]|API rate limit exceeded/i.test(
         text,
       ),
@@ -191,7 +210,7 @@ const rules: readonly Rule[] = [
     kind: "unknown-flag",
     // nixos-anywhere takes an unknown option for the host name, and prints its usage to standard output.
     found: says(
-      /Could not resolve hostname -|aborted: unknown (?:option|phase)|^Usage: |unrecogni[sz]ed (?:flag|option)/im,
+      /Could not resolve hostname -|aborted: unknown (?:option|phase)|^Usage: nixos-anywhere|unrecogni[sz]ed (?:flag|option)/im,
     ),
     say: () => [
       "this nixos-anywhere does not know one of the options it was given: it is a different version than the pinned one.",
@@ -247,7 +266,7 @@ const rules: readonly Rule[] = [
       "Install on Debian (clawdlets:image: debian-12): delete the server in its Hetzner console and run clawdlets up again.",
     ],
   },
-  ...nixFailures.map(({ kind, found, say }): Rule => ({ kind, found: says(found), say: (_seen, name) => say(name) })),
+  ({ text }) => explainNix(text, nixOutput),
   {
     kind: "closure-copy",
     found: ({ milestone, late, text }) =>
@@ -299,6 +318,14 @@ const rules: readonly Rule[] = [
       `Check the server's console. ${startOver}`,
     ],
   },
+  {
+    kind: "nix-error",
+    found: ({ text, milestone, late }) => !late && nixRunsHere(milestone) && /^error:/m.test(text),
+    say: ({ output }) => {
+      const line = harmlessLastLine(output);
+      return [`nix failed on this machine${line === undefined ? "" : `: "${line}"`}.`, `${nixOutput} ${again}`];
+    },
+  },
   { kind: "other", found: () => true, say: unknown },
 ];
 
@@ -334,18 +361,11 @@ function unknown({ phase, exitCode, signal, milestone, output }: Seen): [string,
 /** Programs whose error lines we quote. Excludes nix's log lines and build output, which may hold secrets. */
 const complaint =
   /^(?:error|aborted|ssh|scp|kex_exchange_identification|umount|mount|sgdisk|wipefs|mkfs[.\w]*|nixos-install|disko|tar): /;
-const secret =
-  /AGE-SECRET|PRIVATE KEY|\bgh[a-z]_|github_pat_|tskey-|hskey-|token|passw|passphrase|secret|credential|\$[0-9y]\$|:\/\/[^/\s]*@|[\w+=-]{32}/i;
 
 /** The last line, shortened, if it is an error line of a known program and does not look like a secret; else undefined. */
 export function harmlessLastLine(output: readonly string[]): string | undefined {
-  const line = (output.findLast((text) => text.trim() !== "") ?? "")
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the point
-    .replace(/\u001b\[[0-9;]*m/g, "")
-    .replace(/[\p{Cc}\p{Cf}]/gu, "�")
-    .trim()
-    .replace(/\/nix\/store\/[a-z0-9]{32}-/g, "/nix/store/…-");
-  return complaint.test(line) && !secret.test(line) ? line.slice(0, 160) : undefined;
+  const line = harmless(output.findLast((text) => text.trim() !== "") ?? "");
+  return line !== undefined && complaint.test(line) ? line : undefined;
 }
 
 const lower = (sentence: string) => sentence.charAt(0).toLowerCase() + sentence.slice(1);

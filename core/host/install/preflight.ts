@@ -17,8 +17,9 @@ import { type HostSettings, hasTailnet, hetznerEndpoint, type LocalSettings } fr
 import { configNamespace } from "../../project/settings/stack-config.ts";
 import { readHostState, serverIn } from "../../project/state/state.ts";
 import { checkSecretSources, readSecretSources } from "../delivery/upstream-secrets.ts";
+import { evaluationObjection } from "../flake/evaluate.ts";
 import { resolveFlake } from "../flake/flake.ts";
-import { checkNixOf } from "../flake/nix-version.ts";
+import { checkNixOf, usesNix } from "../flake/nix-version.ts";
 import { type Journal, readJournal } from "../journal.ts";
 import { operatorIdentity } from "../reach/operator.ts";
 import { readTailnetClient } from "../reach/tailnet-client.ts";
@@ -61,7 +62,7 @@ export async function preflight(request: PreflightRequest): Promise<Problem[]> {
     checkHostSecrets({ ...secrets, required: sources.local }),
     checkSecretSources(sources, secrets),
     asProblem("nixos-anywhere", "program-missing", () => checkInstaller(local)),
-    asProblem("clawdlets:flake", "flake-invalid", () => resolveFlake(layout, settings, local)),
+    checkFlake(request),
     checkServer(request),
     checkTailnet(request),
     checkAuthKey(request, { mints: true }),
@@ -76,6 +77,31 @@ export async function checkInstaller({ nixosAnywhere, nix }: LocalSettings): Pro
   const installer = findInstaller(nixosAnywhere, nix);
   if (installer.found !== "nix run") await checkNixOf(installer.command, nix);
   return installer;
+}
+
+/** Checks that the flake can be pinned and, where the installer uses nix, that it evaluates: nixos-anywhere would find out too late. */
+export async function checkFlake({
+  layout,
+  settings,
+  local,
+}: Pick<PreflightRequest, "layout" | "settings" | "local">): Promise<Problem[]> {
+  const about = { subject: "this machine", setting: `${configNamespace}:flake` };
+  try {
+    const flake = await resolveFlake(layout, settings, local);
+    const objection = usesNixHere(local) ? await evaluationObjection(flake, local) : undefined;
+    return objection ? [{ ...about, ...objection }] : [];
+  } catch (error) {
+    return [{ ...about, ...objectionOf(error, "flake-invalid") }];
+  }
+}
+
+function usesNixHere({ nixosAnywhere, nix }: LocalSettings): boolean {
+  try {
+    const { found, command } = findInstaller(nixosAnywhere, nix);
+    return found === "nix run" || usesNix(command);
+  } catch {
+    return false; // Reported by checkInstaller.
+  }
 }
 
 /** Checks that this machine's tailscale could reach the host: an installation ends with a session over the tailnet. */

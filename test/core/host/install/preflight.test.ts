@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { checkTailnet } from "../../../../core/host/install/preflight.ts";
+import { checkFlake, checkTailnet } from "../../../../core/host/install/preflight.ts";
+import { layoutOf } from "../../../../core/project/layout.ts";
+import type { HostSettings, LocalSettings } from "../../../../core/project/settings/host.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-preflight-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -39,5 +41,46 @@ describe("before a server is bought, this machine's tailscale", () => {
     expect(await checkTailnet({ settings: { tailnet: "tailscale" }, local })).toMatchObject([
       { code: "program-missing", setting: "tailscale" },
     ]);
+  });
+});
+
+describe("before a server is bought, the flake", () => {
+  const rev = "0123456789abcdef0123456789abcdef01234567";
+  const program = (name: string, text: string) => {
+    const file = join(mkdtempSync(join(folder, "programs-")), name);
+    writeFileSync(file, `#!/bin/sh\n${text}\n`, { mode: 0o700 });
+    return file;
+  };
+  const usesNix = "exec nix --extra-experimental-features nix-command build";
+  const settings = { host: "web-1", flake: `github:acme/fleet/${rev}`, flakeHost: "web-1" } as HostSettings;
+  /** A nix of this version that answers an evaluation by the text. */
+  function found(answer: string, version = "nix (Nix) 2.26.3", installer = usesNix) {
+    const asked = 'case "$*" in *"eval --raw"*) ;; *) exit 9 ;; esac';
+    const nix = program("nix", `[ "$1" = --version ] && { echo "${version}"; exit; }\n${asked}\n${answer}`);
+    const local = { nix, nixosAnywhere: program("nixos-anywhere", installer), wanted: {} } as LocalSettings;
+    return checkFlake({ layout: layoutOf(folder), settings, local });
+  }
+  const failing = "echo \"error: attribute 'bots' missing\" >&2; exit 1";
+
+  it("is refused if it does not evaluate, with what is wrong in it and how to see more", async () => {
+    const [problem, ...more] = await found(failing);
+    expect(more).toEqual([]);
+    expect(problem).toMatchObject({ code: "flake-invalid", setting: "clawdlets:flake" });
+    expect(problem?.problem).toBe('the flake uses "bots", which does not exist.');
+    expect(problem?.fix).toContain("Commit the fix, then run clawdlets up again.");
+    const [unknown] = await found("echo 'error: something new' >&2; exit 1");
+    expect(unknown?.fix).toContain(`nix eval --raw 'github:acme/fleet/${rev}#nixosConfigurations."web-1"`);
+  });
+
+  it("is accepted if it evaluates, or builds while it does", async () => {
+    expect(await found(`printf %s /nix/store/${"a".repeat(32)}-nixos-system-web-1`)).toEqual([]);
+    expect(await found("echo \"error: the option 'allow-import-from-derivation' is disabled\" >&2; exit 1")).toEqual(
+      [],
+    );
+  });
+
+  it("is not evaluated by a nix that is too old for nixos-anywhere, or for an installer without nix", async () => {
+    expect(await found(failing, "nix (Nix) 2.8.0")).toEqual([]);
+    expect(await found(failing, "nix (Nix) 2.26.3", "exec true")).toEqual([]);
   });
 });
