@@ -66,12 +66,15 @@ let
     name:
     let
       inherit (cfg.bots.${name}) package;
-      version = package.version or openclaw.schemaVersion;
+      inherit (openclaw) schemaVersion;
+      runs = package.version or schemaVersion;
     in
-    if !(runsOpenclaw name) || cfg.bots.${name}.openclaw.ownSchema || version == openclaw.schemaVersion then
+    if
+      !(runsOpenclaw name) || cfg.bots.${name}.openclaw.ownSchema || runs == schemaVersion
+    then
       null
     else
-      version;
+      runs;
 
   # The same file, once the bot's own OpenClaw has found it valid: otherwise the host's system is not built.
   checked =

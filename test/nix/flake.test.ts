@@ -135,15 +135,6 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
     const pinned = (name: string, more = "") =>
       `{ type = "derivation"; name = "${name}"; version = "2026.6.11"; outPath = "/pinned-${name}"; ${more} }`;
     project.write(
-      "inputs/nix-openclaw/flake.nix",
-      `{ outputs = _: { packages.x86_64-linux = {
-        openclaw-gateway = ${pinned("gateway")};
-        openclaw-runtime-plugin-discord = ${pinned("discord", 'openclawRuntimePlugin.id = "discord";')};
-        openclaw-runtime-plugin-googleMeet = ${pinned("meet", 'openclawRuntimePlugin.id = "google-meet";')};
-        openclaw-runtime-plugin-slack = ${pinned("slack")};
-      }; }; }`,
-    );
-    project.write(
       "project/bots/rex/openclaw.json",
       "{ plugins: { allow: ['google-meet', 'anthropic', 'discord'] } }\n",
     );
@@ -155,19 +146,28 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
       inherit (config.nix.settings) extra-substituters;
       warnings = builtins.filter (line: builtins.match ".*OpenClaw.*" line != null) config.warnings;
     }`;
-    const args = ["eval", "--json", ".#nixosConfigurations.web-1.config", "--apply", look, ...project.standIns()];
-    const override = ["--override-input", "nix-openclaw", `path:${join(project.folder, "inputs/nix-openclaw")}`];
+    const standIns = project.standIns();
+    project.write(
+      "inputs/nix-openclaw/flake.nix",
+      `{ outputs = _: { packages.x86_64-linux = {
+        openclaw-gateway = ${pinned("gateway")};
+        openclaw-runtime-plugin-discord = ${pinned("discord", 'openclawRuntimePlugin.id = "discord";')};
+        openclaw-runtime-plugin-googleMeet = ${pinned("meet", 'openclawRuntimePlugin.id = "google-meet";')};
+        openclaw-runtime-plugin-slack = ${pinned("slack")};
+      }; }; }`,
+    );
+    const args = ["eval", "--json", ".#nixosConfigurations.web-1.config", "--apply", look, ...standIns];
     const expected = {
       ExecStart: expect.stringMatching(/^\/pinned-gateway\/bin\/openclaw gateway --port \d+ /),
       plugins: ["/pinned-meet", "/pinned-discord"],
       "extra-substituters": ["https://cache.garnix.io"],
       warnings: [expect.stringMatching(/^clawdlets\.bots\.rex runs OpenClaw 2026\.6\.11, and .* against 2026\.9\.6\./)],
     };
-    expect(json(await project.nix(...args, ...override))).toEqual(expected);
+    expect(json(await project.nix(...args))).toEqual(expected);
     // With a schema of the version that runs, there is nothing to warn of.
     project.write("project/bots/openclaw.schema.json", "{}");
     await project.commit();
-    expect(json(await project.nix(...args, ...override))).toMatchObject({ warnings: [] });
+    expect(json(await project.nix(...args))).toMatchObject({ warnings: [] });
   });
 
   it("serves a repository of an operator's own, made from the template", async () => {
@@ -185,7 +185,14 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
     await project.commit();
     const input = ["--override-input", "clawdlets", `git+file://${join(project.folder, "clawdlets")}`];
     const command = ".#nixosConfigurations.web-1.config.systemd.services.clawdbot-maren.serviceConfig.ExecStart";
-    const answer = await project.nix("eval", "--json", command, ...input, ...project.standIns("clawdlets/"));
+    const answer = await project.nix(
+      "eval",
+      "--json",
+      command,
+      ...input,
+      ...project.standIns("clawdlets/"),
+      ...project.standIns(),
+    );
     expect(json(answer)).toMatch(/-hello\/bin\/hello --greeting=maren$/);
   });
 
@@ -203,7 +210,9 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
     };
     expect(locks).toEqual(JSON.parse(files.get("flake.lock") ?? ""));
     const host = ".#nixosConfigurations.example.config.networking.hostName";
-    expect(json(await project.nix("eval", "--json", host, ...project.standIns("clawdlets/")))).toBe("example");
+    expect(
+      json(await project.nix("eval", "--json", host, ...project.standIns("clawdlets/"), ...project.standIns())),
+    ).toBe("example");
   });
 
   it("refuses two hosts that would be one", async () => {

@@ -62,9 +62,7 @@ describe("clawdlets new", () => {
     const folder = join(parent, "Bots 1");
     expect(readdirSync(folder).filter((name) => name.startsWith(".new"))).toEqual([]);
     expect(readFileSync(join(folder, "package.json"), "utf8")).toContain('"name": "bots"');
-    expect(readFileSync(join(folder, "flake.nix"), "utf8")).toContain(
-      'inputs.clawdlets.url = "github:acme/clawdlets";',
-    );
+    expect(readFileSync(join(folder, "flake.nix"), "utf8")).toContain('clawdlets.url = "github:acme/clawdlets";');
     expect(git(folder, "status", "--porcelain")).toBe("");
   }, 60_000);
 
