@@ -7,6 +7,8 @@
       url = "github:nix-community/disko";
       inputs.nixpkgs.follows = "nixpkgs";
     };
+    # OpenClaw, fetched only for a host with a bot that runs it. Its own nixpkgs stays: with ours, nothing is in its binary cache.
+    nix-openclaw.url = "github:openclaw/nix-openclaw";
     sops-nix = {
       url = "github:Mic92/sops-nix";
       inputs.nixpkgs.follows = "nixpkgs";
@@ -18,6 +20,7 @@
       self,
       nixpkgs,
       disko,
+      nix-openclaw,
       sops-nix,
     }:
     let
@@ -53,6 +56,7 @@
       hostsFrom = import ./nix/hosts.nix {
         inherit lib system;
         module = self.nixosModules.default;
+        openclaw = nix-openclaw;
       };
     in
     {

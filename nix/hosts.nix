@@ -4,6 +4,7 @@
   lib,
   system,
   module,
+  openclaw,
 }:
 root:
 let
@@ -20,6 +21,7 @@ let
           root + "/bots/${bot}/workspace"
         else
           null;
+      ownSchema = builtins.pathExists (root + "/bots/openclaw.schema.json");
       secrets =
         if builtins.pathExists (root + "/bots/${bot}/secrets.json") then
           builtins.fromJSON (builtins.readFile (root + "/bots/${bot}/secrets.json"))
@@ -28,14 +30,21 @@ let
     };
   };
   own = host: root + "/hosts/${host}.nix";
-  # OpenClaw's own flake, if the repository has it as an input: what runs is what its flake.lock pins.
-  packages = root.inputs.nix-openclaw.packages.${system} or { };
-  openclawPackage =
-    bot:
-    lib.optionalAttrs (packages ? openclaw-gateway) {
-      name = bot;
-      value.package = lib.mkDefault packages.openclaw-gateway;
-    };
+  # OpenClaw's own flake: the repository's input if it has one, otherwise ours. What runs is what its flake.lock pins.
+  packages = (root.inputs.nix-openclaw or openclaw).packages.${system};
+  # Neither is fetched where a host names another package.
+  openclawPackage = bot: {
+    name = bot;
+    value.package = lib.mkDefault (packages.openclaw-gateway // { inherit openclawPlugins; });
+  };
+  # Discord, Slack … by the names that openclaw.json has for them. For nix/modules/bots.nix.
+  pluginOf = builtins.match "openclaw-runtime-plugin-(.+)";
+  openclawPlugins = builtins.listToAttrs (
+    map (attribute: {
+      name = packages.${attribute}.openclawRuntimePlugin.id or (builtins.head (pluginOf attribute));
+      value = packages.${attribute};
+    }) (builtins.filter (attribute: pluginOf attribute != null) (builtins.attrNames packages))
+  );
 in
 builtins.mapAttrs (
   _: stack:
@@ -49,7 +58,7 @@ builtins.mapAttrs (
       }
       {
         clawdlets.bots = builtins.listToAttrs (
-          builtins.filter (each: each != { }) (map openclawPackage (builtins.filter isOpenclaw stack.bots))
+          map openclawPackage (builtins.filter isOpenclaw stack.bots)
         );
       }
       { system.configurationRevision = root.rev or null; }

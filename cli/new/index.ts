@@ -31,6 +31,10 @@ export function newCommand(): Command {
       "--flake <uri>",
       "where the NixOS modules come from; the default is this version's own repository and commit",
     )
+    .option(
+      "--repository <url>",
+      "where the new repository will be: git remote or flake; becomes origin, which init takes the hosts' flake from",
+    )
     .option("--package <file>", "use this packed build (npm pack) in place of the version that npm has")
     .option("--no-install", "do not run npm install")
     .option("--from-json <file>", "read these options from a file, by their names; - reads standard input")
@@ -46,6 +50,7 @@ project is only read.
 Examples:
   clawdlets new my-bots
   clawdlets new my-bots --from ../fleet --dry-run
+  clawdlets new my-bots --repository git@github.com:you/my-bots.git
   clawdlets new my-bots --package clawdlets-infra-0.1.0.tgz --json
   echo '{"dir": "my-bots", "install": false}' | clawdlets new --from-json -
 `,
@@ -64,6 +69,7 @@ async function completed(dir: string | undefined, options: Options, isInstallGiv
     dir: dir ?? given.dir ?? (await askFolder()),
     name: options.name ?? given.name,
     flake: options.flake ?? given.flake,
+    repository: options.repository ?? given.repository,
     package: options.package ?? given.package,
     from: options.from ?? given.from,
     install: isInstallGiven ? options.install : (given.install ?? true),
@@ -92,16 +98,18 @@ async function askFolder(): Promise<string> {
 }
 
 async function makeNew(asked: NewOptions, options: Options): Promise<void> {
-  const { imported, make, flake, notes, ...plan } = await planNew(asked, process.cwd());
+  const { imported, make, flake, notes, repository, ...plan } = await planNew(asked, process.cwd());
   const { folder } = plan.place;
   const say = resultLines(options.json);
   const dryRun = options.dryRun === true;
   const installed = asked.install === true && !dryRun;
-  const next = nextSteps(folder, installed, [...(imported?.hosts.keys() ?? [])]);
+  const next = nextSteps(folder, installed, [...(imported?.hosts.keys() ?? [])], repository !== undefined);
   if (dryRun) for (const path of make) say(`would make ${path}`);
   else {
     const message = "Start with clawdlets";
-    const { isYours } = await createRepository({ ...plan, install: installed, message, tell, signal: stopSignal() });
+    const remote = repository?.remote;
+    const request = { ...plan, install: installed, remote, message, tell, signal: stopSignal() };
+    const { isYours } = await createRepository(request);
     say(`made ${folder}: ${make.length} files, one commit`);
     if (!isYours) notes.push(noAuthor);
   }
@@ -114,6 +122,7 @@ async function makeNew(asked: NewOptions, options: Options): Promise<void> {
     dryRun,
     make,
     flake,
+    ...(repository && { repository }),
     installed,
     notes,
     next,
@@ -124,12 +133,13 @@ async function makeNew(asked: NewOptions, options: Options): Promise<void> {
 const noAuthor =
   "git knows no name and address of yours, so the first commit has none: git config --global user.name and user.email, then git commit --amend --reset-author";
 
-function nextSteps(folder: string, installed: boolean, hosts: readonly string[]): string[] {
+function nextSteps(folder: string, installed: boolean, hosts: readonly string[], hasOrigin: boolean): string[] {
   const here = relative(process.cwd(), folder);
   const init = "npx --no-install clawdlets init";
   return [
     ...(here === "" ? [] : [`cd ${shellQuoted(here)}`]),
     ...(installed ? [] : ["npm install", "git add --all", 'git commit -m "Lock packages"']),
+    ...(hasOrigin ? ["git push --set-upstream origin main"] : []),
     ...(hosts.length === 0 ? [init] : hosts.map((host) => `${init} --host ${host}`)),
   ];
 }

@@ -4,6 +4,9 @@ let
   names = import ./names.nix;
 in
 {
+  # Of the schema that `clawdlets bot lint` carries: core/project/bots/schema/openclaw.json.
+  schemaVersion = "2026.9.6";
+
   # Listens on loopback alone, and answers only who has the token, which is in the environment.
   command =
     port: "openclaw gateway --port ${toString port} --bind loopback --auth token --tailscale off";

@@ -43,7 +43,7 @@ let
     in
     {
       config =
-        if openclaw.check && runsOpenclaw name then
+        if runsOpenclaw name && (openclaw.check || openclaw.plugins != [ ]) then
           checked name config
         else
           config;
@@ -61,6 +61,21 @@ let
     in
     openclaw != null && package != null && command != null && text.hasPrefix "openclaw " command;
 
+  # Version of the package that says it, if `bot lint` on an operator's machine knows another one's options.
+  otherVersion =
+    name:
+    let
+      inherit (cfg.bots.${name}) package;
+      inherit (openclaw) schemaVersion;
+      runs = package.version or schemaVersion;
+    in
+    if
+      !(runsOpenclaw name) || cfg.bots.${name}.openclaw.ownSchema || runs == schemaVersion
+    then
+      null
+    else
+      runs;
+
   # The same file, once the bot's own OpenClaw has found it valid: otherwise the host's system is not built.
   checked =
     name: config:
@@ -68,6 +83,9 @@ let
       CONFIG = config;
       OPENCLAW = "${cfg.bots.${name}.package}/bin/openclaw";
       BOT = name;
+      CHECK = if cfg.bots.${name}.openclaw.check then "1" else "0";
+      JQ = "${pkgs.jq}/bin/jq";
+      PLUGINS = builtins.toJSON (map toString cfg.bots.${name}.openclaw.plugins);
       REFERENCES = builtins.concatStringsSep " " (builtins.attrNames (derived name));
     } "source ${../host/check-openclaw.sh}";
   seedWorkspace =
@@ -266,7 +284,11 @@ in
     warnings = map (
       name:
       "clawdlets.bots.${name} has no command, so it has a user, a folder and secrets but does not run. Set clawdlets.bots.${name}.command (hosts/${cfg.hostName}.nix)."
-    ) (builtins.filter (name: !(builtins.elem name running)) all);
+    ) (builtins.filter (name: !(builtins.elem name running)) all)
+    ++ map (
+      name:
+      "clawdlets.bots.${name} runs OpenClaw ${otherVersion name}, and clawdlets bot lint checks bots/${name}/openclaw.json against ${openclaw.schemaVersion}. This build asks the package, which counts. For a lint of its version: openclaw config schema >bots/openclaw.schema.json"
+    ) (builtins.filter (name: otherVersion name != null) withOpenclaw);
 
     users.users = each all (name: {
       name = names.botUser name;

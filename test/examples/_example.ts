@@ -26,6 +26,13 @@ const bare = {
   HOME: process.env["HOME"] ?? "",
   // An engine without keys for a bucket would ask the machine's cloud for some.
   AWS_EC2_METADATA_DISABLED: "true",
+  // Parts of the engine to use in place of ours (toolchain/README.md).
+  ...Object.fromEntries(
+    ["CLAWDLETS_LANGUAGE_HOST", "CLAWDLETS_COMMAND_PLUGIN"].flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  ),
 };
 
 /** Puts an example into `folder`, with the packed tarball and what it declares to need beside it, and nothing else. */

@@ -16,7 +16,7 @@ export const parts = [
 ];
 
 /**
- * Stand-in flakes for nixpkgs, disko and sops-nix, which are not available here: systems are evaluated with the options that
+ * Stand-in flakes for the inputs, which are not available here: systems are evaluated with the options that
  * test/nix/eval declares.
  */
 const standIns: Record<string, string> = {
@@ -28,6 +28,7 @@ const standIns: Record<string, string> = {
   }; }`,
   disko: "{ outputs = _: { nixosModules.disko = { }; }; }",
   "sops-nix": "{ outputs = _: { nixosModules.sops = { }; }; }",
+  "nix-openclaw": "{ outputs = _: { packages.x86_64-linux = { }; }; }",
 };
 
 /** A git repository with a flake, and the real `nix`, offline, with a store of its own. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { pinnedSchema } from "../../core/project/bots/schema/pinned.ts";
 import { layoutOf } from "../../core/project/layout.ts";
 import { addToStackFile } from "../../core/project/settings/stack-file.ts";
 import { newFiles } from "../../core/tasks/new/files.ts";
@@ -46,7 +47,28 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
     };
     const written: unknown = JSON.parse(readFileSync(join(repository, "flake.lock"), "utf8"));
     expect(locks).toEqual(written);
-    expect(Object.keys(locks.nodes).sort()).toEqual(["disko", "nixpkgs", "root", "sops-nix"]);
+    expect(Object.keys(locks.nodes).sort()).toEqual(
+      [
+        "disko",
+        "flake-utils",
+        "home-manager",
+        "nix-openclaw",
+        "nix-openclaw-tools",
+        "nixpkgs",
+        "nixpkgs_2",
+        "nixpkgs_3",
+        "qmd",
+        "root",
+        "sops-nix",
+        "systems",
+      ].sort(),
+    );
+  });
+
+  it("names the version of the schema that the lint carries", async () => {
+    expect(readFileSync(join(repository, "nix/lib/openclaw.nix"), "utf8")).toContain(
+      `schemaVersion = "${pinnedSchema().of.replace("OpenClaw ", "")}";`,
+    );
   });
 
   it("has the modules that the documentation names", async () => {
@@ -108,33 +130,44 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
     });
   });
 
-  it("takes OpenClaw from nix-openclaw, where the repository has it as an input", async () => {
+  it("takes OpenClaw and its plugins from nix-openclaw, which the repository may have as an input of its own", async () => {
     const project = await ownProject();
+    const pinned = (name: string, more = "") =>
+      `{ type = "derivation"; name = "${name}"; version = "2026.6.11"; outPath = "/pinned-${name}"; ${more} }`;
     project.write(
-      "inputs/nix-openclaw/flake.nix",
-      '{ outputs = _: { packages.x86_64-linux.openclaw-gateway = { type = "derivation"; name = "gateway"; outPath = "/pinned"; }; }; }',
+      "project/bots/rex/openclaw.json",
+      "{ plugins: { allow: ['google-meet', 'anthropic', 'discord'] } }\n",
     );
-    const flake = readFileSync(join(project.root, "flake.nix"), "utf8");
-    const input = `path:${join(project.folder, "inputs/nix-openclaw")}`;
-    const lines = flake
-      .replace("inputs = {", `inputs = {\n    nix-openclaw.url = "${input}";`)
-      .replace(/(\n\s+sops-nix,\n\s+)\}:/, "$1 nix-openclaw,\n}:");
-    expect(lines.match(/nix-openclaw/g)).toHaveLength(3);
-    project.write("project/flake.nix", lines);
-    project.write(
-      "project/hosts/web-1.nix",
-      "{ clawdlets.bots.rex.openclaw.check = false; clawdlets.openclaw.cache = true; }\n",
-    );
+    project.write("project/hosts/web-1.nix", "{ clawdlets.openclaw.cache = true; }\n");
     await project.commit();
     const look = `config: {
       inherit (config.systemd.services.clawdbot-rex.serviceConfig) ExecStart;
+      plugins = map toString config.clawdlets.bots.rex.openclaw.plugins;
       inherit (config.nix.settings) extra-substituters;
+      warnings = builtins.filter (line: builtins.match ".*OpenClaw.*" line != null) config.warnings;
     }`;
-    const config = ".#nixosConfigurations.web-1.config";
-    expect(json(await project.nix("eval", "--json", config, "--apply", look, ...project.standIns()))).toEqual({
-      ExecStart: expect.stringMatching(/^\/pinned\/bin\/openclaw gateway --port \d+ /),
+    const standIns = project.standIns();
+    project.write(
+      "inputs/nix-openclaw/flake.nix",
+      `{ outputs = _: { packages.x86_64-linux = {
+        openclaw-gateway = ${pinned("gateway")};
+        openclaw-runtime-plugin-discord = ${pinned("discord", 'openclawRuntimePlugin.id = "discord";')};
+        openclaw-runtime-plugin-googleMeet = ${pinned("meet", 'openclawRuntimePlugin.id = "google-meet";')};
+        openclaw-runtime-plugin-slack = ${pinned("slack")};
+      }; }; }`,
+    );
+    const args = ["eval", "--json", ".#nixosConfigurations.web-1.config", "--apply", look, ...standIns];
+    const expected = {
+      ExecStart: expect.stringMatching(/^\/pinned-gateway\/bin\/openclaw gateway --port \d+ /),
+      plugins: ["/pinned-meet", "/pinned-discord"],
       "extra-substituters": ["https://cache.garnix.io"],
-    });
+      warnings: [expect.stringMatching(/^clawdlets\.bots\.rex runs OpenClaw 2026\.6\.11, and .* against 2026\.9\.6\./)],
+    };
+    expect(json(await project.nix(...args))).toEqual(expected);
+    // With a schema of the version that runs, there is nothing to warn of.
+    project.write("project/bots/openclaw.schema.json", "{}");
+    await project.commit();
+    expect(json(await project.nix(...args))).toMatchObject({ warnings: [] });
   });
 
   it("serves a repository of an operator's own, made from the template", async () => {
@@ -152,7 +185,14 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
     await project.commit();
     const input = ["--override-input", "clawdlets", `git+file://${join(project.folder, "clawdlets")}`];
     const command = ".#nixosConfigurations.web-1.config.systemd.services.clawdbot-maren.serviceConfig.ExecStart";
-    const answer = await project.nix("eval", "--json", command, ...input, ...project.standIns("clawdlets/"));
+    const answer = await project.nix(
+      "eval",
+      "--json",
+      command,
+      ...input,
+      ...project.standIns("clawdlets/"),
+      ...project.standIns(),
+    );
     expect(json(answer)).toMatch(/-hello\/bin\/hello --greeting=maren$/);
   });
 
@@ -170,7 +210,9 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
     };
     expect(locks).toEqual(JSON.parse(files.get("flake.lock") ?? ""));
     const host = ".#nixosConfigurations.example.config.networking.hostName";
-    expect(json(await project.nix("eval", "--json", host, ...project.standIns("clawdlets/")))).toBe("example");
+    expect(
+      json(await project.nix("eval", "--json", host, ...project.standIns("clawdlets/"), ...project.standIns())),
+    ).toBe("example");
   });
 
   it("refuses two hosts that would be one", async () => {

@@ -44,6 +44,7 @@ test("the workflows there are", () => {
       "secret-scan",
       "secret-scan",
       "update",
+      "update",
     ].map((name) => `${name}.yml`),
   );
 });

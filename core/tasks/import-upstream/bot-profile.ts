@@ -69,24 +69,55 @@ const handlers: Readonly<Record<string, Handler>> = {
     }
     unknown(draft, setting, others);
   },
-  passthrough: (draft, setting, value) => {
-    if (!isObject(value) || Object.keys(value).length === 0) return;
-    mergedInto(draft.config, structuredClone(value));
-    draft.rows.carried.push({ setting, to: `bots/${draft.bot}/openclaw.json`, note: "Laid over everything else." });
+  secretEnvAllowlist: ({ bot, rows }, setting) => {
+    rows.renamed.push({ setting, to: `bots/${bot}/secrets.json`, note: "Only the variables that it allows." });
   },
+  secretFiles: nixOnly("secrets"),
+  passthrough: laidOver,
+  clawdbot: laidOver,
+  clf: gone("Has no orchestrator: a host has the bots that its stack file lists."),
   gatewayPort: nixOnly("port"),
   resources: nixOnly("resources"),
   hardening: nixOnly("nodeExecMem"),
   workspace: gone("The workspace is /srv/clawdbot/<bot>/workspace; its documents are bots/<bot>/workspace/*.md."),
   github: gone("No tokens of GitHub Apps are made here. A token can be a secret like any other."),
 };
-// Older names of the same.
+// Other names of the same.
 const alias: Readonly<Record<string, string>> = { secretEnv: "envSecrets" };
+const isLast = (key: string) => key === "passthrough" || key === "clawdbot";
+
+/** OpenClaw's own options, over everything else. Channels that they switch on need their plugins. */
+function laidOver(draft: Draft, setting: string, value: unknown): void {
+  if (!isObject(value) || Object.keys(value).length === 0) return;
+  mergedInto(draft.config, withoutSecrets(draft, setting, value));
+  draft.rows.carried.push({ setting, to: `bots/${draft.bot}/openclaw.json`, note: "Laid over everything else." });
+  const channels = Object.keys(Object(value["channels"])).filter((channel) => channel !== "defaults");
+  const { allow } = Object(draft.config["plugins"]) as { allow?: unknown };
+  if (isObject(value["plugins"]) || !Array.isArray(allow)) return;
+  mergedInto(draft.config, { plugins: { allow: [...new Set([...channels, ...allow])] } });
+}
+
+/** A copy. Secrets that are written out are reported, not copied: the file is public. */
+function withoutSecrets(draft: Draft, setting: string, value: Record<string, unknown>): Record<string, unknown> {
+  const copied = (at: string, key: string, each: unknown): unknown => {
+    if (Array.isArray(each)) return each.map((item) => copied(at, key, item)).filter((item) => item !== undefined);
+    if (isObject(each)) return withoutSecrets(draft, at, each);
+    if (typeof each !== "string" || each === "" || each.includes("${") || !isSecret(key, each)) return each;
+    refuseSecret(draft, at);
+    return undefined;
+  };
+  const made: Record<string, unknown> = {};
+  for (const [key, each] of Object.entries(value)) {
+    const copy = copied(`${setting}.${safeText(key, 80)}`, key, each);
+    if (copy !== undefined) mergedInto(made, { [key]: copy });
+  }
+  return made;
+}
 
 /** Takes over what upstream's options say of one bot. */
 export function profileInto(draft: Draft, setting: string, profile: Record<string, unknown>): void {
   // The rest is laid over what the others made.
-  const entries = Object.entries(profile).sort(([a], [b]) => Number(a === "passthrough") - Number(b === "passthrough"));
+  const entries = Object.entries(profile).sort(([a], [b]) => Number(isLast(a)) - Number(isLast(b)));
   for (const [key, value] of entries) {
     const name = Object.hasOwn(alias, key) ? (alias[key] ?? key) : key;
     const handler = Object.hasOwn(handlers, name) ? handlers[name] : undefined;

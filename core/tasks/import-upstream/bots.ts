@@ -1,9 +1,10 @@
 import { safeText } from "../../base/wording.ts";
 import { botFileOf, botFolderOf } from "../../project/bots/bot-folder.ts";
-import { botNameAllowed, botNamePattern } from "../../project/bots/names.ts";
+import { botNameAllowed } from "../../project/bots/names.ts";
 import { issuesIn } from "../../project/bots/schema/check.ts";
 import { pinnedSchema } from "../../project/bots/schema/pinned.ts";
 import { type Draft, profileInto } from "./bot-profile.ts";
+import { botsIn, hasOwnBots, profilesOf } from "./fleet-bots.ts";
 import type { Row, Rows } from "./rows.ts";
 import { isObject, mergedInto } from "./values.ts";
 
@@ -20,25 +21,24 @@ export interface FleetExtras {
 }
 
 /**
- * Turns upstream's fleet (regenrek/clawdlets b49d4af) into bot folders. Reads nothing and writes nothing.
+ * Turns upstream's fleet (regenrek/clawdlets b49d4af and 69286a2) into bot folders. Reads nothing and writes nothing.
  * @param fleet `fleet` of clawdlets.json, or what infra/configs/fleet.nix makes of it (`botProfiles` and `routing`)
  * @returns the files of each bot, and what became of each setting
  */
 export function importBots(fleet: unknown, { model, documents = new Map() }: FleetExtras = {}): ImportedBots {
   const imported: ImportedBots = { files: new Map(), carried: [], renamed: [], byHand: [], missing: [] };
   if (!isObject(fleet)) return imported;
-  const listed = Array.isArray(fleet["bots"]) ? fleet["bots"] : [];
-  const bots = listed.filter((bot): bot is string => typeof bot === "string" && botNamePattern.test(bot));
-  for (const bot of listed.filter((each) => !bots.includes(String(each)))) {
+  const { bots, refused } = botsIn(fleet);
+  for (const bot of refused) {
     const note = `Not a bot's name here; allowed: ${botNameAllowed}.`;
-    imported.missing.push({ setting: `fleet.bots.${safeText(String(bot), 80)}`, note });
+    imported.missing.push({ setting: `fleet.bots.${safeText(bot, 80)}`, note });
   }
   for (const key of ["botOverrides", "botProfiles", "routingOverrides", "routing"]) {
     for (const bot of Object.keys(Object(fleet[key])).filter((each) => !bots.includes(each))) {
       imported.missing.push({ setting: `fleet.${key}.${safeText(bot, 80)}`, note: "fleet.bots does not list it." });
     }
   }
-  noteFleet(fleet, imported);
+  if (bots.length > 0) noteFleet(fleet, imported);
   for (const bot of bots) importBot(bot, fleet, model, imported);
   importDocuments(bots, documents, imported);
   return imported;
@@ -51,10 +51,7 @@ function importBot(
   imported: ImportedBots,
 ): void {
   const draft: Draft = { bot, rows: imported, config: baseOf(fleet, model), secretNames: {} };
-  for (const key of ["botProfiles", "botOverrides"]) {
-    const profile = Object(fleet[key])[bot];
-    if (isObject(profile)) profileInto(draft, `fleet.${key}.${bot}`, profile);
-  }
+  for (const [setting, profile] of profilesOf(fleet, bot)) profileInto(draft, setting, profile);
   for (const key of ["routing", "routingOverrides"]) {
     const routing = Object(fleet[key])[bot];
     if (isObject(routing)) routingInto(draft, `fleet.${key}.${bot}`, routing, String(fleet["guildId"] ?? ""));
@@ -71,7 +68,10 @@ function importBot(
   }
 }
 
-/** What upstream rendered for every bot (infra/nix/modules/clawdbot-fleet/impl/bot-config.nix), as OpenClaw has it today. */
+/**
+ * What upstream rendered for every bot (infra/nix/modules/clawdbot-fleet/impl/bot-config.nix), as OpenClaw has it today. Where
+ * each bot has its own configuration, its channels are in that.
+ */
 function baseOf(fleet: Record<string, unknown>, model: string | undefined): Record<string, unknown> {
   const primary = typeof fleet["agentModelPrimary"] === "string" ? fleet["agentModelPrimary"] : model;
   const [provider] = (primary ?? "").split("/");
@@ -85,21 +85,24 @@ function baseOf(fleet: Record<string, unknown>, model: string | undefined): Reco
       defaults: { ...(primary && { model: { primary } }), ...(models && Object.keys(models).length > 0 && { models }) },
       ...(isObject(fleet["identity"]) && { entries: { main: { identity: fleet["identity"] } } }),
     },
-    channels: {
-      discord: {
-        enabled: true,
-        // biome-ignore lint/suspicious/noTemplateCurlyInString: OpenClaw fills it in.
-        token: "${DISCORD_BOT_TOKEN}",
-        dmPolicy: enabled !== true ? "disabled" : policy === "open" || typeof policy !== "string" ? "pairing" : policy,
-        groupPolicy: "allowlist",
+    ...(!hasOwnBots(fleet) && {
+      channels: {
+        discord: {
+          enabled: true,
+          // biome-ignore lint/suspicious/noTemplateCurlyInString: OpenClaw fills it in.
+          token: "${DISCORD_BOT_TOKEN}",
+          dmPolicy:
+            enabled !== true ? "disabled" : policy === "open" || typeof policy !== "string" ? "pairing" : policy,
+          groupPolicy: "allowlist",
+        },
       },
-    },
+    }),
     session: { dmScope: "per-channel-peer" },
     ...((mode !== undefined || byProvider !== undefined) && {
       messages: { queue: { ...(mode !== undefined && { mode: queueMode(mode) }), byChannel } },
     }),
     tools: { profile: "messaging" },
-    plugins: { allow: ["discord", ...(provider ? [provider] : [])] },
+    plugins: { allow: [...(hasOwnBots(fleet) ? [] : ["discord"]), ...(provider ? [provider] : [])] },
   };
 }
 

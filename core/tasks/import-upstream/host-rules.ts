@@ -39,10 +39,6 @@ export const hostRules: Readonly<Record<string, (value: unknown) => Outcome>> = 
   "publicSsh.enable": () => exposure("public"),
   "sshExposure.mode": exposure,
   "tailnet.mode": (value) => ({ set: { tailnet: value }, name: "clawdlets:tailnet" }),
-  agentModelPrimary: () => ({
-    by: "bots/<bot>/openclaw.json",
-    note: "agents.defaults.model.primary of each bot (docs/migration.md#bots).",
-  }),
   "cache.substituters": (value) => nixSetting("substituters", texts(value)),
   "cache.trustedPublicKeys": (value) => nixSetting("trusted-public-keys", texts(value)),
   "cache.netrc.*": () => ({
@@ -76,10 +72,9 @@ function nixSetting(name: string, values: readonly string[]): Outcome {
   return { nix: `nix.settings.${name} = ${nixList(added)};`, name: `nix.settings.${name}`, note };
 }
 
-/** Settings of upstream's fleet, by their path below `fleet`; `**` stands for everything below. */
+/** Settings of upstream's fleet that are not its bots', by their path below `fleet`; `**` stands for everything below. */
 export const fleetRules: Readonly<Record<string, (value: unknown) => Outcome>> = {
   bots: (value) => ({ set: { bots: value }, name: "clawdlets:bots" }),
-  botOrder: (value) => ({ set: { bots: value }, name: "clawdlets:bots" }),
   sshAuthorizedKeys: (value) => ({ set: { adminSshKeys: value }, name: "clawdlets:adminSshKeys" }),
   sshKnownHosts: () => ({ by: "clawdlets adopt", note: "Pins the key of a running host, after you compared it." }),
   "codex.**": () => ({
@@ -87,10 +82,6 @@ export const fleetRules: Readonly<Record<string, (value: unknown) => Outcome>> =
   }),
   "backups.**": () => ({ no: "Nothing backs up a bot's folder to restic by these names." }),
   "secretFiles.**": () => ({ by: "hosts/<host>.nix", note: "clawdlets.bots.<bot>.secrets (docs/migration.md#bots)." }),
-  "**": () => ({
-    by: "bots/<bot>/openclaw.json",
-    note: "Bots are folders: docs/migration.md#bots says where each setting goes.",
-  }),
 };
 
 /** Everything else at the top. */

@@ -1,12 +1,14 @@
 import { problemSentence } from "../../base/problem.ts";
 import { safeText } from "../../base/wording.ts";
-import { botNameAllowed, botNamePattern } from "../../project/bots/names.ts";
 import { exampleHost } from "../../project/settings/example-stack.ts";
 import { hostNameAllowed, hostNamePattern } from "../../project/settings/names.ts";
 import { checkStackConfig, type StackConfig } from "../../project/settings/stack-config.ts";
+import { importBots } from "./bots.ts";
+import { botSettings, botsIn } from "./fleet-bots.ts";
 import { fleetRules, hostRules, topRules } from "./host-rules.ts";
-import { isObject, newestSchema, type UpstreamConfig } from "./read.ts";
-import { isUnset, type Leaf, leavesOf, noRows, type Outcome, type Rows } from "./rows.ts";
+import { newestSchema, type UpstreamConfig } from "./read.ts";
+import { addRows, isUnset, type Leaf, leavesOf, noRows, type Outcome, type Rows } from "./rows.ts";
+import { isObject } from "./values.ts";
 
 type Settings = Partial<Record<keyof StackConfig, unknown>>;
 
@@ -24,8 +26,11 @@ export interface Imported extends Rows {
   notes: string[];
 }
 
-/** Carries over what upstream's clawdlets.json says of hosts and fleet. A value that is not allowed here is reported, not carried. */
-export function importUpstream({ file, schemaVersion, config, serverTypes }: UpstreamConfig): Imported {
+/**
+ * Carries over what upstream's clawdlets.json says of hosts and fleet: hosts become stack files, bots become folders. A value that
+ * is not allowed here is reported, not carried.
+ */
+export function importUpstream({ file, schemaVersion, config, serverTypes, documents }: UpstreamConfig): Imported {
   const imported: Imported = {
     ...noRows(),
     from: file,
@@ -41,7 +46,9 @@ export function importUpstream({ file, schemaVersion, config, serverTypes }: Ups
   for (const host of names) {
     imported.hosts.set(host, {});
     const entry = isObject(hosts) ? hosts[host] : undefined;
-    for (const leaf of leavesOf(entry)) apply(imported, nix, [host], ["hosts", host], hostRules, leaf);
+    for (const leaf of leavesOf(entry)) {
+      if (leaf.path.join() !== modelSetting) apply(imported, nix, [host], ["hosts", host], hostRules, leaf);
+    }
     const type = serverTypes.get(host);
     if (type !== undefined && imported.hosts.get(host)?.serverType === undefined) {
       const leaf = { path: ["hetzner", "serverType"], value: type };
@@ -49,8 +56,14 @@ export function importUpstream({ file, schemaVersion, config, serverTypes }: Ups
     }
   }
   // Upstream has one fleet, and every host runs all of it.
-  for (const leaf of leavesOf(fleet ?? {}))
-    apply(imported, nix, names, ["fleet"], fleetRules, withoutBadBots(leaf, imported));
+  const { bots } = botsIn(fleet);
+  const ofHosts = Object.entries(isObject(fleet) ? fleet : {}).filter(([key]) => !botSettings.has(key));
+  for (const leaf of leavesOf({ bots, ...Object.fromEntries(ofHosts) }))
+    apply(imported, nix, names, ["fleet"], fleetRules, leaf);
+  const model = noteModels(imported, names, hosts, isObject(fleet) ? fleet["agentModelPrimary"] : undefined);
+  const { files, ...rows } = importBots(fleet, { documents, ...(model !== undefined && { model }) });
+  for (const [path, text] of files) imported.files.set(path, text);
+  addRows(imported, rows);
   for (const leaf of leavesOf(top)) apply(imported, nix, names, [], topRules, leaf);
   for (const [host, lines] of nix)
     imported.files.set(`hosts/${host}.nix`, `{\n${lines.map((line) => `  ${line}\n`).join("")}}\n`);
@@ -67,17 +80,25 @@ function isHost(host: string, { missing }: Imported): boolean {
   return false;
 }
 
-/** Bots' names are users on the host, which may be shorter. */
-function withoutBadBots(leaf: Leaf, { missing }: Imported): Leaf {
-  if (!/^(bots|botOrder)$/.test(leaf.path.join(".")) || !Array.isArray(leaf.value)) return leaf;
-  const wrong = leaf.value.filter((bot) => typeof bot !== "string" || !botNamePattern.test(bot));
-  for (const bot of wrong) {
-    missing.push({
-      setting: `fleet.bots.${safeText(String(bot), 80)}`,
-      note: `Not a bot's name here; allowed: ${botNameAllowed}.`,
-    });
+const modelSetting = "agentModelPrimary";
+
+/** The bots' model, which upstream had for each host. The fleet's wins; a bot has one folder for all of its hosts. */
+function noteModels(
+  imported: Imported,
+  names: readonly string[],
+  hosts: unknown,
+  ofFleet: unknown,
+): string | undefined {
+  const models = names.map((host) => [host, Object(Object(hosts)[host])[modelSetting]] as const);
+  const given = models.filter((entry): entry is [string, string] => typeof entry[1] === "string" && entry[1] !== "");
+  const model = typeof ofFleet === "string" && ofFleet !== "" ? ofFleet : given[0]?.[1];
+  for (const [host, each] of given) {
+    const setting = `hosts.${host}.${modelSetting}`;
+    const to = "agents.defaults.model.primary";
+    if (each === model) imported.renamed.push({ setting, to });
+    else imported.byHand.push({ setting, to, note: `The bots have ${safeText(model ?? "", 80)}, on every host.` });
   }
-  return { ...leaf, value: leaf.value.filter((bot) => !wrong.includes(bot)) };
+  return model;
 }
 
 function apply(

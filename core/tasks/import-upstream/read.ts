@@ -1,10 +1,12 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { SettingsError } from "../../base/errors.ts";
+import { readFolder } from "../../base/machine/private-files.ts";
 import type { Objection } from "../../base/problem.ts";
 import { parseJson } from "../../base/text/json.ts";
 import { parseJsonText } from "../../base/text/json-text.ts";
 import { readText } from "../../base/text/read-text.ts";
+import { isObject } from "./values.ts";
 
 /** Upstream's settings as they were read, not checked any further. */
 export interface UpstreamConfig {
@@ -13,10 +15,15 @@ export interface UpstreamConfig {
   config: Readonly<Record<string, unknown>>;
   /** Server types by host, of `.clawdlets/stack.json`: before schema 4, clawdlets.json had none. */
   serverTypes: ReadonlyMap<string, string>;
+  /** Documents for the bots' workspaces, by their path: AGENTS.md, common/SOUL.md, bots/maren/USER.md. */
+  documents: ReadonlyMap<string, string>;
 }
 
-/** Where upstream has had the file: at b49d4af, and since 33011dc. */
-const places = ["infra/configs/clawdlets.json", "fleet/clawdlets.json"];
+/** Where upstream has had the file and the documents: at b49d4af, and since 33011dc. */
+const places = [
+  { config: "infra/configs/clawdlets.json", documents: "infra/documents" },
+  { config: "fleet/clawdlets.json", documents: "fleet/workspaces" },
+];
 
 /** The newest that is known; 69286a2. */
 export const newestSchema = 12;
@@ -29,8 +36,10 @@ export const newestSchema = 12;
 export function readUpstream(path: string): UpstreamConfig {
   const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
   const refuse = (objection: Objection) => new SettingsError([{ subject: path, setting: "--from", ...objection }]);
-  const tried = isFolder ? places.map((place) => join(path, place)) : [path];
-  for (const file of tried) {
+  const tried = isFolder
+    ? places.map((place) => ({ file: join(path, place.config), documents: join(path, place.documents) }))
+    : [{ file: path, documents: undefined }];
+  for (const { file, documents } of tried) {
     const { text, problems } = readText(file, file);
     if (problems.length > 0) throw new SettingsError(problems);
     if (text === undefined) continue;
@@ -45,9 +54,15 @@ export function readUpstream(path: string): UpstreamConfig {
       const problem = `${file} has no schemaVersion; allowed: a whole number, as upstream writes it.`;
       throw refuse({ code: "wrong-version", problem });
     }
-    return { file, schemaVersion, config, serverTypes: isFolder ? serverTypesIn(path) : new Map() };
+    return {
+      file,
+      schemaVersion,
+      config,
+      serverTypes: isFolder ? serverTypesIn(path) : new Map(),
+      documents: documents === undefined ? new Map() : documentsIn(documents),
+    };
   }
-  const where = tried.join(" and ");
+  const where = tried.map(({ file }) => file).join(" and ");
   const fix = "Name upstream's project, or its clawdlets.json.";
   throw refuse({ code: "file-missing", problem: `there is no ${where}.`, fix });
 }
@@ -65,5 +80,17 @@ function serverTypesIn(folder: string): Map<string, string> {
   );
 }
 
-export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+/** At the top, in common/ and in bots/<bot>/. @throws SettingsError for one that leads out of the folder, or is too large */
+function documentsIn(folder: string): Map<string, string> {
+  const folders = ["", "common", ...readFolder(join(folder, "bots")).map((bot) => `bots/${bot}`)];
+  const found = new Map<string, string>();
+  for (const each of folders) {
+    for (const name of readFolder(join(folder, each)).filter((entry) => entry.endsWith(".md"))) {
+      const path = each === "" ? name : `${each}/${name}`;
+      const { text, problems } = readText(join(folder, path), join(folder, path), folder);
+      if (problems.length > 0) throw new SettingsError(problems);
+      if (text !== undefined) found.set(path, text);
+    }
+  }
+  return found;
+}

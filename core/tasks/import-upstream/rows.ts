@@ -23,8 +23,9 @@ export interface Rows {
 
 export const noRows = (): Rows => ({ carried: [], renamed: [], byHand: [], missing: [] });
 
+/** Adds to each kind of row. `to` may have more than rows. */
 export function addRows(to: Rows, more: Partial<Rows>): void {
-  for (const kind of Object.keys(to) as (keyof Rows)[]) to[kind].push(...(more[kind] ?? []));
+  for (const kind of Object.keys(noRows()) as (keyof Rows)[]) to[kind].push(...(more[kind] ?? []));
 }
 
 /** A setting's value at its path: objects are walked through, lists are values. */

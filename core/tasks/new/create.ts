@@ -19,6 +19,8 @@ export interface CreateRequest {
   complete?: ((folder: string) => Promise<void>) | undefined;
   /** Run `npm install`, so that package-lock.json is part of the first commit. */
   install: boolean;
+  /** Becomes the remote `origin`; nothing is fetched from it or pushed to it. */
+  remote?: string | undefined;
   message: string;
   tell: (text: string) => void;
   signal: AbortSignal;
@@ -55,7 +57,7 @@ export async function createRepository(request: CreateRequest): Promise<Created>
 }
 
 async function build(
-  { files, packageFile, complete, install, message, tell, signal }: CreateRequest,
+  { files, packageFile, complete, install, remote, message, tell, signal }: CreateRequest,
   side: string,
 ): Promise<Created> {
   // mkdtemp makes folders for their owner alone.
@@ -73,6 +75,7 @@ async function build(
   const git = async (what: string, ...args: string[]) =>
     checked(what, await runGit(side, args, { timeoutSeconds: 120, signal }), signal);
   await git("git init", "init", "--quiet", "--initial-branch=main");
+  if (remote !== undefined) await git("git remote", "remote", "add", "origin", remote);
   await git("git add", "add", "--all");
   const known = [await configured(side, "user.name"), await configured(side, "user.email")];
   const isYours = known.every((value) => value !== "");

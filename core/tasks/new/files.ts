@@ -40,8 +40,21 @@ export const isUnpublished = (): boolean => (JSON.parse(own("package.json")) as 
 /** A packed build's place in the repository. */
 export const packagePath = ({ version }: PackageFile) => `vendor/clawdlets-infra-${version}.tgz`;
 
+interface More {
+  packageFile?: PackageFile | undefined;
+  /** Flake of the new repository itself. */
+  repository?: string | undefined;
+}
+
+/** As the README has it, of a repository whose place is not known. */
+const somewhere = "github:you/my-bots";
+
 /** The text of every file of a new repository, by its path there. */
-export function newFiles(name: string, flake: FlakeSource, packageFile?: PackageFile): Map<string, string> {
+export function newFiles(
+  name: string,
+  flake: FlakeSource,
+  { packageFile, repository }: More = {},
+): Map<string, string> {
   const manifest = {
     name,
     private: true,
@@ -52,7 +65,10 @@ export function newFiles(name: string, flake: FlakeSource, packageFile?: Package
   };
   const lock = flakeLock(own("flake.lock"), flake);
   return new Map([
-    ...templateFiles().map(([path, text]) => [path, text.replaceAll("__NAME__", name)] as const),
+    ...templateFiles().map(
+      ([path, text]) =>
+        [path, text.replaceAll("__NAME__", name).replaceAll(somewhere, repository ?? somewhere)] as const,
+    ),
     ["package.json", `${JSON.stringify(manifest, null, 2)}\n`],
     ["flake.nix", own("nix/template/flake.nix").replace(unknownSource, flake.url)],
     ...(lock === undefined ? [] : [["flake.lock", lock] as const]),

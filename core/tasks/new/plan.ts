@@ -11,6 +11,7 @@ import { readUpstream } from "../import-upstream/read.ts";
 import { isUnpublished, newFiles, packagePath, packagesOf } from "./files.ts";
 import { type PackageFile, readPackageFile } from "./package-file.ts";
 import { checkPlace, nameProblem, type Place } from "./place.ts";
+import { type OwnRepository, ownRepository } from "./repository.ts";
 import { flakeProblems, type NewOptions } from "./request.ts";
 import { type FlakeSource, ownSource, unknownSource } from "./source.ts";
 
@@ -20,6 +21,7 @@ export interface NewPlan {
   files: Map<string, string>;
   packageFile: PackageFile | undefined;
   flake: string;
+  repository: OwnRepository | undefined;
   imported: Imported | undefined;
   /** Writes the stack files of imported hosts. */
   complete: (folder: string) => Promise<void>;
@@ -34,12 +36,14 @@ export interface NewPlan {
  * @throws SettingsError with everything that is in the way
  */
 export async function planNew(
-  { dir = "", name, flake, package: file, from: upstream, install = true }: NewOptions,
+  { dir = "", name, flake, repository: named, package: file, from: upstream, install = true }: NewOptions,
   from: string,
 ): Promise<NewPlan> {
   const place = checkPlace(dir, from);
+  const repository = named === undefined ? undefined : ownRepository(named);
   const problems = [
     ...place.problems,
+    ...(repository?.problems ?? []),
     ...nameProblems(place.value?.folder ?? resolve(from, dir), name),
     ...(flake === undefined ? [] : flakeProblems(flake)),
     ...(install && file === undefined && isUnpublished() ? [unpublished] : []),
@@ -48,7 +52,10 @@ export async function planNew(
   const packageFile = file === undefined ? undefined : await readPackageFile(resolve(from, file));
   const imported = upstream === undefined ? undefined : importUpstream(readUpstream(resolve(from, upstream)));
   const source = flake === undefined ? await ownSource() : { url: flake };
-  const files = newFiles(name ?? basename(place.value.folder), source, packageFile);
+  const files = newFiles(name ?? basename(place.value.folder), source, {
+    packageFile,
+    repository: repository?.value?.flake,
+  });
   for (const [path, text] of imported?.files ?? []) files.set(path, text);
   const stacks = [...(imported?.hosts.keys() ?? [])].map((host) => `stacks/Pulumi.${host}.yaml`);
   return {
@@ -56,6 +63,7 @@ export async function planNew(
     files,
     packageFile,
     flake: source.url,
+    repository: repository?.value,
     imported,
     complete: (folder) => writeStacks(imported, folder),
     make: [...files.keys(), ...stacks, ...(packageFile ? [packagePath(packageFile)] : [])].sort(),

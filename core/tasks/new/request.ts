@@ -16,6 +16,8 @@ const newOptions = z.strictObject({
   name: text.optional(),
   /** The NixOS modules, as an input of the new flake. @default this version's own repository and commit */
   flake: text.optional(),
+  /** Where the new repository will be, as a git remote or a flake. */
+  repository: text.optional(),
   /** A packed build in place of the version that npm has. */
   package: text.optional(),
   /** A project of upstream's whose settings are carried over. */

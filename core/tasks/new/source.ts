@@ -66,23 +66,54 @@ interface Lock {
   version: number;
 }
 
-/** flake.lock of a repository with clawdlets as its one input: what that locks, below it. @param own text of our flake.lock */
+/** Inputs of ours that the template has as its own, so that a weekly `nix flake update` moves them. */
+const lifted = ["nix-openclaw", "nixpkgs"];
+
+/**
+ * flake.lock of a repository with the template's flake.nix: what our own locks, in the places that Nix writes.
+ * @param own text of our flake.lock
+ */
 export function flakeLock(own: string, { lock }: FlakeSource): string | undefined {
   if (!lock) return undefined;
   const { nodes, root, version } = JSON.parse(own) as Lock;
-  // A list is a path from the root, which is one level further up now.
-  const below = (inputs: Record<string, string | string[]>) =>
+  const inputs = Object.entries(nodes[root]?.inputs ?? {});
+  const above = below(
+    nodes,
+    inputs.filter(([name]) => lifted.includes(name)).flatMap(([, node]) => node),
+  );
+  // A list is a path from the root, which is one level further up for what stays below clawdlets.
+  const moved = (paths: Record<string, string | string[]>) =>
     Object.fromEntries(
-      Object.entries(inputs).map(([name, to]) => [name, Array.isArray(to) ? ["clawdlets", ...to] : to]),
+      Object.entries(paths).map(([name, to]) => [name, Array.isArray(to) ? ["clawdlets", ...to] : to]),
     );
-  const moved = Object.entries(nodes)
+  const others = Object.entries(nodes)
     .filter(([name]) => name !== root)
-    .map(([name, { inputs, ...node }]) => [name, { ...(inputs && { inputs: below(inputs) }), ...node }] as const);
+    .map(([name, { inputs: paths, ...node }]) => [
+      name,
+      { ...(paths && { inputs: above.has(name) ? paths : moved(paths) }), ...node },
+    ]);
   const all = {
-    ...Object.fromEntries(moved),
-    clawdlets: { inputs: nodes[root]?.inputs ?? {}, ...lock },
-    root: { inputs: { clawdlets: "clawdlets" } },
+    ...Object.fromEntries(others),
+    clawdlets: {
+      inputs: Object.fromEntries(inputs.map(([name, to]) => [name, lifted.includes(name) ? [name] : to])),
+      ...lock,
+    },
+    root: {
+      inputs: { clawdlets: "clawdlets", ...Object.fromEntries(inputs.filter(([name]) => lifted.includes(name))) },
+    },
   };
-  const sorted = Object.fromEntries(Object.entries(all).sort(([left], [right]) => left.localeCompare(right, "en")));
+  const sorted = Object.fromEntries(Object.entries(all).sort(([left], [right]) => (left < right ? -1 : 1)));
   return `${JSON.stringify({ nodes: sorted, root: "root", version }, null, 2)}\n`;
+}
+
+/** These nodes and everything that they lead to. */
+function below(nodes: Lock["nodes"], from: readonly string[]): Set<string> {
+  const found = new Set<string>();
+  const visit = (name: string) => {
+    if (found.has(name)) return;
+    found.add(name);
+    for (const to of Object.values(nodes[name]?.inputs ?? {})) if (typeof to === "string") visit(to);
+  };
+  for (const name of from) visit(name);
+  return found;
 }

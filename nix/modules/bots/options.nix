@@ -7,6 +7,22 @@
 { name, config, ... }:
 let
   openclaw = import ../../lib/openclaw.nix;
+  json5 = import ../../lib/json5.nix;
+  text = import ../../lib/text.nix;
+
+  # What openclaw.json allows and the package has beside it, by nix/hosts.nix.
+  pluginsBeside =
+    let
+      beside = config.package.openclawPlugins or { };
+      file = config.openclaw.config;
+      allowed = (json5.parse (toString file) (builtins.readFile file)).plugins.allow or [ ];
+    in
+    if beside == { } then
+      [ ]
+    else
+      map (id: beside.${id}) (
+        text.unique (builtins.filter (id: builtins.isString id && beside ? ${id}) allowed)
+      );
 in
 {
   options = {
@@ -30,6 +46,19 @@ in
               default = true;
               example = false;
               description = "Builds the host's system only if the OpenClaw of `package` finds the configuration valid. Not for another `command`.";
+            };
+            plugins = lib.mkOption {
+              type = lib.types.listOf lib.types.package;
+              default = pluginsBeside;
+              defaultText = lib.literalExpression "those of nix-openclaw that openclaw.json names in plugins.allow";
+              example = lib.literalExpression "[ pkgs.hello ]";
+              description = "Plugins that `package` does not have in it. The build writes their folders to `plugins.load.paths`, in place of what openclaw.json has there.";
+            };
+            ownSchema = lib.mkOption {
+              type = lib.types.bool;
+              default = false;
+              internal = true;
+              description = "Whether the repository has bots/openclaw.schema.json. Set automatically.";
             };
             secrets = lib.mkOption {
               type = lib.types.attrsOf lib.types.str;

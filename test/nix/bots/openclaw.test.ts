@@ -114,7 +114,16 @@ describeWith({ programs: ["npm"] }, "the real OpenClaw", () => {
     const check = async (text: string) => {
       const file = join(folder, "openclaw.json");
       writeFileSync(file, text);
-      const given = { ...env, CONFIG: file, OPENCLAW: at, BOT: "maren", out: join(folder, "out") };
+      const given = {
+        ...env,
+        CONFIG: file,
+        OPENCLAW: at,
+        BOT: "maren",
+        CHECK: "1",
+        JQ: "jq",
+        PLUGINS: "[]",
+        out: join(folder, "out"),
+      };
       const script = join(repository, "nix/host/check-openclaw.sh");
       const REFERENCES = referencesIn(text).join(" ");
       return await execa("bash", [script], { env: { ...given, REFERENCES }, extendEnv: false, reject: false });

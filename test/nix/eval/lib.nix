@@ -32,13 +32,13 @@ let
       else
         [ ]
     else if isType "override" definition then
-      map (
-        { value, ... }:
+      # Not looked into, as in nixpkgs: of a default that another definition overrides, nothing is evaluated.
+      [
         {
-          inherit value;
+          value = definition.content;
           inherit (definition) priority;
         }
-      ) (discharge definition.content)
+      ]
     else
       [
         {

@@ -3,8 +3,10 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFile
 import { join } from "node:path";
 import { execa } from "execa";
 import { beforeEach, describe, expect, it } from "vitest";
+import { rebuildSource } from "../../../../core/host/flake/rebuild-source.ts";
 import { newFiles } from "../../../../core/tasks/new/files.ts";
 import { checkPlace } from "../../../../core/tasks/new/place.ts";
+import { ownRepository } from "../../../../core/tasks/new/repository.ts";
 import { flakeProblems } from "../../../../core/tasks/new/request.ts";
 import { sourceOf } from "../../../../core/tasks/new/source.ts";
 import { temporaryFolder } from "../../../_project.ts";
@@ -60,11 +62,33 @@ describe("clawdlets new", () => {
     const folder = join(parent, "Bots 1");
     expect(readdirSync(folder).filter((name) => name.startsWith(".new"))).toEqual([]);
     expect(readFileSync(join(folder, "package.json"), "utf8")).toContain('"name": "bots"');
-    expect(readFileSync(join(folder, "flake.nix"), "utf8")).toContain(
-      'inputs.clawdlets.url = "github:acme/clawdlets";',
-    );
+    expect(readFileSync(join(folder, "flake.nix"), "utf8")).toContain('clawdlets.url = "github:acme/clawdlets";');
     expect(git(folder, "status", "--porcelain")).toBe("");
   }, 60_000);
+
+  it.each([
+    ["github:me/my-bots", "https://github.com/me/my-bots.git", "github:me/my-bots"],
+    ["git@github.com:me/my-bots.git", "git@github.com:me/my-bots.git", "github:me/my-bots"],
+    [
+      "git+ssh://git@git.example.org/me/bots",
+      "ssh://git@git.example.org/me/bots",
+      "git+ssh://git@git.example.org/me/bots",
+    ],
+  ])(
+    "has %s as its origin, in what init and the README take",
+    async (given, remote, flake) => {
+      const { exitCode, stdout, stderr } = await start(["x", "--no-install", "--repository", given, "--json"]);
+      expect(exitCode, stderr).toBe(0);
+      const { folder, repository: said, next } = JSON.parse(stdout);
+      expect(said).toEqual({ remote, flake });
+      expect(git(folder, "remote", "get-url", "origin").trim()).toBe(remote);
+      expect(readFileSync(join(folder, "README.md"), "utf8")).toContain(`flakeBase = "${flake}";`);
+      expect(next.at(-2)).toBe("git push --set-upstream origin main");
+      const source = flake.startsWith("github:") ? { repository: flake } : undefined;
+      expect(await rebuildSource(folder, undefined)).toEqual(source);
+    },
+    60_000,
+  );
 
   it("says in a dry run what it would make, and makes nothing", async () => {
     const { exitCode, stdout } = await start(["my-bots", "--no-install", "--dry-run"]);
@@ -84,6 +108,12 @@ describe("clawdlets new", () => {
       3,
     ],
     ["a flake that ends Nix's string", ["x", "--no-install", "--flake", 'github:a/b"; x = "'], "invalid-value", 3],
+    [
+      "a remote with a token",
+      ["x", "--no-install", "--repository", "https://canary@github.com/me/x"],
+      "invalid-value",
+      3,
+    ],
     ["a package file that is not there", ["x", "--package", "none.tgz"], "file-invalid", 3],
     ["a development version that npm does not have", ["x"], "missing-setting", 3],
     ["an upstream project that is not there", ["x", "--no-install", "--from", "none"], "file-missing", 3],
@@ -229,4 +259,30 @@ it("a new repository's program and workflow are those of the example for GitHub 
   expect(body(files.get(".github/workflows/preview.yml"))).toBe(body(example(".github/workflows/preview.yml")));
   const lines = (text = "") => text.split("\n").filter((line) => !line.startsWith("description:"));
   expect(lines(files.get("Pulumi.yaml"))).toEqual(lines(example("Pulumi.yaml")));
+});
+
+it.each([
+  "",
+  "my-bots",
+  "/srv/my-bots",
+  "../my-bots",
+  "file:///srv/my-bots",
+  "git+file:///srv/my-bots",
+  "http://github.com/me/x",
+  "https://github.com",
+  "https://github.com/me/../x",
+  "https://github.com/me/x?ref=main",
+  "https://github.com/me/x#web-1",
+  "github:me/x/main",
+  "github:me",
+  "--upload-pack=touch",
+  "git@github.com:-x",
+  "ssh://-oProxyCommand=x@h/y",
+  "ext::sh -c x",
+  'https://github.com/me/x"; y = "',
+  "https://github.com/me/x\n",
+])("refuses a repository at %j", (given) => {
+  expect(ownRepository(given).problems).toEqual([
+    expect.objectContaining({ code: "invalid-value", setting: "--repository" }),
+  ]);
 });

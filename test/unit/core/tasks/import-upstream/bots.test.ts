@@ -28,7 +28,11 @@ const fleet = {
       github: { appId: 1, privateKeySecret: "gh_key" },
       gatewayPort: 18819,
       resources: { memoryMax: "1G" },
-      passthrough: { tools: { profile: "coding" }, agents: { models: { fast: "zai/glm-4.2" } } },
+      passthrough: {
+        tools: { profile: "coding" },
+        agents: { models: { fast: "zai/glm-4.2" } },
+        channels: { discord: { token: "canary-0123456789", allowFrom: ["1"] } },
+      },
       novelty: true,
     },
     olaf: { env: {} },
@@ -130,6 +134,7 @@ it("says of every setting what became of it", () => {
     `${maren}.env.API_TOKEN`,
     `${maren}.github`,
     `${maren}.novelty`,
+    `${maren}.passthrough.channels.discord.token`,
     `${maren}.skills.entries.github.apiKey`,
     `${maren}.skills.entries.github.odd`,
     "fleet.botOverrides.olaf",
@@ -142,6 +147,49 @@ it("says of every setting what became of it", () => {
 it("copies no secret that is written out", () => {
   const { files, ...rows } = imported();
   expect(JSON.stringify([[...files], rows])).not.toContain("canary");
+});
+
+it("takes a fleet whose bots are an object, as 69286a2 has it", () => {
+  const maren = {
+    profile: {
+      secretEnv: { DISCORD_BOT_TOKEN: "discord_token_maren", OTHER: "other" },
+      secretEnvAllowlist: ["DISCORD_BOT_TOKEN", "ZAI_API_KEY"],
+      secretFiles: { key: { secretName: "x", targetPath: "/var/lib/clawdlets/secrets/bots/maren/x" } },
+      gatewayPort: 18819,
+    },
+    clawdbot: {
+      channels: { discord: { enabled: true, token: "${DISCORD_BOT_TOKEN}", dmPolicy: "pairing" } },
+      messages: { ackReaction: "eyes" },
+      gateway: { auth: { token: "canary-0123456789" } },
+    },
+    clf: { enable: true },
+  };
+  const imported = importBots({
+    secretEnv: { ZAI_API_KEY: "z_ai_api_key", UNUSED: "unused" },
+    botOrder: ["sonja", "maren"],
+    bots: { maren, sonja: {}, "../x": {} },
+  });
+  expect(configOf("maren", imported)).toMatchObject({
+    channels: { discord: { enabled: true, token: "${DISCORD_BOT_TOKEN}", dmPolicy: "pairing" } },
+    messages: { ackReaction: "eyes" },
+    plugins: { allow: ["discord"] },
+  });
+  expect(configOf("sonja", imported)).not.toHaveProperty("channels");
+  const secretsOf = (bot: string) => JSON.parse(imported.files.get(`bots/${bot}/secrets.json`) ?? "");
+  expect(secretsOf("maren")).toEqual({ ZAI_API_KEY: "z_ai_api_key", DISCORD_BOT_TOKEN: "discord_token_maren" });
+  expect(secretsOf("sonja")).toEqual({ ZAI_API_KEY: "z_ai_api_key", UNUSED: "unused" });
+  const settings = (rows: readonly { setting: string }[]) => rows.map(({ setting }) => setting);
+  expect(settings(imported.byHand)).toEqual([
+    "fleet.bots.maren.profile.secretFiles",
+    "fleet.bots.maren.profile.gatewayPort",
+  ]);
+  expect(settings(imported.missing)).toEqual([
+    "fleet.bots.../x",
+    "tools",
+    "fleet.bots.maren.clf",
+    "fleet.bots.maren.clawdbot.gateway.auth.token",
+  ]);
+  expect(JSON.stringify([[...imported.files], imported.missing])).not.toContain("canary");
 });
 
 it("takes the fleet as Nix evaluates it, with empty options", () => {

@@ -78,20 +78,30 @@ const withHost = (settings: object, fleet: object = {}) =>
   of({ schemaVersion: 12, fleet, hosts: { "web-1": settings } });
 
 describe("what upstream ships as an example", () => {
-  it("at b49d4af becomes a stack with its bots", () => {
+  it("at b49d4af becomes a stack, and a folder of each bot with the documents", () => {
     const { hosts, carried, renamed, byHand, missing, unset, files } = imported({
       "infra/configs/clawdlets.json": first,
+      "infra/documents/SOUL.md": "calm",
     });
     expect(Object.fromEntries(hosts)).toEqual({ [host]: { tailnet: "tailscale", bots: first.fleet.bots } });
-    expect(short(carried)).toEqual(["fleet.bots -> clawdlets:bots"]);
-    expect(short(renamed)).toEqual([`hosts.${host}.tailnet.mode -> clawdlets:tailnet`]);
-    expect(short(byHand)).toEqual([`hosts.${host}.agentModelPrimary -> bots/<bot>/openclaw.json`]);
-    expect(short(missing)).toEqual([`hosts.${host}.diskDevice`]);
-    expect([unset, files.size]).toEqual([9, 0]);
+    expect(short(carried)).toEqual(["fleet.bots -> clawdlets:bots", "fleet.documentsDir: SOUL.md -> bots/*/workspace"]);
+    expect(short(renamed)).toEqual([
+      `hosts.${host}.tailnet.mode -> clawdlets:tailnet`,
+      `hosts.${host}.agentModelPrimary -> agents.defaults.model.primary`,
+    ]);
+    expect(byHand).toEqual([]);
+    expect(short(missing)).toEqual([`hosts.${host}.diskDevice`, "tools"]);
+    const folders = first.fleet.bots.flatMap((bot) => [`bots/${bot}/openclaw.json`, `bots/${bot}/workspace/SOUL.md`]);
+    expect([unset, [...files.keys()].sort()]).toEqual([6, folders.sort()]);
+    expect(files.get("bots/maren/openclaw.json")).toContain('"primary": "zai/glm-4.7"');
   });
 
   it("at 69286a2 becomes a stack, and Nix for its cache", () => {
-    const { hosts, carried, renamed, byHand, missing, files } = of(last);
+    const { hosts, carried, renamed, byHand, missing, files } = imported({
+      "fleet/clawdlets.json": last,
+      "fleet/workspaces/common/AGENTS.md": "all",
+      "fleet/workspaces/bots/README.md": "not a bot's",
+    });
     const install = { disk: "/dev/sda" };
     expect(hosts.get(host)).toEqual({
       install,
@@ -100,21 +110,30 @@ describe("what upstream ships as an example", () => {
       tailnet: "none",
       bots: ["agent"],
     });
-    expect(short(carried)).toEqual([`hosts.${host}.hetzner.serverType -> clawdlets:serverType`]);
+    expect(short(carried)).toEqual([
+      `hosts.${host}.hetzner.serverType -> clawdlets:serverType`,
+      "fleet.bots -> clawdlets:bots",
+      "fleet.bots.agent.clawdbot -> bots/agent/openclaw.json",
+      "fleet.documentsDir: common/AGENTS.md -> bots/*/workspace",
+    ]);
     expect(short(renamed).map((each) => each.replace(`hosts.${host}.`, ""))).toEqual([
       "diskDevice -> clawdlets:install",
       "cache.substituters -> nix.settings.substituters",
       "cache.trustedPublicKeys -> nix.settings.trusted-public-keys",
       "sshExposure.mode -> clawdlets:sshExposure",
       "tailnet.mode -> clawdlets:tailnet",
-      "fleet.botOrder -> clawdlets:bots",
     ]);
     expect(renamed.find(({ to }) => to === "clawdlets:sshExposure")?.note).toContain("TCP/22 open");
     expect(short(byHand)).toEqual([
       `hosts.${host}.provisioning.sshPubkeyFile -> clawdlets init --ssh-pubkey`,
       "defaultHost -> --host",
     ]);
-    expect(missing).toEqual([]);
+    expect(short(missing)).toEqual(["tools"]);
+    expect([...files.keys()].sort()).toEqual([
+      "bots/agent/openclaw.json",
+      "bots/agent/workspace/AGENTS.md",
+      `hosts/${host}.nix`,
+    ]);
     expect(files.get(`hosts/${host}.nix`)).toContain('nix.settings.substituters = [ "https://cache.garnix.io" ];');
   });
 
@@ -153,20 +172,31 @@ describe("a setting of upstream's", () => {
     expect(files.get("hosts/web-1.nix")).toContain('"https://x.example/\\"; \\${builtins.abort \\"x\\"}"');
   });
 
-  it("of bots has a place in their folders, and one with a name that is too long is left out", () => {
+  it("of bots is in their folders, and one with a name that is too long is left out, once", () => {
     const fleet = {
       bots: ["maren", "a".repeat(28)],
       guildId: "1",
       routingOverrides: { maren: { requireMention: false, channels: ["x"] } },
+      warpDrive: 9,
     };
-    const { hosts, byHand, missing } = withHost({}, fleet);
+    const { hosts, renamed, byHand, missing, files } = withHost({}, fleet);
     expect(hosts.get("web-1")?.bots).toEqual(["maren"]);
-    expect(short(byHand)).toEqual([
-      "fleet.guildId -> bots/<bot>/openclaw.json",
-      "fleet.routingOverrides.maren.requireMention -> bots/<bot>/openclaw.json",
-      "fleet.routingOverrides.maren.channels -> bots/<bot>/openclaw.json",
+    expect(byHand).toEqual([]);
+    expect(short(renamed)).toEqual([
+      "fleet.guildId -> channels.discord.guilds",
+      "fleet.routingOverrides.maren -> channels.discord.guilds.1",
     ]);
-    expect(missing[0]?.setting).toBe(`fleet.bots.${"a".repeat(28)}`);
+    expect(short(missing)).toEqual(["fleet.warpDrive", `fleet.bots.${"a".repeat(28)}`, "tools"]);
+    expect([...files.keys()]).toEqual(["bots/maren/openclaw.json"]);
+  });
+
+  it("for the model is a host's there: the first one's is the bots', and another is left to a person", () => {
+    const hosts = { "web-1": { agentModelPrimary: "zai/a" }, "web-2": { agentModelPrimary: "zai/b" } };
+    const { renamed, byHand } = of({ schemaVersion: 2, fleet: { bots: ["maren"] }, hosts });
+    expect(short(renamed)).toContain("hosts.web-1.agentModelPrimary -> agents.defaults.model.primary");
+    expect(byHand).toEqual([
+      expect.objectContaining({ setting: "hosts.web-2.agentModelPrimary", note: expect.stringContaining("zai/a") }),
+    ]);
   });
 
   it("shows no token in the report", () => {
