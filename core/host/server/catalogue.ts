@@ -1,8 +1,7 @@
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
-import { allServerTypes } from "../../base/hetzner/pages.ts";
+import type { allServerTypes } from "../../base/hetzner/pages.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import type { Objection } from "../../base/problem.ts";
-import type { HostSettings } from "../../project/settings/host.ts";
 import { defaultImage } from "../../project/settings/stack-config.ts";
 import { policySettings } from "./cost-limit.ts";
 
@@ -60,7 +59,7 @@ export function saleProblems(
 }
 
 /** Compares Hetzner's price of the server alone, without IPv4 address, backups and volumes. */
-function costProblems({ name, prices }: ServerType, location: string, limit: number | undefined): Finding[] {
+export function costProblems({ name, prices }: ServerType, location: string, limit: number | undefined): Finding[] {
   const net = prices.find((each) => each.location === location)?.price_monthly.net;
   if (limit === undefined || net === undefined || Number(net) <= limit) return [];
   return [
@@ -74,7 +73,7 @@ function costProblems({ name, prices }: ServerType, location: string, limit: num
 }
 
 /** A problem with a setting in the stack file, without the file's name. */
-export type Finding = Objection & { setting: "serverType" | "location" | "image" };
+export type Finding = Objection & { setting: "serverType" | "serverTypes" | "location" | "image" };
 
 /** True if a new server of this type can be ordered in this location now. */
 export const isOnSale = ({ locations }: ServerType, location: string): boolean =>
@@ -83,21 +82,12 @@ export const isOnSale = ({ locations }: ServerType, location: string): boolean =
 /** Hetzner added `available` on 2026-04-01, after the API description that our types are generated from. */
 type Place = ServerType["locations"][number] & { available?: boolean };
 
-function unavailable({ available, deprecation }: Place): string | undefined {
+/** @returns undefined if it can be ordered */
+export function unavailable({ available, deprecation }: Place): string | undefined {
   if (deprecation && Date.parse(deprecation.unavailable_after) <= Date.now()) {
     return `discontinued (since ${deprecation.unavailable_after.slice(0, 10)})`;
   }
   return available === false ? "sold out" : undefined;
-}
-
-/** Why a new server with these settings cannot be created. Asks Hetzner, with two requests at most. */
-export async function checkNewServer(
-  hetzner: Hetzner,
-  { serverType, location, image }: Pick<HostSettings, "serverType" | "location" | "image">,
-  limit: number | undefined,
-): Promise<Finding[]> {
-  const [types, imageProblems] = await Promise.all([allServerTypes(hetzner), checkImage(hetzner, image)]);
-  return [...saleProblems(types, { type: serverType, location, limit }), ...imageProblems];
 }
 
 /** Checks that the image exists for x86, which the flake builds. Sends no request for the default image. */

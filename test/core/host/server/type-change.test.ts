@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createHetzner } from "../../../../core/base/hetzner/client.ts";
 import { problemSentence } from "../../../../core/base/problem.ts";
-import { checkNewServer } from "../../../../core/host/server/catalogue.ts";
+import { checkNewServer } from "../../../../core/host/server/new-server.ts";
 import { ensureOn, findServer } from "../../../../core/host/server/power.ts";
 import { checkTypeChange } from "../../../../core/host/server/type-change.ts";
 import { done, type Lab, newServer, startLab } from "../../../emulator/_lab.ts";
