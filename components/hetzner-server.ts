@@ -20,7 +20,7 @@ export interface HetznerServerArgs {
   serverType: pulumi.Input<string>;
   /** One location, e.g. `nbg1`. Read at creation only. */
   location: pulumi.Input<string>;
-  /** Name of the system image, which the installation overwrites. Read at creation only. */
+  /** Name of the system image, or a snapshot's id, which the installation overwrites. Read at creation only. */
   image: pulumi.Input<string>;
   /** In force before the first boot. */
   firewallIds: pulumi.Input<pulumi.Input<number>[]>;

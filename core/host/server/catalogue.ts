@@ -1,4 +1,5 @@
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
+import { HetznerApiError } from "../../base/hetzner/errors.ts";
 import type { allServerTypes } from "../../base/hetzner/pages.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import type { Objection } from "../../base/problem.ts";
@@ -90,18 +91,46 @@ export function unavailable({ available, deprecation }: Place): string | undefin
   return available === false ? "sold out" : undefined;
 }
 
-/** Checks that the image exists for x86, which the flake builds. Sends no request for the default image. */
-export async function checkImage(hetzner: Hetzner, name: string): Promise<Finding[]> {
-  if (name === defaultImage) return [];
-  const query = { name, architecture: "x86" as const, per_page: 50 };
+/**
+ * Checks that the image exists for x86, which the flake builds, and is ready. An id is a snapshot of the project. Sends no request for
+ * the default image.
+ */
+export async function checkImage(hetzner: Hetzner, image: string): Promise<Finding[]> {
+  if (image === defaultImage) return [];
+  if (/^[0-9]+$/.test(image)) return checkImageId(hetzner, Number(image));
+  const query = { name: image, architecture: "x86" as const, per_page: 50 };
   const { images } = await answerOf("look up the image", hetzner.GET("/images", { params: { query } }));
   if (images.length > 0) return [];
   return [
     {
       setting: "image",
       code: "type-unavailable",
-      problem: `Hetzner has no x86 image named "${name}".`,
-      fix: "Use e.g. debian-12.",
+      problem: `Hetzner has no x86 image named "${image}".`,
+      fix: "Use e.g. debian-12, or the id of a snapshot.",
     },
   ];
+}
+
+async function checkImageId(hetzner: Hetzner, id: number): Promise<Finding[]> {
+  const refused = (problem: string): Finding[] => [
+    {
+      setting: "image",
+      code: "type-unavailable",
+      problem,
+      fix: "Use the id of an x86 snapshot in this Hetzner project that is available, or a system image, e.g. debian-12.",
+    },
+  ];
+  const unknown = `Hetzner has no image with the id ${id} in the project of this token.`;
+  try {
+    const params = { params: { path: { id } } };
+    const { image } = await answerOf("look up the image", hetzner.GET("/images/{id}", params));
+    if (!image) return refused(unknown);
+    if (image.architecture !== "x86")
+      return refused(`the image ${id} is for ${image.architecture}, and the host's flake builds x86_64-linux.`);
+    if (image.type === "backup") return refused(`the image ${id} is a backup, which belongs to its own server.`);
+    return image.status === "available" ? [] : refused(`the image ${id} is ${image.status}, not available.`);
+  } catch (error) {
+    if (!(error instanceof HetznerApiError) || error.code !== "not_found") throw error;
+    return refused(unknown);
+  }
 }

@@ -281,10 +281,19 @@ export const stackConfig = z.strictObject({
       location,
     )
     .default("nbg1"),
-  /** The image that the server boots before NixOS replaces it. Changing it later has no effect. @default `debian-12` */
-  image: matching(/^[a-z][a-z0-9.-]{1,62}$/, "allowed: a Hetzner system image by name, e.g. debian-12").default(
-    defaultImage,
-  ),
+  /**
+   * The image that the server boots before NixOS replaces it: a system image by name, or a snapshot of yours by its id, which needs
+   * cloud-init. Only used at creation and by a reinstallation. @default `debian-12`
+   */
+  image: z
+    .preprocess(
+      (value) => (typeof value === "number" && Number.isSafeInteger(value) ? String(value) : value),
+      matching(
+        /^(?:[a-z][a-z0-9.-]{1,62}|[1-9][0-9]{0,14})$/,
+        "allowed: a Hetzner system image by name, e.g. debian-12, or a snapshot's id",
+      ),
+    )
+    .default(defaultImage),
   /**
    * Flake URI without attribute: `github:`, `git+https:`, `git+ssh:`, `git+file:` or a folder. `?rev=` names a commit,
    * `?ref=` a branch or tag, resolved when an installation starts. @default `base.flake` of stack.json, then our own origin

@@ -9,6 +9,18 @@ const said = (change: object) => check(change).problems.map((each) => problemLin
 
 describe("the settings of a stack file", () => {
   it.each([
+    [undefined, "debian-12"],
+    [161547269, "161547269"],
+    ["161547269", "161547269"],
+  ])("reads %j as the image %j, from the engine as text too", (image, read) => {
+    expect(check({ image }).value?.image).toBe(read);
+  });
+
+  it.each([0, -1, 1.5, 1e300, "0x1", "007"])("takes no %j for an image", (image) => {
+    expect(said({ image }).join()).toContain("or a snapshot's id");
+  });
+
+  it.each([
     [undefined, "nbg1"],
     ["hel1", "hel1"],
     [["hel1"], ["hel1"]],
