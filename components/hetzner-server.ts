@@ -18,9 +18,9 @@ export interface HetznerServerArgs {
   host: string;
   /** e.g. `cx43`; changing it CUTS THE SERVER'S POWER, resizes it in place and starts it again. A bigger disk never shrinks. */
   serverType: pulumi.Input<string>;
-  /** e.g. `nbg1`. Read at creation only. */
+  /** One location, e.g. `nbg1`. Read at creation only. */
   location: pulumi.Input<string>;
-  /** Name of the system image, which the installation overwrites. Read at creation only. */
+  /** Name of the system image, or a snapshot's id, which the installation overwrites. Read at creation only. */
   image: pulumi.Input<string>;
   /** In force before the first boot. */
   firewallIds: pulumi.Input<pulumi.Input<number>[]>;

@@ -1,17 +1,20 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Adoption } from "../core/base/hetzner/adopt.ts";
+import { hasPool } from "../core/host/server/choices.ts";
 import { type HostSettings, keepsWindow } from "../core/project/settings/host.ts";
 import { AgeKey } from "./age-key.ts";
 import type { BootstrapKeysArgs } from "./bootstrap-user-data.ts";
 import { HetznerServer, type HetznerServerArgs, type ResizeGuard } from "./hetzner-server.ts";
 import { HostFirewall, type HostFirewallRule } from "./host-firewall.ts";
 import { type BeforeCreate, buyingHooks } from "./internal/host-hooks.ts";
+import { type Placement, placeOf } from "./internal/place.ts";
 import { announceOnly } from "./internal/resize-hooks.ts";
 import { Lockdown } from "./lockdown.ts";
 import { NixosConfiguration, type NixosConfigurationArgs } from "./nixos-configuration.ts";
 import { NixosInstall } from "./nixos-install.ts";
 
 export type { HostSettings } from "../core/project/settings/host.ts";
+export type { Placement } from "./internal/place.ts";
 
 /** One hardened NixOS host on Hetzner Cloud. COSTS MONEY from its creation. */
 export interface HostArgs {
@@ -25,6 +28,8 @@ export interface HostArgs {
   beforeCreate?: BeforeCreate;
   /** Runs before the server's type changes, which cuts its power, and after a failed update. */
   resizeGuard?: ResizeGuard;
+  /** What the server's type and location are drawn from. From {@link loadHost}. @default all that the settings allow */
+  placement?: Placement;
   /** Hetzner ids of existing resources to adopt unchanged, for one run; the next run applies the differences. */
   adopt?: Adoption;
   /** Commit and secrets for the running host. Without it, the stack installs the host once and then leaves it alone. */
@@ -52,7 +57,7 @@ export class Host extends pulumi.ComponentResource {
     super("clawdlets:index:Host", name, {}, opts);
     const { settings } = args;
     const { host } = settings;
-    const bought = { parent: this, hooks: buyingHooks(name, host, args.beforeCreate) };
+    const bought = { parent: this, hooks: buyingHooks(name, host, args.beforeCreate, hasPool(settings)) };
 
     const ageKey = new AgeKey(name, { host, recipient: settings.ageRecipient }, { parent: this });
     const firewall = new HostFirewall(
@@ -70,8 +75,7 @@ export class Host extends pulumi.ComponentResource {
       name,
       {
         host,
-        serverType: settings.serverType,
-        location: settings.location,
+        ...placeOf(name, settings, args.placement, this),
         image: settings.image,
         firewallIds: [firewall.firewallId],
         bootstrapKeys: args.bootstrapKeys ?? placeholderKeys(host),

@@ -11,7 +11,7 @@ export {
   type ResizeGuard,
   type TransformServer,
 } from "./hetzner-server.ts";
-export { Host, type HostArgs, type HostSettings } from "./host.ts";
+export { Host, type HostArgs, type HostSettings, type Placement } from "./host.ts";
 export { type DeclaredRule, HostFirewall, type HostFirewallArgs, type HostFirewallRule } from "./host-firewall.ts";
 export { type LoadHostOptions, loadHost } from "./load-host.ts";
 export { Lockdown, type LockdownArgs } from "./lockdown.ts";

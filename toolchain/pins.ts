@@ -4,7 +4,7 @@ export const pins = {
   pulumi: "3.260.0",
   /** Exactly the schema of terraform-provider-hcloud 1.68.0. */
   hcloud: "1.41.0",
-  /** For teams' own programs; ours needs no randomness in the state. */
+  /** Keeps in the state what was drawn from a list of locations or types. */
   random: "4.21.2",
   /** The newest release of the plugin. The registry's 4.5.0 is not one. */
   command: "1.2.1",

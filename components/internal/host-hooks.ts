@@ -8,7 +8,12 @@ export type BeforeCreate = () => Promise<void>;
  * update without changes, since it may cost requests. If Hetzner reports that a name is taken, as after a run that was killed
  * right after its request, the error says how to adopt the resource.
  */
-export function buyingHooks(name: string, host: string, check: BeforeCreate | undefined): pulumi.ResourceHookBinding {
+export function buyingHooks(
+  name: string,
+  host: string,
+  check: BeforeCreate | undefined,
+  hasChoice: boolean,
+): pulumi.ResourceHookBinding {
   const taken = new pulumi.ErrorHook(`${name}-taken`, async ({ errors, failedOperation }) => {
     if (failedOperation === "create" && errors.some((error) => error.includes("uniqueness_error"))) {
       await pulumi.log.error(
@@ -17,7 +22,13 @@ export function buyingHooks(name: string, host: string, check: BeforeCreate | un
     }
     return false; // A retry would fail, too.
   });
-  if (!check) return { onError: [taken] };
+  const full = new pulumi.ErrorHook(`${name}-sold-out`, async ({ errors, failedOperation }) => {
+    if (failedOperation === "create" && errors.some((error) => error.includes("resource_unavailable")))
+      await pulumi.log.error(`${host}: ${soldOutAdvice(host, hasChoice)}`);
+    return false; // Hetzner would refuse it again.
+  });
+  const onError = [taken, full];
+  if (!check) return { onError };
   let running: Promise<void> | undefined;
   return {
     beforeCreate: [
@@ -26,7 +37,7 @@ export function buyingHooks(name: string, host: string, check: BeforeCreate | un
         await running;
       },
     ],
-    onError: [taken],
+    onError,
   };
 }
 
@@ -42,3 +53,9 @@ export async function sayIfSlow(host: string, checking: Promise<void>): Promise<
     clearTimeout(timer);
   }
 }
+
+/** Seen as `error during placement`: the type was in stock when the run began, and no longer when the server was requested. */
+const soldOutAdvice = (host: string, hasChoice: boolean) =>
+  hasChoice
+    ? `Hetzner had no room for the server, although its type was in stock when this run began. No server was created. Run the same command again: it chooses another location or type if one is left (clawdlets up --host ${host}).`
+    : `Hetzner had no room for the server. No server was created. Set clawdlets:location to a list, e.g. [nbg1, fsn1, hel1], or choose another clawdlets:serverType, then run the same command again: clawdlets up --host ${host}`;

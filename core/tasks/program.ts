@@ -13,8 +13,10 @@ import { installIdOf } from "../host/install/install-id.ts";
 import { inStackFile, preflight } from "../host/install/preflight.ts";
 import type { BootstrapKeys } from "../host/install/user-data.ts";
 import { type Journal, readJournal } from "../host/journal.ts";
-import { checkNewServer } from "../host/server/catalogue.ts";
+import { hasPool, wantedType } from "../host/server/choices.ts";
 import { monthlyLimit } from "../host/server/cost-limit.ts";
+import { checkNewServer } from "../host/server/new-server.ts";
+import { choosePlacement, type Placement, unaskedPlacement } from "../host/server/placement.ts";
 import { ensureOn, findServer } from "../host/server/power.ts";
 import type { ResizeGuard } from "../host/server/resize-guard.ts";
 import { checkTypeChange } from "../host/server/type-change.ts";
@@ -51,6 +53,8 @@ export interface Program {
   configuration?: WantedConfiguration;
   /** Existing resources at Hetzner that this run imports. */
   adopt: Adoption;
+  /** What the server's type and location are drawn from; omitted if the settings leave no choice. */
+  placement?: Placement;
   /** Warnings to show before a person confirms, a sentence each. */
   warnings: string[];
 }
@@ -83,6 +87,9 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
   const guard = local.value?.token ? resizeGuardOf(layout, settings, local.value) : undefined;
   if (!dryRun && guard) await refuseResize(layout, settings, guard);
   const unasked = dryRun && local.value?.token ? await refuseNew(layout, settings, local.value) : undefined;
+  // A preview that could not ask just now does not ask again.
+  const asked = unasked === undefined ? local.value : undefined;
+  const placement = hasPool(settings) ? await placementOf(layout, settings, asked) : undefined;
   const configuration = await wantedConfiguration(layout, settings, local.value);
   const interrupted = halfMade(layout, stack);
   const bootstrapKeys = readBootstrapKeys(host, !dryRun);
@@ -101,6 +108,7 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
     ...(bootstrapKeys && { bootstrapKeys }),
     ...(configuration && { configuration }),
     ...(guard && { resizeGuard: guard }),
+    ...(placement && { placement }),
     adopt: readAdoption(environment[adoptionKey]),
     async beforeCreate() {
       const found = local.value
@@ -142,15 +150,34 @@ async function refuseNew(layout: Layout, settings: HostSettings, local: LocalSet
     return undefined;
   } catch (error) {
     if (!(error instanceof UserError) || error.exitCode !== exitCodes.api) throw error;
-    return `${settings.host}: could not check if Hetzner sells ${settings.serverType} in ${settings.location}: ${messageOf(error)}`;
+    return `${settings.host}: could not check if Hetzner sells ${settings.serverType} in ${(settings.locations ?? [settings.location]).join(" or ")}: ${messageOf(error)}`;
   }
 }
 
+/**
+ * Chooses among the locations and types that are in stock; without a token, as in CI, all of them are candidates.
+ * @throws SettingsError if nothing fits, before anything is registered
+ */
+async function placementOf(
+  layout: Layout,
+  settings: HostSettings,
+  local: LocalSettings | undefined,
+): Promise<Placement> {
+  if (!local?.token) return unaskedPlacement(settings);
+  const hetzner = createHetzner({ endpoint: local.endpoint, token: local.token });
+  const state = readHostState(layout, settings.host).value;
+  const { placement, problems } = await choosePlacement(hetzner, settings, state, monthlyLimit(layout));
+  if (problems.length > 0) throw new SettingsError(inStackFile(settings.host, problems));
+  return placement;
+}
+
 /** Runs before anything is registered: the engine would change the firewall before it gets to the server. */
-async function refuseResize(layout: Layout, { host, serverType }: HostSettings, guard: ResizeGuard): Promise<void> {
+async function refuseResize(layout: Layout, settings: HostSettings, guard: ResizeGuard): Promise<void> {
+  const { host } = settings;
   const known = serverIn(readHostState(layout, host).value);
-  if (known?.serverType === undefined || known.serverType === serverType) return;
-  await guard.before({ serverId: known.id, from: known.serverType, to: serverType });
+  const to = wantedType(settings, known?.serverType);
+  if (known?.serverType === undefined || known.serverType === to) return;
+  await guard.before({ serverId: known.id, from: known.serverType, to });
 }
 
 /** Warns if the stack requests a new installation of a server that this machine has installed. */

@@ -5,6 +5,7 @@ import type { Environment } from "../../core/base/machine/environment.ts";
 import type { Layout } from "../../core/project/layout.ts";
 import { readAccess } from "../../core/project/settings/access.ts";
 import { costOf, type Paid, readPrices } from "../../core/tasks/status/cost.ts";
+import { candidatesOf } from "./plan/draws.ts";
 import type { Plan, Step, Values } from "./plan/plan.ts";
 import type { MonthlyCost } from "./plan/planned-text.ts";
 
@@ -18,7 +19,7 @@ export async function monthlyCost(
   plan: Plan,
   { layout, host, environment }: { layout: Layout; host: string; environment: Environment },
 ): Promise<MonthlyCost | undefined> {
-  const paid = plan.steps.filter(({ custom, op }) => custom && op !== "read").map(paidFor);
+  const paid = plan.steps.filter(({ custom, op }) => custom && op !== "read").map((step) => paidFor(step, plan.steps));
   if (JSON.stringify(paid.map(({ before }) => before)) === JSON.stringify(paid.map(({ after }) => after)))
     return undefined;
   try {
@@ -41,24 +42,40 @@ export async function monthlyCost(
 }
 
 /** What one resource is paid for: a server with what belongs to it, a volume, or an address. */
-type Item = (Paid | { volumeGb: number } | { ipv4At: string })[];
+type Item = (Paid | { dearestOf: Paid[] } | { volumeGb: number } | { ipv4At: string })[];
 
-function paidFor({ type, op, before, after }: Step): { before: Item; after: Item } {
+function paidFor(step: Step, steps: readonly Step[]): { before: Item; after: Item } {
+  const { type, op, before, after } = step;
   const exists = { before: op !== "create", after: op !== "delete" };
   return {
     before: exists.before ? itemOf(type, before) : [],
-    after: exists.after ? itemOf(type, after ?? before) : [],
+    after: exists.after ? itemOf(type, after ?? before, drawnOf(step, steps)) : [],
   };
 }
 
-function itemOf(type: string, values: Values = {}): Item {
+/** What `up` draws a new server's type and location from. */
+interface Drawn {
+  serverTypes?: string[] | undefined;
+  locations?: string[] | undefined;
+}
+
+const drawnOf = (step: Step, steps: readonly Step[]): Drawn => ({
+  serverTypes: candidatesOf(step, "serverType", steps),
+  locations: candidatesOf(step, "location", steps),
+});
+
+function itemOf(type: string, values: Values = {}, drawn: Drawn = {}): Item {
   const text = (key: string) => String(values[key] ?? "");
   if (type === resourceTypes.server) {
     const [nets] = Array.isArray(values["publicNets"]) ? values["publicNets"] : [];
     // An address that is a resource of its own is counted there.
     const hasIpv4 = nets?.ipv4Enabled !== false && nets?.ipv4 === undefined;
     const hasBackups = values["backups"] === true;
-    return [{ serverType: text("serverType"), location: text("location"), hasIpv4, hasBackups, volumeGb: 0 }];
+    const { serverTypes = [text("serverType")], locations = [text("location")] } = drawn;
+    const candidates = serverTypes.flatMap((serverType) =>
+      locations.map((location) => ({ serverType, location, hasIpv4, hasBackups, volumeGb: 0 })),
+    );
+    return [candidates.length === 1 && candidates[0] ? candidates[0] : { dearestOf: candidates }];
   }
   if (type === resourceTypes.volume) return [{ volumeGb: Number(values["size"] ?? 0) }];
   if (type === resourceTypes.primaryIp && values["type"] === "ipv4") return [{ ipv4At: text("location") }];
@@ -73,6 +90,12 @@ function priceOf(prices: Prices, item: Item[number]): number {
     throw new Error(
       `Hetzner's price list has no ${item.serverType || "server type"} in ${item.location || "this location"}`,
     );
+  }
+  if ("dearestOf" in item) {
+    // A candidate that is not sold in a location is not drawn there.
+    const costs = item.dearestOf.flatMap((each) => costOf(prices, each)?.monthlyNet ?? []);
+    if (costs.length > 0) return Math.max(...costs);
+    throw new Error("Hetzner's price list has none of the types in these locations");
   }
   if ("volumeGb" in item) return item.volumeGb * Number(prices.volume.price_per_gb_month.net);
   const list = prices.primary_ips.find(({ type }) => type === "ipv4")?.prices;

@@ -7,6 +7,7 @@ import { findExisting, isAtHetzner, isThere } from "../../core/base/hetzner/exis
 import { resourceTypes } from "../../core/base/hetzner/resource-types.ts";
 import { tidyInterrupted } from "../../core/host/install/interrupted.ts";
 import { inStackFile } from "../../core/host/install/preflight.ts";
+import { wantedType } from "../../core/host/server/choices.ts";
 import { monthlyLimit } from "../../core/host/server/cost-limit.ts";
 import { ensureOn, findServer } from "../../core/host/server/power.ts";
 import { checkTypeChange } from "../../core/host/server/type-change.ts";
@@ -113,6 +114,7 @@ async function prepareServer(hetzner: Hetzner, id: number, recovery: Recovery): 
   const server = removing ? undefined : await findServer(hetzner, id);
   if (!server) return;
   if (await ensureOn(hetzner, server)) tell(`${host}: the server was off; switching it on`);
-  const { problems } = await checkTypeChange(hetzner, server, settings.serverType, monthlyLimit(layout));
+  const wanted = wantedType(settings, server.server_type.name);
+  const { problems } = await checkTypeChange(hetzner, server, wanted, monthlyLimit(layout));
   if (problems.length > 0) throw new SettingsError(inStackFile(host, problems));
 }

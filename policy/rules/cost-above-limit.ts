@@ -2,7 +2,7 @@ import { z } from "zod";
 import { resourceTypes } from "../../core/base/hetzner/resource-types.ts";
 import { defaultMonthlyEur } from "../../core/host/server/cost-limit.ts";
 import { monthlyEur, otherEur } from "../catalog.ts";
-import { type PlannedResource, recordOf, rule, textOf } from "../rule.ts";
+import { listOf, type PlannedResource, recordOf, rule, textOf, unknown } from "../rule.ts";
 
 export const costAboveLimit = rule({
   name: "cost-above-limit",
@@ -19,7 +19,7 @@ export const costAboveLimit = rule({
   }),
   scope: "stack",
   check(resources, settings) {
-    const priced = resources.map((resource) => ({ resource, eur: priceOf(resource, settings.prices) }));
+    const priced = resources.map((resource) => ({ resource, eur: dearest(resource, resources, settings.prices) }));
     const unpriced = priced.flatMap(({ resource: { urn, props }, eur }) => {
       if (eur !== undefined) return [];
       return [
@@ -36,6 +36,28 @@ export const costAboveLimit = rule({
     return [...unpriced, { message }];
   },
 });
+
+/** The price of a resource; of a server whose type is drawn at `up`, that of the dearest candidate. */
+function dearest(
+  resource: PlannedResource,
+  resources: readonly PlannedResource[],
+  prices: Readonly<Record<string, number>>,
+): number | undefined {
+  const candidates = drawnTypes(resource, resources);
+  if (candidates.length === 0) return priceOf(resource, prices);
+  const eur = candidates.map((serverType) =>
+    priceOf({ ...resource, props: { ...resource.props, serverType } }, prices),
+  );
+  return eur.some((each) => each === undefined) ? undefined : Math.max(...eur.map(Number));
+}
+
+/** The candidates of a server's type in a preview, from the draw beside it (components/internal/place.ts). */
+function drawnTypes({ type, name, props }: PlannedResource, resources: readonly PlannedResource[]): string[] {
+  if (type !== resourceTypes.server || props["serverType"] !== unknown) return [];
+  const wanted = `${name.replace(/-server$/, "")}-type`;
+  const draw = resources.find((each) => each.type === resourceTypes.shuffle && each.name === wanted);
+  return listOf(draw?.props["inputs"]).flatMap((each) => textOf(each) ?? []);
+}
 
 /** Euros a month. @returns undefined for a server type that has no price */
 export function priceOf(

@@ -38,6 +38,12 @@ new command.local.Command("harmless", { create: "echo hello", environment: {
   DIGEST: "${"0123456789abcdef".repeat(4)}" } });
 `;
 
+/** A server whose type is one of two, known after the update. */
+export const drawn = `${head.replace("import * as command", 'import * as random from "@pulumi/random";\nimport * as command')}
+const type = new random.RandomShuffle("drawn-type", { inputs: ["cx43", "cpx42"], resultCount: 1, seed: "drawn" });
+server("drawn-server", { serverType: type.results.apply(([first]) => first) });
+`;
+
 /** Settings of the pack for {@link innocent}: three servers cost more than one may. */
 export const innocentSettings = { "cost-above-limit": { monthlyEur: 60 } };
 

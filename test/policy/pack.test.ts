@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rules } from "../../policy/index.ts";
 import { repository, Stack } from "../toolchain/_stack.ts";
-import { canary, discordToken, guilty, innocent, innocentSettings, planted, token } from "./_stacks.ts";
+import { canary, discordToken, drawn, guilty, innocent, innocentSettings, planted, token } from "./_stacks.ts";
 
 interface Violation {
   policyName: string;
@@ -97,6 +97,15 @@ describe("the policy pack, on the real engine", () => {
     const { exitCode, all, violations } = await judge(await stackOf(innocent), innocentSettings);
     expect(violations.map(said)).toEqual([]);
     expect(exitCode, all).toBe(0);
+  }, 120_000);
+
+  test("takes the dearest candidate of a server whose type is drawn at up", async () => {
+    const { violations } = await judge(await stackOf(drawn), { "cost-above-limit": { monthlyEur: 40 } });
+    expect(violations.map(said)).toEqual([
+      expect.stringMatching(
+        /^cost-above-limit \| lab-s \| .*69\.99 EUR a month.*drawn-server 69\.99.*the limit is 40/s,
+      ),
+    ]);
   }, 120_000);
 
   test("is tuned by settings, and refuses one that no rule knows", async () => {

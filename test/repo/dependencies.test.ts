@@ -100,7 +100,7 @@ describe("dependencies", () => {
     };
     for (const name of Object.keys(manifest.dependencies)) expect(isDev(name), name).toBe(false);
     // What is for development alone: types of Node, say, are needed by others.
-    for (const name of ["vitest", "@biomejs/biome", "@pulumi/random"]) expect(isDev(name), name).toBe(true);
+    for (const name of ["vitest", "@biomejs/biome"]) expect(isDev(name), name).toBe(true);
   });
 
   test.each(["toolchain", "toolchain/bridge"])("Go: %s has the sums of all that is built from it", async (folder) => {

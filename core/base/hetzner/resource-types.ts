@@ -5,6 +5,8 @@ export const resourceTypes = {
   sshKey: "hcloud:index/sshKey:SshKey",
   volume: "hcloud:index/volume:Volume",
   primaryIp: "hcloud:index/primaryIp:PrimaryIp",
+  /** Keeps what was drawn from a list. */
+  shuffle: "random:index/randomShuffle:RandomShuffle",
   localCommand: "command:local:Command",
   remoteCommand: "command:remote:Command",
 } as const;

@@ -23,8 +23,10 @@ import { checkNixOf, usesNix } from "../flake/nix-version.ts";
 import { type Journal, readJournal } from "../journal.ts";
 import { operatorIdentity } from "../reach/operator.ts";
 import { readTailnetClient } from "../reach/tailnet-client.ts";
-import { checkImage, checkNewServer, type Finding } from "../server/catalogue.ts";
+import { checkImage, type Finding } from "../server/catalogue.ts";
+import { wantedType } from "../server/choices.ts";
 import { monthlyLimit } from "../server/cost-limit.ts";
+import { checkNewServer } from "../server/new-server.ts";
 import { findServer } from "../server/power.ts";
 import { checkTypeChange } from "../server/type-change.ts";
 import { checkAuthKey } from "../tailnet/check.ts";
@@ -250,7 +252,7 @@ export async function checkServer({
   const server = known && (await findServer(hetzner, known.id));
   if (!server) return inStackFile(settings.host, await checkNewServer(hetzner, settings, monthlyLimit(layout)));
   const [{ problems }, image] = await Promise.all([
-    checkTypeChange(hetzner, server, settings.serverType, monthlyLimit(layout)),
+    checkTypeChange(hetzner, server, wantedType(settings, server.server_type.name), monthlyLimit(layout)),
     checkImage(hetzner, settings.image), // Used by a reinstallation.
   ]);
   return inStackFile(settings.host, [...problems, ...image]);

@@ -1,8 +1,8 @@
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
-import { allServerTypes } from "../../base/hetzner/pages.ts";
+import { HetznerApiError } from "../../base/hetzner/errors.ts";
+import type { allServerTypes } from "../../base/hetzner/pages.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import type { Objection } from "../../base/problem.ts";
-import type { HostSettings } from "../../project/settings/host.ts";
 import { defaultImage } from "../../project/settings/stack-config.ts";
 import { policySettings } from "./cost-limit.ts";
 
@@ -60,7 +60,7 @@ export function saleProblems(
 }
 
 /** Compares Hetzner's price of the server alone, without IPv4 address, backups and volumes. */
-function costProblems({ name, prices }: ServerType, location: string, limit: number | undefined): Finding[] {
+export function costProblems({ name, prices }: ServerType, location: string, limit: number | undefined): Finding[] {
   const net = prices.find((each) => each.location === location)?.price_monthly.net;
   if (limit === undefined || net === undefined || Number(net) <= limit) return [];
   return [
@@ -74,7 +74,7 @@ function costProblems({ name, prices }: ServerType, location: string, limit: num
 }
 
 /** A problem with a setting in the stack file, without the file's name. */
-export type Finding = Objection & { setting: "serverType" | "location" | "image" };
+export type Finding = Objection & { setting: "serverType" | "serverTypes" | "location" | "image" };
 
 /** True if a new server of this type can be ordered in this location now. */
 export const isOnSale = ({ locations }: ServerType, location: string): boolean =>
@@ -83,35 +83,54 @@ export const isOnSale = ({ locations }: ServerType, location: string): boolean =
 /** Hetzner added `available` on 2026-04-01, after the API description that our types are generated from. */
 type Place = ServerType["locations"][number] & { available?: boolean };
 
-function unavailable({ available, deprecation }: Place): string | undefined {
+/** @returns undefined if it can be ordered */
+export function unavailable({ available, deprecation }: Place): string | undefined {
   if (deprecation && Date.parse(deprecation.unavailable_after) <= Date.now()) {
     return `discontinued (since ${deprecation.unavailable_after.slice(0, 10)})`;
   }
   return available === false ? "sold out" : undefined;
 }
 
-/** Why a new server with these settings cannot be created. Asks Hetzner, with two requests at most. */
-export async function checkNewServer(
-  hetzner: Hetzner,
-  { serverType, location, image }: Pick<HostSettings, "serverType" | "location" | "image">,
-  limit: number | undefined,
-): Promise<Finding[]> {
-  const [types, imageProblems] = await Promise.all([allServerTypes(hetzner), checkImage(hetzner, image)]);
-  return [...saleProblems(types, { type: serverType, location, limit }), ...imageProblems];
-}
-
-/** Checks that the image exists for x86, which the flake builds. Sends no request for the default image. */
-export async function checkImage(hetzner: Hetzner, name: string): Promise<Finding[]> {
-  if (name === defaultImage) return [];
-  const query = { name, architecture: "x86" as const, per_page: 50 };
+/**
+ * Checks that the image exists for x86, which the flake builds, and is ready. An id is a snapshot of the project. Sends no request for
+ * the default image.
+ */
+export async function checkImage(hetzner: Hetzner, image: string): Promise<Finding[]> {
+  if (image === defaultImage) return [];
+  if (/^[0-9]+$/.test(image)) return checkImageId(hetzner, Number(image));
+  const query = { name: image, architecture: "x86" as const, per_page: 50 };
   const { images } = await answerOf("look up the image", hetzner.GET("/images", { params: { query } }));
   if (images.length > 0) return [];
   return [
     {
       setting: "image",
       code: "type-unavailable",
-      problem: `Hetzner has no x86 image named "${name}".`,
-      fix: "Use e.g. debian-12.",
+      problem: `Hetzner has no x86 image named "${image}".`,
+      fix: "Use e.g. debian-12, or the id of a snapshot.",
     },
   ];
+}
+
+async function checkImageId(hetzner: Hetzner, id: number): Promise<Finding[]> {
+  const refused = (problem: string): Finding[] => [
+    {
+      setting: "image",
+      code: "type-unavailable",
+      problem,
+      fix: "Use the id of an x86 snapshot in this Hetzner project that is available, or a system image, e.g. debian-12.",
+    },
+  ];
+  const unknown = `Hetzner has no image with the id ${id} in the project of this token.`;
+  try {
+    const params = { params: { path: { id } } };
+    const { image } = await answerOf("look up the image", hetzner.GET("/images/{id}", params));
+    if (!image) return refused(unknown);
+    if (image.architecture !== "x86")
+      return refused(`the image ${id} is for ${image.architecture}, and the host's flake builds x86_64-linux.`);
+    if (image.type === "backup") return refused(`the image ${id} is a backup, which belongs to its own server.`);
+    return image.status === "available" ? [] : refused(`the image ${id} is ${image.status}, not available.`);
+  } catch (error) {
+    if (!(error instanceof HetznerApiError) || error.code !== "not_found") throw error;
+    return refused(unknown);
+  }
 }

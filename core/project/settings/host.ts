@@ -18,11 +18,15 @@ import { readStackFile } from "./stack-file.ts";
 import { hostEntry, readStackJson, type StackHost, type StackJson } from "./stack-json/stack-json.ts";
 
 /** The public half of the settings: all that a preview needs, on any machine. */
-export interface HostSettings extends StackConfig {
+export interface HostSettings extends Omit<StackConfig, "location"> {
   /** Name of the host, and of its server, stack file and folder in `.clawdlets/`. */
   host: string;
   /** Its attribute in the flake's `nixosConfigurations`. */
   flakeHost: string;
+  /** The location that is declared, or the first of a list. */
+  location: string;
+  /** Where a new server may be ordered; undefined if one location is declared. */
+  locations?: string[];
 }
 
 /** The local half: settings that are only on the operator's machine. */
@@ -124,7 +128,10 @@ export function credentialsFor(
 }
 
 export function completeSettings(host: string, config: StackConfig): HostSettings {
-  return { ...config, host, flakeHost: config.flakeHost ?? host };
+  const { location, ...rest } = config;
+  const locations = Array.isArray(location) ? location : undefined;
+  const [first = ""] = locations ?? [location as string];
+  return { ...rest, host, flakeHost: config.flakeHost ?? host, location: first, ...(locations && { locations }) };
 }
 
 /** Reads the local half and checks it against the public one. */

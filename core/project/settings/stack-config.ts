@@ -239,6 +239,21 @@ export const rebuildSettings = z.strictObject(
   "allowed: an object with enabled, buildOn, repository, branch, onUp and deadline",
 );
 
+const serverType = matching(/^[a-z][a-z0-9]{1,30}$/, "allowed: a Hetzner server type, e.g. cx43").refine(
+  (type) => !type.startsWith("cax"),
+  "CAX types are ARM, and the host's flake builds x86_64-linux; allowed: a CX, CPX or CCX type, e.g. cx43",
+);
+
+const locationAllowed = "allowed: a Hetzner location, e.g. nbg1, fsn1 or hel1, or a list of them, each once";
+const locationPattern = /^[a-z]{3}[0-9]{0,2}$/;
+
+/** Checked in one piece, since the issues of a union have no path of their own. */
+const location = z.custom<string | string[]>((value) => {
+  const all = Array.isArray(value) ? value : [value];
+  const isEach = all.every((each) => typeof each === "string" && locationPattern.test(each));
+  return isEach && all.length > 0 && new Set(all).size === all.length;
+}, locationAllowed);
+
 /**
  * The settings in `stacks/Pulumi.<host>.yaml`. Committed and public: keys and recipients are public halves, and addresses and
  * ids of real machines are elsewhere (in `.clawdlets/stack.json` and the state).
@@ -248,16 +263,37 @@ export const stackConfig = z.strictObject({
    * Hetzner server type, x86 only.
    * @see Hetzner Cloud API, Server Types, `name`
    */
-  serverType: matching(/^[a-z][a-z0-9]{1,30}$/, "allowed: a Hetzner server type, e.g. cx43").refine(
-    (type) => !type.startsWith("cax"),
-    "CAX types are ARM, and the host's flake builds x86_64-linux; allowed: a CX, CPX or CCX type, e.g. cx43",
-  ),
-  /** @default `nbg1`, as upstream */
-  location: matching(/^[a-z]{3}[0-9]{0,2}$/, "allowed: a Hetzner location, e.g. nbg1, fsn1 or hel1").default("nbg1"),
-  /** The image that the server boots before NixOS replaces it. Changing it later has no effect. @default `debian-12` */
-  image: matching(/^[a-z][a-z0-9.-]{1,62}$/, "allowed: a Hetzner system image by name, e.g. debian-12").default(
-    defaultImage,
-  ),
+  serverType,
+  /**
+   * Further types, in order: the first that is in stock in one of the locations is ordered if `serverType` is sold out in all of them.
+   * An existing server keeps its type as long as the type is `serverType` or in this list. May COST MORE than `serverType`. @default `[]`
+   */
+  serverTypes: publicList(serverType, "Hetzner server types")
+    .refine((types) => new Set(types).size === types.length, "allowed: each type once")
+    .default([]),
+  /**
+   * One location, or a list: a new server is ordered in one of those that have its type in stock, drawn per host and kept afterwards.
+   * @default `nbg1`, as upstream
+   */
+  location: z
+    .preprocess(
+      (value) => (typeof value === "string" && value.trimStart().startsWith("[") ? parseList(value) : value),
+      location,
+    )
+    .default("nbg1"),
+  /**
+   * The image that the server boots before NixOS replaces it: a system image by name, or a snapshot of yours by its id, which needs
+   * cloud-init. Only used at creation and by a reinstallation. @default `debian-12`
+   */
+  image: z
+    .preprocess(
+      (value) => (typeof value === "number" && Number.isSafeInteger(value) ? String(value) : value),
+      matching(
+        /^(?:[a-z][a-z0-9.-]{1,62}|[1-9][0-9]{0,14})$/,
+        "allowed: a Hetzner system image by name, e.g. debian-12, or a snapshot's id",
+      ),
+    )
+    .default(defaultImage),
   /**
    * Flake URI without attribute: `github:`, `git+https:`, `git+ssh:`, `git+file:` or a folder. `?rev=` names a commit,
    * `?ref=` a branch or tag, resolved when an installation starts. @default `base.flake` of stack.json, then our own origin

@@ -99,7 +99,7 @@ export function readState(layout: Layout, host: string): { value?: StackState; p
 }
 
 /** Name suffixes of the resources that our components create for a host. The exact list matters: another host may be called `<host>-x`. */
-const ownNames = ["", "-server", "-bootstrap-key", "-firewall", "-install", "-proof"];
+const ownNames = ["", "-server", "-bootstrap-key", "-firewall", "-install", "-proof", "-location", "-type"];
 
 /**
  * The same for one host in any stack: a team's program may create many hosts in one stack.
@@ -119,14 +119,35 @@ export function readHostState(layout: Layout, host: string): { value?: StackStat
   return own;
 }
 
-/** The host's server in a state. @returns its id and its last known type */
-export function serverIn(state: StackState | undefined): { id: number; serverType: string | undefined } | undefined {
+/** The host's server in a state. @returns its id, and its last known type and location */
+export function serverIn(
+  state: StackState | undefined,
+): { id: number; serverType: string | undefined; location: string | undefined } | undefined {
   const server = state?.resources.find(({ type }) => type === resourceTypes.server);
   const id = Number(server?.id);
   if (!server || !Number.isInteger(id) || id <= 0) return undefined;
-  const serverType = server.outputs["serverType"];
-  return { id, serverType: typeof serverType === "string" ? serverType : undefined };
+  return { id, serverType: textOf(server.outputs["serverType"]), location: textOf(server.outputs["location"]) };
 }
+
+/** What was drawn for a host. */
+export interface Draw {
+  serverType: string | undefined;
+  location: string | undefined;
+}
+
+/** The location and type that an earlier run drew for a host, whether or not it bought the server. */
+export function drawsIn(state: StackState | undefined, host: string): Draw {
+  const drawn = (name: string) => {
+    const shuffle = state?.resources.find(
+      ({ type, urn }) => type === resourceTypes.shuffle && urn.endsWith(`::${host}-${name}`),
+    );
+    const results = shuffle?.outputs["results"];
+    return Array.isArray(results) ? textOf(results[0]) : undefined;
+  };
+  return { serverType: drawn("type"), location: drawn("location") };
+}
+
+const textOf = (value: unknown) => (typeof value === "string" ? value : undefined);
 
 /** All resource ids by the engine's type, from every state on this machine. */
 export function idsInStates(layout: Layout): { ids: Map<string, Set<string>>; problems: Problem[] } {

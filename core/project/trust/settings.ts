@@ -41,7 +41,8 @@ const keyOf = (line: string) => line.split(" ").slice(0, 2).join(" ");
  */
 export const settingClasses: { readonly [P in SettingPath]: SettingClass<ValueAt<StackConfig, P>> } = {
   serverType: change,
-  location: change,
+  serverTypes: change,
+  location: { dangerous: false, same: (place) => (Array.isArray(place) ? [...place].sort() : place) },
   image: trust,
   flake: trust,
   flakeHost: trust,

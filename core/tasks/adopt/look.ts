@@ -11,6 +11,7 @@ import { inWords, plain } from "../../host/lockdown/firewalls.ts";
 import { scanHostKey } from "../../host/reach/host-key.ts";
 import { knownHostsLine } from "../../host/reach/known-hosts.ts";
 import { adminRoute, candidateAddresses } from "../../host/reach/route.ts";
+import { wantedType } from "../../host/server/choices.ts";
 import type { Layout } from "../../project/layout.ts";
 import { declaredRules } from "../../project/settings/declared-rules.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
@@ -62,8 +63,8 @@ export async function lookAtMade(hetzner: Hetzner, request: AdoptRequest, ids: M
     });
   }
   const differences = [
-    ["serverType", server.server_type.name, settings.serverType],
-    ["location", server.location.name, settings.location],
+    ["serverType", server.server_type.name, wantedType(settings, server.server_type.name)],
+    ["location", server.location.name, wantedLocation(settings, server.location.name)],
     ["(the stack's name)", server.name, host],
     ["(the firewall's name)", firewall.name, `${host}-fw`],
   ] as const;
@@ -81,6 +82,9 @@ export async function lookAtMade(hetzner: Hetzner, request: AdoptRequest, ids: M
   if (problems.length > 0) throw new SettingsError(problems);
   return { ...ids, address, firewallName: firewall.name, undeclared: undeclaredRules(request, firewall.rules) };
 }
+
+const wantedLocation = ({ location, locations = [] }: HostSettings, current: string) =>
+  locations.includes(current) ? current : location;
 
 /** @returns undefined if Hetzner has no such id in this project */
 async function thereOrNot<T>(asked: Promise<T>): Promise<T | undefined> {

@@ -185,7 +185,7 @@ async function checkTailscale(about: Check, local: LocalSettings, signal: AbortS
 }
 
 async function checkSold({ layout }: DoctorContext, settings: HostSettings, local: LocalSettings): Promise<Finding[]> {
-  const { host, serverType, location, image } = settings;
+  const { host, serverType, location, locations = [location], serverTypes, image } = settings;
   const about: Check = {
     scope: "deploy",
     host,
@@ -196,7 +196,7 @@ async function checkSold({ layout }: DoctorContext, settings: HostSettings, loca
     fromProblems(
       about,
       await checkServer({ layout, settings, local }),
-      `${serverType} is available in ${location}; ${image} exists`,
+      `${[serverType, ...serverTypes].join(" or ")} is available in ${locations.join(" or ")}; ${image} exists`,
     ),
   );
 }

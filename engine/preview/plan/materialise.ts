@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { resourceTypes } from "../../../core/base/hetzner/resource-types.ts";
+import { withFirstDrawn } from "./draws.ts";
 import { hasUnknown, type Plan, type Step, type Values } from "./plan.ts";
 
 /** A resource in the engine's checkpoint, version 3. */
@@ -26,6 +27,7 @@ export function materialise({ steps }: Plan, earlier: readonly CheckpointResourc
   const providers = new Map<string, CheckpointResource>();
   const resources = steps
     .filter(({ op, type }) => op !== "delete" && !isProvider(type))
+    .map((step) => withFirstDrawn(step, steps))
     .map((step): CheckpointResource => {
       const provider = step.provider === "" ? undefined : providerOf(step, steps, before, providers);
       const old = before.get(step.urn);

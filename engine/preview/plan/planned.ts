@@ -1,5 +1,6 @@
 import { safeText, withoutHost } from "../../../core/base/wording.ts";
 import { changesOf, dangersOf, interruptionsOf } from "./changes.ts";
+import { candidatesOf, inWords as drawnInWords } from "./draws.ts";
 import { hasUnknown, type Plan, type Step } from "./plan.ts";
 
 /** A property that would change, with its values as they may be shown. */
@@ -31,7 +32,7 @@ export function plannedOf(plan: Plan, host: string): PlannedChange[] {
       op: step.op,
       kind,
       resource: step.name,
-      properties: propertiesOf(step),
+      properties: propertiesOf(step, plan.steps),
       effects: [
         ...interruptionsOf(step).map((effect) => inFull(effect, plan.warnings, host)),
         ...dangers.filter(({ resource }) => resource === step.name).map(({ message }) => message),
@@ -60,10 +61,14 @@ function unprotected({ before = {}, after = {}, op }: Step): string[] {
   return lifted.map(([, verb]) => `Hetzner would no longer refuse that it is ${verb}`);
 }
 
-function propertiesOf(step: Step): PlannedProperty[] {
+function propertiesOf(step: Step, steps: readonly Step[]): PlannedProperty[] {
   if (step.op === "create") {
-    const bought = ["serverType", "location", "image"].filter((key) => step.after?.[key] !== undefined);
-    return bought.map((property) => ({ property, after: excerpt(textOf(step.after?.[property]), 0) }));
+    const bought = (["serverType", "location", "image"] as const).filter((key) => step.after?.[key] !== undefined);
+    return bought.map((property) => {
+      const candidates = property === "image" ? undefined : candidatesOf(step, property, steps);
+      const after = candidates ? drawnInWords(candidates) : textOf(step.after?.[property]);
+      return { property, after: excerpt(after, 0) };
+    });
   }
   if (step.op === "delete") return [];
   return Object.keys(step.diff)

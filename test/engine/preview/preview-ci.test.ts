@@ -77,6 +77,22 @@ describe("clawdlets preview --ci, in a clone without .clawdlets, token, passphra
     expect(seen.home).not.toContain("nobody");
   }, 120_000);
 
+  test("a host whose place is drawn is said by its candidates, and an edited list changes nothing that exists", async () => {
+    const drawn = new Clone(join(folder, "drawn"));
+    await drawn.host("web-1", { location: ["nbg1", "fsn1", "hel1"], serverTypes: ["cpx32"] });
+    await drawn.commit("the host");
+    const alone = await drawn.preview(["--all", "--format", "json"]);
+    expect(reportOf(alone.stdout).hosts[0]).toMatchObject({
+      verdict: "clean",
+      exists: "one of cx43, cpx32 in one of nbg1, fsn1, hel1, debian-12; TCP/22 closed",
+    });
+    const text = readFileSync(drawn.file("web-1"), "utf8");
+    writeFileSync(drawn.file("web-1"), text.replace(/\n +- fsn1/, "").replace(/\bfsn1, /, ""));
+    expect(readFileSync(drawn.file("web-1"), "utf8")).not.toContain("fsn1");
+    const edited = await drawn.preview(["--all", "--base", "HEAD", "--format", "json"]);
+    expect(reportOf(edited.stdout).hosts[0]).toMatchObject({ changes: [], dangers: [] });
+  }, 120_000);
+
   test("a new host, a resize, an opening and a reinstallation are told apart against a base", async () => {
     const change = await cloneOf("change", ["same", "resized", "opened", "wiped", "gone"]);
     change.edit("stacks/Pulumi.resized.yaml", "cx43", "cx53");

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createHetzner } from "../../../../core/base/hetzner/client.ts";
 import { problemSentence } from "../../../../core/base/problem.ts";
-import { checkNewServer } from "../../../../core/host/server/catalogue.ts";
+import { checkImage } from "../../../../core/host/server/catalogue.ts";
+import { checkNewServer } from "../../../../core/host/server/new-server.ts";
 import { ensureOn, findServer } from "../../../../core/host/server/power.ts";
 import { checkTypeChange } from "../../../../core/host/server/type-change.ts";
-import { done, type Lab, newServer, startLab } from "../../../emulator/_lab.ts";
+import { done, type Lab, newServer, startLab, until } from "../../../emulator/_lab.ts";
 
 let lab: Lab;
 let id: number;
@@ -107,5 +108,36 @@ describe("a new server", () => {
   it("is not begun with a discontinued type", async () => {
     const [problem] = await checkNewServer(hetzner(), { ...wanted, serverType: "cx42" }, 100);
     expect(problem && problemSentence(problem)).toMatch(/"cx42" is discontinued \(since 2026-01-01\) in nbg1/);
+  });
+});
+
+describe("an image by its id", () => {
+  const problemsOf = async (image: string | number) =>
+    (await checkImage(hetzner(), String(image))).map(problemSentence).join("\n");
+  const snapshotOf = async (server: number, type: string) => {
+    const { body } = await lab.api("POST", `/servers/${server}/actions/create_image`, { type, description: "base" });
+    await until("the image is there", async () => {
+      const { body: seen } = await lab.api("GET", `/images/${body.image.id}`);
+      return seen.image.status === "available";
+    });
+    return body.image.id as number;
+  };
+
+  it("is taken if it is an x86 snapshot, as Hetzner takes it", async () => {
+    const image = await snapshotOf(id, "snapshot");
+    expect(await problemsOf(image)).toBe("");
+    const body = { name: "from-snapshot", server_type: "cx43", image: String(image), location: "nbg1" };
+    expect((await lab.api("POST", "/servers", body)).status).toBe(201);
+  });
+
+  it("is refused if it is for ARM or unknown, as Hetzner refuses it", async () => {
+    const arm = await newServer(lab, "arm-1", { server_type: "cax21", location: "nbg1" });
+    const image = await snapshotOf(arm.id, "snapshot");
+    expect(await problemsOf(image)).toMatch(/the image \d+ is for arm, and the host's flake builds x86_64-linux/);
+    expect(await problemsOf(999)).toMatch(/Hetzner has no image with the id 999 in the project of this token/);
+    for (const each of [image, 999]) {
+      const body = { name: "refused", server_type: "cx43", image: String(each), location: "nbg1" };
+      expect((await lab.api("POST", "/servers", body)).status).toBe(422);
+    }
   });
 });

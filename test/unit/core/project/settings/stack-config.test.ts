@@ -8,6 +8,31 @@ const check = (change: object) => checkStackConfig({ ...least, ...change }, "sta
 const said = (change: object) => check(change).problems.map((each) => problemLine({ ...each, subject: "" }));
 
 describe("the settings of a stack file", () => {
+  it.each([
+    [undefined, "debian-12"],
+    [161547269, "161547269"],
+    ["161547269", "161547269"],
+  ])("reads %j as the image %j, from the engine as text too", (image, read) => {
+    expect(check({ image }).value?.image).toBe(read);
+  });
+
+  it.each([0, -1, 1.5, 1e300, "0x1", "007"])("takes no %j for an image", (image) => {
+    expect(said({ image }).join()).toContain("or a snapshot's id");
+  });
+
+  it.each([
+    [undefined, "nbg1"],
+    ["hel1", "hel1"],
+    [["hel1"], ["hel1"]],
+    [
+      ["nbg1", "fsn1"],
+      ["nbg1", "fsn1"],
+    ],
+    ['["nbg1","fsn1"]', ["nbg1", "fsn1"]],
+  ])("reads %j as the location %j, from the engine as text too", (location, read) => {
+    expect(check({ location }).value?.location).toEqual(read);
+  });
+
   // A number that is not 0 WIPES THE DISK: `true`, `[1]` and "0x1" would all have become one.
   it.each([
     true,
@@ -46,6 +71,11 @@ describe("the settings of a stack file", () => {
   it.each([
     [{ serverType: 5 }, "clawdlets:serverType: is 5; allowed: a Hetzner server type"],
     [{ location: 5 }, "clawdlets:location: is 5; allowed: a Hetzner location"],
+    [{ location: [] }, "clawdlets:location: is a list; allowed: a Hetzner location"],
+    [{ location: ["nbg1", "Berlin"] }, "clawdlets:location: is a list; allowed: a Hetzner location"],
+    [{ location: ["nbg1", "nbg1"] }, "clawdlets:location: is a list; allowed: a Hetzner location"],
+    [{ serverTypes: ["cax21"] }, 'clawdlets:serverTypes.0: is "cax21"; CAX types are ARM'],
+    [{ serverTypes: ["cx53", "cx53"] }, "clawdlets:serverTypes: is a list; allowed: each type once"],
     [{ image: true }, "clawdlets:image: is true; allowed: a Hetzner system image by name"],
     [{ flake: {} }, "clawdlets:flake: is an object; allowed: a flake URI"],
     [
