@@ -328,7 +328,7 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
         status: {
           summary: "show this machine's client, the host and its namesakes",
           about:
-            "Show this machine's tailscale, and each machine with the host's name: addresses, tags, expiry, and whether it has the pinned key. Read-only.",
+            "Show this machine's tailscale, and each machine with the host's name: addresses, tags, expiry, and whether it has the pinned key. Tries again to delete what earlier runs left in the tailnet; otherwise read-only.",
           load: async () => (await import("./tailnet/status.ts")).statusCommand(),
         },
         policy: {

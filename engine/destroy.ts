@@ -45,8 +45,9 @@ export async function destroy({ layout, host, environment, progress }: DestroyRe
   await keepState(layout, host);
   await removeLeftovers({ layout, host, local, tell: progress });
   // What it says of an installed host is over: secrets have nowhere to be sent.
-  const { journal } = hostLayoutOf(layout, host);
-  await leaveTailnet({ journal, local, host, tell: progress });
+  const files = hostLayoutOf(layout, host);
+  await leaveTailnet({ files, local, host, tell: progress });
+  const { journal } = files;
   await removePrivateFile(journal);
   keepCopy(layout, new Set([relative(layout.dir, journal)]));
 }

@@ -3,8 +3,9 @@ import { UserError } from "../core/base/errors.ts";
 import { adoptionKey } from "../core/base/hetzner/adopt.ts";
 import type { Environment } from "../core/base/machine/environment.ts";
 import { verifyHost } from "../core/host/lockdown/verify.ts";
+import { linesOf, retryLeft } from "../core/host/tailnet/leave.ts";
 import { keepCopy } from "../core/project/copies/keep.ts";
-import type { Layout } from "../core/project/layout.ts";
+import { hostLayoutOf, type Layout } from "../core/project/layout.ts";
 import { loadHost, type WantedRevision, wantedEnvironment } from "../core/project/settings/host.ts";
 import { engineOrSetUp } from "./environment.ts";
 import type { Progress } from "./progress/progress.ts";
@@ -51,6 +52,8 @@ export async function up(request: UpRequest): Promise<UpResult> {
 
   const stack = await open();
   await recover(stack, recovery);
+
+  for (const line of linesOf(host, await retryLeft({ files: hostLayoutOf(layout, host), local, host }))) progress(line);
 
   const startedAt = Date.now();
   const takeOver = async (): Promise<boolean> => {

@@ -4,14 +4,16 @@ import { readPrivateFile, writePrivateFile } from "../base/machine/private-files
 import { parseJson } from "../base/text/json.ts";
 import { type Step, steps } from "./steps.ts";
 
-const recordedDevice = z.object({ id: z.string(), nodeKey: z.string() });
+export const recordedDevice = z.object({ id: z.string(), nodeKey: z.string() });
+/** An auth key by its id. Never its value. */
+export const recordedKey = z.object({ id: z.string(), expires: z.string() });
 
 /** A device as it was confirmed to be the host. Only recorded ids are ever deleted from a tailnet, never names. */
 export type RecordedDevice = z.infer<typeof recordedDevice>;
 
 const tailnet = z.object({
-  /** The auth key that was minted for this installation, until it is revoked. Never its value. */
-  key: z.object({ id: z.string(), expires: z.string() }).optional(),
+  /** The auth key that was minted for this installation, until it is revoked. */
+  key: recordedKey.optional(),
   /** The host, since it was confirmed over the tailnet. */
   device: recordedDevice.optional(),
   /** The host's earlier installations, until they are deleted. */
@@ -117,6 +119,20 @@ export class JournalWriter {
 
 /** What a journal says of a host in its tailnet. */
 export type TailnetRecord = z.infer<typeof tailnet>;
+
+/**
+ * Changes what the journal of a finished installation says of its host in the tailnet. Nothing without such a journal: a run writes its
+ * own. The caller holds the host's lock.
+ */
+export async function changeTailnetRecord(
+  path: string,
+  change: Parameters<JournalWriter["tailnetIs"]>[0],
+): Promise<void> {
+  const last = readJournal(path);
+  if (last?.state !== "done") return;
+  const next = { ...last, tailnet: recordWith(last.tailnet, change) };
+  await writePrivateFile(path, `${JSON.stringify(next, null, 2)}\n`);
+}
 
 /** @param change what is undefined in it is removed */
 function recordWith(

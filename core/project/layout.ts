@@ -37,6 +37,8 @@ export interface HostLayout {
   /** SSH host key of the installed host. */
   hostKey: string;
   journal: string;
+  /** What is still to be deleted from the host's tailnet, once its API answers. */
+  tailnetLeft: string;
   /** Log of the windows that were opened and closed from this machine, as JSON lines. */
   windows: string;
   lock: string;
@@ -99,6 +101,7 @@ export function hostLayoutOf(layout: Layout, host: string): HostLayout {
     bootstrapHostKey: join(dir, "ssh", "bootstrap_host_ed25519"),
     hostKey: join(dir, "ssh", "ssh_host_ed25519_key"),
     journal: join(dir, "install.json"),
+    tailnetLeft: join(dir, "tailnet-left.json"),
     windows: join(dir, "windows.jsonl"),
     lock: join(dir, "lock"),
     releases: join(dir, "releases.jsonl"),

@@ -81,7 +81,7 @@ export async function readTailnetClient(local: Local, signal?: AbortSignal, now 
 const silent = (said: string): TailnetClient => ({
   problem: {
     code: "tailnet-client",
-    problem: `tailscaled on this machine does not answer${said === "" ? "." : `: ${said}`}`,
+    problem: `tailscaled on this machine does not answer${said === "" ? "." : `: ${said.replace(/[.\s]+$/, "")}.`}`,
     fix: "Start it: sudo systemctl start tailscaled; on macOS, open the Tailscale app.",
   },
   warnings: [],

@@ -3,19 +3,30 @@ import type { TailnetApi, TailnetDevice } from "../../base/tailnet/types.ts";
 import type { RecordedDevice } from "../journal.ts";
 import type { Installation } from "../request.ts";
 
+/** Why a device was not deleted. A foreign one is never deleted, so trying again does not help. */
+export interface NotDeleted {
+  reason: string;
+  isForeign: boolean;
+}
+
 /**
  * Deletes a device that was recorded as a host's. Not if its node key is another one than was recorded: a control server that was set up
  * again counts its ids from 1.
- * @returns why it was not deleted; undefined if it is gone
+ * @returns undefined if it is gone
  */
-export async function removeRecorded(api: TailnetApi, { id, nodeKey }: RecordedDevice): Promise<string | undefined> {
+export async function removeRecorded(
+  api: TailnetApi,
+  { id, nodeKey }: RecordedDevice,
+): Promise<NotDeleted | undefined> {
   try {
     const found = await api.device(id);
-    if (found && found.nodeKey !== nodeKey) return "it has another node key than the one that was recorded.";
+    if (found && found.nodeKey !== nodeKey) {
+      return { reason: "it has another node key than the one that was recorded.", isForeign: true };
+    }
     if (found) await api.remove(id);
     return undefined;
   } catch (error) {
-    return messageOf(error);
+    return { reason: messageOf(error), isForeign: false };
   }
 }
 
@@ -33,10 +44,10 @@ export async function removeFormer(installation: Installation): Promise<void> {
   if (!api || former.length === 0) return;
   const left: RecordedDevice[] = [];
   for (const device of former) {
-    const reason = await removeRecorded(api, device);
-    if (reason === undefined) continue;
-    left.push(device);
-    report("tailnet", `the old device ${device.id} is still in the tailnet: ${reason} ${leftDevice(api, device)}`);
+    const kept = await removeRecorded(api, device);
+    if (!kept) continue;
+    if (!kept.isForeign) left.push(device);
+    report("tailnet", `the old device ${device.id} is still in the tailnet: ${kept.reason} ${leftDevice(api, device)}`);
   }
   await journal.tailnetIs({ former: left });
 }

@@ -1,42 +1,124 @@
 import { messageOf } from "../../base/errors.ts";
+import { takeHostLock } from "../../base/machine/file-lock.ts";
 import { createTailnetApi } from "../../base/tailnet/api.ts";
+import type { TailnetApi } from "../../base/tailnet/types.ts";
+import type { HostLayout } from "../../project/layout.ts";
 import type { LocalSettings } from "../../project/settings/host.ts";
-import { readJournal } from "../journal.ts";
+import { changeTailnetRecord, readJournal } from "../journal.ts";
 import { leftDevice, removeRecorded } from "./devices.ts";
+import { isNothing, type Left, readLeft, writeLeft } from "./left.ts";
 
 interface Leaving {
-  /** Path of the host's journal. */
-  journal: string;
+  files: Pick<HostLayout, "journal" | "tailnetLeft" | "lock">;
   local: Pick<LocalSettings, "tailnetApi">;
   host: string;
   tell: (text: string) => void;
+  signal?: AbortSignal;
+}
+
+/** A device or key that was to be deleted. */
+export interface Tried {
+  kind: "device" | "key";
+  id: string;
+  /** Why it is still there; undefined if it is gone. */
+  problem?: string;
 }
 
 /**
- * Deletes the recorded devices of a destroyed host from the tailnet, and revokes a key that was not used. A failure is only reported,
- * with the id: the server is gone all the same.
+ * Deletes the recorded devices of a destroyed host from the tailnet, and revokes a key that was not used. A failure is only reported, with
+ * the id, and noted for the next try: the server is gone all the same.
  */
-export async function leaveTailnet({ journal, local, host, tell }: Leaving): Promise<void> {
-  const { device, former = [], key } = readJournal(journal)?.tailnet ?? {};
-  const recorded = [...former, ...(device ? [device] : [])];
-  if (recorded.length === 0 && !key) return;
-  if (!local.tailnetApi) {
-    const ids = recorded.map(({ id }) => id).join(", ");
-    if (ids !== "") {
-      tell(
-        `${host}: its device ${ids} stays in the tailnet, because .clawdlets/.env has no credentials for the tailnet's API. Delete it in the admin console.`,
-      );
-    }
-    return;
+export async function leaveTailnet({ files, local, host, tell, signal }: Leaving): Promise<void> {
+  const { device, former = [], key } = readJournal(files.journal)?.tailnet ?? {};
+  const noted = readLeft(files.tailnetLeft);
+  const devices = [...noted.devices, ...former, ...(device ? [device] : [])];
+  const keys = [...noted.keys, ...(key ? [key] : [])];
+  const { left, tried } = await tryAll({ devices, keys }, local, signal);
+  await writeLeft(files.tailnetLeft, left);
+  for (const line of linesOf(host, tried)) tell(line);
+}
+
+/**
+ * Tries again to delete what earlier runs could not: old devices and used keys. Asks the API only if there is something left.
+ * @returns what was tried
+ */
+export async function retryLeft({ files, local, host, signal }: Omit<Leaving, "tell">): Promise<Tried[]> {
+  if (isNothing(everythingLeft(files))) return [];
+  const release = await takeHostLock(files.lock, host, () => undefined);
+  try {
+    const { left, tried } = await tryAll(everythingLeft(files), local, signal);
+    const isLeft = (each: { id: string }, among: readonly { id: string }[]) => among.some(({ id }) => id === each.id);
+    const { former = [], key } = readJournal(files.journal)?.tailnet ?? {};
+    // One place each: what the journal does not say is in the file.
+    const ofJournal = {
+      former: former.filter((each) => isLeft(each, left.devices)),
+      key: key && isLeft(key, left.keys) ? key : undefined,
+    };
+    await changeTailnetRecord(files.journal, ofJournal);
+    const noted = readLeft(files.tailnetLeft);
+    await writeLeft(files.tailnetLeft, {
+      devices: noted.devices.filter((each) => isLeft(each, left.devices)),
+      keys: noted.keys.filter((each) => isLeft(each, left.keys)),
+    });
+    return tried;
+  } finally {
+    await release();
   }
-  const api = createTailnetApi(local.tailnetApi);
-  for (const each of recorded) {
-    const reason = await removeRecorded(api, each);
-    if (reason === undefined) tell(`${host}: deleted its device ${each.id} from the tailnet`);
-    else tell(`${host}: its device ${each.id} is still in the tailnet: ${reason} ${leftDevice(api, each)}`);
+}
+
+/** What the file says, and the journal of a finished installation. Until it is finished, its key is in use. */
+function everythingLeft(files: Pick<HostLayout, "journal" | "tailnetLeft">): Left {
+  const noted = readLeft(files.tailnetLeft);
+  const last = readJournal(files.journal);
+  if (last?.state !== "done" || !last.tailnet) return noted;
+  const { former, key } = last.tailnet;
+  return { devices: [...noted.devices, ...former], keys: [...noted.keys, ...(key ? [key] : [])] };
+}
+
+async function tryAll(
+  { devices, keys }: Left,
+  { tailnetApi }: Pick<LocalSettings, "tailnetApi">,
+  signal: AbortSignal | undefined,
+): Promise<{ left: Left; tried: Tried[] }> {
+  // A key that has expired opens nothing any more.
+  const current = [...new Map(keys.map((key) => [key.id, key])).values()].filter(
+    ({ expires }) => !(Date.parse(expires) <= Date.now()),
+  );
+  const limits = { attempts: 3, maxWaitSeconds: 3 };
+  const api = tailnetApi && createTailnetApi(tailnetApi, { limits, ...(signal && { signal }) });
+  const left: Left = { devices: [], keys: [] };
+  const tried: Tried[] = [];
+  for (const device of new Map(devices.map((each) => [each.id, each])).values()) {
+    const kept = api ? await removeRecorded(api, device) : { reason: noCredentials, isForeign: false };
+    if (kept?.isForeign === false) left.devices.push(device);
+    const advice = api ? leftDevice(api, device) : "Set them, or delete it in the tailnet's admin console.";
+    tried.push({ kind: "device", id: device.id, ...(kept && { problem: `${kept.reason} ${advice}` }) });
   }
-  if (!key) return;
-  await api.revoke(key.id).catch((error: unknown) => {
-    tell(`${host}: the auth key ${key.id} could not be revoked, and expires ${key.expires}: ${messageOf(error)}`);
+  for (const key of current) {
+    const reason = api ? await revoked(api, key.id) : noCredentials;
+    if (reason !== undefined) left.keys.push(key);
+    tried.push({
+      kind: "key",
+      id: key.id,
+      ...(reason !== undefined && { problem: `${reason} It expires on its own: ${key.expires}` }),
+    });
+  }
+  return { left, tried };
+}
+
+const noCredentials = ".clawdlets/.env has no credentials for the tailnet's API.";
+
+const revoked = (api: TailnetApi, id: string): Promise<string | undefined> =>
+  api.revoke(id).then(
+    () => undefined,
+    (error: unknown) => messageOf(error),
+  );
+
+/** One line for each device and key. */
+export function linesOf(host: string, tried: readonly Tried[]): string[] {
+  const names = { device: "the old device", key: "the auth key" };
+  return tried.map(({ kind, id, problem }) => {
+    if (problem === undefined) return `${host}: deleted ${names[kind]} ${id} from the tailnet`;
+    return `${host}: ${names[kind]} ${id} is still in the tailnet: ${problem}`;
   });
 }

@@ -11,6 +11,7 @@ import { ssh } from "../reach/ssh.ts";
 import { namesakesOf } from "../reach/tailnet.ts";
 import { readTailnetClient, type TailnetNode } from "../reach/tailnet-client.ts";
 import { expiryOf } from "../reach/tailnet-expiry.ts";
+import { retryLeft, type Tried } from "./leave.ts";
 
 /** A machine that has the host's name in the tailnet. */
 export interface NamedMachine {
@@ -33,6 +34,8 @@ export interface TailnetStatus {
   machines: NamedMachine[];
   /** The device that was recorded at the last installation, as the control server knows it now. */
   recorded?: { id: string; device?: TailnetDevice; problem?: string };
+  /** Old devices and keys that earlier runs could not delete: tried again now. */
+  left: Tried[];
 }
 
 interface StatusRequest {
@@ -42,13 +45,18 @@ interface StatusRequest {
   signal: AbortSignal;
 }
 
-/** What this machine's client and, with credentials, the control server know of one host. Changes nothing. */
+/** What this machine's client and, with credentials, the control server know of one host. Tries again to delete what is left. */
 export async function tailnetStatus(request: StatusRequest): Promise<TailnetStatus> {
   const { settings, local, signal } = request;
   const client = await readTailnetClient(local, signal);
   const named = namesakesOf(settings.host, client.peers);
   const look = (peer: TailnetNode) => describe(request, peer, client.problem === undefined, client.isUserspace);
-  const [machines, recorded] = await Promise.all([Promise.all(named.map(look)), recordedDevice(request)]);
+  const files = hostLayoutOf(request.layout, settings.host);
+  const [machines, recorded, left] = await Promise.all([
+    Promise.all(named.map(look)),
+    recordedDevice(request),
+    retryLeft({ files, local, host: settings.host, signal }),
+  ]);
   return {
     client: {
       ok: client.problem === undefined,
@@ -56,6 +64,7 @@ export async function tailnetStatus(request: StatusRequest): Promise<TailnetStat
     },
     machines,
     ...(recorded && { recorded }),
+    left,
   };
 }
 

@@ -89,7 +89,9 @@ describeWith(needs, "headscale's API", () => {
     const recorded = await deviceAt(await addressOf(old));
     expect(recorded?.name).toBe("web");
     const foreign = { ...recorded, nodeKey: `nodekey:${"0".repeat(64)}` };
-    expect(await call(["removeRecorded", foreign])).toEqual([expect.stringContaining("another node key")]);
+    expect(await call(["removeRecorded", foreign])).toEqual([
+      { reason: expect.stringContaining("another node key"), isForeign: true },
+    ]);
     await old.stop();
     // Without deleting it first: the name is taken, until it is.
     const late = await lab.machine("web-late");

@@ -247,25 +247,25 @@ describe("a host whose key is minted", () => {
     api.devices.set("n1CNTRL", { ...own, id: "1", nodeId: "n1CNTRL" });
     const { local } = load();
     const said: string[] = [];
-    const leaving = { journal: hostLayoutOf(demo.layout, demo.host).journal, host: demo.host };
+    const leaving = { files: hostLayoutOf(demo.layout, demo.host), host: demo.host };
     const leave = (with_: typeof local) =>
       leaveTailnet({ ...leaving, local: with_, tell: (text) => void said.push(text) });
 
     const { tailnetApi: _, ...without } = local;
     await leave(without);
-    expect(said.splice(0)).toEqual([expect.stringMatching(`its device ${own.nodeId} stays in the tailnet, because`)]);
+    expect(said.splice(0)).toEqual([
+      expect.stringMatching(`device ${own.nodeId} is still in the tailnet: .*no credentials`),
+    ]);
     api.fail("getDevice", 403, 1);
     await leave(local);
-    expect(said.splice(0)).toEqual([
-      expect.stringMatching(`its device ${own.nodeId} is still in the tailnet: .*HTTP 403`),
-    ]);
+    expect(said.splice(0)).toEqual([expect.stringMatching(`device ${own.nodeId} is still in the tailnet: .*HTTP 403`)]);
     const { nodeKey } = own;
     own.nodeKey = "nodekey:of-another-machine";
     await leave(local);
     expect(said.splice(0)).toEqual([expect.stringMatching(/another node key than the one that was recorded/)]);
     own.nodeKey = nodeKey;
     await leave(local);
-    expect(said).toEqual([`${demo.host}: deleted its device ${own.nodeId} from the tailnet`]);
+    expect(said).toEqual([`${demo.host}: deleted the old device ${own.nodeId} from the tailnet`]);
     expect([...api.devices.keys()]).toEqual(["n1CNTRL"]);
   });
 });

@@ -1,0 +1,36 @@
+import { problemSentence } from "../../core/base/problem.ts";
+import { linesOf } from "../../core/host/tailnet/leave.ts";
+import type { NamedMachine, TailnetStatus } from "../../core/host/tailnet/status.ts";
+
+/** `clawdlets tailnet status` for people, line by line. */
+export function statusLines(host: string, { client, machines, recorded, left }: TailnetStatus): string[] {
+  return [
+    `this machine: ${client.ok ? "in the tailnet" : "NOT in the tailnet"}`,
+    ...client.problems.map((problem) => `  ${problemSentence(problem)}`),
+    ...(machines.length === 0 ? [`${host}: the tailnet has no machine of this name`] : []),
+    ...machines.map((machine) => machineLine(host, machine)),
+    ...(recorded ? [recordedLine(recorded)] : []),
+    ...linesOf(host, left),
+  ];
+}
+
+function machineLine(host: string, machine: NamedMachine): string {
+  const { name, id, addresses, tags, online, isHost, reason, expiry } = machine;
+  const who =
+    isHost === true
+      ? `the host, by its pinned key`
+      : isHost === false
+        ? `NOT ${host}: ${reason}`
+        : online
+          ? "not tried"
+          : "offline";
+  const parts = [addresses[0] ?? "no address", who, tags.join(", ") || "no tags", expiry ?? "key does not expire soon"];
+  return `${name} (${id}): ${parts.join("; ")}`;
+}
+
+function recordedLine({ id, device, problem }: NonNullable<TailnetStatus["recorded"]>): string {
+  const shown = device
+    ? `${device.name}, ${device.tags.join(", ") || "no tags"}`
+    : (problem ?? "not checked: no credentials");
+  return `recorded device ${id}: ${shown}`;
+}
