@@ -35,7 +35,7 @@ export function addCommand(): Command {
       const next =
         host === undefined
           ? `list ${bot} under clawdlets:bots in a stack file`
-          : `set clawdlets.bots.${bot}.package in hosts/${host}.nix, then: clawdlets secrets init --host ${host}`;
+          : `clawdlets secrets init --host ${host}`;
       if (!dryRun) say(`next: ${next}`);
       print(options.json, { ok: true, bot, dryRun, ...files, next });
     });

@@ -17,7 +17,7 @@ it("adds, shows, checks and removes a bot, with results on standard output", { t
     "made bots/maren/openclaw.json",
     "made bots/maren/workspace/AGENTS.md",
     `changed stacks/Pulumi.${host}.yaml`,
-    `next: set clawdlets.bots.maren.package in hosts/${host}.nix, then: clawdlets secrets init --host ${host}`,
+    `next: clawdlets secrets init --host ${host}`,
   ]);
   expect((await bot(root, "list")).stdout).toBe(`maren: on ${host}, discord, openai/gpt-5.4-mini; lint: nothing found`);
   expect((await bot(root, "show", "maren")).stdout).toContain(
