@@ -49,7 +49,7 @@ describeWith(needs, "headscale's API", () => {
     expect(await call(["isUsable", key.id], ["revoke", key.id])).toEqual([false, null]);
     const other = await lab.machine("two");
     expect((await other.join(key.key)).exitCode).toBe(1);
-  });
+  }, 120_000);
 
   it("knows which keys can be used, and revokes one that was not", async () => {
     const [key, short] = await call<MintedKey>(order("three"), order("three", 1));
