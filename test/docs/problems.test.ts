@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { execa } from "execa";
 import { expect, it } from "vitest";
+import { exitCodes } from "../../core/base/exit-codes.ts";
 import { problemCodes } from "../../core/base/problem-codes.ts";
 import { repository } from "../_repository.ts";
 
@@ -13,4 +15,13 @@ it("docs/problems.md lists every code, with its meaning, and no other", () => {
 
 it("codes are lower-case words with hyphens", () => {
   for (const code of Object.keys(problemCodes)) expect(code).toMatch(/^[a-z]+(-[a-z]+)*$/);
+});
+
+it("every code is used by a source, by name or as the exit code of an error", async () => {
+  const folders = ["bin", "cli", "components", "core", "engine", "policy", "provider", "toolchain"];
+  const { stdout } = await execa("git", ["ls-files", ...folders], { cwd: repository });
+  const files = stdout.split("\n").filter((path) => /\.m?ts$/.test(path) && !path.endsWith("problem-codes.ts"));
+  const texts = files.map((path) => readFileSync(join(repository, path), "utf8"));
+  const isUsed = (code: string) => code in exitCodes || texts.some((text) => text.includes(`"${code}"`));
+  expect(Object.keys(problemCodes).filter((code) => !isUsed(code))).toEqual([]);
 });

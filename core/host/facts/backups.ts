@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Problem } from "../../base/problem.ts";
 import { parseJson } from "../../base/text/json.ts";
 import { safeText } from "../../base/wording.ts";
 import type { BackupSettings } from "../../project/settings/backups.ts";
@@ -77,11 +78,14 @@ export function backupLine({ bot, good, ageHours, snapshot, problem }: BackupAge
   return `${bot}: ${last}${problem === undefined ? "" : `; the last try failed: ${problem}`}`;
 }
 
-/** What is wrong with the backups of a host, a sentence each. */
-export function backupProblems(host: string, ages: readonly BackupAge[], maxAgeHours: number): string[] {
+/** The backups of a host that are too old. */
+export function staleBackups(host: string, ages: readonly BackupAge[], maxAgeHours: number): Problem[] {
   return ages
     .filter(({ stale }) => stale)
-    .map(
-      (age) => `${backupLine(age)}; allowed: up to ${maxAgeHours} h. Back up now: clawdlets backup now --host ${host}`,
-    );
+    .map((age) => ({
+      code: "backup-stale",
+      subject: host,
+      problem: `${backupLine(age)}; allowed: up to ${maxAgeHours} h.`,
+      fix: `Back up now: clawdlets backup now --host ${host}`,
+    }));
 }

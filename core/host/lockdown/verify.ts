@@ -2,6 +2,7 @@ import { type ExitCode, exitCodes } from "../../base/exit-codes.ts";
 import { createHetzner } from "../../base/hetzner/client.ts";
 import { HetznerApiError } from "../../base/hetzner/errors.ts";
 import type { Environment } from "../../base/machine/environment.ts";
+import type { Problem } from "../../base/problem.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import type { Layout } from "../../project/layout.ts";
 import { type Access, readAccess } from "../../project/settings/access.ts";
@@ -19,6 +20,8 @@ export interface Verified {
   seen?: LockdownSeen;
   /** Every problem, a sentence each. */
   wrong: string[];
+  /** Those of {@link wrong} that have a code of their own. */
+  problems?: Problem[];
   warnings: string[];
 }
 

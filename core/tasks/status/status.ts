@@ -1,7 +1,8 @@
 import { createHetzner } from "../../base/hetzner/client.ts";
 import type { Environment } from "../../base/machine/environment.ts";
+import { problemSentence } from "../../base/problem.ts";
 import { asUserError } from "../../base/system-errors.ts";
-import { backupProblems } from "../../host/facts/backups.ts";
+import { staleBackups } from "../../host/facts/backups.ts";
 import { healthLine, isHealthy } from "../../host/facts/bot-health.ts";
 import { readJournal } from "../../host/journal.ts";
 import type { LockdownAnswer, LockdownSeen } from "../../host/lockdown/prove.ts";
@@ -77,7 +78,9 @@ export async function hostStatus(request: StatusRequest): Promise<HostStatus> {
   const ill = installed?.bots?.filter((bot) => !isHealthy(bot)) ?? [];
   problems.push(...new Set([...power, ...(exposure?.wrong ?? [])]), ...ill.map((bot) => `bot ${healthLine(bot)}`));
   const { backups } = loaded.settings;
-  problems.push(...(backups ? backupProblems(host, installed?.backups ?? [], backups.maxAgeHours) : []));
+  problems.push(
+    ...(backups ? staleBackups(host, installed?.backups ?? [], backups.maxAgeHours).map(problemSentence) : []),
+  );
   const files = hostLayoutOf(request.layout, host);
   const timeline = timelineOf(readJournal(files.journal), readWindowJournal(files.windows), installed);
   const since = installed?.systemSince;

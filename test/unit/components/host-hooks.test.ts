@@ -10,7 +10,7 @@ afterEach(() => {
 
 it("says what a check before a purchase takes long for, once, and only while it runs", async () => {
   const info = vi.spyOn(pulumi.log, "info").mockResolvedValue(undefined);
-  let finish = () => {};
+  let finish: () => void = () => undefined;
   const checking = sayIfSlow("web-1", new Promise((resolve) => (finish = resolve)));
   await vi.advanceTimersByTimeAsync(14_000);
   expect(info).not.toHaveBeenCalled();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { backupAges, backupLine, backupProblems, parseBackups } from "../../../../../core/host/facts/backups.ts";
+import { backupAges, backupLine, parseBackups, staleBackups } from "../../../../../core/host/facts/backups.ts";
 
 const never = { good: "", tried: "", problem: "", why: "" };
 const restore = { id: "", bot: "", snapshot: "", to: "", phase: "", result: "", folder: "", why: "" };
@@ -30,8 +30,13 @@ describe("what a host says about its backups", () => {
   ])("takes %s for no backup", (_, text) => {
     const ages = backupAges(settings, ["maren"], parseBackups(text), now);
     expect(ages).toEqual([{ bot: "maren", stale: true }]);
-    expect(backupProblems("web-1", ages, 36)).toEqual([
-      "maren: no backup yet; allowed: up to 36 h. Back up now: clawdlets backup now --host web-1",
+    expect(staleBackups("web-1", ages, 36)).toEqual([
+      {
+        code: "backup-stale",
+        subject: "web-1",
+        problem: "maren: no backup yet; allowed: up to 36 h.",
+        fix: "Back up now: clawdlets backup now --host web-1",
+      },
     ]);
   });
 
