@@ -139,7 +139,7 @@ describe("a run of the installer", () => {
     const script = `yes 'a line' | head -n 5000; echo "error: $(cat "\${NIX_CONFIG#include }")" >&2; exit 1`;
     const setup = setupWith(script, { githubToken: canary });
     const error = await failureOf(runPhases(setup, phase));
-    expect(error).toMatchObject({ kind: "other" });
+    expect(error).toMatchObject({ kind: "nix-error" });
     expect(String(error)).not.toContain(canary);
     expect(readFileSync(setup.logFile, "utf8").split("\n")).toHaveLength(5002);
   });
