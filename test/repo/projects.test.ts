@@ -21,6 +21,14 @@ it("CI runs every project, each as a job of its own", () => {
   expect(jobs.test.strategy.matrix.project).toEqual(testProjects.map(({ name }) => name));
 });
 
+it("CI runs the unit tests in random order", () => {
+  const { jobs } = parse(readFileSync(join(repository, ".github/workflows/ci.yml"), "utf8"));
+  const step = jobs.test.steps.find(({ run = "" }: { run?: string }) => run.includes("npm test"));
+  expect(step.env.SHUFFLE).toContain("matrix.project == 'unit' && '--sequence.shuffle'");
+  // Quoted, and no argument at all for the other projects.
+  expect(step.run).toMatch(/ \$\{SHUFFLE:\+"\$SHUFFLE"\}$/);
+});
+
 it("a unit test that starts a process or opens a socket is refused", async () => {
   const config = join(repository, "test", "fixtures", "outside");
   const { exitCode, all } = await execa("vitest", ["run", "--root", config], {
