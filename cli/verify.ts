@@ -2,7 +2,7 @@ import { Command } from "commander";
 import type { Verified } from "../core/host/lockdown/verify.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
 import { requestsOfVerify } from "../core/tasks/fleet/requests.ts";
-import { verifyWithBackups } from "../core/tasks/verify.ts";
+import { verifyEverything } from "../core/tasks/verify.ts";
 import { stopSignal } from "../engine/signals.ts";
 import { type Chosen, chooseFleet } from "./fleet/choose.ts";
 import { runFleetCommand } from "./fleet/fleet.ts";
@@ -27,7 +27,7 @@ export function verifyCommand(): Command {
       const signal = stopSignal();
       const hosts = [];
       for (const host of chooseHosts(layout, options)) {
-        const verified = await verifyWithBackups({ layout, host, environment: process.env, signal });
+        const verified = await verifyEverything({ layout, host, environment: process.env, signal });
         showVerified(verified, resultLines(options.json));
         hosts.push(verified);
       }
@@ -47,7 +47,7 @@ function verifyMany(layout: Layout, chosen: Chosen, options: FleetOptions & { js
     requestsOf: () => requestsOfVerify,
     task: (signal) => async (host, tell) => {
       tell("looking");
-      const result = await verifyWithBackups({ layout, host, environment: process.env, signal });
+      const result = await verifyEverything({ layout, host, environment: process.env, signal });
       const { ok, exitCode, wrong, warnings } = result;
       return { ok, exitCode, summary: verdictOf(result), details: [...wrong, ...warnings], result };
     },

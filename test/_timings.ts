@@ -62,7 +62,9 @@ export default class Timings implements Reporter {
       sum.processorSeconds += module.meta().processorSeconds ?? 0;
     }
     tests.sort((a, b) => b.seconds - a.seconds);
-    const files = modules.map(fileTimingOf).sort((a, b) => b.processorSeconds - a.processorSeconds);
+    // Threads have none: their files share a process.
+    const files = modules.map(fileTimingOf).filter(({ processorSeconds }) => processorSeconds > 0);
+    files.sort((a, b) => b.processorSeconds - a.processorSeconds);
     const report = { projects, slowest: tests.slice(0, slowest), busiest: files.slice(0, busiest) };
     writeFileSync(join(repository, "test-timings.json"), `${JSON.stringify(report, null, 2)}\n`);
     process.stdout.write(`${render(report)}\n`);
@@ -114,7 +116,7 @@ function render({ projects, slowest, busiest }: Report): string {
     "The slowest tests:",
     ...slowest.map(({ seconds, file, test }) => `  ${column(seconds)}  ${file} > ${test}`),
     "",
-    "The files that use the most processor time: duration, processor time:",
+    "The files that use the most processor time (after their duration):",
     ...busiest.map(({ seconds, processorSeconds, file }) => `  ${column(seconds)}${column(processorSeconds)}  ${file}`),
   ].join("\n");
 }

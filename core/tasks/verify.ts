@@ -3,40 +3,64 @@ import { type Problem, problemSentence } from "../base/problem.ts";
 import { asUserError } from "../base/system-errors.ts";
 import { readBackups } from "../host/backup/orders.ts";
 import { backupAges, staleBackups } from "../host/facts/backups.ts";
+import { ageWarning, readRunningSystem } from "../host/facts/running-system.ts";
+import { lookAtHost } from "../host/facts/verify.ts";
 import { type Verified, type VerifyRequest, verifyHost } from "../host/lockdown/verify.ts";
 import { findRoute, reasonOf } from "../host/reach/route.ts";
-import { loadHost } from "../project/settings/host.ts";
+import { type SshRoute, ssh } from "../host/reach/ssh.ts";
+import { type HostSettings, loadHost } from "../project/settings/host.ts";
 
-/** Checks that a host is locked down as declared, and that its bots' backups are recent. Changes nothing. */
-export async function verifyWithBackups(request: VerifyRequest): Promise<Verified> {
+/**
+ * Checks that a host is locked down as declared, and on the host itself that its bots' backups are recent, and how old its system
+ * is. Changes nothing.
+ */
+export async function verifyEverything(request: VerifyRequest, now = new Date()): Promise<Verified> {
   const verified = await verifyHost(request);
   // What is open, or not known, comes first; and nobody is asked about a host that there is not.
   if (!verified.ok || !verified.seen) return verified;
-  const { stale, warning } = await backupsOf(request);
-  if (warning !== undefined) return { ...verified, warnings: [...verified.warnings, warning] };
-  if (stale.length === 0) return verified;
+  const { stale, warnings } = await seenOnHost(request, now);
+  const result = { ...verified, warnings: [...verified.warnings, ...warnings] };
+  if (stale.length === 0) return result;
   const wrong = [...verified.wrong, ...stale.map(problemSentence)];
-  return { ...verified, ok: false, exitCode: exitCodes.failed, wrong, problems: stale };
+  return { ...result, ok: false, exitCode: exitCodes.failed, wrong, problems: stale };
 }
 
-async function backupsOf({
-  layout,
-  host,
-  environment,
-  signal,
-}: VerifyRequest): Promise<{ stale: Problem[]; warning?: string }> {
+interface Seen {
+  stale: Problem[];
+  warnings: string[];
+}
+
+async function seenOnHost({ layout, host, environment, signal }: VerifyRequest, now: Date): Promise<Seen> {
   try {
     const { settings, local } = loadHost(layout, host, environment, { token: false });
-    if (!settings.backups) return { stale: [] };
+    const { backups, rebuild } = settings;
+    if (!backups && rebuild.maxAgeDays === undefined) return { stale: [], warnings: [] };
     const found = await findRoute({ layout, settings, local, signal });
-    if (!found.route) return { stale: [], warning: `backups: ${reasonOf(host, found).problem}` };
-    const state = await readBackups({ host, route: found.route, signal });
-    const ages = backupAges(settings.backups, settings.bots, state, new Date());
-    return { stale: staleBackups(host, ages, settings.backups.maxAgeHours) };
+    if (!found.route) return { stale: [], warnings: [`not checked on the host: ${reasonOf(host, found).problem}`] };
+    const { route } = found;
+    const age = await ageOf(settings, route, { signal, now });
+    const state = backups && (await readBackups({ host, route, signal }));
+    const stale = backups
+      ? staleBackups(host, backupAges(backups, settings.bots, state, now), backups.maxAgeHours)
+      : [];
+    return { stale, warnings: age === undefined ? [] : [age] };
   } catch (error) {
     signal.throwIfAborted();
     const known = asUserError(error);
     if (!known) throw error;
-    return { stale: [], warning: `backups: ${known.message.split("\n").join(" ")}` };
+    return { stale: [], warnings: [`not checked on the host: ${known.message.split("\n").join(" ")}`] };
   }
+}
+
+/** @returns a warning if the running system is older than the stack file allows, or does not say how old it is */
+async function ageOf(
+  { host, rebuild: { maxAgeDays } }: HostSettings,
+  route: SshRoute,
+  { signal, now }: { signal: AbortSignal; now: Date },
+): Promise<string | undefined> {
+  if (maxAgeDays === undefined) return undefined;
+  const systemPath = (await lookAtHost(route, signal))?.systemPath ?? "";
+  const run = (command: string) => ssh(route, command, { timeoutSeconds: 20, signal });
+  const { since } = await readRunningSystem(run, systemPath);
+  return ageWarning({ host, since, maxAgeDays, now });
 }

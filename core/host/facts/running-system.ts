@@ -32,6 +32,23 @@ export async function readRunningSystem(run: Run, systemPath: string): Promise<R
   };
 }
 
+const dayMs = 24 * 3600 * 1000;
+
+/** @param since as in {@link RunningSystem} @returns undefined up to and including `maxAgeDays` */
+export function ageWarning(asked: {
+  host: string;
+  since: string | undefined;
+  maxAgeDays: number;
+  now: Date;
+}): string | undefined {
+  const { host, since, maxAgeDays, now } = asked;
+  if (since === undefined) return "the host does not say how old its system is";
+  const days = Math.floor((now.getTime() - Date.parse(since)) / dayMs);
+  if (days <= maxAgeDays) return undefined;
+  const allowed = `allowed: up to ${maxAgeDays} days (clawdlets:rebuild.maxAgeDays)`;
+  return `its system is ${days} days old, from ${since.slice(0, 10)}; ${allowed}. Update flake.lock, then: clawdlets rebuild --host ${host}`;
+}
+
 /** Of lines `<seconds since 1970> <store path>`; a system can be in several generations. */
 function newestOf(generations: string, systemPath: string): string | undefined {
   const times = generations.split("\n").flatMap((line) => {

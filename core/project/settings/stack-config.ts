@@ -208,6 +208,8 @@ const branchName = matching(
   'allowed: the name of a branch, e.g. "main"',
 );
 
+const daysAllowed = "allowed: a whole number of days, from 1 to 3650";
+
 /** @see stackConfig `rebuild` */
 export const rebuildSettings = z.strictObject(
   {
@@ -235,8 +237,15 @@ export const rebuildSettings = z.strictObject(
         z.number(secondsAllowed).int(secondsAllowed).min(10, secondsAllowed).max(3600, secondsAllowed),
       )
       .default(120),
+    /** Age of the running system, in days, from which `verify` warns. 1 to 3650. @default not checked */
+    maxAgeDays: z
+      .preprocess(
+        (value) => (typeof value === "string" && /^[1-9][0-9]{0,3}$/.test(value) ? Number(value) : value),
+        z.number(daysAllowed).int(daysAllowed).min(1, daysAllowed).max(3650, daysAllowed),
+      )
+      .optional(),
   },
-  "allowed: an object with enabled, buildOn, repository, branch, onUp and deadline",
+  "allowed: an object with enabled, buildOn, repository, branch, onUp, deadline and maxAgeDays",
 );
 
 const serverType = matching(/^[a-z][a-z0-9]{1,30}$/, "allowed: a Hetzner server type, e.g. cx43").refine(

@@ -84,6 +84,7 @@ export const settingClasses: { readonly [P in SettingPath]: SettingClass<ValueAt
   // A branch can move without any change in this repository.
   "rebuild.onUp": { dangerous: (_, after) => after === "newest" },
   "rebuild.deadline": change,
+  "rebuild.maxAgeDays": change,
   // Who has the repository has every bot's files, encrypted; and from there files come back.
   "backups.repository": trust,
   "backups.addresses": trust,

@@ -2,6 +2,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { labelsOf } from "../../../core/base/hetzner/labels.ts";
+import { addToStackFile } from "../../../core/project/settings/stack-file.ts";
+import { verifyEverything } from "../../../core/tasks/verify.ts";
 import { repository } from "../../_repository.ts";
 import { ActivationLab } from "../../core/host/activation/_lab.ts";
 import { pageOf } from "../../docs/_pages.ts";
@@ -131,3 +133,16 @@ it("the page can be followed, from the setting to a restore in place", { timeout
   expect(status.exitCode).toBe(1);
   expect(status.hosts[0].problems).toEqual(expect.arrayContaining([expect.stringContaining(wrong)]));
 });
+
+it("verify warns of a system that is older than the stack file allows", async () => {
+  const { layout } = lab.demo;
+  const request = { layout, host: host(), environment: lab.environment, signal: new AbortController().signal };
+  const inDays = (days: number) => new Date(Date.now() + days * 24 * 3600 * 1000);
+  const warning = expect.stringContaining("its system is 40 days old");
+  expect((await verifyEverything(request, inDays(40))).warnings).not.toContainEqual(warning);
+  await addToStackFile(layout, host(), { rebuild: { maxAgeDays: 39 } });
+  expect((await verifyEverything(request, inDays(40))).warnings).toContainEqual(warning);
+  expect((await verifyEverything(request, inDays(39))).warnings).not.toContainEqual(
+    expect.stringContaining("days old"),
+  );
+}, 120_000);
