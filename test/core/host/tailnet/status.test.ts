@@ -150,7 +150,7 @@ describe("clawdlets tailnet status", () => {
     expect(json).toMatchObject({ client: { ok: false, problems: [{ code: "tailnet-client" }] }, machines: [] });
   });
 
-  it("reaches the host through tailscale itself where there is no tunnel device", async () => {
+  it("reaches the host through tailscale itself where the machine has no tunnel device", async () => {
     const { json, lines } = await status({ BackendState: "Running", TUN: false, Peer: { a: peer() } });
     expect(lines).toEqual([inTailnet, hostLine]);
     expect(json.machines).toMatchObject([{ isHost: true }]);

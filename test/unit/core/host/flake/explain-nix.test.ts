@@ -99,7 +99,7 @@ describe.each(versions)("nix $nix", ({ nix, outputs }) => {
   it.each(Object.keys(outputs))("%s", (name) => {
     const { kind, message, advice } = explained(outputs[name] ?? []);
     expect(kind).toBe(kindOf(name));
-    expect((message + advice).replaceAll("/work/undefined", "")).not.toMatch(/undefined|\n|[a-z0-9]{32}/);
+    expect((message + advice).replaceAll("/srv/undefined", "")).not.toMatch(/undefined|\n|[a-z0-9]{32}/);
     expect(advice).not.toMatch(/console/);
     expect(message.length + advice.length).toBeLessThan(520);
   });
@@ -129,7 +129,7 @@ it.each([
   ["oom", "on this machine"],
 ])("says of %s: %s", (name, words) => {
   for (const nix of ["2.26.3", "2.34.8"]) {
-    expect(of(nix, name).replace(/ at \/work\/[\w-]+\//g, " at ")).toContain(words);
+    expect(of(nix, name).replace(/ at \/srv\/[\w-]+\//g, " at ")).toContain(words);
   }
 });
 
