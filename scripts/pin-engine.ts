@@ -20,7 +20,7 @@ export const pinnedIn: Readonly<Record<string, readonly (readonly [string, strin
   "components/internal/requirements.ts": [['pulumi: "', '" };']],
   "docs/compose.md": [["`@pulumi/pulumi` ", " or\nlater"]],
   "package.json": [
-    ['"@pulumi/pulumi": "', '",\n    "@pulumi/random"'],
+    ['"@pulumi/pulumi": "', '",\n'],
     ['"@pulumi/pulumi": "^', '"\n'],
   ],
   ...Object.fromEntries(

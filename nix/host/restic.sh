@@ -13,12 +13,15 @@ umask 077
 action=$1 bot=${2-}
 credentials=$CREDENTIALS_DIRECTORY
 export RESTIC_PASSWORD_FILE=$credentials/restic_password RESTIC_CACHE_DIR=$CACHE_DIRECTORY
+work=$(mktemp --directory)
+trap 'rm -rf -- "$work"' EXIT
 options=()
 case $KIND in
 rest) export RESTIC_REPOSITORY_FILE=$credentials/restic_rest ;;
 sftp)
   export RESTIC_REPOSITORY=$REPOSITORY
-  options+=(--option "sftp.command=ssh -F $SSH_CONFIG -i $credentials/restic_ssh_key clawdlets-repository -s sftp")
+  # ssh writes to a file: restic ends as soon as the connection is gone, and loses what ssh still had to say.
+  options+=(--option "sftp.command=ssh -E $work/ssh -F $SSH_CONFIG -i $credentials/restic_ssh_key clawdlets-repository -s sftp")
   ;;
 *)
   # A file, as the environment of a process can be read for as long as it runs.
@@ -27,13 +30,13 @@ sftp)
 esac
 [[ -z ${REGION-} ]] || options+=(--option "s3.region=$REGION")
 
-work=$(mktemp --directory)
-trap 'rm -rf -- "$work"' EXIT
 status=0
 # One run of restic, with a limit: what it prints is in $work/out and $work/err.
 run() {
   status=0
-  timeout --kill-after=60 "$LIMIT_SECONDS" restic "${options[@]}" "$@" >"$work/out" 2>"$work/err" </dev/null || status=$?
+  rm --force -- "$work/ssh"
+  timeout --kill-after=60 "$LIMIT_SECONDS" restic "${options[@]}" "$@" >"$work/out" 2>"$work/restic" </dev/null || status=$?
+  cat -- "$work/ssh" "$work/restic" >"$work/err" 2>/dev/null || true
   ((status == 0))
 }
 said() { grep --quiet --extended-regexp --ignore-case -- "$1" "$work/err"; }
@@ -45,7 +48,7 @@ code() {
     echo password
   elif said 'no space left|quota|StorageFull|507 '; then
     echo full
-  elif said 'access ?denied|forbidden|40[13] |InvalidAccessKeyId|SignatureDoesNotMatch|permission denied|host key verification failed'; then
+  elif said 'access ?denied|forbidden|40[13] |InvalidAccessKeyId|SignatureDoesNotMatch|permission denied|host key verification failed|remote host identification has changed'; then
     echo denied
   elif said 'connection refused|no such host|no route|i/o timeout|timed out|dial tcp|proxyconnect|service unavailable|connection reset|unexpectedly exited|EOF$' || ((status == 124 || status == 137)); then
     echo unreachable
@@ -57,7 +60,7 @@ code() {
     echo failed
   fi
 }
-reason() { grep --text -v '^$' "$work/err" | tail --lines=3 | tr -c '[:print:]' ' ' | cut --characters=1-400 || true; }
+reason() { grep --text -vE '^(@+.*)?$' "$work/err" | tail --lines=3 | tr -c '[:print:]' ' ' | cut --characters=1-400 || true; }
 failed() {
   cat -- "$work/err" >&2
   printf 'failed %s %s\n' "$(code)" "$(reason)"
