@@ -51,8 +51,10 @@ export function circumstances(versions: Record<string, string>): Omit<BenchRecor
   const [load = Number.POSITIVE_INFINITY] = loadavg();
   const repository = resolve(import.meta.dirname, "../../..");
   const manifest = parseJson(readFileSync(join(repository, "package.json"), "utf8")) as {
+    dependencies: Record<string, string>;
     devDependencies: Record<string, string>;
   };
+  const pinned = { ...manifest.dependencies, ...manifest.devDependencies };
   return {
     date: new Date().toISOString().slice(0, 10),
     commit: execFileSync("git", ["describe", "--always", "--dirty"], { cwd: repository, encoding: "utf8" }).trim(),
@@ -64,8 +66,8 @@ export function circumstances(versions: Record<string, string>): Omit<BenchRecor
     },
     versions: {
       node: process.versions.node,
-      "@pulumi/pulumi": manifest.devDependencies["@pulumi/pulumi"] ?? "unknown",
-      "@pulumi/hcloud": manifest.devDependencies["@pulumi/hcloud"] ?? "unknown",
+      "@pulumi/pulumi": pinned["@pulumi/pulumi"] ?? "unknown",
+      "@pulumi/hcloud": pinned["@pulumi/hcloud"] ?? "unknown",
       ...versions,
     },
     load: Math.round(load * 100) / 100,
