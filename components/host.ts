@@ -1,20 +1,21 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Adoption } from "../core/base/hetzner/adopt.ts";
 import { hasPool } from "../core/host/server/choices.ts";
+import type { Placement } from "../core/host/server/placement.ts";
 import { type HostSettings, keepsWindow } from "../core/project/settings/host.ts";
 import { AgeKey } from "./age-key.ts";
 import type { BootstrapKeysArgs } from "./bootstrap-user-data.ts";
 import { HetznerServer, type HetznerServerArgs, type ResizeGuard } from "./hetzner-server.ts";
 import { HostFirewall, type HostFirewallRule } from "./host-firewall.ts";
 import { type BeforeCreate, buyingHooks } from "./internal/host-hooks.ts";
-import { type Placement, placeOf } from "./internal/place.ts";
+import { placeOf } from "./internal/place.ts";
 import { announceOnly } from "./internal/resize-hooks.ts";
 import { Lockdown } from "./lockdown.ts";
 import { NixosConfiguration, type NixosConfigurationArgs } from "./nixos-configuration.ts";
 import { NixosInstall } from "./nixos-install.ts";
 
+export type { Placement } from "../core/host/server/placement.ts";
 export type { HostSettings } from "../core/project/settings/host.ts";
-export type { Placement } from "./internal/place.ts";
 
 /** One hardened NixOS host on Hetzner Cloud. COSTS MONEY from its creation. */
 export interface HostArgs {

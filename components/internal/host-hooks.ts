@@ -14,20 +14,16 @@ export function buyingHooks(
   check: BeforeCreate | undefined,
   hasChoice: boolean,
 ): pulumi.ResourceHookBinding {
-  const taken = new pulumi.ErrorHook(`${name}-taken`, async ({ errors, failedOperation }) => {
-    if (failedOperation === "create" && errors.some((error) => error.includes("uniqueness_error"))) {
-      await pulumi.log.error(
-        `${host}: Hetzner already has a resource of this name. If an interrupted run created it, adopt it: clawdlets up --host ${host}. Otherwise choose another name.`,
-      );
-    }
-    return false; // A retry would fail, too.
-  });
-  const full = new pulumi.ErrorHook(`${name}-sold-out`, async ({ errors, failedOperation }) => {
-    if (failedOperation === "create" && errors.some((error) => error.includes("resource_unavailable")))
-      await pulumi.log.error(`${host}: ${soldOutAdvice(host, hasChoice)}`);
-    return false; // Hetzner would refuse it again.
-  });
-  const onError = [taken, full];
+  const explained = (what: string, code: string, advice: string) =>
+    new pulumi.ErrorHook(`${name}-${what}`, async ({ errors, failedOperation }) => {
+      if (failedOperation === "create" && errors.some((error) => error.includes(code)))
+        await pulumi.log.error(`${host}: ${advice}`);
+      return false; // Hetzner would refuse it again.
+    });
+  const onError = [
+    explained("taken", "uniqueness_error", takenAdvice(host)),
+    explained("sold-out", "resource_unavailable", soldOutAdvice(host, hasChoice)),
+  ];
   if (!check) return { onError };
   let running: Promise<void> | undefined;
   return {
@@ -53,6 +49,9 @@ export async function sayIfSlow(host: string, checking: Promise<void>): Promise<
     clearTimeout(timer);
   }
 }
+
+const takenAdvice = (host: string) =>
+  `Hetzner already has a resource of this name. If an interrupted run created it, adopt it: clawdlets up --host ${host}. Otherwise choose another name.`;
 
 /** Seen as `error during placement`: the type was in stock when the run began, and no longer when the server was requested. */
 const soldOutAdvice = (host: string, hasChoice: boolean) =>

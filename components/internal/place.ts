@@ -1,19 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { typesOf } from "../../core/host/server/choices.ts";
+import type { Placement } from "../../core/host/server/placement.ts";
 import type { HostSettings } from "../../core/project/settings/host.ts";
-
-/** What a server's type and location are drawn from. From {@link loadHost}, which asks Hetzner what is in stock. */
-export interface Placement {
-  /** Candidates for the location. @default no draw: `settings.location` */
-  locations?: string[];
-  /** Candidates for the type. @default no draw: `settings.serverType` */
-  types?: string[];
-  /** Type of the existing server, or the one that it changes to; overrides what was drawn. @default what was drawn */
-  serverType?: string;
-  /** Whether the candidates replace an earlier draw, with which nothing was bought. */
-  redraw: boolean;
-}
 
 /** Type and location of a host's server. Where the settings leave a choice, it is drawn once and kept in the state. */
 export function placeOf(

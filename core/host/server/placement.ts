@@ -6,15 +6,15 @@ import { type Finding, isOnSale, type ServerType } from "./catalogue.ts";
 import { type SaleSettings, typesOf, wantedType } from "./choices.ts";
 import { poolProblems } from "./pool.ts";
 
-/** What the engine draws a server's type and location from. */
+/** What a server's type and location are drawn from. */
 export interface Placement {
-  /** Candidates for the location; undefined: no draw, the location is `settings.location`. */
+  /** Candidates for the location. @default no draw: `settings.location` */
   locations?: string[];
-  /** Candidates for the type; undefined: no draw, the type is `settings.serverType`. */
+  /** Candidates for the type. @default no draw: `settings.serverType` */
   types?: string[];
-  /** The type of an existing server, or the one that it changes to. Overrides what was drawn. */
+  /** Type of the existing server, or the one that it changes to; overrides what was drawn. @default what was drawn */
   serverType?: string;
-  /** Nothing was bought with an earlier draw, so the candidates replace those in the state. */
+  /** Whether the candidates replace an earlier draw, with which nothing was bought. */
   redraw: boolean;
 }
 

@@ -1,5 +1,6 @@
 import { messageOf } from "../../base/errors.ts";
 import { takeHostLock } from "../../base/machine/file-lock.ts";
+import { asUserError } from "../../base/system-errors.ts";
 import { createTailnetApi } from "../../base/tailnet/api.ts";
 import type { TailnetApi } from "../../base/tailnet/types.ts";
 import type { HostLayout } from "../../project/layout.ts";
@@ -30,20 +31,55 @@ export interface Tried {
  */
 export async function leaveTailnet({ files, local, host, tell, signal }: Leaving): Promise<void> {
   const { device, former = [], key } = readJournal(files.journal)?.tailnet ?? {};
-  const noted = readLeft(files.tailnetLeft);
+  const noted = notedBefore(files.tailnetLeft, (reason) =>
+    tell(`${host}: cannot read what is left in the tailnet: ${reason}`),
+  );
   const devices = [...noted.devices, ...former, ...(device ? [device] : [])];
   const keys = [...noted.keys, ...(key ? [key] : [])];
   const { left, tried } = await tryAll({ devices, keys }, local, signal);
-  await writeLeft(files.tailnetLeft, left);
   for (const line of linesOf(host, tried)) tell(line);
+  try {
+    await writeLeft(files.tailnetLeft, left);
+  } catch (error) {
+    tell(`${host}: ${files.tailnetLeft} could not be written, so nothing is tried again: ${knownReason(error)}`);
+  }
 }
 
 /**
- * Tries again to delete what earlier runs could not: old devices and used keys. Asks the API only if there is something left.
+ * Tries again to delete what earlier runs could not: old devices and used keys. Asks the API only if there is something left. That the
+ * host's lock is taken or the disk is full is a reason like any other: this is cleanup, and stops nothing.
  * @returns what was tried
  */
-export async function retryLeft({ files, local, host, signal }: Omit<Leaving, "tell">): Promise<Tried[]> {
-  if (isNothing(everythingLeft(files))) return [];
+export async function retryLeft(leaving: Omit<Leaving, "tell">): Promise<Tried[]> {
+  const { devices, keys } = everythingLeft(leaving.files);
+  if (isNothing({ devices, keys })) return [];
+  try {
+    return await retryUnderLock(leaving);
+  } catch (error) {
+    leaving.signal?.throwIfAborted();
+    const problem = knownReason(error);
+    const notTried = (kind: Tried["kind"]) => (each: { id: string }) => ({ kind, id: each.id, problem });
+    return [...devices.map(notTried("device")), ...keys.map(notTried("key"))];
+  }
+}
+
+function notedBefore(path: string, onProblem: (reason: string) => void): Left {
+  try {
+    return readLeft(path);
+  } catch (error) {
+    onProblem(knownReason(error));
+    return { devices: [], keys: [] };
+  }
+}
+
+/** @throws the error itself if it is a bug */
+function knownReason(error: unknown): string {
+  const known = asUserError(error);
+  if (!known) throw error;
+  return known.message;
+}
+
+async function retryUnderLock({ files, local, host, signal }: Omit<Leaving, "tell">): Promise<Tried[]> {
   const release = await takeHostLock(files.lock, host, () => undefined);
   try {
     const { left, tried } = await tryAll(everythingLeft(files), local, signal);

@@ -237,7 +237,7 @@ export const rebuildSettings = z.strictObject(
         z.number(secondsAllowed).int(secondsAllowed).min(10, secondsAllowed).max(3600, secondsAllowed),
       )
       .default(120),
-    /** Age of the running system, in days, from which `verify` warns. 1 to 3650. @default not checked */
+    /** Days since the running system was installed or rebuilt after which `verify` warns. 1 to 3650. @default not checked */
     maxAgeDays: z
       .preprocess(
         (value) => (typeof value === "string" && /^[1-9][0-9]{0,3}$/.test(value) ? Number(value) : value),

@@ -1,15 +1,16 @@
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import ssh2 from "ssh2";
+import type ssh2 from "ssh2";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { publicKeyOf, replaceSshKey } from "../../../../core/base/machine/ssh-keys.ts";
 import { knownHostsLine } from "../../../../core/host/reach/known-hosts.ts";
 import { findRoute, noRoute, type Reach } from "../../../../core/host/reach/route.ts";
 import { ssh } from "../../../../core/host/reach/ssh.ts";
 import { layoutOf } from "../../../../core/project/layout.ts";
+import { openSshServer } from "../../../_ssh-server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-route-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -27,17 +28,7 @@ afterEach(() => {
 
 /** An ssh server that lets everyone in, under one of the keys. @returns its port */
 async function listen(address: string, hostKey: "pinned" | "foreign", port = 0): Promise<number> {
-  const server = new ssh2.Server({ hostKeys: [readFileSync(key(hostKey))] }, (client) => {
-    client.on("error", () => client.end());
-    client.on("authentication", (attempt) => attempt.accept());
-    client.on("session", (accept) =>
-      accept().on("exec", (acceptExec) => {
-        const channel = acceptExec();
-        channel.exit(0);
-        channel.end();
-      }),
-    );
-  });
+  const server = openSshServer(key(hostKey));
   servers.push(server);
   server.listen(port, address);
   await once(server, "listening");

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+import { takeHostLock } from "../../../../core/base/machine/file-lock.ts";
 import { createTailnetApi } from "../../../../core/base/tailnet/api.ts";
 import { readJournal } from "../../../../core/host/journal.ts";
 import { leaveTailnet, linesOf, retryLeft } from "../../../../core/host/tailnet/leave.ts";
@@ -99,6 +100,33 @@ describe("what is left in a tailnet", () => {
     api.requests.length = 0;
     expect(await retryLeft({ files, local, host })).toEqual([]);
     expect(api.requests).toEqual([]);
+  });
+
+  it("is left alone while another process works on the host, which stops nobody", async () => {
+    const { files, local, old, key } = await installed();
+    const release = await takeHostLock(files.lock, host, () => undefined);
+    try {
+      const tried = await retryLeft({ files, local, host });
+      expect(tried.map(({ kind, id }) => [kind, id])).toEqual([
+        ["device", old.nodeId],
+        ["key", key.id],
+      ]);
+      expect(tried[0]?.problem).toContain("It is working on web-1");
+      expect(api.requests).toEqual([]);
+    } finally {
+      await release();
+    }
+  }, 60_000);
+
+  it("of a destroyed host is named even where it cannot be noted", async () => {
+    const { files, local, old } = await installed();
+    mkdirSync(files.tailnetLeft); // Where the file would be.
+    const said: string[] = [];
+    api.fail("deleteDevice", 503, 9);
+    await leaveTailnet({ files, local, host, tell: (text) => void said.push(text) });
+    expect(said[0]).toContain("cannot read what is left in the tailnet");
+    expect(said[1]).toContain(`the old device ${old.nodeId} is still in the tailnet`);
+    expect(said.at(-1)).toContain("could not be written, so nothing is tried again");
   });
 
   it("is kept without credentials, and named", async () => {

@@ -1,9 +1,9 @@
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import ssh2 from "ssh2";
+import type ssh2 from "ssh2";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { statusLines } from "../../../../cli/tailnet/_lines.ts";
 import { publicKeyOf, replaceSshKey } from "../../../../core/base/machine/ssh-keys.ts";
@@ -11,6 +11,7 @@ import { knownHostsLine } from "../../../../core/host/reach/known-hosts.ts";
 import { tailnetStatus } from "../../../../core/host/tailnet/status.ts";
 import { layoutOf } from "../../../../core/project/layout.ts";
 import type { HostSettings, LocalSettings } from "../../../../core/project/settings/host.ts";
+import { openSshServer } from "../../../_ssh-server.ts";
 
 /**
  * What `clawdlets tailnet status` prints, in text and as JSON. A stand-in prints what tailscale says in each state; that the real one
@@ -35,17 +36,7 @@ afterAll(() => {
 
 /** An ssh server that lets everyone in. @returns its port */
 async function serve(key: string, address: string, at: number): Promise<number> {
-  const server = new ssh2.Server({ hostKeys: [readFileSync(join(folder, key))] }, (client) => {
-    client.on("error", () => client.end());
-    client.on("authentication", (attempt) => attempt.accept());
-    client.on("session", (accept) =>
-      accept().on("exec", (acceptExec) => {
-        const channel = acceptExec();
-        channel.exit(0);
-        channel.end();
-      }),
-    );
-  });
+  const server = openSshServer(join(folder, key));
   servers.push(server);
   server.listen(at, address);
   await once(server, "listening");
