@@ -86,9 +86,10 @@ async function lockDownHost(
 ): Promise<Verified & { closed: Closed }> {
   const access = readAccess(layout, host, process.env);
   // Ctrl-C leaves it some seconds: closing is what was asked for.
-  const { hetzner } = closingWork(access, host, signal);
+  const work = closingWork(access, host, signal);
+  const { hetzner } = work;
   let expectation: Expectation | undefined;
-  const closed = await closeHost(hetzner, host, async () => {
+  const closed = await closeHost(work, host, async () => {
     expectation = await expectationOf(hetzner, { layout, host, access });
     return expectation?.expected;
   });

@@ -82,8 +82,8 @@ interface CloseResult {
 async function closeHostsWindows(layout: Layout, host: string, say: ResultLine): Promise<CloseResult> {
   try {
     const access = readAccess(layout, host, process.env);
-    const { hetzner, time } = closingWork(access, host);
-    const closed = await closeAndProve(hetzner, { host, sshPort: access.sshPort, time });
+    const { hetzner, ...work } = closingWork(access, host);
+    const closed = await closeAndProve(hetzner, { host, sshPort: access.sshPort, ...work });
     const { windows, ports, openers } = closed;
     if (windows > 0) noteWindow(hostLayoutOf(layout, host).windows, { event: "closed", by: "window" });
     const count = windows === 0 ? "no window was open" : `${windows} ${windows === 1 ? "window" : "windows"} closed`;

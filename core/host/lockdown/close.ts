@@ -5,7 +5,8 @@ import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
 import { selectorOf } from "../../base/hetzner/labels.ts";
 import { allFirewalls } from "../../base/hetzner/pages.ts";
 import { opensSsh } from "../../project/firewall/opens-ssh.ts";
-import { closeWindows, findWindows } from "../window/window.ts";
+import type { ClosingWork } from "../window/close-and-prove.ts";
+import { findWindows, type TidyUp, takeAllRules } from "../window/window.ts";
 import type { Expected } from "./facts.ts";
 import { inWords, plain } from "./firewalls.ts";
 
@@ -25,7 +26,7 @@ export interface Closed {
  * Hetzner could not be asked what does
  */
 export async function closeHost(
-  hetzner: Hetzner,
+  { hetzner, tidying }: Pick<ClosingWork, "hetzner" | "tidying">,
   host: string,
   expectation: () => Promise<Expected | undefined>,
 ): Promise<Closed> {
@@ -40,12 +41,13 @@ export async function closeHost(
     };
   const found = await findWindows(hetzner, host).catch(orElse([]));
   const open = found.filter((window) => window.open);
-  const closed = await closeWindows(hetzner, found).then(() => true, orElse(false));
-  if (!closed) isLeftOpen = open.length > 0;
+  const tidy: TidyUp | undefined = await takeAllRules(hetzner, found).catch(orElse(undefined));
+  if (!tidy) isLeftOpen = open.length > 0;
   const expected = await expectation().catch(orElse(undefined));
   const rules = await closeRules(hetzner, host, expected, () => {
     isLeftOpen = true;
   }).catch(orElse([]));
+  await tidy?.(tidying);
   if (failure === undefined) return { windows: open.length, rules };
   if (!(failure instanceof UserError)) throw failure;
   throw new UserError(

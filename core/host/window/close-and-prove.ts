@@ -7,7 +7,7 @@ import { allFirewalls, allServers } from "../../base/hetzner/pages.ts";
 import { addressesOf } from "../../base/hetzner/public-addresses.ts";
 import { opensSsh } from "../../project/firewall/opens-ssh.ts";
 import { type PortTries, triesInWords, tryPort } from "../reach/port.ts";
-import { closeWindows, findWindows, runLabel, type Window, windowLabel } from "./window.ts";
+import { findWindows, runLabel, takeAllRules, type Window, windowLabel } from "./window.ts";
 
 /**
  * Seconds that closing may take: until Hetzner accepts that rules are removed, then until they are, and after this process is
@@ -22,6 +22,8 @@ export const closingSeconds = limits.accepted + limits.applied;
 export interface ClosingWork {
   /** All its requests end when {@link time} is over. It retries often enough for a firewall that is locked. */
   hetzner: Hetzner;
+  /** For what is left to delete once the port is closed: its requests end only after Ctrl-C and SIGTERM. */
+  tidying: Hetzner;
   /**
    * Aborted when closing takes too long: a guard then takes over, or a person is told. Ctrl-C and SIGTERM do not abort it
    * immediately, because the window has to be closed before the process ends.
@@ -36,26 +38,32 @@ export function closingWork(
   stop?: AbortSignal,
 ): ClosingWork {
   const over = new AbortController();
-  const giveUpAfter = (seconds: number, inAll = seconds) => {
-    const reason = new UserError(`Closing TCP/22 of ${host} took longer than ${inAll} s.`, {
+  const stopped = new AbortController();
+  const giveUpAfter = (seconds: number, ...ended: AbortController[]) => {
+    const reason = new UserError(`Closing TCP/22 of ${host} took longer than ${seconds} s.`, {
       exitCode: exitCodes.open,
     });
-    return setTimeout(() => over.abort(reason), seconds * 1000).unref();
+    const giveUp = () => {
+      for (const each of [over, ...ended]) each.abort(reason);
+    };
+    return setTimeout(giveUp, seconds * 1000).unref();
   };
   let unanswered: NodeJS.Timeout | undefined = giveUpAfter(limits.accepted);
-  if (stop?.aborted) giveUpAfter(limits.stopped);
-  else stop?.addEventListener("abort", () => giveUpAfter(limits.stopped), { once: true });
+  const stopSoon = () => void giveUpAfter(limits.stopped, stopped);
+  if (stop?.aborted) stopSoon();
+  else stop?.addEventListener("abort", stopSoon, { once: true });
   const retries = { attempts: 6, maxWaitSeconds: 5, trySeconds: 8 };
   const hetzner = createHetzner({ endpoint, token, signal: over.signal, limits: retries });
+  const tidying = createHetzner({ endpoint, token, signal: stopped.signal, limits: retries });
   hetzner.use({
     onResponse({ schemaPath, response }) {
       if (unanswered === undefined || !response.ok || !schemaPath.endsWith("/actions/set_rules")) return;
       clearTimeout(unanswered);
       unanswered = undefined;
-      giveUpAfter(limits.applied, closingSeconds);
+      giveUpAfter(limits.applied);
     },
   });
-  return { hetzner, time: over.signal };
+  return { hetzner, tidying, time: over.signal };
 }
 
 export interface Closing {
@@ -69,6 +77,8 @@ export interface Closing {
   sshPort: number;
   /** From {@link closingWork}: stops waiting for a port that still answers. */
   time?: AbortSignal;
+  /** From {@link closingWork}: deletes what is left of the windows, after the proof. @default the client that closes them */
+  tidying?: Hetzner;
 }
 
 export interface Closed {
@@ -95,7 +105,17 @@ export interface Opener {
 export async function closeAndProve(hetzner: Hetzner, closing: Closing): Promise<Closed> {
   const { host, run } = closing;
   const windows = closing.windows ?? (await findWindows(hetzner, host, run));
-  await closeWindows(hetzner, windows);
+  const tidy = await takeAllRules(hetzner, windows);
+  try {
+    return await prove(hetzner, closing, windows);
+  } finally {
+    // Also detaches, which closes a port whose rules were removed without effect.
+    await tidy(closing.tidying ?? hetzner);
+  }
+}
+
+async function prove(hetzner: Hetzner, closing: Closing, windows: readonly Window[]): Promise<Closed> {
+  const { host } = closing;
   const servers = await serversOf(hetzner, closing, [...new Set(windows.flatMap(({ serverIds }) => serverIds))]);
   const firewalls = await allFirewalls(hetzner, "list the firewalls");
   const left = firewalls.filter((each) => {

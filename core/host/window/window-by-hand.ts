@@ -103,9 +103,9 @@ async function closeOrHandOver(
   guard: Guard,
   stop?: AbortSignal,
 ): Promise<Closed> {
-  const { hetzner, time } = closingWork(access, host, stop);
+  const { hetzner, ...work } = closingWork(access, host, stop);
   try {
-    const closed = await closeAndProve(hetzner, { ...closing, time });
+    const closed = await closeAndProve(hetzner, { ...closing, ...work });
     await guard.dismiss();
     return closed;
   } catch (error) {

@@ -58,14 +58,15 @@ function untilOf(label: string | undefined): { until?: Date } {
 const pauses = { rules: 500, detaching: 1000 };
 
 /**
- * Closes a window: removes its rules, which takes one quick call, then detaches and deletes it. If Hetzner deletes it, it is
+ * Closes a window by removing its rules, which takes one quick call. If Hetzner also detaches and deletes it at once, it is
  * attached to no server, which proves more than any finished action, so we do not poll the actions. Otherwise it is closed once
  * the action that removes its rules has finished, and the rest is cleanup: Hetzner may answer `resource_in_use` for a while
  * (hetznercloud/terraform-provider-hcloud#463), which is neither "still open" nor a failure. A slow Hetzner is asked how its
  * actions are doing, instead of being asked for the next step again and again.
+ * @returns how to detach and delete what is left of it, which may take as long again
  * @throws if the rules could not be removed
  */
-export async function closeWindow(hetzner: Hetzner, window: Window): Promise<void> {
+export async function takeRules(hetzner: Hetzner, window: Window): Promise<TidyUp> {
   const what = `close the bootstrap window of ${window.host}`;
   try {
     const body = { rules: [] };
@@ -78,27 +79,45 @@ export async function closeWindow(hetzner: Hetzner, window: Window): Promise<voi
     const detaching = await orRefused(detach(once, window));
     if (detaching) {
       await sleep(pauses.detaching);
-      if (await orRefused(remove(once, window).then(() => true))) return;
+      if (await orRefused(remove(once, window).then(() => true))) return nothingLeft;
     }
     await waitForActions(hetzner, actions, { what, timeoutSeconds: 120 });
-    // A window without rules opens nothing; if this fails, the next run, `doctor` or `lockdown` removes it.
-    await orRefused(tidyUp(hetzner, window, detaching));
+    return (client) => tidyUp(client, window, detaching);
   } catch (error) {
     if (!isGone(error)) throw error;
+    return nothingLeft;
   }
+}
+
+/** Detaches and deletes a window without rules. It opens nothing: if this fails, the next run, `doctor` or `lockdown` removes it. */
+export type TidyUp = (hetzner: Hetzner) => Promise<void>;
+
+const nothingLeft: TidyUp = () => Promise.resolve();
+
+/** Closes a window and removes it. @throws if its rules could not be removed */
+export async function closeWindow(hetzner: Hetzner, window: Window): Promise<void> {
+  const tidy = await takeRules(hetzner, window);
+  await tidy(hetzner);
 }
 
 type Actions = Parameters<typeof waitForActions>[1];
 
 async function tidyUp(hetzner: Hetzner, window: Window, detaching: Actions | undefined): Promise<void> {
-  const actions = detaching ?? (await detach(hetzner, window));
-  await waitForActions(hetzner, actions, { what: tidying(window), timeoutSeconds: 30 });
-  await pRetry(() => remove(hetzner, window), {
-    retries: 3,
-    minTimeout: 1500,
-    factor: 3,
-    shouldRetry: ({ error }) => error instanceof HetznerApiError && error.code === "resource_in_use",
-  });
+  const detachAndRemove = async () => {
+    const actions = detaching ?? (await detach(hetzner, window));
+    await waitForActions(hetzner, actions, { what: tidying(window), timeoutSeconds: 60 });
+    await pRetry(() => remove(hetzner, window), {
+      retries: 3,
+      minTimeout: 1500,
+      factor: 3,
+      shouldRetry: ({ error }) => error instanceof HetznerApiError && error.code === "resource_in_use",
+    });
+  };
+  try {
+    await orRefused(detachAndRemove());
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
 }
 
 /** @returns the actions to wait for until it is detached from every server */
@@ -140,15 +159,18 @@ const pathOf = ({ firewallId }: Window) => ({ params: { path: { id: firewallId }
 /** Closes every window of one host, whichever run opened it, or those of one run. @returns how many had rules */
 export async function closeWindowsOf(hetzner: Hetzner, host: string, run?: string): Promise<number> {
   const windows = await findWindows(hetzner, host, run);
-  await closeWindows(hetzner, windows);
+  const tidy = await takeAllRules(hetzner, windows);
+  await tidy(hetzner);
   return windows.filter(({ open }) => open).length;
 }
 
-/** Closes windows in parallel: one failure does not keep the others open. @throws the first error */
-export async function closeWindows(hetzner: Hetzner, windows: readonly Window[]): Promise<void> {
-  const results = await Promise.allSettled(windows.map((window) => closeWindow(hetzner, window)));
+/** {@link takeRules} of several, in parallel: one failure does not keep the others open. @throws the first error */
+export async function takeAllRules(hetzner: Hetzner, windows: readonly Window[]): Promise<TidyUp> {
+  const results = await Promise.allSettled(windows.map((window) => takeRules(hetzner, window)));
+  const tidyUps = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   const failed = results.find(({ status }) => status === "rejected");
   if (failed?.status === "rejected") throw failed.reason;
+  return async (client) => void (await Promise.all(tidyUps.map((tidy) => tidy(client))));
 }
 
 function isGone(error: unknown): boolean {

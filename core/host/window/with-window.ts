@@ -10,7 +10,7 @@ import { closingSeconds, closingWork } from "./close-and-prove.ts";
 import { Deadline } from "./deadline.ts";
 import { type Guard, startGuard } from "./guard.ts";
 import { type Opening, openOnlyWindow } from "./open-window.ts";
-import { closeWindow, closeWindowsOf, newRun, type Window } from "./window.ts";
+import { closeWindowsOf, findWindows, newRun, type TidyUp, takeAllRules, type Window } from "./window.ts";
 import { noteWindow } from "./window-journal.ts";
 
 /**
@@ -128,12 +128,13 @@ async function keep(installation: Installation, guard: Guard, run: string): Prom
 async function close(installation: Installation, guard: Guard, ending: Ending, run: string): Promise<void> {
   const { settings, local, host, report } = installation;
   const { window, failure } = ending;
-  const { hetzner, time } = closingWork(local, settings.host, installation.signal);
+  const { hetzner, tidying, time } = closingWork(local, settings.host, installation.signal);
   let closed: string | undefined;
+  let tidy: TidyUp | undefined;
   try {
     report("close", "closing TCP/22", closingSeconds);
     // Even if opening failed, a window may exist: search for every window of this host then.
-    await (window ? closeWindow(hetzner, window) : closeWindowsOf(hetzner, settings.host));
+    tidy = await takeAllRules(hetzner, window ? [window] : await findWindows(hetzner, settings.host));
     closed = await checkClosed(installation, time);
     // If the request for a window got no answer, it may still appear: the guard keeps checking.
     if (window || failure instanceof HetznerApiError) await guard.dismiss();
@@ -158,6 +159,7 @@ async function close(installation: Installation, guard: Guard, ending: Ending, r
     await journal.step("close", "closing TCP/22");
     if (closed !== undefined) await journal.saw("after", closed);
   });
+  await tidy(tidying);
 }
 
 /** Writes to the journal. A failure is reported; it never hides the installation's own result or error. */

@@ -17,8 +17,10 @@ afterAll(async () => {
 
 const port = () => knock(world.server.ipv4, world.lab.emulator.sshPort);
 const rulesOf = async (id: number) => (await world.lab.api("GET", `/firewalls/${id}`)).body.firewall.rules;
-const close = (expected = async () => world.expected as never) =>
-  closeHost(createHetzner({ ...world.lab.emulator, limits: { attempts: 1, maxWaitSeconds: 0 } }), "web-1", expected);
+const close = (expected = async () => world.expected as never) => {
+  const hetzner = createHetzner({ ...world.lab.emulator, limits: { attempts: 1, maxWaitSeconds: 0 } });
+  return closeHost({ hetzner, tidying: hetzner }, "web-1", expected);
+};
 const web = { ...ssh("0.0.0.0/0"), port: "443" };
 
 describe("closing a host", () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { waitForActions } from "../../../../core/base/hetzner/actions.ts";
 import { answerOf, createHetzner, type Hetzner } from "../../../../core/base/hetzner/client.ts";
 import { openOnlyWindow, openWindow } from "../../../../core/host/window/open-window.ts";
-import { closeWindow, closeWindowsOf, findWindows, newRun } from "../../../../core/host/window/window.ts";
+import { closeWindow, closeWindowsOf, findWindows, newRun, takeRules } from "../../../../core/host/window/window.ts";
 import { type Emulator, startEmulator } from "../../../../emulator/index.ts";
 
 let emulator: Emulator;
@@ -84,6 +84,18 @@ describe("a window", () => {
     await faults([]);
     expect(asked).toContain("POST /firewalls/{id}/actions/remove_from_resources: 2");
     expect(asked).toContain("POST /firewalls/{id}/actions/set_rules: 1");
+    expect(await findWindows(hetzner, "web-1")).toEqual([]);
+  });
+
+  it("is closed when its rules are gone; detaching and deleting come afterwards, and take their own time", async () => {
+    const window = await open();
+    const rules = { method: "POST", path: "/firewalls/{id}/actions/set_rules" };
+    await faults([{ match: rules, fault: { action: { durationMs: 3000 } } }]);
+    const tidy = await takeRules(hetzner, window);
+    await faults([]);
+    const { firewallId } = window;
+    expect(await findWindows(hetzner, "web-1")).toMatchObject([{ firewallId, open: false, serverIds: [serverId] }]);
+    await tidy(hetzner);
     expect(await findWindows(hetzner, "web-1")).toEqual([]);
   });
 
