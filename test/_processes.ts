@@ -7,6 +7,18 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
  * @returns a line for each process that was killed
  */
 export function killProcessesOf(folder: string, except: readonly string[] = []): string[] {
+  return processesOf(folder, except).flatMap(({ pid, line }) => {
+    try {
+      process.kill(pid, "SIGKILL");
+      return [`process ${pid}: ${line}`];
+    } catch {
+      return []; // It ended meanwhile, or belongs to another user.
+    }
+  });
+}
+
+/** Every process that {@link killProcessesOf} would kill. */
+export function processesOf(folder: string, except: readonly string[] = []): { pid: number; line: string }[] {
   if (process.platform !== "linux") return [];
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid && !except.includes(name))
@@ -14,9 +26,7 @@ export function killProcessesOf(folder: string, except: readonly string[] = []):
       try {
         const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
         const isInside = line.includes(folder) || readlinkSync(`/proc/${pid}/cwd`).startsWith(folder);
-        if (!isInside) return [];
-        process.kill(Number(pid), "SIGKILL");
-        return [`process ${pid}: ${line.slice(0, 200)}`];
+        return isInside ? [{ pid: Number(pid), line: line.slice(0, 200) }] : [];
       } catch {
         return []; // It ended meanwhile, or belongs to another user.
       }

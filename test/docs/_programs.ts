@@ -108,11 +108,13 @@ function testsOf(args: readonly string[]): string | undefined {
 
 const helps = new Map<string, Promise<string>>();
 
+/** Commands of the engine that have commands of their own. */
+const groups = ["config", "package", "plugin", "stack"];
+
 /** The engine's own `--help` of a command names its options. */
 async function pulumiRefusal(args: readonly string[]): Promise<string | undefined> {
   const words = args.filter((arg) => !arg.startsWith("-"));
-  const path =
-    words[0] === "stack" || words[0] === "config" || words[0] === "plugin" ? words.slice(0, 2) : words.slice(0, 1);
+  const path = words.slice(0, groups.includes(words[0] ?? "") ? 2 : 1);
   const name = path.join(" ");
   if (!helps.has(name)) helps.set(name, pulumiHelp(path));
   const help = (await helps.get(name)) ?? "";

@@ -23,7 +23,9 @@ func (h *host) InstallDependencies(
 	if err != nil {
 		return err
 	}
-	if err := manager.Install(server.Context(), req.Info.ProgramDirectory, false, stdout, stderr); err != nil {
+	// As the official host has it: without development packages where the project asks for that.
+	production, _ := req.Info.GetOptions().AsMap()["production"].(bool)
+	if err := manager.Install(server.Context(), req.Info.ProgramDirectory, production, stdout, stderr); err != nil {
 		return fmt.Errorf("%s install in %s: %w", manager.Name(), req.Info.ProgramDirectory, err)
 	}
 	return streams.Close()

@@ -10,6 +10,10 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
+// engineCheck is how often we check that the engine still runs. Pulumi 3.260.0 ends without ending the language host of a
+// component package; the official host, which checks every five minutes, stays that long.
+const engineCheck = time.Second
+
 // host answers the engine. What is not overridden answers "unimplemented" on its own.
 type host struct {
 	pulumirpc.UnimplementedLanguageRuntimeServer
@@ -27,7 +31,7 @@ func (h *host) Handshake(
 	_ context.Context, req *pulumirpc.LanguageHandshakeRequest,
 ) (*pulumirpc.LanguageHandshakeResponse, error) {
 	h.engine = req.EngineAddress
-	if err := rpcutil.Healthcheck(h.ctx, h.engine, 5*time.Minute, h.stop); err != nil {
+	if err := rpcutil.Healthcheck(h.ctx, h.engine, engineCheck, h.stop); err != nil {
 		return nil, err
 	}
 	return &pulumirpc.LanguageHandshakeResponse{}, nil

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/version"
@@ -18,10 +17,8 @@ import (
 )
 
 func main() {
-	// What engines and other language hosts pass, older ones too. The options come again with each request.
-	for _, name := range []string{"tracing", "root", "binary", "typescript", "tsconfig", "nodeargs", "packagemanager"} {
-		flag.String(name, "", "ignored")
-	}
+	// Exactly the flags of the official one, so that ours refuses what that one refuses.
+	flag.String("tracing", "", "ignored")
 	flag.String("runtime", "nodejs", "ignored")
 	showVersion := flag.Bool("version", false, "print the version and exit")
 	flag.Parse()
@@ -40,7 +37,7 @@ func serve(engine string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if engine != "" {
-		if err := rpcutil.Healthcheck(ctx, engine, 5*time.Minute, stop); err != nil {
+		if err := rpcutil.Healthcheck(ctx, engine, engineCheck, stop); err != nil {
 			return err
 		}
 	}

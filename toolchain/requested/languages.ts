@@ -45,7 +45,7 @@ export function areLanguagesBuilt({ root, sources }: Pick<LanguagesOptions, "roo
   return components.every((component) => isBuilt(paths, component));
 }
 
-/** A module of its own: the YAML host needs an older version of Pulumi's packages than the engine. */
+/** A module of its own: the YAML host is built with the versions of Pulumi's packages that its authors released it with. */
 function componentsOf(folder: string, module: string): Component[] {
   const program = (name: string, pkg: string, folders: string[]) =>
     moduleComponent(module, { name, target: join(folder, name), pkg, folders, ldflags: "" });

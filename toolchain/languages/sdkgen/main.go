@@ -5,6 +5,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -35,8 +36,8 @@ func generate(file, language, folder string) error {
 	if err := json.Unmarshal(text, &spec); err != nil {
 		return err
 	}
-	// No loader, as the schema refers to no other package. Unlike ImportSpec, this validates the schema against Pulumi's own.
-	pkg, diagnostics, err := schema.BindSpec(spec, nil, schema.ValidationOptions{})
+	// Unlike ImportSpec, this validates the schema against Pulumi's own.
+	pkg, diagnostics, err := schema.BindSpec(spec, noPackages{}, schema.ValidationOptions{})
 	if err != nil {
 		return err
 	}
@@ -57,6 +58,13 @@ func generate(file, language, folder string) error {
 		}
 	}
 	return nil
+}
+
+// noPackages is a loader that knows no package, because the schema refers to none.
+type noPackages struct{ schema.Loader }
+
+func (noPackages) LoadPackageV2(_ context.Context, descriptor *schema.PackageDescriptor) (*schema.Package, error) {
+	return nil, fmt.Errorf("the schema refers to the package %s; sdkgen loads none", descriptor.Name)
 }
 
 func sources(pkg *schema.Package, language string) (map[string][]byte, error) {
