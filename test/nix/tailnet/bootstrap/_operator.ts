@@ -117,7 +117,7 @@ function setVariables({ layout }: Demo, { tailscale }: Machine, credentials: Rec
 
 function inWords({ client, machines, recorded }: Shown): string {
   const named = machines.map(({ name, online, isHost }) => {
-    const answer = isHost === undefined ? "not tried" : isHost ? "answers with the pinned key" : "does not answer";
+    const answer = isHost === undefined ? "is silent" : `has ${isHost ? "the pinned" : "another"} key`;
     return `${name} is ${online ? "online" : "offline"} and ${answer}`;
   });
   const device = recorded?.device ? `device ${recorded.id}` : (recorded?.problem ?? "no device recorded");
