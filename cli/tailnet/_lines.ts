@@ -15,17 +15,17 @@ export function statusLines(host: string, { client, machines, recorded, left }: 
 }
 
 function machineLine(host: string, machine: NamedMachine): string {
-  const { name, id, addresses, tags, online, isHost, reason, expiry } = machine;
-  const who =
-    isHost === true
-      ? `the host, by its pinned key`
-      : isHost === false
-        ? `NOT ${host}: ${reason}`
-        : online
-          ? "not tried"
-          : "offline";
+  const { name, id, addresses, tags, expiry } = machine;
+  const who = whoIs(host, machine);
   const parts = [addresses[0] ?? "no address", who, tags.join(", ") || "no tags", expiry ?? "key does not expire soon"];
   return `${name} (${id}): ${parts.join("; ")}`;
+}
+
+function whoIs(host: string, { online, isHost, reason }: NamedMachine): string {
+  if (isHost) return "the host, by its pinned key";
+  if (isHost === false) return `NOT ${host}: ${reason}`;
+  if (reason !== undefined) return `no ssh session: ${reason}`;
+  return online ? "not tried" : "offline";
 }
 
 function recordedLine({ id, device, problem }: NonNullable<TailnetStatus["recorded"]>): string {

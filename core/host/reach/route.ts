@@ -152,8 +152,11 @@ async function firstWithSession(
   }
 }
 
-/** The last line that ssh printed, which says why it failed. */
-export const saidBy = (stderr: string): string => safeText(stderr.trim().split("\n").at(-1)?.trim() || "ssh timed out");
+/** The last line that ssh printed, which says why it failed. Behind a ProxyCommand, ssh calls every machine "UNKNOWN port 65535". */
+export const saidBy = (stderr: string): string => {
+  const line = stderr.trim().split("\n").at(-1)?.trim() ?? "";
+  return safeText(line.replace(/ (?:by|to|with) UNKNOWN port 65535/, "") || "ssh timed out");
+};
 
 /** True if this machine's journal says that the host is installed. */
 export function isInstalled(layout: Layout, host: string): boolean {

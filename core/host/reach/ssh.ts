@@ -72,6 +72,10 @@ export async function ssh(
   return { exitCode: result.exitCode ?? 255, stdout: result.stdout, stderr: result.stderr };
 }
 
+/** True if ssh ended because the machine has another host key than the pinned one, which only its words tell from a machine that is silent. */
+export const hasOtherKey = (stderr: string): boolean =>
+  /Host key verification failed|no matching host key type found/.test(stderr);
+
 /**
  * Writes `ssh` and `scp` wrappers, to go first on PATH, that apply {@link strictOptions} whatever arguments they get.
  * nixos-anywhere always passes `UserKnownHostsFile=/dev/null StrictHostKeyChecking=no` before its caller's options, so

@@ -7,7 +7,7 @@ import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
 import { readJournal } from "../journal.ts";
 import { adminRoute, saidBy } from "../reach/route.ts";
-import { ssh } from "../reach/ssh.ts";
+import { hasOtherKey, ssh } from "../reach/ssh.ts";
 import { namesakesOf } from "../reach/tailnet.ts";
 import { readTailnetClient, type TailnetNode } from "../reach/tailnet-client.ts";
 import { expiryOf } from "../reach/tailnet-expiry.ts";
@@ -20,9 +20,9 @@ export interface NamedMachine {
   addresses: string[];
   tags: string[];
   online: boolean;
-  /** Whether an ssh session with the pinned key was possible; undefined if it is offline or was not tried. */
+  /** True after an ssh session with the pinned key, false if it has another key; undefined without a session that tells. */
   isHost?: boolean;
-  /** Why not, in ssh's words. */
+  /** Why there was no session, in ssh's words. */
   reason?: string;
   /** Only if its key has expired, or does within 30 days. */
   expiry?: string;
@@ -89,7 +89,8 @@ async function describe(
   const proxy = isUserspace ? `${shellQuoted(local.tailscale.replaceAll("%", "%%"))} nc %h %p` : undefined;
   const route = adminRoute({ layout, settings, local }, address, proxy);
   const { exitCode, stderr } = await ssh(route, "true", { timeoutSeconds: 20, signal });
-  return exitCode === 255 ? { ...known, isHost: false, reason: saidBy(stderr) } : { ...known, isHost: true };
+  if (exitCode !== 255) return { ...known, isHost: true };
+  return { ...known, ...(hasOtherKey(stderr) && { isHost: false }), reason: saidBy(stderr) };
 }
 
 async function recordedDevice({ layout, settings, local, signal }: StatusRequest): Promise<TailnetStatus["recorded"]> {

@@ -1,5 +1,14 @@
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -186,6 +195,12 @@ export class Machine {
   async stop(): Promise<void> {
     this.#daemon?.kill("SIGTERM");
     await this.#daemon;
+  }
+
+  /** Forgets all that tailscaled has kept, as if on an empty disk. It must be stopped. */
+  wipe(): void {
+    for (const name of readdirSync(this.folder).filter((each) => each !== "bin"))
+      rmSync(join(this.folder, name), { recursive: true });
   }
 
   async command(...args: string[]) {

@@ -71,6 +71,7 @@ async function status(printed: object | string) {
 const socket = connect(Number(process.argv[3]), process.argv[2]);
 process.stdin.pipe(socket);
 socket.pipe(process.stdout);
+socket.on("error", () => process.exit(1));
 `,
   );
   writeFileSync(tailscale, `#!/bin/sh\n${script}\n`);
@@ -187,5 +188,20 @@ describe("clawdlets tailnet status", () => {
       "web-1-2 (9): 127.0.0.3; offline; tag:bot-host; key does not expire soon",
     ]);
     expect(json.machines.map(({ isHost }) => isHost)).toEqual([false, true, undefined]);
+  });
+
+  it.each([
+    ["the tunnel device", true, /^ssh: connect to host 127\.0\.0\.4 port \d+: Connection refused$/],
+    ["tailscale itself", false, /^Connection closed$/],
+  ])("does not call a machine that is silent another one, reached through %s", async (_, TUN, reason) => {
+    const silent = peer({ TailscaleIPs: ["127.0.0.4"] });
+    const { json, lines } = await status({ BackendState: "Running", TUN, Peer: { a: silent } });
+    const [machine] = json.machines;
+    expect(machine).not.toHaveProperty("isHost");
+    expect(machine?.reason).toMatch(reason);
+    expect(lines).toEqual([
+      inTailnet,
+      `web-1 (7): 127.0.0.4; no ssh session: ${machine?.reason}; tag:bot-host; key does not expire soon`,
+    ]);
   });
 });
