@@ -15,7 +15,7 @@ export function statusLines(host: string, { client, machines, recorded, left }: 
 }
 
 function machineLine(host: string, machine: NamedMachine): string {
-  const { name, id, addresses, tags, online, isHost, reason, expiry } = machine;
+  const { name, id, addresses, tags, online, isHost, reason, expiry, rekey } = machine;
   const who =
     isHost === true
       ? `the host, by its pinned key`
@@ -25,6 +25,7 @@ function machineLine(host: string, machine: NamedMachine): string {
           ? "not tried"
           : "offline";
   const parts = [addresses[0] ?? "no address", who, tags.join(", ") || "no tags", expiry ?? "key does not expire soon"];
+  if (rekey !== undefined) parts.push(rekey);
   return `${name} (${id}): ${parts.join("; ")}`;
 }
 
