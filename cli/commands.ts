@@ -323,13 +323,19 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
       },
     },
     tailnet: {
-      summary: "show a host's place in the tailnet",
+      summary: "show or renew a host's place in the tailnet",
       commands: {
         status: {
           summary: "show this machine's client, the host and its namesakes",
           about:
             "Show this machine's tailscale, and each machine with the host's name: addresses, tags, expiry, and whether it has the pinned key. Tries again to delete what earlier runs left in the tailnet; otherwise read-only.",
           load: async () => (await import("./tailnet/status.ts")).statusCommand(),
+        },
+        rekey: {
+          summary: "make a host a new device, with a new key",
+          about:
+            "Make a host a new device of its tailnet, with a new key. If it cannot be reached at its new address, it goes back to its old device on its own.",
+          load: async () => (await import("./tailnet/rekey.ts")).rekeyCommand(),
         },
         policy: {
           summary: "print the access rules that bot hosts need",

@@ -28,6 +28,7 @@ export function statusCommand(): Command {
         const ages = backups && backupAges(backups, session.settings.bots, await readBackups(session), new Date());
         for (const age of ages ?? []) say(`  backup of ${backupLine(age)}${age.stale ? " TOO OLD" : ""}`);
         if (facts.tailnet !== "") say(`  tailnet: ${facts.tailnet}`);
+        if (facts.rekey !== null) say(`  rekey: ${facts.rekey}`);
         if (failed.length > 0) say(`  failed: ${failed.join(", ")}`);
         if (activation) {
           const how = activation.phase === "done" ? activation.result : activation.phase;

@@ -11,6 +11,8 @@
 # LOGIN_SERVER    control server other than Tailscale's; may be empty
 # TAGS            tags to request, tag:a,tag:b; may be empty
 # UP_FLAGS        further flags for `tailscale up`, one a line; may be empty
+# LOCK_FILE       held meanwhile, so that it and `clawdlets-rekey` never work at once; empty: the caller holds it
+# KEPT_STATE      there while a rekey is not settled: which identity the host has then is not for this to change
 set -euo pipefail
 export LC_ALL=C
 seconds=${JOIN_SECONDS:-60}
@@ -57,6 +59,14 @@ require_key() {
     fail "its auth key was for the installation alone; send a new one: clawdlets secrets edit tailscale_auth_key"
 }
 
+if [[ -n $LOCK_FILE ]]; then
+  install --directory --mode=0700 -- "${LOCK_FILE%/*}"
+  exec 9>>"$LOCK_FILE"
+  if ! flock --wait 5 9 || [[ -e $KEPT_STATE ]]; then
+    printf 'clawdlets-tailnet: a rekey is under way, which starts this again when it ends\n' >&2
+    exit 0
+  fi
+fi
 found=$(settled)
 case $found in
   Running) ;;

@@ -60,6 +60,11 @@ rec {
 
   tailnetUnit = "clawdlets-tailnet"; # .service and .timer
   tailnetStateFile = "/run/clawdlets-tailnet/state"; # World-readable.
+  tailnetLock = "/run/clawdlets-locks/tailnet.lock";
+  tailscaleState = "/var/lib/tailscale/tailscaled.state";
+  tailscaleKeptState = "${tailscaleState}.kept"; # The former identity, until a rekey is settled.
+  rekeyDir = "/var/lib/clawdlets/rekey"; # Its state.json is world-readable.
+  rekeyWatch = "clawdlets-rekey-watch"; # .service and .timer
 
   installIdFile = "/var/lib/clawdlets/install-id";
   ageKeyFile = "/var/lib/sops-nix/key.txt";

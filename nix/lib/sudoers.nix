@@ -4,7 +4,7 @@
 # `systemctl stop clawdbot-x nftables.service` (test/nix/sudo.test.ts shows both). Variable parts are regular expressions (sudo 1.9.10
 # and later) that must match all arguments from ^ to $, which sudo joins with one space. `--since` takes relative times only: no spaces,
 # and nothing that journalctl could read as another argument. Without --no-pager root's pager would start, and a pager starts a shell.
-# Orders for clawdlets-activate come on standard input: a token has no place on a command line.
+# Orders for clawdlets-activate and clawdlets-rekey come on standard input: a token or key has no place on a command line.
 let
   text = import ./text.nix;
   names = import ./names.nix;
@@ -30,12 +30,14 @@ rec {
       rebuild ? false,
       backups ? false,
       push ? false,
+      tailnet ? false,
     }:
     map (command: "${sw}/${command}") (
       planned.host
       ++ (if rebuild then planned.rebuild else [ ])
       ++ (if backups then planned.backups else [ ])
       ++ (if push then planned.push else [ ])
+      ++ (if tailnet then planned.tailnet else [ ])
       ++ builtins.concatLists (map forBot bots)
     );
 

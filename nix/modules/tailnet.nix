@@ -1,5 +1,10 @@
 # How the host is reached after the installation.
-{ config, lib, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 let
   cfg = config.clawdlets;
   inherit (cfg.tailnet) tailscale;
@@ -7,6 +12,38 @@ let
   names = import ../lib/names.nix;
   hasKey = tailscale.authKeySecret != null;
   isWord = pattern: value: builtins.match pattern value != null;
+  wrapper = import ../lib/wrapper.nix { inherit lib pkgs; };
+  sudoers = import ../lib/sudoers.nix;
+
+  # How the host joins, whatever the key.
+  joining = {
+    SSH = if tailscale.ssh then "true" else "false";
+    LOGIN_SERVER = if tailscale.loginServer == null then "" else tailscale.loginServer;
+    TAGS = builtins.concatStringsSep "," tailscale.tags;
+    UP_FLAGS = builtins.concatStringsSep "\n" config.services.tailscale.extraUpFlags;
+  };
+  rekey = wrapper {
+    name = "clawdlets-rekey";
+    script = ../host/rekey.sh;
+    programs = [
+      config.services.tailscale.package
+      pkgs.bash
+      pkgs.coreutils
+      pkgs.gnugrep
+      pkgs.gnused
+      pkgs.systemd
+      pkgs.util-linux
+    ];
+    environment = joining // {
+      STATE_DIR = names.rekeyDir;
+      RUN_DIR = "/run/clawdlets-rekey";
+      TAILSCALE_STATE = names.tailscaleState;
+      KEPT_STATE = names.tailscaleKeptState;
+      ACTIVATION = "${names.activationDir}/state.json";
+      SELF = "${sudoers.sw}/clawdlets-rekey";
+      JOIN = "${../host/join-tailnet.sh}";
+    };
+  };
 in
 {
   options.clawdlets.tailnet = {
@@ -109,14 +146,15 @@ in
         # A new key is tried at once.
         partOf = [ "${names.secretsTarget}.target" ];
         unitConfig.StartLimitIntervalSec = 0;
-        path = [ config.services.tailscale.package ];
-        environment = {
+        path = [
+          config.services.tailscale.package
+          pkgs.util-linux
+        ];
+        environment = joining // {
           AUTH_KEY_FILE = if hasKey then config.sops.secrets.${tailscale.authKeySecret}.path else "";
-          SSH = if tailscale.ssh then "true" else "false";
           STATE_FILE = names.tailnetStateFile;
-          LOGIN_SERVER = if tailscale.loginServer == null then "" else tailscale.loginServer;
-          TAGS = builtins.concatStringsSep "," tailscale.tags;
-          UP_FLAGS = builtins.concatStringsSep "\n" config.services.tailscale.extraUpFlags;
+          LOCK_FILE = names.tailnetLock;
+          KEPT_STATE = names.tailscaleKeptState;
         };
         serviceConfig = {
           # Not oneshot: neither a boot nor a switch waits for a control server that is down.
@@ -138,6 +176,32 @@ in
         timerConfig.OnUnitInactiveSec = "10min";
         timerConfig.OnBootSec = "10min";
       };
+
+      # Settles a rekey whose run was killed, or that a reboot cut short.
+      services.${names.rekeyWatch} = {
+        description = "Return to the former device of the tailnet unless the new one was confirmed";
+        wantedBy = [ "multi-user.target" ];
+        after = [ "tailscaled.service" ];
+        # It may itself be waiting for a confirmation.
+        restartIfChanged = false;
+        stopIfChanged = false;
+        unitConfig.X-StopOnRemoval = false;
+        serviceConfig = {
+          ExecStart = "${rekey}/bin/clawdlets-rekey watch";
+          Type = "exec";
+          KillMode = "mixed";
+        };
+      };
+      timers.${names.rekeyWatch} = {
+        description = "Check every minute for an abandoned rekey";
+        wantedBy = [ "timers.target" ];
+        timerConfig = {
+          OnBootSec = "1min";
+          OnUnitInactiveSec = "1min";
+          AccuracySec = "1s";
+        };
+      };
     };
+    environment.systemPackages = lib.optional isTailscale rekey;
   };
 }

@@ -74,7 +74,7 @@ describe("every snippet of every page", () => {
 
 describeWith({ programs: ["nix-instantiate"] }, "every snippet for Nix", () => {
   it("of a sudo command line is one that the host's own list allows", async () => {
-    const list = `(import ./nix/lib/sudoers.nix).commands { bots = [ "maren" ]; rebuild = true; push = true; backups = true; }`;
+    const list = `(import ./nix/lib/sudoers.nix).commands { bots = [ "maren" ]; rebuild = true; push = true; backups = true; tailnet = true; }`;
     const rules = (await evaluate(list)) as string[];
     const asked = ofKind("sh")
       .flatMap(({ text }) => commandsIn(text))

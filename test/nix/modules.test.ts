@@ -191,6 +191,29 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     expect(unit.script).toContain('--auth-key="file:$AUTH_KEY_FILE"');
   });
 
+  it("make the host a new device of its tailnet on an order, as the host joins, and settle one that was cut short", async () => {
+    const { config } = await host(enough, clawdlets('tailnet.tailscale.tags = [ "tag:bot-host" ];'));
+    const joins = config.systemd.services["clawdlets-tailnet"].environment;
+    const watch = config.systemd.services["clawdlets-rekey-watch"];
+    expect(watch).toMatchObject({
+      wantedBy: ["multi-user.target"],
+      after: ["tailscaled.service"],
+      restartIfChanged: false,
+      serviceConfig: { ExecStart: expect.stringMatching(/\/clawdlets-rekey watch$/) },
+    });
+    expect(config.systemd.timers["clawdlets-rekey-watch"].timerConfig).toMatchObject({ OnUnitInactiveSec: "1min" });
+    const evaluated = `(import ./test/nix/eval/host.nix { modules = [ (${enough}) (${clawdlets('tailnet.tailscale.tags = [ "tag:bot-host" ];')}) ]; })`;
+    const packages = (await evaluate(
+      `map (it: { inherit (it) name; text = it.text or ""; }) ${evaluated}.config.environment.systemPackages`,
+    )) as { name: string; text: string }[];
+    const { text = "" } = packages.find(({ name }) => name === "clawdlets-rekey") ?? {};
+    expect(text).toMatch(/^export TAGS='?tag:bot-host'?$/m);
+    expect(/^export KEPT_STATE='?([^'\n]*)/m.exec(text)?.[1]).toBe(joins.KEPT_STATE);
+    // The two never work at once: rekey.sh locks the same file.
+    expect(joins.LOCK_FILE).toBe("/run/clawdlets-locks/tailnet.lock");
+    expect(joins.KEPT_STATE).toBe("/var/lib/tailscale/tailscaled.state.kept");
+  });
+
   it("join another control server with tags and an operator's own flags", async () => {
     const { config, refused } = await host(
       enough,

@@ -23,7 +23,7 @@ const nixosRules = "root ALL=(ALL:ALL) SETENV: ALL\n%wheel ALL=(ALL:ALL) SETENV:
 
 const ours = async () =>
   (await evaluate(
-    `(import ./nix/lib/sudoers.nix).file { bots = [ "maren" "so-nja_2" ]; rebuild = true; push = true; backups = true; }`,
+    `(import ./nix/lib/sudoers.nix).file { bots = [ "maren" "so-nja_2" ]; rebuild = true; push = true; backups = true; tailnet = true; }`,
   )) as string;
 
 /** Upstream's, at b49d4af, as far as it had something alike. */
@@ -45,6 +45,7 @@ async function trySudo(rules: string, user: string, attempts: readonly (readonly
     "clawdlets-receive-secrets",
     "clawdlets-activate",
     "clawdlets-backup",
+    "clawdlets-rekey",
     "clawdlets-receive-system",
     "nix-store",
     "nixos-rebuild",
@@ -87,6 +88,7 @@ describeWith({ programs, root: true }, "what admin may run as root", () => {
     [`${sw}/clawdlets-audit`],
     [`${sw}/clawdlets-activate`],
     [`${sw}/clawdlets-backup`],
+    [`${sw}/clawdlets-rekey`],
     [`${sw}/clawdlets-receive-system`, "--stdio"],
     [`${sw}/journalctl`, ...activationLog, "--lines=200"],
     [
@@ -161,6 +163,12 @@ describeWith({ programs, root: true }, "what admin may run as root", () => {
     [`${sw}/clawdlets-backup`, "run-restore"],
     [`${sw}/clawdlets-backup`, "restore", "0123456789abcdef", "maren", "latest", "in-place"],
     ["FOLDERS=/home/admin", `${sw}/clawdlets-backup`],
+    [`${sw}/clawdlets-rekey`, "run"],
+    [`${sw}/clawdlets-rekey`, "watch"],
+    [`${sw}/clawdlets-rekey`, "begin", "0123456789abcdef", "60"],
+    ["JOIN=/home/admin/x", `${sw}/clawdlets-rekey`],
+    [`${sw}/systemctl`, "start", "clawdlets-rekey-watch.service"],
+    [`${sw}/tailscale`, "up", "--force-reauth"],
     [`${sw}/systemctl`, "start", "clawdlets-restore@maren.service"],
     ["STATE_DIR=/home/admin", `${sw}/clawdlets-activate`],
     [`${sw}/nix-env`, "--list-generations", "--profile", "/nix/var/nix/profiles/system", "--delete-generations", "old"],

@@ -17,7 +17,7 @@ export interface Expected {
 
 /** Compares what a running host reports with what is expected. `clawdlets verify` checks that its ports are closed. */
 export function auditFindings(facts: ServerFacts, { host, installId, missingSecrets }: Expected): Finding[] {
-  const { systemPath, nextSystem, failed, bots, activation, tailnet } = facts;
+  const { systemPath, nextSystem, failed, bots, activation, tailnet, rekey } = facts;
   const notActive = Object.entries(bots).filter(([, state]) => state !== "active");
   const isOver = activation === null || activation.phase === "done";
   return [
@@ -53,9 +53,10 @@ export function auditFindings(facts: ServerFacts, { host, installId, missingSecr
       : [
           {
             what: "tailnet",
-            ok: tailnet === "joined",
+            ok: tailnet === "joined" && rekey === null,
             found:
-              tailnet === "joined" ? tailnet : `${tailnet}: clawdlets secrets edit tailscale_auth_key --host ${host}`,
+              rekey ??
+              (tailnet === "joined" ? tailnet : `${tailnet}: clawdlets secrets edit tailscale_auth_key --host ${host}`),
           },
         ]),
     {

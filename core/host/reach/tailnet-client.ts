@@ -11,6 +11,8 @@ import { expiryOf } from "./tailnet-expiry.ts";
 const node = z.object({
   /** As the control server's API names it. */
   ID: z.string().default(""),
+  /** Its node key, as the control server's API shows it. */
+  PublicKey: z.string().default(""),
   HostName: z.string().default(""),
   /** `web-1.tail1234.ts.net.`: unique in the tailnet, unlike the host name. */
   DNSName: z.string().default(""),

@@ -69,7 +69,7 @@ function expiredHost(host: string, named: readonly TailnetNode[], now: Date): Ob
   return {
     code: "tailnet-expiry",
     problem: `the tailnet key of "${host}" expired on ${expired.on}.`,
-    fix: "Extend it in the tailnet's admin console, or log the host in on its console: sudo tailscale up --reset",
+    fix: `Extend it in the tailnet's admin console, or log the host in on its console: sudo tailscale up --reset. If ssh still reaches the host another way: clawdlets tailnet rekey --host ${host}`,
   };
 }
 
@@ -82,7 +82,7 @@ function expiringHosts(host: string, usable: readonly TailnetNode[], now: Date):
         when: `in ${expiry.inWords}`,
         code: "tailnet-expiry",
         problem: `the tailnet key of "${host}" expires on ${expiry.on}, in ${expiry.inWords}.`,
-        fix: "Turn off key expiry for this machine in the tailnet's admin console, or give the host a new auth key before then: clawdlets secrets edit tailscale_auth_key",
+        fix: `Turn off key expiry for this machine in the tailnet's admin console, or make the host a new device before then: clawdlets tailnet rekey --host ${host}`,
       };
       return (peer.TailscaleIPs ?? []).map((address) => [address, warning] as const);
     }),

@@ -51,12 +51,20 @@ export async function leaveTailnet({ files, local, host, tell, signal }: Leaving
  * @returns what was tried
  */
 export async function retryLeft(leaving: Omit<Leaving, "tell">): Promise<Tried[]> {
-  const { devices, keys } = everythingLeft(leaving.files);
-  if (isNothing({ devices, keys })) return [];
+  const everything = everythingLeft(leaving.files);
+  return isNothing(everything) ? [] : await orReason(everything, leaving, retryUnderLock(leaving));
+}
+
+/** A failure of the whole try is the reason why each is left. */
+async function orReason(
+  { devices, keys }: Left,
+  { signal }: Pick<Leaving, "signal">,
+  trying: Promise<Tried[]>,
+): Promise<Tried[]> {
   try {
-    return await retryUnderLock(leaving);
+    return await trying;
   } catch (error) {
-    leaving.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     const problem = knownReason(error);
     const notTried = (kind: Tried["kind"]) => (each: { id: string }) => ({ kind, id: each.id, problem });
     return [...devices.map(notTried("device")), ...keys.map(notTried("key"))];
@@ -79,27 +87,37 @@ function knownReason(error: unknown): string {
   return known.message;
 }
 
-async function retryUnderLock({ files, local, host, signal }: Omit<Leaving, "tell">): Promise<Tried[]> {
-  const release = await takeHostLock(files.lock, host, () => undefined);
+async function retryUnderLock(leaving: Omit<Leaving, "tell">): Promise<Tried[]> {
+  const release = await takeHostLock(leaving.files.lock, leaving.host, () => undefined);
   try {
-    const { left, tried } = await tryAll(everythingLeft(files), local, signal);
-    const isLeft = (each: { id: string }, among: readonly { id: string }[]) => among.some(({ id }) => id === each.id);
-    const { former = [], key } = readJournal(files.journal)?.tailnet ?? {};
-    // One place each: what the journal does not say is in the file.
-    const ofJournal = {
-      former: former.filter((each) => isLeft(each, left.devices)),
-      key: key && isLeft(key, left.keys) ? key : undefined,
-    };
-    await changeTailnetRecord(files.journal, ofJournal);
-    const noted = readLeft(files.tailnetLeft);
-    await writeLeft(files.tailnetLeft, {
-      devices: noted.devices.filter((each) => isLeft(each, left.devices)),
-      keys: noted.keys.filter((each) => isLeft(each, left.keys)),
-    });
-    return tried;
+    return await retryEverything(leaving);
   } finally {
     await release();
   }
+}
+
+/** As {@link retryLeft}, for a caller that holds the host's lock. */
+export async function retryLeftLocked(leaving: Omit<Leaving, "tell">): Promise<Tried[]> {
+  const everything = everythingLeft(leaving.files);
+  return isNothing(everything) ? [] : await orReason(everything, leaving, retryEverything(leaving));
+}
+
+async function retryEverything({ files, local, signal }: Omit<Leaving, "tell">): Promise<Tried[]> {
+  const { left, tried } = await tryAll(everythingLeft(files), local, signal);
+  const isLeft = (each: { id: string }, among: readonly { id: string }[]) => among.some(({ id }) => id === each.id);
+  const { former = [], key } = readJournal(files.journal)?.tailnet ?? {};
+  // One place each: what the journal does not say is in the file.
+  const ofJournal = {
+    former: former.filter((each) => isLeft(each, left.devices)),
+    key: key && isLeft(key, left.keys) ? key : undefined,
+  };
+  await changeTailnetRecord(files.journal, ofJournal);
+  const noted = readLeft(files.tailnetLeft);
+  await writeLeft(files.tailnetLeft, {
+    devices: noted.devices.filter((each) => isLeft(each, left.devices)),
+    keys: noted.keys.filter((each) => isLeft(each, left.keys)),
+  });
+  return tried;
 }
 
 /** What the file says, and the journal of a finished installation. Until it is finished, its key is in use. */

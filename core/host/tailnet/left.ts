@@ -18,3 +18,9 @@ export async function writeLeft(path: string, what: Left): Promise<void> {
   if (!isNothing(what)) await writePrivateFile(path, `${JSON.stringify(what, null, 2)}\n`);
   else if (readPrivateFile(path) !== undefined) await removePrivateFile(path);
 }
+
+/** Adds to it, so that the next run tries, whatever happens to this one. The caller holds the host's lock. */
+export async function noteLeft(path: string, more: Left): Promise<void> {
+  const { devices, keys } = readLeft(path);
+  await writeLeft(path, { devices: [...devices, ...more.devices], keys: [...keys, ...more.keys] });
+}

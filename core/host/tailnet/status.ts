@@ -12,6 +12,7 @@ import { namesakesOf } from "../reach/tailnet.ts";
 import { readTailnetClient, type TailnetNode } from "../reach/tailnet-client.ts";
 import { expiryOf } from "../reach/tailnet-expiry.ts";
 import { retryLeft, type Tried } from "./leave.ts";
+import { parseRekey, rekeyPhase, rekeyQuestion } from "./rekey-orders.ts";
 
 /** A machine that has the host's name in the tailnet. */
 export interface NamedMachine {
@@ -24,6 +25,8 @@ export interface NamedMachine {
   isHost?: boolean;
   /** Why there was no session, in ssh's words. */
   reason?: string;
+  /** What a change of the host's device waits for; omitted if none is under way. */
+  rekey?: string;
   /** Only if its key has expired, or does within 30 days. */
   expiry?: string;
 }
@@ -88,9 +91,16 @@ async function describe(
   if (!tries || !peer.Online || address === undefined) return known;
   const proxy = isUserspace ? `${shellQuoted(local.tailscale.replaceAll("%", "%%"))} nc %h %p` : undefined;
   const route = adminRoute({ layout, settings, local }, address, proxy);
+<<<<<<< HEAD
   const { exitCode, stderr } = await ssh(route, "true", { timeoutSeconds: 20, signal });
   if (exitCode !== 255) return { ...known, isHost: true };
   return { ...known, ...(hasOtherKey(stderr) && { isHost: false }), reason: saidBy(stderr) };
+=======
+  const { exitCode, stdout, stderr } = await ssh(route, rekeyQuestion, { timeoutSeconds: 20, signal });
+  if (exitCode === 255) return { ...known, isHost: false, reason: saidBy(stderr) };
+  const rekey = rekeyPhase(parseRekey(stdout));
+  return { ...known, isHost: true, ...(rekey !== undefined && { rekey }) };
+>>>>>>> h21a
 }
 
 async function recordedDevice({ layout, settings, local, signal }: StatusRequest): Promise<TailnetStatus["recorded"]> {

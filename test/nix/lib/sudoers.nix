@@ -6,6 +6,7 @@ let
       "sonja"
     ];
     rebuild = true;
+    tailnet = true;
   };
   has = pattern: text: builtins.match pattern text != null;
 in
@@ -35,6 +36,19 @@ in
   "a rebuild is allowed only where it is asked for" = {
     expr = builtins.filter (has ".*rebuild.*") (sudoers.commands { bots = [ ]; });
     expected = [ ];
+  };
+  "a rekey is allowed only on a host with a tailnet, and takes no arguments" = {
+    expr = map (settings: builtins.filter (has ".*rekey.*") (sudoers.commands settings)) [
+      { bots = [ ]; }
+      {
+        bots = [ ];
+        tailnet = true;
+      }
+    ];
+    expected = [
+      [ ]
+      [ ''/run/current-system/sw/bin/clawdlets-rekey ""'' ]
+    ];
   };
   "there are seven commands a bot" = {
     expr = builtins.length (builtins.filter (has ".*maren.*") commands);

@@ -19,6 +19,7 @@ import { ensureTailnet, type Tailnet } from "../../../toolchain/index.ts";
 import { repository } from "../../_repository.ts";
 import { Netns, printed, removeLeftovers } from "../egress/lab/_netns.ts";
 import { certificate, configuration, controlAddress, controlUrl } from "./_control.ts";
+import { RekeyingHost } from "./_rekeying.ts";
 
 export const needs = { programs: ["ip", "openssl", "ssh", "bash"], root: true, tailnet: true };
 
@@ -230,6 +231,8 @@ export class Machine {
       LOGIN_SERVER: controlUrl,
       TAGS: "",
       UP_FLAGS: `--hostname=${this.name}`,
+      LOCK_FILE: join(this.folder, "rekey/locks/tailnet.lock"),
+      KEPT_STATE: join(this.folder, "tailscaled.state.kept"),
       JOIN_SECONDS: "20",
       ...settings,
     };
@@ -237,6 +240,13 @@ export class Machine {
     const { exitCode, all } = await execa("bash", [script], { env, extendEnv: false, reject: false, all: true });
     const state = existsSync(this.stateFile) ? readFileSync(this.stateFile, "utf8") : "";
     return { exitCode, said: all, state: state.trim() };
+  }
+
+  /** With clawdlets-rekey and what it asks of systemd. The caller closes it. */
+  async rekeying(): Promise<RekeyingHost> {
+    const services = { stop: () => this.stop(), start: () => this.start() };
+    const joinUnit = () => this.join();
+    return await new RekeyingHost(this.folder, this.name, join(this.folder, "bin"), services, joinUnit).open();
   }
 
   /** Joins with a key of its own. @returns its IPv4 address in the tailnet */

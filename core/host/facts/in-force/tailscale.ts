@@ -19,7 +19,7 @@ export function tailscaleProblems(seen: InForce["tailscale"], { host, tailnet }:
   }
   const days = KeyExpiry ? (Date.parse(KeyExpiry) - now.getTime()) / 86_400_000 : Number.POSITIVE_INFINITY;
   if (days < 30) {
-    const fix = "Turn off key expiry for this machine in the tailnet's admin console.";
+    const fix = `Turn off key expiry for this machine in the tailnet's admin console, or make the host a new device: clawdlets tailnet rekey --host ${host}`;
     const problem = `its key ${days < 0 ? "has expired" : `expires in ${Math.floor(days)} days`}.`;
     problems.push({ code: "tailnet-expiry", subject: host, setting, problem, fix });
   }
