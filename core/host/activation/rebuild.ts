@@ -9,7 +9,7 @@ import { buildSystem, copySystem, signSystem } from "../push/push.ts";
 import { type Source, sourceFor } from "../push/source.ts";
 import { checkBuildSpace } from "../push/space.ts";
 import { findRoute, noRoute, type RouteOrReason } from "../reach/route.ts";
-import type { SshRoute } from "../reach/ssh.ts";
+import { type SshRoute, ssh } from "../reach/ssh.ts";
 import { type Activated, type Activation, activate } from "./activate.ts";
 import { readActivation } from "./orders.ts";
 import { findRelease, type KeptRelease, noteRelease } from "./releases.ts";
@@ -89,7 +89,7 @@ async function wantedSystem(
   request: Rebuild,
   route: () => Promise<RouteOrReason>,
 ): Promise<{ rev: string; source?: Source }> {
-  const { layout, settings, local, rev, signal } = request;
+  const { layout, settings, local, rev, signal, report } = request;
   if (rev === "previous") return { rev };
   if (settings.rebuild.buildOn === "local") {
     const source = await sourceFor(layout, settings, local, rev === undefined ? local.wanted : { rev });
@@ -97,7 +97,10 @@ async function wantedSystem(
   }
   const commit = rev ?? commitOf(settings, await resolveFlake(layout, settings, local));
   const { route: way } = await route();
-  if (way) await checkBuildSpace(settings.host, way, signal);
+  if (way) {
+    const run = (command: string) => ssh(way, command, { timeoutSeconds: 20, signal });
+    await checkBuildSpace(settings.host, run, report);
+  }
   return { rev: commit };
 }
 

@@ -1,9 +1,9 @@
 import { UserError } from "../../base/errors.ts";
 import { askHost } from "../reach/ask.ts";
-import { type SshRoute, ssh } from "../reach/ssh.ts";
+import type { SshResult } from "../reach/ssh.ts";
 
 /** A host's free memory, swap included, and disk space, in bytes; undefined for what it does not say. */
-interface Space {
+export interface Space {
   memory: number | undefined;
   disk: number | undefined;
 }
@@ -15,22 +15,53 @@ const buildNeeds = { memory: 1024 * mebibyte, disk: 2048 * mebibyte };
 
 const inMebibytes = (bytes: number) => `${Math.ceil(bytes / mebibyte)} MiB`;
 
-/** Refuses a build on a host that has too little memory or disk space, before anything is changed there. */
-export async function checkBuildSpace(host: string, route: SshRoute, signal: AbortSignal): Promise<void> {
-  const problem = spaceProblem(await readSpace(route, signal));
-  if (problem) throw new UserError({ subject: host, ...problem });
-}
-
-async function readSpace(route: SshRoute, signal: AbortSignal): Promise<Space> {
-  const run = (command: string) => ssh(route, command, { timeoutSeconds: 20, signal });
-  const seen = await askHost(run, {
+/**
+ * Refuses a build on a host that has too little memory or disk space, before anything is changed there.
+ * @param report gets a line for each of the two that the host does not tell: the build goes on unchecked
+ */
+export async function checkBuildSpace(
+  host: string,
+  run: (command: string) => Promise<SshResult>,
+  report: (text: string) => void,
+): Promise<void> {
+  const answers = await askHost(run, {
     memory: "cat /proc/meminfo",
     disk: "df --block-size=1 --output=avail /nix/store 2>/dev/null",
   });
-  const kibibytes = (name: string) => Number(new RegExp(`^${name}: +([0-9]+) kB$`, "m").exec(seen?.memory ?? "")?.[1]);
-  const memory = (kibibytes("MemAvailable") + kibibytes("SwapFree")) * 1024;
-  const disk = /^([0-9]+)$/m.exec(seen?.disk ?? "")?.[1];
-  return { memory: Number.isNaN(memory) ? undefined : memory, disk: disk === undefined ? undefined : Number(disk) };
+  if (answers === undefined) return; // No login: the next step says why.
+  const space = spaceOf(answers);
+  const problem = spaceProblem(space);
+  if (problem) throw new UserError({ subject: host, ...problem });
+  for (const line of unchecked(space)) report(line);
+}
+
+/** @param answers of /proc/meminfo and df */
+export function spaceOf(answers: { memory: string; disk: string }): Space {
+  const bytes = (name: string) => {
+    const found = new RegExp(`^${name}: +([0-9]+) kB$`, "m").exec(answers.memory)?.[1];
+    return found === undefined ? undefined : Number(found) * 1024;
+  };
+  const available = bytes("MemAvailable");
+  const disk = /^([0-9]+)$/m.exec(answers.disk)?.[1];
+  return {
+    // A kernel without swap may leave its line out; the memory still counts.
+    memory: available === undefined ? undefined : available + (bytes("SwapFree") ?? 0),
+    disk: disk === undefined ? undefined : Number(disk),
+  };
+}
+
+/** What could not be checked, a sentence each. A host that does not tell is not refused: the build may well fit. */
+export function unchecked({ memory, disk }: Space): string[] {
+  return [
+    ...(memory === undefined
+      ? [`free memory not checked: the host does not report it; a build needs about ${inMebibytes(buildNeeds.memory)}`]
+      : []),
+    ...(disk === undefined
+      ? [
+          `free disk space not checked: the host does not report it; a build needs about ${inMebibytes(buildNeeds.disk)}`,
+        ]
+      : []),
+  ];
 }
 
 export function spaceProblem({ memory, disk }: Space) {

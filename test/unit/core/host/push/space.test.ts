@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { copyProblem, spaceProblem } from "../../../../../core/host/push/space.ts";
+import { checkBuildSpace, copyProblem, spaceOf, spaceProblem, unchecked } from "../../../../../core/host/push/space.ts";
 
 const mebibyte = 1024 ** 2;
 
@@ -19,6 +19,65 @@ describe("a build on a host", () => {
     const problem = spaceProblem({ memory: 512 * mebibyte, disk: undefined });
     expect(problem?.problem).toContain("about 1024 MiB of memory, and 512 MiB are free");
     expect(problem?.fix).toContain('clawdlets:rebuild.buildOn: "local"');
+  });
+});
+
+describe("what a host says of its space", () => {
+  const meminfo = "MemTotal:  4000000 kB\nMemAvailable:  1000 kB\nSwapFree:  500 kB\n";
+  it.each([
+    ["both", { memory: meminfo, disk: "Avail\n4096" }, 1500 * 1024, 4096],
+    ["no line for swap", { memory: "MemAvailable: 1000 kB", disk: "4096" }, 1000 * 1024, 4096],
+    ["no MemAvailable", { memory: "MemTotal: 4000000 kB\nSwapFree: 500 kB", disk: "4096" }, undefined, 4096],
+    ["no memory that is a number", { memory: "MemAvailable: many kB", disk: "4096" }, undefined, 4096],
+    ["no free space", { memory: meminfo, disk: "" }, 1500 * 1024, undefined],
+    ["neither", { memory: "", disk: "" }, undefined, undefined],
+  ])("is read with %s", (_, answers, memory, disk) => {
+    expect(spaceOf(answers)).toEqual({ memory, disk });
+  });
+
+  it.each([
+    ["nothing", { memory: 1, disk: 1 }, []],
+    ["memory", { memory: undefined, disk: 1 }, [/^free memory not checked: .* 1024 MiB$/]],
+    ["disk space", { memory: 1, disk: undefined }, [/^free disk space not checked: .* 2048 MiB$/]],
+    ["both", { memory: undefined, disk: undefined }, [/^free memory/, /^free disk space/]],
+  ])("names what was not checked: %s", (_, space, lines) => {
+    expect(unchecked(space)).toEqual(lines.map((line) => expect.stringMatching(line)));
+  });
+});
+
+describe("the check before a build on a host", () => {
+  /** Stands in for ssh and the host: answers the two questions, between the separators that they are asked with. */
+  const host = (meminfo: string) => async (command: string) => {
+    const separators = command.match(/--clawdlets-[0-9a-f]+--/g) ?? [];
+    const answers = [meminfo, "Avail\n9999999999\n"];
+    const stdout = separators.map((separator, index) => `${separator}\n${answers[index]}`).join("\n");
+    return { exitCode: 0, stdout, stderr: "" };
+  };
+
+  it("reports a memory that the host does not tell, and goes on", async () => {
+    const lines: string[] = [];
+    await checkBuildSpace("web-1", host("MemTotal: 1 kB\n"), (line) => void lines.push(line));
+    expect(lines).toEqual([expect.stringContaining("free memory not checked")]);
+  });
+
+  it("reports nothing when both are known and enough", async () => {
+    const lines: string[] = [];
+    await checkBuildSpace("web-1", host("MemAvailable: 1048576 kB\n"), (line) => void lines.push(line));
+    expect(lines).toEqual([]);
+  });
+
+  it("leaves it to the next step to say why no login is possible", async () => {
+    const lines: string[] = [];
+    const closed = async () => ({ exitCode: 255, stdout: "", stderr: "Connection refused" });
+    await checkBuildSpace("web-1", closed, (line) => void lines.push(line));
+    expect(lines).toEqual([]);
+  });
+
+  it("refuses a KiB of memory too little, and reports nothing else", async () => {
+    const lines: string[] = [];
+    const check = checkBuildSpace("web-1", host("MemAvailable: 1048575 kB\n"), (line) => void lines.push(line));
+    await expect(check).rejects.toMatchObject({ headline: { code: "memory-short", subject: "web-1" } });
+    expect(lines).toEqual([]);
   });
 });
 
