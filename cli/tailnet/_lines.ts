@@ -15,20 +15,8 @@ export function statusLines(host: string, { client, machines, recorded, left }: 
 }
 
 function machineLine(host: string, machine: NamedMachine): string {
-<<<<<<< HEAD
-  const { name, id, addresses, tags, expiry } = machine;
+  const { name, id, addresses, tags, expiry, rekey } = machine;
   const who = whoIs(host, machine);
-=======
-  const { name, id, addresses, tags, online, isHost, reason, expiry, rekey } = machine;
-  const who =
-    isHost === true
-      ? `the host, by its pinned key`
-      : isHost === false
-        ? `NOT ${host}: ${reason}`
-        : online
-          ? "not tried"
-          : "offline";
->>>>>>> h21a
   const parts = [addresses[0] ?? "no address", who, tags.join(", ") || "no tags", expiry ?? "key does not expire soon"];
   if (rekey !== undefined) parts.push(rekey);
   return `${name} (${id}): ${parts.join("; ")}`;

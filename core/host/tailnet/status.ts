@@ -91,16 +91,10 @@ async function describe(
   if (!tries || !peer.Online || address === undefined) return known;
   const proxy = isUserspace ? `${shellQuoted(local.tailscale.replaceAll("%", "%%"))} nc %h %p` : undefined;
   const route = adminRoute({ layout, settings, local }, address, proxy);
-<<<<<<< HEAD
-  const { exitCode, stderr } = await ssh(route, "true", { timeoutSeconds: 20, signal });
-  if (exitCode !== 255) return { ...known, isHost: true };
-  return { ...known, ...(hasOtherKey(stderr) && { isHost: false }), reason: saidBy(stderr) };
-=======
   const { exitCode, stdout, stderr } = await ssh(route, rekeyQuestion, { timeoutSeconds: 20, signal });
-  if (exitCode === 255) return { ...known, isHost: false, reason: saidBy(stderr) };
+  if (exitCode === 255) return { ...known, ...(hasOtherKey(stderr) && { isHost: false }), reason: saidBy(stderr) };
   const rekey = rekeyPhase(parseRekey(stdout));
   return { ...known, isHost: true, ...(rekey !== undefined && { rekey }) };
->>>>>>> h21a
 }
 
 async function recordedDevice({ layout, settings, local, signal }: StatusRequest): Promise<TailnetStatus["recorded"]> {
