@@ -214,7 +214,7 @@ in
         rebuild = rebuild.enable;
         backups = cfg.backups.repository != null;
         push = accepts;
-        tailnet = cfg.tailnet.mode == "tailscale";
+        tailnet = cfg.tailnet.mode == "tailscale" && cfg.tailnet.tailscale.rekey;
       };
     };
 

@@ -75,6 +75,16 @@ in
         '';
       };
 
+      rekey = lib.mkOption {
+        type = lib.types.bool;
+        default = false;
+        example = true;
+        description = ''
+          Lets `clawdlets tailnet rekey` make the host a new device, without the sudo password. Anyone with admin's ssh key can then also move
+          the host to a tailnet of their own on the same control server, where your access rules do not apply.
+        '';
+      };
+
       authKeySecret = lib.mkOption {
         type = lib.types.nullOr lib.types.str;
         default = "tailscale_auth_key";
@@ -177,7 +187,7 @@ in
         timerConfig.OnBootSec = "10min";
       };
 
-      # Settles a rekey whose run was killed, or that a reboot cut short.
+      # Settles a rekey whose run was killed, or that a reboot cut short; also at boot where rekey has been turned off since.
       services.${names.rekeyWatch} = {
         description = "Return to the former device of the tailnet unless the new one was confirmed";
         wantedBy = [ "multi-user.target" ];
@@ -192,7 +202,7 @@ in
           KillMode = "mixed";
         };
       };
-      timers.${names.rekeyWatch} = {
+      timers.${names.rekeyWatch} = lib.mkIf tailscale.rekey {
         description = "Check every minute for an abandoned rekey";
         wantedBy = [ "timers.target" ];
         timerConfig = {
@@ -202,6 +212,6 @@ in
         };
       };
     };
-    environment.systemPackages = lib.optional isTailscale rekey;
+    environment.systemPackages = lib.optional (isTailscale && tailscale.rekey) rekey;
   };
 }

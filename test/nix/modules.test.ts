@@ -191,8 +191,9 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     expect(unit.script).toContain('--auth-key="file:$AUTH_KEY_FILE"');
   });
 
-  it("make the host a new device of its tailnet on an order, as the host joins, and settle one that was cut short", async () => {
-    const { config } = await host(enough, clawdlets('tailnet.tailscale.tags = [ "tag:bot-host" ];'));
+  it("make the host a new device of its tailnet on an order, where that is allowed, and settle one that was cut short", async () => {
+    const allowed = clawdlets('tailnet.tailscale = { rekey = true; tags = [ "tag:bot-host" ]; };');
+    const { config } = await host(enough, allowed);
     const joins = config.systemd.services["clawdlets-tailnet"].environment;
     const watch = config.systemd.services["clawdlets-rekey-watch"];
     expect(watch).toMatchObject({
@@ -202,7 +203,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
       serviceConfig: { ExecStart: expect.stringMatching(/\/clawdlets-rekey watch$/) },
     });
     expect(config.systemd.timers["clawdlets-rekey-watch"].timerConfig).toMatchObject({ OnUnitInactiveSec: "1min" });
-    const evaluated = `(import ./test/nix/eval/host.nix { modules = [ (${enough}) (${clawdlets('tailnet.tailscale.tags = [ "tag:bot-host" ];')}) ]; })`;
+    const evaluated = `(import ./test/nix/eval/host.nix { modules = [ (${enough}) (${allowed}) ]; })`;
     const packages = (await evaluate(
       `map (it: { inherit (it) name; text = it.text or ""; }) ${evaluated}.config.environment.systemPackages`,
     )) as { name: string; text: string }[];
@@ -212,6 +213,13 @@ describeWith({ programs: ["nix-instantiate"] }, "the NixOS modules", () => {
     // The two never work at once: rekey.sh locks the same file.
     expect(joins.LOCK_FILE).toBe("/run/clawdlets-locks/tailnet.lock");
     expect(joins.KEPT_STATE).toBe("/var/lib/tailscale/tailscaled.state.kept");
+  });
+
+  it("take no order to rekey by default, and still settle one from before", async () => {
+    const { config } = await host(enough);
+    expect(config.systemd.timers["clawdlets-rekey-watch"]).toBeUndefined();
+    expect(config.systemd.services["clawdlets-rekey-watch"].wantedBy).toEqual(["multi-user.target"]);
+    expect(JSON.stringify(config.security.sudo)).not.toContain("clawdlets-rekey");
   });
 
   it("join another control server with tags and an operator's own flags", async () => {

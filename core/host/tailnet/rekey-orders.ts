@@ -68,8 +68,9 @@ export async function orderRekey(
 /** Tells a missing command, or one that sudo forbids, from our command's own refusal. */
 export function refusedRekey(host: string, { said }: Refused): UserError {
   if (/command not found|password is required|not allowed|No such file/.test(said)) {
-    const problem = "the system that it runs has no clawdlets-rekey. Nothing was changed.";
-    return new UserError({ subject: host, problem, fix: `Update it first: clawdlets rebuild --host ${host}` });
+    const problem = "its system does not allow rekey. Nothing was changed.";
+    const fix = `Set clawdlets.tailnet.tailscale.rekey = true in hosts/${host}.nix, then run: clawdlets rebuild --host ${host}`;
+    return new UserError({ subject: host, problem, fix });
   }
   return new UserError({ subject: host, problem: `${said.replace(/^clawdlets-rekey: /, "").replace(/\.?$/, ".")}` });
 }

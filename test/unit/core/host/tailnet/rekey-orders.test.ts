@@ -44,10 +44,10 @@ describe("the state of a host's rekey", () => {
 });
 
 describe("an order that the host refuses", () => {
-  it("names the way out where its system is too old", () => {
+  it("names the way out where its system does not allow it", () => {
     for (const said of ["sudo: a password is required", "bash: clawdlets-rekey: command not found"]) {
       expect(refusedRekey("web-1", { kind: "refused", said }).message).toBe(
-        "web-1: the system that it runs has no clawdlets-rekey. Nothing was changed. Update it first: clawdlets rebuild --host web-1",
+        "web-1: its system does not allow rekey. Nothing was changed. Set clawdlets.tailnet.tailscale.rekey = true in hosts/web-1.nix, then run: clawdlets rebuild --host web-1",
       );
     }
   });
