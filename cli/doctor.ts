@@ -2,6 +2,7 @@ import { Command, Option } from "commander";
 import pc from "picocolors";
 import { problemLine } from "../core/base/problem.ts";
 import { asUserError } from "../core/base/system-errors.ts";
+import { counted } from "../core/base/wording.ts";
 import { findLayout } from "../core/project/layout.ts";
 import {
   type DoctorContext,
@@ -93,6 +94,6 @@ function show(finding: Finding, say: ResultLine): void {
 
 function summary(findings: readonly Finding[]): string {
   const count = (status: Finding["status"]) => findings.filter((each) => each.status === status).length;
-  const counted = (status: "warning" | "problem") => `${count(status)} ${status}${count(status) === 1 ? "" : "s"}`;
-  return `${count("ok")} ok, ${counted("warning")}, ${counted("problem")}, ${count("not checked")} not checked`;
+  const countedIn = (status: "warning" | "problem") => counted(count(status), status);
+  return `${count("ok")} ok, ${countedIn("warning")}, ${countedIn("problem")}, ${count("not checked")} not checked`;
 }

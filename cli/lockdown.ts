@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { asUserError } from "../core/base/system-errors.ts";
+import { counted } from "../core/base/wording.ts";
 import { type Closed, closeHost } from "../core/host/lockdown/close.ts";
 import { type Expectation, expectationOf } from "../core/host/lockdown/expectation.ts";
 import { lockdownFacts } from "../core/host/lockdown/facts.ts";
@@ -95,7 +96,7 @@ async function lockDownHost(
   });
   const { windows, rules } = closed;
   // What Hetzner says; the check below tries to connect.
-  if (windows > 0) say(`${host}: Hetzner reports ${windows} ${windows === 1 ? "window" : "windows"} closed`);
+  if (windows > 0) say(`${host}: Hetzner reports ${counted(windows, "window")} closed`);
   for (const rule of rules) say(`${host}: Hetzner reports a rule removed: ${rule}`);
   if (windows + rules.length === 0) say(`${host}: no window was open`);
   if (!expectation) {

@@ -3,6 +3,7 @@ import pMap from "p-map";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { createHetzner } from "../core/base/hetzner/client.ts";
 import { asUserError } from "../core/base/system-errors.ts";
+import { counted } from "../core/base/wording.ts";
 import type { PortTries } from "../core/host/reach/port.ts";
 import { closeAndProve, closedInWords, closingWork } from "../core/host/window/close-and-prove.ts";
 import { findWindows, type Window } from "../core/host/window/window.ts";
@@ -86,7 +87,7 @@ async function closeHostsWindows(layout: Layout, host: string, say: ResultLine):
     const closed = await closeAndProve(hetzner, { host, sshPort: access.sshPort, ...work });
     const { windows, ports, openers } = closed;
     if (windows > 0) noteWindow(hostLayoutOf(layout, host).windows, { event: "closed", by: "window" });
-    const count = windows === 0 ? "no window was open" : `${windows} ${windows === 1 ? "window" : "windows"} closed`;
+    const count = windows === 0 ? "no window was open" : `${counted(windows, "window")} closed`;
     say(`${host}: ${count}; ${closedInWords(closed)}`);
     const strangers = openers.filter(({ isOwn }) => !isOwn).map(({ name }) => name);
     if (strangers.length === 0) return { host, closed: windows, ports };

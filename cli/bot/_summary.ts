@@ -1,3 +1,4 @@
+import { counted } from "../../core/base/wording.ts";
 import type { BotSummary } from "../../core/tasks/bots/show.ts";
 
 /** One line about a bot. */
@@ -5,7 +6,7 @@ export function summaryLine({ bot, folder, hosts, channels, model, critical, war
   const on = hosts.length === 0 ? "on no host" : `on ${hosts.join(", ")}`;
   if (folder === undefined) return `${bot}: ${on}, without a folder: its program is set in Nix`;
   const talks = channels.length === 0 ? "no channel" : channels.join(", ");
-  const counts = `${critical} critical, ${warnings} ${warnings === 1 ? "warning" : "warnings"}`;
+  const counts = `${critical} critical, ${counted(warnings, "warning")}`;
   const found = critical + warnings === 0 ? "nothing found" : counts;
   return `${bot}: ${on}, ${talks}, ${model ?? "OpenClaw's default model"}; lint: ${found}`;
 }

@@ -1,3 +1,4 @@
+import { counted } from "../../core/base/wording.ts";
 import type { Imported } from "../../core/tasks/import-upstream/import.ts";
 import type { Row } from "../../core/tasks/import-upstream/rows.ts";
 import type { ResultLine } from "../shared/output.ts";
@@ -13,12 +14,16 @@ const kinds = Object.keys(headings) as Kind[];
 
 /** What became of each setting of upstream's, for a person. */
 export function sayImported(imported: Imported, say: ResultLine): void {
-  say(`from ${imported.from}, schema ${imported.schemaVersion}: ${imported.hosts.size} hosts`);
+  say(`from ${imported.from}, schema ${imported.schemaVersion}: ${counted(imported.hosts.size, "host")}`);
   for (const kind of kinds) {
     if (imported[kind].length > 0) say(`${headings[kind]}:`);
     for (const row of imported[kind]) say(`  ${lineOf(row)}`);
   }
-  if (imported.unset > 0) say(`${imported.unset} settings are off or empty, and need nothing`);
+  const { unset } = imported;
+  if (unset > 0)
+    say(
+      `${unset === 1 ? "1 setting is" : `${unset} settings are`} off or empty, and ${unset === 1 ? "needs" : "need"} nothing`,
+    );
 }
 
 const lineOf = ({ setting, to, note }: Row) =>

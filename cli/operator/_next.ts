@@ -1,3 +1,4 @@
+import { counted } from "../../core/base/wording.ts";
 import { isInstalled } from "../../core/host/reach/route.ts";
 import type { Layout } from "../../core/project/layout.ts";
 import type { HostChange } from "../../core/tasks/operators/change.ts";
@@ -19,9 +20,7 @@ export function nextForHosts(layout: Layout, hosts: readonly HostChange[], messa
 export function showHosts(say: ResultLine, hosts: readonly HostChange[], dryRun: boolean): void {
   for (const { host, secrets, keys } of hosts) {
     const parts = [
-      ...(secrets.length === 0
-        ? []
-        : [`${secrets.length} ${secrets.length === 1 ? "secret" : "secrets"} re-encrypted`]),
+      ...(secrets.length === 0 ? [] : [`${counted(secrets.length, "secret")} re-encrypted`]),
       ...(keys ? [`stacks/Pulumi.${host}.yaml changed`] : []),
     ];
     say(

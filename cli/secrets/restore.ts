@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
+import { counted } from "../../core/base/wording.ts";
 import { findLayout, type Layout } from "../../core/project/layout.ts";
 import { listStackFiles } from "../../core/project/settings/stack-file.ts";
 import { readProjectFile } from "../../core/project/state/project-file.ts";
@@ -58,7 +59,7 @@ function show(plan: RestorePlan, isDry: boolean, say: ResultLine): void {
   if (count + plan.damaged.length === 0) say(`nothing is missing: ${plan.same} files match the copy`);
   say(`from version ${plan.version} of ${plan.at}, in ${plan.copy}`);
   if (!isDry) return;
-  for (const { number, at, files } of plan.versions) say(`  version ${number}: ${at}, ${files} files`);
+  for (const { number, at, files } of plan.versions) say(`  version ${number}: ${at}, ${counted(files, "file")}`);
 }
 
 function nextStep(layout: Layout, { missing, different }: RestorePlan, isDry: boolean): string {

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { counted } from "../../core/base/wording.ts";
 import { findLayout } from "../../core/project/layout.ts";
 import { expandHome } from "../../core/project/settings/host.ts";
 import { verifyVault } from "../../core/tasks/vault/vault.ts";
@@ -28,4 +29,4 @@ export function verifyVaultCommand(): Command {
     });
 }
 
-const daysText = (days: number) => (days === 0 ? "today" : `${days} day${days === 1 ? "" : "s"} old`);
+const daysText = (days: number) => (days === 0 ? "today" : `${counted(days, "day")} old`);

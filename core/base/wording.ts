@@ -84,3 +84,6 @@ export function shellQuoted(text: string): string {
 /** A line about a host begins with its name: without it, for a place that shows the name already, such as a table's row. */
 export const withoutHost = (host: string, text: string): string =>
   text.startsWith(`${host}: `) ? text.slice(host.length + 2) : text;
+
+/** A number with its noun, e.g. `1 host`, `2 hosts`. @param noun one whose plural has an s */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;

@@ -19,9 +19,16 @@ const sources = [
   "emulator",
   "engine",
   "policy",
+  "provider",
   "scripts",
+  "stacks",
+  "docs",
   "toolchain",
   "nix",
+  "flake.nix",
+  "flake.lock",
+  "CHANGELOG.md",
+  "PulumiPlugin.yaml",
   "package.json",
 ];
 

@@ -1,3 +1,4 @@
+import { counted } from "../../base/wording.ts";
 import { askHost } from "../reach/ask.ts";
 
 type Run = (command: string) => Promise<{ exitCode: number; stdout: string; stderr: string }>;
@@ -93,7 +94,7 @@ export const isHealthy = ({ state, health }: BotHealth): boolean => state === "a
 export function healthLine({ bot, state, health, version, memoryBytes, restarts, since }: BotHealth): string {
   const gateway = health && `gateway ${health.ok ? "healthy" : "NOT healthy"} (${health.status})`;
   const memory = memoryBytes !== undefined && `${Math.round(memoryBytes / 1_000_000)} MB`;
-  const again = restarts !== undefined && `${restarts} ${restarts === 1 ? "restart" : "restarts"}`;
+  const again = restarts !== undefined && counted(restarts, "restart");
   const parts = [state, gateway, version && `version ${version}`, memory, again, since && `since ${since}`];
   return `${bot}: ${parts.filter((part) => part).join(", ")}`;
 }

@@ -4,6 +4,7 @@ import { createHetzner } from "../../base/hetzner/client.ts";
 import { problemSentence } from "../../base/problem.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import { poll } from "../../base/wait-until.ts";
+import { counted } from "../../base/wording.ts";
 import type { Layout } from "../../project/layout.ts";
 import type { Access } from "../../project/settings/access.ts";
 import { confirmTailnet } from "../install/confirm.ts";
@@ -142,7 +143,7 @@ export function inOneLine({ rules, ports, tailnet }: LockdownSeen): string {
   const port = ports.flatMap(({ version, seen }) =>
     seen.length > 0 ? [`TCP/22 is ${triesInWords(seen)}${version === 6 ? " on IPv6" : ""}`] : [],
   );
-  return [`${rules} ${rules === 1 ? "rule" : "rules"}, as declared`, ...port, `tailnet ${tailnet}`].join(", ");
+  return [`${counted(rules, "rule")}, as declared`, ...port, `tailnet ${tailnet}`].join(", ");
 }
 
 async function settled({ host, access, expected, signal }: LockdownRequest): Promise<FirewallsSeen> {

@@ -1,3 +1,5 @@
+import { counted } from "../../base/wording.ts";
+
 /** Days before the end of a node key from which we warn. */
 const warnDays = 30;
 const dayMs = 24 * 60 * 60 * 1000;
@@ -23,7 +25,7 @@ export function expiryOf(
   return {
     state: Expired || left <= 0 ? "expired" : "soon",
     on: at === undefined ? "an unknown date" : dayOf(at),
-    inWords: days === 0 ? "less than a day" : days === 1 ? "1 day" : `${days} days`,
+    inWords: days === 0 ? "less than a day" : counted(days, "day"),
   };
 }
 

@@ -57,11 +57,22 @@ export async function mintForInstallation(installation: Installation): Promise<M
   return minted;
 }
 
-/** True if the key that was sent to the host can no longer be used, as after an interruption of more than an hour. */
+/**
+ * Seconds that a key must still be valid for when the host boots into its system. A host that finds its key expired is off the tailnet
+ * and lets nobody else in, so only the console is left.
+ */
+const reserveSeconds = 20 * 60;
+
+/** True if the key that was sent to the host can no longer be used, or not for long, as after an interruption of an hour. */
 async function isSpent({ tailnetApi: api, journal }: Installation): Promise<boolean> {
   const key = journal.journal.tailnet?.key;
-  return api !== undefined && key !== undefined && !(await api.isUsable(key.id));
+  if (!api || !key) return false;
+  return expiresSoon(key, new Date()) || !(await api.isUsable(key.id));
 }
+
+/** True if a key may expire before the host has booted and joined. */
+export const expiresSoon = ({ expires }: { expires: string }, now: Date): boolean =>
+  Date.parse(expires) - now.getTime() < reserveSeconds * 1000;
 
 /** In the installer, before the reboot: puts a new key on the disk if the one there can no longer be used. */
 export async function renewOnDisk(installation: Installation, route: SshRoute, delivery: Delivery): Promise<void> {

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { readPrivateFile } from "../../base/machine/private-files.ts";
 import { problemJson } from "../../base/problem.ts";
+import { counted } from "../../base/wording.ts";
 import { standingOf, standingText } from "../../host/install/interrupted.ts";
 import { readJournal } from "../../host/journal.ts";
 import { listBotFolders } from "../../project/bots/bot-folder.ts";
@@ -129,7 +130,7 @@ function checkExposure(settings: HostSettings): Finding[] {
     findings.push(
       ok(
         { ...about, check: "firewall rules" },
-        `${firewallRules.length} more inbound ${firewallRules.length === 1 ? "rule" : "rules"}, none for TCP/22`,
+        `${counted(firewallRules.length, "more inbound rule")}, none for TCP/22`,
       ),
     );
   }

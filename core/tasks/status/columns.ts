@@ -1,3 +1,4 @@
+import { counted } from "../../base/wording.ts";
 import { isHealthy } from "../../host/facts/bot-health.ts";
 import type { HostStatus } from "./status.ts";
 
@@ -44,7 +45,7 @@ export function totalOf(hosts: readonly HostStatus[]): string {
   return [...sums].map(([currency, sum]) => `${sum.toFixed(2)} ${currency}`).join(" and ");
 }
 
-const days = (count: number) => (count === 1 ? "1 day" : `${count} days`);
+const days = (count: number) => counted(count, "day");
 
 function tailnetOf({ tailnet, tailnetKeyExpires }: HostStatus): string {
   if (tailnetKeyExpires === undefined) return tailnet ?? unknown;

@@ -1,4 +1,4 @@
-import { withoutHost } from "../../base/wording.ts";
+import { counted, withoutHost } from "../../base/wording.ts";
 import { healthLine } from "../../host/facts/bot-health.ts";
 import { columns, nothing, totalOf } from "./columns.ts";
 import type { HostStatus } from "./status.ts";
@@ -25,7 +25,7 @@ export function pageOf(hosts: readonly HostStatus[], at: Date): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>clawdlets: ${hosts.length} ${hosts.length === 1 ? "host" : "hosts"}</title>
+<title>clawdlets: ${counted(hosts.length, "host")}</title>
 <style>${style}</style>
 </head>
 <body>

@@ -1,5 +1,5 @@
 import { markdownText, problemLine } from "../../../core/base/problem.ts";
-import { safeText } from "../../../core/base/wording.ts";
+import { counted, safeText } from "../../../core/base/wording.ts";
 import type { Difference } from "../../../core/project/trust/difference.ts";
 import type { HostReport, PreviewReport } from "./report.ts";
 import type { LocatedProblem } from "./stack-checks.ts";
@@ -16,7 +16,7 @@ export function formatReport(report: PreviewReport, format: Format): string {
 export const jsonOf = (report: PreviewReport) => ({ ok: report.verdict !== "invalid", ...report });
 
 const heading = ({ comparedWith, verdict, hosts }: PreviewReport) =>
-  `${hosts.length} ${hosts.length === 1 ? "host" : "hosts"}, ${verdict}; compared with ${comparedWith}`;
+  `${counted(hosts.length, "host")}, ${verdict}; compared with ${comparedWith}`;
 
 const atLine = ({ at, ...problem }: LocatedProblem) => ({ ...problem, subject: `${at.file}:${at.line}` });
 
