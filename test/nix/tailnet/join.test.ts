@@ -138,5 +138,5 @@ describeWith(needs, "a host joins its tailnet", () => {
     }
     expect(await host.join()).toMatchObject({ exitCode: 0, state: "joined" });
     expect(await known.join("")).toMatchObject({ exitCode: 0, state: "joined" });
-  });
+  }, 120_000);
 });
