@@ -24,13 +24,14 @@ const hostsOf: Record<string, string[]> = {
   "one-host": ["web-1"],
   "own-server": ["web-1"],
   "plain-javascript": ["web-1"],
+  "python-program": ["web-1"],
   "s3-state": ["web-1"],
   "two-hosts": ["web-1", "web-2"],
   "yaml-hosts": ["web-1", "web-2"],
   "yaml-program": ["web-1"],
 };
 /** Run by their own tests: the engine's state is elsewhere, there is nothing to make, or another language runs it (languages.test.ts). */
-const special = ["github-actions", "s3-state", "yaml-program"];
+const special = ["github-actions", "python-program", "s3-state", "yaml-program"];
 
 let running: { example: Example; parent: string } | undefined;
 afterEach(async () => {
@@ -88,7 +89,7 @@ describe("examples", () => {
   );
 
   describe("in TypeScript", () => {
-    const typed = examples.filter((name) => !["plain-javascript", "yaml-program"].includes(name));
+    const typed = examples.filter((name) => !["plain-javascript", "python-program", "yaml-program"].includes(name));
     const parent = mkdtempSync(join(tmpdir(), "clawdlets-example-types-"));
     afterAll(() => rmSync(parent, { recursive: true, force: true }));
     let said: string;

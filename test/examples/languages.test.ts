@@ -9,7 +9,7 @@ import { ensureLanguages, type Languages } from "../../toolchain/index.ts";
 import { describeWith } from "../_needs.ts";
 import { killProcessesOf, processesOf } from "../_processes.ts";
 import { repository } from "../_repository.ts";
-import { type Example, must, prepareExample, withEngine } from "./_example.ts";
+import { type Example, examplesFolder, must, prepareExample, withEngine } from "./_example.ts";
 
 const schemaFile = join(repository, "provider", "schema.json");
 
@@ -17,7 +17,7 @@ it("the schema describes the components as they are declared", () => {
   expect(readFileSync(schemaFile, "utf8"), "npm run schema").toBe(componentSchema(repository));
 }, 60_000);
 
-describeWith({ programs: ["go", "python3"], languages: true }, "a program in another language", () => {
+describeWith({ programs: ["go", "python3", "pip3"], languages: true }, "a program in another language", () => {
   const parent = mkdtempSync(join(tmpdir(), "clawdlets-languages-"));
   let languages: Languages;
   beforeAll(async () => {
@@ -104,7 +104,43 @@ describeWith({ programs: ["go", "python3"], languages: true }, "a program in ano
       expect(host).toContain(`${input.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}:`);
     }
   }, 120_000);
+
+  it("Python: the example declares its host, under Pulumi's own SDK for Python", async () => {
+    const [sdk, site] = [join(parent, "python-sdk"), join(parent, "site")];
+    await execa(languages.sdkgen, [schemaFile, "python", sdk]);
+    const { peerDependencies } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
+    const version = String(peerDependencies["@pulumi/pulumi"]).replace(/^\D+/, "");
+    await execa("pip3", ["install", "--quiet", "--target", site, `pulumi==${version}`, sdk]);
+    const options = { cwd: join(examplesFolder, "python-program"), env: { PYTHONPATH: site } };
+    const { stdout } = await execa("python3", ["-B", "-c", declaredInPython], options);
+    const rule = { protocol: "tcp", port: "443", sourceIps: ["0.0.0.0/0", "::/0"] };
+    expect(JSON.parse(stdout)).toEqual([["clawdlets:index:Host", "web-1", { firewallRules: [rule] }]]);
+  }, 300_000);
 });
+
+/** Runs `__main__.py` as Pulumi's SDK does in unit tests, without an engine, and prints the resources that it declares. */
+const declaredInPython = `
+import json, runpy, pulumi
+
+declared = []
+
+class Mocks(pulumi.runtime.Mocks):
+    def new_resource(self, args):
+        declared.append([args.typ, args.name, args.inputs])
+        return [args.name, args.inputs]
+
+    def call(self, args):
+        return {}
+
+pulumi.runtime.set_mocks(Mocks())
+
+@pulumi.runtime.test
+def program():
+    runpy.run_path("__main__.py")
+
+program()
+print(json.dumps(declared))
+`;
 
 /** Pulumi's engine 3.260.0 ends without ending a component package's language host: ours notices, the official one after five minutes. */
 async function untilNoneRunsIn(folder: string): Promise<void> {
