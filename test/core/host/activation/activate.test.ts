@@ -102,7 +102,7 @@ describe("a disturbance at", () => {
     async (phase, name) => {
       await lab.commit("haste", `${phase} ${name}`);
       const before = await lab.status();
-      const running = lab.rebuild("--deadline", "160");
+      const running = lab.rebuild("--deadline", "320");
       const kill = () => void running.kill("SIGKILL");
       let disturbed: Promise<void> | undefined;
       let said = "";
