@@ -1,7 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Adoption } from "../core/base/hetzner/adopt.ts";
-import { hasPool } from "../core/host/server/choices.ts";
-import type { Placement } from "../core/host/server/placement.ts";
+import { hasPool, type Placement } from "../core/host/server/choices.ts";
 import { type HostSettings, keepsWindow } from "../core/project/settings/host.ts";
 import { AgeKey } from "./age-key.ts";
 import type { BootstrapKeysArgs } from "./bootstrap-user-data.ts";
@@ -14,7 +13,7 @@ import { Lockdown } from "./lockdown.ts";
 import { NixosConfiguration, type NixosConfigurationArgs } from "./nixos-configuration.ts";
 import { NixosInstall } from "./nixos-install.ts";
 
-export type { Placement } from "../core/host/server/placement.ts";
+export type { Placement } from "../core/host/server/choices.ts";
 export type { HostSettings } from "../core/project/settings/host.ts";
 
 /** One hardened NixOS host on Hetzner Cloud. COSTS MONEY from its creation. */

@@ -1,7 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { typesOf } from "../../core/host/server/choices.ts";
-import type { Placement } from "../../core/host/server/placement.ts";
+import { type Placement, typesOf } from "../../core/host/server/choices.ts";
 import type { HostSettings } from "../../core/project/settings/host.ts";
 
 /** Type and location of a host's server. Where the settings leave a choice, it is drawn once and kept in the state. */

@@ -4,6 +4,18 @@ import type { HostSettings } from "../../project/settings/host.ts";
 export type TypeSettings = Pick<HostSettings, "serverType"> & Partial<Pick<HostSettings, "serverTypes">>;
 export type SaleSettings = TypeSettings & Pick<HostSettings, "location" | "locations">;
 
+/** What a server's type and location are drawn from. */
+export interface Placement {
+  /** Candidates for the location. @default no draw: `settings.location` */
+  locations?: string[];
+  /** Candidates for the type. @default no draw: `settings.serverType` */
+  types?: string[];
+  /** Type of the existing server, or the one that it changes to; overrides what was drawn. @default what was drawn */
+  serverType?: string;
+  /** Whether the candidates replace an earlier draw, with which nothing was bought. */
+  redraw: boolean;
+}
+
 /** True if the settings leave a choice, so that the state has to keep what was chosen. */
 export const hasPool = ({ locations, serverTypes = [] }: SaleSettings): boolean =>
   locations !== undefined || serverTypes.length > 0;

@@ -3,20 +3,8 @@ import { allServerTypes } from "../../base/hetzner/pages.ts";
 import type { HostSettings } from "../../project/settings/host.ts";
 import { type Draw, drawsIn, type StackState, serverIn } from "../../project/state/state.ts";
 import { type Finding, isOnSale, type ServerType } from "./catalogue.ts";
-import { type SaleSettings, typesOf, wantedType } from "./choices.ts";
+import { type Placement, type SaleSettings, typesOf, wantedType } from "./choices.ts";
 import { poolProblems } from "./pool.ts";
-
-/** What a server's type and location are drawn from. */
-export interface Placement {
-  /** Candidates for the location. @default no draw: `settings.location` */
-  locations?: string[];
-  /** Candidates for the type. @default no draw: `settings.serverType` */
-  types?: string[];
-  /** Type of the existing server, or the one that it changes to; overrides what was drawn. @default what was drawn */
-  serverType?: string;
-  /** Whether the candidates replace an earlier draw, with which nothing was bought. */
-  redraw: boolean;
-}
 
 /** Every candidate of the settings, for a preview that cannot ask Hetzner. What the state already has is kept. */
 export function unaskedPlacement(settings: SaleSettings): Placement {
