@@ -334,7 +334,7 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
         rekey: {
           summary: "make a host a new device, with a new key",
           about:
-            "Make a host a new device of its tailnet, with a new key. If it cannot be reached at its new address, it goes back to its old device on its own.",
+            "Make a host a new device of its tailnet, with a new key. If it cannot be reached at its new address, it rolls back to its old device on its own.",
           load: async () => (await import("./tailnet/rekey.ts")).rekeyCommand(),
         },
         policy: {

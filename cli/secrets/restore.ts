@@ -56,7 +56,8 @@ function show(plan: RestorePlan, isDry: boolean, say: ResultLine): void {
   for (const path of plan.different) say(isDry ? `differs; --yes would overwrite ${path}` : `overwrote ${path}`);
   for (const path of plan.damaged) say(`damaged in the copy: ${path}. Try an earlier version with --from`);
   const count = plan.missing.length + plan.different.length;
-  if (count + plan.damaged.length === 0) say(`nothing is missing: ${plan.same} files match the copy`);
+  if (count + plan.damaged.length === 0)
+    say(`nothing is missing: ${counted(plan.same, "file")} ${plan.same === 1 ? "matches" : "match"} the copy`);
   say(`from version ${plan.version} of ${plan.at}, in ${plan.copy}`);
   if (!isDry) return;
   for (const { number, at, files } of plan.versions) say(`  version ${number}: ${at}, ${counted(files, "file")}`);

@@ -27,14 +27,14 @@ export function rekeyCommand(): Command {
   return new Command("rekey")
     .option(...hostOption)
     .option("--auth-key-file <file>", "join with the key in this file, instead of one that is minted")
-    .option("--deadline <seconds>", "the host goes back to its old device after 30 to 3600 seconds", deadline, 300)
+    .option("--deadline <seconds>", "the host rolls back to its old device after 30 to 3600 seconds", deadline, 300)
     .option("--dry-run", "check credentials and this machine's client, and do not connect to the host")
     .option(...jsonOption)
     .addHelpText(
       "after",
       `
-The host joins with a new key, and goes back to its old device unless it is reached at its new address. Then the old device is deleted.
-Exit codes: ${exitCodes.ok} the host is a new device, ${exitCodes.returned} it went back to the old one, ${exitCodes.unseen} lost contact.
+The host joins with a new key, and rolls back to its old device unless it is reached at its new address. Then the old device is deleted.
+Exit codes: ${exitCodes.ok} the host is a new device, ${exitCodes.returned} it rolled back to the old one, ${exitCodes.unseen} lost contact.
 
 Examples:
   clawdlets tailnet rekey --host web-1 --dry-run

@@ -204,7 +204,7 @@ if [[ $order =~ ^begin\ ([0-9a-f]{16})\ ([1-9][0-9]{1,3})$'\n'((tskey-(auth|clie
   [[ $id != "$s_id" ]] || refuse "rekey $id has ended"
   [[ ! -e $ACTIVATION || $(<"$ACTIVATION") == *'"phase":"done"'* ]] || refuse "a change of the host's system is not confirmed yet"
   [[ ! -e $KEPT_STATE ]] || refuse "$KEPT_STATE is left from something else; check it at the console"
-  [[ -s $TAILSCALE_STATE ]] || refuse "the host has no identity to keep: there is no $TAILSCALE_STATE"
+  [[ -s $TAILSCALE_STATE ]] || refuse "the host has no identity to keep: $TAILSCALE_STATE is missing or empty"
   from=$(node_key) || from="" # Logged out, it may have none.
   for field in "${fields[@]}"; do printf -v "s_$field" '%s' ""; done
   rm -f -- "$STATE_DIR/confirmed"
@@ -227,7 +227,7 @@ if [[ $order =~ ^begin\ ([0-9a-f]{16})\ ([1-9][0-9]{1,3})$'\n'((tskey-(auth|clie
     exit 1
   fi
 elif [[ $order =~ ^confirm\ ([0-9a-f]{16})$'\n'$ ]]; then
-  [[ ${BASH_REMATCH[1]} == "$s_id" ]] || refuse "there is no rekey ${BASH_REMATCH[1]}"
+  [[ ${BASH_REMATCH[1]} == "$s_id" ]] || refuse "the host knows no rekey ${BASH_REMATCH[1]}"
   case "$s_phase $s_result" in
     "waiting ")
       (($(now) < s_deadline)) || refuse "the deadline has passed"

@@ -103,9 +103,9 @@ describe("npm run template", () => {
   it.each([
     ["no folder", [], 2, /usage: npm run template/],
     ["two folders", ["a", "b"], 2, /usage: npm run template/],
-    ["an option that there is not", ["a", "--force"], 2, /usage: npm run template/],
+    ["an unknown option", ["a", "--force"], 2, /usage: npm run template/],
     [
-      "a folder of this machine as flake",
+      "a flake in a folder of this machine",
       ["new", "--flake", "git+file:///srv/clawdlets", "--no-install"],
       3,
       /which nobody else can reach/,

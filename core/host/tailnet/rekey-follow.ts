@@ -15,7 +15,7 @@ export interface Order {
   id: string;
   /** Over which it was sent. Never over this one is it confirmed. */
   route: SshRoute;
-  /** When the host goes back on its own, by this machine's clock. */
+  /** When the host rolls back on its own, by this machine's clock. */
   endsAt: Date;
 }
 
@@ -30,13 +30,13 @@ interface Seen extends Confirmed {
   isNew: boolean;
 }
 
-/** Seconds that the host may need to go back after its deadline. */
+/** Seconds that the host may need to roll back after its deadline. */
 const silence = 120;
 
 /**
  * Waits until the host answers as a new device, confirms it over that session, and waits until the host has taken note.
- * @param onStray called with the new device's node key if the host went back to the old one
- * @throws UserError (returned) if the host went back to its old device, (unseen) if the outcome is unknown
+ * @param onStray called with the new device's node key if the host rolled back to the old one
+ * @throws UserError (returned) if the host rolled back to its old device, (unseen) if the outcome is unknown
  */
 export async function followRekey(
   request: Rekey,
@@ -100,8 +100,8 @@ function inWords({ phase, why }: RekeyState): string {
     replacing: "the host is putting its old identity aside",
     joining: "the host is joining as a new device",
     waiting: "the new device answers with the pinned host key; confirming it",
-    returning: `the host is going back to its old device: ${safeText(why)}`,
-    done: why === "" ? "the host has kept its new identity" : "the host has gone back to its old device",
+    returning: `the host is rolling back to its old device: ${safeText(why)}`,
+    done: why === "" ? "the host has kept its new identity" : "the host has rolled back to its old device",
   };
   return words[phase];
 }
@@ -122,7 +122,7 @@ const lostContact = (host: string, { endsAt }: Order) =>
   new UserError(
     {
       subject: host,
-      problem: `LOST CONTACT. Unless the new device was already confirmed, the host goes back to its old one on its own at ${clock(endsAt)}.`,
+      problem: `LOST CONTACT. Unless the new device was already confirmed, the host rolls back to its old one on its own at ${clock(endsAt)}.`,
       fix: `Check it after that: clawdlets tailnet status --host ${host}; if it does not answer: clawdlets server status --host ${host} --window`,
     },
     { exitCode: exitCodes.unseen },
@@ -132,7 +132,7 @@ const stopped = (host: string, { endsAt }: Order) =>
   new UserError(
     {
       subject: host,
-      problem: `stopped. Unless the new device was already confirmed, the host goes back to its old one on its own at ${clock(endsAt)}: clawdlets tailnet status --host ${host}`,
+      problem: `stopped. Unless the new device was already confirmed, the host rolls back to its old one on its own at ${clock(endsAt)}: clawdlets tailnet status --host ${host}`,
     },
     { exitCode: exitCodes.unseen },
   );

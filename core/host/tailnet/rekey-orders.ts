@@ -33,14 +33,14 @@ export const parseRekey = (text: string): RekeyState | undefined => state.safePa
 export function rekeyPhase(rekey: RekeyState | undefined): string | undefined {
   if (!rekey || rekey.phase === "done") return undefined;
   const at = `${new Date(Number(rekey.deadline) * 1000).toISOString().slice(11, 16)} UTC`;
-  if (rekey.phase === "returning") return `the host is going back to its old device: ${safeText(rekey.why)}`;
+  if (rekey.phase === "returning") return `the host is rolling back to its old device: ${safeText(rekey.why)}`;
   const phases = {
     accepted: "is about to begin",
     replacing: "is replacing its device",
     joining: "is joining as a new device",
     waiting: "is a new device, which is not confirmed yet",
   };
-  return `the host ${phases[rekey.phase]}; unless it is confirmed, it goes back to its old one at ${at}`;
+  return `the host ${phases[rekey.phase]}; unless it is confirmed, it rolls back to its old one at ${at}`;
 }
 
 export type RekeyAnswer = { kind: "taken"; state: RekeyState } | { kind: "early" | "no-answer" } | Refused;

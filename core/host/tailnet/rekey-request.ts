@@ -8,7 +8,7 @@ export interface Rekey {
   local: LocalSettings;
   /** Key to join with. @default one that is minted for this and revoked afterwards */
   authKey?: string | undefined;
-  /** Seconds from the order until the host goes back to its old device unless the new one is confirmed; 30 to 3600. */
+  /** Seconds from the order until the host rolls back to its old device unless the new one is confirmed; 30 to 3600. */
   deadlineSeconds: number;
   signal: AbortSignal;
   report: (text: string, limitSeconds?: number) => void;

@@ -38,7 +38,7 @@ export async function checkRekey(request: Omit<Rekey, "report" | "deadlineSecond
         ? "HEADSCALE_API_KEY"
         : "TAILSCALE_OAUTH_CLIENT_ID and TAILSCALE_OAUTH_CLIENT_SECRET";
     const problem =
-      "there is no key to join with: .clawdlets/.env has no credentials to mint one. Nothing was changed.";
+      "needs a key to join with, and .clawdlets/.env has no credentials to mint one. Nothing was changed.";
     const fix = `Set ${variables} there, or make a key yourself and pass its file: clawdlets tailnet rekey --host ${host} --auth-key-file FILE`;
     throw new UserError({ subject: host, problem, fix }, refusal);
   }
@@ -54,9 +54,9 @@ export async function checkRekey(request: Omit<Rekey, "report" | "deadlineSecond
 
 /**
  * Makes a host a new device of its tailnet: mints a key, sends it, and confirms the new device over a new session at its own address. The
- * host keeps the old identity until then, and goes back to it on its own if no confirmation comes. Then the old recorded device is
+ * host keeps the old identity until then, and rolls back to it on its own if no confirmation comes. Then the old recorded device is
  * deleted, and its name given to the new one. Holds the host's lock on this machine.
- * @throws UserError (returned) if the host went back, (lostContact) if the outcome is unknown, (failed, settings, api) if nothing was
+ * @throws UserError (returned) if the host rolled back, (unseen) if the outcome is unknown, (failed, settings, api) if nothing was
  * changed
  */
 export async function rekey(request: Rekey): Promise<Rekeyed> {
@@ -130,7 +130,7 @@ async function changed(
   if (answer.kind === "refused") throw refusedRekey(host, answer);
   // The answer may be lost although the host took the order.
   if (answer.kind === "no-answer") await refuseIfUnheard(request, order);
-  report("sent the key: unless the new device is confirmed, the host goes back to its old one", deadlineSeconds);
+  report("sent the key: unless the new device is confirmed, the host rolls back to its old one", deadlineSeconds);
   return followRekey(request, order, onStray);
 }
 

@@ -95,7 +95,7 @@ describeWith({ programs: ["bash", "flock", "setsid"] }, "an order for clawdlets-
     writeFileSync(host.tailscaleState, "identity");
     expect((await host.order(begin)).exitCode).toBe(0);
     expect((await host.order(begin.replace(id, other))).stderr).toContain(`another rekey (${id}) is accepted`);
-    expect((await host.order(`confirm ${other}\n`)).stderr).toContain(`there is no rekey ${other}`);
+    expect((await host.order(`confirm ${other}\n`)).stderr).toContain(`the host knows no rekey ${other}`);
     expect(await host.order(`confirm ${id}\n`)).toMatchObject({
       exitCode: 3,
       stderr: expect.stringContaining("it is accepted"),

@@ -123,7 +123,7 @@ describeWith(needs, "`clawdlets tailnet rekey`, with real headscale, tailscaled 
   );
 
   it(
-    "says that the host went back to its old device, which is still the recorded one, and leaves no key",
+    "says that the host rolled back to its old device, which is still the recorded one, and leaves no key",
     async () => {
       const { rekeying, device, request, tailnet } = await project("web-2");
       const result = await rekeyFrom({ ...request, authKey: "hskey-auth-canary012345-0123456789canary" });
@@ -148,7 +148,7 @@ describeWith(needs, "`clawdlets tailnet rekey`, with real headscale, tailscaled 
       const { tailnetApi, ...local } = request.local;
       expect(await rekeyFrom({ ...request, local })).toMatchObject({
         exitCode: 3,
-        message: expect.stringContaining("there is no key to join with"),
+        message: expect.stringContaining("needs a key to join with"),
       });
       const wrong = {
         ...request.local,

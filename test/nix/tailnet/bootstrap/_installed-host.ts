@@ -77,7 +77,7 @@ export class InstalledHost {
   /** What the host's auth key is now, decrypted as sops-nix does it. */
   async authKey(): Promise<string> {
     const server = await this.#server();
-    if (!server) throw new Error("there is no server");
+    if (!server) throw new Error("the emulator has no server of this host");
     const file = `var/lib/clawdlets/secrets/hosts/${this.#places.demo.host}/${authKeySecret}.yaml`;
     const [path, identityFile] = [this.#onDisk(server, file), this.#onDisk(server, delivered.identity)];
     return await decryptSecret(this.#places.sops, { file: path, name: authKeySecret, identityFile });

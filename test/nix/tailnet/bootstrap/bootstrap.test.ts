@@ -148,7 +148,7 @@ describeWith({ ...needs, programs }, "a host in a real tailnet", () => {
     expect((await nodes()).map(({ id }) => id)).not.toContain(old?.id);
     await operator.status("installed again");
     const engine = findEngine(repository);
-    if (!engine) throw new Error("there is no engine");
+    if (!engine) throw new Error("no engine in .toolchain: run scripts/setup.sh");
     const exported = ["stack", "export", "--show-secrets", "--stack", host, "--non-interactive"];
     const { stdout } = await execa(engine.pulumi, exported, {
       cwd: layout.root,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { quoted, safeText, shellQuoted } from "../../../../core/base/wording.ts";
+import { counted, quoted, safeText, shellQuoted } from "../../../../core/base/wording.ts";
 import { publicKey, recipient, token } from "../../../_project.ts";
 
 describe("what a message shows of a value", () => {
@@ -53,4 +53,12 @@ describe("what a message shows of a value", () => {
   });
 
   it("is one word for a shell", () => expect(shellQuoted("it's $(id)")).toBe(`'it'\\''s $(id)'`));
+});
+
+it.each([
+  [0, "0 hosts"],
+  [1, "1 host"],
+  [2, "2 hosts"],
+])("counts %d", (count, text) => {
+  expect(counted(count, "host")).toBe(text);
 });

@@ -16,21 +16,21 @@ const phaseOf = (more: object) => rekeyPhase(parseRekey(JSON.stringify({ ...stat
 
 describe("the state of a host's rekey", () => {
   it.each([
-    ["accepted", "the host is about to begin; unless it is confirmed, it goes back to its old one at 08:00 UTC"],
+    ["accepted", "the host is about to begin; unless it is confirmed, it rolls back to its old one at 08:00 UTC"],
     [
       "joining",
-      "the host is joining as a new device; unless it is confirmed, it goes back to its old one at 08:00 UTC",
+      "the host is joining as a new device; unless it is confirmed, it rolls back to its old one at 08:00 UTC",
     ],
     [
       "waiting",
-      "the host is a new device, which is not confirmed yet; unless it is confirmed, it goes back to its old one at 08:00 UTC",
+      "the host is a new device, which is not confirmed yet; unless it is confirmed, it rolls back to its old one at 08:00 UTC",
     ],
     ["done", undefined],
   ])("in words: %s", (phase, words) => expect(phaseOf({ phase })).toBe(words));
 
-  it("shows why the host is going back, without what could steer a terminal", () => {
+  it("shows why the host is rolling back, without what could steer a terminal", () => {
     expect(phaseOf({ phase: "returning", why: "no \u001b[31mlogin" })).toMatch(
-      /^the host is going back to its old device: no .*login$/,
+      /^the host is rolling back to its old device: no .*login$/,
     );
     expect(phaseOf({ phase: "returning", why: "no \u001b[31mlogin" })).not.toContain("\u001b");
   });
