@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { type BuildOptions, build, type Plugin } from "esbuild";
+import { join, resolve } from "node:path";
+import { type BuildOptions, build, type OutputFile, type Plugin } from "esbuild";
 import { type Document, isMap } from "yaml";
 import { SettingsError } from "../../core/base/errors.ts";
 import { inCode } from "../../core/base/machine/package-root.ts";
@@ -21,10 +21,11 @@ const options: BuildOptions = {
   logLevel: "silent",
 };
 
-const bundled = ".clawdlets-preview.mjs";
+/** In the tree's own folder. */
+export const bundled = ".clawdlets-preview.mjs";
 
 /**
- * Makes the tree's program one file and says so in its Pulumi.yaml. A program that does not go into one file (a broken
+ * Bundles the tree's program and says so in its Pulumi.yaml. A program that cannot be bundled (a broken
  * import, another language) stays as it is, and the engine says what is wrong with it.
  */
 export async function bundleProgram(tree: string): Promise<void> {
@@ -36,30 +37,76 @@ export async function bundleProgram(tree: string): Promise<void> {
   const banner = {
     js: 'import { createRequire as requireFor } from "node:module"; const require = requireFor(import.meta.url);',
   };
-  let code: Uint8Array | undefined;
+  const shared: BuildOptions = {
+    ...options,
+    // In a project that installed us: our code finds its files by its place.
+    external: ["@pulumi/*", "@clawdlets/*"],
+    absWorkingDir: tree,
+    format: "esm",
+    banner,
+  };
+  const within = onlyBelow([realpathSync(tree), realpathSync(join(tree, "node_modules"))]);
+  let files: OutputFile[];
   try {
-    const { outputFiles } = await build({
-      ...options,
-      // In a project that installed us: our code finds its files by its place.
-      external: ["@pulumi/*", "@clawdlets/*"],
-      absWorkingDir: tree,
-      plugins: [onlyBelow([realpathSync(tree), realpathSync(join(tree, "node_modules"))])],
-      entryPoints: [join(tree, main)],
-      outfile: join(tree, bundled),
-      format: "esm",
-      banner,
-      write: false,
-    });
-    code = outputFiles[0]?.contents;
+    files = await bundleFiles(join(tree, main), tree, shared, within);
   } catch {
     return; // The engine runs it as it is, and says what is wrong with it.
   }
-  if (!code) return;
-  writeInCopy(join(tree, bundled), code);
+  for (const { path, contents } of files) writeInCopy(path, contents);
   project.set("main", bundled);
   project.deleteIn(["runtime", "options", "nodeargs"]);
   writeInCopy(file, project.toString());
 }
+
+/**
+ * The program in one file, and the packages that it imports in others: a process that runs the program for many hosts evaluates the
+ * packages once, and they are most of the code. Packages in CommonJS stay in the program's file.
+ */
+async function bundleFiles(entry: string, tree: string, shared: BuildOptions, within: Plugin): Promise<OutputFile[]> {
+  const outfile = join(tree, bundled);
+  const plugins = [within];
+  const whole = await build({ ...shared, plugins, entryPoints: [entry], outfile, write: false, metafile: true });
+  const { inputs } = whole.metafile;
+  const isPackage = (path: string) => path.includes("node_modules/");
+  const imported = Object.entries(inputs).flatMap(([path, { imports }]) => (isPackage(path) ? [] : imports));
+  const files = new Set(
+    imported.map(({ path }) => path).filter((path) => isPackage(path) && inputs[path]?.format === "esm"),
+  );
+  const names = new Map(
+    [...files].map((path, index) => [realpathSync(resolve(tree, path)), `.clawdlets-package-${index + 1}`]),
+  );
+  const packages = await build({
+    ...shared,
+    plugins,
+    entryPoints: Object.fromEntries([...names].map(([path, name]) => [name, path])),
+    outdir: tree,
+    outExtension: { ".js": ".mjs" },
+    chunkNames: ".clawdlets-[hash]",
+    splitting: true,
+    write: false,
+  });
+  const program = await build({
+    ...shared,
+    plugins: [apart(names), within],
+    entryPoints: [entry],
+    outfile,
+    write: false,
+  });
+  return [...packages.outputFiles, ...program.outputFiles];
+}
+
+/** Leaves out what has a file of its own. @param names of these files in the tree's folder, by what they were made of */
+const apart = (names: ReadonlyMap<string, string>): Plugin => ({
+  name: "apart",
+  setup(build) {
+    build.onResolve({ filter: /.*/ }, async ({ path, pluginData, ...from }) => {
+      if (pluginData === names || from.kind === "entry-point") return undefined;
+      const found = await build.resolve(path, { ...from, pluginData: names });
+      const name = names.get(found.path);
+      return name === undefined ? undefined : { path: `./${name}.mjs`, external: true };
+    });
+  },
+});
 
 /** Bundling runs outside the program's cell: an import of `/home/me/secret.json` would carry the file in. */
 const onlyBelow = (folders: readonly string[]): Plugin => ({
@@ -81,6 +128,24 @@ function projectFile(tree: string): Document.Parsed {
   const { document, problems } = parsePlainYaml(readFileSync(join(tree, "Pulumi.yaml"), "utf8"), "Pulumi.yaml");
   if (!document) throw new SettingsError(problems);
   return document;
+}
+
+/**
+ * The workers that run the program and serve the pack for many stacks (warm/), one file each.
+ * @param packages where the pack finds Pulumi's packages
+ */
+export async function bundleWorkers(packages: string, into: string): Promise<{ program: string; policy: string }> {
+  const files = { program: join(into, "program-worker.mjs"), policy: join(into, "policy-worker.cjs") };
+  const source = (name: string) => {
+    const path = inCode(`engine/preview/warm/${name}-worker`);
+    return existsSync(`${path}.ts`) ? `${path}.ts` : `${path}.js`;
+  };
+  await Promise.all([
+    build({ ...options, entryPoints: [source("program")], outfile: files.program, format: "esm" }),
+    build({ ...options, entryPoints: [source("policy")], outfile: files.policy, format: "cjs" }),
+  ]);
+  symlinkSync(packages, join(into, "node_modules"));
+  return files;
 }
 
 /** @returns the folder to give to `--policy-pack` */

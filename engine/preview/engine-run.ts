@@ -16,6 +16,8 @@ export interface EngineRun {
   /** @default the project's own */
   stackFile?: string;
   pack?: { folder: string; settings: string | undefined };
+  /** Address of the process that runs the program. Left out: the engine starts one. */
+  client?: string;
   /** Left out: as Pulumi.yaml says. */
   refresh?: false;
   /** Only where there are none but placeholders. */
@@ -30,7 +32,7 @@ const timeoutSeconds = 300;
 
 /** Runs the engine and hands back what it told. A failure is among the plan's errors, never an exception. */
 export async function runPreview(request: EngineRun): Promise<Plan & { failed: boolean }> {
-  const { engine, stack, folder, environment, events, stackFile, pack, refresh, showSecrets, sandbox, signal } =
+  const { engine, stack, folder, environment, events, stackFile, pack, client, refresh, showSecrets, sandbox, signal } =
     request;
   const args = [
     ...[
@@ -44,6 +46,7 @@ export async function runPreview(request: EngineRun): Promise<Plan & { failed: b
       events,
     ],
     ...(stackFile === undefined ? [] : ["--config-file", stackFile]),
+    ...(client === undefined ? [] : ["--client", client]),
     ...(pack === undefined ? [] : ["--policy-pack", pack.folder]),
     ...(pack?.settings === undefined ? [] : ["--policy-pack-config", pack.settings]),
     ...(refresh === undefined ? [] : [`--refresh=${refresh}`]),

@@ -5,7 +5,7 @@ import type { Difference } from "../../core/project/trust/difference.ts";
 import { changedSettings } from "../../core/project/trust/settings.ts";
 import type { Engine } from "../../toolchain/index.ts";
 import { type Backend, writeStack, writeStackFile } from "./backend.ts";
-import { type EngineRun, runPreview } from "./engine-run.ts";
+import type { EngineRun } from "./engine-run.ts";
 import { changesOf, dangersOf, powerCutsOf } from "./plan/changes.ts";
 import { summaryOf } from "./plan/exists.ts";
 import { type CheckpointResource, materialise } from "./plan/materialise.ts";
@@ -13,6 +13,7 @@ import type { Plan } from "./plan/plan.ts";
 import { type HostReport, verdictOf } from "./plan/report.ts";
 import type { CheckedStack, LocatedProblem } from "./plan/stack-checks.ts";
 import type { Sandbox } from "./sandbox.ts";
+import type { Lanes } from "./warm/lanes.ts";
 
 /** What all hosts of one run share. */
 export interface Lab {
@@ -35,6 +36,7 @@ export interface Lab {
   pack: NonNullable<EngineRun["pack"]>;
   /** Undefined where there is none to be had, and nothing in reach. */
   sandbox: Sandbox | undefined;
+  lanes: Lanes;
   signal: AbortSignal;
 }
 
@@ -116,7 +118,7 @@ async function earlierState(lab: Lab, host: string, file: string, text: string, 
 }
 
 const run = (lab: Lab, request: Pick<EngineRun, "stack" | "folder" | "stackFile" | "pack">) =>
-  runPreview({
+  lab.lanes.preview({
     ...request,
     engine: lab.engine,
     environment: lab.backend.environment,

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { stop } from "esbuild";
 import pMap from "p-map";
 import { policySettings } from "../../core/host/server/cost-limit.ts";
 import { type Layout, layoutOf } from "../../core/project/layout.ts";
@@ -9,13 +10,15 @@ import { changedFiles, fileDifferences } from "../../core/project/trust/files.ts
 import type { Engine } from "../../toolchain/index.ts";
 import { engineRoot, packageRoot } from "../environment.ts";
 import { makeBackend } from "./backend.ts";
-import { bundlePack, bundleProgram, projectName } from "./bundle.ts";
+import { bundlePack, bundleProgram, bundleWorkers, projectName } from "./bundle.ts";
 import { hostOfFile, type Lab, previewHost } from "./host.ts";
 import { readablePackages } from "./packages.ts";
 import { type HostReport, type PreviewReport, worstOf } from "./plan/report.ts";
 import { checkStacks, stacksIn } from "./plan/stack-checks.ts";
-import { refuseInReach, sandboxOf, whyNoSandbox } from "./sandbox.ts";
+import { type Cell, refuseInReach, sandboxOf, whyNoSandbox } from "./sandbox.ts";
 import { copyTree, exportRevision, trackedButLeftOut } from "./tree.ts";
+import { Lanes } from "./warm/lanes.ts";
+import { writeShim } from "./warm/shim.ts";
 
 /** Settings of the policy pack, committed beside Pulumi.yaml. */
 export const packSettings = policySettings;
@@ -28,6 +31,8 @@ export interface ThrowawayRequest {
   base: string | undefined;
   tell: (text: string) => void;
   signal: AbortSignal;
+  /** Whether the engine starts the program and the policy pack anew for each host. @default false */
+  alone?: boolean;
 }
 
 /** Previews hosts without token, passphrase, `.clawdlets` or state, in a folder that is gone afterwards. */
@@ -38,14 +43,16 @@ export async function previewThrowaway({
   base,
   tell,
   signal,
+  alone = false,
 }: ThrowawayRequest): Promise<PreviewReport> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "clawdlets-preview-")));
   const notes: string[] = [];
+  let lanes: Lanes | undefined;
   try {
-    const lab = await setUp(folder, layout, engine, base, signal, notes);
+    const lab = await setUp(folder, { layout, engine, base, signal, alone }, notes);
+    lanes = lab.lanes;
     const checked = checkStacks(layout, hosts);
     let done = 0;
-    // One more than cores: an engine waits for its plugins part of the time.
     const reports = await pMap(
       checked,
       async (stack) => {
@@ -54,8 +61,10 @@ export async function previewThrowaway({
         tell(`${report.host}: ${report.verdict} after ${report.seconds} s (${done} of ${checked.length})`);
         return report;
       },
-      { concurrency: availableParallelism() + 1 },
+      { concurrency: lanes.count },
     );
+    const byItself = alone ? [] : lanes.alone;
+    if (byItself.length > 0) tell(`previewed in processes of their own: ${byItself.join(", ")}`);
     const gone = lab.base ? goneFrom(lab.base, layout, hosts) : [];
     const all = [...reports, ...gone];
     const differences = (lab.base?.differences ?? []).filter(({ file }) => !isOfOneHost(file, layout));
@@ -67,18 +76,15 @@ export async function previewThrowaway({
       notes,
     };
   } finally {
+    await lanes?.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function setUp(
-  folder: string,
-  layout: Layout,
-  engine: Engine,
-  base: string | undefined,
-  signal: AbortSignal,
-  notes: string[],
-): Promise<Lab> {
+type SetUp = Pick<ThrowawayRequest, "layout" | "engine" | "base" | "signal"> & { alone: boolean };
+
+async function setUp(folder: string, given: SetUp, notes: string[]): Promise<Lab> {
+  const { layout, engine, base, signal, alone } = given;
   const head = join(folder, "head");
   await copyTree(layout.root, head);
   const scratch = join(folder, "scratch");
@@ -94,11 +100,17 @@ async function setUp(
     folder: await bundlePack(join(packageRoot, "policy"), packages, join(folder, "pack")),
     settings: existsSync(settings) ? settings : undefined,
   };
-  const cell = sandboxOf({
+  const warm = join(folder, "warm");
+  mkdirSync(warm);
+  const shim = writeShim(pack.folder, join(warm, "shim"));
+  const workers = await bundleWorkers(packages, warm);
+  // Its service would hold 200 MiB until we end.
+  await stop();
+  const shared: Omit<Cell, "writable"> = {
     root: join(folder, "cell"),
     // Both trees as well: what a program writes there would be what later hosts are compared with.
     readable: [
-      ...[head, ...(compared ? [compared.tree] : []), pack.folder],
+      ...[head, ...(compared ? [compared.tree] : []), pack.folder, warm],
       ...[process.execPath, engine.binDir, join(packageRoot, "bin")],
       ...[
         ...new Set(
@@ -106,31 +118,31 @@ async function setUp(
         ),
       ],
     ],
-    writable: [scratch, backendFolder],
     // Plugins that a program could replace would be what the next run starts.
     moved: [[join(engine.pulumiHome, "plugins"), join(pulumiHome, "plugins")]],
-  });
+  };
+  const cell = sandboxOf({ ...shared, writable: [scratch, backendFolder] });
   const why = await whyNoSandbox(cell);
   if (why !== undefined) {
     refuseInReach(why, layout.dir);
     notes.push(`the program was not sandboxed (${why}); it had access to no token and no .clawdlets`);
   }
-  return {
-    engine,
-    backend: await makeBackend(
-      engine,
-      backendFolder,
-      projectName(head),
-      undefined,
-      why === undefined ? pulumiHome : engine.pulumiHome,
-    ),
-    scratch,
-    head,
-    base: compared,
-    pack,
-    sandbox: why === undefined ? cell : undefined,
-    signal,
-  };
+  const sandbox = why === undefined ? cell : undefined;
+  const home = sandbox ? pulumiHome : engine.pulumiHome;
+  const backend = await makeBackend(engine, backendFolder, projectName(head), undefined, home);
+  const { environment } = backend;
+  // As many as cores: with the program and the policy already loaded, the engine hardly waits.
+  const lanes = new Lanes(availableParallelism(), {
+    ...{ scratch, environment, workers, shim, alone },
+    // A program has its own /tmp. What the engine writes, and the policy's pipes, are not there for it.
+    sandboxes: sandbox && {
+      program: sandboxOf({ ...shared, writable: [], moved: [] }),
+      policy: sandboxOf({ ...shared, writable: [scratch] }),
+    },
+    pack: pack.folder,
+    project: head,
+  });
+  return { engine, backend, scratch, head, base: compared, pack, sandbox, lanes, signal };
 }
 
 async function baseTree(layout: Layout, head: string, revision: string, tree: string): Promise<Lab["base"]> {

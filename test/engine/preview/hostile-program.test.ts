@@ -74,6 +74,30 @@ test("a hostile program gets no token, no file of another project, and replaces 
   }
 }, 120_000);
 
+/** Names a server without a firewall after what it could do: the policy's finding carries it out. Throws nothing, so it stays loaded. */
+const quiet = `
+import * as fs from "node:fs";
+import * as hcloud from "@pulumi/hcloud";
+const got: string[] = [];
+const attempt = (name: string, act: () => unknown) => { try { act(); got.push(name); } catch { /* Refused, as it should be. */ } };
+const beside = (name: string) => fs.realpathSync(process.cwd()) + "/../" + name;
+attempt("tmp", () => fs.writeFileSync("/tmp/own", ""));
+for (const name of ["scratch", "backend", "warm", "pack", "head"]) attempt(name, () => fs.writeFileSync(beside(name) + "/planted", ""));
+new hcloud.Server(["got", ...got].join("-"), { serverType: "cx23", image: "debian-12" });
+`;
+
+test("a program that stays loaded can write only to a /tmp of its own", async () => {
+  const clone = new Clone(join(folder, "quiet"));
+  await clone.host("web-1");
+  writeFileSync(join(clone.root, "index.ts"), quiet);
+  await clone.commit("a stranger's program");
+  const { stdout, stderr } = await clone.preview(["--all", "--format", "json"]);
+  expect(stderr).not.toContain("processes of their own");
+  const report: PreviewReport = JSON.parse(stdout);
+  const named = report.hosts[0]?.violations.filter(({ rule }) => rule === "server-without-firewall");
+  expect(named?.map(({ resource }) => resource)).toEqual(["got-tmp"]);
+}, 120_000);
+
 test("without namespaces it is not started while a token or .clawdlets is in reach", async () => {
   const { clone, plugin } = await hostileClone("refused");
   rmSync(plugin);
