@@ -75,6 +75,10 @@ export class Machine implements MachineControls {
   get os(): MachineControls["os"] {
     return this.server.machine.os;
   }
+  get hasIpv4(): boolean {
+    return this.server.ipv4 !== null;
+  }
+
   get architecture(): "x86" | "arm" {
     return this.#options.architecture;
   }

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { createReadStream, existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,8 +40,8 @@ async function run(given: Arguments, temporary: string): Promise<void> {
   if (!given.phases.has("kexec")) remote.destination = `root@${host}`;
   await uploadKey(given, remote, temporary);
   step("Gathering machine facts");
-  const { isInstaller } = await gatherFacts(remote);
-  if (given.phases.has("kexec") && !isInstaller) await kexec(given, remote, host);
+  const { isInstaller, hasIpv6Only } = await gatherFacts(remote);
+  if (given.phases.has("kexec") && !isInstaller) await kexec(given, remote, host, hasIpv6Only);
   if (given.phases.has("disko")) await disko(given, remote, built);
   if (given.phases.has("install")) await install(given, remote, built, temporary);
   if (given.phases.has("reboot")) await reboot(remote);
@@ -91,13 +92,17 @@ async function uploadKey(given: Arguments, remote: Remote, temporary: string): P
   while ((await exitOf(spawn("ssh-copy-id", words, { stdio: "inherit" }))) !== 0) await sleep(POLL_MS * 3);
 }
 
-async function kexec(given: Arguments, remote: Remote, host: string): Promise<void> {
+async function kexec(given: Arguments, remote: Remote, host: string, hasIpv6Only: boolean): Promise<void> {
   step("Switching system into kexec");
+  // As the real one: GitHub has no IPv6, so it asks somebody else's proxy.
+  const url = hasIpv6Only ? given.kexecUrl.replace(/^https:\/\/github\.com\//, "https://gh-v6.com/") : given.kexecUrl;
+  const isLocal = existsSync(url);
+  const source = isLocal ? 'cat "$HOME/kexec/kexec-tarball.tar.gz"' : `wget ${quote(url)} -O-`;
   const script = `{
   set -eu
   cd "$HOME/kexec"
   echo Downloading kexec tarball, this may take a moment...
-  wget ${quote(given.kexecUrl)} -O- | tar -xv --gzip
+  ${source} | tar -xv --gzip
   TMPDIR="$HOME/kexec" setsid --wait "$HOME/kexec/kexec/run" --kexec-extra-flags ${quote(given.kexecExtraFlags)}
 } 2>&1 | tee "$HOME/kexec/nixos-anywhere.log" || true
 if ! grep -q 'machine will boot into nixos' "$HOME/kexec/nixos-anywhere.log"; then
@@ -106,6 +111,7 @@ if ! grep -q 'machine will boot into nixos' "$HOME/kexec/nixos-anywhere.log"; th
 fi
 `;
   await remote.run(['mkdir -p "$HOME/kexec" && cat > "$HOME/kexec/nixos-anywhere-kexec.sh"'], script);
+  if (isLocal) await remote.run(['cat > "$HOME/kexec/kexec-tarball.tar.gz"'], createReadStream(url));
   const { status } = await remote.try(['bash "$HOME/kexec/nixos-anywhere-kexec.sh"'], null, false);
   if (status !== 0) {
     const { stdout } = await remote.capture(['cat "$HOME/kexec/nixos-anywhere.log" 2>/dev/null']);
