@@ -26,6 +26,7 @@ import { readTailnetClient } from "../reach/tailnet-client.ts";
 import { checkImage, type Finding } from "../server/catalogue.ts";
 import { wantedType } from "../server/choices.ts";
 import { monthlyLimit } from "../server/cost-limit.ts";
+import { checkIpv6Route } from "../server/ipv6-only.ts";
 import { checkNewServer } from "../server/new-server.ts";
 import { findServer } from "../server/power.ts";
 import { checkTypeChange } from "../server/type-change.ts";
@@ -66,6 +67,7 @@ export async function preflight(request: PreflightRequest): Promise<Problem[]> {
     asProblem("nixos-anywhere", "program-missing", () => checkInstaller(local)),
     checkFlake(request),
     checkServer(request),
+    checkIpv6Route(settings, local),
     checkTailnet(request),
     checkAuthKey(request, { mints: true }),
     checkAdmin(request),

@@ -5,6 +5,7 @@ import { problemsOf } from "../../base/problems.ts";
 import { inboundRules } from "../firewall/firewall-rules.ts";
 import { opensSsh } from "../firewall/opens-ssh.ts";
 import { backupSettings } from "./backups.ts";
+import { ipv6OnlyProblems } from "./ipv6-only.ts";
 import { ageRecipient, hostNamePattern, matching, secretName, sshPublicKey, tagName, withoutLogin } from "./names.ts";
 
 /** The namespace of our settings in a stack file: the project's name. */
@@ -291,6 +292,12 @@ export const stackConfig = z.strictObject({
     )
     .default("nbg1"),
   /**
+   * Whether the server gets a public IPv4 address, WHICH COSTS MONEY. Without one, everything uses its IPv6 address: your machine needs
+   * IPv6, `adminCidr` has to be an IPv6 network, and new systems are built here (`rebuild.buildOn: local`). Read at creation only.
+   * @default `true`
+   */
+  ipv4Enabled: flag.default(true),
+  /**
    * The image that the server boots before NixOS replaces it: a system image by name, or a snapshot of yours by its id, which needs
    * cloud-init. Only used at creation and by a reinstallation. @default `debian-12`
    */
@@ -390,8 +397,9 @@ export function checkStackConfig(
 ): { value?: StackConfig; problems: Problem[] } {
   const parsed = stackConfig.safeParse(raw);
   if (parsed.success) {
-    const problems = [...withoutServer(parsed.data, where), ...refusedTags(parsed.data, where)];
-    return problems.length > 0 ? { problems } : { value: parsed.data, problems };
+    const { data } = parsed;
+    const problems = [...withoutServer(data, where), ...refusedTags(data, where), ...ipv6OnlyProblems(data, where)];
+    return problems.length > 0 ? { problems } : { value: data, problems };
   }
   // Messages about JSON text refer to its parts, so parse it here too.
   const parts = Object.fromEntries(

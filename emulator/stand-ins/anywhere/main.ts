@@ -94,7 +94,7 @@ async function uploadKey(given: Arguments, remote: Remote, temporary: string): P
 
 async function kexec(given: Arguments, remote: Remote, host: string, hasIpv6Only: boolean): Promise<void> {
   step("Switching system into kexec");
-  // As the real one: GitHub has no IPv6, so it asks somebody else's proxy.
+  // As the real one: GitHub has no IPv6, so it asks a third party's proxy.
   const url = hasIpv6Only ? given.kexecUrl.replace(/^https:\/\/github\.com\//, "https://gh-v6.com/") : given.kexecUrl;
   const isLocal = existsSync(url);
   const source = isLocal ? 'cat "$HOME/kexec/kexec-tarball.tar.gz"' : `wget ${quote(url)} -O-`;
