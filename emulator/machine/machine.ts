@@ -232,7 +232,8 @@ export class Machine implements MachineControls {
   }
 
   installSystem(systemPath: string): string | null {
-    const problem = installSystem(this.tree, "/mnt", systemPath);
+    const nixSystem = this.architecture === "arm" ? "aarch64-linux" : "x86_64-linux";
+    const problem = installSystem(this.tree, "/mnt", systemPath, nixSystem);
     if (problem !== null) return problem;
     this.server.machine.disk = "nixos";
     this.server.machine.installRuns += 1;

@@ -5,10 +5,11 @@ import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { messageOf, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
+import { nixSystemOf } from "../../project/settings/architecture.ts";
 
 /** The installer that nixos-anywhere fetches by default. @see nix-community/nixos-anywhere 91fc9b7, src/nixos-anywhere.sh */
-export const defaultKexec = (architecture: "x86_64" | "aarch64"): string =>
-  `https://github.com/nix-community/nixos-images/releases/download/nixos-25.11/nixos-kexec-installer-noninteractive-${architecture}-linux.tar.gz`;
+export const defaultKexec = (serverType: string): string =>
+  `https://github.com/nix-community/nixos-images/releases/download/nixos-25.11/nixos-kexec-installer-noninteractive-${nixSystemOf(serverType)}.tar.gz`;
 
 /** Bytes. The default image has about 300 MB. */
 const largest = 2 * 1024 ** 3;

@@ -147,7 +147,7 @@ async function withKexecImage({ settings, facts, host, signal }: Installation) {
   removeImage();
   makePrivateFolder(folder);
   const seconds = AbortSignal.timeout(install.deadlines.kexec * 60_000);
-  const { kexec = defaultKexec("x86_64") } = install;
+  const { kexec = defaultKexec(settings.serverType) } = install;
   const request = { kexec, host: settings.host, folder, signal: AbortSignal.any([signal, seconds]) };
   try {
     return { install: { ...install, kexec: await kexecImage(request) }, removeImage };

@@ -4,10 +4,10 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promi
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Arguments, parseArguments } from "./arguments.ts";
+import { type Arguments, defaultKexec, parseArguments } from "./arguments.ts";
 import { type Built, build, writeClosure } from "./closure.ts";
 import { aborted, Exit } from "./exit.ts";
-import { gatherFacts } from "./facts.ts";
+import { type Facts, gatherFacts } from "./facts.ts";
 import { exitOf, Remote } from "./remote.ts";
 
 // The real script waits 1, 3 and 5 s between its tries, for real hardware.
@@ -40,8 +40,8 @@ async function run(given: Arguments, temporary: string): Promise<void> {
   if (!given.phases.has("kexec")) remote.destination = `root@${host}`;
   await uploadKey(given, remote, temporary);
   step("Gathering machine facts");
-  const { isInstaller, hasIpv6Only } = await gatherFacts(remote);
-  if (given.phases.has("kexec") && !isInstaller) await kexec(given, remote, host, hasIpv6Only);
+  const { isInstaller, hasIpv6Only, architecture } = await gatherFacts(remote);
+  if (given.phases.has("kexec") && !isInstaller) await kexec(given, remote, host, { hasIpv6Only, architecture });
   if (given.phases.has("disko")) await disko(given, remote, built);
   if (given.phases.has("install")) await install(given, remote, built, temporary);
   if (given.phases.has("reboot")) await reboot(remote);
@@ -60,6 +60,7 @@ async function whatToInstall(given: Arguments): Promise<Built> {
           adminKeys: [],
           systemKeys: [],
           publicSsh: false,
+          architecture: "x86_64-linux",
           repository: null,
           breaks: [],
         };
@@ -92,10 +93,16 @@ async function uploadKey(given: Arguments, remote: Remote, temporary: string): P
   while ((await exitOf(spawn("ssh-copy-id", words, { stdio: "inherit" }))) !== 0) await sleep(POLL_MS * 3);
 }
 
-async function kexec(given: Arguments, remote: Remote, host: string, hasIpv6Only: boolean): Promise<void> {
+async function kexec(
+  given: Arguments,
+  remote: Remote,
+  host: string,
+  facts: Pick<Facts, "hasIpv6Only" | "architecture">,
+): Promise<void> {
   step("Switching system into kexec");
   // As the real one: GitHub has no IPv6, so it asks a third party's proxy.
-  const url = hasIpv6Only ? given.kexecUrl.replace(/^https:\/\/github\.com\//, "https://gh-v6.com/") : given.kexecUrl;
+  const wanted = given.kexecUrl ?? defaultKexec(facts.architecture);
+  const url = facts.hasIpv6Only ? wanted.replace(/^https:\/\/github\.com\//, "https://gh-v6.com/") : wanted;
   const isLocal = existsSync(url);
   const source = isLocal ? 'cat "$HOME/kexec/kexec-tarball.tar.gz"' : `wget ${quote(url)} -O-`;
   const script = `{
