@@ -25,12 +25,12 @@
     }:
     let
       inherit (nixpkgs) lib;
-      system = "x86_64-linux"; # Of hosts, as Hetzner's CX, CPX and CCX are.
-      operatorSystems = [
+      # Hetzner's CX, CPX and CCX, and its CAX. Each host has its own, by its server type (nix/lib/stacks.nix).
+      hostSystems = [
         "x86_64-linux"
         "aarch64-linux"
-        "aarch64-darwin"
       ];
+      operatorSystems = hostSystems ++ [ "aarch64-darwin" ];
       forOperators = make: lib.genAttrs operatorSystems (each: make nixpkgs.legacyPackages.${each});
 
       modules = {
@@ -54,7 +54,7 @@
 
       # Every host that a project has a stack file for, by the name that the operator's side installs it under.
       hostsFrom = import ./nix/hosts.nix {
-        inherit lib system;
+        inherit lib;
         module = self.nixosModules.default;
         openclaw = nix-openclaw;
       };
@@ -84,10 +84,14 @@
 
       formatter = forOperators (pkgs: pkgs.nixfmt-tree);
 
-      checks.${system} = import ./nix/checks {
-        inherit self lib;
-        pkgs = nixpkgs.legacyPackages.${system};
-      };
+      checks = lib.genAttrs hostSystems (
+        system:
+        import ./nix/checks {
+          inherit self lib hostSystems;
+          pkgs = nixpkgs.legacyPackages.${system};
+          packagesOf = host: nixpkgs.legacyPackages.${host};
+        }
+      );
 
       templates.default = {
         path = ./nix/template;

@@ -52,7 +52,10 @@ export function initCommand(): Command {
       "your own network, the only one that can reach the installation, e.g. 203.0.113.7/32",
     )
     .option("--ssh-pubkey <file>", "your public key, e.g. ~/.ssh/id_ed25519.pub")
-    .option("--server-type <type>", "Hetzner server type, x86, by default cx43; COSTS MONEY once the server is created")
+    .option(
+      "--server-type <type>",
+      "Hetzner server type, by default cx43; CAX types are ARM; COSTS MONEY once the server is created",
+    )
     .option("--location <name>", "Hetzner location, e.g. nbg1")
     .option("--tailnet <kind>", "tailscale, headscale or none")
     .option("--tailnet-login-server <url>", "address of your headscale, e.g. https://headscale.example.com")

@@ -120,7 +120,7 @@ function releaseNumber(text: string): number {
   throw new InvalidArgumentError("Expected the number of a release, e.g. 1764230400.");
 }
 
-const stackFacts = z.object({ address: z.ipv4(), installId: z.string() });
+const stackFacts = z.object({ address: z.union([z.ipv4(), z.ipv6()]), installId: z.string() });
 
 async function rebuildForStack(layout: Layout, host: string): Promise<void> {
   const { address } = readFacts(stackFacts);

@@ -5,7 +5,7 @@ import { labelsOf } from "../core/base/hetzner/labels.ts";
 import type { ResizeGuard } from "../core/host/server/resize-guard.ts";
 import { type BootstrapKeysArgs, bootstrapUserData } from "./bootstrap-user-data.ts";
 import { adopting } from "./internal/adopt.ts";
-import { checked, checkedFirewalls, checkHost, shapes } from "./internal/checked.ts";
+import { checked, checkedFirewalls, checkHost, type Owner, shapes } from "./internal/checked.ts";
 import { resizeHooks, warnOfServerThatIsOff } from "./internal/resize-hooks.ts";
 import { serverTransformed, type TransformServer } from "./internal/transform-server.ts";
 
@@ -45,6 +45,12 @@ export interface HetznerServerArgs {
    */
   placementGroupId?: pulumi.Input<number>;
   /**
+   * Whether the server gets a public IPv4 address, WHICH COSTS MONEY. Without one it is reached at its IPv6 address. Read at creation
+   * only.
+   * @default `true`
+   */
+  ipv4Enabled?: boolean;
+  /**
    * A primary IPv4 of yours (`hcloud.PrimaryIp`, `autoDelete: false`), which outlives the server and keeps its address. It must be in
    * the server's location. Read at creation; later changes are ignored, since the installed host is known by its address.
    * @default Hetzner creates one, and deletes it with the server
@@ -66,14 +72,14 @@ export interface HetznerServerArgs {
 }
 
 const createOnly = ["image", "location", "sshKeys", "userData"];
-/** Only if addresses were given: those that Hetzner creates are never inputs. */
-const publicNetsOf = ({ primaryIpv4Id: ipv4, primaryIpv6Id: ipv6 }: HetznerServerArgs) =>
-  ipv4 === undefined && ipv6 === undefined
+/** Only if something was given: the addresses that Hetzner creates are never inputs. */
+const publicNetsOf = ({ primaryIpv4Id: ipv4, primaryIpv6Id: ipv6, ipv4Enabled = true }: HetznerServerArgs) =>
+  ipv4 === undefined && ipv6 === undefined && ipv4Enabled
     ? {}
     : {
         publicNets: [
           {
-            ipv4Enabled: true,
+            ipv4Enabled,
             ipv6Enabled: true,
             ...(ipv4 !== undefined && { ipv4 }),
             ...(ipv6 !== undefined && { ipv6 }),
@@ -91,7 +97,9 @@ const publicNetsOf = ({ primaryIpv4Id: ipv4, primaryIpv6Id: ipv6 }: HetznerServe
 export class HetznerServer extends pulumi.ComponentResource {
   /** Hetzner's server id, a positive integer. */
   readonly serverId: pulumi.Output<number>;
-  /** Public address. */
+  /** Where the server is reached: its IPv4 address, or its IPv6 address if it was created without one. */
+  readonly address: pulumi.Output<string>;
+  /** Public IPv4 address; empty without one. */
   readonly ipv4: pulumi.Output<string>;
   /** First address of its public IPv6 network. */
   readonly ipv6: pulumi.Output<string>;
@@ -110,6 +118,7 @@ export class HetznerServer extends pulumi.ComponentResource {
     );
     const protect = args.protect ?? true;
     const { placementGroupId } = args;
+    checkAddresses(owner, args);
     const publicNets = publicNetsOf(args);
     const declared: hcloud.ServerArgs = {
       name: args.host,
@@ -129,13 +138,23 @@ export class HetznerServer extends pulumi.ComponentResource {
       ...child,
       ...(args.resizeGuard && { hooks: resizeHooks(name, args.host, args.resizeGuard, opts.hooks) }),
       protect,
-      ignoreChanges: [...createOnly, ...(args.keepsWindow ? ["firewallIds"] : []), ...Object.keys(publicNets)],
+      ignoreChanges: [...createOnly, ...(args.keepsWindow ? ["firewallIds"] : []), "publicNets"],
       ...adopting(args.adopt?.server),
     });
     warnOfServerThatIsOff(args.host, server.status);
     this.serverId = server.id.apply(Number);
-    this.ipv4 = server.ipv4Address;
-    this.ipv6 = server.ipv6Address;
-    this.registerOutputs({ serverId: this.serverId, ipv4: this.ipv4, ipv6: this.ipv6 });
+    // The provider leaves out what the server does not have.
+    this.ipv4 = server.ipv4Address.apply((address: string | undefined) => address ?? "");
+    this.ipv6 = server.ipv6Address.apply((address: string | undefined) => address ?? "");
+    this.address = args.ipv4Enabled === false ? this.ipv6 : this.ipv4;
+    const { serverId, address, ipv4, ipv6 } = this;
+    this.registerOutputs({ serverId, address, ipv4, ipv6 });
   }
+}
+
+/** @throws pulumi.InputPropertyError for an IPv4 address of a server that gets none */
+function checkAddresses({ component, host }: Owner, { ipv4Enabled, primaryIpv4Id }: HetznerServerArgs): void {
+  if (ipv4Enabled !== false || primaryIpv4Id === undefined) return;
+  const reason = `${component} "${host}": primaryIpv4Id is set, and ipv4Enabled is false. Remove one of them.`;
+  throw new pulumi.InputPropertyError({ propertyPath: "primaryIpv4Id", reason });
 }

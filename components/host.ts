@@ -44,7 +44,9 @@ export interface HostArgs {
 export class Host extends pulumi.ComponentResource {
   /** Hetzner's server id, a positive integer, e.g. for `hcloud.ServerNetwork` or `hcloud.VolumeAttachment`. */
   readonly serverId: pulumi.Output<number>;
-  /** Public address. */
+  /** Where the host is reached without a tailnet: its IPv4 address, or its IPv6 address if it has no other. */
+  readonly address: pulumi.Output<string>;
+  /** Public IPv4 address; empty without one. */
   readonly ipv4: pulumi.Output<string>;
   /** First address of its public IPv6 network. */
   readonly ipv6: pulumi.Output<string>;
@@ -77,6 +79,7 @@ export class Host extends pulumi.ComponentResource {
         host,
         ...placeOf(name, settings, args.placement, this),
         image: settings.image,
+        ipv4Enabled: settings.ipv4Enabled,
         firewallIds: [firewall.firewallId],
         bootstrapKeys: args.bootstrapKeys ?? placeholderKeys(host),
         protect: settings.protect,
@@ -87,7 +90,7 @@ export class Host extends pulumi.ComponentResource {
       },
       bought,
     );
-    const { serverId, ipv4: address } = server;
+    const { serverId, address } = server;
     const install = new NixosInstall(
       name,
       { host, serverId, address, reinstall: settings.reinstall },
@@ -119,11 +122,12 @@ export class Host extends pulumi.ComponentResource {
     }
 
     this.serverId = serverId;
-    this.ipv4 = address;
+    this.address = address;
+    this.ipv4 = server.ipv4;
     this.ipv6 = server.ipv6;
     this.recipient = ageKey.recipient;
     this.installId = installId;
-    this.registerOutputs({ serverId, ipv4: this.ipv4, ipv6: this.ipv6, installId });
+    this.registerOutputs({ serverId, address, ipv4: this.ipv4, ipv6: this.ipv6, installId });
   }
 }
 

@@ -11,7 +11,7 @@ export interface LockdownArgs {
   host: string;
   /** Hetzner's id of the server. */
   serverId: pulumi.Input<number>;
-  /** Its public IPv4 address. */
+  /** Its public address: IPv4, or IPv6 without one. */
   address: pulumi.Input<string>;
   /** From the {@link NixosInstall}, so that the proof waits for it, and runs again after each installation. */
   installId: pulumi.Input<string>;
@@ -42,7 +42,7 @@ export class Lockdown extends pulumi.ComponentResource {
     const facts = pulumi.jsonStringify({
       ...declared,
       serverId: checked(owner, "serverId", args.serverId, shapes.id),
-      address: checked(owner, "address", args.address, shapes.ipv4),
+      address: checked(owner, "address", args.address, shapes.address),
       firewallId: checked(owner, "firewallId", args.firewallId, shapes.id),
       sshExposure,
       tailnet,

@@ -9,7 +9,7 @@ import { tellingHooks } from "./internal/configuration-change.ts";
 export interface NixosConfigurationArgs {
   /** The host's name, as in `stacks/Pulumi.<host>.yaml` and `.clawdlets/stack.json`, which define its flake and attribute. */
   host: string;
-  /** Public IPv4 address; used only with `sshExposure: "public"`, otherwise the tailnet is. */
+  /** Public address, IPv4 or IPv6; used only with `sshExposure: "public"`, otherwise the tailnet is. */
   address: pulumi.Input<string>;
   /** From the {@link NixosInstall}, so that the update waits for it. */
   installId: pulumi.Input<string>;
@@ -49,7 +49,7 @@ export class NixosConfiguration extends pulumi.ComponentResource {
     const { host, evaluate } = args;
     const owner = { component: "NixosConfiguration", host };
     checkHost(owner);
-    const address = checked(owner, "address", args.address, shapes.ipv4);
+    const address = checked(owner, "address", args.address, shapes.address);
     const facts = pulumi.jsonStringify({ address, installId: args.installId });
     const { revision, ciphertext } = args;
     const rebuild = clawdletsCommand(`rebuild --for-stack --host ${host}`);

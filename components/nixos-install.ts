@@ -10,7 +10,7 @@ export interface NixosInstallArgs {
   host: string;
   /** Hetzner's id of the server. Another server is another installation. */
   serverId: pulumi.Input<number>;
-  /** IPv4 address of the server. */
+  /** Public address of the server: IPv4, or IPv6 without one. */
   address: pulumi.Input<string>;
   /**
    * Increase it to reinstall the same server, which WIPES THE DISK.
@@ -36,7 +36,7 @@ export class NixosInstall extends pulumi.ComponentResource {
     const owner = { component: "NixosInstall", host: args.host };
     checkHost(owner);
     const serverId = checked(owner, "serverId", args.serverId, shapes.id);
-    const address = checked(owner, "address", args.address, shapes.ipv4);
+    const address = checked(owner, "address", args.address, shapes.address);
     const installId = pulumi
       .all([serverId, checked(owner, "reinstall", args.reinstall ?? 0, shapes.count)])
       .apply(([id, reinstall]) => installIdOf({ host: args.host, serverId: id, reinstall }));

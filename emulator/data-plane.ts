@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { serverTypeByName } from "./catalog/server-types.ts";
+import { firstAddress } from "./cloud/addresses.ts";
 import type { Cloud } from "./cloud/cloud.ts";
 import type { MachineEvents } from "./cloud/resources.ts";
 import type { ServerRecord } from "./cloud/types.ts";
@@ -145,7 +146,10 @@ export class DataPlane implements MachineEvents {
     const { server } = attached.machine;
     const address = this.#publicAddress(server);
     const isUp = (attached.machine.answersInPublic || attached.impostor !== null) && attached.machine.networkUp;
-    const open = address !== null && isUp && canAnyLocalSourceConnect(sshSources(this.#cloud, server));
+    const open =
+      address !== null &&
+      isUp &&
+      canAnyLocalSourceConnect(sshSources(this.#cloud, server), address.includes(":") ? 6 : 4);
     this.#move(attached, "publicAddress", open ? address : null, (socket) => this.#accept(attached, socket));
     const tailnet = attached.machine.isOnTailnet ? this.tailnetAddress(server.id) : null;
     this.#move(attached, "tailnetAddress", tailnet, (socket) => this.#serve(attached, socket));
@@ -193,7 +197,10 @@ export class DataPlane implements MachineEvents {
   }
 
   #publicAddress(server: ServerRecord): string | null {
-    return server.ipv4 === null ? null : (this.#cloud.primaryIps.get(server.ipv4)?.ip ?? null);
+    const { primaryIps, addresses } = this.#cloud;
+    if (server.ipv4 !== null) return primaryIps.get(server.ipv4)?.ip ?? null;
+    const network = server.ipv6 === null ? undefined : primaryIps.get(server.ipv6)?.ip;
+    return network === addresses.ipv6Loopback ? firstAddress(network) : null;
   }
 
   #closeBoth(attached: Attached): void {

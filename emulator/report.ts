@@ -1,4 +1,5 @@
 import type { Counters } from "./api/http/counters.ts";
+import { firstAddress } from "./cloud/addresses.ts";
 import type { Cloud } from "./cloud/cloud.ts";
 import type { DataPlane } from "./data-plane.ts";
 import type { FaultInjector } from "./faults/injector.ts";
@@ -8,6 +9,8 @@ export interface ServerReport {
   id: number;
   name: string;
   ipv4: string | null;
+  /** The first address of its network. */
+  ipv6: string | null;
   tailnetIpv4: string;
   status: string;
   os: "debian" | "installer" | "nixos";
@@ -51,6 +54,7 @@ export function makeReport(parts: {
       id: server.id,
       name: server.name,
       ipv4: server.ipv4 === null ? null : (cloud.primaryIps.get(server.ipv4)?.ip ?? null),
+      ipv6: ipv6Of(cloud, server.ipv6),
       tailnetIpv4: dataPlane.tailnetAddress(server.id),
       status: server.status,
       os: server.machine.os,
@@ -63,4 +67,9 @@ export function makeReport(parts: {
       impostor: dataPlane.impostorLog(server.id),
     })),
   };
+}
+
+function ipv6Of(cloud: Cloud, id: number | null): string | null {
+  const network = id === null ? undefined : cloud.primaryIps.get(id)?.ip;
+  return network === undefined ? null : firstAddress(network);
 }

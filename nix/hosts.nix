@@ -2,7 +2,6 @@
 # bots/<bot>/ if that exists. Nothing else needs to be edited for a new host.
 {
   lib,
-  system,
   module,
   openclaw,
 }:
@@ -31,25 +30,32 @@ let
   };
   own = host: root + "/hosts/${host}.nix";
   # OpenClaw's own flake: the repository's input if it has one, otherwise ours. What runs is what its flake.lock pins.
-  packages = (root.inputs.nix-openclaw or openclaw).packages.${system};
+  packagesFor =
+    system:
+    (root.inputs.nix-openclaw or openclaw).packages.${system}
+      or (throw "nix-openclaw has no packages for ${system}. Set clawdlets.bots.<name>.package in hosts/<host>.nix.");
   # Neither is fetched where a host names another package.
-  openclawPackage = bot: {
+  openclawPackage = packages: bot: {
     name = bot;
-    value.package = lib.mkDefault (packages.openclaw-gateway // { inherit openclawPlugins; });
+    value.package = lib.mkDefault (
+      packages.openclaw-gateway // { openclawPlugins = pluginsOf packages; }
+    );
   };
   # Discord, Slack … by the names that openclaw.json has for them. For nix/modules/bots.nix.
   pluginOf = builtins.match "openclaw-runtime-plugin-(.+)";
-  openclawPlugins = builtins.listToAttrs (
-    map (attribute: {
-      name = packages.${attribute}.openclawRuntimePlugin.id or (builtins.head (pluginOf attribute));
-      value = packages.${attribute};
-    }) (builtins.filter (attribute: pluginOf attribute != null) (builtins.attrNames packages))
-  );
+  pluginsOf =
+    packages:
+    builtins.listToAttrs (
+      map (attribute: {
+        name = packages.${attribute}.openclawRuntimePlugin.id or (builtins.head (pluginOf attribute));
+        value = packages.${attribute};
+      }) (builtins.filter (attribute: pluginOf attribute != null) (builtins.attrNames packages))
+    );
 in
 builtins.mapAttrs (
   _: stack:
   lib.nixosSystem {
-    inherit system;
+    inherit (stack) system;
     modules = [
       module
       stack.module
@@ -58,7 +64,7 @@ builtins.mapAttrs (
       }
       {
         clawdlets.bots = builtins.listToAttrs (
-          map openclawPackage (builtins.filter isOpenclaw stack.bots)
+          map (openclawPackage (packagesFor stack.system)) (builtins.filter isOpenclaw stack.bots)
         );
       }
       { system.configurationRevision = root.rev or null; }

@@ -54,7 +54,9 @@ export interface HostArgs {
 export declare class Host extends pulumi.ComponentResource {
   /** Hetzner's server id, a positive integer. */
   readonly serverId: pulumi.Output<number>;
-  /** Public address. */
+  /** Where the host is reached without a tailnet: its IPv4 address, or its IPv6 address if it has no other. */
+  readonly address: pulumi.Output<string>;
+  /** Public IPv4 address; empty without one. */
   readonly ipv4: pulumi.Output<string>;
   /** First address of its public IPv6 network. */
   readonly ipv6: pulumi.Output<string>;
@@ -97,7 +99,7 @@ export interface NixosInstallArgs {
   host: string;
   /** Hetzner's id of the server. Another server is another installation. */
   serverId: pulumi.Input<number>;
-  /** IPv4 address of the server. */
+  /** Public address of the server: IPv4, or IPv6 without one. */
   address: pulumi.Input<string>;
   /** Increase it to reinstall the same server, which WIPES THE DISK. Default: 0. */
   reinstall?: pulumi.Input<number>;
@@ -118,7 +120,7 @@ export interface LockdownArgs {
   host: string;
   /** Hetzner's id of the server. */
   serverId: pulumi.Input<number>;
-  /** Its public IPv4 address. */
+  /** Its public address: IPv4, or IPv6 without one. */
   address: pulumi.Input<string>;
   /** From the installation, so that the proof waits for it and runs again after each one. */
   installId: pulumi.Input<string>;

@@ -14,7 +14,7 @@ import { readFacts } from "../shared/stack-facts.ts";
 
 const installFacts = z.object({
   serverId: z.number().int().positive(),
-  address: z.ipv4(),
+  address: z.union([z.ipv4(), z.ipv6()]),
   installId: z.string().regex(/^[0-9a-f]{16}$/),
 });
 

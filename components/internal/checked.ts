@@ -20,12 +20,12 @@ export const shapes = {
   ids: z
     .array(positiveId, "allowed: a list of ids")
     .min(1, "allowed: at least one; without a firewall every port is open"),
-  ipv4: z.ipv4({
+  address: z.union([z.ipv4(), z.ipv6()], {
     // The provider's value for a server whose address was removed.
     error: ({ input }) =>
       input === ""
         ? "the server no longer has a public IPv4 address, which identifies an installed host. Assign one in the Hetzner console (Servers, Networking), then run the same command again"
-        : "allowed: an IPv4 address, e.g. 203.0.113.7",
+        : "allowed: an IPv4 or IPv6 address, e.g. 203.0.113.7",
   }),
   count: z.number("allowed: 0, 1, 2, …").int("allowed: 0, 1, 2, …").min(0, "allowed: 0, 1, 2, …"),
   commit: matching(/^[0-9a-f]{40}$/, "allowed: a full commit, 40 hex digits"),

@@ -48,6 +48,7 @@ export const problemCodes = {
   "api-unavailable": "Hetzner is in maintenance, or could not be reached.",
   "type-unavailable": "The server type is sold out, discontinued or unknown in this location.",
   "type-unsuitable": "The server cannot be changed to this type.",
+  "no-route": "This machine has no route to a server's address, e.g. no IPv6.",
   "cost-limit": "The server costs more than the limit.",
   "not-at-hetzner": "A resource does not exist in this Hetzner project.",
   "name-taken": "Hetzner already has a resource of this name.",

@@ -8,7 +8,7 @@ import type { Signals, Step } from "./steps.ts";
 /** Which server becomes which installation of a host. */
 export interface InstallFacts {
   serverId: number;
-  /** IPv4 address of the server. */
+  /** Public address of the server: IPv4, or IPv6 without one. */
   address: string;
   /** Id of one installation on one server; the host has it in `/var/lib/clawdlets/install-id`. */
   installId: string;

@@ -16,6 +16,7 @@ import { type Journal, readJournal } from "../host/journal.ts";
 import type { Placement } from "../host/server/choices.ts";
 import { hasPool, wantedType } from "../host/server/choices.ts";
 import { monthlyLimit } from "../host/server/cost-limit.ts";
+import { addressChangeProblems, checkIpv6Route } from "../host/server/ipv6-only.ts";
 import { checkNewServer } from "../host/server/new-server.ts";
 import { choosePlacement, unaskedPlacement } from "../host/server/placement.ts";
 import { ensureOn, findServer } from "../host/server/power.ts";
@@ -85,6 +86,8 @@ export async function loadProgram({ stack, config, folder, environment, dryRun }
   if (problems.length > 0 || !checked.value) throw new SettingsError(problems);
 
   const settings = completeSettings(stack, checked.value);
+  const fixed = addressChangeProblems(settings, readHostState(layout, stack).value);
+  if (fixed.length > 0) throw new SettingsError(fixed);
   const guard = local.value?.token ? resizeGuardOf(layout, settings, local.value) : undefined;
   if (!dryRun && guard) await refuseResize(layout, settings, guard);
   const unasked = dryRun && local.value?.token ? await refuseNew(layout, settings, local.value) : undefined;
@@ -146,8 +149,12 @@ async function refuseNew(layout: Layout, settings: HostSettings, local: LocalSet
   if (serverIn(readHostState(layout, settings.host).value)) return undefined;
   const hetzner = createHetzner({ ...local, limits: { attempts: 2, maxWaitSeconds: 2 } });
   try {
-    const found = await checkNewServer(hetzner, settings, monthlyLimit(layout));
-    if (found.length > 0) throw new SettingsError(inStackFile(settings.host, found));
+    const [found, route] = await Promise.all([
+      checkNewServer(hetzner, settings, monthlyLimit(layout)),
+      checkIpv6Route(settings, local),
+    ]);
+    const problems = [...inStackFile(settings.host, found), ...route];
+    if (problems.length > 0) throw new SettingsError(problems);
     return undefined;
   } catch (error) {
     if (!(error instanceof UserError) || error.exitCode !== exitCodes.api) throw error;

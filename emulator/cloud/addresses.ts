@@ -10,6 +10,8 @@ export interface Addresses {
   tailnetIpv4(serverOrdinal: number): string;
   /** A /64 of the documentation prefix. */
   ipv6Network(ordinal: number): string;
+  /** The /64 whose first address is IPv6's loopback: the only one that is this machine, so one server has it at a time. */
+  ipv6Loopback: string;
 }
 
 const HOSTS_PER_OCTET = 254;
@@ -26,4 +28,8 @@ export const addresses: Addresses = {
   primaryIpv4: (ordinal) => spread(127, 32, ordinal),
   tailnetIpv4: (ordinal) => spread(127, 100, ordinal),
   ipv6Network: (ordinal) => `2001:db8:${(ordinal >>> 16).toString(16)}:${(ordinal & 0xffff).toString(16)}::/64`,
+  ipv6Loopback: "::/64",
 };
+
+/** The first address of a /64, which is the one that Hetzner's images have: `2001:db8::/64` gives `2001:db8::1`. */
+export const firstAddress = (network: string): string => network.replace(/(::)?\/64$/, "::1");

@@ -75,6 +75,10 @@ export class Machine implements MachineControls {
   get os(): MachineControls["os"] {
     return this.server.machine.os;
   }
+  get hasIpv4(): boolean {
+    return this.server.ipv4 !== null;
+  }
+
   get architecture(): "x86" | "arm" {
     return this.#options.architecture;
   }
@@ -228,7 +232,8 @@ export class Machine implements MachineControls {
   }
 
   installSystem(systemPath: string): string | null {
-    const problem = installSystem(this.tree, "/mnt", systemPath);
+    const nixSystem = this.architecture === "arm" ? "aarch64-linux" : "x86_64-linux";
+    const problem = installSystem(this.tree, "/mnt", systemPath, nixSystem);
     if (problem !== null) return problem;
     this.server.machine.disk = "nixos";
     this.server.machine.installRuns += 1;

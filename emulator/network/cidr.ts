@@ -44,6 +44,11 @@ export function ipv4Part(range: Range): { start: bigint; end: bigint } | null {
   return { start: range.start & 0xffff_ffffn, end: range.end & 0xffff_ffffn };
 }
 
+/** The IPv6 addresses that a range stands for, or null: an IPv4-mapped range is one of IPv4. */
+export function ipv6Part(range: Range): { start: bigint; end: bigint } | null {
+  return range.version === 4 || ipv4Part(range) !== null ? null : { start: range.start, end: range.end };
+}
+
 export function ipv4Number(address: string): bigint {
   return address.split(".").reduce((sum, octet) => (sum << 8n) + BigInt(octet), 0n);
 }

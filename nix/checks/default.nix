@@ -3,6 +3,8 @@
   self,
   lib,
   pkgs,
+  hostSystems,
+  packagesOf,
 }:
 let
   onFiles =
@@ -20,12 +22,16 @@ in
   statix = onFiles "statix" [ pkgs.statix ] "statix check .";
   shellcheck = onFiles "shellcheck" [ pkgs.shellcheck ] "shellcheck --shell=bash nix/host/*.sh";
 
-  # All modules with the real nixpkgs, disko and sops-nix, each option value used once, evaluated up to the system's derivation.
+  # All modules with the real nixpkgs, disko and sops-nix, each option value used once, evaluated up to the system's derivation, for x86
+  # and ARM hosts alike.
   modules = pkgs.writeText "clawdlets-modules" (
     lib.concatMapStringsSep "\n" (
-      settings:
-      builtins.unsafeDiscardStringContext (example settings).config.system.build.toplevel.drvPath
-    ) (import ./variants.nix { inherit pkgs; })
+      system:
+      lib.concatMapStringsSep "\n" (
+        settings:
+        builtins.unsafeDiscardStringContext (example system settings).config.system.build.toplevel.drvPath
+      ) (import ./variants.nix { pkgs = packagesOf system; })
+    ) hostSystems
   );
 
   vm = import ./vm.nix { inherit self pkgs; };

@@ -1,8 +1,8 @@
-# An example host: settings → a NixOS system with all our modules.
+# An example host: system → settings → a NixOS system with all our modules.
 { self, lib }:
-settings:
+system: settings:
 lib.nixosSystem {
-  system = "x86_64-linux";
+  inherit system;
   modules = [
     self.nixosModules.default
     {

@@ -1,10 +1,11 @@
 # Sets the IPv6 address of the server's public interface: Hetzner has no DHCPv6, and its router advertises no SLAAC prefix. The
-# address is ADDRESS or, without it, the one in Hetzner's metadata service. A server in a private network has more interfaces
+# address is ADDRESS or, without it, the one in Hetzner's metadata service or, if that does not answer, the one that the installation left
+# on a server without IPv4. A server in a private network has more interfaces
 # (enp7s0, ens10, …), and the name of the public one depends on the server type. So we pick the one whose MAC address the metadata
 # service names or, if that does not answer, the one with IPv4's default route.
 #
-# Run as root, once per boot, in the unit clawdlets-ipv6. Values from the network are strictly validated. NETWORK_FOLDER and METADATA
-# are for tests.
+# Run as root, once per boot, in the unit clawdlets-ipv6. Values from the network are strictly validated. NETWORK_FOLDER, METADATA
+# and DELIVERED are for tests.
 set -euo pipefail
 export LC_ALL=C
 
@@ -12,7 +13,10 @@ metadata=${METADATA:-http://169.254.169.254/hetzner/v1/metadata/network-config}
 folder=${NETWORK_FOLDER:-/run/systemd/network}
 address=${ADDRESS:-}
 
+delivered=${DELIVERED:-/var/lib/clawdlets/ipv6-address}
+
 if ! config=$(curl --fail --silent --show-error --max-time 20 --max-filesize 65536 --noproxy '*' "$metadata"); then
+  [[ -n $address || ! -r $delivered ]] || address=$(sed -nE "1s/^([0-9a-f:]{2,39}\/64)\$/\1/p" "$delivered")
   [[ -n $address ]] || exit 1
   config=""
 fi

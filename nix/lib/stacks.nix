@@ -69,6 +69,9 @@ rec {
       backups = mapAt "backups";
     in
     {
+      # Hetzner's ARM types are the CAX ones, as core/project/settings/architecture.ts has it.
+      system =
+        if text.hasPrefix "cax" (toString (get "serverType" "")) then "aarch64-linux" else "x86_64-linux";
       inherit ({ disk = null; } // install) disk;
       # Its age limit is for the operator's side alone.
       backups = builtins.removeAttrs backups [ "maxAgeHours" ];
@@ -162,7 +165,7 @@ rec {
     };
   };
 
-  # { <nixosConfigurations attribute> = { host; bots; module; }; }
+  # { <nixosConfigurations attribute> = { host; system; bots; module; }; }
   hostsIn =
     folder:
     let
@@ -176,7 +179,7 @@ rec {
           name = if facts.flakeHost == null then host else facts.flakeHost;
           value = {
             inherit host;
-            inherit (facts) bots;
+            inherit (facts) bots system;
             module = moduleOf host facts;
           };
         }

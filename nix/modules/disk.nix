@@ -1,5 +1,10 @@
 # The disk that disko partitions during the installation. Import disko's own module as well (flake.nix does).
-{ config, lib, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 let
   cfg = config.clawdlets;
   text = import ../lib/text.nix;
@@ -31,7 +36,10 @@ in
         message = "boot.loader.grub.devices has a disk twice: ${builtins.toJSON grub.devices}. Remove yours: clawdlets.diskDevice is added automatically.";
       }
     ];
-    # GRUB's device comes from the EF02 partition: disko sets boot.loader.grub.devices.
-    disko.devices = import ../lib/disk.nix cfg.diskDevice;
+    # On x86, GRUB's device comes from the EF02 partition: disko sets boot.loader.grub.devices.
+    disko.devices = import ../lib/disk.nix {
+      device = cfg.diskDevice;
+      uefi = pkgs.stdenv.hostPlatform.isAarch64;
+    };
   };
 }

@@ -1,4 +1,4 @@
-# A Hetzner Cloud x86 machine: BIOS, virtio, DHCP for IPv4. For IPv6 there is no DHCP: a server has a /64 that stands in the
+# A Hetzner Cloud machine: BIOS on x86 and UEFI on ARM, virtio, DHCP for IPv4. For IPv6 there is no DHCP: a server has a /64 that stands in the
 # console and in the metadata service, and its gateway is always fe80::1 (docs.hetzner.com; cloud-init, DataSourceHetzner).
 {
   config,
@@ -9,6 +9,7 @@
 }:
 let
   cfg = config.clawdlets;
+  isArm = pkgs.stdenv.hostPlatform.isAarch64;
 in
 {
   imports = [ "${modulesPath}/profiles/qemu-guest.nix" ];
@@ -19,7 +20,8 @@ in
     example = "2001:db8:1:2::1/64";
     description = ''
       The IPv6 address of the host's public interface with its prefix, out of the /64 that Hetzner shows for it. Without it
-      the host asks Hetzner's metadata service at boot. Keep a real address out of a public repository.
+      the host asks Hetzner's metadata service at boot. A host without IPv4 falls back on the address that its installation
+      left. Keep a real address out of a public repository.
     '';
   };
 
@@ -33,23 +35,37 @@ in
     ];
 
     boot = {
-      loader.grub = {
-        enable = true;
-        efiSupport = false;
-        useOSProber = false;
+      loader = {
+        grub = {
+          enable = !isArm;
+          efiSupport = false;
+          useOSProber = false;
+        };
+        # As srvos does on this hardware (nixos/hardware/hetzner-cloud/arm.nix).
+        systemd-boot = {
+          enable = isArm;
+          # Otherwise anyone at the console can boot a shell as root.
+          editor = false;
+          configurationLimit = lib.mkDefault 10;
+        };
+        efi.canTouchEfiVariables = isArm;
       };
-      initrd.availableKernelModules = [
-        "ahci"
-        "sd_mod"
-        "virtio_blk"
-        "virtio_net"
-        "virtio_pci"
-        "virtio_scsi"
-        "xhci_pci"
-      ];
+      initrd = {
+        availableKernelModules = [
+          "ahci"
+          "sd_mod"
+          "virtio_blk"
+          "virtio_net"
+          "virtio_pci"
+          "virtio_scsi"
+          "xhci_pci"
+        ];
+        # The screen of an ARM machine, from the first line on.
+        kernelModules = lib.optional isArm "virtio_gpu";
+      };
       # Hetzner's console in the browser shows the screen; the serial line is for virtual machines elsewhere.
       kernelParams = [
-        "console=ttyS0,115200"
+        (if isArm then "console=ttyAMA0,115200" else "console=ttyS0,115200")
         "console=tty0"
       ];
     };

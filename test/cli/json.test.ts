@@ -107,7 +107,7 @@ describe.each(commands.map((words) => [words.join(" "), words] as const))("clawd
   });
 
   it("says one thing of a wrong setting, and nothing else on standard output", async () => {
-    const bad = project({ stackFile: stackFile.replace("cx43", "cax11") });
+    const bad = project({ stackFile: stackFile.replace("cx43", "CX43") });
     writeFileSync(join(bad.dir, "passphrase"), "x\n", { mode: 0o600 });
     const { plain, json, object } = await refusal(layoutOf(bad.root), words);
     expect(json.exitCode, json.stderr).toBe(plain.exitCode);

@@ -37,6 +37,7 @@ const host: MachineControls = {
   os: "debian",
   hostname: "box",
   architecture: "x86",
+  hasIpv4: true,
   normalUsers: ["admin"],
   cloudInit: null,
   isMounted: () => false,

@@ -55,11 +55,7 @@ describe("nothing is created while", () => {
       { serverType: "ccx63" },
       /"ccx63" costs 827\.99 EUR a month net in nbg1.*limit is 100/s,
     ],
-    [
-      "Hetzner has no such image",
-      { image: "debian-99" },
-      /clawdlets:image: Hetzner has no x86 image named "debian-99"/,
-    ],
+    ["Hetzner has no such image", { image: "debian-99" }, /clawdlets:image: Hetzner has no image named "debian-99"/],
     [
       "a setting is unknown",
       { serverTyp: "cx43" },

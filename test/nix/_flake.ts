@@ -22,13 +22,13 @@ export const parts = [
 const standIns: Record<string, string> = {
   nixpkgs: `{ outputs = _: let lib = import ./eval/lib.nix; in {
     lib = lib // {
-      nixosSystem = { modules, system }: { inherit system; inherit (import ./eval/system.nix { inherit lib modules; }) config; };
+      nixosSystem = { modules, system }: { inherit system; inherit (import ./eval/system.nix { inherit lib modules system; }) config; };
     };
     legacyPackages = lib.genAttrs [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ] (_: import ./eval/pkgs.nix);
   }; }`,
   disko: "{ outputs = _: { nixosModules.disko = { }; }; }",
   "sops-nix": "{ outputs = _: { nixosModules.sops = { }; }; }",
-  "nix-openclaw": "{ outputs = _: { packages.x86_64-linux = { }; }; }",
+  "nix-openclaw": "{ outputs = _: { packages.x86_64-linux = { }; packages.aarch64-linux = { }; }; }",
 };
 
 /** A git repository with a flake, and the real `nix`, offline, with a store of its own. */

@@ -25,6 +25,7 @@ async function ownProject(): Promise<FlakeProject> {
     install: { disk: "/dev/vda" },
   });
   await addToStackFile(layoutOf(project.root), "web-2", { ...facts, tailnet: "none" });
+  await addToStackFile(layoutOf(project.root), "arm-1", { ...facts, serverType: "cax21" });
   const ofHost =
     '{ pkgs, ... }: { clawdlets.bots = { maren.command = "/bin/maren"; rex = { package = pkgs.hello; openclaw.check = false; }; }; }\n';
   project.write("project/hosts/web-1.nix", ofHost);
@@ -102,6 +103,7 @@ describeWith({ programs: ["nix", "git"] }, "the flake", () => {
     }) hosts`;
     const args = ["eval", "--json", ".#nixosConfigurations", "--apply", look, ...project.standIns()];
     expect(json(await project.nix(...args))).toEqual({
+      "arm-1": { system: "aarch64-linux", hostName: "arm-1", disk: "/dev/sda", ports: [], units: [] },
       example: { system: "x86_64-linux", hostName: "example", disk: "/dev/sda", ports: [], units: [] },
       "web-1": {
         system: "x86_64-linux",

@@ -19,7 +19,7 @@ export interface Rebuild {
   layout: Layout;
   settings: HostSettings;
   local: LocalSettings;
-  /** Public IPv4 address, if the caller knows it. @default the one in this machine's installation journal */
+  /** Public address, if the caller knows it. @default the one in this machine's installation journal */
   address?: string;
   /** Route to use instead of {@link findRoute}'s. */
   route?: SshRoute;

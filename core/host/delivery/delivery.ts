@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import { join, relative } from "node:path";
 import { SettingsError } from "../../base/errors.ts";
 import { readPrivateFile } from "../../base/machine/private-files.ts";
@@ -22,7 +23,8 @@ export async function readDelivery(
     settings,
     local,
     installId,
-  }: { layout: Layout; settings: HostSettings; local: LocalSettings; installId: string },
+    address,
+  }: { layout: Layout; settings: HostSettings; local: LocalSettings; installId: string; address: string },
 ): Promise<Delivery> {
   const pair = await readIdentityFile(host.identity);
   const sources = readSecretSources(layout, host, local, requiredSecrets(layout, settings));
@@ -52,6 +54,7 @@ export async function readDelivery(
   return {
     host: settings.host,
     installId,
+    ...(isIPv6(address) && { ipv6Address: `${address}/64` }),
     identityFileText: identityFileText(pair),
     hostPrivateKey,
     hostPublicKey: publicKeyOf(host.hostKey),

@@ -19,6 +19,8 @@ export interface ExtraFile {
 export interface Delivery {
   host: string;
   installId: string;
+  /** Its address with prefix, for a host that has only IPv6: it may not reach Hetzner's metadata service, which knows it too. */
+  ipv6Address?: string;
   identityFileText: string;
   hostPrivateKey: string;
   hostPublicKey: string;
@@ -30,6 +32,8 @@ export interface Delivery {
 }
 
 export const ageKeyPath = "/var/lib/sops-nix/key.txt";
+/** Read by nix/host/hetzner-ipv6.sh. */
+export const ipv6AddressPath = "/var/lib/clawdlets/ipv6-address";
 const hostKeyPath = "/etc/ssh/ssh_host_ed25519_key";
 
 /** Every file that is sent to the host outside the Nix store, with its exact mode. */
@@ -43,6 +47,9 @@ export function extraFilesOf(delivery: Delivery): ExtraFile[] {
     { path: ageKeyPath, mode: 0o400, content: delivery.identityFileText },
     // World-readable: it identifies the installation and is not a secret.
     { path: installIdPath, mode: 0o444, content: `${delivery.installId}\n` },
+    ...(delivery.ipv6Address === undefined
+      ? []
+      : [{ path: ipv6AddressPath, mode: 0o444, content: `${delivery.ipv6Address}\n` }]),
     { path: hostKeyPath, mode: 0o600, content: delivery.hostPrivateKey },
     { path: `${hostKeyPath}.pub`, mode: 0o644, content: `${delivery.hostPublicKey}\n` },
     ...secrets,

@@ -31,13 +31,19 @@ export async function evaluateSystem(flake: string, local: NixSettings): Promise
 /**
  * Evaluates a host's system as an installation will, to find a mistake of the flake before a server is bought.
  * @param flake as of {@link evaluateSystem}
+ * @param system of the server that is to be bought, e.g. `aarch64-linux`
  * @returns why it does not evaluate; undefined too if this machine has no nix that an installation could use, or if it did not say
  */
-export async function evaluationObjection(flake: string, local: NixSettings): Promise<Objection | undefined> {
+export async function evaluationObjection(
+  flake: string,
+  local: NixSettings,
+  system: string,
+): Promise<Objection | undefined> {
   if (!(await isRecentNix(local.nix))) return undefined;
   const { path, stderr, timedOut } = await evaluate(flake, local);
+  if (path !== undefined) return systemObjection(flake, local, system);
   // An installation may build while it evaluates (IFD), and has more time.
-  if (path !== undefined || timedOut || stderr.includes("allow-import-from-derivation")) return undefined;
+  if (timedOut || stderr.includes("allow-import-from-derivation")) return undefined;
   const command = `nix eval --raw ${shellQuoted(attributeOf(flake))}`;
   const found = explainNix(stderr, `For nix's error message: ${command}`);
   return {
@@ -47,20 +53,35 @@ export async function evaluationObjection(flake: string, local: NixSettings): Pr
   };
 }
 
-type NixSettings = Pick<LocalSettings, "nix" | "githubToken">;
-
-function attributeOf(flake: string): string {
-  const [uri = "", host = ""] = flake.split("#");
-  return `${uri}#nixosConfigurations."${host}".config.system.build.toplevel.outPath`;
+/** A system for another architecture would be built, installed, and never boot. */
+async function systemObjection(flake: string, local: NixSettings, system: string): Promise<Objection | undefined> {
+  const built = (await evaluateAttribute(flake, local, "system")).stdout.trim();
+  if (!/^[\w]+-[\w]+$/.test(built) || built === system) return undefined;
+  return {
+    code: "flake-invalid",
+    problem: `builds ${built}, but the server type needs ${system}.`,
+    fix: `If you have just changed the server type, commit the stack file. In a flake of your own, set system = "${system}" for this host.`,
+  };
 }
 
-async function evaluate(flake: string, { nix, githubToken }: NixSettings) {
-  const options = ["--extra-experimental-features", "nix-command flakes", "--no-allow-import-from-derivation"];
-  const args = [...options, "eval", "--raw", "--no-write-lock-file", attributeOf(flake)];
-  const { exitCode, stdout, stderr, timedOut } = await withNixToken(githubToken, (variables) =>
-    run(nix, args, { env: cleanEnvironment(variables), timeoutSeconds: limitSeconds }),
-  );
+type NixSettings = Pick<LocalSettings, "nix" | "githubToken">;
+
+function attributeOf(flake: string, attribute = "outPath"): string {
+  const [uri = "", host = ""] = flake.split("#");
+  return `${uri}#nixosConfigurations."${host}".config.system.build.toplevel.${attribute}`;
+}
+
+async function evaluate(flake: string, local: NixSettings) {
+  const { exitCode, stdout, stderr, timedOut } = await evaluateAttribute(flake, local, "outPath");
   const said = stdout.trim();
   const isPath = exitCode === 0 && /^\/nix\/store\/[0-9a-z]{32}-[\w.+?=-]+$/.test(said);
   return { path: isPath ? said : undefined, stdout: said, stderr, timedOut };
+}
+
+function evaluateAttribute(flake: string, { nix, githubToken }: NixSettings, attribute: string) {
+  const options = ["--extra-experimental-features", "nix-command flakes", "--no-allow-import-from-derivation"];
+  const args = [...options, "eval", "--raw", "--no-write-lock-file", attributeOf(flake, attribute)];
+  return withNixToken(githubToken, (variables) =>
+    run(nix, args, { env: cleanEnvironment(variables), timeoutSeconds: limitSeconds }),
+  );
 }

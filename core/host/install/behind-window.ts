@@ -1,9 +1,12 @@
+import { rmSync } from "node:fs";
+import { isIPv6 } from "node:net";
 import { join, relative } from "node:path";
 import { makePrivateFolder } from "../../base/machine/private-files.ts";
 import { ciphertextDigest } from "../../project/secrets/ciphertext.ts";
 import { hasTailnet } from "../../project/settings/host.ts";
 import { readDelivery } from "../delivery/delivery.ts";
 import { extraFilesOf, stageExtraFiles } from "../delivery/extra-files.ts";
+import { defaultKexec, kexecImage } from "../delivery/kexec-image.ts";
 import type { HostSeen } from "../facts/verify.ts";
 import { probePort } from "../reach/probe.ts";
 import type { SshRoute } from "../reach/ssh.ts";
@@ -89,9 +92,14 @@ async function installOver(
     await journal.installs(flake, ciphertextDigest(delivery.secrets));
     const from = `${forDisplay(flake)}; installer from ${installer.found}, output in ${shownLog}`;
     await step("kexec", from, deadlines.kexec * 60);
-    await intoInstaller(installation, () => {
-      return runPhases(setup, { ...phase, phases: "kexec", deadlineSeconds: deadlines.kexec * 60 });
-    });
+    const { install, removeImage } = await withKexecImage(installation);
+    try {
+      await intoInstaller(installation, () => {
+        return runPhases(setup, { ...phase, install, phases: "kexec", deadlineSeconds: deadlines.kexec * 60 });
+      });
+    } finally {
+      removeImage();
+    }
     await checkDisk(installation);
     current = "install";
     await step("install", `partitioning the disk and installing ${settings.flakeHost}`, deadlines.install * 60);
@@ -129,8 +137,28 @@ async function installOver(
   return installed;
 }
 
+/** The settings for kexec. An IPv6-only server gets the image from this machine. */
+async function withKexecImage({ settings, facts, host, signal }: Installation) {
+  const { install } = settings;
+  const nothing = () => undefined;
+  if (!isIPv6(facts.address)) return { install, removeImage: nothing };
+  const folder = join(host.logs, "..", "kexec");
+  const removeImage = () => rmSync(folder, { recursive: true, force: true });
+  removeImage();
+  makePrivateFolder(folder);
+  const seconds = AbortSignal.timeout(install.deadlines.kexec * 60_000);
+  const { kexec = defaultKexec(settings.serverType) } = install;
+  const request = { kexec, host: settings.host, folder, signal: AbortSignal.any([signal, seconds]) };
+  try {
+    return { install: { ...install, kexec: await kexecImage(request) }, removeImage };
+  } catch (error) {
+    removeImage();
+    throw error;
+  }
+}
+
 const deliveryOf = ({ layout, settings, local, facts, host }: Installation) =>
-  readDelivery(host, { layout, settings, local, installId: facts.installId });
+  readDelivery(host, { layout, settings, local, installId: facts.installId, address: facts.address });
 
 /** Hides local paths, because progress ends up in the engine's state. The journal has the full URI. */
 function forDisplay(flake: string): string {

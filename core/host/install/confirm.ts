@@ -99,7 +99,13 @@ export async function confirmHost(
       { exitCode: exitCodes.install },
     );
   }
-  const delivery = await readDelivery(host, { layout, settings, local, installId: facts.installId });
+  const delivery = await readDelivery(host, {
+    layout,
+    settings,
+    local,
+    installId: facts.installId,
+    address: facts.address,
+  });
   const unseen = await checkDelivered(route, settings.host, extraFilesOf(delivery), signal);
   if (unseen.length > 0)
     report("confirm", `sent, but not checked, because only root can read the folder: ${unseen.join(", ")}`);

@@ -4,7 +4,7 @@ import { publicKeyOf } from "../../base/machine/ssh-keys.ts";
 import { waitUntil } from "../../base/wait-until.ts";
 import { answersOverTailnet } from "../facts/installed-host.ts";
 import { type Answer, askHostKey } from "../reach/host-key.ts";
-import { type SshRoute, ssh } from "../reach/ssh.ts";
+import { type SshRoute, ssh, withPort } from "../reach/ssh.ts";
 import type { Installation } from "../request.ts";
 import { bootstrapRoute } from "./bootstrap-keys.ts";
 
@@ -45,7 +45,7 @@ export function noContact({ settings, local, facts }: Installation): UserError {
   return new UserError(
     {
       subject: settings.host,
-      problem: `no SSH on ${facts.address}:${local.sshPort} within ${bootSeconds} s. Is your address still within ${local.adminCidrs.join(", ")} (hosts.${settings.host}.opentofu.adminCidr in .clawdlets/stack.json)? The server's console shows whether it booted.`,
+      problem: `no SSH on ${withPort(facts.address, local.sshPort)} within ${bootSeconds} s. Is your address still within ${local.adminCidrs.join(", ")} (hosts.${settings.host}.opentofu.adminCidr in .clawdlets/stack.json)? The server's console shows whether it booted.`,
       fix: `Then run: clawdlets up --host ${settings.host}`,
     },
     { exitCode: exitCodes.install },
@@ -119,7 +119,7 @@ function unknownKey({ settings, facts, local }: Installation, fingerprint: strin
   return new UserError(
     {
       subject: settings.host,
-      problem: `${facts.address}:${local.sshPort} has the host key ${fingerprint}, which was not created for it. Nothing was sent. This may be a man-in-the-middle attack, or the server was created without this project's user_data: compare the key with the server's console. To start over, delete the server there and run clawdlets up again.`,
+      problem: `${withPort(facts.address, local.sshPort)} has the host key ${fingerprint}, which was not created for it. Nothing was sent. This may be a man-in-the-middle attack, or the server was created without this project's user_data: compare the key with the server's console. To start over, delete the server there and run clawdlets up again.`,
     },
     { exitCode: exitCodes.install },
   );

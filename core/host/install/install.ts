@@ -107,7 +107,13 @@ async function settleTailnet(installation: Installation, route: SshRoute): Promi
   const { tailnetApi, layout, settings, local, facts, host } = installation;
   if (!tailnetApi) return;
   await recordDevice(installation, route.address);
-  const delivery = await readDelivery(host, { layout, settings, local, installId: facts.installId });
+  const delivery = await readDelivery(host, {
+    layout,
+    settings,
+    local,
+    installId: facts.installId,
+    address: facts.address,
+  });
   await retireKey(installation, route, delivery);
 }
 

@@ -6,8 +6,8 @@ export interface InstallerRun {
   phases: string;
   /** Pinned flake with attribute. */
   flake: string;
-  /** IPv4 address of the server. */
-  address: string;
+  /** What ssh calls the server: its IPv4 address, or a name that the ssh wrappers know. */
+  destination: string;
   /** Path of the one-time key. */
   identity: string;
   /** Folder that is copied to the host's `/`; only in the phase `install`. */
@@ -19,8 +19,15 @@ export interface InstallerRun {
  * The command line of nixos-anywhere, with flags that exist at 91fc9b7. No secrets: every user of this machine can see it.
  * Defaults are omitted. The host is always a flag, not a positional argument, which an unknown flag would be taken for.
  */
-export function installerArguments({ phases, flake, address, identity, extraFiles, install }: InstallerRun): string[] {
-  const argv = ["--flake", flake, "--target-host", `root@${address}`, "-i", identity, "--phases", phases];
+export function installerArguments({
+  phases,
+  flake,
+  destination,
+  identity,
+  extraFiles,
+  install,
+}: InstallerRun): string[] {
+  const argv = ["--flake", flake, "--target-host", `root@${destination}`, "-i", identity, "--phases", phases];
   if (extraFiles !== undefined && phases.split(",").includes("install")) argv.push("--extra-files", extraFiles);
   if (install.buildOn !== "auto") argv.push("--build-on", install.buildOn);
   if (install.kexec !== undefined) argv.push("--kexec", install.kexec);

@@ -13,7 +13,7 @@ import { outputLog } from "../../base/machine/output-log.ts";
 import { endGroup, groupsWith } from "../../base/machine/process-group.ts";
 import type { InstallSettings } from "../../project/settings/stack-config.ts";
 import { nixTokenIn } from "../flake/nix-token.ts";
-import { type SshRoute, writeSshWrappers } from "../reach/ssh.ts";
+import { destinationOf, type SshRoute, writeSshWrappers } from "../reach/ssh.ts";
 import { type Ending, explainFailure, type FailureKind, milestoneOf } from "./failure.ts";
 import { installerArguments } from "./installer-arguments.ts";
 
@@ -208,7 +208,7 @@ const drainMs = 500;
 async function runOnce(setup: InstallerSetup, phase: PhaseRun, folder: string): Promise<void> {
   const { installer, route, logFile, signal } = setup;
   const limits = { ...installerLimits, ...setup.limits };
-  const args = installerArguments({ ...phase, address: route.address, identity: route.identity });
+  const args = installerArguments({ ...phase, destination: destinationOf(route), identity: route.identity });
   const child = execa(installer.command, [...installer.args, ...args], {
     env: cleanEnvironment({
       PATH: `${folder}${delimiter}${ownEnvironment()["PATH"] ?? ""}`,

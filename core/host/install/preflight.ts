@@ -13,6 +13,7 @@ import { type HostLayout, hostLayoutOf, type Layout } from "../../project/layout
 import { criticalOf } from "../../project/lint/lint.ts";
 import { checkHostSecrets } from "../../project/secrets/check.ts";
 import { requiredSecrets } from "../../project/secrets/required.ts";
+import { nixSystemOf } from "../../project/settings/architecture.ts";
 import { type HostSettings, hasTailnet, hetznerEndpoint, type LocalSettings } from "../../project/settings/host.ts";
 import { configNamespace } from "../../project/settings/stack-config.ts";
 import { readHostState, serverIn } from "../../project/state/state.ts";
@@ -26,6 +27,7 @@ import { readTailnetClient } from "../reach/tailnet-client.ts";
 import { checkImage, type Finding } from "../server/catalogue.ts";
 import { wantedType } from "../server/choices.ts";
 import { monthlyLimit } from "../server/cost-limit.ts";
+import { checkIpv6Route } from "../server/ipv6-only.ts";
 import { checkNewServer } from "../server/new-server.ts";
 import { findServer } from "../server/power.ts";
 import { checkTypeChange } from "../server/type-change.ts";
@@ -66,6 +68,7 @@ export async function preflight(request: PreflightRequest): Promise<Problem[]> {
     asProblem("nixos-anywhere", "program-missing", () => checkInstaller(local)),
     checkFlake(request),
     checkServer(request),
+    checkIpv6Route(settings, local),
     checkTailnet(request),
     checkAuthKey(request, { mints: true }),
     checkAdmin(request),
@@ -90,7 +93,9 @@ export async function checkFlake({
   const about = { subject: "this machine", setting: `${configNamespace}:flake` };
   try {
     const flake = await resolveFlake(layout, settings, local);
-    const objection = usesNixHere(local) ? await evaluationObjection(flake, local) : undefined;
+    const objection = usesNixHere(local)
+      ? await evaluationObjection(flake, local, nixSystemOf(settings.serverType))
+      : undefined;
     return objection ? [{ ...about, ...objection }] : [];
   } catch (error) {
     return [{ ...about, ...objectionOf(error, "flake-invalid") }];
@@ -253,7 +258,7 @@ export async function checkServer({
   if (!server) return inStackFile(settings.host, await checkNewServer(hetzner, settings, monthlyLimit(layout)));
   const [{ problems }, image] = await Promise.all([
     checkTypeChange(hetzner, server, wantedType(settings, server.server_type.name), monthlyLimit(layout)),
-    checkImage(hetzner, settings.image), // Used by a reinstallation.
+    checkImage(hetzner, settings.image, settings.serverType), // Used by a reinstallation.
   ]);
   return inStackFile(settings.host, [...problems, ...image]);
 }

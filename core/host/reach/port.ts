@@ -43,7 +43,7 @@ export interface TryOptions {
 export async function tryPort(address: string, port: number, options: TryOptions = {}): Promise<PortTries> {
   const { tries = 3, timeoutMs = 2000, pauseMs = 200, settleSeconds = 15, signal } = options;
   const version = isIP(address) === 6 ? 6 : 4;
-  const reason = await noWayTo(address, version);
+  const reason = await noRouteTo(address);
   if (reason !== undefined) return { address, version, seen: [], closed: false, notTried: reason };
   const seen: PortSeen[] = [];
   const deadline = performance.now() + settleSeconds * 1000;
@@ -61,8 +61,9 @@ export async function tryPort(address: string, port: number, options: TryOptions
 /** Documentation prefix (RFC 3849): no host can have such an address. */
 const documentation = "2001:db8::/32";
 
-/** Why an address cannot be tried: without a route every port looks closed, which proves nothing. */
-async function noWayTo(address: string, version: 4 | 6): Promise<string | undefined> {
+/** Why an address cannot be tried: without a route every port looks closed, which proves nothing. Sends no packet. */
+export async function noRouteTo(address: string): Promise<string | undefined> {
+  const version = isIP(address) === 6 ? 6 : 4;
   if (version === 6 && overlapCidr(address, documentation)) {
     return `${address} is in the documentation prefix ${documentation}, as are the addresses of emulated servers`;
   }

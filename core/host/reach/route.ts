@@ -15,7 +15,7 @@ export interface Reach {
   settings: Pick<HostSettings, "host" | "tailnet" | "sshExposure">;
   local: Pick<LocalSettings, "tailscale" | "endpoint" | "token" | "sshPort" | "sshPubkeyFile"> &
     Partial<Pick<LocalSettings, "targetHost">>;
-  /** Public IPv4 address. @default the one in this machine's installation journal */
+  /** Public address. @default the one in this machine's installation journal */
   address?: string | undefined;
   /** The firewall lets this machine in, whatever the stack exposes. */
   isWindowOpen?: boolean;

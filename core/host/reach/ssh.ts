@@ -1,4 +1,5 @@
 import { chmodSync, existsSync, writeFileSync } from "node:fs";
+import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import { cleanEnvironment, searchPath } from "../../base/machine/environment.ts";
 import { run } from "../../base/machine/run.ts";
@@ -50,6 +51,10 @@ export function strictOptions(
   return ["-F", "/dev/null", ...Object.entries(options).flatMap(([key, value]) => ["-o", `${key}=${value}`])];
 }
 
+/** `203.0.113.7:22`, or `[2001:db8::1]:22`, as a person reads it. */
+export const withPort = (address: string, port: number): string =>
+  `${isIPv6(address) ? `[${address}]` : address}:${port}`;
+
 export interface SshResult {
   exitCode: number;
   stdout: string;
@@ -82,9 +87,22 @@ export const hasOtherKey = (stderr: string): boolean =>
  * no argument can make it check a host key.
  * @param folder private, with no spaces in its path: nixos-anywhere joins options with spaces
  */
-export function writeSshWrappers(folder: string, route: Pick<SshRoute, "alias" | "knownHosts" | "port">): void {
-  writeWrappers(folder, strictOptions(route));
+export function writeSshWrappers(
+  folder: string,
+  route: Pick<SshRoute, "address" | "alias" | "knownHosts" | "port">,
+): void {
+  writeWrappers(folder, [...strictOptions(route), ...hostNameOf(route)]);
 }
+
+/**
+ * What nixos-anywhere calls the host. An IPv6 address is left to the wrappers: one text is used for ssh, which takes no brackets, and in
+ * URLs for nix (`ssh://root@…`), where RFC 3986 requires them.
+ */
+export const destinationOf = ({ address, alias }: Pick<SshRoute, "address" | "alias">): string =>
+  isIPv6(address) ? alias : address;
+
+const hostNameOf = ({ address }: Pick<SshRoute, "address">): string[] =>
+  isIPv6(address) ? ["-o", `HostName=${address}`] : [];
 
 /** The same for a program that cannot be told user, address and key: whatever host it names, this route is used. */
 export function writeRouteWrappers(folder: string, route: SshRoute): void {

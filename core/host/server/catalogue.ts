@@ -3,6 +3,7 @@ import { HetznerApiError } from "../../base/hetzner/errors.ts";
 import type { allServerTypes } from "../../base/hetzner/pages.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import type { Objection } from "../../base/problem.ts";
+import { type Architecture, architectureOf, nixSystemOf } from "../../project/settings/architecture.ts";
 import { defaultImage } from "../../project/settings/stack-config.ts";
 import { policySettings } from "./cost-limit.ts";
 
@@ -18,25 +19,26 @@ interface Wanted {
   limit: number | undefined;
 }
 
-const x86 = ({ architecture }: ServerType) => architecture === "x86";
+/** By the API and not by name, as the flake decides: the two must agree. */
+const isOf = (architecture: Architecture) => (type: ServerType) => type.architecture === architecture;
 
 /**
- * Why this server type cannot be ordered in this location now: the type or location does not exist, it is ARM, or it is
+ * Why this server type cannot be ordered in this location now: the type or location does not exist, or it is
  * discontinued or sold out there.
  */
 export function saleProblems(
   types: readonly ServerType[],
-  { type: name, location, fits = x86, limit }: Wanted,
+  { type: name, location, fits = isOf(architectureOf(name)), limit }: Wanted,
 ): Finding[] {
   const type = types.find((each) => each.name === name);
   if (!type) {
-    const names = types.filter(x86).map((each) => each.name);
+    const names = types.filter(isOf(architectureOf(name))).map((each) => each.name);
     const problem = `"${name}" is not sold by Hetzner${didYouMean(name, names)}; available: ${names.join(", ")}.`;
     return [{ setting: "serverType", code: "type-unavailable", problem }];
   }
-  if (!x86(type)) {
-    const problem = `"${name}" is ${type.architecture}; the host's flake builds x86_64-linux.`;
-    return [{ setting: "serverType", code: "type-unsuitable", problem, fix: "Choose a CX, CPX or CCX type." }];
+  if (!isOf(architectureOf(name))(type)) {
+    const problem = `"${name}" is ${type.architecture}; the host's flake builds ${nixSystemOf(name)}.`;
+    return [{ setting: "serverType", code: "type-unsuitable", problem, fix: "Choose a CX, CPX, CCX or CAX type." }];
   }
   const locations = type.locations.map((each) => each.name);
   const here = type.locations.find((each) => each.name === location);
@@ -92,32 +94,39 @@ export function unavailable({ available, deprecation }: Place): string | undefin
 }
 
 /**
- * Checks that the image exists for x86, which the flake builds, and is ready. An id is a snapshot of the project. Sends no request for
+ * Checks that the image exists for the server type's architecture, and is ready. An id is a snapshot of the project. Sends no request for
  * the default image.
  */
-export async function checkImage(hetzner: Hetzner, image: string): Promise<Finding[]> {
+export async function checkImage(hetzner: Hetzner, image: string, serverType: string): Promise<Finding[]> {
   if (image === defaultImage) return [];
-  if (/^[0-9]+$/.test(image)) return checkImageId(hetzner, Number(image));
-  const query = { name: image, architecture: "x86" as const, per_page: 50 };
+  if (/^[0-9]+$/.test(image)) return checkImageId(hetzner, Number(image), serverType);
+  const query = { name: image, per_page: 50 };
   const { images } = await answerOf("look up the image", hetzner.GET("/images", { params: { query } }));
-  if (images.length > 0) return [];
-  return [
-    {
-      setting: "image",
-      code: "type-unavailable",
-      problem: `Hetzner has no x86 image named "${image}".`,
-      fix: "Use e.g. debian-12, or the id of a snapshot.",
-    },
-  ];
+  const architecture = architectureOf(serverType);
+  if (images.some((each) => each.architecture === architecture)) return [];
+  const fix = "Use e.g. debian-12, or the id of a snapshot.";
+  const [other] = images;
+  if (other) return [foreignImage(`"${image}"`, other.architecture, serverType, fix)];
+  const problem = `Hetzner has no image named "${image}".`;
+  return [{ setting: "image", code: "type-unavailable", problem, fix }];
 }
 
-async function checkImageId(hetzner: Hetzner, id: number): Promise<Finding[]> {
+const foreignImage = (image: string, architecture: string, serverType: string, fix: string): Finding => ({
+  setting: "image",
+  code: "type-unsuitable",
+  problem: `the image ${image} is for ${architecture}, but the server type "${serverType}" is ${architectureOf(serverType)}.`,
+  fix,
+});
+
+async function checkImageId(hetzner: Hetzner, id: number, serverType: string): Promise<Finding[]> {
+  const architecture = architectureOf(serverType);
+  const fix = `Use the id of a snapshot for ${architecture} in this Hetzner project that is available, or a system image, e.g. debian-12.`;
   const refused = (problem: string): Finding[] => [
     {
       setting: "image",
       code: "type-unavailable",
       problem,
-      fix: "Use the id of an x86 snapshot in this Hetzner project that is available, or a system image, e.g. debian-12.",
+      fix,
     },
   ];
   const unknown = `Hetzner has no image with the id ${id} in the project of this token.`;
@@ -125,8 +134,7 @@ async function checkImageId(hetzner: Hetzner, id: number): Promise<Finding[]> {
     const params = { params: { path: { id } } };
     const { image } = await answerOf("look up the image", hetzner.GET("/images/{id}", params));
     if (!image) return refused(unknown);
-    if (image.architecture !== "x86")
-      return refused(`the image ${id} is for ${image.architecture}, and the host's flake builds x86_64-linux.`);
+    if (image.architecture !== architecture) return [foreignImage(String(id), image.architecture, serverType, fix)];
     if (image.type === "backup") return refused(`the image ${id} is a backup, which belongs to its own server.`);
     return image.status === "available" ? [] : refused(`the image ${id} is ${image.status}, not available.`);
   } catch (error) {

@@ -11,6 +11,9 @@ export async function checkNewServer(
   settings: SaleSettings & Pick<HostSettings, "image">,
   limit: number | undefined,
 ): Promise<Finding[]> {
-  const [types, imageProblems] = await Promise.all([allServerTypes(hetzner), checkImage(hetzner, settings.image)]);
+  const [types, imageProblems] = await Promise.all([
+    allServerTypes(hetzner),
+    checkImage(hetzner, settings.image, settings.serverType),
+  ]);
   return [...poolProblems(types, settings, limit), ...imageProblems];
 }

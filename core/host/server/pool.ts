@@ -1,4 +1,5 @@
 import { didYouMean } from "../../base/nearest.ts";
+import { architectureOf } from "../../project/settings/architecture.ts";
 import { costProblems, type Finding, isOnSale, type ServerType, saleProblems, unavailable } from "./catalogue.ts";
 import { type SaleSettings, typesOf } from "./choices.ts";
 
@@ -34,14 +35,17 @@ export function poolProblems(
 const netOf = ({ prices }: ServerType, location: string) =>
   Number(prices.find((each) => each.location === location)?.price_monthly.net ?? 0);
 
+/** A pool has one architecture. */
+const isOfPool = ({ architecture }: ServerType, first: string) => architecture === architectureOf(first);
+
 function unknownTypes(types: readonly ServerType[], settings: SaleSettings): Finding[] {
-  const x86 = types.filter(({ architecture }) => architecture === "x86").map(({ name }) => name);
+  const sold = types.filter((type) => isOfPool(type, settings.serverType)).map(({ name }) => name);
   return typesOf(settings)
-    .filter((name) => !x86.includes(name))
+    .filter((name) => !sold.includes(name))
     .map((name) => ({
       setting: name === settings.serverType ? ("serverType" as const) : ("serverTypes" as const),
       code: "type-unavailable" as const,
-      problem: `"${name}" is not sold by Hetzner${didYouMean(name, x86)}; available: ${x86.join(", ")}.`,
+      problem: `"${name}" is not sold by Hetzner${didYouMean(name, sold)}; available: ${sold.join(", ")}.`,
     }));
 }
 
@@ -70,7 +74,7 @@ function nothingFits(types: readonly ServerType[], names: readonly string[], loc
     return `"${type.name}" is ${said.join(" and ")}`;
   });
   const instead = locations.flatMap((location) => {
-    const there = types.filter((each) => each.architecture === "x86" && isOnSale(each, location));
+    const there = types.filter((each) => isOfPool(each, names[0] ?? "") && isOnSale(each, location));
     return there.length > 0 ? [`${location}: ${there.map(({ name }) => name).join(", ")}`] : [];
   });
   const elsewhere = sold.flatMap((type) => {

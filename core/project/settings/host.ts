@@ -13,6 +13,7 @@ import type { Layout } from "../layout.ts";
 import { ownFolderProblem } from "../own-folder.ts";
 import { type LocalEnv, readEnvFile, tokenProblem } from "./env-file.ts";
 import { exampleKeyProblems } from "./example-stack.ts";
+import { adminIpv6Problems } from "./ipv6-only.ts";
 import type { StackConfig } from "./stack-config.ts";
 import { readStackFile } from "./stack-file.ts";
 import { hostEntry, readStackJson, type StackHost, type StackJson } from "./stack-json/stack-json.ts";
@@ -162,6 +163,7 @@ export function readLocal(
     ...entry.problems,
     ...(entry.value ? adminProblems(host, entry.value, env.value.HCLOUD_ENDPOINT, where) : []),
     ...(entry.value && config ? disagreements(host, entry.value, config, where) : []),
+    ...(entry.value && config ? adminIpv6Problems({ host, ...config }, entry.value.opentofu.adminCidr, where) : []),
   ];
   if (problems.length > 0 || !entry.value) return { problems };
   const tailnetApi = config && credentialsFor(config, env.value);

@@ -4,7 +4,9 @@ import type { Problem } from "../../base/problem.ts";
 import { problemsOf } from "../../base/problems.ts";
 import { inboundRules } from "../firewall/firewall-rules.ts";
 import { opensSsh } from "../firewall/opens-ssh.ts";
+import { architectureProblems } from "./architecture.ts";
 import { backupSettings } from "./backups.ts";
+import { ipv6OnlyProblems } from "./ipv6-only.ts";
 import { ageRecipient, hostNamePattern, matching, secretName, sshPublicKey, tagName, withoutLogin } from "./names.ts";
 
 /** The namespace of our settings in a stack file: the project's name. */
@@ -171,11 +173,11 @@ export const installSettings = z.strictObject(
   {
     /**
      * The disk that the flake tells disko to wipe. This only checks that the server has that disk before anything is erased;
-     * nixos-anywhere has no such option. Hetzner's CX, CPX and CCX all have `/dev/sda`. @default `/dev/sda`
+     * nixos-anywhere has no such option. Hetzner's servers all have `/dev/sda`. @default `/dev/sda`
      */
     disk: diskDevice.default("/dev/sda"),
     /**
-     * Where the system is built. `local` needs a nix here that builds x86_64-linux; `remote` needs enough RAM on the server, since
+     * Where the system is built. `local` needs a nix here that builds for the server's architecture; `remote` needs enough RAM on the server, since
      * the installer runs from RAM; `auto` uses `local` if possible. @default `auto`
      */
     buildOn: z.enum(["auto", "local", "remote"], 'allowed: "auto", "local" or "remote"').default("auto"),
@@ -248,10 +250,7 @@ export const rebuildSettings = z.strictObject(
   "allowed: an object with enabled, buildOn, repository, branch, onUp, deadline and maxAgeDays",
 );
 
-const serverType = matching(/^[a-z][a-z0-9]{1,30}$/, "allowed: a Hetzner server type, e.g. cx43").refine(
-  (type) => !type.startsWith("cax"),
-  "CAX types are ARM, and the host's flake builds x86_64-linux; allowed: a CX, CPX or CCX type, e.g. cx43",
-);
+const serverType = matching(/^[a-z][a-z0-9]{1,30}$/, "allowed: a Hetzner server type, e.g. cx43");
 
 const locationAllowed = "allowed: a Hetzner location, e.g. nbg1, fsn1 or hel1, or a list of them, each once";
 const locationPattern = /^[a-z]{3}[0-9]{0,2}$/;
@@ -269,13 +268,13 @@ const location = z.custom<string | string[]>((value) => {
  */
 export const stackConfig = z.strictObject({
   /**
-   * Hetzner server type, x86 only.
+   * Hetzner server type: x86 (CX, CPX, CCX) or ARM (CAX), for which the flake builds aarch64-linux.
    * @see Hetzner Cloud API, Server Types, `name`
    */
   serverType,
   /**
    * Further types, in order: the first that is in stock in one of the locations is ordered if `serverType` is sold out in all of them.
-   * An existing server keeps its type as long as the type is `serverType` or in this list. May COST MORE than `serverType`. @default `[]`
+   * All of one architecture. An existing server keeps its type as long as the type is `serverType` or in this list. May COST MORE than `serverType`. @default `[]`
    */
   serverTypes: publicList(serverType, "Hetzner server types")
     .refine((types) => new Set(types).size === types.length, "allowed: each type once")
@@ -290,6 +289,12 @@ export const stackConfig = z.strictObject({
       location,
     )
     .default("nbg1"),
+  /**
+   * Whether the server gets a public IPv4 address, WHICH COSTS MONEY. Without one, everything uses its IPv6 address: your machine needs
+   * IPv6, `adminCidr` has to be an IPv6 network, and new systems are built here (`rebuild.buildOn: local`). Read at creation only.
+   * @default `true`
+   */
+  ipv4Enabled: flag.default(true),
   /**
    * The image that the server boots before NixOS replaces it: a system image by name, or a snapshot of yours by its id, which needs
    * cloud-init. Only used at creation and by a reinstallation. @default `debian-12`
@@ -390,8 +395,14 @@ export function checkStackConfig(
 ): { value?: StackConfig; problems: Problem[] } {
   const parsed = stackConfig.safeParse(raw);
   if (parsed.success) {
-    const problems = [...withoutServer(parsed.data, where), ...refusedTags(parsed.data, where)];
-    return problems.length > 0 ? { problems } : { value: parsed.data, problems };
+    const { data } = parsed;
+    const problems = [
+      ...withoutServer(data, where),
+      ...refusedTags(data, where),
+      ...ipv6OnlyProblems(data, where),
+      ...architectureProblems(data, where),
+    ];
+    return problems.length > 0 ? { problems } : { value: data, problems };
   }
   // Messages about JSON text refer to its parts, so parse it here too.
   const parts = Object.fromEntries(

@@ -119,14 +119,29 @@ export function readHostState(layout: Layout, host: string): { value?: StackStat
   return own;
 }
 
-/** The host's server in a state. @returns its id, and its last known type and location */
-export function serverIn(
-  state: StackState | undefined,
-): { id: number; serverType: string | undefined; location: string | undefined } | undefined {
+/** The server in a host's state, with its last known type and location. */
+export interface KnownServer {
+  id: number;
+  serverType: string | undefined;
+  location: string | undefined;
+  /** Whether it was created with a public IPv4 address; undefined if the state does not say. */
+  hasIpv4: boolean | undefined;
+}
+
+/** The host's server in a state. */
+export function serverIn(state: StackState | undefined): KnownServer | undefined {
   const server = state?.resources.find(({ type }) => type === resourceTypes.server);
   const id = Number(server?.id);
   if (!server || !Number.isInteger(id) || id <= 0) return undefined;
-  return { id, serverType: textOf(server.outputs["serverType"]), location: textOf(server.outputs["location"]) };
+  const { serverType, location } = server.outputs;
+  return { id, serverType: textOf(serverType), location: textOf(location), hasIpv4: hadIpv4(server) };
+}
+
+/** By the inputs: an address that was removed in the console is another problem. */
+function hadIpv4({ inputs, outputs }: StateResource): boolean | undefined {
+  const [nets] = Array.isArray(inputs["publicNets"]) ? inputs["publicNets"] : [];
+  if (typeof nets?.ipv4Enabled === "boolean") return nets.ipv4Enabled;
+  return textOf(outputs["ipv4Address"]) ? true : undefined;
 }
 
 /** What was drawn for a host. */

@@ -43,6 +43,7 @@ export const settingClasses: { readonly [P in SettingPath]: SettingClass<ValueAt
   serverType: change,
   serverTypes: change,
   location: { dangerous: false, same: (place) => (Array.isArray(place) ? [...place].sort() : place) },
+  ipv4Enabled: change,
   image: trust,
   flake: trust,
   flakeHost: trust,

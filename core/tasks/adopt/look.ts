@@ -65,6 +65,7 @@ export async function lookAtMade(hetzner: Hetzner, request: AdoptRequest, ids: M
   const differences = [
     ["serverType", server.server_type.name, wantedType(settings, server.server_type.name)],
     ["location", server.location.name, wantedLocation(settings, server.location.name)],
+    ["ipv4Enabled", "true", String(settings.ipv4Enabled)],
     ["(the stack's name)", server.name, host],
     ["(the firewall's name)", firewall.name, `${host}-fw`],
   ] as const;

@@ -1,6 +1,8 @@
+import { isIPv6 } from "node:net";
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
 import { selectorOf } from "../../base/hetzner/labels.ts";
 import { allServers } from "../../base/hetzner/pages.ts";
+import { addressesOf } from "../../base/hetzner/public-addresses.ts";
 import { resourceTypes } from "../../base/hetzner/resource-types.ts";
 import type { Layout } from "../../project/layout.ts";
 import { readHostState } from "../../project/state/state.ts";
@@ -10,6 +12,7 @@ import { type Cost, costOf, readPrices } from "./cost.ts";
 export interface ServerStatus {
   server?: { id: number; type: string; location: string; state: string };
   ipv4?: string;
+  /** First address of its network. */
   ipv6?: string;
   cost?: Cost;
 }
@@ -21,7 +24,8 @@ export async function readServer(hetzner: Hetzner, layout: Layout, host: string)
   const found = servers.find(({ id }) => String(id) === known) ?? servers[0] ?? (await byId(hetzner, known));
   if (!found) return {};
   const volumes = await Promise.all(found.volumes?.map((id) => volumeGb(hetzner, id)) ?? []);
-  const [ipv4, ipv6] = [found.public_net.ipv4?.ip, found.public_net.ipv6?.ip];
+  const ipv4 = found.public_net.ipv4?.ip;
+  const ipv6 = addressesOf(found).find(isIPv6);
   // The API only has `location` since it dropped data centers.
   const location = found.location.name;
   const cost = costOf(await readPrices(hetzner), {

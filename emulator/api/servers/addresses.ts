@@ -18,7 +18,7 @@ export function assignPrimaryIps(call: Call, server: ServerRecord, wanted: Wante
   ];
   for (const [type, isEnabled, existing] of chosen) {
     if (!isEnabled) continue;
-    const ip = existing ?? newPrimaryIp(call.cloud, type, server);
+    const ip = existing ?? newPrimaryIp(call.cloud, type, server, wanted.enable_ipv4 === false);
     ip.assignee = server.id;
     server[type] = ip.id;
   }
@@ -49,7 +49,12 @@ function named(
   return ip;
 }
 
-function newPrimaryIp(cloud: Cloud, type: PrimaryIpRecord["type"], server: ServerRecord): PrimaryIpRecord {
+function newPrimaryIp(
+  cloud: Cloud,
+  type: PrimaryIpRecord["type"],
+  server: ServerRecord,
+  isWithoutIpv4: boolean,
+): PrimaryIpRecord {
   const id = cloud.nextId("primary_ip");
   const ordinal = cloud.ordinal("server", server.id);
   const ip: PrimaryIpRecord = {
@@ -58,7 +63,7 @@ function newPrimaryIp(cloud: Cloud, type: PrimaryIpRecord["type"], server: Serve
     labels: {},
     created: cloud.now(),
     type,
-    ip: type === "ipv4" ? freePublicIpv4(cloud, ordinal, id) : cloud.addresses.ipv6Network(id),
+    ip: type === "ipv4" ? freePublicIpv4(cloud, ordinal, id) : freeIpv6Network(cloud, id, isWithoutIpv4),
     location: server.location,
     assignee: server.id,
     autoDelete: true,
@@ -67,6 +72,12 @@ function newPrimaryIp(cloud: Cloud, type: PrimaryIpRecord["type"], server: Serve
   };
   cloud.primaryIps.set(id, ip);
   return ip;
+}
+
+/** A server without IPv4 answers at `::1` if no other does. Any other network is a record only. */
+function freeIpv6Network({ addresses, primaryIps }: Cloud, id: number, isWithoutIpv4: boolean): string {
+  const isTaken = [...primaryIps.values()].some((ip) => ip.ip === addresses.ipv6Loopback);
+  return isWithoutIpv4 && !isTaken ? addresses.ipv6Loopback : addresses.ipv6Network(id);
 }
 
 /** A server's first address follows from its id; if that one was taken from it and kept, the next follows from the IP's. */

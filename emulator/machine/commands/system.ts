@@ -100,8 +100,24 @@ export const cloudInit: CommandTable[string] = async (args, _context, { machine 
   return ok(`status: ${machine.cloudInit === null ? "done" : "running"}\n`);
 };
 
+/** `ip route get`, by which nixos-anywhere tells a machine that has only IPv6. */
+function ip(args: string[], _context: CommandContext, { machine }: Session): ExecResult {
+  const words = args.join(" ");
+  if (words === "r g 1") {
+    return machine.hasIpv4
+      ? ok("1.0.0.0 via 172.31.1.1 dev eth0\n")
+      : failed("RTNETLINK answers: Network is unreachable", 2);
+  }
+  if (words === "-6 r g ::") return ok(":: from :: via fe80::1 dev eth0\n");
+  return failed(`ip: '${words}' is not emulated`);
+}
+
+/** Hosts that have no IPv6 address (2026). */
+const ipv4Only = /^https:\/\/github\.com\//;
+
 /** The one archive there is to fetch: an installer to kexec into. Nothing is really downloaded. */
-async function download(url: string): Promise<ExecResult> {
+async function download(url: string, { hasIpv4 }: Session["machine"]): Promise<ExecResult> {
+  if (!hasIpv4 && ipv4Only.test(url)) return failed(`${url}: Network is unreachable`, 4);
   if (!/\.tar(\.gz|\.xz|\.zst)?$/.test(url)) return failed(`${url}: there is no network in the emulator`, 4);
   const script = Buffer.from("#!/bin/sh\nexec kexec --load-and-run\n");
   const packed = Buffer.from(
@@ -136,8 +152,9 @@ export const systemCommands: CommandTable = {
   shutdown: (args, _context, { machine, user }) =>
     args.includes("-r") ? rebootNow(machine, user) : powerOffNow(machine, user),
   sync: () => ok(),
-  wget: (args) => download(args.find((arg) => !arg.startsWith("-")) ?? ""),
-  curl: (args) => download(args.find((arg) => !arg.startsWith("-")) ?? ""),
+  ip,
+  wget: (args, _context, { machine }) => download(args.find((arg) => !arg.startsWith("-")) ?? "", machine),
+  curl: (args, _context, { machine }) => download(args.find((arg) => !arg.startsWith("-")) ?? "", machine),
   cpio: () => failed("cpio: only its presence is emulated"),
   "systemd-detect-virt": (args) =>
     args.includes("--container") ? { stdout: "none\n", stderr: "", exitCode: 1 } : ok("kvm\n"),

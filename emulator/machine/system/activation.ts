@@ -5,10 +5,17 @@ import { userNamed } from "../files/users.ts";
 
 const PROFILE = "/nix/var/nix/profiles/system";
 
-/** What `nixos-install --system` does to a disk mounted at `root`. @returns an error text, or null. */
-export function installSystem(tree: FileTree, root: string, systemPath: string): string | null {
+/**
+ * What `nixos-install --system` does to a disk mounted at `root`.
+ * @param nixSystem of the machine, e.g. `aarch64-linux`
+ * @returns an error text, or null
+ */
+export function installSystem(tree: FileTree, root: string, systemPath: string, nixSystem: string): string | null {
   if (tree.find(`${root}${systemPath}`, ROOT).node === null)
     return `path '${systemPath}' does not exist in the store of ${root}`;
+  const system = `${root}${systemPath}/system`;
+  const isForeign = tree.find(system, ROOT).node !== null && tree.readFile(system, ROOT).toString() !== nixSystem;
+  if (isForeign) return `chroot: failed to run command '${systemPath}/activate': Exec format error`;
   tree.makeDirectories(`${root}${PROFILE.replace(/\/[^/]*$/, "")}`, ROOT);
   link(tree, systemPath, `${root}${PROFILE}-1-link`);
   link(tree, "system-1-link", `${root}${PROFILE}`);

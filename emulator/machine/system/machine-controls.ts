@@ -5,6 +5,8 @@ export interface MachineControls {
   readonly os: "debian" | "installer" | "nixos";
   readonly hostname: string;
   readonly architecture: "x86" | "arm";
+  /** Whether the server has a public IPv4 address. */
+  readonly hasIpv4: boolean;
   readonly normalUsers: readonly string[];
   /** While cloud-init is still at work: resolves when it ends, or the machine goes down. */
   readonly cloudInit: Promise<void> | null;

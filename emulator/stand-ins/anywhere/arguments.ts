@@ -11,7 +11,8 @@ export interface Arguments {
   /** `-p PORT` and `-o OPTION`, in the order given. */
   sshOptions: string[];
   postKexecSshPort: string;
-  kexecUrl: string;
+  /** Null for {@link defaultKexec}. */
+  kexecUrl: string | null;
   kexecExtraFlags: string;
   extraFiles: string | null;
   owners: Map<string, string>;
@@ -67,8 +68,9 @@ const OPTIONS: Record<string, number> = {
 };
 
 const NOT_HERE = ["--vm-test", "--env-password", "--generate-hardware-config"];
-const DEFAULT_KEXEC =
-  "https://github.com/nix-community/nixos-images/releases/download/nixos-25.11/nixos-kexec-installer-noninteractive-x86_64-linux.tar.gz";
+/** @param architecture as `uname -m` prints it */
+export const defaultKexec = (architecture: string): string =>
+  `https://github.com/nix-community/nixos-images/releases/download/nixos-25.11/nixos-kexec-installer-noninteractive-${architecture}-linux.tar.gz`;
 const USAGE = `Usage: nixos-anywhere [options] [<ssh-host>]
 
 Options (stand-in; as the real one):
@@ -210,7 +212,7 @@ function empty(): Arguments {
     identity: null,
     sshOptions: [],
     postKexecSshPort: "22",
-    kexecUrl: DEFAULT_KEXEC,
+    kexecUrl: null,
     kexecExtraFlags: "",
     extraFiles: null,
     owners: new Map(),

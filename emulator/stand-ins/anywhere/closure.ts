@@ -17,6 +17,8 @@ export interface Built {
   repository: string | null;
   /** `clawdlets:systemKeys`. */
   systemKeys: string[];
+  /** By the server type in the stack file, as nix/lib/stacks.nix decides. */
+  architecture: "x86_64-linux" | "aarch64-linux";
   /** What is wrong with this system, by a comment in hosts/<host>.nix: `# emulated: breaks sshd`. */
   breaks: string[];
 }
@@ -63,7 +65,7 @@ export async function writeClosure(built: Built, dir: string): Promise<void> {
     ["etc/clawdlets/public-ssh", built.publicSsh ? "yes\n" : "no\n", 0o444],
     ["etc/clawdlets/system-keys", built.systemKeys.map((key) => `${key}\n`).join(""), 0o444],
     ["etc/clawdlets/breaks", built.breaks.join("\n"), 0o444],
-    ["system", "x86_64-linux", 0o444],
+    ["system", built.architecture, 0o444],
     ["bin/switch-to-configuration", `#!/bin/sh\nexec activate-system ${built.system} "$@"\n`, 0o555],
   ];
   if (built.repository !== null) files.push(["etc/clawdlets/repository", built.repository, 0o444]);
@@ -121,7 +123,7 @@ function workingTree(folder: string): Source {
   };
 }
 
-function hostFacts(stackYaml: string): Pick<Built, "adminKeys" | "publicSsh" | "systemKeys"> {
+function hostFacts(stackYaml: string): Pick<Built, "adminKeys" | "publicSsh" | "systemKeys" | "architecture"> {
   const config = configOf(stackYaml);
   // `pulumi config set --path` writes a list; without it a JSON text.
   const listAt = (key: string): string[] => {
@@ -134,6 +136,7 @@ function hostFacts(stackYaml: string): Pick<Built, "adminKeys" | "publicSsh" | "
     adminKeys: listAt(ADMIN_KEYS),
     publicSsh: exposure !== "tailnet" || config["clawdlets:tailnet"] === "none",
     systemKeys: listAt("clawdlets:systemKeys"),
+    architecture: String(config["clawdlets:serverType"]).startsWith("cax") ? "aarch64-linux" : "x86_64-linux",
   };
 }
 

@@ -24,7 +24,7 @@ echo "isArch=$(uname -m)"
 echo "isInstaller=$(if grep -q VARIANT_ID=installer /etc/os-release; then echo y; else echo n; fi)"
 echo "isContainer=none"
 echo "isRoot=$(if [ "$(id -u)" = 0 ]; then echo y; else echo n; fi)"
-echo "hasIpv6Only=n"
+echo "hasIpv6Only=$(if ip r g 1 >/dev/null 2>/dev/null || ! ip -6 r g :: >/dev/null 2>/dev/null; then echo n; else echo y; fi)"
 echo "hasTar=$(have tar)"
 echo "hasCpio=$(have cpio)"
 echo "hasSudo=$(have sudo)"
@@ -34,7 +34,14 @@ echo "hasCurl=$(have curl)"
 echo "hasSetsid=$(have setsid)"
 `;
 
-export async function gatherFacts(remote: Remote): Promise<{ isInstaller: boolean }> {
+export interface Facts {
+  isInstaller: boolean;
+  hasIpv6Only: boolean;
+  /** `uname -m` */
+  architecture: string;
+}
+
+export async function gatherFacts(remote: Remote): Promise<Facts> {
   const { status, stdout } = await remote.capture(["-o", "ConnectTimeout=10", "enableDebug=", "sh", "--"], SCRIPT);
   if (status !== 0) throw new Exit(1);
   const facts = new Map(
@@ -52,5 +59,9 @@ export async function gatherFacts(remote: Remote): Promise<{ isInstaller: boolea
   if (facts.get("hasTar") === "n") throw aborted("no tar command found, but required to unpack kexec tarball");
   if (facts.get("isOs") !== "Linux")
     throw aborted(`This script requires Linux as the operating system, but got ${facts.get("isOs")}`);
-  return { isInstaller: facts.get("isInstaller") === "y" };
+  return {
+    isInstaller: facts.get("isInstaller") === "y",
+    hasIpv6Only: facts.get("hasIpv6Only") === "y",
+    architecture: facts.get("isArch") ?? "",
+  };
 }

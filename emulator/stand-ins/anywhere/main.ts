@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
+import { createReadStream, existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Arguments, parseArguments } from "./arguments.ts";
+import { type Arguments, defaultKexec, parseArguments } from "./arguments.ts";
 import { type Built, build, writeClosure } from "./closure.ts";
 import { aborted, Exit } from "./exit.ts";
-import { gatherFacts } from "./facts.ts";
+import { type Facts, gatherFacts } from "./facts.ts";
 import { exitOf, Remote } from "./remote.ts";
 
 // The real script waits 1, 3 and 5 s between its tries, for real hardware.
@@ -39,8 +40,8 @@ async function run(given: Arguments, temporary: string): Promise<void> {
   if (!given.phases.has("kexec")) remote.destination = `root@${host}`;
   await uploadKey(given, remote, temporary);
   step("Gathering machine facts");
-  const { isInstaller } = await gatherFacts(remote);
-  if (given.phases.has("kexec") && !isInstaller) await kexec(given, remote, host);
+  const { isInstaller, hasIpv6Only, architecture } = await gatherFacts(remote);
+  if (given.phases.has("kexec") && !isInstaller) await kexec(given, remote, host, { hasIpv6Only, architecture });
   if (given.phases.has("disko")) await disko(given, remote, built);
   if (given.phases.has("install")) await install(given, remote, built, temporary);
   if (given.phases.has("reboot")) await reboot(remote);
@@ -59,6 +60,7 @@ async function whatToInstall(given: Arguments): Promise<Built> {
           adminKeys: [],
           systemKeys: [],
           publicSsh: false,
+          architecture: "x86_64-linux",
           repository: null,
           breaks: [],
         };
@@ -91,13 +93,23 @@ async function uploadKey(given: Arguments, remote: Remote, temporary: string): P
   while ((await exitOf(spawn("ssh-copy-id", words, { stdio: "inherit" }))) !== 0) await sleep(POLL_MS * 3);
 }
 
-async function kexec(given: Arguments, remote: Remote, host: string): Promise<void> {
+async function kexec(
+  given: Arguments,
+  remote: Remote,
+  host: string,
+  facts: Pick<Facts, "hasIpv6Only" | "architecture">,
+): Promise<void> {
   step("Switching system into kexec");
+  // As the real one: GitHub has no IPv6, so it asks a third party's proxy.
+  const wanted = given.kexecUrl ?? defaultKexec(facts.architecture);
+  const url = facts.hasIpv6Only ? wanted.replace(/^https:\/\/github\.com\//, "https://gh-v6.com/") : wanted;
+  const isLocal = existsSync(url);
+  const source = isLocal ? 'cat "$HOME/kexec/kexec-tarball.tar.gz"' : `wget ${quote(url)} -O-`;
   const script = `{
   set -eu
   cd "$HOME/kexec"
   echo Downloading kexec tarball, this may take a moment...
-  wget ${quote(given.kexecUrl)} -O- | tar -xv --gzip
+  ${source} | tar -xv --gzip
   TMPDIR="$HOME/kexec" setsid --wait "$HOME/kexec/kexec/run" --kexec-extra-flags ${quote(given.kexecExtraFlags)}
 } 2>&1 | tee "$HOME/kexec/nixos-anywhere.log" || true
 if ! grep -q 'machine will boot into nixos' "$HOME/kexec/nixos-anywhere.log"; then
@@ -106,6 +118,7 @@ if ! grep -q 'machine will boot into nixos' "$HOME/kexec/nixos-anywhere.log"; th
 fi
 `;
   await remote.run(['mkdir -p "$HOME/kexec" && cat > "$HOME/kexec/nixos-anywhere-kexec.sh"'], script);
+  if (isLocal) await remote.run(['cat > "$HOME/kexec/kexec-tarball.tar.gz"'], createReadStream(url));
   const { status } = await remote.try(['bash "$HOME/kexec/nixos-anywhere-kexec.sh"'], null, false);
   if (status !== 0) {
     const { stdout } = await remote.capture(['cat "$HOME/kexec/nixos-anywhere.log" 2>/dev/null']);

@@ -4,6 +4,7 @@ import { parse } from "yaml";
 import { layoutOf } from "../../../core/project/layout.ts";
 import { createAgeKeyPair } from "../../../core/project/secrets/keys/age.ts";
 import { secretFile, writeRule, writeSecret } from "../../../core/project/secrets/store.ts";
+import { addToStackFile } from "../../../core/project/settings/stack-file.ts";
 import { loadProgram } from "../../../core/tasks/program.ts";
 import { temporaryFolder } from "../../_project.ts";
 import { initHost, makeProject, openHost, valuesFor } from "../project/secrets/_lab.ts";
@@ -40,6 +41,20 @@ describe("a preview", () => {
     const key = readFileSync(store.files.bootstrapHostKey, "utf8");
     expect(key).toContain("PRIVATE KEY");
     for (const line of key.trim().split("\n")) expect(JSON.stringify(bootstrapKeys)).not.toContain(line);
+  });
+
+  it("refuses an IPv4 network of the operator's for a host that has only IPv6, and rebuilds on that host", async () => {
+    const { layout } = await initialised();
+    await addToStackFile(layout, host, { ipv4Enabled: false }, ["ipv4Enabled"]);
+    await expect(preview(layout.root)).rejects.toThrow(/rebuild\.buildOn: is "host", but the host has no public IPv4/);
+    await addToStackFile(layout, host, { rebuild: { enabled: false } } as never, ["rebuild"]);
+    await expect(preview(layout.root)).rejects.toThrow(
+      /adminCidr: is the IPv4 network \S+, but web-1 has no public IPv4/,
+    );
+    const stackJson = JSON.parse(readFileSync(layout.stackJson, "utf8"));
+    stackJson.hosts[host].opentofu.adminCidr = "2001:db8:1:2::/64";
+    writeFileSync(layout.stackJson, JSON.stringify(stackJson), { mode: 0o600 });
+    expect((await preview(layout.root)).adminCidrs).toEqual(["2001:db8:1:2::/64"]);
   });
 
   it("works in a clone without .clawdlets", async () => {

@@ -34,7 +34,7 @@ export class ActivatingEmulated implements ActivatingHost {
     await git(host.repository, "init", "--quiet", "--initial-branch=main");
     const built = await buildFor(host.#host, host.#tree, host.repository, await host.commit());
     if (typeof built === "string") throw new Error(built);
-    const problem = installSystem(host.#tree, "", built.system) ?? activate(host.#tree, null);
+    const problem = installSystem(host.#tree, "", built.system, "x86_64-linux") ?? activate(host.#tree, null);
     if (problem !== null) throw new Error(problem);
     return host;
   }

@@ -80,19 +80,31 @@ in
     warnings = list types.str;
 
     boot = {
-      # system/boot/loader/grub/grub.nix
-      loader.grub = {
-        enable = flag;
-        efiSupport = flag;
-        useOSProber = flag;
-        configurationLimit = withDefault 100 types.int;
-        device = withDefault "" types.str;
-        devices = list types.str;
+      loader = {
+        # system/boot/loader/grub/grub.nix
+        grub = {
+          enable = flag;
+          efiSupport = flag;
+          useOSProber = flag;
+          configurationLimit = withDefault 100 types.int;
+          device = withDefault "" types.str;
+          devices = list types.str;
+        };
+        # system/boot/loader/systemd-boot/systemd-boot.nix, system/boot/loader/efi.nix
+        systemd-boot = {
+          enable = flag;
+          editor = withDefault true types.bool;
+          configurationLimit = null' types.int;
+        };
+        efi.canTouchEfiVariables = flag;
       };
-      # system/boot/systemd/initrd.nix
-      initrd.systemd.suppressedUnits = list types.str;
+      # system/boot/systemd/initrd.nix, system/boot/kernel.nix
+      initrd = {
+        systemd.suppressedUnits = list types.str;
+        availableKernelModules = list types.str;
+        kernelModules = list types.str;
+      };
       # system/boot/kernel.nix, config/sysctl.nix, system/boot/tmp.nix
-      initrd.availableKernelModules = list types.str;
       kernelModules = list types.str;
       kernelParams = list types.str;
       kernel.sysctl = set (types.uniq (types.nullOr atom));
@@ -114,6 +126,7 @@ in
                 type = option (types.enum [ "filesystem" ]);
                 format = option types.str;
                 mountpoint = option types.str;
+                mountOptions = withDefault [ "defaults" ] (types.listOf types.str);
               });
             })
           );

@@ -4,10 +4,11 @@
 {
   lib ? import ./lib.nix,
   modules ? [ ],
+  system ? "x86_64-linux",
 }:
 let
   evaluated = import ./system.nix {
-    inherit lib;
+    inherit lib system;
     modules = [ ../../../nix/modules ] ++ modules;
   };
   # `_module` is nixpkgs' own, and functions have no JSON.

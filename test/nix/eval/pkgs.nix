@@ -50,6 +50,10 @@ builtins.listToAttrs (
   }) names
 )
 // {
+  stdenv.hostPlatform = {
+    system = "x86_64-linux";
+    isAarch64 = false;
+  };
   runCommand =
     name: env: script:
     package name // env // { inherit script; };

@@ -2,6 +2,7 @@
 {
   lib ? import ./lib.nix,
   modules,
+  system ? "x86_64-linux",
 }:
 let
   # What the declared modules do themselves and refuse, as far as ours depend on it.
@@ -73,7 +74,12 @@ lib.evalModules {
   ]
   ++ modules;
   specialArgs = {
-    pkgs = import ./pkgs.nix;
+    pkgs = import ./pkgs.nix // {
+      stdenv.hostPlatform = {
+        inherit system;
+        isAarch64 = system == "aarch64-linux";
+      };
+    };
     modulesPath = toString ./nixpkgs;
   };
 }

@@ -14,6 +14,7 @@ export const nixos: MachineControls = {
   os: "nixos",
   hostname: "web-1",
   architecture: "x86",
+  hasIpv4: true,
   normalUsers: ["admin"],
   cloudInit: null,
   isMounted: () => false,

@@ -69,6 +69,7 @@ describeWith({ programs, root: true, cgroup: true }, "the IPv6 address, by a rea
     interfaces: Interfaces,
     metadata: string | null,
     address = "",
+    delivered = "",
   ) {
     const folder = temporaryFolder();
     const put = (path: string, text: string) => {
@@ -83,6 +84,7 @@ describeWith({ programs, root: true, cgroup: true }, "the IPv6 address, by a rea
     put("etc/systemd/network/10-uplink.network", await uplinkFile(address === "" ? "" : `ipv6Address = "${address}";`));
     put("answer", metadata ?? "");
     put("var/.keep", "");
+    if (delivered !== "") put("delivered", delivered);
     copyFileSync(join(repository, "nix/host/hetzner-ipv6.sh"), join(folder, "hetzner-ipv6.sh"));
     const veth = (name: string, mac: string) =>
       `ip link add ${name} address ${mac} type veth peer name peer-${name}; ip link set peer-${name} up; ip link set ${name} up`;
@@ -110,7 +112,14 @@ describeWith({ programs, root: true, cgroup: true }, "the IPv6 address, by a rea
     );
     await run("systemd-run", "--unit=systemd-networkd", "--property=Type=notify", "/lib/systemd/systemd-networkd");
     const url = metadata === null ? "http://127.0.0.1:9/none" : `file://${folder}/answer`;
-    const script = ["env", `METADATA=${url}`, `ADDRESS=${address}`, "bash", join(folder, "hetzner-ipv6.sh")];
+    const script = [
+      "env",
+      `METADATA=${url}`,
+      `ADDRESS=${address}`,
+      `DELIVERED=${folder}/delivered`,
+      "bash",
+      join(folder, "hetzner-ipv6.sh"),
+    ];
     const { exitCode, all } = await run(...script);
     const addresses = async () => (await run("ip", "-6", "-brief", "address", "show", "scope", "global")).stdout;
     const gateways = async () => (await run("ip", "-6", "route", "show", "default")).stdout;
@@ -145,6 +154,25 @@ describeWith({ programs, root: true, cgroup: true }, "the IPv6 address, by a rea
       ]);
       await vi.waitUntil(async () => (await gateways()).includes("fe80::1"), waitFor);
       expect((await gateways()).trim()).toMatch(new RegExp(`^default via fe80::1 dev ${interfaces.public} [^\\n]*$`));
+    },
+  );
+
+  it.for<[string, string | null, string, string]>([
+    ["is what the installation left, without the metadata service", null, "2001:db8:1:9::1/64\n", "2001:db8:1:9::1/64"],
+    ["is the metadata service's, if that differs", networkConfig, "2001:db8:1:9::1/64\n", "2001:db8:1:2::1/64"],
+  ])("%s", { timeout: 120_000 }, async ([, metadata, delivered, expected], { onTestFinished }) => {
+    const alone = { public: "enp1s0", private: [], defaultRoute: null };
+    const { exitCode, all, addresses } = await booted(onTestFinished, alone, metadata, "", delivered);
+    expect(exitCode, all).toBe(0);
+    await vi.waitUntil(async () => (await addresses()).includes(expected), waitFor);
+  });
+
+  it.for(["2001:db8:1:9::1/64; reboot\n", "2001:db8:1:9::1\n", "\n2001:db8:1:9::1/64\n"])(
+    "fails, to be tried again, if all that was left is %j",
+    { timeout: 120_000 },
+    async (delivered, { onTestFinished }) => {
+      const { exitCode, addresses } = await booted(onTestFinished, current, null, "", delivered);
+      expect([exitCode, await addresses()]).toEqual([1, ""]);
     },
   );
 

@@ -99,7 +99,7 @@ describe("an input that is wrong is refused at once, with its path", () => {
       "an address",
       () => install({ address: "web-1.example" }),
       "address",
-      /address is "web-1\.example"; allowed: an IPv4/,
+      /address is "web-1\.example"; allowed: an IPv4 or IPv6 address/,
     ],
     ["a count", () => install({ reinstall: -1 }), "reinstall", /allowed: 0, 1, 2/],
     ["what is to be proved", () => lockdown({ firewallId: 0 }), "firewallId", /Lockdown "web-1": firewallId is 0/],
@@ -109,7 +109,7 @@ describe("an input that is wrong is refused at once, with its path", () => {
 
   it("or when it comes to be, where it is not known before", async () => {
     const owner = { component: "NixosInstall", host: "web-1" };
-    const checkedOutput = checked(owner, "address", pulumi.output("nowhere"), shapes.ipv4);
+    const checkedOutput = checked(owner, "address", pulumi.output("nowhere"), shapes.address);
     // An Output is several promises, and each of them fails.
     const parts = checkedOutput as unknown as Record<"promise" | "allResources", () => Promise<unknown>> &
       Record<"isKnown" | "isSecret", Promise<unknown>>;
@@ -120,7 +120,7 @@ describe("an input that is wrong is refused at once, with its path", () => {
   });
 
   it("and a server whose IPv4 was removed is said to have none", () => {
-    const refused = shapes.ipv4.safeParse("").error?.issues[0]?.message;
+    const refused = shapes.address.safeParse("").error?.issues[0]?.message;
     expect(refused).toMatch(/no longer has a public IPv4 address.*Assign one in the Hetzner console/);
   });
 });
@@ -139,6 +139,22 @@ describe("the doors of a server", () => {
     expect(serverInputs()).toMatchObject({
       placementGroupId: 3,
       publicNets: [{ ipv4Enabled: true, ipv6Enabled: true, ipv4: 9 }],
+    });
+  });
+
+  it("are without IPv4 if that is asked for, and the address is then that of IPv6", async () => {
+    const { address, ipv4, ipv6 } = server({ ipv4Enabled: false });
+    expect(await knownValue(address)).toBe(await knownValue(ipv6));
+    expect(await knownValue(ipv4)).toBe("203.0.113.7");
+    expect(serverInputs()).toMatchObject({ publicNets: [{ ipv4Enabled: false, ipv6Enabled: true }] });
+    const both = server();
+    expect(await knownValue(both.address)).toBe(await knownValue(both.ipv4));
+  });
+
+  it("take no IPv4 address for a server without one", () => {
+    expect(refusalOf(() => server({ ipv4Enabled: false, primaryIpv4Id: 9 }))).toEqual({
+      propertyPath: "primaryIpv4Id",
+      reason: expect.stringContaining('HetznerServer "web-1": primaryIpv4Id is set, and ipv4Enabled is false'),
     });
   });
 

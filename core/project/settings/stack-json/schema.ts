@@ -82,7 +82,7 @@ const host = z.strictObject(
     hetzner: z.strictObject(
       {
         serverType: text("a Hetzner server type, e.g. cx43").describe(
-          "Hetzner server type, x86: CX, CPX or CCX, e.g. cx43. Costs money.",
+          "Hetzner server type, x86 (CX, CPX, CCX) or ARM (CAX), e.g. cx43. Costs money.",
         ),
       },
       "allowed: an object with serverType",

@@ -18,7 +18,7 @@ import { type ExtraFile, extraFilesOf, stageExtraFiles } from "../../../../core/
 import { checkDelivered } from "../../../../core/host/facts/verify.ts";
 import { temporaryFolder } from "../../../_project.ts";
 
-const files = extraFilesOf({
+const delivery = {
   host: "web-1",
   installId: "0123456789abcdef",
   identityFileText: "AGE-SECRET-KEY-1\n",
@@ -26,7 +26,8 @@ const files = extraFilesOf({
   hostPublicKey: "ssh-ed25519 AAAA",
   remoteSecretsDir: "/var/lib/clawdlets/secrets/hosts/web-1",
   secrets: { admin_password_hash: "ciphertext" },
-});
+};
+const files = extraFilesOf(delivery);
 
 describe("the extra files", () => {
   it("have exact places and modes, whatever the umask", () => {
@@ -52,6 +53,12 @@ describe("the extra files", () => {
       "755",
       "711",
     ]);
+  });
+
+  it("say its address to a host that has only IPv6", () => {
+    const own = extraFilesOf({ ...delivery, ipv6Address: "2001:db8:1:2::1/64" });
+    const added = own.filter(({ path }) => !files.some((file) => file.path === path));
+    expect(added).toEqual([{ path: "/var/lib/clawdlets/ipv6-address", mode: 0o444, content: "2001:db8:1:2::1/64\n" }]);
   });
 
   it("replace what a killed run left, and are gone afterwards", () => {

@@ -61,7 +61,13 @@ async function goodHost() {
       return found.map(problemLine);
     },
     delivered: async () => {
-      const delivery = await readDelivery(files, { layout, settings, local, installId: "0".repeat(16) });
+      const delivery = await readDelivery(files, {
+        layout,
+        settings,
+        local,
+        installId: "0".repeat(16),
+        address: "203.0.113.7",
+      });
       return new Map(extraFilesOf(delivery).map((file) => [file.path, file]));
     },
   };

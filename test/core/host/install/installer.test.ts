@@ -235,7 +235,7 @@ describe("writeSshWrappers", () => {
     const key = join(folder, "key");
     await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", key]);
     vi.stubEnv("PATH", `${real}:${process.env["PATH"]}`);
-    writeSshWrappers(wrappers, { alias: "web-1", knownHosts: "/k", port: 22 });
+    writeSshWrappers(wrappers, { address: "192.0.2.1", alias: "web-1", knownHosts: "/k", port: 22 });
     const asNixosAnywhere = ["-o", "IdentitiesOnly=no", "-i", key, "-o", "UserKnownHostsFile=/dev/null"];
     const env = { HOME: home, PATH: `${wrappers}:${process.env["PATH"]}` };
     await execa("ssh-copy-id", [...asNixosAnywhere, "-o", "StrictHostKeyChecking=no", "root@192.0.2.1"], { env });
@@ -245,6 +245,18 @@ describe("writeSshWrappers", () => {
       expect(call).toMatch(/^-F \/dev\/null -o StrictHostKeyChecking=yes -o UserKnownHostsFile="\/k" /);
     expect(seen.at(-1)).toContain("authorized_keys");
   });
+});
+
+it.each([
+  ["192.0.2.1", "192.0.2.1", "192.0.2.1"],
+  // The same text is used in URLs for nix, where IPv6 addresses have brackets, and for ssh, which takes none.
+  ["2001:db8::1", "web-1", "2001:db8::1"],
+])("the installer reaches %s as root@%s, through ssh to %s", async (address, destination, hostName) => {
+  const setup = setupWith(
+    'while [ "$1" != --target-host ]; do shift; done; echo "to $2"; ssh -G "$2" 2>/dev/null | grep "^hostname "',
+  );
+  await runPhases({ ...setup, route: { ...setup.route, address } }, phase);
+  expect(readFileSync(setup.logFile, "utf8")).toBe(`to root@${destination}\nhostname ${hostName}\n`);
 });
 
 it("the installer's nix is the one that NIX_BIN names", async () => {

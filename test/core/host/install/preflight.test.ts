@@ -52,13 +52,18 @@ describe("before a server is bought, the flake", () => {
     return file;
   };
   const usesNix = "exec nix --extra-experimental-features nix-command build";
-  const settings = { host: "web-1", flake: `github:acme/fleet/${rev}`, flakeHost: "web-1" } as HostSettings;
+  const settings = {
+    host: "web-1",
+    flake: `github:acme/fleet/${rev}`,
+    flakeHost: "web-1",
+    serverType: "cx43",
+  } as HostSettings;
   /** A nix of this version that answers an evaluation by the text. */
-  function found(answer: string, version = "nix (Nix) 2.26.3", installer = usesNix) {
+  function found(answer: string, version = "nix (Nix) 2.26.3", installer = usesNix, serverType = "cx43") {
     const asked = 'case "$*" in *"eval --raw"*) ;; *) exit 9 ;; esac';
     const nix = program("nix", `[ "$1" = --version ] && { echo "${version}"; exit; }\n${asked}\n${answer}`);
     const local = { nix, nixosAnywhere: program("nixos-anywhere", installer), wanted: {} } as LocalSettings;
-    return checkFlake({ layout: layoutOf(folder), settings, local });
+    return checkFlake({ layout: layoutOf(folder), settings: { ...settings, serverType }, local });
   }
   const failing = "echo \"error: attribute 'bots' missing\" >&2; exit 1";
 
@@ -77,6 +82,20 @@ describe("before a server is bought, the flake", () => {
     expect(await found("echo \"error: the option 'allow-import-from-derivation' is disabled\" >&2; exit 1")).toEqual(
       [],
     );
+  });
+
+  it.each<[string, string, string | undefined]>([
+    ["cx43", "x86_64-linux", undefined],
+    ["cax21", "aarch64-linux", undefined],
+    ["cax21", "x86_64-linux", "builds x86_64-linux, but the server type needs aarch64-linux."],
+    ["cx43", "aarch64-linux", "builds aarch64-linux, but the server type needs x86_64-linux."],
+    ["cx43", "something else", undefined],
+  ])("for a %s that builds %s has the problem %j", async (serverType, system, problem) => {
+    const path = `/nix/store/${"a".repeat(32)}-nixos-system-web-1`;
+    const answer = `case "$*" in *toplevel.system) printf %s "${system}" ;; *) printf %s ${path} ;; esac`;
+    const problems = await found(answer, undefined, usesNix, serverType);
+    expect(problems.map((each) => each.problem)).toEqual(problem === undefined ? [] : [problem]);
+    if (problem !== undefined) expect(problems[0]).toMatchObject({ code: "flake-invalid", setting: "clawdlets:flake" });
   });
 
   it("is not evaluated by a nix that is too old for nixos-anywhere, or for an installer without nix", async () => {

@@ -31,7 +31,7 @@ describe("a change of an existing server's type is refused before power is cut",
   it.each<[string, string, RegExp]>([
     ["a smaller disk", "cx33", /"cx33" has a disk of 80 GB.*160 GB, which cannot shrink\. Allowed .*cx43, cx53/],
     ["a typo", "cx999", /"cx999" is not sold by Hetzner.*available: .*cx43/],
-    ["another architecture", "cax31", /"cax31" is arm; the host's flake builds x86_64-linux/],
+    ["another architecture", "cax31", /"cax31" is arm, but the server is x86\. Allowed .*cx53/],
     ["a discontinued type", "cx52", /"cx52" is discontinued \(since 2026-01-01\) in nbg1\. Types .*: .*cx53/],
     ["a type that the location does not have", "cpx41", /"nbg1" does not have cpx41; it is sold in ash, hil, sin/],
   ])("for %s, as Hetzner refuses it", async (_, type, message) => {
@@ -112,8 +112,8 @@ describe("a new server", () => {
 });
 
 describe("an image by its id", () => {
-  const problemsOf = async (image: string | number) =>
-    (await checkImage(hetzner(), String(image))).map(problemSentence).join("\n");
+  const problemsOf = async (image: string | number, serverType = "cx43") =>
+    (await checkImage(hetzner(), String(image), serverType)).map(problemSentence).join("\n");
   const snapshotOf = async (server: number, type: string) => {
     const { body } = await lab.api("POST", `/servers/${server}/actions/create_image`, { type, description: "base" });
     await until("the image is there", async () => {
@@ -130,10 +130,25 @@ describe("an image by its id", () => {
     expect((await lab.api("POST", "/servers", body)).status).toBe(201);
   });
 
+  it("is refused for an ARM server if it is for x86, as Hetzner refuses it, by id and by name", async () => {
+    const image = await snapshotOf(id, "snapshot");
+    expect(await problemsOf(image, "cax21")).toMatch(
+      /the image \d+ is for x86, but the server type "cax21" is arm\. Use the id of a snapshot for arm/,
+    );
+    const body = { name: "refused", server_type: "cax21", image: String(image), location: "nbg1" };
+    expect((await lab.api("POST", "/servers", body)).status).toBe(422);
+    // The one system image of its kind.
+    const x86 = (await lab.api("GET", "/images?name=debian-13&architecture=x86")).body.images[0].id;
+    expect(await problemsOf(x86, "cax21")).toMatch(/is for x86, but the server type "cax21" is arm/);
+    for (const type of ["cax21", "cx43"]) expect(await problemsOf("debian-13", type)).toBe("");
+    expect(await problemsOf("debian-99", "cax21")).toMatch(/Hetzner has no image named "debian-99"/);
+  });
+
   it("is refused if it is for ARM or unknown, as Hetzner refuses it", async () => {
     const arm = await newServer(lab, "arm-1", { server_type: "cax21", location: "nbg1" });
     const image = await snapshotOf(arm.id, "snapshot");
-    expect(await problemsOf(image)).toMatch(/the image \d+ is for arm, and the host's flake builds x86_64-linux/);
+    expect(await problemsOf(image)).toMatch(/the image \d+ is for arm, but the server type "cx43" is x86/);
+    expect(await problemsOf(image, "cax11")).toBe("");
     expect(await problemsOf(999)).toMatch(/Hetzner has no image with the id 999 in the project of this token/);
     for (const each of [image, 999]) {
       const body = { name: "refused", server_type: "cx43", image: String(each), location: "nbg1" };

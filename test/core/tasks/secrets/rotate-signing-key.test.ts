@@ -58,7 +58,7 @@ describe("secrets rotate --signing-key", () => {
 
   it("refuses a stack file with an invalid setting, and creates no key", async () => {
     const layout = project({}, "web-1");
-    await addToStackFile(layout, "web-1", { serverType: "cax11" }, ["serverType"]);
+    await addToStackFile(layout, "web-1", { serverType: "CX43" }, ["serverType"]);
     const file = stackFile(layout, "web-1");
     await expect(addSystemKey(layout, "web-1")).rejects.toMatchObject({ headline: { code: "settings" } });
     expect(stackFile(layout, "web-1")).toBe(file);

@@ -17,7 +17,7 @@ function settings(install: object): InstallerRun["install"] {
 const run = {
   phases: "kexec",
   flake: "git+file:///srv/hosts?rev=0123#web-1",
-  address: "203.0.113.7",
+  destination: "203.0.113.7",
   identity: "/p/.clawdlets/hosts/web-1/ssh/key",
   extraFiles: "/p/staging",
 };

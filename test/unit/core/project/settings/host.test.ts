@@ -113,9 +113,9 @@ describe("the settings of a host", () => {
     ],
     ["YAML that is invalid", { stackFile: "config: [" }, "not YAML"],
     [
-      "an ARM type",
-      { stackFile: stackFile.replace("cx43", "cax11"), stack: withHost({ hetzner: { serverType: "cax11" } }) },
-      "CAX types are ARM",
+      "a type in capital letters",
+      { stackFile: stackFile.replace("cx43", "CX43"), stack: withHost({ hetzner: { serverType: "CX43" } }) },
+      "allowed: a Hetzner server type",
     ],
     [
       "an unknown setting",

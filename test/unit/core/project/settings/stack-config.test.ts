@@ -69,12 +69,30 @@ describe("the settings of a stack file", () => {
   });
 
   it.each([
+    [{ serverType: "cax11", serverTypes: ["cax21", "cax31"] }],
+    [{ serverType: "cax11", install: { kexec: "/srv/x86_64/kexec-aarch64-linux.tar.gz" } }],
+    [{ install: { kexec: "https://example.org/kexec-x86_64-linux.tar.gz" } }],
+  ])("takes %j, which is for one architecture", (change) => expect(said(change)).toEqual([]));
+
+  it.each([
     [{ serverType: 5 }, "clawdlets:serverType: is 5; allowed: a Hetzner server type"],
     [{ location: 5 }, "clawdlets:location: is 5; allowed: a Hetzner location"],
     [{ location: [] }, "clawdlets:location: is a list; allowed: a Hetzner location"],
     [{ location: ["nbg1", "Berlin"] }, "clawdlets:location: is a list; allowed: a Hetzner location"],
     [{ location: ["nbg1", "nbg1"] }, "clawdlets:location: is a list; allowed: a Hetzner location"],
-    [{ serverTypes: ["cax21"] }, 'clawdlets:serverTypes.0: is "cax21"; CAX types are ARM'],
+    [
+      { serverTypes: ["cx53", "cax21"] },
+      'clawdlets:serverTypes.1: is "cax21", which is arm, but serverType "cx43" is x86',
+    ],
+    [{ serverType: "cax11", serverTypes: ["cx53"] }, 'is "cx53", which is x86, but serverType "cax11" is arm'],
+    [
+      { install: { kexec: "/srv/kexec-aarch64-linux.tar.gz" } },
+      "clawdlets:install.kexec: is kexec-aarch64-linux.tar.gz",
+    ],
+    [
+      { serverType: "cax11", install: { kexec: "https://e.org/x86_64/kexec-amd64.tar" } },
+      "another architecture than arm",
+    ],
     [{ serverTypes: ["cx53", "cx53"] }, "clawdlets:serverTypes: is a list; allowed: each type once"],
     [{ image: true }, "clawdlets:image: is true; allowed: a Hetzner system image by name"],
     [{ flake: {} }, "clawdlets:flake: is an object; allowed: a flake URI"],

@@ -147,7 +147,11 @@ describe("what upstream ships as an example", () => {
 
 describe("a setting of upstream's", () => {
   it.each([
-    ["hetzner.serverType", { hetzner: { serverType: "cax21" } }, /Not carried: is "cax21"; CAX types are ARM/],
+    [
+      "hetzner.serverType",
+      { hetzner: { serverType: "CX 43" } },
+      /Not carried: is "CX 43"; allowed: a Hetzner server type/,
+    ],
     ["diskDevice", { diskDevice: "/dev/sda; rm -rf /" }, /Not carried/],
     ["sshAuthorizedKeys", { sshAuthorizedKeys: ["no key"] }, /Not carried/],
     ["tailnet.mode", { tailnet: { mode: "wireguard" } }, /Not carried: is "wireguard"; allowed/],
