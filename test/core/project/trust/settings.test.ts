@@ -18,7 +18,9 @@ beforeAll(async () => {
 });
 
 const builderKeys = [newKeyPair().public, newKeyPair().public] as const;
-const builder = (name: string, builderKey: string = builderKeys[0]) => ({ rebuild: { buildOn: `ssh://${name}`, builderKey } });
+const builder = (name: string, builderKey: string = builderKeys[0]) => ({
+  rebuild: { buildOn: `ssh://${name}`, builderKey },
+});
 
 const file = "stacks/Pulumi.web-1.yaml";
 const textOf = (settings: Settings, more: Settings = {}) =>
