@@ -10,7 +10,7 @@ import type { HostSettings, LocalSettings } from "../../project/settings/host.ts
 import { knownHostsLine } from "../reach/known-hosts.ts";
 import { operatorIdentity } from "../reach/operator.ts";
 import { type SshRoute, ssh, writeRouteWrappers } from "../reach/ssh.ts";
-import { type BuilderStep, builderFailure, unusableBuilder } from "./builder-failures.ts";
+import { type BuilderStep, builderFailure, unusableBuilder } from "./failures.ts";
 import { lastLines, type NixRun, nix } from "./nix.ts";
 
 /** Seconds. */

@@ -1,9 +1,8 @@
 import { dirname, join } from "node:path";
-import { UserError } from "../../base/errors.ts";
+import { type GivenProblem, UserError } from "../../base/errors.ts";
 import { cleanEnvironment } from "../../base/machine/environment.ts";
 import { findOnPath } from "../../base/machine/on-path.ts";
-import { run } from "../../base/machine/run.ts";
-import type { Objection } from "../../base/problem.ts";
+import { runInGroup } from "../../base/machine/process-group.ts";
 import { safeText } from "../../base/wording.ts";
 import type { LocalSettings } from "../../project/settings/host.ts";
 import { withNixToken } from "../flake/nix-token.ts";
@@ -24,7 +23,7 @@ export interface NixFailed {
 interface NixOptions {
   timeoutSeconds: number;
   /** What to say of a failure. */
-  explain(failed: NixFailed): Partial<Pick<Objection, "code">> & Omit<Objection, "code">;
+  explain(failed: NixFailed): Pick<GivenProblem, "code" | "problem" | "fix">;
   /** Which of nix's programs. @default `nix` */
   program?: "nix" | "nix-store";
   env?: Record<string, string>;
@@ -52,7 +51,7 @@ export async function nix(
   }
   const all = program === "nix" ? ["--extra-experimental-features", "nix-command flakes", ...args] : args;
   const result = await withNixToken(fetches ? local.githubToken : undefined, (variables) =>
-    run(path, all, {
+    runInGroup(path, all, {
       env: cleanEnvironment({ ...env, ...variables }),
       timeoutSeconds,
       signal,
@@ -83,7 +82,11 @@ function programPath(nixBinary: string, program: "nix" | "nix-store"): string | 
 export const lastLines =
   (failed: string, fix: string) =>
   ({ stderr, limit }: NixFailed) => {
-    const said = stderr.split("\n").filter((line) => line.trim() !== "");
-    const why = limit === undefined ? safeText(said.slice(-4).join("; "), 600) : `it took more than ${limit} s`;
+    const why = limit === undefined ? lastWords(stderr) : `it took more than ${limit} s`;
     return { problem: `${failed}: ${why}. Nothing was changed.`, fix };
   };
+
+export function lastWords(stderr: string): string {
+  const said = stderr.split("\n").filter((line) => line.trim() !== "");
+  return safeText(said.slice(-4).join("; "), 600);
+}

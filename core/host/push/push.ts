@@ -8,6 +8,7 @@ import { parseJson } from "../../base/text/json.ts";
 import type { SystemKey } from "../../project/secrets/keys/system-key.ts";
 import type { InstallSettings } from "../../project/settings/stack-config.ts";
 import { type SshRoute, ssh, writeRouteWrappers } from "../reach/ssh.ts";
+import { hostCopyFailure } from "./failures.ts";
 import { lastLines, type NixRun, nix } from "./nix.ts";
 import { copyProblem } from "./space.ts";
 
@@ -72,10 +73,7 @@ export async function copySystem(request: NixRun, route: SshRoute, system: strin
     const to = `ssh-ng://host?remote-program=${encodeURIComponent(receiver)}`;
     await nix(request, ["copy", "--substitute-on-destination", "--to", to, system], {
       timeoutSeconds: limits.copy,
-      explain: lastLines(
-        `${system} could not be copied to the host`,
-        `Run the same command again; it continues with what is missing. If the host refuses a signature, compare clawdlets:systemKeys with /etc/clawdlets/system-keys on ${host}.`,
-      ),
+      explain: (failed) => hostCopyFailure(host, system, failed),
       env: { PATH: path, ...(route.agent !== undefined && { SSH_AUTH_SOCK: route.agent }) },
     });
   } finally {

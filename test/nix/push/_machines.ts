@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { execa } from "execa";
 import { onTestFinished } from "vitest";
+import { UserError } from "../../../core/base/errors.ts";
 import { publicKeyOf, replaceSshKey } from "../../../core/base/machine/ssh-keys.ts";
 import { path } from "../../_debian.ts";
 import { temporaryFolder } from "../../_project.ts";
@@ -17,8 +18,8 @@ export const needs = { programs: ["nix", "nix-store", "nix-daemon", "sshd", "ssh
 export interface MachineOptions {
   /** Further lines of nix.conf. */
   conf?: string;
-  /** PATH of an ssh command. @default sshd's own */
-  searchPath?: string;
+  /** Further variables of an ssh command. */
+  variables?: string;
   /** Size of its disk, as tmpfs takes it. @default `64m` */
   size?: string;
   /** Lines of sh before sshd starts. */
@@ -35,7 +36,7 @@ export class NixMachine {
 
   static async start({
     conf = "",
-    searchPath,
+    variables = "",
     size = "64m",
     setUp = "",
     operator,
@@ -56,7 +57,7 @@ export class NixMachine {
       StrictModes: "no",
       PidFile: "none",
       AllowUsers: "root",
-      SetEnv: `NIX_CONF_DIR=${folder}${searchPath === undefined ? "" : ` PATH=${searchPath}`}`,
+      SetEnv: `NIX_CONF_DIR=${folder} ${variables}`,
     };
     const lines = Object.entries(options).map(([key, value]) => `${key} ${value}\n`);
     writeFileSync(join(folder, "sshd_config"), lines.join(""));
@@ -104,9 +105,10 @@ export class NixMachine {
   /** Runs a line of sh as root in the machine. */
   async sh(line: string) {
     const [pid] = (await execa("pgrep", ["--parent", String(this.#process.pid)])).stdout.split("\n");
-    const words = ["--target", String(pid), "--mount", "--pid", "--root", "--wd=/", "sh", "-c", line];
+    const words = ["--target", String(pid), "--mount", "--pid", "--root", "--wd", "sh", "-c", line];
     return await execa("nsenter", words, {
       env: { PATH: path, NIX_CONF_DIR: this.folder, LC_ALL: "C" },
+      extendEnv: false,
       reject: false,
     });
   }
@@ -120,6 +122,18 @@ export class NixMachine {
   }
 }
 
+/** For {@link MachineOptions.setUp}. */
+export const startDaemon = "nix-daemon &\nuntil [ -S /nix/var/nix/daemon-socket/socket ]; do sleep 0.05; done";
+
+/** A host's end of a copy: nix/host/receive-system.sh, real sudo before it, and a daemon that trusts one key. */
+export const receivesSystems = (trustedKey: string): Pick<MachineOptions, "conf" | "setUp"> => ({
+  conf: `trusted-public-keys = ${trustedKey}\n`,
+  setUp: `receiver=/run/current-system/sw/bin/clawdlets-receive-system
+printf '#!/bin/sh\\nexport RECEIVER=daemon NIX_CONF_DIR=%s\\nexec bash %s "$@"\\n' "$NIX_CONF_DIR" '${join(repository, "nix/host/receive-system.sh")}' >$receiver
+chmod 755 $receiver
+${startDaemon}`,
+});
+
 /** The operator's ssh key, store and project, and a flake with one small system. */
 export class Operator {
   readonly folder = temporaryFolder();
@@ -129,7 +143,7 @@ export class Operator {
   /** For process.env: nix's store is a folder, and asks no cache. */
   readonly environment = {
     NIX_REMOTE: `local?root=${join(this.folder, "store")}`,
-    NIX_CONFIG: "build-users-group =\nsubstituters =\nsandbox = false",
+    NIX_CONFIG: "build-users-group =\nsubstituters =\nsandbox = true\nsandbox-paths = /bin /usr /lib /lib64",
   };
 
   static async create(): Promise<Operator> {
@@ -138,19 +152,28 @@ export class Operator {
     return operator;
   }
 
-  /** @param derivation attributes beside name, system and builder; `args` by default writes a line @returns the pinned flake */
-  async commit(lines: string, system = "x86_64-linux"): Promise<string> {
+  /**
+   * Commits a flake with a system of one file and as many parts of 2 MB, all of them input-addressed: they need signatures.
+   * @param lines of sh that make the file
+   * @returns the pinned flake
+   */
+  async commit(lines: string, { parts = 0 } = {}): Promise<string> {
     mkdirSync(this.flakeFolder, { recursive: true });
     const nix = `{
-  outputs = { self }: {
-    nixosConfigurations.web-1.config.system.build.toplevel = derivation {
-      name = "nixos-system-web-1";
-      system = "${system}";
-      builder = "/bin/sh";
-      PATH = "/usr/bin:/bin";
-      args = [ "-euc" ${JSON.stringify(lines).replaceAll("${", "\\${")} ];
+  outputs = { self }:
+    let
+      make = name: parts: lines: derivation {
+        inherit name parts;
+        system = "x86_64-linux";
+        builder = "/bin/sh";
+        PATH = "/usr/bin:/bin";
+        args = [ "-euc" lines ];
+      };
+      part = n: make "part-\${toString n}" [ ] "head -c 2000000 /dev/urandom >$out";
+    in {
+      nixosConfigurations.web-1.config.system.build.toplevel =
+        make "nixos-system-web-1" (builtins.genList part ${parts}) ${JSON.stringify(lines).replaceAll("${", "\\${")};
     };
-  };
 }
 `;
     writeFileSync(join(this.flakeFolder, "flake.nix"), nix);
@@ -257,4 +280,14 @@ export class Line {
     this.cut();
     await closed;
   }
+}
+
+/** The error that work ends with. */
+export async function problemOf(work: Promise<unknown>): Promise<UserError> {
+  const error = await work.then(
+    (): unknown => new Error("it succeeded"),
+    (reason: unknown) => reason,
+  );
+  if (error instanceof UserError) return error;
+  throw error;
 }

@@ -1,12 +1,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, it, vi } from "vitest";
-import { UserError } from "../../../core/base/errors.ts";
 import { publicKeyOf } from "../../../core/base/machine/ssh-keys.ts";
 import { buildOnBuilder } from "../../../core/host/push/builder.ts";
 import { rebuildSettings } from "../../../core/project/settings/stack-config.ts";
 import { describeWith } from "../../_needs.ts";
-import { Line, type MachineOptions, NixMachine, needs, Operator } from "./_machines.ts";
+import { Line, type MachineOptions, NixMachine, needs, Operator, problemOf, startDaemon } from "./_machines.ts";
 
 afterEach(() => void vi.unstubAllEnvs());
 
@@ -33,15 +32,6 @@ async function lab(options: Omit<MachineOptions, "operator"> = {}) {
   return { operator, machine, build, stop, reports };
 }
 
-const problemOf = async (work: Promise<unknown>) => {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof UserError)) throw error;
-  return error;
-};
-
 describeWith(needs, "a builder, with the real nix and sshd", () => {
   it("builds what was evaluated here, and its result is in this machine's store", async () => {
     const { operator, machine, build, reports } = await lab();
@@ -53,6 +43,15 @@ describeWith(needs, "a builder, with the real nix and sshd", () => {
       `building on ssh://root@127.0.0.1:${machine.port}`,
       `copying from ssh://root@127.0.0.1:${machine.port}`,
     ]);
+  });
+
+  it("builds for a user whom its nix daemon does not trust", async () => {
+    const conf = "trusted-users = nobody\n";
+    const { operator, machine, build } = await lab({ conf, setUp: startDaemon, variables: "NIX_REMOTE=daemon" });
+    const system = await build(await operator.commit("cat $parts >$out", { parts: 1 }));
+    expect((await operator.nix("store", "verify", "--recursive", "--no-trust", system)).exitCode).toBe(0);
+    const sign = `nix key generate-secret --key-name k >/run/k; NIX_REMOTE=daemon nix store sign --key-file /run/k ${system}`;
+    expect((await machine.sh(sign)).stderr).toContain("not privileged");
   });
 
   it.each<[string, string, { key?: "other"; port?: number; user?: string }, Partial<MachineOptions>, string, RegExp]>([
@@ -77,7 +76,7 @@ describeWith(needs, "a builder, with the real nix and sshd", () => {
       "has no nix",
       "echo x >$out",
       {},
-      { searchPath: "/nonexistent" },
+      { variables: "PATH=/nonexistent" },
       "builder-unsuitable",
       /has no nix-daemon on the PATH/,
     ],
@@ -120,19 +119,25 @@ describeWith(needs, "a builder, with the real nix and sshd", () => {
   it.each([
     ["dies", (machine: NixMachine) => machine.kill(), false],
     ["is cut off", async (_: NixMachine, line: Line) => line.cut(), true],
-  ])("that %s in the middle of a build is named, and a later run builds", async (_, end, again) => {
-    const { operator, machine, build } = await lab();
-    const line = await Line.to(machine.port);
-    const mark = join(operator.folder, "started");
-    const flake = await operator.commit(`if [ ! -e ${mark} ]; then touch ${mark}; sleep 612; fi; echo built >$out`);
-    const failed = problemOf(build(flake, { port: line.port }));
-    await vi.waitUntil(() => existsSync(mark), { timeout: 20_000 });
-    await end(machine, line);
-    expect((await failed).problems).toEqual([
-      expect.objectContaining({ code: "builder-failed", problem: expect.stringContaining("lost contact with ssh://") }),
-    ]);
-    if (again) expect(await build(flake, { port: line.port })).toMatch(/-nixos-system-web-1$/);
-  });
+  ])(
+    "that %s in the middle of a build is named as lost; if it is back, the same command builds",
+    async (_, end, again) => {
+      const { operator, machine, build } = await lab();
+      const line = await Line.to(machine.port);
+      const mark = join(operator.folder, "started");
+      const flake = await operator.commit(`if [ ! -e ${mark} ]; then touch ${mark}; sleep 612; fi; echo built >$out`);
+      const failed = problemOf(build(flake, { port: line.port }));
+      await vi.waitUntil(() => existsSync(mark), { timeout: 20_000 });
+      await end(machine, line);
+      expect((await failed).problems).toEqual([
+        expect.objectContaining({
+          code: "builder-failed",
+          problem: expect.stringContaining("lost contact with ssh://"),
+        }),
+      ]);
+      if (again) expect(await build(flake, { port: line.port })).toMatch(/-nixos-system-web-1$/);
+    },
+  );
 
   it("stops building when the command is stopped", async () => {
     const { operator, machine, build, stop } = await lab();

@@ -1,6 +1,7 @@
-import type { Objection } from "../../base/problem.ts";
+import type { Objection, Problem } from "../../base/problem.ts";
 import { safeText } from "../../base/wording.ts";
 import { hasOtherKey, type SshResult } from "../reach/ssh.ts";
+import { lastWords, type NixFailed } from "./nix.ts";
 
 const again = "Run the same command again; it continues with what is missing.";
 const unchanged = "Nothing was changed on the host.";
@@ -50,11 +51,15 @@ interface Failure {
   say(place: string, match: RegExpExecArray, step: BuilderStep): [problem: string, fix: string];
 }
 
+const diskFull = /No space left on device|database or disk is full|Disk quota exceeded/;
+const contactLost =
+  /unexpected end-of-file|disconnected unexpectedly|Broken pipe|Connection (?:reset|closed|to \S+ closed|timed out)|client_loop|failed to start SSH connection|not responding|lost connection/i;
+
 /** In order: a full disk also ends connections. Wordings of nix 2.8, 2.26 and 2.34. */
 const failures: readonly Failure[] = [
   {
     code: "disk-full",
-    found: /No space left on device|Disk quota exceeded/,
+    found: diskFull,
     say: (place, _, step) =>
       step === "fetch"
         ? ["this machine's disk is too full for the system.", "Free some space here (nix-collect-garbage)."]
@@ -71,8 +76,7 @@ const failures: readonly Failure[] = [
   },
   {
     code: "builder-failed",
-    found:
-      /unexpected end-of-file|disconnected unexpectedly|Broken pipe|Connection (?:reset|closed|to \S+ closed|timed out)|client_loop|failed to start SSH connection|not responding|lost connection/i,
+    found: contactLost,
     say: (place) => [`lost contact with ${place}.`, again],
   },
 ];
@@ -97,15 +101,35 @@ export function builderFailure(
     const [problem, fix] = say(place, match, step);
     return { code, problem: `${doing}: ${problem} ${unchanged}`, fix };
   }
-  const lines = stderr.split("\n").filter((line) => line.trim() !== "");
   return {
     code: "builder-failed",
-    problem: `${doing}: ${safeText(lines.slice(-4).join("; "), 600)}. ${unchanged}`,
+    problem: `${doing}: ${lastWords(stderr)}. ${unchanged}`,
     fix:
       step === "fetch"
         ? "Does the nix daemon of this machine trust you (trusted-users)?"
         : "Fix it, then run the same command again.",
   };
+}
+
+/** Why a system did not reach its host. Paths that arrived stay there until the host's next garbage collection. */
+export function hostCopyFailure(host: string, system: string, { stderr, limit }: NixFailed): Omit<Problem, "subject"> {
+  const failed = `${system} could not be copied to the host`;
+  const problemOf = (code: Problem["code"], why: string, fix: string) => ({
+    code,
+    problem: `${failed}: ${why}. Nothing was changed.`,
+    fix,
+  });
+  if (limit !== undefined) return problemOf("failed", `it took more than ${limit} s`, again);
+  if (diskFull.test(stderr)) {
+    const fix = `Delete old generations at the console (sudo nix-collect-garbage --delete-older-than 7d). ${again}`;
+    return problemOf("disk-full", "its disk is full", fix);
+  }
+  if (/lacks a (?:valid )?signature|is not signed by/.test(stderr)) {
+    const fix = `Compare clawdlets:systemKeys with /etc/clawdlets/system-keys on ${host}.`;
+    return problemOf("failed", "it refuses the signature (lacks a valid signature)", fix);
+  }
+  if (contactLost.test(stderr)) return problemOf("failed", "lost contact", again);
+  return problemOf("failed", lastWords(stderr), again);
 }
 
 function saidLast(stderr: string, otherwise: string): string {
