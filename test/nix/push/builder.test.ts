@@ -7,6 +7,8 @@ import { rebuildSettings } from "../../../core/project/settings/stack-config.ts"
 import { describeWith } from "../../_needs.ts";
 import { Line, type MachineOptions, NixMachine, needs, Operator, problemOf, startDaemon } from "./_machines.ts";
 
+// Machines start, and copies wait for each other, on machines that do other things as well.
+vi.setConfig({ testTimeout: 120_000 });
 afterEach(() => void vi.unstubAllEnvs());
 
 async function lab(options: Omit<MachineOptions, "operator"> = {}) {

@@ -13,6 +13,8 @@ import { describeWith } from "../../_needs.ts";
 import { repository } from "../../_repository.ts";
 import { Line, NixMachine, needs, Operator, problemOf, receivesSystems } from "./_machines.ts";
 
+// Machines start, and copies wait for each other, on machines that do other things as well.
+vi.setConfig({ testTimeout: 120_000 });
 afterEach(() => void vi.unstubAllEnvs());
 
 /** A host that trusts the operator's key, a line to it, and a system that the operator has built. */
