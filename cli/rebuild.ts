@@ -67,7 +67,7 @@ export function rebuildCommand(): Command {
       .addHelpText(
         "after",
         `
-The host builds the commit, or gets a system that is built here (clawdlets:rebuild.buildOn). It switches on its own, and rolls back unless a new connection reaches it afterwards.
+The host builds the commit, or gets a system that is built here or on a builder (clawdlets:rebuild.buildOn). It switches on its own, and rolls back unless a new connection reaches it afterwards.
 Exit codes: ${exitCodes.ok} the host runs the new system, ${exitCodes.returned} it rolled back to the old one, ${exitCodes.unseen} lost contact.
 
 Examples:

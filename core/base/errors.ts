@@ -2,7 +2,7 @@ import { type ExitCode, exitCodes } from "./exit-codes.ts";
 import { codeOfExit, type Objection, type Problem, problemLine } from "./problem.ts";
 import type { ProblemCode } from "./problem-codes.ts";
 
-type GivenProblem = Omit<Problem, "code"> & Partial<Pick<Problem, "code">>;
+export type GivenProblem = Omit<Problem, "code"> & Partial<Pick<Problem, "code">>;
 
 interface UserErrorOptions {
   exitCode?: ExitCode;

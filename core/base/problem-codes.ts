@@ -82,7 +82,11 @@ export const problemCodes = {
   "backup-failed": "A backup, a check or a restore failed; the host is as it was.",
   "backup-stale": "A bot's last good backup is older than the limit, or there is none.",
   "backup-unseen": "A backup or a restore was begun, and its end was not seen.",
-  "disk-full": "A host's disk has no room for another system.",
+  "disk-full": "The disk of a host or of a builder has no room for another system.",
+  "builder-unreachable": "The builder could not be reached, or refused the login.",
+  "builder-key": "The builder has another ssh host key than the pinned one.",
+  "builder-unsuitable": "The builder has no nix, or does not build for the host's processor.",
+  "builder-failed": "A build on a builder failed or was cut off; the host is as it was.",
   "memory-short": "A host has not enough memory to build a system.",
   "flake-invalid": "The flake cannot be used as the source of an installation.",
   // Everything else.

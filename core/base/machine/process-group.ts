@@ -1,6 +1,46 @@
 import { hasCode } from "../errors.ts";
 import { poll } from "../wait-until.ts";
-import { run } from "./run.ts";
+import { type RunOptions, type RunResult, run } from "./run.ts";
+
+/** Seconds between SIGTERM and SIGKILL. */
+const grace = 5;
+
+/**
+ * Runs a program as `run` does, and ends what it started with it at the time limit or when stopped. Otherwise a child that holds its
+ * output, such as an ssh whose connection is stalled, would be waited for.
+ */
+export async function runInGroup(
+  command: string,
+  args: readonly string[],
+  { timeoutSeconds, signal, ...options }: Omit<RunOptions, "leads">,
+): Promise<RunResult> {
+  let leader: number | undefined;
+  let ended: Promise<void> | undefined;
+  let timedOut = false;
+  const stop = () => {
+    if (leader !== undefined) ended ??= endGroup(leader, grace);
+  };
+  const stopNow = () => void (leader !== undefined && signalGroup(leader, "SIGKILL"));
+  const late = () => {
+    timedOut = true;
+    stop();
+  };
+  const timer = timeoutSeconds === undefined ? undefined : setTimeout(late, timeoutSeconds * 1000);
+  const leads = (group: number | undefined) => {
+    leader = group;
+    if (signal?.aborted) stop();
+  };
+  signal?.addEventListener("abort", stop, { once: true });
+  process.once("exit", stopNow);
+  try {
+    return Object.assign(await run(command, args, { ...options, leads }), { timedOut });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
+    process.removeListener("exit", stopNow);
+    await ended;
+  }
+}
 
 /**
  * Ends a process group: SIGTERM, then SIGKILL for whatever is still running after `graceSeconds`.

@@ -14,6 +14,8 @@ export interface RunOptions {
   cwd?: string;
   timeoutSeconds?: number;
   signal?: AbortSignal;
+  /** For `runInGroup`: starts it as the leader of a process group, and tells its id, or undefined if it did not start. */
+  leads?: (group: number | undefined) => void;
 }
 
 /**
@@ -30,8 +32,11 @@ export async function run(command: string, args: readonly string[], options: Run
     ...(options.input !== undefined && { input: options.input, stdin: "pipe" as const }),
     ...(options.timeoutSeconds !== undefined && { timeout: options.timeoutSeconds * 1000 }),
     ...(options.signal && { cancelSignal: options.signal }),
+    ...(options.leads && { detached: true }),
   };
-  const result = await execa(command, args, settings);
+  const child = execa(command, args, settings);
+  options.leads?.(child.pid);
+  const result = await child;
   if (result.failed && hasCode(result, "ENOENT")) {
     throw new UserError(`"${command}" is not installed or not on PATH. ${installHint(command)}`);
   }

@@ -2,9 +2,11 @@ import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { takeHostLock } from "../../base/machine/file-lock.ts";
 import { type HostLayout, hostLayoutOf, type Layout } from "../../project/layout.ts";
+import { parseBuilder } from "../../project/settings/builder.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
 import { commitOf } from "../flake/commits.ts";
 import { resolveFlake } from "../flake/flake.ts";
+import { buildOnBuilder } from "../push/builder.ts";
 import { buildSystem, copySystem, signSystem } from "../push/push.ts";
 import { type Source, sourceFor } from "../push/source.ts";
 import { checkBuildSpace } from "../push/space.ts";
@@ -40,6 +42,8 @@ export interface Rebuild {
 export interface Rebuilt extends Activated {
   /** True if it was built from a work tree with files that differ from the commit. */
   dirty?: boolean;
+  /** URL of the builder that built it. */
+  builder?: string;
 }
 
 /**
@@ -69,14 +73,21 @@ async function change(request: Rebuild, { releases }: HostLayout): Promise<Rebui
   let signed: Release | undefined = again && { ...again, downgrade: request.allowDowngrade === true };
   const sign = (what: string, rules: ReleaseRules) => {
     signed ??= signRelease(layout, { host, what, wanted: settings.systemKeys, rules });
-    if (signed && !again) kept = { number: signed.number, signature: signed.signature, what, ...origin(what, source) };
+    if (signed && !again)
+      kept = {
+        number: signed.number,
+        signature: signed.signature,
+        what,
+        ...origin(what, source),
+        ...(source && builtOn(settings)),
+      };
     return signed;
   };
   let kept: Omit<KeptRelease, "at"> | undefined;
   const { secrets, deadlineSeconds = settings.rebuild.deadline } = request;
   const result = await activate({ host, rev, sign, route, secrets, deadlineSeconds, signal, report });
   if (kept) noteRelease(releases, kept);
-  return { ...result, ...(source && { rev: source.commit ?? rev, dirty: source.dirty }) };
+  return { ...result, ...(source && { rev: source.commit ?? rev, dirty: source.dirty, ...builtOn(settings) }) };
 }
 
 const origin = (what: string, source: Source | undefined) => ({
@@ -84,14 +95,16 @@ const origin = (what: string, source: Source | undefined) => ({
   dirty: source?.dirty ?? false,
 });
 
-/** The commit that the host is to build, or a system that was built here and is on the host. */
+const builtOn = ({ rebuild: { buildOn } }: HostSettings) => (parseBuilder(buildOn) ? { builder: buildOn } : {});
+
+/** The commit that the host is to build, or a system that was built elsewhere and is on the host. */
 async function wantedSystem(
   request: Rebuild,
   route: () => Promise<RouteOrReason>,
 ): Promise<{ rev: string; source?: Source }> {
   const { layout, settings, local, rev, signal, report } = request;
   if (rev === "previous") return { rev };
-  if (settings.rebuild.buildOn === "local") {
+  if (settings.rebuild.buildOn !== "host") {
     const source = await sourceFor(layout, settings, local, rev === undefined ? local.wanted : { rev });
     return { rev: await pushedSystem(request, source, route), source };
   }
@@ -104,20 +117,22 @@ async function wantedSystem(
   return { rev: commit };
 }
 
-/** Builds a system here, signs it and copies it to the host. @returns its store path */
+/** Builds a system here or on a builder, signs it here and copies it to the host. @returns its store path */
 async function pushedSystem(
   { layout, settings, local, signal, report }: Rebuild,
   source: Source,
   route: () => Promise<RouteOrReason>,
 ): Promise<string> {
   const { host, install } = settings;
-  const request = { host, local, signal, install };
+  const request = { host, local, signal, install, settings, report };
+  const isHere = settings.rebuild.buildOn === "local";
   // Before the build, which takes longest.
-  const { way, rules } = await rulesOf(host, route, signal);
+  const { way, rules } = await rulesOf(settings, route, signal);
   const key = trustedKey(layout, host, settings.systemKeys, rules.systemKeys);
   const from = source.commit === undefined ? source.flake : `commit ${source.commit}`;
-  report(`building ${from}${source.dirty ? ", with changes that are not committed," : ""} on this machine`);
-  const system = await buildSystem(request, source.flake);
+  const what = `${from}${source.dirty ? ", with changes that are not committed," : ""}`;
+  report(`${isHere ? "building" : "evaluating"} ${what} on this machine`);
+  const system = await (isHere ? buildSystem : buildOnBuilder)(request, source.flake);
   report(`signing ${system} with ${key.name}`);
   await signSystem(request, key, system);
   report("copying what the host does not have");
@@ -125,7 +140,11 @@ async function pushedSystem(
   return system;
 }
 
-async function rulesOf(host: string, route: () => Promise<RouteOrReason>, signal: AbortSignal) {
+async function rulesOf(
+  { host, rebuild: { buildOn } }: HostSettings,
+  route: () => Promise<RouteOrReason>,
+  signal: AbortSignal,
+) {
   const found = await route();
   if (!found.route) throw noRoute(host, found, "Nothing was changed.");
   const rules = await readActivation(found.route, signal);
@@ -137,8 +156,7 @@ async function rulesOf(host: string, route: () => Promise<RouteOrReason>, signal
       code: "settings",
       subject: host,
       setting: "clawdlets:rebuild.buildOn",
-      problem:
-        'is "local", but the system that the host runs trusts no keys, so it accepts only what it builds. Nothing was changed.',
+      problem: `is "${buildOn}", but the system that the host runs trusts no keys, so it accepts only what it builds. Nothing was changed.`,
       fix: `Add keys (clawdlets secrets init --host ${host}), commit and push the stack file, and rebuild once with buildOn "host".`,
     },
     { exitCode: exitCodes.settings },

@@ -17,6 +17,8 @@ const entry = z.object({
   commit: z.string().optional(),
   /** True if files that git tracks differed from the commit. */
   dirty: z.boolean().optional(),
+  /** URL of the builder that built it. */
+  builder: z.string().optional(),
 });
 
 /** A signed release that a host has kept: `.clawdlets/hosts/<host>/releases.jsonl`. */

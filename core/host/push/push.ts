@@ -8,7 +8,8 @@ import { parseJson } from "../../base/text/json.ts";
 import type { SystemKey } from "../../project/secrets/keys/system-key.ts";
 import type { InstallSettings } from "../../project/settings/stack-config.ts";
 import { type SshRoute, ssh, writeRouteWrappers } from "../reach/ssh.ts";
-import { type NixRun, nix } from "./nix.ts";
+import { hostCopyFailure } from "./failures.ts";
+import { lastLines, type NixRun, nix } from "./nix.ts";
 import { copyProblem } from "./space.ts";
 
 /** Seconds. */
@@ -32,8 +33,7 @@ export async function buildSystem(
   const wanted = `${uri}#nixosConfigurations."${attribute}".config.system.build.toplevel`;
   const stdout = await nix(request, ["build", "--no-link", "--json", "--no-write-lock-file", ...caches, wanted], {
     timeoutSeconds: limits.build,
-    failed: "the build on this machine failed",
-    fix: `See all of nix's messages: nix build '${wanted}'`,
+    explain: lastLines("the build on this machine failed", `See all of nix's messages: nix build '${wanted}'`),
     fetches: true,
   });
   const [first] = built.safeParse(parseJson(stdout)).data ?? [];
@@ -48,8 +48,10 @@ export async function buildSystem(
 export async function signSystem(request: NixRun, key: SystemKey, system: string): Promise<void> {
   await nix(request, ["store", "sign", "--recursive", "--key-file", key.file, system], {
     timeoutSeconds: limits.sign,
-    failed: `${system} could not be signed`,
-    fix: "Does the nix daemon of this machine trust you (trusted-users)?",
+    explain: lastLines(
+      `${system} could not be signed`,
+      "Does the nix daemon of this machine trust you (trusted-users)?",
+    ),
   });
 }
 
@@ -71,8 +73,7 @@ export async function copySystem(request: NixRun, route: SshRoute, system: strin
     const to = `ssh-ng://host?remote-program=${encodeURIComponent(receiver)}`;
     await nix(request, ["copy", "--substitute-on-destination", "--to", to, system], {
       timeoutSeconds: limits.copy,
-      failed: `${system} could not be copied to the host`,
-      fix: `Run the same command again; it continues with what is missing. If the host refuses a signature, compare clawdlets:systemKeys with /etc/clawdlets/system-keys on ${host}.`,
+      explain: (failed) => hostCopyFailure(host, system, failed),
       env: { PATH: path, ...(route.agent !== undefined && { SSH_AUTH_SOCK: route.agent }) },
     });
   } finally {
@@ -94,8 +95,7 @@ async function checkSpace(request: NixRun, route: SshRoute, system: string): Pro
   const { host, signal } = request;
   const stdout = await nix(request, ["path-info", "--recursive", "--json", system], {
     timeoutSeconds: limits.sign,
-    failed: `the size of ${system} could not be read`,
-    fix: "Run the same command again.",
+    explain: lastLines(`the size of ${system} could not be read`, "Run the same command again."),
   });
   const needed = paths.parse(parseJson(stdout));
   const input = Buffer.from(needed.map(({ path }) => `${path}\n`).join(""));

@@ -6,6 +6,7 @@ import { inboundRules } from "../firewall/firewall-rules.ts";
 import { opensSsh } from "../firewall/opens-ssh.ts";
 import { architectureProblems } from "./architecture.ts";
 import { backupSettings } from "./backups.ts";
+import { builderKey, buildPlace, parseBuilder } from "./builder.ts";
 import { ipv6OnlyProblems } from "./ipv6-only.ts";
 import { ageRecipient, hostNamePattern, matching, secretName, sshPublicKey, tagName, withoutLogin } from "./names.ts";
 
@@ -213,42 +214,50 @@ const branchName = matching(
 const daysAllowed = "allowed: a whole number of days, from 1 to 3650";
 
 /** @see stackConfig `rebuild` */
-export const rebuildSettings = z.strictObject(
-  {
-    /** Whether the running host can be changed from here. Takes effect at the next installation. @default `true` */
-    enabled: flag.default(true),
-    /**
-     * Where a new system is built: by the `host`, from `repository`, or `local`, by nix on this machine, which signs it and copies it to
-     * the host. @default `host`
-     */
-    buildOn: z.enum(["host", "local"], 'allowed: "host" or "local"').default("host"),
-    /** The public repository that the host fetches and builds; `init` writes the project's own. */
-    repository: githubRepository.optional(),
-    /** The branch whose commits the host accepts. ANYONE WHO CAN PUSH THERE IS ROOT on the host. @default `main` */
-    branch: branchName.default("main"),
-    /**
-     * What `up` does with a running host. `pinned` switches it to the commit in `clawdlets:flake` and sends it the local secrets;
-     * without a commit, it leaves the system alone. `newest` switches it to the newest commit of the flake's branch, or to the
-     * repository's own commit. `never` leaves updates to `clawdlets rebuild`. @default `pinned`
-     */
-    onUp: z.enum(["pinned", "newest", "never"], 'allowed: "pinned", "newest" or "never"').default("pinned"),
-    /** Seconds within which a host has to be reached after its switch; otherwise it rolls back. 10 to 3600. @default `120` */
-    deadline: z
-      .preprocess(
-        (value) => (typeof value === "string" && /^[1-9][0-9]{1,3}$/.test(value) ? Number(value) : value),
-        z.number(secondsAllowed).int(secondsAllowed).min(10, secondsAllowed).max(3600, secondsAllowed),
-      )
-      .default(120),
-    /** Days since the running system was installed or rebuilt after which `verify` warns. 1 to 3650. @default not checked */
-    maxAgeDays: z
-      .preprocess(
-        (value) => (typeof value === "string" && /^[1-9][0-9]{0,3}$/.test(value) ? Number(value) : value),
-        z.number(daysAllowed).int(daysAllowed).min(1, daysAllowed).max(3650, daysAllowed),
-      )
-      .optional(),
-  },
-  "allowed: an object with enabled, buildOn, repository, branch, onUp, deadline and maxAgeDays",
-);
+export const rebuildSettings = z
+  .strictObject(
+    {
+      /** Whether the running host can be changed from here. Takes effect at the next installation. @default `true` */
+      enabled: flag.default(true),
+      /**
+       * Where a new system is built: by the `host`, from `repository`; `local`, by nix on this machine; or by a builder,
+       * `ssh://[user@]builder[:port]`. The latter two are signed on this machine and copied to the host. A BUILDER DECIDES WHAT THE HOST
+       * RUNS. @default `host`
+       */
+      buildOn: buildPlace.default("host"),
+      /** The ssh host key of the builder, Ed25519; required with one. No key is trusted on first use. */
+      builderKey: builderKey.optional(),
+      /** The public repository that the host fetches and builds; `init` writes the project's own. */
+      repository: githubRepository.optional(),
+      /** The branch whose commits the host accepts. ANYONE WHO CAN PUSH THERE IS ROOT on the host. @default `main` */
+      branch: branchName.default("main"),
+      /**
+       * What `up` does with a running host. `pinned` switches it to the commit in `clawdlets:flake` and sends it the local secrets;
+       * without a commit, it leaves the system alone. `newest` switches it to the newest commit of the flake's branch, or to the
+       * repository's own commit. `never` leaves updates to `clawdlets rebuild`. @default `pinned`
+       */
+      onUp: z.enum(["pinned", "newest", "never"], 'allowed: "pinned", "newest" or "never"').default("pinned"),
+      /** Seconds within which a host has to be reached after its switch; otherwise it rolls back. 10 to 3600. @default `120` */
+      deadline: z
+        .preprocess(
+          (value) => (typeof value === "string" && /^[1-9][0-9]{1,3}$/.test(value) ? Number(value) : value),
+          z.number(secondsAllowed).int(secondsAllowed).min(10, secondsAllowed).max(3600, secondsAllowed),
+        )
+        .default(120),
+      /** Days since the running system was installed or rebuilt after which `verify` warns. 1 to 3650. @default not checked */
+      maxAgeDays: z
+        .preprocess(
+          (value) => (typeof value === "string" && /^[1-9][0-9]{0,3}$/.test(value) ? Number(value) : value),
+          z.number(daysAllowed).int(daysAllowed).min(1, daysAllowed).max(3650, daysAllowed),
+        )
+        .optional(),
+    },
+    "allowed: an object with enabled, buildOn, builderKey, repository, branch, onUp, deadline and maxAgeDays",
+  )
+  .refine(({ buildOn, builderKey: key }) => parseBuilder(buildOn) === undefined || key !== undefined, {
+    message: "required with a builder; no key is trusted on first use",
+    path: ["builderKey"],
+  });
 
 const serverType = matching(/^[a-z][a-z0-9]{1,30}$/, "allowed: a Hetzner server type, e.g. cx43");
 

@@ -78,7 +78,9 @@ export const settingClasses: { readonly [P in SettingPath]: SettingClass<ValueAt
   // How long TCP/22 may stay open.
   "install.deadlines.window": { dangerous: (before, after) => after > before },
   "rebuild.enabled": change,
-  "rebuild.buildOn": change,
+  // A builder can hand over any output: it is root on the host.
+  "rebuild.buildOn": { dangerous: (_, after) => after.startsWith("ssh:") },
+  "rebuild.builderKey": { dangerous: true, same: keyOf },
   // Who can push there is root on the host.
   "rebuild.repository": trust,
   "rebuild.branch": trust,

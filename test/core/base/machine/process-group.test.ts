@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { endGroup, groupsWith } from "../../../../core/base/machine/process-group.ts";
+import { endGroup, groupsWith, runInGroup } from "../../../../core/base/machine/process-group.ts";
 import { temporaryFolder } from "../../../_project.ts";
 
 /** A shell that is the leader of a group, whose words stand on its command line. */
@@ -43,4 +43,31 @@ describe("a process group", () => {
     await ended;
     await endGroup(group, 5);
   });
+});
+
+describe("a program in a group of its own", () => {
+  /** A child of it, which holds its output for longer than a test may take. */
+  const script = (ready: string) => `sleep 60 & echo $! >${ready}; exec sleep 60`;
+
+  it("gives what run gives", async () => {
+    const result = await runInGroup("sh", ["-c", "cat; echo no >&2; exit 3"], { input: "yes", timeoutSeconds: 20 });
+    expect(result).toMatchObject({ exitCode: 3, stdout: "yes", stderr: "no\n", timedOut: false });
+    await expect(runInGroup("/nonexistent/program", [], {})).rejects.toThrow("is not installed");
+  });
+
+  it.each(["at its time limit", "when it is stopped", "when it was stopped before"])(
+    "ends %s with its children",
+    async (when) => {
+      const ready = join(temporaryFolder(), "ready");
+      const stop = new AbortController();
+      if (when.includes("before")) stop.abort();
+      const limit = when.includes("limit") ? 1 : 50;
+      const running = runInGroup("sh", ["-c", script(ready)], { timeoutSeconds: limit, signal: stop.signal });
+      if (when.includes("is stopped")) {
+        await expect.poll(() => existsSync(ready) && readFileSync(ready, "utf8") !== "").toBe(true);
+        stop.abort();
+      }
+      expect(await running).toMatchObject({ signal: "SIGTERM", timedOut: when.includes("limit") });
+    },
+  );
 });

@@ -60,7 +60,10 @@ describe("clawdlets:rebuild", () => {
     [{ deadline: 3601 }, /is 3601; allowed/],
     [{ deadline: 1.5 }, /allowed: whole seconds/],
     [{ onup: "never" }, /did you mean "onUp"/],
-    ["newest", /allowed: an object with enabled, buildOn, repository, branch, onUp, deadline and maxAgeDays/],
+    [
+      "newest",
+      /allowed: an object with enabled, buildOn, builderKey, repository, branch, onUp, deadline and maxAgeDays/,
+    ],
   ])("refuses %j", (rebuild, message) => {
     expect(problems(rebuild)).toEqual([expect.stringMatching(message)]);
   });

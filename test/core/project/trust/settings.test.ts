@@ -17,6 +17,11 @@ beforeAll(async () => {
   other = { ageRecipient: await recipient(), key: key() };
 });
 
+const builderKeys = [newKeyPair().public, newKeyPair().public] as const;
+const builder = (name: string, builderKey: string = builderKeys[0]) => ({
+  rebuild: { buildOn: `ssh://${name}`, builderKey },
+});
+
 const file = "stacks/Pulumi.web-1.yaml";
 const textOf = (settings: Settings, more: Settings = {}) =>
   stringify(
@@ -77,6 +82,8 @@ describe("a change of one setting", () => {
     ["install.options", {}, install({ options: ["--no-use-machine-substituters"] })],
     ["install.deadlines.window", deadline(60), deadline(61)],
     ["rebuild.onUp", {}, { rebuild: { onUp: "newest" } }],
+    ["rebuild.buildOn", builder("a.example"), builder("b.example")],
+    ["rebuild.builderKey", builder("a.example"), builder("a.example", builderKeys[1])],
   ];
   test.each(dangerous)("of %s is dangerous: %j, %j", (setting, before, after) => {
     expect(named(before, after)).toEqual([[setting, true]]);
@@ -108,6 +115,7 @@ describe("a change of one setting", () => {
     ["install.deadlines.window", deadline(60), deadline(59)],
     ["rebuild.deadline", {}, { rebuild: { deadline: 60 } }],
     ["rebuild.onUp", { rebuild: { onUp: "newest" } }, { rebuild: { onUp: "pinned" } }],
+    ["rebuild.buildOn", {}, { rebuild: { buildOn: "local" } }],
   ];
   test.each(changes)("of %s is a change: %j, %j", (setting, before, after) => {
     expect(named(before, after)).toEqual([[setting, false]]);
