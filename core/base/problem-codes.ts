@@ -81,6 +81,7 @@ export const problemCodes = {
   "backup-failed": "A backup, a check or a restore failed; the host is as it was.",
   "backup-stale": "A bot's last good backup is older than the limit, or there is none.",
   "backup-unseen": "A backup or a restore was begun, and its end was not seen.",
+  "group-protected": "A group would become smaller than its protected hosts.",
   "disk-full": "A host's disk has no room for another system.",
   "memory-short": "A host has not enough memory to build a system.",
   "flake-invalid": "The flake cannot be used as the source of an installation.",
