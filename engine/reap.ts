@@ -60,7 +60,10 @@ type Resource = z.infer<typeof resource>;
  * @throws UserError if another host depends on it
  */
 export function resourcesOf({ group, slot, host }: Outlived, resources: readonly Resource[]): Resource[] {
-  const ends = [`random:index/randomPet:RandomPet::${group}-${slot}`, `local:Command::${group}-${slot}-leaving`];
+  const ends = [
+    `random:index/randomPet:RandomPet::${group}-${slot}`,
+    `command:local:Command::${group}-${slot}-leaving`,
+  ];
   const own = new Set(
     resources.filter(({ urn }) => ends.some((end) => urn.endsWith(`HostGroup$${end}`))).map(({ urn }) => urn),
   );
