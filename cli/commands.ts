@@ -253,6 +253,12 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
         "Delete a host's server AND ITS DISK, its firewall and its key at Hetzner. Local keys and secrets are kept.",
       load: async () => (await import("./destroy.ts")).destroyCommand(),
     },
+    reap: {
+      summary: "destroy hosts of groups that outlived their time",
+      about:
+        "Destroy hosts of groups that have outlived their time to live, WITH THEIR DISKS. Other hosts are never touched. Local keys and secrets are kept.",
+      load: async () => (await import("./reap.ts")).reapCommand(),
+    },
   },
   "Running hosts:": {
     rebuild: {
@@ -412,6 +418,12 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
       summary: "install NixOS on a host's server",
       about: "Install NixOS on a host's server, once. Run by `up`, which names the server in CLAWDLETS_FACTS.",
       load: async () => (await import("./internal/install.ts")).installCommand(),
+    },
+    forget: {
+      summary: "clean up after a deleted host of a group",
+      about:
+        "Close what a deleted host of a group left open, remove it from the tailnet, and archive its keys. Run by `up`, after the server.",
+      load: async () => (await import("./internal/forget.ts")).forgetCommand(),
     },
   },
 };

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command } from "commander";
+import { Command, Help } from "commander";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { packageRoot } from "../core/base/machine/package-root.ts";
 import { type CommandEntry, type CommandGroup, commands } from "./commands.ts";
@@ -39,8 +39,10 @@ const codes = Object.entries(exitCodes).map(([name, code]) => `${code} ${name}`)
 const afterHelp = `Exit codes: ${codes.slice(0, 6).join(", ")},
   ${codes.slice(6, 12).join(", ")},
   ${codes.slice(12).join(", ")}; 130 Ctrl-C, 143 SIGTERM.
-COMMAND --help shows options and examples. Docs: ${packageRoot}/docs
-`;
+COMMAND --help shows options and examples. Docs: ${packageRoot}/docs`;
+
+/** The overview fits a screen: its last line says how to get help. */
+const listed = (command: Command) => new Help().visibleCommands(command).filter((each) => each.name() !== "help");
 
 async function build(isWanted: IsWanted): Promise<Command> {
   const program = new Command("clawdlets")
@@ -51,6 +53,7 @@ async function build(isWanted: IsWanted): Promise<Command> {
     .addHelpCommand(
       new Command("help").argument("[command]").description("show help for a command").helpGroup("Internal:"),
     )
+    .configureHelp({ visibleCommands: listed })
     .showSuggestionAfterError();
   for (const [heading, entries] of Object.entries(commands)) {
     program.commandsGroup(heading);

@@ -13,6 +13,8 @@ export {
 } from "./hetzner-server.ts";
 export { Host, type HostArgs, type HostSettings, type Placement } from "./host.ts";
 export { type DeclaredRule, HostFirewall, type HostFirewallArgs, type HostFirewallRule } from "./host-firewall.ts";
+export { type GroupMember, HostGroup, type HostGroupArgs } from "./host-group.ts";
+export { type GroupSettings, type LoadGroupOptions, loadGroup } from "./load-group.ts";
 export { type LoadHostOptions, loadHost } from "./load-host.ts";
 export { Lockdown, type LockdownArgs } from "./lockdown.ts";
 export { NixosConfiguration, type NixosConfigurationArgs } from "./nixos-configuration.ts";

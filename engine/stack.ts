@@ -28,7 +28,7 @@ export async function openStack(
   layout: Layout,
   host: string,
   engine: Engine,
-  { extra = {}, tell = () => undefined }: OpenOptions = {},
+  options: OpenOptions = {},
 ): Promise<Stack & { isRestored: boolean }> {
   if (!readProjectFile(layout).stacksAreHosts) {
     throw new UserError(
@@ -40,6 +40,16 @@ export async function openStack(
       { exitCode: exitCodes.usage },
     );
   }
+  return openAnyStack(layout, host, engine, options);
+}
+
+/** The same for a stack of any program. Check first that there is one of this name. */
+export async function openAnyStack(
+  layout: Layout,
+  host: string,
+  engine: Engine,
+  { extra = {}, tell = () => undefined }: OpenOptions = {},
+): Promise<Stack & { isRestored: boolean }> {
   prepareState(layout, host);
   const isRestored = await ensureGoodState(layout, host, tell);
   // Three hundred files, which help and a refusal need not wait for.

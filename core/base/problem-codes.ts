@@ -82,6 +82,7 @@ export const problemCodes = {
   "backup-failed": "A backup, a check or a restore failed; the host is as it was.",
   "backup-stale": "A bot's last good backup is older than the limit, or there is none.",
   "backup-unseen": "A backup or a restore was begun, and its end was not seen.",
+  "group-protected": "A group would become smaller than its protected hosts.",
   "disk-full": "The disk of a host or of a builder has no room for another system.",
   "builder-unreachable": "The builder could not be reached, or refused the login.",
   "builder-key": "The builder has another ssh host key than the pinned one.",

@@ -89,6 +89,9 @@ export function layoutOf(root: string): Layout {
   };
 }
 
+/** What is kept of a host that left its group. */
+export const goneFolderOf = (layout: Layout, host: string) => join(layout.dir, "gone", host);
+
 export function hostLayoutOf(layout: Layout, host: string): HostLayout {
   const dir = join(layout.dir, "hosts", host);
   return {

@@ -41,6 +41,8 @@ export interface ProgramContext {
   environment: Environment;
   /** True in a preview, which has to work with nothing but the files in git. */
   dryRun: boolean;
+  /** True if an update writes `config` to the host's files first, as for a host of a group. @default `false` */
+  writtenByUpdate?: boolean;
 }
 
 /** The arguments for `Host`. */
@@ -66,14 +68,21 @@ export interface Program {
  * secret exists and is encrypted to the recipient in the stack file, which needs no key.
  * @throws SettingsError with all problems at once, before anything is registered
  */
-export async function loadProgram({ stack, config, folder, environment, dryRun }: ProgramContext): Promise<Program> {
+export async function loadProgram({
+  stack,
+  config,
+  folder,
+  environment,
+  dryRun,
+  ...rest
+}: ProgramContext): Promise<Program> {
   const layout = findLayout(folder);
   const host = hostLayoutOf(layout, stack);
   const checked = config
     ? checkedConfig(config, relative(layout.root, host.stackFile), stack)
     : readStackFile(layout, stack);
   // A preview needs no token.
-  const needs = { token: !dryRun };
+  const needs = { token: !dryRun, agreement: rest.writtenByUpdate !== true };
   const local =
     existsSync(layout.dir) || !dryRun ? readLocal(layout, stack, environment, checked.value, needs) : { problems: [] };
   const problems = [...checked.problems, ...local.problems];

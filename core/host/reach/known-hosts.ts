@@ -21,3 +21,13 @@ export async function pinHostKey(file: string, names: readonly string[], publicK
     await writePrivateFile(file, [...kept, knownHostsLine(names, publicKey)].join("\n"));
   });
 }
+
+/** Removes every line of a host that is gone, with the addresses that it had. */
+export async function removeHostKey(file: string, host: string): Promise<void> {
+  await withFileLock(file, async () => {
+    const before = readPrivateFile(file);
+    if (before === undefined) return;
+    const after = before.split("\n").filter((line) => !(line.split(" ")[0] ?? "").split(",").includes(host));
+    if (after.length < before.split("\n").length) await writePrivateFile(file, after.join("\n"));
+  });
+}

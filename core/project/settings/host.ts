@@ -135,13 +135,16 @@ export function completeSettings(host: string, config: StackConfig): HostSetting
   return { ...rest, host, flakeHost: config.flakeHost ?? host, location: first, ...(locations && { locations }) };
 }
 
-/** Reads the local half and checks it against the public one. */
+/**
+ * Reads the local half and checks it against the public one.
+ * @param needs `agreement: false` for a preview of settings that the next update writes to both files
+ */
 export function readLocal(
   layout: Layout,
   host: string,
   environment: Environment,
   config?: StackConfig,
-  needs: { token: boolean } = { token: true },
+  needs: { token: boolean; agreement?: boolean } = { token: true },
 ): { value?: LocalSettings; problems: Problem[] } {
   // Whatever else is missing has the same next step.
   const unmade = config ? exampleKeyProblems(host, config) : [];
@@ -162,7 +165,7 @@ export function readLocal(
     ...portProblems(sshPort, env.value.CLAWDLETS_SSH_PORT, env.where),
     ...entry.problems,
     ...(entry.value ? adminProblems(host, entry.value, env.value.HCLOUD_ENDPOINT, where) : []),
-    ...(entry.value && config ? disagreements(host, entry.value, config, where) : []),
+    ...(entry.value && config && needs.agreement !== false ? disagreements(host, entry.value, config, where) : []),
     ...(entry.value && config ? adminIpv6Problems({ host, ...config }, entry.value.opentofu.adminCidr, where) : []),
   ];
   if (problems.length > 0 || !entry.value) return { problems };

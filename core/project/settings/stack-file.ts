@@ -201,16 +201,23 @@ export async function addToStackFile(
 const ownKeys: readonly (keyof StackConfig)[] = ["flakeHost", "reinstall"];
 
 /**
- * Starts a host's stack file as a copy of another's: its settings and comments, with the example's keys, until `init` has made some.
+ * Writes a host's stack file as a copy of another's: its settings and comments, with the example's keys, until `init` has made some.
  * @param from the project of the other host
+ * @param own the host's own settings, in place of the other's and of the example's keys
  * @throws SettingsError if that file cannot be read
  */
-export async function copyStackFile(from: Layout, other: string, layout: Layout, host: string): Promise<void> {
+export async function copyStackFile(
+  from: Layout,
+  other: string,
+  layout: Layout,
+  host: string,
+  own: Partial<Record<keyof StackConfig, unknown>> = {},
+): Promise<void> {
   const { document } = parsedStackFile(from, other, parseStackYaml);
   if (!document) return;
   for (const key of ["encryptionsalt", "secretsprovider", "encryptedkey"]) document.delete(key);
   for (const key of ownKeys) document.deleteIn(["config", `${configNamespace}:${key}`]);
-  const keys = { ageRecipient: exampleRecipient, sshHostKey: exampleSshKey, adminSshKeys: [exampleSshKey] };
+  const keys = { ageRecipient: exampleRecipient, sshHostKey: exampleSshKey, adminSshKeys: [exampleSshKey], ...own };
   for (const [key, value] of Object.entries(keys)) {
     document.setIn(["config", `${configNamespace}:${key}`], document.createNode(value));
   }

@@ -1,0 +1,85 @@
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { Host, type HostArgs } from "./host.ts";
+import { clawdletsCommand, doNothing } from "./internal/clawdlets-command.ts";
+
+/** One host of a group. */
+export interface GroupMember {
+  /** Its place in the order of creation, 1, 2, 3, …; never used twice. */
+  slot: number;
+  /** What to create; undefined for a host whose name is drawn in this run. */
+  host?: HostArgs;
+}
+
+/** Hosts of the same settings, from {@link loadGroup}. EACH COSTS MONEY from its creation. */
+export interface HostGroupArgs {
+  /** The hosts to have, oldest first. A host that is no longer in the list is DESTROYED with its disk. */
+  members: GroupMember[];
+  /** Makes keys, secrets and stack file of a host once its name is drawn. Never called in a preview. */
+  make: (slot: number, name: string) => Promise<HostArgs>;
+  /** Changes what each host is created with, e.g. to add `firewallRules` or a placement group. @default nothing */
+  transform?: (host: HostArgs) => HostArgs;
+}
+
+/**
+ * Hosts that come and go, each a {@link Host} with a name of its own, drawn by a `random.RandomPet` and kept in the state. Scaling never
+ * changes or renames the others. When a host is deleted, `clawdlets forget` closes what it left open, removes its device from the
+ * tailnet, and moves its keys to `.clawdlets/gone`. A preview shows hosts without a name so far under a placeholder.
+ */
+export class HostGroup extends pulumi.ComponentResource {
+  /** The hosts' names, oldest first. */
+  readonly names: pulumi.Output<string[]>;
+  /** Public addresses by host name. */
+  readonly ipv4s: pulumi.Output<Record<string, string>>;
+
+  constructor(name: string, args: HostGroupArgs, opts: pulumi.ComponentResourceOptions = {}) {
+    super("clawdlets:index:HostGroup", name, {}, opts);
+    const { transform = (each: HostArgs) => each } = args;
+    const places = args.members.map((member) => this.#place(name, member));
+    const drawn = places.filter(({ host }) => host === undefined);
+    // All together: their stack files are committed at once, and no host is created while another's files are missing.
+    const made = pulumi
+      .all(drawn.map(({ pet }) => pet))
+      .apply((names) => Promise.all(names.map((each, index) => args.make(drawn[index]?.slot ?? 0, each))))
+      .apply((all) => new Map(all.map((each, index) => [drawn[index]?.slot, each])));
+    const create = (known: HostArgs, parent: pulumi.Resource) => {
+      const { host } = known.settings;
+      return new Host(host, transform(known), { parent }).ipv4.apply((ipv4) => ({ name: host, ipv4 }));
+    };
+    const hosts = pulumi.all(
+      places.map(({ slot, host, parent }) =>
+        host ? create(host, parent) : made.apply((all) => create(all.get(slot) as HostArgs, parent)),
+      ),
+    );
+    this.names = hosts.apply((all) => all.map((each) => each.name));
+    this.ipv4s = hosts.apply((all) => Object.fromEntries(all.map((each) => [each.name, each.ipv4])));
+    this.registerOutputs({ names: this.names, ipv4s: this.ipv4s });
+  }
+
+  /** A host's name in the state, and what runs once it is deleted. */
+  #place(group: string, { slot, host }: GroupMember) {
+    const { id: pet } = new random.RandomPet(`${group}-${slot}`, { prefix: group, length: 2 }, { parent: this });
+    // The parent of the host: the engine deletes it, and runs its command, after everything else of the host.
+    const parent = new command.local.Command(
+      `${group}-${slot}-leaving`,
+      {
+        create: doNothing,
+        update: doNothing,
+        delete: pet.apply((name) => clawdletsCommand(`forget --host ${name}`)),
+        logging: command.local.Logging.Stderr,
+      },
+      { parent: this },
+    );
+    if (host) pet.apply((name) => refuseOther(group, slot, name, host.settings.host));
+    return { slot, host, pet, parent };
+  }
+}
+
+/** The state was lost, or the roster is of another state. */
+function refuseOther(group: string, slot: number, drawn: string, known: string): void {
+  if (drawn === known || known === `${group}-new-${slot}`) return;
+  throw new pulumi.RunError(
+    `HostGroup "${group}": host ${slot} is "${known}" in stacks/groups/${group}.json, but "${drawn}" in the state. Restore the one that is outdated.`,
+  );
+}

@@ -1,0 +1,135 @@
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { UserError } from "../../../../../core/base/errors.ts";
+import { type GroupSettings, loadGroupProgram } from "../../../../../core/tasks/groups/load.ts";
+import { findOutlived } from "../../../../../core/tasks/groups/outlived.ts";
+import { project } from "../../../../_project.ts";
+
+const like = "clawdbot-fleet-host";
+const now = new Date("2026-11-28T12:00:00.000Z");
+const roster = {
+  version: 1,
+  group: "workers",
+  like,
+  stack: "prod",
+  ttlMinutes: 60,
+  nextSlot: 4,
+  members: [
+    { slot: 1, name: "workers-red-ox", createdAt: "2026-11-28T11:00:00.000Z" },
+    { slot: 2, name: "workers-tan-hen", createdAt: "2026-11-28T11:00:00.001Z" },
+    { slot: 3, name: "workers-shy-bee", createdAt: "2026-11-28T10:00:00.000Z", isProtected: true },
+  ],
+};
+
+function withRoster(content?: unknown) {
+  const layout = project();
+  if (content === undefined) return layout;
+  mkdirSync(join(layout.stacks, "groups"));
+  writeFileSync(
+    join(layout.stacks, "groups", "workers.json"),
+    typeof content === "string" ? content : JSON.stringify(content),
+  );
+  return layout;
+}
+
+const load = (settings: object, { group = "workers", dryRun = true, layout = withRoster() } = {}) =>
+  loadGroupProgram({
+    group,
+    settings: { like, ...settings } as GroupSettings,
+    stack: "prod",
+    folder: layout.root,
+    environment: {},
+    dryRun,
+    now,
+  });
+
+const refusal = async (run: Promise<unknown>) => {
+  const error = await run.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(UserError);
+  return (error as UserError).problems.map(({ setting, problem }) => `${setting}: ${problem}`).join("\n");
+};
+
+describe("bad input is refused before any file is written", () => {
+  it.each([
+    [{}, /count: missing/],
+    [{ count: -1 }, /count: is -1; allowed: a whole number from 0 to 100/],
+    [{ count: 101 }, /count: is 101/],
+    [{ count: 1.5 }, /count: is 1.5/],
+    [{ count: "3" }, /count: is "3"/],
+    [{ count: 1, ttl: "9m" }, /ttl: is "9m"; allowed: whole minutes/],
+    [{ count: 1, ttl: 8 }, /ttl: is 8/],
+    [{ count: 1, protect: "workers-red-ox" }, /protect: is "workers-red-ox"; allowed: a list/],
+    [{ count: 2, protect: ["a", "a"] }, /protect: .*each name once/],
+    [{ count: 1, protect: ["workers-red-cow"] }, /protect: "workers-red-cow" is not a host of this group/],
+    [{ count: 1, generation: -1 }, /generation: is -1/],
+    [{ count: 1, tll: "8h" }, /tll: unknown setting; did you mean "ttl"|tll: unknown setting/],
+    [{ count: 1, like: "Web" }, /like: is "Web"/],
+    [{ count: 1, like: "web-9" }, /there is no such file/],
+  ])("%j", async (settings, expected) => {
+    for (const dryRun of [true, false]) {
+      const layout = withRoster();
+      expect(await refusal(load(settings, { layout, dryRun }))).toMatch(expected);
+      expect(existsSync(join(layout.stacks, "groups"))).toBe(false);
+    }
+  });
+
+  it.each(["Workers", "w_1", "-w", "w-", "", "w".repeat(31)])("a group called %j", async (group) => {
+    expect(await refusal(load({ count: 1 }, { group }))).toMatch(/^name: .*allowed: a lowercase letter/);
+  });
+
+  it.each([
+    ["{", /./],
+    [{ ...roster, version: 2 }, /version: is 2; allowed: 1/],
+    [{ ...roster, group: "other" }, /group: is "other"; allowed: the file's own name/],
+    [{ ...roster, members: [{ slot: 1, name: "../x" }] }, /members.0.name/],
+  ])("a roster that is wrong: %j", async (content, expected) => {
+    expect(await refusal(load({ count: 1 }, { layout: withRoster(content) }))).toMatch(expected);
+  });
+});
+
+describe("a preview", () => {
+  it("shows hosts without a name under placeholders, with the pattern's settings, and writes nothing", async () => {
+    const layout = withRoster();
+    const { members, notes } = await load({ count: 2 }, { layout });
+    expect(members.map(({ program }) => program?.settings.host)).toEqual(["workers-new-1", "workers-new-2"]);
+    expect(members[0]?.program?.settings).toMatchObject({
+      flakeHost: "workers-new-1",
+      serverType: "cx43",
+      protect: false,
+    });
+    expect(notes).toEqual([expect.stringContaining("shown here as workers-new-1, workers-new-2")]);
+    expect(existsSync(join(layout.stacks, "groups"))).toBe(false);
+  });
+
+  it("names who outlived their time and who is no longer needed", async () => {
+    const layout = withRoster(roster);
+    const { members, notes } = await load({ count: 2, ttl: "1h", protect: ["workers-shy-bee"] }, { layout });
+    expect(members.map(({ slot }) => slot)).toEqual([3]);
+    expect(notes.join("\n")).toMatch(/outlived, so .*: workers-red-ox\n.*no longer needed.*: workers-tan-hen/);
+  });
+
+  it("accepts a group of none", async () => {
+    expect((await load({ count: 0 })).members).toEqual([]);
+  });
+});
+
+describe("what has outlived its time", () => {
+  it("is listed to the millisecond, without protected hosts", () => {
+    const layout = withRoster(roster);
+    expect(findOutlived(layout, now).map(({ host }) => host)).toEqual(["workers-red-ox"]);
+    expect(findOutlived(layout, new Date(now.getTime() - 1))).toEqual([]);
+    const hosts = findOutlived(layout, new Date(now.getTime() + 1), "workers").map(({ host }) => host);
+    expect(hosts).toEqual(["workers-red-ox", "workers-tan-hen"]);
+    expect(findOutlived(layout, now)[0]?.expiredAt).toBe(now.toISOString());
+  });
+
+  it("is nothing without groups, and an unknown group is refused", async () => {
+    expect(findOutlived(withRoster(), now)).toEqual([]);
+    const unknown = async () => findOutlived(withRoster(roster), now, "worker");
+    expect(await refusal(unknown())).toMatch(/--group: "worker" is not a group.*it has workers/);
+  });
+});
