@@ -5,7 +5,7 @@ import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { messageOf, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
-import { nixSystemOf } from "../../project/settings/architecture.ts";
+import { nixSystemOf } from "../../project/settings/server/architecture.ts";
 
 /** The installer that nixos-anywhere fetches by default. @see nix-community/nixos-anywhere 91fc9b7, src/nixos-anywhere.sh */
 export const defaultKexec = (serverType: string): string =>

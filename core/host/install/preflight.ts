@@ -13,8 +13,8 @@ import { type HostLayout, hostLayoutOf, type Layout } from "../../project/layout
 import { criticalOf } from "../../project/lint/lint.ts";
 import { checkHostSecrets } from "../../project/secrets/check.ts";
 import { requiredSecrets } from "../../project/secrets/required.ts";
-import { nixSystemOf } from "../../project/settings/architecture.ts";
 import { type HostSettings, hasTailnet, hetznerEndpoint, type LocalSettings } from "../../project/settings/host.ts";
+import { nixSystemOf } from "../../project/settings/server/architecture.ts";
 import { configNamespace } from "../../project/settings/stack-config.ts";
 import { readHostState, serverIn } from "../../project/state/state.ts";
 import { checkSecretSources, readSecretSources } from "../delivery/upstream-secrets.ts";

@@ -3,7 +3,7 @@ import { HetznerApiError } from "../../base/hetzner/errors.ts";
 import type { allServerTypes } from "../../base/hetzner/pages.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import type { Objection } from "../../base/problem.ts";
-import { type Architecture, architectureOf, nixSystemOf } from "../../project/settings/architecture.ts";
+import { type Architecture, architectureOf, nixSystemOf } from "../../project/settings/server/architecture.ts";
 import { defaultImage } from "../../project/settings/stack-config.ts";
 import { policySettings } from "./cost-limit.ts";
 

@@ -1,5 +1,5 @@
 import { didYouMean } from "../../base/nearest.ts";
-import { architectureOf } from "../../project/settings/architecture.ts";
+import { architectureOf } from "../../project/settings/server/architecture.ts";
 import { costProblems, type Finding, isOnSale, type ServerType, saleProblems, unavailable } from "./catalogue.ts";
 import { type SaleSettings, typesOf } from "./choices.ts";
 

@@ -13,7 +13,7 @@ import type { Layout } from "../layout.ts";
 import { ownFolderProblem } from "../own-folder.ts";
 import { type LocalEnv, readEnvFile, tokenProblem } from "./env-file.ts";
 import { exampleKeyProblems } from "./example-stack.ts";
-import { adminIpv6Problems } from "./ipv6-only.ts";
+import { adminIpv6Problems } from "./server/ipv6-only.ts";
 import type { StackConfig } from "./stack-config.ts";
 import { readStackFile } from "./stack-file.ts";
 import { hostEntry, readStackJson, type StackHost, type StackJson } from "./stack-json/stack-json.ts";

@@ -4,11 +4,11 @@ import type { Problem } from "../../base/problem.ts";
 import { problemsOf } from "../../base/problems.ts";
 import { inboundRules } from "../firewall/firewall-rules.ts";
 import { opensSsh } from "../firewall/opens-ssh.ts";
-import { architectureProblems } from "./architecture.ts";
 import { backupSettings } from "./backups.ts";
 import { builderKey, buildPlace, parseBuilder } from "./builder.ts";
-import { ipv6OnlyProblems } from "./ipv6-only.ts";
 import { ageRecipient, hostNamePattern, matching, secretName, sshPublicKey, tagName, withoutLogin } from "./names.ts";
+import { architectureProblems } from "./server/architecture.ts";
+import { ipv6OnlyProblems } from "./server/ipv6-only.ts";
 
 /** The namespace of our settings in a stack file: the project's name. */
 export const configNamespace = "clawdlets";

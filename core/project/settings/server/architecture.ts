@@ -1,4 +1,4 @@
-import type { Problem } from "../../base/problem.ts";
+import type { Problem } from "../../../base/problem.ts";
 
 /** As Hetzner's API names them. */
 export type Architecture = "x86" | "arm";

@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net";
-import type { Problem } from "../../base/problem.ts";
+import type { Problem } from "../../../base/problem.ts";
 
 interface Settings {
   ipv4Enabled: boolean;
@@ -11,14 +11,14 @@ interface Settings {
  * `rebuild.repository` is always there.
  */
 export function ipv6OnlyProblems({ ipv4Enabled, rebuild }: Settings, where: string): Problem[] {
-  if (ipv4Enabled || !rebuild.enabled || rebuild.buildOn === "local") return [];
+  if (ipv4Enabled || !rebuild.enabled || rebuild.buildOn !== "host") return [];
   return [
     {
       code: "invalid-value",
       subject: where,
       setting: "clawdlets:rebuild.buildOn",
       problem: `is "${rebuild.buildOn}", but the host has no public IPv4 address (clawdlets:ipv4Enabled) and GitHub has no IPv6, so it could not fetch its commits.`,
-      fix: 'Set it to "local": this machine builds new systems and copies them to the host.',
+      fix: 'Set it to "local", or to a builder: this machine then copies new systems to the host.',
     },
   ];
 }
