@@ -30,8 +30,8 @@ export interface HostGroupArgs {
 export class HostGroup extends pulumi.ComponentResource {
   /** The hosts' names, oldest first. */
   readonly names: pulumi.Output<string[]>;
-  /** Public addresses by host name. */
-  readonly ipv4s: pulumi.Output<Record<string, string>>;
+  /** Where each host is reached without a tailnet, by name: {@link Host.address}. */
+  readonly addresses: pulumi.Output<Record<string, string>>;
 
   constructor(name: string, args: HostGroupArgs, opts: pulumi.ComponentResourceOptions = {}) {
     super("clawdlets:index:HostGroup", name, {}, opts);
@@ -45,7 +45,7 @@ export class HostGroup extends pulumi.ComponentResource {
       .apply((all) => new Map(all.map((each, index) => [drawn[index]?.slot, each])));
     const create = (known: HostArgs, parent: pulumi.Resource) => {
       const { host } = known.settings;
-      return new Host(host, transform(known), { parent }).ipv4.apply((ipv4) => ({ name: host, ipv4 }));
+      return new Host(host, transform(known), { parent }).address.apply((address) => ({ name: host, address }));
     };
     const hosts = pulumi.all(
       places.map(({ slot, host, parent }) =>
@@ -53,8 +53,8 @@ export class HostGroup extends pulumi.ComponentResource {
       ),
     );
     this.names = hosts.apply((all) => all.map((each) => each.name));
-    this.ipv4s = hosts.apply((all) => Object.fromEntries(all.map((each) => [each.name, each.ipv4])));
-    this.registerOutputs({ names: this.names, ipv4s: this.ipv4s });
+    this.addresses = hosts.apply((all) => Object.fromEntries(all.map((each) => [each.name, each.address])));
+    this.registerOutputs({ names: this.names, addresses: this.addresses });
   }
 
   /** A host's name in the state, and what runs once it is deleted. */

@@ -27,6 +27,7 @@ describe("a host without a public IPv4 address", () => {
     [{}, false, false],
     [{ buildOn: "host" }, false, false],
     [{ buildOn: "local" }, false, true],
+    [{ buildOn: "ssh://nix@builder.example.com", builderKey: publicKey }, false, true],
     [{ enabled: false }, false, true],
     [{ enabled: false, buildOn: "host" }, false, true],
   ])("rebuild %j with ipv4Enabled %j is allowed: %j", (rebuild, ipv4Enabled, allowed) => {
