@@ -55,7 +55,7 @@ const diskFull = /No space left on device|database or disk is full|Disk quota ex
 const contactLost =
   /unexpected end-of-file|disconnected unexpectedly|Broken pipe|Connection (?:reset|closed|to \S+ closed|timed out)|client_loop|failed to start SSH connection|not responding|lost connection/i;
 
-/** In order: a full disk also ends connections. Wordings of nix 2.8, 2.26 and 2.34. */
+/** In order: a full disk also ends connections. As nix 2.8 and OpenSSH 9.2 said it; of 2.26 and 2.34, what test/fixtures/nix has. */
 const failures: readonly Failure[] = [
   {
     code: "disk-full",
@@ -69,8 +69,8 @@ const failures: readonly Failure[] = [
     code: "builder-unsuitable",
     found:
       /a '([\w, -]{1,80})' with features \{([\w, -]{0,80})\} is required|Required (?:system|features): ['{]([\w, -]{1,80})['}]/,
-    say: (place, [, system, features]) => [
-      `${place} cannot build for ${system ?? "this system"}${features ? ` with ${features}` : ""}.`,
+    say: (place, [, system, features, required]) => [
+      `${place} cannot build for ${system ?? required ?? "this system"}${features ? ` with ${features}` : ""}.`,
       "Name a builder that can (on it, `nix show-config` lists system and extra-platforms).",
     ],
   },
