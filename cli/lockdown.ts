@@ -11,6 +11,7 @@ import { closingWork } from "../core/host/window/close-and-prove.ts";
 import { findLayout, type Layout } from "../core/project/layout.ts";
 import { accessOf, readAccess } from "../core/project/settings/access.ts";
 import { loadHost } from "../core/project/settings/host.ts";
+import { withHostHalf } from "../core/tasks/lockdown.ts";
 import { milestones, stopSignal } from "../engine/signals.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { allOption, chooseHosts, worstOf } from "./shared/hosts.ts";
@@ -37,7 +38,7 @@ export function lockdownCommand(): Command {
     .option("--json", "print one JSON object")
     .addHelpText(
       "after",
-      '\nCloses every bootstrap window, including one that sshExposure "bootstrap" keeps open, and removes undeclared rules for\nTCP/22 from the host\'s own firewalls. The exit codes are those of `verify`.\n\nExamples:\n  clawdlets lockdown --host web-1\n  clawdlets lockdown --all\n',
+      '\nCloses every bootstrap window, including one that sshExposure "bootstrap" keeps open, and removes undeclared rules for\nTCP/22 from the host\'s own firewalls. Then checks the host too: its sshd, nft and sockets. The exit codes are those of `verify`.\n\nExamples:\n  clawdlets lockdown --host web-1\n  clawdlets lockdown --all\n',
     )
     .action(async (options: Options) => {
       const layout = findLayout(process.cwd());
@@ -72,6 +73,7 @@ async function lockdown(layout: Layout, options: Options): Promise<void> {
       return known.exitCode === exitCodes.open ? { ...unknown, answer: "open", exitCode: exitCodes.open } : unknown;
     });
     showVerified(result, say);
+    if (result.onHost === "as declared") say(`${host}: its own sshd, firewall and sockets are as declared`);
     results.push(result);
   }
   const ok = results.every((each) => each.ok);
@@ -107,5 +109,6 @@ async function lockDownHost(
   const expected = { ...expectation.expected };
   if (expected.sshExposure === "bootstrap") expected.sshExposure = "tailnet";
   const reach = { layout, host, tailnetSeconds: tailnetSeconds.lockdown, signal };
-  return { ...(await verifyExpected(reach, access, { ...expectation, expected })), closed };
+  const verified = await verifyExpected(reach, access, { ...expectation, expected });
+  return { ...(await withHostHalf(verified, { ...reach, environment: process.env })), closed };
 }

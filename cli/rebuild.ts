@@ -14,6 +14,7 @@ import { ciphertextHere } from "../core/project/secrets/ciphertext.ts";
 import { loadHost, type WantedRevision, wantedEnvironment } from "../core/project/settings/host.ts";
 import type { Progress } from "../engine/progress/progress.ts";
 import { stopSignal } from "../engine/signals.ts";
+import { verifiedCanary } from "./fleet/canary.ts";
 import { type Chosen, chooseFleet, resumedOptions } from "./fleet/choose.ts";
 import { runFleetCommand } from "./fleet/fleet.ts";
 import { addFleetOptions, type FleetOptions } from "./fleet/options.ts";
@@ -148,6 +149,8 @@ function rebuildMany(layout: Layout, chosen: Chosen, options: Options): Promise<
     secrets: options.secrets ? undefined : "no",
     deadline: options.deadline?.toString(),
   });
+  // The canary is verified, which asks Hetzner: a missing token is said before anything changes.
+  if (chosen.canary !== undefined) loadHost(layout, chosen.canary, process.env);
   const { rev, ref, secrets, deadline } = asked;
   const wanted: WantedRevision = { rev, ref };
   const flakeOf = commitsOnce(layout, wanted);
@@ -172,7 +175,10 @@ function rebuildMany(layout: Layout, chosen: Chosen, options: Options): Promise<
         signal,
         report,
       });
-      return { ok: true, exitCode: exitCodes.ok, summary: resultText(result), result };
+      const done = { ok: true, exitCode: exitCodes.ok, summary: resultText(result), result };
+      return host === chosen.canary
+        ? verifiedCanary(done, { layout, host, environment: process.env, signal }, report)
+        : done;
     },
   });
 }

@@ -1,6 +1,7 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation/index.js";
 import { isOfSettingsError, messageOf, UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
+import { safeText } from "../core/base/wording.ts";
 import { wrongPassphrase } from "../core/project/state/passphrase.ts";
 import { adviceOn } from "./hetzner-reasons.ts";
 import { plainLines, showEvents } from "./progress/events.ts";
@@ -16,6 +17,14 @@ export interface EngineOptions {
 
 /** What the engine says when another one took the lock first; looking beforehand leaves a moment in between. */
 const isLocked = (text: string) => /the stack is currently locked by|\[409\] Conflict: Another update/.test(text);
+
+/** Who has the lock, as Pulumi's file backend says it (pkg/backend/diy/lock.go). Names are those of another machine. */
+function lockHolder(text: string): string | undefined {
+  const [, user, machine, process, since] =
+    /created by (\S{1,64})@(\S{1,253}) \(pid (\d+)\) at (\S{10,40})/.exec(text) ?? [];
+  if (user === undefined) return undefined;
+  return safeText(`an engine of ${user} on ${machine} (process ${process}, since ${since})`);
+}
 
 /**
  * Runs one operation of the engine: its events are shown as they come, Ctrl-C lets it end in order, and its failure is one
@@ -46,8 +55,9 @@ export async function runEngine<T>(
  */
 function engineFailure(host: string, operation: string, text: string, reasons: readonly string[]): UserError {
   if (isLocked(text) || reasons.some(isLocked)) {
-    const problem = `${operation} was not started: another engine is working on this stack.`;
-    const fix = "Wait for it to end, then run this again.";
+    const who = lockHolder([text, ...reasons].join("\n"));
+    const problem = `${operation} was not started: ${who ?? "another engine"} is working on this stack.`;
+    const fix = `Wait for it to end, then run this again. If its machine is gone: eval "$(npx --no-install clawdlets env --host ${host})" && pulumi cancel --yes --stack ${host}`;
     return new UserError({ code: "busy", subject: host, problem, fix }, { exitCode: exitCodes.busy, reasons });
   }
   const passphrase = wrongPassphrase(host, text);

@@ -70,7 +70,9 @@ function byValue(
       { code: "file-missing", subject: where, problem, fix: `Create it: clawdlets init --host ${host}` },
     ]);
   }
-  const inFile: Record<string, unknown> = readStackFile(layout, host).value ?? {};
+  const file = readStackFile(layout, host);
+  if (!file.value) throw new SettingsError(file.problems);
+  const inFile: Record<string, unknown> = file.value;
   const merged = checkStackConfig({ ...readRawStackFile(layout, host), ...settings }, `Host ${quoted(host)}`);
   const given: Record<string, unknown> = merged.value ?? {};
   const differ = Object.keys(settings).filter((key) => merged.value && !isDeepStrictEqual(inFile[key], given[key]));

@@ -9,10 +9,10 @@ import { alone } from "./lock.ts";
 import { onPath, type ToolchainPaths, toolchainPaths } from "./paths.ts";
 
 /**
- * Tools that check the repository itself: its contents and history for secrets, and its workflows; and an S3 server for the example
- * with its state in a bucket. Nothing that we ship needs them.
+ * Tools that check the repository itself: its contents and history for secrets, and its workflows; an S3 server for the example with its
+ * state in a bucket and for backups, and restic's own server. Nothing that we ship needs them.
  */
-export const checkTools = ["gitleaks", "actionlint", "zizmor", "versitygw"] as const;
+export const checkTools = ["gitleaks", "actionlint", "zizmor", "versitygw", "rest-server"] as const;
 export type CheckTool = (typeof checkTools)[number];
 
 /** Paths of the available tools, and why the others are missing. */
@@ -62,6 +62,7 @@ function componentsOf(paths: ToolchainPaths, sources: string): Record<CheckTool,
     actionlint: () => own("actionlint", "github.com/rhysd/actionlint/cmd/actionlint"),
     // A separate module: its hundred dependencies conflict with those of the linters.
     versitygw: () => own("versitygw", "github.com/versity/versitygw/cmd/versitygw", join(sources, "bucket")),
+    "rest-server": () => own("rest-server", "github.com/restic/rest-server/cmd/rest-server", join(sources, "rest")),
     zizmor: () => ({
       name: "zizmor",
       target: join(paths.bin, "zizmor"),

@@ -1,9 +1,10 @@
-import { UserError } from "../../core/base/errors.ts";
+import { z } from "zod";
+import { SettingsError, UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { didYouMean } from "../../core/base/nearest.ts";
 import type { Layout } from "../../core/project/layout.ts";
 import { hostNameAllowed, hostNamePattern } from "../../core/project/settings/names.ts";
-import { tagList } from "../../core/project/settings/stack-config.ts";
+import { checkSettings, stackConfig } from "../../core/project/settings/stack-config.ts";
 import { listStackFiles, readRawStackFile } from "../../core/project/settings/stack-file.ts";
 import { type FleetJournal, readFleetJournal } from "../../core/tasks/fleet/journal.ts";
 import { type FleetOptions, fleetOnly } from "./options.ts";
@@ -80,14 +81,26 @@ function resumed(former: FleetJournal, known: readonly string[], canary: string 
 /** @throws UserError when nobody has one of them: a mistyped tag would quietly leave hosts out */
 function tagged(layout: Layout, wanted: readonly string[], known: readonly string[]): string[] {
   const stacks = listStackFiles(layout).filter((host) => known.includes(host));
-  const tagsOf = new Map(
-    stacks.map((host) => [host, tagList.catch([]).parse(readRawStackFile(layout, host)["tags"] ?? [])]),
-  );
+  const tagsOf = new Map(stacks.map((host) => [host, tagsIn(layout, host)]));
   const there = [...new Set([...tagsOf.values()].flat())].sort();
   for (const tag of wanted) {
     if (!there.includes(tag)) throw usage(`--tag: no host has "${tag}"${didYouMean(tag, there)}${list(there)}.`);
   }
   return stacks.filter((host) => tagsOf.get(host)?.some((tag) => wanted.includes(tag)));
+}
+
+const tagSettings = z.object({ tags: stackConfig.shape.tags });
+
+/** @throws SettingsError if they are invalid: the host would be left out without a word */
+function tagsIn(layout: Layout, host: string): string[] {
+  const { tags } = readRawStackFile(layout, host);
+  const { value, problems } = checkSettings(
+    tagSettings,
+    { ...(tags !== undefined && { tags }) },
+    `stacks/Pulumi.${host}.yaml`,
+  );
+  if (value) return value.tags;
+  throw new SettingsError(problems);
 }
 
 function namesIn(option: string, text: string): string[] {

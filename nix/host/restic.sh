@@ -5,7 +5,7 @@
 #
 # arguments  backup BOT · restore BOT · list · check
 # out        one line: "ok TEXT", "incomplete TEXT" or "failed CODE TEXT"; after "ok" of list, restic's JSON
-# CODE       locked · password · missing · denied · full · corrupt · unreachable · failed
+# CODE       locked · password · missing · append-only · denied · untrusted · full · corrupt · unreachable · failed
 set -euo pipefail
 export LC_ALL=C
 umask 077
@@ -46,13 +46,19 @@ code() {
     echo locked
   elif ((status == 12)) || said 'wrong password|no key found'; then
     echo password
-  elif said 'no space left|quota|StorageFull|507 '; then
+  elif said 'no space left|quota|StorageFull|507 |Write: sftp: "Failure"'; then
+    # OpenSSH has no other word for a full disk: any failed write that is not about permissions is a "Failure".
     echo full
+  elif said 'remove.*(40[35] |forbidden|access ?denied)'; then
+    echo append-only
   elif said 'access ?denied|forbidden|40[13] |InvalidAccessKeyId|SignatureDoesNotMatch|permission denied|host key verification failed|remote host identification has changed'; then
     echo denied
-  elif said 'connection refused|no such host|no route|i/o timeout|timed out|dial tcp|proxyconnect|service unavailable|connection reset|unexpectedly exited|EOF$' || ((status == 124 || status == 137)); then
+  elif said 'x509: |tls: '; then
+    echo untrusted
+  elif said 'connection refused|unable to connect|bad gateway|no such host|no route|i/o timeout|timed out|dial tcp|proxyconnect|service unavailable|connection reset|unexpectedly exited|EOF$' || ((status == 124 || status == 137)); then
     echo unreachable
-  elif ((status == 10)) || said 'there a repository|(key|bucket) does not exist|404 '; then
+  elif ((status == 10)) || said '(config|key|bucket).* does not exist|config.* no such file|404 '; then
+    # Not by "Is there a repository", which restic asks whatever the reason was.
     echo missing
   elif said 'ciphertext|invalid data|hash mismatch|hash does not match|does not match|not found in|damaged|contains errors|decrypt|cannot unmarshal|invalid character'; then
     echo corrupt
@@ -110,7 +116,10 @@ backup)
   if [[ -n ${KEEP-} ]]; then
     # Words, so unquoted.
     # shellcheck disable=SC2086
-    unlocked forget --host "$HOST_NAME" --tag "$bot" --group-by host,tags $KEEP || cat -- "$work/err" >&2
+    unlocked forget --host "$HOST_NAME" --tag "$bot" --group-by host,tags $KEEP || {
+      cat -- "$work/err" >&2
+      [[ $(code) != append-only ]] || echo "the repository does not let this host delete old backups (docs/backups.md)" >&2
+    }
   fi
   printf 'ok %s\n' "$snapshot"
   ;;

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
@@ -116,4 +116,24 @@ describe.each(commands.map((words) => [words.join(" "), words] as const))("clawd
     if (wordsNeedToken.has(name)) expect(json.exitCode, json.stderr).toBe(exitCodeOf[name] ?? 3);
     expect(json.stderr).not.toContain("a bug");
   });
+});
+
+it("names the wrong setting when a second signing key is asked for", async () => {
+  const bad = project({ stackFile: stackFile.replace("cx43", "cax11") });
+  const { plain, json, object } = await refusal(layoutOf(bad.root), ["secrets", "rotate"], ["--signing-key"]);
+  expect([plain.exitCode, json.exitCode]).toEqual([3, 3]);
+  expect(object).toMatchObject({
+    ok: false,
+    exitCode: 3,
+    problems: [
+      {
+        code: "invalid-value",
+        subject: `stacks/Pulumi.${host}.yaml`,
+        setting: "clawdlets:serverType",
+        problem: expect.stringContaining('is "cax11"; '),
+      },
+    ],
+  });
+  expect(plain.stderr).toContain('clawdlets:serverType: is "cax11"; ');
+  expect(existsSync(layoutOf(bad.root).systemKeys)).toBe(false);
 });

@@ -70,6 +70,23 @@ describe("preview --ci --json", () => {
   });
 });
 
+it("an engine that finds the stack locked in a bucket says who has the lock, and since when", async () => {
+  const tell = Object.assign(() => undefined, { startedAt: 0 });
+  const text =
+    "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with `pulumi cancel`.\n  s3://acme-pulumi/.pulumi/locks/organization/acme-bots/web-1/2b5c.json: created by ada@laptop (pid 4711) at 2026-11-28T02:00:00Z";
+  await expect(runEngine("web-1", "up", tell, () => Promise.reject(new Error(text)))).rejects.toMatchObject({
+    exitCode: 5,
+    problems: [
+      {
+        code: "busy",
+        problem:
+          "up was not started: an engine of ada on laptop (process 4711, since 2026-11-28T02:00:00Z) is working on this stack.",
+        fix: expect.stringContaining("pulumi cancel --yes --stack web-1"),
+      },
+    ],
+  });
+});
+
 it.each([
   "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file with `pulumi cancel`.",
   "error: [409] Conflict: Another update is currently in progress.",

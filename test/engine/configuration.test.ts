@@ -165,6 +165,38 @@ describe("clawdlets rebuild of many", () => {
   );
 
   it(
+    "stops at a canary that runs the new system and is not locked down as declared",
+    async () => {
+      const rev = await commit({ "web-2": "", "web-3": "" });
+      const before = await status("web-3");
+      const { endpoint, token } = lab.emulator;
+      const ask = async (method: string, path: string, body?: unknown) => {
+        const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+        const init = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) };
+        const answer = await fetch(`${endpoint}${path}`, init);
+        const text = (await answer.text()) || "{}";
+        return JSON.parse(text) as { servers: { id: number }[]; firewall: { id: number } };
+      };
+      const { servers } = await ask("GET", "/servers?name=web-2");
+      const rules = [{ direction: "in", protocol: "tcp", port: "22", source_ips: ["0.0.0.0/0"] }];
+      const apply_to = [{ type: "server", server: { id: servers[0]?.id } }];
+      const { firewall } = await ask("POST", "/firewalls", { name: "opened-by-hand", rules, apply_to });
+      const { exitCode, stderr, json } = await lab.json(["rebuild", "--tag", "made", "--canary", "web-2"]);
+      expect(exitCode, stderr).toBe(8);
+      expect(json.hosts).toMatchObject([
+        { host: "web-1", state: "not started" },
+        { host: "web-2", state: "failed", exitCode: 8, changed: true, rev, summary: expect.stringContaining("verify") },
+        { host: "web-3", state: "not started" },
+      ]);
+      expect(JSON.stringify(json.hosts[1].details)).toContain("opened-by-hand");
+      expect(await status("web-3")).toMatchObject({ systemPath: before.systemPath });
+      await ask("POST", `/firewalls/${firewall.id}/actions/remove_from_resources`, { remove_from: apply_to });
+      await ask("DELETE", `/firewalls/${firewall.id}`);
+    },
+    minutes(2),
+  );
+
+  it(
     "brings all of them to one commit",
     async () => {
       const rev = await commit({ "web-2": "", "web-3": "" });
@@ -175,7 +207,12 @@ describe("clawdlets rebuild of many", () => {
         { host: "web-2", state: "ok", changed: true, rev },
         { host: "web-3", state: "ok", changed: true, rev },
       ]);
+      expect(json.hosts[1].summary).toContain("; verified");
       expect((await lab.run(["rebuild", "--resume"])).stdout).toContain("nothing to resume");
+      // What the host itself has in force, by the same way in.
+      const lockdown = await lab.json(["lockdown", "--host", "web-1"]);
+      expect(lockdown.exitCode, lockdown.stderr).toBe(0);
+      expect(lockdown.json.hosts).toMatchObject([{ host: "web-1", answer: "locked", onHost: "as declared" }]);
     },
     minutes(2),
   );

@@ -23,6 +23,8 @@ export interface Verified {
   /** Those of {@link wrong} that have a code of their own. */
   problems?: Problem[];
   warnings: string[];
+  /** Of `lockdown`: whether the host's own sshd, firewall and sockets are as declared; omitted if it was not asked. */
+  onHost?: "as declared" | "differs";
 }
 
 export interface VerifyRequest {

@@ -9,7 +9,7 @@ import type { Layout } from "../layout.ts";
 import { readEnvFile } from "../settings/env-file.ts";
 import { credentialsFor, expandHome } from "../settings/host.ts";
 import { readPublicKeyFile } from "../settings/public-key-file.ts";
-import { stackConfig } from "../settings/stack-config.ts";
+import { checkSettings, stackConfig } from "../settings/stack-config.ts";
 import { readRawStackFile } from "../settings/stack-file.ts";
 import { hostEntry, readStackJson, type StackHost } from "../settings/stack-json/stack-json.ts";
 import { operatorIdentityFile, readOperators } from "./keys/operators.ts";
@@ -51,20 +51,9 @@ export function openSecrets(
       fix: `Add it: clawdlets init --host ${host}`,
     });
   }
-  const planned = planSettings.safeParse(readRawStackFile(layout, host));
-  if (!planned.success) {
-    problems.push(
-      ...planned.error.issues.map(({ path, message }): Problem => {
-        return {
-          code: "invalid-value",
-          subject: `stacks/Pulumi.${host}.yaml`,
-          setting: `clawdlets:${path.join(".")}`,
-          problem: `${message}.`,
-        };
-      }),
-    );
-  }
-  if (problems.length > 0 || !entry || !planned.success) throw new SettingsError(problems);
+  const planned = checkSettings(planSettings, readRawStackFile(layout, host), `stacks/Pulumi.${host}.yaml`);
+  problems.push(...planned.problems);
+  if (problems.length > 0 || !entry || !planned.value) throw new SettingsError(problems);
   const env = readEnvFile(layout, environment, stack.value?.envFile);
   const operatorFile = operatorIdentityFile(layout, env.value.SOPS_AGE_KEY_FILE);
   const folder = resolve(layout.dir, entry.secrets.localDir);
@@ -72,8 +61,8 @@ export function openSecrets(
   return {
     entry,
     store: openStore(layout, { host, folder, operatorFile, sops }),
-    required: requiredSecrets(layout, planned.data),
-    mintsKeys: credentialsFor(planned.data, env.value) !== undefined,
+    required: requiredSecrets(layout, planned.value),
+    mintsKeys: credentialsFor(planned.value, env.value) !== undefined,
     facts: {
       serverType: entry.hetzner.serverType,
       flakeHost: entry.flakeHost,

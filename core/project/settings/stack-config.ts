@@ -27,7 +27,7 @@ const nameList = (what: string) =>
   publicList(secretName, what).refine((names) => new Set(names).size === names.length, "allowed: each name once");
 
 /** @see stackConfig `tags` */
-export const tagList = publicList(tagName, "tags").refine(
+const tagList = publicList(tagName, "tags").refine(
   (tags) => new Set(tags).size === tags.length,
   "allowed: each tag once",
 );
@@ -402,17 +402,30 @@ export function checkStackConfig(
   raw: Readonly<Record<string, unknown>>,
   where: string,
 ): { value?: StackConfig; problems: Problem[] } {
-  const parsed = stackConfig.safeParse(raw);
-  if (parsed.success) {
-    const { data } = parsed;
-    const problems = [
-      ...withoutServer(data, where),
-      ...refusedTags(data, where),
-      ...ipv6OnlyProblems(data, where),
-      ...architectureProblems(data, where),
-    ];
-    return problems.length > 0 ? { problems } : { value: data, problems };
-  }
+  const checked = checkSettings(stackConfig, raw, where);
+  if (!checked.value) return { problems: checked.problems };
+  const { value } = checked;
+  const problems = [
+    ...withoutServer(value, where),
+    ...refusedTags(value, where),
+    ...ipv6OnlyProblems(value, where),
+    ...architectureProblems(value, where),
+  ];
+  return problems.length > 0 ? { problems } : { value, problems };
+}
+
+/**
+ * Checks some of the settings of one stack file, or all of them.
+ * @param schema those settings, from {@link stackConfig}
+ * @param raw as for {@link checkStackConfig}
+ */
+export function checkSettings<T extends z.ZodObject>(
+  schema: T,
+  raw: Readonly<Record<string, unknown>>,
+  where: string,
+): { value?: z.infer<T>; problems: Problem[] } {
+  const parsed = schema.safeParse(raw);
+  if (parsed.success) return { value: parsed.data, problems: [] };
   // Messages about JSON text refer to its parts, so parse it here too.
   const parts = Object.fromEntries(
     Object.entries(raw).map(([key, value]) => [

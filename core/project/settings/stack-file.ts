@@ -7,7 +7,7 @@ import { parseJson } from "../../base/text/json.ts";
 import { parsePlainYaml } from "../../base/text/plain-yaml.ts";
 import { withoutComment } from "../../base/text/public-key-line.ts";
 import { readText } from "../../base/text/read-text.ts";
-import { safeText } from "../../base/wording.ts";
+import { quoted, safeText } from "../../base/wording.ts";
 import { hostLayoutOf, type Layout } from "../layout.ts";
 import { exampleHost, exampleRecipient, exampleSshKey, isExampleKey, withoutExampleKeys } from "./example-stack.ts";
 import { hostNameAllowed, hostNamePattern } from "./names.ts";
@@ -227,12 +227,24 @@ export async function copyStackFile(
 
 const plain = (node: unknown): unknown => (isNode(node) ? node.toJSON() : node);
 
-/** `clawdlets:adminSshKeys` of a stack file, unchecked; empty if it has none. */
+/**
+ * `clawdlets:adminSshKeys` of a stack file; empty if it has none. The keys themselves are not checked.
+ * @throws SettingsError if it is not a list: a change would overwrite what is there
+ */
 export function adminKeysOf(layout: Layout, host: string): string[] {
   const raw = readRawStackFile(layout, host)["adminSshKeys"];
   // The engine itself writes a list as JSON text.
   const keys = typeof raw === "string" ? parseJson(raw) : raw;
-  return Array.isArray(keys) ? keys.map(String) : [];
+  if (raw === undefined) return [];
+  if (Array.isArray(keys)) return keys.map(String);
+  throw new SettingsError([
+    {
+      code: "invalid-value",
+      subject: relative(layout.root, hostLayoutOf(layout, host).stackFile),
+      setting: `${configNamespace}:adminSshKeys`,
+      problem: `is ${quoted(raw)}; allowed: a list of public keys.`,
+    },
+  ]);
 }
 
 /**

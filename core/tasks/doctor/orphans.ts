@@ -4,8 +4,9 @@ import { allFirewalls, allServers, allSshKeys } from "../../base/hetzner/pages.t
 import { resourceTypes } from "../../base/hetzner/resource-types.ts";
 import { windowLabel } from "../../host/window/window.ts";
 import type { Layout } from "../../project/layout.ts";
+import { readProjectFile } from "../../project/state/project-file.ts";
 import { idsInStates } from "../../project/state/state.ts";
-import { type Check, type Finding, ok, warning } from "./finding.ts";
+import { type Check, type Finding, notChecked, ok, warning } from "./finding.ts";
 
 const types = {
   server: resourceTypes.server,
@@ -58,6 +59,11 @@ export async function checkOrphans(hetzner: Hetzner, layout: Layout): Promise<Fi
     check: "orphans",
     subject: "servers, ssh keys and firewalls at Hetzner with our labels, compared with .clawdlets/state",
   };
+  const { backend, hasLocalState } = readProjectFile(layout);
+  if (backend !== undefined && !hasLocalState) {
+    // Everything would be in no state here, and the advice would be to delete it.
+    return [notChecked(about, "the engine's state is not on this machine (backend.url in Pulumi.yaml)")];
+  }
   const orphans = await findOrphans(hetzner, layout);
   if (orphans.length === 0) return [ok(about, "all are in a state")];
   const currency = orphans.some(({ monthlyGross }) => monthlyGross > 0) ? await currencyOf(hetzner) : "";

@@ -10,7 +10,7 @@ const root = (name: string) => join(repository, "nix/host", name);
 
 /** What a repository needs: restic's address, and the login as files of the unit's credentials. */
 export interface TestRepository {
-  kind: "s3" | "sftp" | "local";
+  kind: "s3" | "rest" | "sftp" | "local";
   url: string;
   credentials: Readonly<Record<string, string>>;
 }

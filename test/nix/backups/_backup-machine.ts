@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
@@ -13,11 +13,31 @@ const bucketAt = "93.184.216.34";
 export const otherAt = "151.101.1.1";
 const ownAddress = "45.67.89.2";
 const keys = { access: "backups", secret: "canary-s3-secret-0123456789" };
-export const password = "canary-restic-password-0123456789";
+const login = { user: "web-1", password: "canary-rest-password-0123456789" };
+const password = "canary-restic-password-0123456789";
 export const uids = { maren: 45_584, rex: 45_585 } as const;
-const url = "s3:https://s3.provider.example:8443/backups/web-1";
+/** The servers that a repository can be on, and the secret part of their logins. */
+const servers = {
+  s3: {
+    settings: 'repository = "s3:https://s3.provider.example:8443/backups/web-1"; region = "nbg1";',
+    secret: keys.secret,
+    file: `printf '[default]\\naws_access_key_id=${keys.access}\\naws_secret_access_key=${keys.secret}\\n' >run/secrets/rendered/clawdlets-backup-s3`,
+    start: (program: string) =>
+      `--setenv=ROOT_ACCESS_KEY=${keys.access} --setenv=ROOT_SECRET_KEY=${keys.secret} ${program} --port ${bucketAt}:8443 \\
+         --region nbg1 --cert /etc/tls/cert.pem --key /etc/tls/key.pem posix /run/bucket`,
+  },
+  rest: {
+    settings: 'repository = "rest:https://s3.provider.example:8443/web-1";',
+    secret: login.password,
+    file: `echo 'rest:https://${login.user}:${login.password}@s3.provider.example:8443/web-1' >run/secrets/rendered/clawdlets-backup-rest`,
+    start: (program: string) =>
+      `${program} --listen ${bucketAt}:8443 --tls --tls-cert /etc/tls/cert.pem --tls-key /etc/tls/key.pem \\
+         --htpasswd-file /etc/tls/htpasswd --private-repos --path /run/bucket`,
+  },
+} as const;
+export type ServerKind = keyof typeof servers;
 
-const settings = `{ clawdlets = { backups = { repository = "${url}"; region = "nbg1"; };
+const settingsFor = (kind: ServerKind) => `{ clawdlets = { backups = { ${servers[kind].settings} };
   bots = { maren = { command = "/usr/bin/sleep infinity"; uid = ${uids.maren}; }; rex = { command = "/usr/bin/sleep infinity"; uid = ${uids.rex}; }; }; }; }`;
 /** Each unit that the module makes; those of templates with their instances below. */
 const units = [
@@ -40,16 +60,19 @@ interface Unit {
 
 /**
  * A real systemd with the units of nix/modules/backups.nix, the real restic, the real rules of nftables, the real proxy, and a real S3
- * server with TLS in another network namespace.
+ * server or restic's own with TLS in another network namespace.
  */
 export class BackupMachine {
   readonly machine: SystemdMachine;
   readonly #folder: string;
-  readonly #versitygw: string;
+  readonly #kind: ServerKind;
+  readonly #program: string;
 
-  constructor(folder: string, versitygw: string) {
+  /** @param program versitygw, or rest-server */
+  constructor(folder: string, kind: ServerKind, program: string) {
     this.#folder = folder;
-    this.#versitygw = versitygw;
+    this.#kind = kind;
+    this.#program = program;
     const homes = Object.entries(uids).map(
       ([bot, uid]) =>
         `mkdir -p ./srv/clawdbot/${bot} && chown ${uid}:${uid} ./srv/clawdbot/${bot} && chmod 700 ./srv/clawdbot/${bot}`,
@@ -57,7 +80,7 @@ export class BackupMachine {
     const steps = [
       "mkdir -p run/secrets/rendered && chmod 700 run/secrets",
       `echo ${password} >run/secrets/restic_password`,
-      `printf '[default]\\naws_access_key_id=${keys.access}\\naws_secret_access_key=${keys.secret}\\n' >run/secrets/rendered/clawdlets-backup-s3`,
+      servers[kind].file,
       "chmod 400 run/secrets/restic_password run/secrets/rendered/*",
       "echo host-secret-canary >etc/shadow && chmod 600 etc/shadow",
       ...homes,
@@ -81,12 +104,15 @@ export class BackupMachine {
     await this.startBucket();
   }
 
-  /** The S3 server, with its files in memory. */
+  get secrets(): string[] {
+    return [password, servers[this.#kind].secret];
+  }
+
+  /** The server, with its files in memory. */
   async startBucket(): Promise<void> {
+    const command = servers[this.#kind].start(`${this.#folder}/repository-server`);
     await this.must(
-      `systemd-run --quiet --unit=bucket -p NetworkNamespacePath=/run/netns/internet --setenv=ROOT_ACCESS_KEY=${keys.access} \\
-         --setenv=ROOT_SECRET_KEY=${keys.secret} ${this.#folder}/versitygw --port ${bucketAt}:8443 --region nbg1 \\
-         --cert /etc/tls/cert.pem --key /etc/tls/key.pem posix /run/bucket
+      `systemd-run --quiet --unit=bucket -p NetworkNamespacePath=/run/netns/internet ${command}
        until ip netns exec internet ss -ltn | grep -q :8443; do :; done`,
     );
   }
@@ -147,8 +173,9 @@ export class BackupMachine {
   }
 
   async #lay(): Promise<void> {
-    copyFileSync(this.#versitygw, join(this.#folder, "versitygw"));
-    chmodSync(join(this.#folder, "versitygw"), 0o755);
+    copyFileSync(this.#program, join(this.#folder, "repository-server"));
+    chmodSync(join(this.#folder, "repository-server"), 0o755);
+    const settings = settingsFor(this.#kind);
     const users = [
       ...Object.entries(uids).map(([bot, uid]) => ({ user: `bot-${bot}`, uid })),
       { user: "clawdlets-backup", uid: 30_998 },
@@ -163,6 +190,8 @@ export class BackupMachine {
     this.#put("etc/group", `root:x:0:\nnogroup:x:65534:\n${lines((user, uid) => `${user}:x:${uid}:\n`)}`);
     this.#put("etc/hosts", `127.0.0.1 localhost\n${bucketAt} s3.provider.example\n${otherAt} other.example\n`);
     await this.#certificate();
+    const hash = createHash("sha1").update(login.password).digest("base64");
+    this.#put("etc/tls/htpasswd", `${login.user}:{SHA}${hash}\n`);
     const { config, refused } = await host(enough, settings);
     if (refused.length > 0) throw new Error(refused.join("\n"));
     const table = config.networking.nftables.tables["clawdlets-egress"].content;

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -277,6 +277,10 @@ describe("the scope deploy finds", () => {
       expect.stringMatching(/the firewall "web-1-fw" \(\d+\) .*costs nothing/),
     ]);
     expect(findings.map((each) => each.host)).toEqual(["web-1", "web-9", "web-1"]);
+    // With the state in a bucket, all of them would look like this: nothing is advised to be deleted.
+    appendFileSync(join(layout.root, "Pulumi.yaml"), "backend:\n  url: s3://acme-pulumi?region=nbg1\n");
+    const shared = (await look(layout, ["deploy"])).filter(({ check }) => check === "orphans");
+    expect(told(shared)).toEqual([expect.stringContaining("the engine's state is not on this machine")]);
     for (const { id } of (await world.lab.api("GET", "/ssh_keys")).body.ssh_keys)
       await world.lab.api("DELETE", `/ssh_keys/${id}`);
   });

@@ -31,6 +31,24 @@ describe("the hosts of a run over many", () => {
     expect(hostsOf(options)).toEqual(hosts);
   });
 
+  it("names the wrong setting of a host whose tags cannot be read, with --tag only", () => {
+    const layout = fourHosts();
+    writeFileSync(hostLayoutOf(layout, "web-4").stackFile, `${stackFile}  clawdlets:tags: eu\n`);
+    expect(() => hostsOf({ tag: "eu" }, layout)).toThrowError(
+      expect.objectContaining({
+        problems: [
+          {
+            code: "invalid-value",
+            subject: "stacks/Pulumi.web-4.yaml",
+            setting: "clawdlets:tags",
+            problem: 'is "eu"; allowed: a list of tags.',
+          },
+        ],
+      }),
+    );
+    expect(hostsOf({ all: true }, layout)).toHaveLength(4);
+  });
+
   it.each<[string, FleetOptions, RegExp]>([
     ["two ways of naming", { all: true, host: "web-1" }, /--host and --all cannot be combined/],
     [

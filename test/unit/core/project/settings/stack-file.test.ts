@@ -5,6 +5,8 @@ import { SettingsError } from "../../../../../core/base/errors.ts";
 import { problemSentence } from "../../../../../core/base/problem.ts";
 import {
   addToStackFile,
+  adminKeysOf,
+  changeAdminKeys,
   listStackFiles,
   readRawStackFile,
   readStackFile,
@@ -86,5 +88,30 @@ describe("the stack file", () => {
     expect(() => readRawStackFile(layout, host)).toThrow(SettingsError);
     rmSync(fileOf(layout));
     expect(readRawStackFile(layout, host)).toEqual({});
+  });
+});
+
+describe("the keys that may log in", () => {
+  it("keeps a value that is not a list: a change would overwrite it", async () => {
+    const text = stackFile.replace(/adminSshKeys:.*$/s, "adminSshKeys: ssh-ed25519 AAAA\n");
+    const layout = project({ stackFile: text });
+    await expect(changeAdminKeys(layout, host, { add: ["ssh-ed25519 BBBB"] })).rejects.toMatchObject({
+      problems: [
+        {
+          code: "invalid-value",
+          setting: "clawdlets:adminSshKeys",
+          problem: 'is "ssh-ed25519 AAAA"; allowed: a list of public keys.',
+        },
+      ],
+    });
+    expect(readFileSync(fileOf(layout), "utf8")).toBe(text);
+  });
+
+  it.each([
+    ["a list", stackFile.replace(/adminSshKeys:.*$/s, "adminSshKeys: [a, b]\n"), ["a", "b"]],
+    ["JSON text, as the engine writes it", stackFile.replace(/adminSshKeys:.*$/s, `adminSshKeys: '["a"]'\n`), ["a"]],
+    ["nothing", "config: {}\n", []],
+  ])("reads %s", (_, text, keys) => {
+    expect(adminKeysOf(project({ stackFile: text }), host)).toEqual(keys);
   });
 });
