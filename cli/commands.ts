@@ -257,7 +257,7 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
       summary: "destroy hosts of groups that outlived their time",
       about:
         "Destroy hosts of groups that have outlived their time to live, WITH THEIR DISKS. Other hosts are never touched. Local keys and secrets are kept.",
-      load: async () => (await import("./reap.ts")).reapCommand(),
+      load: async () => (await import("./fleet/reap.ts")).reapCommand(),
     },
   },
   "Running hosts:": {

@@ -1,12 +1,12 @@
 import { Command } from "commander";
-import { UserError } from "../core/base/errors.ts";
-import { exitCodes } from "../core/base/exit-codes.ts";
-import { findLayout } from "../core/project/layout.ts";
-import { findOutlived, needsYes, type Outlived, retryGone } from "../core/tasks/groups/outlived.ts";
-import { reap } from "../engine/reap.ts";
-import { plainOption, withProgress } from "./screen/index.ts";
-import { askLine } from "./shared/ask.ts";
-import { jsonOption, print, resultLines, tell } from "./shared/output.ts";
+import { UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
+import { findLayout } from "../../core/project/layout.ts";
+import { findOutlived, needsYes, type Outlived, retryGone } from "../../core/tasks/groups/outlived.ts";
+import { reap } from "../../engine/reap.ts";
+import { plainOption, withProgress } from "../screen/index.ts";
+import { askLine } from "../shared/ask.ts";
+import { jsonOption, print, resultLines, tell } from "../shared/output.ts";
 
 interface Options {
   group?: string;
