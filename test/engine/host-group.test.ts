@@ -26,6 +26,7 @@ import { initSecrets } from "../../core/tasks/init.ts";
 import { type Emulator, startEmulator } from "../../emulator/index.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
 import { findEngine } from "../../engine/find-engine.ts";
+import { killProcessesOf } from "../_processes.ts";
 import { repository } from "../_repository.ts";
 import { clientOf } from "../emulator/_lab.ts";
 
@@ -228,8 +229,11 @@ it(
     await expect.poll(deletions, { timeout: minutes(2), interval: 100 }).toBeGreaterThan(deleted);
     process.kill(-(running.pid ?? 0), "SIGKILL");
     await running;
+    killProcessesOf(layout.root);
     await control("faults", []);
-    // Killed before the engine knew: the host is in its roster, and has its files.
+    // Hetzner does what it was asked, whoever hears of it.
+    await expect.poll(() => servers().some(({ name }) => name === second), { timeout: 60_000 }).toBe(false);
+    // The engine does not know: the host is in its roster, and has its files.
     expect(names("crew")).toEqual([first, second]);
     expect(existsSync(hostLayoutOf(layout, second).identity)).toBe(true);
 

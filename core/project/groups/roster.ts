@@ -2,12 +2,12 @@ import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import { z } from "zod";
 import { SettingsError } from "../../base/errors.ts";
-import { withFileLock } from "../../base/machine/file-lock.ts";
 import { readFolder, writePublicFile } from "../../base/machine/private-files.ts";
 import { problemsOf } from "../../base/problems.ts";
 import { parseJsonText } from "../../base/text/json-text.ts";
 import { readText } from "../../base/text/read-text.ts";
 import type { Layout } from "../layout.ts";
+import { asOnlyWriter } from "../project-lock.ts";
 import { hostName, matching } from "../settings/names.ts";
 
 /** Leaves room for the drawn name in Hetzner's 63 characters. */
@@ -87,7 +87,7 @@ export async function changeRoster(
   group: string,
   change: (before: Roster | undefined) => Roster | undefined,
 ): Promise<void> {
-  await withFileLock(join(layout.dir, `group-${group}`), async () => {
+  await asOnlyWriter(layout, async () => {
     const before = readRoster(layout, group);
     const after = change(before);
     if (after === undefined || (existsSync(fileOf(layout, group)) && same(before, after))) return;

@@ -88,8 +88,10 @@ export async function loadGroupProgram(context: GroupContext): Promise<LoadedGro
 
   await changeRoster(layout, declared.group, (before) => checkedPlan(declared, before, context.now).roster);
   const one = inTurn();
-  const make = (host: string, isProtected: boolean) =>
+  const make = (host: string, isProtected: boolean, slot?: number) =>
     one(async () => {
+      // Before its keys, so that a host with files always belongs to a group.
+      if (slot !== undefined) await recordName(layout, declared.group, slot, host);
       const { environment, folder } = context;
       await ensureMember({ layout, host, like: declared.like, isProtected, environment, sops: "sops" });
       return loadProgram({ stack: host, folder, environment, dryRun: false });
@@ -100,14 +102,10 @@ export async function loadGroupProgram(context: GroupContext): Promise<LoadedGro
   return {
     members,
     notes,
-    make: async (slot, host) => {
-      await recordName(layout, declared.group, slot, host);
-      return make(host, false);
-    },
+    make: (slot, host) => make(host, false, slot),
   };
 }
 
-/** Before its keys, so that a host with files always belongs to a group. */
 async function recordName(layout: Layout, group: string, slot: number, name: string): Promise<void> {
   const createdAt = new Date().toISOString();
   await changeRoster(layout, group, (before) => {
