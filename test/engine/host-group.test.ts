@@ -231,7 +231,7 @@ it(
     await running;
     killProcessesOf(layout.root);
     await control("faults", []);
-    // Hetzner does what it was asked, whoever hears of it.
+    // Hetzner finishes the deletion, although nobody waits for the answer.
     await expect.poll(() => servers().some(({ name }) => name === second), { timeout: 60_000 }).toBe(false);
     // The engine does not know: the host is in its roster, and has its files.
     expect(names("crew")).toEqual([first, second]);
