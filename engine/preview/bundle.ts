@@ -136,13 +136,15 @@ function projectFile(tree: string): Document.Parsed {
  */
 export async function bundleWorkers(packages: string, into: string): Promise<{ program: string; policy: string }> {
   const files = { program: join(into, "program-worker.mjs"), policy: join(into, "policy-worker.cjs") };
-  const source = (name: string) => {
-    const path = inCode(`engine/preview/warm/${name}-worker`);
-    return existsSync(`${path}.ts`) ? `${path}.ts` : `${path}.js`;
-  };
+  const source = (path: string) => (existsSync(inCode(`${path}.ts`)) ? inCode(`${path}.ts`) : inCode(`${path}.js`));
   await Promise.all([
-    build({ ...options, entryPoints: [source("program")], outfile: files.program, format: "esm" }),
-    build({ ...options, entryPoints: [source("policy")], outfile: files.policy, format: "cjs" }),
+    build({
+      ...options,
+      entryPoints: [source("engine/preview/warm/program-worker")],
+      outfile: files.program,
+      format: "esm",
+    }),
+    build({ ...options, entryPoints: [source("policy/worker")], outfile: files.policy, format: "cjs" }),
   ]);
   symlinkSync(packages, join(into, "node_modules"));
   return files;

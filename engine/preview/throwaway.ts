@@ -31,7 +31,7 @@ export interface ThrowawayRequest {
   base: string | undefined;
   tell: (text: string) => void;
   signal: AbortSignal;
-  /** Whether the engine starts the program and the policy pack anew for each host. @default false */
+  /** Whether the engine starts the program and the policy pack for each host. @default false */
   alone?: boolean;
 }
 

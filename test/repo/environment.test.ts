@@ -6,9 +6,11 @@ import { repository } from "../_repository.ts";
 
 /** Programs below these folders, the public library's default, and the module that makes the environment of children. */
 const readers = [
+  "components/load-group.ts",
   "components/load-host.ts",
   "core/base/machine/environment.ts",
   "core/host/window/guard-main.ts",
+  "engine/preview/warm/program-worker.ts",
   "policy/pack.ts",
 ];
 

@@ -31,7 +31,7 @@ const failuresAllowed = 3;
 
 /**
  * Previews stacks one after the other, in processes that stay: one for the program of each folder, and one for the policy pack.
- * Whatever does not go well here is run again, for that stack alone, as the engine does it by itself.
+ * A preview that fails here is run again, with processes for that stack alone.
  */
 export class Lane {
   readonly #options: LaneOptions;
@@ -41,7 +41,7 @@ export class Lane {
   #failures = 0;
   readonly #stacksAlone = new Set<string>();
 
-  /** Stacks for which the engine started everything by itself. */
+  /** Stacks that were previewed with processes of their own. */
   get alone(): ReadonlySet<string> {
     return this.#stacksAlone;
   }
@@ -96,7 +96,7 @@ export class Lane {
       });
     } catch (error) {
       if (request.signal.aborted) throw error;
-      return undefined; // Whatever the reason, the engine by itself has the last word.
+      return undefined; // Whatever the reason, the preview without these processes has the last word.
     }
   }
 

@@ -24,7 +24,7 @@ export class Lanes {
     }
   }
 
-  /** Stacks for which the engine started everything by itself. */
+  /** Stacks that were previewed with processes of their own. */
   get alone(): string[] {
     return this.#all.flatMap(({ alone }) => [...alone]);
   }

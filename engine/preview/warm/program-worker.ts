@@ -26,7 +26,7 @@ const grpc = ofPulumi("@grpc/grpc-js");
 
 let runs = 0;
 
-/** The module is evaluated anew for each stack, as Pulumi's own runner does in a process of its own. */
+/** Evaluated again for each stack, as Pulumi's runner does in a process for each. */
 async function evaluate(): Promise<unknown> {
   const exported: Record<string, unknown> = await import(`${pathToFileURL(program).href}?run=${++runs}`);
   const { default: only, ...named } = exported;

@@ -40,7 +40,7 @@ export class Worker {
     this.gone = gone.signal;
     this.#process = running;
     this.port = this.#read(running.stdio[3] as Readable);
-    // Whoever needs it hears of it; nobody may be waiting yet.
+    // Those who await it are told; nobody may be waiting yet.
     this.port.catch(() => undefined);
     void running.finally(() => gone.abort());
   }

@@ -1,6 +1,6 @@
 /**
- * `preview --ci` keeps the program and the policy pack loaded for many hosts. Its report must be the one that the engine gives by
- * itself, host by host.
+ * `preview --ci` keeps the program and the policy pack loaded for many hosts. Its report must be the same as with processes for each
+ * host.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -56,7 +56,7 @@ async function reportOf(hosts: string[], alone: boolean, base?: string) {
   return { report: comparable.replaceAll(/clawdlets-preview-\w+/g, "…"), byItself };
 }
 
-it("says of varied hosts what the engine says of each by itself, against a base, too", async () => {
+it("reports on varied hosts as with processes for each, also against a base", async () => {
   await clone.host("plain");
   await clone.host("drawn", { location: ["nbg1", "fsn1"] });
   await clone.host("resized");
@@ -74,7 +74,7 @@ it("says of varied hosts what the engine says of each by itself, against a base,
   expect(together.report).toContain("cost-above-limit");
 }, 300_000);
 
-it("previews by itself a host whose program fails or ends its process, and nobody sees what another one left behind", async () => {
+it("gives processes of its own to a host whose program fails or exits, and no host sees what another one left behind", async () => {
   const hosts = ["a-leaves", "b-leaves", "c-after", "d-after", "e-throws", "f-ends", "g-last"];
   for (const host of hosts) await clone.host(host);
   before(`
@@ -91,7 +91,7 @@ it("previews by itself a host whose program fails or ends its process, and nobod
   expect(together.report).not.toContain("left behind");
 }, 300_000);
 
-it("previews every host by itself once three in a row have failed", async () => {
+it("gives every host processes of its own once three in a row have failed", async () => {
   const hosts = Array.from({ length: 8 }, (_, index) => `host-${index + 1}`);
   for (const host of hosts) await clone.host(host);
   before(`throw new Error("thrown for all");`);

@@ -1,13 +1,13 @@
 /**
- * `node policy-worker.cjs ASKS ANSWERS FOLDER`: serves the policy pack for many stacks, one after the other. What the engine starts as
- * the pack (shim.ts) writes its environment into the pipe ASKS and reads the port from ANSWERS. Ends with its input.
+ * `node worker.cjs ASKS ANSWERS FOLDER`: serves the policy pack for many stacks, one after the other. What the engine starts as
+ * the pack (engine/preview/warm/shim.ts) writes its environment into the pipe ASKS and reads the port from ANSWERS. Ends with its input.
  * FOLDER is the project's.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import type * as policy from "@pulumi/policy";
-import { policiesOf, stackFacts } from "../../../policy/policies.ts";
+import { policiesOf, stackFacts } from "./policies.ts";
 
 const [asks = "", answers = "", folder = ""] = process.argv.slice(2);
 const load = createRequire(process.argv[1] ?? "");
