@@ -1,5 +1,5 @@
 import { existsSync, lstatSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { messageOf, UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { ownEnvironment } from "../../core/base/machine/environment.ts";
@@ -52,23 +52,10 @@ export function sandboxOf(cell: Cell): Sandbox {
 }
 
 function scriptOf({ root, readable, writable, moved }: Cell): string {
-  const all = [
+  const entries = [
     ...[...system, ...readable].map((path) => ({ from: path, to: path, write: false })),
     ...writable.map((path) => ({ from: path, to: path, write: true })),
-    ...moved.map(([from, to]) => ({ from, to, write: false })),
   ];
-  const lines = all.flatMap(({ from, to, write }) => {
-    const stat = lstatSync(from, { throwIfNoEntry: false });
-    if (!stat) return [];
-    const at = `$root${shellQuoted(to)}`;
-    const parent = `mkdir -p "$(dirname ${at})"`;
-    // /bin is a link to usr/bin on most systems.
-    if (stat.isSymbolicLink() && system.includes(from)) return [`${parent}; cp -P ${shellQuoted(from)} ${at}`];
-    const make = stat.isDirectory() ? `mkdir -p ${at}` : `${parent}; [ -e ${at} ] || : > ${at}`;
-    const bind = `mount --rbind ${shellQuoted(from)} ${at}`;
-    const isDevice = from.startsWith("/dev/");
-    return [make, bind, ...(write || isDevice ? [] : [`mount -o remount,bind,ro ${at}`])];
-  });
   return [
     `root=${shellQuoted(root)}`,
     "directory=$(pwd)",
@@ -78,7 +65,9 @@ function scriptOf({ root, readable, writable, moved }: Cell): string {
     "mount --make-rprivate /",
     'mount -t tmpfs -o mode=755 tmpfs "$root"',
     'mkdir "$root/proc" "$root/tmp" "$root/old"',
-    ...lines,
+    ...mounting(entries),
+    // Into what is mounted by then.
+    ...moved.flatMap(([from, to]) => mounting([{ from, to, write: false }])),
     'mount -t proc proc "$root/proc"',
     'cd "$root"',
     "pivot_root . old",
@@ -88,6 +77,38 @@ function scriptOf({ root, readable, writable, moved }: Cell): string {
     "PATH=$path",
     'exec unshare --user --map-current-user -- "$@"',
   ].join("\n");
+}
+
+interface Entry {
+  from: string;
+  to: string;
+  write: boolean;
+}
+
+/** All folders in one command: a process for each would take longer than most previews do for everything else. */
+function mounting(entries: readonly Entry[]): string[] {
+  const there = entries.flatMap((entry) => {
+    const stat = lstatSync(entry.from, { throwIfNoEntry: false });
+    // /bin is a link to usr/bin on most systems.
+    return stat
+      ? [{ ...entry, isFolder: stat.isDirectory(), isLink: stat.isSymbolicLink() && system.includes(entry.from) }]
+      : [];
+  });
+  const at = (path: string) => `$root${shellQuoted(path)}`;
+  const folders = there.map(({ to, isFolder }) => at(isFolder ? to : dirname(to)));
+  if (folders.length === 0) return [];
+  return [
+    `mkdir -p ${[...new Set(folders)].join(" ")}`,
+    ...there.flatMap(({ from, to, write, isFolder, isLink }) => {
+      if (isLink) return [`cp -P ${shellQuoted(from)} ${at(to)}`];
+      const isDevice = from.startsWith("/dev/");
+      return [
+        ...(isFolder ? [] : [`[ -e ${at(to)} ] || : > ${at(to)}`]),
+        `mount --rbind ${shellQuoted(from)} ${at(to)}`,
+        ...(write || isDevice ? [] : [`mount -o remount,bind,ro ${at(to)}`]),
+      ];
+    }),
+  ];
 }
 
 /** @returns why programs cannot be put into a cell here; undefined where they can */
