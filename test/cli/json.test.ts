@@ -119,7 +119,7 @@ describe.each(commands.map((words) => [words.join(" "), words] as const))("clawd
 });
 
 it("names the wrong setting when a second signing key is asked for", async () => {
-  const bad = project({ stackFile: stackFile.replace("cx43", "cax11") });
+  const bad = project({ stackFile: stackFile.replace("cx43", "CX43") });
   const { plain, json, object } = await refusal(layoutOf(bad.root), ["secrets", "rotate"], ["--signing-key"]);
   expect([plain.exitCode, json.exitCode]).toEqual([3, 3]);
   expect(object).toMatchObject({
@@ -130,10 +130,10 @@ it("names the wrong setting when a second signing key is asked for", async () =>
         code: "invalid-value",
         subject: `stacks/Pulumi.${host}.yaml`,
         setting: "clawdlets:serverType",
-        problem: expect.stringContaining('is "cax11"; '),
+        problem: expect.stringContaining('is "CX43"; '),
       },
     ],
   });
-  expect(plain.stderr).toContain('clawdlets:serverType: is "cax11"; ');
+  expect(plain.stderr).toContain('clawdlets:serverType: is "CX43"; ');
   expect(existsSync(layoutOf(bad.root).systemKeys)).toBe(false);
 });

@@ -5,14 +5,14 @@ import { project, stackFile } from "../../_project.ts";
 const host = "clawdbot-fleet-host";
 
 it("names the wrong setting of the stack file, although the program passes a right one", async () => {
-  const { root } = project({ stackFile: stackFile.replace("cx43", "cax11") });
+  const { root } = project({ stackFile: stackFile.replace("cx43", "CX43") });
   await expect(hostArgs(host, { folder: root, settings: { serverType: "cx43" } }, {})).rejects.toMatchObject({
     problems: [
       {
         code: "invalid-value",
         subject: `stacks/Pulumi.${host}.yaml`,
         setting: "clawdlets:serverType",
-        problem: expect.stringContaining("cax11"),
+        problem: expect.stringContaining("CX43"),
       },
     ],
   });

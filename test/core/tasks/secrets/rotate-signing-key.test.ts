@@ -61,7 +61,7 @@ describe("secrets rotate --signing-key", () => {
     await addToStackFile(layout, "web-1", { serverType: "CX43" }, ["serverType"]);
     const file = stackFile(layout, "web-1");
     await expect(addSystemKey(layout, "web-1")).rejects.toMatchObject({
-      problems: [{ code: "invalid-value", setting: "clawdlets:serverType", problem: expect.stringContaining("cax11") }],
+      problems: [{ code: "invalid-value", setting: "clawdlets:serverType", problem: expect.stringContaining("CX43") }],
     });
     expect(stackFile(layout, "web-1")).toBe(file);
     expect(keyFiles(layout)).toEqual([]);

@@ -86,7 +86,7 @@ it("warns, and stays closed, if the host cannot be asked: closing needs nothing 
     throw new UserError({ subject: host, problem: "its system is older." });
   };
   expect(await withHostHalf(locked, request, failing)).toEqual(warning(`${host}: its system is older.`));
-  const bad = project({ stackFile: stackFile.replace("cx43", "cax11") });
+  const bad = project({ stackFile: stackFile.replace("cx43", "CX43") });
   const { ok, warnings } = await withHostHalf(locked, { ...request, layout: bad }, silent);
   expect([ok, warnings[1]]).toEqual([true, expect.stringContaining("clawdlets:serverType")]);
 });
