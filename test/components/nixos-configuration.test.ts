@@ -65,7 +65,7 @@ describe("a NixosConfiguration on the real engine", () => {
   it.each([
     ["revision", { revision: "main" }, 'revision is "main"; allowed: a full commit, 40 hex digits'],
     ["ciphertext", { ciphertext: "abc" }, 'ciphertext is "abc"; allowed: a SHA-256 of 64 hex digits, or "none"'],
-    ["address", { address: "web-1" }, 'address is "web-1"; allowed: an IPv4 address'],
+    ["address", { address: "web-1" }, 'address is "web-1"; allowed: an IPv4 or IPv6 address'],
   ])(
     "refuses a wrong %s at preview",
     async (_, args, message) => {
