@@ -69,7 +69,7 @@ rec {
       backups = mapAt "backups";
     in
     {
-      # Hetzner's ARM types are the CAX ones, as core/project/settings/architecture.ts has it.
+      # Hetzner's ARM types are the CAX ones, as core/project/settings/server/architecture.ts has it.
       system =
         if text.hasPrefix "cax" (toString (get "serverType" "")) then "aarch64-linux" else "x86_64-linux";
       inherit ({ disk = null; } // install) disk;

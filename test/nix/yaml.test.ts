@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { Document, parseDocument } from "yaml";
+import { nixSystemOf } from "../../core/project/settings/server/architecture.ts";
 import { checkStackConfig } from "../../core/project/settings/stack-config.ts";
 import { readStackFile, writing } from "../../core/project/settings/stack-file.ts";
 import { parseStackYaml } from "../../core/project/settings/stack-yaml.ts";
@@ -286,6 +287,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
   it.each([
     ["the defaults", stackFile],
     ["everything the host needs to know", full],
+    ["an ARM server type", stackFile.replace("cx43", "cax21")],
     ["lists as JSON text", `${stackFile}  clawdlets:bots: '["maren","sonja"]'\n`],
     ["maps as JSON text", `${stackFile}  clawdlets:install: '{"disk":"/dev/vda"}'\n`],
     [
@@ -319,6 +321,7 @@ describeWith({ programs: ["nix-instantiate"] }, "the reader of stack files in Ni
     const disk = /disk"?:/.test(text) ? value?.install.disk : null;
     const facts = await evaluate(`(import ./nix/lib/stacks.nix).read "Pulumi.web-1.yaml" ${nixString(text)}`);
     expect(facts).toEqual({
+      system: nixSystemOf(value?.serverType ?? ""),
       ...{ adminSshKeys, bots, disk, secrets, sshExposure, flakeHost },
       ...{ tailnet, tailnetLoginServer, tailnetTags, rebuild: { enabled, repository, branch } },
       ...{ systemKeys: value?.systemKeys, caches },
