@@ -76,11 +76,19 @@ describeWith(needs, "a system on its way to a host, with the real nix and sshd",
   it("is continued after its line was cut", async () => {
     const { line, copy, has, isWhole } = await lab();
     const { held } = line.holdAfter(middle);
-    const failed = problemOf(copy());
+    const failed = copy().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
     await held;
     line.cut();
-    expect((await failed).message).toMatch(/lost contact/);
-    expect(await has()).toBe(false);
+    const failure = await failed;
+    // In one run of about thirty, nix reported success. It may do so only if everything is there.
+    if (failure === undefined) expect(await isWhole()).toBe(true);
+    else {
+      expect(failure).toMatchObject({ message: expect.stringContaining("lost contact") });
+      expect(await has()).toBe(false);
+    }
     await copy();
     expect(await isWhole()).toBe(true);
   });

@@ -197,7 +197,10 @@ describe("a secret that comes from the tree is refused", () => {
     const file = tree(`${remote}/${name}.yaml`);
     const good = await encrypted(name, "v", pair.recipient);
     // Another first byte, whatever it was.
-    put(file, good.replace(/data:(.)./, (_, first) => (first === "A" ? "data://" : "data:AA")));
+    put(
+      file,
+      good.replace(/data:(.)./, (_, first) => (first === "A" ? "data://" : "data:AA")),
+    );
     expect(await problems()).toEqual([expect.stringContaining(`${name}: sops could not decrypt`)]);
     put(file, await encrypted("another", "v", pair.recipient));
     expect(await problems()).toEqual([expect.stringContaining("its key is the file's name")]);
