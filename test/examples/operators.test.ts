@@ -152,7 +152,7 @@ const lines = {
 describe("docs/operators.md", () => {
   it("works word for word for two operators with one state in a bucket, and nobody is overtaken", async (context) => {
     expect(await linesOfPage()).toEqual(Object.values(lines));
-    if (versitygw === undefined) return leaveOut(context, "two operators", "there is no versitygw");
+    if (versitygw === undefined) return leaveOut(context, "two operators", "versitygw is not built");
     parent = mkdtempSync(join(tmpdir(), "clawdlets-operators-"));
     const example = await prepareExample("s3-state", parent, ["web-1"]);
     closing.push(() => example.close());

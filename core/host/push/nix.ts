@@ -45,7 +45,7 @@ export async function nix(
       code: "program-missing",
       subject: host,
       setting: "clawdlets:rebuild.buildOn",
-      problem: `needs nix on this machine, and there is no ${program === "nix" ? local.nix : program}. Nothing was changed.`,
+      problem: `needs ${program === "nix" ? local.nix : program} on this machine, which is not installed. Nothing was changed.`,
       fix: 'Install nix (https://nixos.org/download), set NIX_BIN in .clawdlets/.env, or set buildOn to "host".',
     });
   }

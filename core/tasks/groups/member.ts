@@ -105,7 +105,7 @@ async function refuseForeign({ layout, host, environment }: MemberFiles): Promis
     {
       code: "key-missing",
       subject: `stacks/Pulumi.${host}.yaml`,
-      problem: `there is no such file with its keys, but Hetzner has the server "${host}": another clone has made it.`,
+      problem: `is missing or has no keys, but Hetzner has the server "${host}": another clone created it.`,
       fix: "Pull the stack files and stacks/groups that it has committed.",
     },
   ]);

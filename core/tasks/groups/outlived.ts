@@ -33,7 +33,7 @@ export interface Outlived {
 /**
  * Lists the hosts that have outlived their time, by group and age. Reads files only.
  * @param only this group. @default all
- * @throws SettingsError if there is no such group, or a roster is invalid
+ * @throws SettingsError if the group does not exist, or a roster is invalid
  */
 export function findOutlived(layout: Layout, now: Date, only?: string): Outlived[] {
   const known = listRosters(layout);
@@ -76,6 +76,6 @@ export async function retryGone(layout: Layout, environment: Environment, tell: 
 
 /** Without a terminal and without `--yes`, nothing is destroyed. */
 export function needsYes(what: string): UserError {
-  const problem = "reap wipes the disks of these hosts, and there is no terminal to confirm on.";
+  const problem = "reap wipes the disks of these hosts and asks first, which needs a terminal.";
   return new UserError({ subject: what, problem, fix: "Pass --yes." }, { exitCode: exitCodes.usage });
 }

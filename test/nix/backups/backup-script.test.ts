@@ -47,7 +47,7 @@ describeWith({ programs: ["restic", "bash", "unshare"], root: true }, "backups b
     long,
     async (context) => {
       const versitygw = await checkTool("versitygw");
-      if (versitygw === undefined) return leaveOut(context, "backups to a bucket", "there is no versitygw");
+      if (versitygw === undefined) return leaveOut(context, "backups to a bucket", "versitygw is not built");
       const bucket = await startBucket(versitygw, temporaryFolder(), "backups");
       context.onTestFinished(() => bucket.close());
       const { AWS_ACCESS_KEY_ID: key, AWS_SECRET_ACCESS_KEY: secret } = bucket.env;

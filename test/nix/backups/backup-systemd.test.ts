@@ -20,7 +20,7 @@ describeWith(needs, "backups in their units, under a real systemd", () => {
     { timeout: 600_000 },
     async ([kind, name], context) => {
       const program = await checkTool(name);
-      if (program === undefined) return leaveOut(context, `backups to ${kind}`, `there is no ${name}`);
+      if (program === undefined) return leaveOut(context, `backups to ${kind}`, `${name} is not built`);
       const host = new BackupMachine(folderOfFile(), kind, program);
       context.onTestFinished(() => host.machine.losePower());
       await host.boot();

@@ -98,7 +98,7 @@ describe("a new host", () => {
 
   it("without a stack file is refused while Hetzner has its server", async () => {
     const { body } = await lab.api("POST", "/servers", server);
-    await expect(ensure()).rejects.toThrow(/Hetzner has the server "workers-red-ox": another clone has made it/);
+    await expect(ensure()).rejects.toThrow(/Hetzner has the server "workers-red-ox": another clone created it/);
     expect(existsSync(files().identity)).toBe(false);
     await lab.api("DELETE", `/servers/${body.server.id}`);
   });
