@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import type { Layout } from "../core/project/layout.ts";
-import { configNamespace } from "../core/project/settings/stack-config.ts";
+import { configNamespace } from "../core/project/settings/stack-config/stack-config.ts";
 import type { Engine } from "../toolchain/index.ts";
 
 /**

@@ -6,7 +6,7 @@ import { UserError } from "../../base/errors.ts";
 import { searchPath } from "../../base/machine/environment.ts";
 import { parseJson } from "../../base/text/json.ts";
 import type { SystemKey } from "../../project/secrets/keys/system-key.ts";
-import type { InstallSettings } from "../../project/settings/stack-config.ts";
+import type { InstallSettings } from "../../project/settings/stack-config/install.ts";
 import { type SshRoute, ssh, writeRouteWrappers } from "../reach/ssh.ts";
 import { hostCopyFailure } from "./failures.ts";
 import { lastLines, type NixRun, nix } from "./nix.ts";

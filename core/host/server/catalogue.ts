@@ -4,7 +4,7 @@ import type { allServerTypes } from "../../base/hetzner/pages.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import type { Objection } from "../../base/problem.ts";
 import { type Architecture, architectureOf, nixSystemOf } from "../../project/settings/server/architecture.ts";
-import { defaultImage } from "../../project/settings/stack-config.ts";
+import { defaultImage } from "../../project/settings/stack-config/stack-config.ts";
 import { policySettings } from "./cost-limit.ts";
 
 export type ServerType = Awaited<ReturnType<typeof allServerTypes>>[number];

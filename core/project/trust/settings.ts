@@ -1,6 +1,7 @@
 import { containsCidr } from "cidr-tools";
 import type { InboundRule } from "../firewall/firewall-rules.ts";
-import { checkStackConfig, configNamespace, type StackConfig } from "../settings/stack-config.ts";
+import { checkStackConfig } from "../settings/stack-config/check.ts";
+import { configNamespace, type StackConfig } from "../settings/stack-config/stack-config.ts";
 import { stackTextSettings } from "../settings/stack-file.ts";
 import { type Difference, spelled } from "./difference.ts";
 import { changedValues, valuesIn } from "./values.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseBuilder } from "../../../../../core/project/settings/builder.ts";
-import { checkStackConfig } from "../../../../../core/project/settings/stack-config.ts";
+import { checkStackConfig } from "../../../../../core/project/settings/stack-config/check.ts";
 
 const builderKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjTrP2PB+7IVvyoXcRhlWo8aac6mXJvuWm57bHZKIdI";
 const problemsOf = (rebuild: unknown) =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { problemLine } from "../../../../../../core/base/problem.ts";
 import { adminIpv6Problems } from "../../../../../../core/project/settings/server/ipv6-only.ts";
-import { checkStackConfig } from "../../../../../../core/project/settings/stack-config.ts";
+import { checkStackConfig } from "../../../../../../core/project/settings/stack-config/check.ts";
 import { publicKey, recipient } from "../../../../../_project.ts";
 
 const least = { serverType: "cx43", ageRecipient: recipient, sshHostKey: publicKey, adminSshKeys: [publicKey] };
