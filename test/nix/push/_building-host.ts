@@ -9,7 +9,7 @@ cat >/run/stand-ins/systemd-run <<'END'
 #!/bin/sh
 [ "$1 $2 $3" = "--quiet --collect --unit=clawdlets-activation.service" ] || { echo "systemd-run: $*" >&2; exit 1; }
 shift 5
-setsid "$@" >>/run/journal 2>&1 </dev/null &
+setsid sh -c 'echo $$ >/run/session; exec "$@"' unit "$@" >>/run/journal 2>&1 </dev/null &
 END
 cat >/run/stand-ins/systemctl <<'END'
 #!/bin/sh
@@ -64,12 +64,18 @@ cp "$NIX_CONF_DIR/nix.conf" /etc/nix/nix.conf
 printf '%s\\n' '${keys}' >/etc/clawdlets/system-keys
 mount -t tmpfs tmpfs /var/lib
 mount -t tmpfs tmpfs /root
-mkdir -p /var/lib/clawdlets
+mount -t proc proc /proc
+mkdir -p /var/lib/clawdlets /run/former/bin
+printf '#!/bin/sh\\n[ "$1" = boot ] || ln -sfn "$(dirname "$(dirname "$(readlink -f "$0")")")" /run/current-system\\n' >/run/former/bin/switch-to-configuration
+chmod 755 /run/former/bin/switch-to-configuration
 former=$(nix-store --add /run/former)
 nix-env --profile /nix/var/nix/profiles/system --set "$former"
 ln -s "$former" /run/current-system`,
   };
 }
+
+/** Kills the run with everything that it started, as systemd kills a unit. */
+export const killRun = 'pkill --signal KILL --session "$(cat /run/session)"';
 
 /** Lines of sh that make a system which such a host can switch to, and leave. */
 export const systemLines = `mkdir -p $out/bin $out/etc/systemd/system
