@@ -131,7 +131,7 @@ function rebuildText(host: string, { rebuild }: Options, source: RebuildSource |
   if (!rebuild) return `${host} cannot be changed from here once it runs: clawdlets:rebuild.enabled is false`;
   return source
     ? `rebuilds of ${host} fetch branch ${source.branch ?? "main"} of ${source.repository}`
-    : `rebuilds of ${host}: the flake is not on GitHub, so set clawdlets:rebuild.repository before "up" (docs/day-two.md)`;
+    : `rebuilds of ${host}: the flake is not on GitHub, so the host cannot fetch it. Before "up", set clawdlets:rebuild.source to "send" (docs/day-two.md)`;
 }
 
 async function askHost(layout: Layout): Promise<string> {

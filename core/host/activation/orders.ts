@@ -105,6 +105,13 @@ export function refusedOrder(host: string, said: string): UserError {
       fix: "Set clawdlets:rebuild.repository in its stack file (docs/day-two.md); apply that first change at the console, with rebuild-host from upstream's modules, or by clawdlets:reinstall.",
     });
   }
+  if (/allowed: switch, /.test(said)) {
+    return new UserError({
+      subject: host,
+      problem: "the system that it runs is too old for this change, and refused it. Nothing was changed.",
+      fix: 'If clawdlets:rebuild.source is "send": rebuild once with clawdlets:rebuild.buildOn: "local", or once with source "fetch".',
+    });
+  }
   return new UserError({ subject: host, problem: `the host refused and changed nothing: ${said}` });
 }
 

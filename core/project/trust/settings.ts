@@ -82,6 +82,7 @@ export const settingClasses: { readonly [P in SettingPath]: SettingClass<ValueAt
   // A builder can hand over any output: it is root on the host.
   "rebuild.buildOn": { dangerous: (_, after) => after.startsWith("ssh:") },
   "rebuild.builderKey": { dangerous: true, same: keyOf },
+  "rebuild.source": change,
   // Who can push there is root on the host.
   "rebuild.repository": trust,
   "rebuild.branch": trust,

@@ -27,6 +27,11 @@ export const rebuildSettings = z
       buildOn: buildPlace.default("host"),
       /** The ssh host key of the builder, Ed25519; required with one. No key is trusted on first use. */
       builderKey: builderKey.optional(),
+      /**
+       * How the source gets to a host that builds: `fetch`, by the host from its public `repository`; `send`, by this machine, for private
+       * repositories and commits that are not pushed. No token reaches the host. Needs `systemKeys`. @default `fetch`
+       */
+      source: z.enum(["fetch", "send"], 'allowed: "fetch" or "send"').default("fetch"),
       /** The public repository that the host fetches and builds; `init` writes the project's own. */
       repository: githubRepository.optional(),
       /** The branch whose commits the host accepts. ANYONE WHO CAN PUSH THERE IS ROOT on the host. @default `main` */
@@ -42,9 +47,13 @@ export const rebuildSettings = z
       /** Days since the running system was installed or rebuilt after which `verify` warns. 1 to 3650. @default not checked */
       maxAgeDays: wholeNumber(1, 3650, "allowed: a whole number of days, from 1 to 3650").optional(),
     },
-    "allowed: an object with enabled, buildOn, builderKey, repository, branch, onUp, deadline and maxAgeDays",
+    "allowed: an object with enabled, buildOn, builderKey, source, repository, branch, onUp, deadline and maxAgeDays",
   )
   .refine(({ buildOn, builderKey: key }) => parseBuilder(buildOn) === undefined || key !== undefined, {
     message: "required with a builder; no key is trusted on first use",
     path: ["builderKey"],
+  })
+  .refine(({ buildOn, source }) => source === "fetch" || buildOn === "host", {
+    message: 'is "send", but only a host that builds needs the source; remove it, or set buildOn to "host"',
+    path: ["source"],
   });

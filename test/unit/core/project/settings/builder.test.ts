@@ -69,4 +69,18 @@ describe("a builder", () => {
       }),
     ]);
   });
+
+  it.each([
+    [{ source: "send" }, undefined],
+    [{ source: "fetch", buildOn: "local" }, undefined],
+    [{ source: "push" }, 'is "push"; allowed: "fetch" or "send"'],
+    [{ source: "send", buildOn: "local" }, 'is "send", but only a host that builds needs the source'],
+    [
+      { source: "send", buildOn: "ssh://builder", builderKey },
+      'is "send", but only a host that builds needs the source',
+    ],
+  ])("the source of %j: %j", (rebuild, problem) => {
+    const expected = { setting: "clawdlets:rebuild.source", problem: expect.stringContaining(problem ?? "") };
+    expect(problemsOf(rebuild)).toEqual(problem === undefined ? [] : [expect.objectContaining(expected)]);
+  });
 });

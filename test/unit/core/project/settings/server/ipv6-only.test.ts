@@ -28,6 +28,8 @@ describe("a host without a public IPv4 address", () => {
     [{ buildOn: "host" }, false, false],
     [{ buildOn: "local" }, false, true],
     [{ buildOn: "ssh://nix@builder.example.com", builderKey: publicKey }, false, true],
+    [{ source: "send" }, false, true],
+    [{ source: "fetch" }, false, false],
     [{ enabled: false }, false, true],
     [{ enabled: false, buildOn: "host" }, false, true],
   ])("rebuild %j with ipv4Enabled %j is allowed: %j", (rebuild, ipv4Enabled, allowed) => {
