@@ -13,8 +13,29 @@ afterAll(({}, file) => {
   if (seconds !== undefined) file.meta.processorSeconds = seconds;
 });
 
+/** What a test file has to leave as it was: the files of the project `unit` share a process. */
+function processState(): Record<string, string | undefined> {
+  return { ...process.env, "the working folder": process.cwd() };
+}
+
+let before: Record<string, string | undefined>;
+afterAll(() => {
+  const after = processState();
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  const changed = [...names].filter((name) => before[name] !== after[name]);
+  process.chdir(before["the working folder"] ?? "/");
+  for (const name of changed) {
+    if (name === "the working folder") continue;
+    if (before[name] === undefined) delete process.env[name];
+    else process.env[name] = before[name];
+  }
+  // The names alone: a value may be a secret.
+  if (changed.length > 0) throw new Error(`This test file left these changed: ${changed.join(", ")}. Restore them.`);
+});
+
 // Copies of the keys of projects that tests make. Not in the home folder of the person who runs them.
 const copies = mkdtempSync(join(tmpdir(), "clawdlets-copies-"));
 process.env["XDG_STATE_HOME"] = copies;
 afterAll(() => rmSync(copies, { recursive: true, force: true }));
 afterEach(removeTemporaryFolders);
+before = processState();
