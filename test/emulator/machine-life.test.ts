@@ -5,8 +5,8 @@ import ssh2 from "ssh2";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { RECEIVE_SECRETS } from "../../emulator/machine/commands/secrets.ts";
-import { stage } from "../_stages.ts";
 import { type Identity, newIdentity, secretFiles, tarOf } from "../nix/secrets/_sets.ts";
+import { stage } from "../order/stage.ts";
 import {
   done,
   type KeyPair,

@@ -31,7 +31,7 @@ import { engineEnvironment } from "../../engine/environment.ts";
 import { findEngine } from "../../engine/find-engine.ts";
 import { preview } from "../../engine/preview/with-state.ts";
 import { up } from "../../engine/up.ts";
-import { stage } from "../_stages.ts";
+import { stage } from "../order/stage.ts";
 import { type Allow, ProcessWatch } from "./_process-watch.ts";
 
 /**
