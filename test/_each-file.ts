@@ -1,16 +1,23 @@
 /** Set-up of every project, run again for each test file. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, afterEach } from "vitest";
+import { join, relative } from "node:path";
+import { afterAll, afterEach, beforeAll } from "vitest";
 import { processorSeconds } from "./_processor-time.ts";
 import { removeTemporaryFolders } from "./_project.ts";
+import { repository } from "./_repository.ts";
+import { isInOrder, keepOrder } from "./order/in-order.ts";
 
 // Registered first, so it runs last: what other hooks do counts as well.
 // biome-ignore lint/correctness/noEmptyPattern: vitest insists on a destructured first parameter
 afterAll(({}, file) => {
   const seconds = processorSeconds();
   if (seconds !== undefined) file.meta.processorSeconds = seconds;
+});
+
+// biome-ignore lint/correctness/noEmptyPattern: vitest insists on a destructured first parameter
+beforeAll(({}, file) => {
+  if (isInOrder(relative(repository, file.file.filepath))) keepOrder(file);
 });
 
 /** What a test file has to leave as it was: the files of the project `unit` share a process. */
@@ -23,10 +30,9 @@ afterAll(() => {
   const after = processState();
   const names = new Set([...Object.keys(before), ...Object.keys(after)]);
   const changed = [...names].filter((name) => before[name] !== after[name]);
-  process.chdir(before["the working folder"] ?? "/");
   for (const name of changed) {
-    if (name === "the working folder") continue;
-    if (before[name] === undefined) delete process.env[name];
+    if (name === "the working folder") process.chdir(before[name] ?? "/");
+    else if (before[name] === undefined) delete process.env[name];
     else process.env[name] = before[name];
   }
   // The names alone: a value may be a secret.
