@@ -161,7 +161,7 @@ function choose(call: Call, body: CreateBody) {
   if (cloud.soldOut.has(`${type.name} ${location}`)) {
     throw new ApiError(412, "resource_unavailable", "error during placement");
   }
-  return { type, location, image: resolveImage(cloud, body.image, type.architecture) };
+  return { type, location, image: resolveImage(cloud, body.image, type) };
 }
 
 /** Whether Hetzner still gives out servers of this type there. */
