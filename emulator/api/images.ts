@@ -130,6 +130,7 @@ export const imagesApi: Route[] = [
     const image = changeable(call);
     if (image.protection.delete) throw isProtected(image.type, `${image.type} deletion is protected`);
     call.cloud.images.delete(image.id);
+    call.cloud.machines?.imageGone(image.id);
     call.cloud.onChange();
     return { status: 204 };
   }),

@@ -64,8 +64,10 @@ function createImage(call: Call): Reply {
     diskSize: server.primaryDiskSize,
     status: "creating" as const,
     protection: { delete: false },
+    disk: server.machine.disk,
   };
   call.cloud.images.set(imageId, image);
+  call.cloud.machines?.keepDisk(server, imageId);
   const action = call.cloud.startAction({
     command: "create_image",
     resources: [

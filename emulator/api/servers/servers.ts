@@ -250,7 +250,10 @@ export const serversApi: Route[] = [
       if (firewall.bindings.length < before) firewall.inUseUntil = Date.now() + cloud.actionMs;
     }
     for (const [imageId, image] of cloud.images) {
-      if (image.type === "backup" && image.server.id === server.id) cloud.images.delete(imageId);
+      if (image.type === "backup" && image.server.id === server.id) {
+        cloud.images.delete(imageId);
+        cloud.machines?.imageGone(imageId);
+      }
     }
     cloud.machines?.gone(server);
     cloud.networkChanged();
