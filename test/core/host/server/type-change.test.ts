@@ -174,9 +174,19 @@ describe("an image by its id", () => {
   });
 
   it("is refused while Hetzner is still making it", async () => {
-    const { body } = await lab.api("POST", `/servers/${id}/actions/create_image`, { type: "snapshot" });
-    expect(await problemsOf(body.image.id)).toMatch(/the image \d+ is creating, not available/);
-    const order = { name: "refused", server_type: "cx53", image: String(body.image.id), location: "nbg1" };
-    expect((await lab.api("POST", "/servers", order)).status).toBe(422);
-  });
+    // Actions that outlast the look, also on a busy machine.
+    const slow = await startLab({ actionMs: 4000 });
+    try {
+      const server = await newServer(slow, "slow-1", { server_type: "cx43", location: "nbg1" });
+      const path = `/servers/${server.id}/actions/create_image`;
+      const image = String((await slow.api("POST", path, { type: "snapshot" })).body.image.id);
+      const client = createHetzner({ endpoint: slow.emulator.endpoint, token: slow.emulator.token });
+      const [problem] = await checkImage(client, { image, serverType: "cx43" });
+      expect(problem && problemSentence(problem)).toMatch(/the image \d+ is creating, not available/);
+      const order = { name: "refused", server_type: "cx53", image, location: "nbg1" };
+      expect((await slow.api("POST", "/servers", order)).status).toBe(422);
+    } finally {
+      await slow.stop();
+    }
+  }, 60_000);
 });
