@@ -1,3 +1,4 @@
+import { existsSync, rmSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { serverTypeByName } from "./catalog/server-types.ts";
@@ -6,7 +7,7 @@ import type { Cloud } from "./cloud/cloud.ts";
 import type { MachineEvents } from "./cloud/resources.ts";
 import type { ServerRecord } from "./cloud/types.ts";
 import type { Impostor, ImpostorLog } from "./machine/impostor.ts";
-import { Machine } from "./machine/machine.ts";
+import { type ImageDisk, Machine } from "./machine/machine.ts";
 import { canAnyLocalSourceConnect, isAllowed, sshSources } from "./network/filter.ts";
 import { Forwarder } from "./network/forwarder.ts";
 
@@ -50,7 +51,7 @@ export class DataPlane implements MachineEvents {
 
   freshDisk(server: ServerRecord): void {
     const laying = this.#attach(server)
-      .machine.freshDisk()
+      .machine.freshDisk(this.#imageOf(server))
       .finally(() => this.#beingLaid.delete(server.id));
     this.#beingLaid.set(server.id, laying);
   }
@@ -61,6 +62,24 @@ export class DataPlane implements MachineEvents {
     this.#attached.delete(server.id);
     attached.machine.destroy();
     this.#closeBoth(attached);
+  }
+
+  keepDisk(server: ServerRecord, image: number): void {
+    this.#attach(server).machine.copyDiskTo(this.#imageFolder(image));
+  }
+
+  imageGone(image: number): void {
+    const folder = this.#imageFolder(image);
+    for (const path of [folder, `${folder}.json`]) rmSync(path, { recursive: true, force: true });
+  }
+
+  readonly #imageFolder = (image: number) => join(this.#dir, "images", String(image));
+
+  /** The disk of a snapshot; undefined for a system image. */
+  #imageOf({ image }: ServerRecord): ImageDisk | undefined {
+    const made = this.#cloud.images.get(image ?? 0);
+    const folder = this.#imageFolder(image ?? 0);
+    return made !== undefined && existsSync(folder) ? { folder, boots: made.disk ?? "debian" } : undefined;
   }
 
   /** Works out who may connect where, and opens and closes accordingly. */

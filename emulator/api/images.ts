@@ -23,6 +23,8 @@ interface AnyImage {
   created: string;
   deprecated: string | null;
   boundTo: number | null;
+  /** GB of the disk that it was made of; `null` fits everywhere. */
+  diskSize: number | null;
   rendered: unknown;
 }
 
@@ -38,6 +40,7 @@ const system: AnyImage[] = systemImages.map((image) => ({
   created: image.created,
   deprecated: image.deprecated,
   boundTo: null,
+  diskSize: null,
   rendered: renderSystemImage(image),
 }));
 
@@ -54,6 +57,7 @@ function own(image: OwnImageRecord): AnyImage {
     created: image.created,
     deprecated: null,
     boundTo: image.type === "backup" ? image.server.id : null,
+    diskSize: image.diskSize,
     rendered: renderOwnImage(image),
   };
 }
@@ -63,14 +67,20 @@ export function findImage(cloud: Cloud, id: number): AnyImage | undefined {
   return mine === undefined ? system.find((image) => image.id === id) : own(mine);
 }
 
-/** The image that a request means, for a server of that architecture. @throws ApiError 422 */
-export function resolveImage(cloud: Cloud, idOrName: string, architecture: "x86" | "arm"): AnyImage {
+/** The image that a request means, for a server of that architecture and disk in GB. @throws ApiError 422 */
+export function resolveImage(
+  cloud: Cloud,
+  idOrName: string,
+  { architecture, disk }: { architecture: "x86" | "arm"; disk: number },
+): AnyImage {
   const named = system.find((image) => image.name === idOrName && image.architecture === architecture);
   const image = named ?? (/^[0-9]+$/.test(idOrName) ? findImage(cloud, Number(idOrName)) : undefined);
   if (image === undefined) throw invalidInput({ image: `image '${idOrName}' not found` });
   if (image.architecture !== architecture) {
     throw invalidInput({ image: `image '${idOrName}' has another architecture than the server type` });
   }
+  if (image.status !== "available") throw invalidInput({ image: `image '${idOrName}' is not available` });
+  if ((image.diskSize ?? 0) > disk) throw invalidInput({ image: `image '${idOrName}' is larger than the disk` });
   return image;
 }
 
@@ -120,6 +130,7 @@ export const imagesApi: Route[] = [
     const image = changeable(call);
     if (image.protection.delete) throw isProtected(image.type, `${image.type} deletion is protected`);
     call.cloud.images.delete(image.id);
+    call.cloud.machines?.imageGone(image.id);
     call.cloud.onChange();
     return { status: 204 };
   }),

@@ -20,6 +20,10 @@ export interface MachineEvents {
   /** The disk is to be as the image and the user_data say, nothing of the old one left. */
   freshDisk(server: ServerRecord): void;
   gone(server: ServerRecord): void;
+  /** A copy of the server's disk as it is now. */
+  keepDisk(server: ServerRecord, image: number): void;
+  /** The copy is deleted. */
+  imageGone(image: number): void;
   /** Firewalls, addresses or labels changed: who may connect where has to be worked out again. */
   networkChanged(): void;
 }

@@ -212,6 +212,8 @@ export interface OwnImageRecord {
   diskSize: number;
   status: "creating" | "available";
   protection: { delete: boolean };
+  /** What a server that is made of it boots: as that server's disk did. @default `debian`, in states of before */
+  disk?: MachineRecord["disk"];
 }
 
 export interface StoredState {

@@ -33,6 +33,12 @@ const SSHD_RESTART_MS = 50;
 
 const hostKeyPath = "/etc/ssh/ssh_host_ed25519_key";
 
+/** A snapshot's disk. */
+export interface ImageDisk {
+  folder: string;
+  boots: ServerRecord["machine"]["disk"];
+}
+
 export interface MachineOptions {
   dir: string;
   bootMs: number;
@@ -113,19 +119,28 @@ export class Machine implements MachineControls {
     return this.#tree !== null && this.os === "nixos" && isBroken(this.#tree, "/etc", what);
   }
 
-  /** An empty disk with the image on it, as user_data wants it. */
-  async freshDisk(): Promise<void> {
+  copyDiskTo(folder: string): void {
+    const copy = new Volume(folder);
+    copy.copyFrom(this.#disk);
+    copy.flush();
+  }
+
+  /** A disk with the image on it, as user_data wants it. @param image a snapshot. @default Debian */
+  async freshDisk(image?: ImageDisk): Promise<void> {
     const generation = this.#stop();
     const { machine } = this.server;
-    machine.disk = "debian";
-    machine.os = "debian";
+    machine.disk = image?.boots ?? "debian";
+    machine.os = machine.disk === "nixos" ? "nixos" : "debian";
     machine.mounted = false;
     const first = await this.#options.readFirstBoot(this.server);
     if (generation !== this.#generation) return;
     this.#isFirstBoot = true;
-    this.#disk.wipe();
+    if (image === undefined) this.#disk.wipe();
+    else this.#disk.copyFrom(new Volume(image.folder));
+    // NixOS has no cloud-init: it boots as it was.
+    if (machine.disk !== "debian") return;
     const tree = new FileTree(this.#disk);
-    layDebian(tree, this.server.name);
+    if (image === undefined) layDebian(tree, this.server.name);
     write(tree, hostKeyPath, first.hostKey, 0o600);
     write(tree, `${hostKeyPath}.pub`, first.publicHostKey);
     write(tree, "/root/.ssh/authorized_keys", `${first.authorizedKeys.join("\n")}\n`, 0o600);

@@ -93,13 +93,34 @@ export function unavailable({ available, deprecation }: Place): string | undefin
   return available === false ? "sold out" : undefined;
 }
 
+/** A disk that an image has to fit on. */
+export interface Disk {
+  /** Of which server type, or of the existing server. */
+  of: string;
+  gigabytes: number;
+}
+
+/** The disks of the server types that may be ordered. */
+export const disksOf = (types: readonly ServerType[], names: readonly string[]): Disk[] =>
+  types
+    .filter(({ name }) => names.includes(name))
+    .map(({ name, disk }) => ({ of: `server type "${name}"`, gigabytes: disk }));
+
+interface ImageCheck {
+  /** Name or id. */
+  image: string;
+  serverType: string;
+  /** Every disk that the image may be written to. A system image fits everywhere. @default not compared */
+  disks?: readonly Disk[] | Promise<readonly Disk[]>;
+}
+
 /**
- * Checks that the image exists for the server type's architecture, and is ready. An id is a snapshot of the project. Sends no request for
- * the default image.
+ * Checks that the image exists for the server type's architecture, is ready, and fits on the disk. An id is a snapshot of the project.
+ * Sends no request for the default image.
  */
-export async function checkImage(hetzner: Hetzner, image: string, serverType: string): Promise<Finding[]> {
+export async function checkImage(hetzner: Hetzner, { image, serverType, disks = [] }: ImageCheck): Promise<Finding[]> {
   if (image === defaultImage) return [];
-  if (/^[0-9]+$/.test(image)) return checkImageId(hetzner, Number(image), serverType);
+  if (/^[0-9]+$/.test(image)) return checkImageId(hetzner, Number(image), { serverType, disks: await disks });
   const query = { name: image, per_page: 50 };
   const { images } = await answerOf("look up the image", hetzner.GET("/images", { params: { query } }));
   const architecture = architectureOf(serverType);
@@ -118,17 +139,29 @@ const foreignImage = (image: string, architecture: string, serverType: string, f
   fix,
 });
 
-async function checkImageId(hetzner: Hetzner, id: number, serverType: string): Promise<Finding[]> {
-  const architecture = architectureOf(serverType);
-  const fix = `Use the id of a snapshot for ${architecture} in this Hetzner project that is available, or a system image, e.g. debian-12.`;
-  const refused = (problem: string): Finding[] => [
+/** Hetzner refuses to write a snapshot to a smaller disk than the one it was taken of, however little is on it. */
+function tooLarge(id: number, size: number, disks: readonly Disk[]): Finding[] {
+  const small = disks.filter(({ gigabytes }) => gigabytes < size);
+  if (small.length === 0) return [];
+  const which = small.map(({ of, gigabytes }) => `${of} (${gigabytes} GB)`).join(", ");
+  return [
     {
       setting: "image",
-      code: "type-unavailable",
-      problem,
-      fix,
+      code: "type-unsuitable",
+      problem: `the image ${id} was made of a disk of ${size} GB, which does not fit on the disk of ${which}.`,
+      fix: `Use a server type with a disk of ${size} GB or more, or a snapshot of a smaller server.`,
     },
   ];
+}
+
+async function checkImageId(
+  hetzner: Hetzner,
+  id: number,
+  { serverType, disks }: { serverType: string; disks: readonly Disk[] },
+): Promise<Finding[]> {
+  const architecture = architectureOf(serverType);
+  const fix = `Use the id of a snapshot for ${architecture} in this Hetzner project that is available, or a system image, e.g. debian-12.`;
+  const refused = (problem: string): Finding[] => [{ setting: "image", code: "type-unavailable", problem, fix }];
   const unknown = `Hetzner has no image with the id ${id} in the project of this token.`;
   try {
     const params = { params: { path: { id } } };
@@ -136,7 +169,8 @@ async function checkImageId(hetzner: Hetzner, id: number, serverType: string): P
     if (!image) return refused(unknown);
     if (image.architecture !== architecture) return [foreignImage(String(id), image.architecture, serverType, fix)];
     if (image.type === "backup") return refused(`the image ${id} is a backup, which belongs to its own server.`);
-    return image.status === "available" ? [] : refused(`the image ${id} is ${image.status}, not available.`);
+    if (image.status !== "available") return refused(`the image ${id} is ${image.status}, not available.`);
+    return image.type === "snapshot" ? tooLarge(id, image.disk_size, disks) : [];
   } catch (error) {
     if (!(error instanceof HetznerApiError) || error.code !== "not_found") throw error;
     return refused(unknown);

@@ -1,8 +1,8 @@
 import type { Hetzner } from "../../base/hetzner/client.ts";
 import { allServerTypes } from "../../base/hetzner/pages.ts";
 import type { HostSettings } from "../../project/settings/host.ts";
-import { checkImage, type Finding } from "./catalogue.ts";
-import type { SaleSettings } from "./choices.ts";
+import { checkImage, disksOf, type Finding } from "./catalogue.ts";
+import { type SaleSettings, typesOf } from "./choices.ts";
 import { poolProblems } from "./pool.ts";
 
 /** Why a new server with these settings cannot be created. Asks Hetzner, with two requests at most. */
@@ -11,9 +11,8 @@ export async function checkNewServer(
   settings: SaleSettings & Pick<HostSettings, "image">,
   limit: number | undefined,
 ): Promise<Finding[]> {
-  const [types, imageProblems] = await Promise.all([
-    allServerTypes(hetzner),
-    checkImage(hetzner, settings.image, settings.serverType),
-  ]);
+  const asked = allServerTypes(hetzner);
+  const disks = asked.then((types) => disksOf(types, typesOf(settings)));
+  const [types, imageProblems] = await Promise.all([asked, checkImage(hetzner, { ...settings, disks })]);
   return [...poolProblems(types, settings, limit), ...imageProblems];
 }

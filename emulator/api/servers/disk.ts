@@ -17,7 +17,7 @@ function rebuild(call: Call): Reply {
   const body = readBody(call, z.object({ image: idOrName, user_data: userData.optional() }));
   if (server.protection.rebuild) throw new ApiError(423, "protected", "server is rebuild protected");
   const architecture = serverTypeByName(server.serverType)?.architecture ?? "x86";
-  const image = resolveImage(call.cloud, body.image, architecture);
+  const image = resolveImage(call.cloud, body.image, { architecture, disk: server.primaryDiskSize });
   server.status = "rebuilding";
   call.cloud.machines?.halt(server);
   const action = startOnServer(call, server, "rebuild_server", {
@@ -64,8 +64,10 @@ function createImage(call: Call): Reply {
     diskSize: server.primaryDiskSize,
     status: "creating" as const,
     protection: { delete: false },
+    disk: server.machine.disk,
   };
   call.cloud.images.set(imageId, image);
+  call.cloud.machines?.keepDisk(server, imageId);
   const action = call.cloud.startAction({
     command: "create_image",
     resources: [

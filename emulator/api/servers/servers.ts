@@ -161,7 +161,7 @@ function choose(call: Call, body: CreateBody) {
   if (cloud.soldOut.has(`${type.name} ${location}`)) {
     throw new ApiError(412, "resource_unavailable", "error during placement");
   }
-  return { type, location, image: resolveImage(cloud, body.image, type.architecture) };
+  return { type, location, image: resolveImage(cloud, body.image, type) };
 }
 
 /** Whether Hetzner still gives out servers of this type there. */
@@ -250,7 +250,10 @@ export const serversApi: Route[] = [
       if (firewall.bindings.length < before) firewall.inUseUntil = Date.now() + cloud.actionMs;
     }
     for (const [imageId, image] of cloud.images) {
-      if (image.type === "backup" && image.server.id === server.id) cloud.images.delete(imageId);
+      if (image.type === "backup" && image.server.id === server.id) {
+        cloud.images.delete(imageId);
+        cloud.machines?.imageGone(imageId);
+      }
     }
     cloud.machines?.gone(server);
     cloud.networkChanged();

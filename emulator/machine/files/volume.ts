@@ -89,6 +89,29 @@ export class Volume {
     this.changed();
   }
 
+  /** Becomes what the other one is: contents, owners, modes and links. */
+  copyFrom(other: Volume): void {
+    this.wipe();
+    this.#copyDirectory(other, other.root, this.root, []);
+    this.changed();
+  }
+
+  #copyDirectory(other: Volume, from: DirectoryNode, to: DirectoryNode, path: string[]): void {
+    Object.assign(to, owned(from));
+    for (const [name, node] of from.children) {
+      const at = [...path, name];
+      const copy: Node = node.kind === "dir" ? directory(node.mode) : { ...node };
+      to.children.set(name, copy);
+      if (node.kind === "dir" && copy.kind === "dir") {
+        this.makeDirectory(at);
+        this.#copyDirectory(other, node, copy, at);
+      } else if (node.kind === "file" && copy.kind === "file") {
+        this.write(at, copy, other.read(at, node));
+        copy.mtime = node.mtime;
+      }
+    }
+  }
+
   /** To be called after every change of the tree. */
   changed(): void {
     if (this.#folder === null) return;

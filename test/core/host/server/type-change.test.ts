@@ -113,7 +113,7 @@ describe("a new server", () => {
 
 describe("an image by its id", () => {
   const problemsOf = async (image: string | number, serverType = "cx43") =>
-    (await checkImage(hetzner(), String(image), serverType)).map(problemSentence).join("\n");
+    (await checkImage(hetzner(), { image: String(image), serverType })).map(problemSentence).join("\n");
   const snapshotOf = async (server: number, type: string) => {
     const { body } = await lab.api("POST", `/servers/${server}/actions/create_image`, { type, description: "base" });
     await until("the image is there", async () => {
@@ -155,4 +155,38 @@ describe("an image by its id", () => {
       expect((await lab.api("POST", "/servers", body)).status).toBe(422);
     }
   });
+
+  it("is refused if it is larger than the disk of any type that may be ordered, as Hetzner refuses it", async () => {
+    const big = await newServer(lab, "big-1", { server_type: "cx43", location: "nbg1" });
+    const image = await snapshotOf(big.id, "snapshot");
+    const order = async (serverType: string, serverTypes: string[] = []) =>
+      (await checkNewServer(hetzner(), { location: "nbg1", serverType, serverTypes, image: String(image) }, undefined))
+        .map(problemSentence)
+        .join("\n");
+    expect(await order("cx43")).toBe("");
+    expect(await order("cx53")).toBe("");
+    expect(await order("cx23")).toMatch(
+      /the image \d+ was made of a disk of 160 GB, which does not fit on the disk of server type "cx23" \(40 GB\)\. Use a server type with a disk of 160 GB or more/,
+    );
+    expect(await order("cx43", ["cx33"])).toMatch(/does not fit on the disk of server type "cx33" \(80 GB\)/);
+    const body = { name: "refused", server_type: "cx23", image: String(image), location: "nbg1" };
+    expect((await lab.api("POST", "/servers", body)).status).toBe(422);
+  });
+
+  it("is refused while Hetzner is still making it", async () => {
+    // Actions that outlast the look, also on a busy machine.
+    const slow = await startLab({ actionMs: 4000 });
+    try {
+      const server = await newServer(slow, "slow-1", { server_type: "cx43", location: "nbg1" });
+      const path = `/servers/${server.id}/actions/create_image`;
+      const image = String((await slow.api("POST", path, { type: "snapshot" })).body.image.id);
+      const client = createHetzner({ endpoint: slow.emulator.endpoint, token: slow.emulator.token });
+      const [problem] = await checkImage(client, { image, serverType: "cx43" });
+      expect(problem && problemSentence(problem)).toMatch(/the image \d+ is creating, not available/);
+      const order = { name: "refused", server_type: "cx53", image, location: "nbg1" };
+      expect((await slow.api("POST", "/servers", order)).status).toBe(422);
+    } finally {
+      await slow.stop();
+    }
+  }, 60_000);
 });
