@@ -2,6 +2,7 @@ import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
 import { parseJson } from "../../base/text/json.ts";
 import { askHost, questions } from "../reach/ask.ts";
+import { refusalOf } from "../reach/refusal.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 import type { ReleaseRules } from "./sign.ts";
 
@@ -93,7 +94,7 @@ export async function giveOrder(
   if (exitCode === 3) return { kind: "early" };
   const taken = exitCode === 0 ? parseState(stdout) : undefined;
   if (taken) return { kind: "taken", state: taken };
-  return { kind: "refused", said: stderr.trim().split("\n").at(-1) || `exit code ${exitCode}` };
+  return { kind: "refused", said: refusalOf(stderr, exitCode) };
 }
 
 /** Tells a missing command, or one that sudo forbids, from our command's own refusal. */
