@@ -139,7 +139,7 @@ const foreignImage = (image: string, architecture: string, serverType: string, f
   fix,
 });
 
-/** Hetzner refuses to write a snapshot to a smaller disk than the one it was taken of, however little is on it. */
+/** Hetzner refuses to write a snapshot to a disk smaller than the one it was taken from, however little is on it. */
 function tooLarge(id: number, size: number, disks: readonly Disk[]): Finding[] {
   const small = disks.filter(({ gigabytes }) => gigabytes < size);
   if (small.length === 0) return [];
@@ -148,7 +148,7 @@ function tooLarge(id: number, size: number, disks: readonly Disk[]): Finding[] {
     {
       setting: "image",
       code: "type-unsuitable",
-      problem: `the image ${id} was made of a disk of ${size} GB, which does not fit on the disk of ${which}.`,
+      problem: `the image ${id} was taken from a disk of ${size} GB, which does not fit on the disk of ${which}.`,
       fix: `Use a server type with a disk of ${size} GB or more, or a snapshot of a smaller server.`,
     },
   ];

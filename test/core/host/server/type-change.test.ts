@@ -166,7 +166,7 @@ describe("an image by its id", () => {
     expect(await order("cx43")).toBe("");
     expect(await order("cx53")).toBe("");
     expect(await order("cx23")).toMatch(
-      /the image \d+ was made of a disk of 160 GB, which does not fit on the disk of server type "cx23" \(40 GB\)\. Use a server type with a disk of 160 GB or more/,
+      /the image \d+ was taken from a disk of 160 GB, which does not fit on the disk of server type "cx23" \(40 GB\)\. Use a server type with a disk of 160 GB or more/,
     );
     expect(await order("cx43", ["cx33"])).toMatch(/does not fit on the disk of server type "cx33" \(80 GB\)/);
     const body = { name: "refused", server_type: "cx23", image: String(image), location: "nbg1" };
