@@ -63,7 +63,7 @@ describe("clawdlets:rebuild", () => {
     [{ onup: "never" }, /did you mean "onUp"/],
     [
       "newest",
-      /allowed: an object with enabled, buildOn, builderKey, repository, branch, onUp, deadline and maxAgeDays/,
+      /allowed: an object with enabled, buildOn, builderKey, source, repository, branch, onUp, deadline and maxAgeDays/,
     ],
   ])("refuses %j", (rebuild, message) => {
     expect(problems(rebuild)).toEqual([expect.stringMatching(message)]);
