@@ -27,6 +27,8 @@ export class ActivationLab {
   readonly sops: string;
   serverId = 0;
 
+  readonly #path = process.env["PATH"];
+
   private constructor(folder: string, demo: Demo, environment: Record<string, string>, sops: string) {
     this.folder = folder;
     this.demo = demo;
@@ -47,6 +49,7 @@ export class ActivationLab {
   }
 
   async close(): Promise<void> {
+    process.env["PATH"] = this.#path;
     await this.demo.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
@@ -150,7 +153,7 @@ export class ActivationLab {
     const installId = installIdOf({ host, serverId: server.id, reinstall: 0 });
     const facts = { serverId: server.id, address: server.public_net.ipv4.ip, installId };
     const signal = new AbortController().signal;
-    process.env["PATH"] = this.environment["PATH"];
+    process.env["PATH"] = this.environment["PATH"]; // Until close(): what tests call finds its programs there, too.
     await install({ layout, settings, local, facts, signal, report: () => undefined });
   }
 }
