@@ -1,6 +1,6 @@
 /**
  * `node worker.cjs ASKS ANSWERS FOLDER`: serves the policy pack for many stacks, one after the other. What the engine starts as
- * the pack (engine/preview/warm/shim.ts) writes its environment into the pipe ASKS and reads the port from ANSWERS. Ends with its input.
+ * the pack (engine/preview/warm/shim.ts) writes a line into the pipe ASKS and reads the port from ANSWERS. Ends with its input.
  * FOLDER is the project's.
  */
 import { readFile, writeFile } from "node:fs/promises";
@@ -19,30 +19,56 @@ function freshLibrary(): typeof policy {
   return load(library);
 }
 
+/** What we need of the engine's description of the stack, which it sends before it asks for anything (pulumi/analyzer.proto). */
+interface StackRequest {
+  getStack(): string;
+  getProject(): string;
+  getConfigMap(): { toArray(): [key: string, value: string][] };
+  getConfigSecretKeysList(): string[];
+}
+type Method = (call: { request: StackRequest }, answer: unknown) => void;
+
+/** Fills in what the pack knows of the stack that is being previewed. */
+let describe: (request: StackRequest) => void;
+
+/** The library keeps the stack's tags alone, so we listen in. */
+function listenToDescriptions(): void {
+  const { Server } = createRequire(library)("@grpc/grpc-js");
+  const { addService } = Server.prototype;
+  Server.prototype.addService = function (definition: unknown, methods: Record<string, Method>) {
+    const configureStack: Method = (call, answer) => {
+      describe(call.request);
+      methods["configureStack"]?.(call, answer);
+    };
+    return addService.call(this, definition, { ...methods, configureStack });
+  };
+}
+
 /** The library prints the port once the pack is served. */
-function serve(environment: Record<string, string>): Promise<string> {
+function serve(): Promise<string> {
   const { PolicyPack } = freshLibrary();
+  const stack = stackFacts({}, []);
+  describe = (request) => Object.assign(stack, stackFacts(environmentOf(request), [folder]));
   return new Promise((resolve) => {
     console.log = resolve;
-    new PolicyPack("clawdlets", { policies: policiesOf(stackFacts(environment, [folder])) });
+    new PolicyPack("clawdlets", { policies: policiesOf(stack) });
   });
 }
 
-/** The engine names the stack for packs in other languages than Node without "NODEJS". */
-function environmentOf(text: string): Record<string, string> {
-  const lines = text.split("\0").filter((line) => line.includes("="));
-  const given = Object.fromEntries(
-    lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
-  );
-  const { PULUMI_STACK = "", PULUMI_PROJECT = "" } = given;
-  return { ...given, PULUMI_NODEJS_STACK: PULUMI_STACK, PULUMI_NODEJS_PROJECT: PULUMI_PROJECT };
-}
+/** As a language host hands it to a pack of its own process. */
+const environmentOf = (request: StackRequest) => ({
+  PULUMI_CONFIG: JSON.stringify(Object.fromEntries(request.getConfigMap().toArray())),
+  PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(request.getConfigSecretKeysList()),
+  PULUMI_NODEJS_STACK: request.getStack(),
+  PULUMI_NODEJS_PROJECT: request.getProject(),
+});
 
 async function main(): Promise<never> {
   process.stdin.resume().on("end", () => process.exit());
+  listenToDescriptions();
   for (;;) {
-    const environment = environmentOf(await readFile(asks, "utf8"));
-    await writeFile(answers, `${await serve(environment)}\n`);
+    await readFile(asks);
+    await writeFile(answers, `${await serve()}\n`);
   }
 }
 

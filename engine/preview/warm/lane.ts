@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { run } from "../../../core/base/machine/run.ts";
 import { bundled } from "../bundle.ts";
 import { type EngineRun, runPreview } from "../engine-run.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Sandbox } from "../sandbox.ts";
-import { pipesVariable, type Shim } from "./shim.ts";
+import { pipesVariable } from "./shim.ts";
 import { Worker } from "./worker.ts";
 
 /** What all lanes share. */
@@ -17,9 +17,9 @@ export interface LaneOptions {
   sandboxes: { program: Sandbox; policy: Sandbox } | undefined;
   /** The bundled workers. */
   workers: { program: string; policy: string };
-  /** The pack's own folder, and what the engine starts in its place. */
+  /** The pack's own folder, and the executable that the engine starts in its place. */
   pack: string;
-  shim: Shim;
+  shim: string;
   /** Whether to keep no process. */
   alone: boolean;
   /** The project's folder, with the stack files that the policy reads. */
@@ -86,12 +86,8 @@ export class Lane {
       return await runPreview({
         ...request,
         client: `127.0.0.1:${await workers[0]?.port}`,
-        ...(pack && { pack: { ...pack, folder: this.#options.shim.pack } }),
-        environment: {
-          ...environment,
-          PATH: [this.#options.shim.bin, environment["PATH"]].join(delimiter),
-          [pipesVariable]: this.#pipes,
-        },
+        ...(pack && { pack: { ...pack, folder: this.#options.shim } }),
+        environment: { ...environment, [pipesVariable]: this.#pipes },
         signal: AbortSignal.any([request.signal, ...workers.map(({ gone }) => gone)]),
       });
     } catch (error) {
