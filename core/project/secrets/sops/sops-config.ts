@@ -150,7 +150,9 @@ function checkedResult({ document, text }: SopsRules, pathRegex: string, wanted:
     const config = readSopsRules(result);
     const rule = ruleOf(config, pathRegex);
     const isAlone = rule !== undefined && (obstacleIn(rule) ?? anchorAround(config)) === undefined;
-    if (isAlone && isSame(recipientsIn(config, rule), wanted)) return result;
+    // A first key that begins with a byte order mark is printed without quotes, and read again without the mark.
+    const losesMark = printed.startsWith("\uFEFF");
+    if (isAlone && !losesMark && isSame(recipientsIn(config, rule), wanted)) return result;
   } catch {
     // E.g. an alias without an anchor.
   }

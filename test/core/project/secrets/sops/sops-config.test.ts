@@ -432,3 +432,8 @@ function catching(work: () => unknown): Error | undefined {
     return error instanceof Error ? error : new Error(String(error));
   }
 }
+
+it("refuses a first key that begins with a byte order mark, which a second reading would lose", () => {
+  expect(() => upsert("? \uFEFF\n")).toThrow("cannot be changed safely");
+  expect(upsert("\uFEFFstores: {}\n")).toContain("creation_rules");
+});
