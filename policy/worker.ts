@@ -31,7 +31,7 @@ type Method = (call: { request: StackRequest }, answer: unknown) => void;
 /** Fills in what the pack knows of the stack that is being previewed. */
 let describe: (request: StackRequest) => void;
 
-/** The library keeps the stack's tags alone, so we listen in. */
+/** Of this description the library keeps only the tags, so we read it on its way there. */
 function listenToDescriptions(): void {
   const { Server } = createRequire(library)("@grpc/grpc-js");
   const { addService } = Server.prototype;

@@ -211,8 +211,8 @@ build_flake() {
   take "$(readlink -f "$STATE_DIR/wanted")"
 }
 
-# The files of a flake, which the operator's machine has fetched and copied here. The signed text has their hash; it covers the lock
-# file, and that the hash of each input. All of it is in the store by now, so the flake is not fetched, and no token is needed here.
+# The files of a flake, which the operator's machine has fetched and copied here. The signed text has their hash; one of
+# them is the lock file, which has the hash of each input. All of it is in the store by now, so the flake is not fetched, and no token is needed here.
 sent() {
   local source=${s_rev#source:}
   limited 600 nix --extra-experimental-features nix-command store verify --sigs-needed 1 "${source%%\?*}" >&2 ||

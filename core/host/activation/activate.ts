@@ -170,7 +170,7 @@ function outcomeOf(activation: Activation, snapshot: HostSnapshot, state: Activa
         subject: host,
         problem: `NOT CHANGED. It still runs ${systemPath} with the previous secrets: ${state.why || "the host gave no reason"}.`,
         fix: isUnfetched(state)
-          ? `Is the repository private, or the branch another one? Set clawdlets:rebuild.source to "send", and this machine fetches it (docs/day-two.md).`
+          ? `Is clawdlets:rebuild.branch right? If the repository is private, set clawdlets:rebuild.source to "send": this machine then fetches it (docs/day-two.md).`
           : `See the log: clawdlets server logs --host ${host} --activation`,
       },
       { exitCode: exitCodes.returned },

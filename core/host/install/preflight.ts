@@ -258,7 +258,10 @@ export async function checkServer({
   if (!server) return inStackFile(settings.host, await checkNewServer(hetzner, settings, monthlyLimit(layout)));
   const [{ problems }, image] = await Promise.all([
     checkTypeChange(hetzner, server, wantedType(settings, server.server_type.name), monthlyLimit(layout)),
-    checkImage(hetzner, { ...settings, disks: [{ of: "this server", gigabytes: server.primary_disk_size }] }), // For a reinstallation.
+    checkImage(hetzner, {
+      ...settings,
+      disks: async () => [{ of: "this server", gigabytes: server.primary_disk_size }], // For a reinstallation.
+    }),
   ]);
   return inStackFile(settings.host, [...problems, ...image]);
 }

@@ -43,8 +43,8 @@ const tree: z.ZodType<Tree> = z.object({
  * Fetches a flake with its inputs on this machine, with its access to private repositories, and copies their files to the host. No
  * token, remote or git history goes along.
  * @param flake pinned, with attribute; a folder's tracked files if it is not
- * @returns what the host builds, as `nix/host/activate.sh` takes it: the hash of the files, which cover the lock file, which covers
- * the inputs. A signature of it is one of everything that the host evaluates.
+ * @returns what the host builds, as `nix/host/activate.sh` takes it. It has the hash of the files, the lock file among them, which has
+ * the hashes of the inputs. So a signature of it covers everything that the host evaluates.
  * @throws UserError; nothing has changed on the host
  */
 export async function sendSource(request: NixRun, route: SshRoute, flake: string): Promise<string> {
@@ -64,7 +64,8 @@ export async function sendSource(request: NixRun, route: SshRoute, flake: string
   if (!found || !paths.includes(found.path)) {
     throw new UserError({
       subject: request.host,
-      problem: `nix fetched ${uri}, but did not say where it is. Nothing was changed.`,
+      problem: `nix fetched ${uri}, but did not report its store path. Nothing was changed.`,
+      fix: `See what it reports: nix flake archive --json '${uri}'`,
     });
   }
   await copySources(request, route, paths);

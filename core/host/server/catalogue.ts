@@ -110,17 +110,18 @@ interface ImageCheck {
   /** Name or id. */
   image: string;
   serverType: string;
-  /** Every disk that the image may be written to. A system image fits everywhere. @default not compared */
-  disks?: readonly Disk[] | Promise<readonly Disk[]>;
+  /** Every disk that the image may be written to; asked for a snapshot alone, since a system image fits everywhere. @default not compared */
+  disks?: () => Promise<readonly Disk[]>;
 }
 
 /**
  * Checks that the image exists for the server type's architecture, is ready, and fits on the disk. An id is a snapshot of the project.
  * Sends no request for the default image.
  */
-export async function checkImage(hetzner: Hetzner, { image, serverType, disks = [] }: ImageCheck): Promise<Finding[]> {
+export async function checkImage(hetzner: Hetzner, check: ImageCheck): Promise<Finding[]> {
+  const { image, serverType } = check;
   if (image === defaultImage) return [];
-  if (/^[0-9]+$/.test(image)) return checkImageId(hetzner, Number(image), { serverType, disks: await disks });
+  if (/^[0-9]+$/.test(image)) return checkImageId(hetzner, Number(image), check);
   const query = { name: image, per_page: 50 };
   const { images } = await answerOf("look up the image", hetzner.GET("/images", { params: { query } }));
   const architecture = architectureOf(serverType);
@@ -157,7 +158,7 @@ function tooLarge(id: number, size: number, disks: readonly Disk[]): Finding[] {
 async function checkImageId(
   hetzner: Hetzner,
   id: number,
-  { serverType, disks }: { serverType: string; disks: readonly Disk[] },
+  { serverType, disks }: Omit<ImageCheck, "image">,
 ): Promise<Finding[]> {
   const architecture = architectureOf(serverType);
   const fix = `Use the id of a snapshot for ${architecture} in this Hetzner project that is available, or a system image, e.g. debian-12.`;
@@ -170,7 +171,7 @@ async function checkImageId(
     if (image.architecture !== architecture) return [foreignImage(String(id), image.architecture, serverType, fix)];
     if (image.type === "backup") return refused(`the image ${id} is a backup, which belongs to its own server.`);
     if (image.status !== "available") return refused(`the image ${id} is ${image.status}, not available.`);
-    return image.type === "snapshot" ? tooLarge(id, image.disk_size, disks) : [];
+    return image.type === "snapshot" && disks ? tooLarge(id, image.disk_size, await disks()) : [];
   } catch (error) {
     if (!(error instanceof HetznerApiError) || error.code !== "not_found") throw error;
     return refused(unknown);

@@ -12,7 +12,7 @@ export async function checkNewServer(
   limit: number | undefined,
 ): Promise<Finding[]> {
   const asked = allServerTypes(hetzner);
-  const disks = asked.then((types) => disksOf(types, typesOf(settings)));
+  const disks = async () => disksOf(await asked, typesOf(settings));
   const [types, imageProblems] = await Promise.all([asked, checkImage(hetzner, { ...settings, disks })]);
   return [...poolProblems(types, settings, limit), ...imageProblems];
 }

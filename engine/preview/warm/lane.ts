@@ -17,7 +17,7 @@ export interface LaneOptions {
   sandboxes: { program: Sandbox; policy: Sandbox } | undefined;
   /** The bundled workers. */
   workers: { program: string; policy: string };
-  /** The pack's own folder, and the executable that the engine starts in its place. */
+  /** The pack's own folder, and the executable that the engine starts instead. */
   pack: string;
   shim: string;
   /** Whether to keep no process. */

@@ -6,11 +6,10 @@ import { rebuild } from "../../../core/host/activation/rebuild.ts";
 import { knownHostsLine } from "../../../core/host/reach/known-hosts.ts";
 import { layoutOf } from "../../../core/project/layout.ts";
 import { createSystemKey } from "../../../core/project/secrets/keys/system-key.ts";
-import { completeSettings, type LocalSettings } from "../../../core/project/settings/host.ts";
-import { stackConfig } from "../../../core/project/settings/stack-config/stack-config.ts";
+import type { LocalSettings } from "../../../core/project/settings/host.ts";
 import { describeWith } from "../../_needs.ts";
-import { publicKey, recipient } from "../../_project.ts";
 import { buildingHost, killRun, systemLines } from "./_building-host.ts";
+import { routeTo, settingsOf } from "./_host-settings.ts";
 import { NixMachine, needs, Operator } from "./_machines.ts";
 
 // Machines start, and copies wait for each other, on machines that do other things as well.
@@ -34,26 +33,9 @@ async function lab(lines: string) {
   });
   writeFileSync(layout.knownHosts, knownHostsLine(["web-1"], host.hostKey), { mode: 0o600 });
   for (const [name, value] of Object.entries(operator.environment)) vi.stubEnv(name, value);
-  const settings = completeSettings(
-    "web-1",
-    stackConfig.parse({
-      serverType: "cx43",
-      ageRecipient: recipient,
-      sshHostKey: publicKey,
-      adminSshKeys: [publicKey],
-      systemKeys: [key.publicKey],
-      rebuild: { buildOn: "local", deadline: 30 },
-    }),
-  );
+  const settings = settingsOf(key.publicKey, { buildOn: "local", deadline: 30 });
   const local = { nix: "nix", sshPubkeyFile: operator.publicKey, wanted: {} } as LocalSettings;
-  const route = {
-    address: "127.0.0.1",
-    port: host.port,
-    user: "root",
-    alias: "web-1",
-    knownHosts: layout.knownHosts,
-    identity: operator.key,
-  };
+  const route = routeTo(host, layout, operator);
   const phases: string[] = [];
   const changed = rebuild({
     layout,

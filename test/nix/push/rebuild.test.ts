@@ -6,11 +6,10 @@ import { rebuild } from "../../../core/host/activation/rebuild.ts";
 import { knownHostsLine } from "../../../core/host/reach/known-hosts.ts";
 import { hostLayoutOf, layoutOf } from "../../../core/project/layout.ts";
 import { createSystemKey } from "../../../core/project/secrets/keys/system-key.ts";
-import { completeSettings, type LocalSettings } from "../../../core/project/settings/host.ts";
-import { stackConfig } from "../../../core/project/settings/stack-config/stack-config.ts";
+import type { LocalSettings } from "../../../core/project/settings/host.ts";
 import { describeWith } from "../../_needs.ts";
-import { publicKey, recipient } from "../../_project.ts";
 import { repository } from "../../_repository.ts";
+import { routeTo, settingsOf } from "./_host-settings.ts";
 import { NixMachine, needs, Operator, problemOf, receivesSystems } from "./_machines.ts";
 
 // Machines start, and copies wait for each other, on machines that do other things as well.
@@ -54,17 +53,7 @@ async function lab({ trusts = true } = {}) {
   writeFileSync(layout.knownHosts, knownHostsLine(["web-1"], host.hostKey), { mode: 0o600 });
   for (const [name, value] of Object.entries(operator.environment)) vi.stubEnv(name, value);
   const buildOn = `ssh://root@127.0.0.1:${builder.port}`;
-  const settings = completeSettings(
-    "web-1",
-    stackConfig.parse({
-      serverType: "cx43",
-      ageRecipient: recipient,
-      sshHostKey: publicKey,
-      adminSshKeys: [publicKey],
-      systemKeys: [key.publicKey],
-      rebuild: { buildOn, builderKey: builder.hostKey },
-    }),
-  );
+  const settings = settingsOf(key.publicKey, { buildOn, builderKey: builder.hostKey });
   const local = { nix: "nix", sshPubkeyFile: operator.publicKey, wanted: {} } as LocalSettings;
   const reports: string[] = [];
   const run = () =>
@@ -72,14 +61,7 @@ async function lab({ trusts = true } = {}) {
       layout,
       settings,
       local,
-      route: {
-        address: "127.0.0.1",
-        port: host.port,
-        user: "root",
-        alias: "web-1",
-        knownHosts: layout.knownHosts,
-        identity: operator.key,
-      },
+      route: routeTo(host, layout, operator),
       signal: new AbortController().signal,
       report: (text) => void reports.push(text),
     });

@@ -6,12 +6,11 @@ import { rebuild } from "../../../core/host/activation/rebuild.ts";
 import { knownHostsLine } from "../../../core/host/reach/known-hosts.ts";
 import { hostLayoutOf, layoutOf } from "../../../core/project/layout.ts";
 import { createSystemKey } from "../../../core/project/secrets/keys/system-key.ts";
-import { completeSettings, type LocalSettings } from "../../../core/project/settings/host.ts";
-import { stackConfig } from "../../../core/project/settings/stack-config/stack-config.ts";
+import type { LocalSettings } from "../../../core/project/settings/host.ts";
 import { describeWith } from "../../_needs.ts";
-import { publicKey, recipient } from "../../_project.ts";
 import { commandLinesWith } from "../tailnet/_command-lines.ts";
 import { buildingHost, systemLines } from "./_building-host.ts";
+import { routeTo, settingsOf } from "./_host-settings.ts";
 import { NixMachine, needs, Operator, problemOf } from "./_machines.ts";
 import { PrivateGit } from "./_private-git.ts";
 
@@ -80,27 +79,10 @@ async function lab({ keys, size = "4g" }: { keys?: string; size?: string } = {})
     operator: operator.publicKey,
   });
   writeFileSync(layout.knownHosts, knownHostsLine(["web-1"], host.hostKey), { mode: 0o600 });
-  const settings = completeSettings(
-    "web-1",
-    stackConfig.parse({
-      serverType: "cx43",
-      ageRecipient: recipient,
-      sshHostKey: publicKey,
-      adminSshKeys: [publicKey],
-      systemKeys: [key.publicKey],
-      rebuild: { source: "send" },
-    }),
-  );
+  const settings = settingsOf(key.publicKey, { source: "send" });
   const local = { nix: "nix", githubToken: token, sshPubkeyFile: operator.publicKey, wanted: {} } as LocalSettings;
   const reports: string[] = [];
-  const route = {
-    address: "127.0.0.1",
-    port: host.port,
-    user: "root",
-    alias: "web-1",
-    knownHosts: layout.knownHosts,
-    identity: operator.key,
-  };
+  const route = routeTo(host, layout, operator);
   const { signal } = new AbortController();
   const change = (onReport: (text: string) => void = () => undefined) =>
     rebuild({

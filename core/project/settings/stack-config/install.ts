@@ -29,7 +29,7 @@ const refusedOptions: Readonly<Record<string, string>> = {
   "--copy-host-keys": "the installed host has its own key, clawdlets:sshHostKey",
   "--extra-files": "it is used for the host's secrets; put your files into .clawdlets/extra-files/<host>",
   "--phases": "each phase is run separately, so that the host is checked in between",
-  "--env-password": "there is no password: the server is reached with a one-time key",
+  "--env-password": "the server has no password; it is reached with a one-time key",
   "--target-host": "the target is always the server of the stack",
   "--flake": "use clawdlets:flake and clawdlets:flakeHost",
   "-f": "use clawdlets:flake and clawdlets:flakeHost",

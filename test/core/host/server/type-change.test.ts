@@ -105,6 +105,20 @@ describe("a new server", () => {
     expect((await changeTo("ccx63")).problems).toHaveLength(1);
   });
 
+  it("fails with Hetzner's error where the types cannot be read, and nothing is left that ends the process", async () => {
+    const refused = createHetzner({ endpoint: lab.emulator.endpoint, token: "x".repeat(64) });
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => void unhandled.push(reason);
+    process.on("unhandledRejection", note);
+    try {
+      await expect(checkNewServer(refused, wanted, 100)).rejects.toMatchObject({ code: "unauthorized" });
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(unhandled).toEqual([]);
+    } finally {
+      process.off("unhandledRejection", note);
+    }
+  });
+
   it("is not begun with a discontinued type", async () => {
     const [problem] = await checkNewServer(hetzner(), { ...wanted, serverType: "cx42" }, 100);
     expect(problem && problemSentence(problem)).toMatch(/"cx42" is discontinued \(since 2026-01-01\) in nbg1/);
