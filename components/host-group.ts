@@ -37,21 +37,28 @@ export class HostGroup extends pulumi.ComponentResource {
     super("clawdlets:index:HostGroup", name, {}, opts);
     const { transform = (each: HostArgs) => each } = args;
     const places = args.members.map((member) => this.#place(name, member));
-    const drawn = places.filter(({ host }) => host === undefined);
-    // All together: their stack files are committed at once, and no host is created while another's files are missing.
-    const made = pulumi
-      .all(drawn.map(({ pet }) => pet))
-      .apply((names) => Promise.all(names.map((each, index) => args.make(drawn[index]?.slot ?? 0, each))))
-      .apply((all) => new Map(all.map((each, index) => [drawn[index]?.slot, each])));
     const create = (known: HostArgs, parent: pulumi.Resource) => {
       const { host } = known.settings;
       return new Host(host, transform(known), { parent }).address.apply((address) => ({ name: host, address }));
     };
-    const hosts = pulumi.all(
-      places.map(({ slot, host, parent }) =>
-        host ? create(host, parent) : made.apply((all) => create(all.get(slot) as HostArgs, parent)),
-      ),
-    );
+    // An update creates and changes none of them while the roster and the state disagree about one.
+    const isAgreed = pulumi.all(places.map((each) => each.isAgreed)).apply((all) => all.every((each) => each));
+    const drawn = places.filter(({ host }) => host === undefined);
+    // All together: their stack files are committed at once, and no host is created while another's files are missing.
+    const made = isAgreed
+      .apply((is) => pulumi.all(is ? drawn.map(({ pet }) => pet) : []))
+      .apply((names) => Promise.all(names.map((each, index) => args.make(drawn[index]?.slot ?? 0, each))))
+      .apply((all) => new Map(all.map((each, index) => [drawn[index]?.slot, each])));
+    const createdOf = ({ slot, host, parent }: (typeof places)[number]): pulumi.Output<Created | undefined> => {
+      // A preview knows no name that the state does not have yet, and shows the host all the same.
+      if (host && pulumi.runtime.isDryRun()) return create(host, parent);
+      if (host) return isAgreed.apply((is) => (is ? create(host, parent) : pulumi.output(undefined)));
+      return made.apply((all) => {
+        const known = all.get(slot);
+        return known ? create(known, parent) : pulumi.output(undefined);
+      });
+    };
+    const hosts = pulumi.all(places.map(createdOf)).apply((all) => all.flatMap((each) => each ?? []));
     this.names = hosts.apply((all) => all.map((each) => each.name));
     this.addresses = hosts.apply((all) => Object.fromEntries(all.map((each) => [each.name, each.address])));
     this.registerOutputs({ names: this.names, addresses: this.addresses });
@@ -71,15 +78,25 @@ export class HostGroup extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    if (host) pet.apply((name) => refuseOther(group, slot, name, host.settings.host));
-    return { slot, host, pet, parent };
+    // In a preview, a host whose name is not drawn has a placeholder.
+    const known = [undefined, `${group}-new-${slot}`].includes(host?.settings.host) ? undefined : host?.settings.host;
+    const problem = pet.apply((name) =>
+      known === undefined || known === name ? undefined : disagreement(group, slot, name, known),
+    );
+    // On its own, so that the program fails with this sentence alone.
+    problem.apply((text) => {
+      if (text !== undefined) throw new pulumi.RunError(text);
+    });
+    return { slot, host, pet, parent, isAgreed: problem.apply((text) => text === undefined) };
   }
 }
 
-/** The state was lost, or the roster is of another state. */
-function refuseOther(group: string, slot: number, drawn: string, known: string): void {
-  if (drawn === known || known === `${group}-new-${slot}`) return;
-  throw new pulumi.RunError(
-    `HostGroup "${group}": host ${slot} is "${known}" in stacks/groups/${group}.json, but "${drawn}" in the state. Restore the one that is outdated.`,
-  );
+/** A host that is in the state, or will be. */
+interface Created {
+  name: string;
+  address: string;
 }
+
+/** The state was lost, or the roster is of another state, or another machine has reaped the group. */
+const disagreement = (group: string, slot: number, drawn: string, known: string): string =>
+  `HostGroup "${group}": host ${slot} is "${known}" in stacks/groups/${group}.json, but "${drawn}" in the state. No host of the group was created or changed. Pull what others have committed; if that is not it, restore the file or the state, whichever is older.`;

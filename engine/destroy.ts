@@ -1,5 +1,4 @@
 import { relative } from "node:path";
-import { execa } from "execa";
 import { waitForActions } from "../core/base/hetzner/actions.ts";
 import { answerOf, createHetzner } from "../core/base/hetzner/client.ts";
 import { HetznerApiError } from "../core/base/hetzner/errors.ts";
@@ -11,13 +10,14 @@ import { keepCopy } from "../core/project/copies/keep.ts";
 import { hostLayoutOf, type Layout } from "../core/project/layout.ts";
 import { type LocalSettings, loadHost } from "../core/project/settings/host.ts";
 import { readState } from "../core/project/state/state.ts";
-import { engineEnvironment, engineOrSetUp } from "./environment.ts";
+import { engineOrSetUp } from "./environment.ts";
 import type { Progress } from "./progress/progress.ts";
 import { keepState } from "./recovery/good-state.ts";
 import { removeLeftovers } from "./recovery/leftovers.ts";
 import { recover } from "./recovery/recover.ts";
 import { runEngine } from "./run.ts";
 import { openStack } from "./stack.ts";
+import { unprotect } from "./unprotect.ts";
 
 export interface DestroyRequest {
   layout: Layout;
@@ -34,13 +34,7 @@ export async function destroy({ layout, host, environment, progress }: DestroyRe
   await recover(stack, { layout, host, settings, local, tell: progress, removing: true });
   await liftProtection(layout, host, local);
   // Lift the engine's own protection as well: both guard against mistakes, and this was explicit.
-  const env = engineEnvironment(layout, engine);
-  await execa(engine.pulumi, ["state", "unprotect", "--all", "--yes", "--stack", host], {
-    cwd: layout.root,
-    env,
-    extendEnv: false,
-    reject: false,
-  });
+  await unprotect(layout, engine, host);
   await runEngine(host, "destroy", progress, (options) => stack.destroy(options));
   await keepState(layout, host);
   await removeLeftovers({ layout, host, local, tell: progress });

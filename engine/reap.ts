@@ -1,4 +1,3 @@
-import { execa } from "execa";
 import { z } from "zod";
 import { UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
@@ -6,12 +5,13 @@ import type { Environment } from "../core/base/machine/environment.ts";
 import type { Layout } from "../core/project/layout.ts";
 import { forgetMember } from "../core/tasks/groups/forget.ts";
 import type { Outlived } from "../core/tasks/groups/outlived.ts";
-import { engineEnvironment, engineOrSetUp } from "./environment.ts";
+import { engineOrSetUp } from "./environment.ts";
 import type { Progress } from "./progress/progress.ts";
 import { keepState } from "./recovery/good-state.ts";
 import { clearDeadLocks } from "./recovery/stack-locks.ts";
 import { runEngine } from "./run.ts";
 import { openAnyStack } from "./stack.ts";
+import { unprotect } from "./unprotect.ts";
 
 export interface ReapRequest {
   layout: Layout;
@@ -35,7 +35,9 @@ export async function reap({ layout, found, environment, progress }: ReapRequest
     const { resources = [] } = exported.parse(deployment);
     const target = here.flatMap((each) => resourcesOf(each, resources));
     if (target.length > 0) {
-      await unprotect(layout, name, engine, target);
+      // Of a run that was killed while it lifted a protection. Hosts that the roster protects are not among them.
+      const held = target.filter(({ protect }) => protect).map(({ urn }) => urn);
+      await unprotect(layout, engine, name, held);
       await runEngine(name, "destroy", progress, (options) =>
         stack.destroy({ ...options, target: target.map(({ urn }) => urn) }),
       );
@@ -86,21 +88,4 @@ export function resourcesOf({ group, slot, host }: Outlived, resources: readonly
     },
     { exitCode: exitCodes.settings },
   );
-}
-
-/** Of a run that was killed while it lifted a protection. Of hosts that the roster protects, nothing gets here. */
-async function unprotect(
-  layout: Layout,
-  stack: string,
-  engine: Parameters<typeof engineEnvironment>[1],
-  resources: readonly Resource[],
-): Promise<void> {
-  for (const { urn, protect } of resources) {
-    if (!protect) continue;
-    await execa(engine.pulumi, ["state", "unprotect", urn, "--yes", "--stack", stack], {
-      cwd: layout.root,
-      env: engineEnvironment(layout, engine),
-      extendEnv: false,
-    });
-  }
 }
