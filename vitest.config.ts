@@ -1,8 +1,13 @@
 import { defineConfig } from "vitest/config";
+import LongestFirst from "./test/order/longest-first.ts";
 import { testProjects } from "./test/projects.ts";
+
+/** Asked for with `--sequence.shuffle` or `--sequence.shuffle.files`; `--sequence.shuffle.tests` leaves the order of files alone. */
+const shufflesFiles = process.argv.some((arg) => /^--sequence\.shuffle(\.files)?(=true)?$/.test(arg));
 
 export default defineConfig({
   test: {
+    ...(!shufflesFiles && { sequence: { sequencer: LongestFirst } }),
     globalSetup: ["test/_debian.ts", "test/_left-behind.ts"],
     reporters: ["default", "./test/_timings.ts"],
     // Three workers on the two cores that the machines have which run this: tests wait for half of their time, for emulated

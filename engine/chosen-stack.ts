@@ -12,9 +12,10 @@ import type { Engine } from "../toolchain/index.ts";
  */
 export function isChosen(layout: Layout, host: string, engine: Engine): boolean {
   if (!existsSync(join(layout.state, ".pulumi", "stacks", configNamespace, `${host}.json`))) return false;
-  const project = createHash("sha1")
-    .update(join(realpathSync(layout.root), "Pulumi.yaml"))
-    .digest("hex");
+  const projectFile = join(layout.root, "Pulumi.yaml");
+  if (!existsSync(projectFile)) return false;
+  // The file itself may be a link, as in the demo.
+  const project = createHash("sha1").update(realpathSync(projectFile)).digest("hex");
   const file = join(engine.pulumiHome, "workspaces", `${configNamespace}-${project}-workspace.json`);
   if (!existsSync(file)) return false;
   try {

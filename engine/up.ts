@@ -1,4 +1,4 @@
-import type { Stack } from "@pulumi/pulumi/automation/index.js";
+import type { EngineEvent, Stack } from "@pulumi/pulumi/automation/index.js";
 import { UserError } from "../core/base/errors.ts";
 import { adoptionKey } from "../core/base/hetzner/adopt.ts";
 import type { Environment } from "../core/base/machine/environment.ts";
@@ -64,7 +64,7 @@ export async function up(request: UpRequest): Promise<UpResult> {
     return true;
   };
   if (stack.isRestored) await takeOver();
-  const { summary, outputs } = await runOnce(stack, recovery, progress).catch(async (error: unknown) => {
+  const { changes, outputs } = await runOnce(stack, recovery, progress).catch(async (error: unknown) => {
     // A name is taken, perhaps by what an earlier run made and lost. Not searched for before: it costs requests.
     if (!isNameTaken(error) || !(await takeOver())) throw error;
     return runOnce(stack, recovery, progress);
@@ -72,14 +72,23 @@ export async function up(request: UpRequest): Promise<UpResult> {
   await keepState(layout, host);
   keepCopy(layout);
 
-  const changes = counted(summary.resourceChanges);
   await proveUpdated(request, changes);
   const seconds = (Date.now() - startedAt) / 1000;
   return { ok: true, stack: host, changes, outputs: withoutSecrets(outputs), seconds };
 }
 
 const runOnce = (stack: Stack, recovery: Recovery, progress: Progress) =>
-  withInstallationSettled(recovery, () => runEngine(recovery.host, "up", progress, (options) => stack.up(options)));
+  withInstallationSettled(recovery, () =>
+    runEngine(recovery.host, "up", progress, async (options) => {
+      let changes: Record<string, number> = {};
+      const onEvent = (event: EngineEvent) => {
+        if (event.summaryEvent) changes = counted(event.summaryEvent.resourceChanges);
+        options.onEvent(event);
+      };
+      const { outputs } = await stack.up({ ...options, onEvent });
+      return { changes, outputs };
+    }),
+  );
 
 /** The provider passes on Hetzner's own code. */
 const isNameTaken = (error: unknown) =>

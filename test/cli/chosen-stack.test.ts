@@ -1,4 +1,4 @@
-import { copyFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { writePrivateFile } from "../../core/base/machine/private-files.ts";
@@ -35,6 +35,15 @@ describe("the stack that the engine has chosen", () => {
     const other = await run(engine.pulumi, ["stack", "init", "other", "--non-interactive"], { cwd: layout.root, env });
     expect(other.exitCode).toBe(0);
     expect(isChosen(layout, host, engine)).toBe(false);
+    await openStack(layout, host, engine);
+    expect(isChosen(layout, host, engine)).toBe(true);
+  });
+
+  it("is known where Pulumi.yaml is a link, as in the demo", async () => {
+    const { layout, engine } = await lab();
+    const elsewhere = join(temporaryFolder(), "Pulumi.yaml");
+    renameSync(join(layout.root, "Pulumi.yaml"), elsewhere);
+    symlinkSync(elsewhere, join(layout.root, "Pulumi.yaml"));
     await openStack(layout, host, engine);
     expect(isChosen(layout, host, engine)).toBe(true);
   });

@@ -6,6 +6,7 @@ import { randomOrder } from "../../scripts/test-order.ts";
 import { temporaryFolder } from "../_project.ts";
 import { repository } from "../_repository.ts";
 import { inOrder, isInOrder, notYetRun } from "../order/in-order.ts";
+import { compare, durationsFile } from "../order/longest-first.ts";
 
 describe("the files whose tests run in order", () => {
   it("are those that were agreed on, and each is there", () => {
@@ -39,6 +40,28 @@ describe("the files whose tests run in order", () => {
     expect(mixed).not.toBe("abcdef123456");
     expect([...mixed].sort().join("")).toBe("123456abcdef");
   }, 60_000);
+});
+
+describe("the files", () => {
+  const isolated = (file: string) => ({ file, isolated: true });
+
+  it("that share a process come first, then the longest, whatever their project", () => {
+    const shared = { file: "test/unit/core/base/limits.test.ts", isolated: false };
+    const slow = isolated("test/core/project/secrets/killed.test.ts");
+    const unknown = isolated("test/engine/just-written.test.ts");
+    const quick = isolated("test/docs/links.test.ts");
+    for (const given of [
+      [quick, slow, shared, unknown],
+      [unknown, shared, quick, slow],
+    ])
+      expect(given.sort(compare)).toEqual([shared, slow, unknown, quick]);
+  });
+
+  it("whose duration is recorded are there", () => {
+    const recorded = Object.keys(JSON.parse(readFileSync(durationsFile, "utf8")));
+    expect(recorded.filter((path) => !existsSync(join(repository, path)))).toEqual([]);
+    expect(recorded.length).toBeGreaterThan(200);
+  });
 });
 
 describe("npm test", () => {
