@@ -115,23 +115,32 @@ export function initCommand(): Command {
     });
 }
 
+/** How the running host gets its commits: from GitHub, from this machine, or as its stack file says already. */
+type CommitSource = RebuildSource | { source: "send" } | "declared";
+
 /** The setting `rebuild` for the stack file; undefined if every part of it is the default. */
-function rebuildSettingsOf({ rebuild, rebuildOnUp: when }: Options, source: RebuildSource | undefined) {
-  const settings = { ...(when !== undefined && { onUp: when }), ...(rebuild ? source : { enabled: false }) };
+function rebuildSettingsOf({ rebuild, rebuildOnUp: when }: Options, source: CommitSource) {
+  const where = source === "declared" ? {} : source;
+  const settings = { ...(when !== undefined && { onUp: when }), ...(rebuild ? where : { enabled: false }) };
   return Object.keys(settings).length > 0 ? settings : undefined;
 }
 
-/** By the same order as an installation chooses its flake. */
-async function sourceFor(layout: Layout, host: string, { flake }: Options): Promise<RebuildSource | undefined> {
-  const named = readRawStackFile(layout, host)["flake"] ?? flake ?? readStackJson(layout).value?.base?.flake;
-  return rebuildSource(layout.root, typeof named === "string" ? named : undefined);
+/** By the same order as an installation chooses its flake. A host fetches from GitHub alone, so this machine sends what is elsewhere. */
+async function sourceFor(layout: Layout, host: string, { flake, like }: Options): Promise<CommitSource> {
+  const own = readRawStackFile(layout, host);
+  const named = own["flake"] ?? flake ?? readStackJson(layout).value?.base?.flake;
+  const found = await rebuildSource(layout.root, typeof named === "string" ? named : undefined);
+  if (found) return found;
+  const declared = (like === undefined ? own : readRawStackFile(layout, like))["rebuild"];
+  return declared === undefined ? { source: "send" } : "declared";
 }
 
-function rebuildText(host: string, { rebuild }: Options, source: RebuildSource | undefined): string {
+function rebuildText(host: string, { rebuild }: Options, source: CommitSource): string {
   if (!rebuild) return `${host} cannot be changed from here once it runs: clawdlets:rebuild.enabled is false`;
-  return source
-    ? `rebuilds of ${host} fetch branch ${source.branch ?? "main"} of ${source.repository}`
-    : `rebuilds of ${host}: the flake is not on GitHub, so the host cannot fetch it. Before "up", set clawdlets:rebuild.source to "send" (docs/day-two.md)`;
+  if (source === "declared") return `rebuilds of ${host}: as stacks/Pulumi.${host}.yaml says`;
+  if ("source" in source)
+    return `rebuilds of ${host}: the flake is not on GitHub, so this machine sends it to the host (clawdlets:rebuild.source; docs/day-two.md)`;
+  return `rebuilds of ${host} fetch branch ${source.branch ?? "main"} of ${source.repository}`;
 }
 
 async function askHost(layout: Layout): Promise<string> {

@@ -85,7 +85,7 @@ async function maskedOutputs(layout: Layout, host: string, engine: Engine, extra
   const { stdout } = await execa(
     engine.pulumi,
     ["stack", "output", "--json", "--stack", host, "--non-interactive", "--color", "never"],
-    { cwd: layout.root, env: { ...engineEnvironment(layout, engine), ...extra }, extendEnv: false },
+    { cwd: layout.root, env: { ...engineEnvironment(layout, engine), ...extra }, extendEnv: false, timeout: 120_000 },
   );
   const outputs: Record<string, unknown> = JSON.parse(stdout);
   const entries = Object.entries(outputs).map(([key, value]) => [key, { value, secret: value === "[secret]" }]);

@@ -14,6 +14,8 @@
 #         cancel <id>                                  back to what was, now
 # out     the state, one line of JSON; also in $STATE_DIR/state.json, which is world-readable
 # exit    0 accepted · 1 refused, nothing changed · 3 too early, ask again
+# stderr  of a refusal ends with two lines: `clawdlets-activate: code <code>`, then the reason in words. Codes are promises: released
+#         versions of clawdlets decide by them, and by `code` in the state.
 #
 # Phases: prepared → building → switching → checking → waiting → done; `returning` → done from each of them. `result` is then
 # `switched` or `returned`. With arguments, for its units alone: `run` does a switch, `watch` finishes an abandoned activation.
@@ -23,9 +25,11 @@ umask 022
 cd /
 
 say() { printf 'clawdlets-activate: %s\n' "$1" >&2; }
+# refuse CODE TEXT [STATUS]. The operator's machine decides by the code and shows the text.
 refuse() {
-  say "refused, nothing changed: $1"
-  exit "${2:-1}"
+  say "code $1"
+  say "refused, nothing changed: $2"
+  exit "${3:-1}"
 }
 now() { date +%s; }
 running() { readlink -f "$CURRENT_SYSTEM"; }
@@ -43,7 +47,7 @@ kept=${SECRETS_DIR%/*}/.${SECRETS_DIR##*/}.kept # No host name contains a dot.
 # flock(2) accepts a read-only descriptor, so anyone who can read a lock file can hold the lock for ever. Only root can reach
 # these.
 install --directory --mode=0700 -- "$LOCKS"
-fields=(id phase result rev release from to deadline seconds token bootId why)
+fields=(id phase result rev release from to deadline seconds token bootId code why)
 mkdir -p -- "$STATE_DIR"
 
 # Written atomically: a killed run leaves the old state or the new one. The s_ variables are its fields.
@@ -188,11 +192,11 @@ go_back() {
 # `github:owner/repo/<any commit>`, as upstream's did, gives root to anyone who has admin's key and a fork.
 fetch() {
   local branch=refs/heads/$REF
-  [[ -n $REPOSITORY ]] || { s_why="this host has no repository to build from (clawdlets:rebuild.repository)" && return 1; }
+  [[ -n $REPOSITORY ]] || { s_code=no-repository s_why="this host has no repository to build from (clawdlets:rebuild.repository)" && return 1; }
   commit=$s_rev
   [[ -d $CACHE/objects ]] || git init --quiet --bare "$CACHE"
   limited 600 git -C "$CACHE" fetch --quiet --no-tags --force "$REPOSITORY" "$branch:$branch" ||
-    { s_why="cannot fetch branch $REF of $REPOSITORY" && return 1; }
+    { s_code=unfetched s_why="cannot fetch branch $REF of $REPOSITORY" && return 1; }
   if [[ $s_rev == newest ]]; then
     commit=$(git -C "$CACHE" rev-parse "$branch")
   elif ! git -C "$CACHE" merge-base --is-ancestor "$s_rev" "$branch" 2>/dev/null; then
@@ -259,15 +263,15 @@ is_signed() {
 authorise() {
   local kept
   if [[ -z $SYSTEM_KEYS ]]; then
-    [[ $1 != /* && $1 != source:* ]] || refuse "this host trusts no keys (clawdlets:systemKeys), so it accepts no system that was built elsewhere"
+    [[ $1 != /* && $1 != source:* ]] || refuse no-keys "this host trusts no keys (clawdlets:systemKeys), so it accepts no system that was built elsewhere"
     return 0
   fi
-  [[ -n $3 && $1 != newest && $1 != previous ]] || refuse "it is not signed, and this host accepts only what one of its keys has signed (clawdlets:systemKeys)"
-  is_signed "clawdlets-release;1;$NAME;$2;$1" "$3" || refuse "no key that this host trusts has signed this release for it (clawdlets:systemKeys)"
+  [[ -n $3 && $1 != newest && $1 != previous ]] || refuse unsigned "it is not signed, and this host accepts only what one of its keys has signed (clawdlets:systemKeys)"
+  is_signed "clawdlets-release;1;$NAME;$2;$1" "$3" || refuse untrusted "no key that this host trusts has signed this release for it (clawdlets:systemKeys)"
   kept=$(last_release)
   ((10#$2 <= kept)) || return 0
-  [[ -n $4 ]] || refuse "release $2 is not newer than the host's release $kept"
-  [[ -e $DOWNGRADE_MARK ]] || refuse "release $2 is not newer than the host's release $kept. To allow an older one once, run as root at the console: touch $DOWNGRADE_MARK"
+  [[ -n $4 ]] || refuse old-release "release $2 is not newer than the host's release $kept"
+  [[ -e $DOWNGRADE_MARK ]] || refuse old-release "release $2 is not newer than the host's release $kept. To allow an older one once, run as root at the console: touch $DOWNGRADE_MARK"
 }
 
 # A system that was copied here, or that has run here. The signature of a path covers the names of what it refers to, not their content.
@@ -370,9 +374,9 @@ await_confirmation() {
 
 run() {
   exec 9>>"$LOCKS/activation.lock"
-  flock --wait 30 9 || refuse "another run is at work" # A watch that only checks holds it for a moment.
+  flock --wait 30 9 || refuse busy "another run is at work" # A watch that only checks holds it for a moment.
   load
-  [[ $s_phase == building ]] || refuse "there is nothing to switch to"
+  [[ $s_phase == building ]] || refuse not-prepared "there is nothing to switch to"
   wanted="" commit=""
   local found=1
   case $s_rev in
@@ -449,22 +453,22 @@ watch() {
 }
 
 if (($# > 0)); then
-  [[ $# == 1 && ($1 == run || $1 == watch) ]] || refuse "it takes no arguments"
+  [[ $# == 1 && ($1 == run || $1 == watch) ]] || refuse unknown-order "it takes no arguments"
   "$1"
   exit
 fi
 
-IFS= read -r -t 30 -n 800 order || [[ -n ${order-} ]] || refuse "no order on standard input"
+IFS= read -r -t 30 -n 800 order || [[ -n ${order-} ]] || refuse unknown-order "no order on standard input"
 exec 7>>"$LOCKS/activation-order.lock"
-flock --wait 10 7 || refuse "another order is at work"
-decide || refuse "another run has held the decision lock for a minute"
+flock --wait 10 7 || refuse busy "another order is at work"
+decide || refuse busy "another run has held the decision lock for a minute"
 case $order in
   prepare\ *)
-    [[ $order =~ ^prepare\ ([0-9a-f]{16})\ ([0-9a-f]{64})\ ([1-9][0-9]{1,3})$ ]] || refuse "allowed: prepare, 16 hex digits, 64 hex digits, 10 to 3600"
+    [[ $order =~ ^prepare\ ([0-9a-f]{16})\ ([0-9a-f]{64})\ ([1-9][0-9]{1,3})$ ]] || refuse unknown-order "allowed: prepare, 16 hex digits, 64 hex digits, 10 to 3600"
     id=${BASH_REMATCH[1]} token=${BASH_REMATCH[2]} seconds=${BASH_REMATCH[3]}
-    ((seconds >= 10 && seconds <= 3600)) || refuse "allowed: prepare, 16 hex digits, 64 hex digits, 10 to 3600"
-    ! under_way || refuse "activation $s_id is $s_phase"
-    [[ $id != "$s_id" ]] || refuse "activation $id has ended"
+    ((seconds >= 10 && seconds <= 3600)) || refuse unknown-order "allowed: prepare, 16 hex digits, 64 hex digits, 10 to 3600"
+    ! under_way || refuse busy "activation $s_id is $s_phase"
+    [[ $id != "$s_id" ]] || refuse ended "activation $id has ended"
     for field in "${fields[@]}"; do printf -v "s_$field" '%s' ""; done
     keep_secrets
     rm -f -- "$STATE_DIR/confirmed"
@@ -474,8 +478,8 @@ case $order in
   switch\ *)
     source_form="source:$STORE/[A-Za-z0-9+._=-]{1,250}[?][A-Za-z0-9._%=&/-]{1,300}"
     [[ $order =~ ^switch\ ([0-9a-f]{16})\ ([0-9a-f]{40}|newest|previous|"$STORE"/[A-Za-z0-9+._?=-]{1,250}|$source_form)(\ ([1-9][0-9]{0,14})\ ([A-Za-z0-9.@+_-]{1,100}:[A-Za-z0-9+/]{86}==)(\ downgrade)?)?$ ]] ||
-      refuse "allowed: switch, 16 hex digits, and a full commit (40 hex digits), newest, previous, a store path or a source; then release, signature, downgrade"
-    [[ ${BASH_REMATCH[1]} == "$s_id" && $s_phase == prepared ]] || refuse "activation ${BASH_REMATCH[1]} is not prepared"
+      refuse unknown-order "allowed: switch, 16 hex digits, and a full commit (40 hex digits), newest, previous, a store path or a source; then release, signature, downgrade"
+    [[ ${BASH_REMATCH[1]} == "$s_id" && $s_phase == prepared ]] || refuse not-prepared "activation ${BASH_REMATCH[1]} is not prepared"
     s_rev=${BASH_REMATCH[2]} s_release=${BASH_REMATCH[4]}
     authorise "$s_rev" "$s_release" "${BASH_REMATCH[5]}" "${BASH_REMATCH[6]}"
     phase building
@@ -495,25 +499,25 @@ case $order in
     fi
     ;;
   confirm\ *)
-    [[ $order =~ ^confirm\ ([0-9a-f]{16})\ ([0-9a-f]{64})$ ]] || refuse "allowed: confirm, 16 hex digits, 64 hex digits"
-    [[ ${BASH_REMATCH[1]} == "$s_id" ]] || refuse "there is no activation ${BASH_REMATCH[1]}"
+    [[ $order =~ ^confirm\ ([0-9a-f]{16})\ ([0-9a-f]{64})$ ]] || refuse unknown-order "allowed: confirm, 16 hex digits, 64 hex digits"
+    [[ ${BASH_REMATCH[1]} == "$s_id" ]] || refuse not-current "there is no activation ${BASH_REMATCH[1]}"
     read -r sum _ < <(printf '%s' "${BASH_REMATCH[2]}" | sha256sum)
-    [[ $sum == "$s_token" ]] || refuse "another token"
+    [[ $sum == "$s_token" ]] || refuse wrong-token "another token"
     case "$s_phase $s_result" in
       "waiting ")
-        (($(now) < s_deadline)) || refuse "the deadline has passed"
-        [[ $(running) == "$s_to" ]] || refuse "the host runs another system"
+        (($(now) < s_deadline)) || refuse too-late "the deadline has passed"
+        [[ $(running) == "$s_to" ]] || refuse other-system "the host runs another system"
         : >"$STATE_DIR/confirmed"
         sync -- "$STATE_DIR"
         ;;
       "done switched") ;;
-      prepared* | building* | switching* | checking* | rebooting*) refuse "it is $s_phase" 3 ;;
-      *) refuse "it is $s_phase: $s_why" ;;
+      prepared* | building* | switching* | checking* | rebooting*) refuse too-early "it is $s_phase" 3 ;;
+      *) refuse ended "it is $s_phase: $s_why" ;;
     esac
     ;;
   cancel\ *)
-    [[ $order =~ ^cancel\ ([0-9a-f]{16})$ ]] || refuse "allowed: cancel, 16 hex digits"
-    [[ ${BASH_REMATCH[1]} == "$s_id" ]] || refuse "there is no activation ${BASH_REMATCH[1]}"
+    [[ $order =~ ^cancel\ ([0-9a-f]{16})$ ]] || refuse unknown-order "allowed: cancel, 16 hex digits"
+    [[ ${BASH_REMATCH[1]} == "$s_id" ]] || refuse not-current "there is no activation ${BASH_REMATCH[1]}"
     case $s_phase in
       prepared)
         s_why="cancelled" && phase returning
@@ -522,9 +526,9 @@ case $order in
         ;;
       building) s_why="cancelled" && phase returning ;; # The run notices before it changes anything.
       done) ;;
-      *) refuse "it is $s_phase; without a confirmation it rolls back on its own" ;;
+      *) refuse too-late "it is $s_phase; without a confirmation it rolls back on its own" ;;
     esac
     ;;
-  *) refuse "allowed orders: prepare, switch, confirm, cancel" ;;
+  *) refuse unknown-order "allowed orders: prepare, switch, confirm, cancel" ;;
 esac
 cat "$STATE_DIR/state.json"

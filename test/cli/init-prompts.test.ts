@@ -74,3 +74,34 @@ it.each([
   expect(stdout).toContain(said);
   expect(readFileSync(join(root, "stacks/Pulumi.web-1.yaml"), "utf8")).toMatch(written);
 });
+
+const inRepositoryOf = async (origin: string | undefined, more: readonly string[] = []) => {
+  const { root } = project({ stack: null, stackFile: null });
+  writeFileSync(join(root, "key.pub"), `${publicKey}\n`);
+  await execa("git", ["init", "--quiet"], { cwd: root });
+  if (origin !== undefined) await execa("git", ["remote", "add", "origin", origin], { cwd: root });
+  const init = async (host: string, ...args: string[]) => {
+    const all = ["init", "--host", host, "--admin-cidr", "203.0.113.7/32", "--ssh-pubkey", "key.pub", ...args];
+    const { stdout } = await execa(clawdlets, all, { cwd: root, stdin: "ignore" });
+    return { stdout, stackFile: readFileSync(join(root, `stacks/Pulumi.${host}.yaml`), "utf8") };
+  };
+  return { init, first: await init("web-1", ...more) };
+};
+
+it.each([
+  ["GitLab", "git@gitlab.com:you/hosts.git"],
+  ["no server yet", undefined],
+])("init has this machine send the flake to the host if its repository is on %s", async (_, origin) => {
+  const { first, init } = await inRepositoryOf(origin);
+  expect(first.stackFile).toMatch(/clawdlets:rebuild:\s+source: send\n/);
+  expect(first.stdout).toContain("the flake is not on GitHub, so this machine sends it to the host");
+  const again = await init("web-1");
+  expect(again.stackFile).toBe(first.stackFile);
+});
+
+it("init keeps how a host that is copied is rebuilt", async () => {
+  const { init } = await inRepositoryOf(undefined, ["--no-rebuild"]);
+  const { stdout, stackFile } = await init("web-2", "--like", "web-1");
+  expect(stackFile).toMatch(/clawdlets:rebuild:\s+enabled: false\n/);
+  expect(stdout).toContain("rebuilds of web-2: as stacks/Pulumi.web-2.yaml says");
+});

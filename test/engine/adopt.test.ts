@@ -77,7 +77,8 @@ async function leaveAsUpstream(): Promise<void> {
   await api("PUT", `/firewalls/${ids.firewall}`, { labels: {} });
   await api("POST", `/firewalls/${ids.firewall}/actions/set_rules`, { rules: [] });
   for (const { id } of (await api("GET", "/ssh_keys")).ssh_keys) await api("DELETE", `/ssh_keys/${id}`);
-  await vi.waitFor(async () => expect((await remote())[0].server.locked).toBe(false), { timeout: 20_000 });
+  const settled = { locked: false, public_net: { firewalls: [{ id: ids.firewall, status: "applied" }] } };
+  await vi.waitFor(async () => expect((await remote())[0].server).toMatchObject(settled), { timeout: 20_000 });
   // Nothing of ours knows the host any more; its key is another than the one that init has made here.
   for (const path of [layout.state, files.journal, layout.knownHosts]) rmSync(path, { recursive: true, force: true });
   await replaceSshKey(files.hostKey, host);

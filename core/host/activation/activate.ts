@@ -5,7 +5,14 @@ import { poll } from "../../base/wait-until.ts";
 import { deliverOver } from "../delivery/send-secrets.ts";
 import { noRoute, type RouteOrReason } from "../reach/route.ts";
 import type { SshRoute } from "../reach/ssh.ts";
-import { type ActivationState, giveOrder, type HostSnapshot, readActivation, refusedOrder } from "./orders.ts";
+import {
+  type ActivationState,
+  giveOrder,
+  type HostSnapshot,
+  isUnfetched,
+  readActivation,
+  refusedOrder,
+} from "./orders.ts";
 import { previousSystem } from "./previous.ts";
 import type { Release, ReleaseRules } from "./sign.ts";
 
@@ -64,7 +71,7 @@ export async function activate(activation: Activation): Promise<Activated> {
     const sent = await giveOrder(route, `switch ${id} ${change}`, signal, patienceOf(activation));
     if (sent.kind === "refused") {
       await giveOrder(route, `cancel ${id}`, signal); // Otherwise it has the new secrets until the deadline.
-      throw refusedOrder(host, sent.said);
+      throw refusedOrder(host, sent.refusal);
     }
     // Without an answer the order may still have been accepted: the switch itself can cut the connection. Ask the host.
     const seen = await follow(activation, id, token, change);
@@ -78,7 +85,7 @@ export async function activate(activation: Activation): Promise<Activated> {
 async function prepare({ host, signal }: Activation, route: SshRoute, text: string): Promise<void> {
   const answer = await giveOrder(route, text, signal);
   if (answer.kind === "taken") return;
-  if (answer.kind === "refused") throw refusedOrder(host, answer.said);
+  if (answer.kind === "refused") throw refusedOrder(host, answer.refusal);
   throw new UserError({ subject: host, problem: "no ssh session with the pinned key. Nothing was changed." });
 }
 
@@ -184,9 +191,6 @@ function outcomeOf(activation: Activation, snapshot: HostSnapshot, state: Activa
     { exitCode: exitCodes.unseen },
   );
 }
-
-/** The host fetches without credentials. */
-const isUnfetched = ({ why }: ActivationState) => /^cannot fetch branch|^this host has no repository/.test(why);
 
 function inWords({ phase, to, why }: ActivationState): string {
   const words: Record<ActivationState["phase"], string> = {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
 import { parseJson } from "../../base/text/json.ts";
 import { askHost, questions } from "../reach/ask.ts";
-import { refusalOf } from "../reach/refusal.ts";
+import { type Refusal, readRefusal } from "../reach/refusal.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 import type { ReleaseRules } from "./sign.ts";
 
@@ -28,6 +28,8 @@ const state = z.object({
   /** Boot id on which it waits for confirmation, or ended. */
   bootId: z.string(),
   why: z.string(),
+  /** What to decide by, e.g. `unfetched`; often empty. Undefined from a system that is older than codes. */
+  code: z.string().optional(),
   /** Number of a signed release; empty for an unsigned one, and on hosts from before releases were numbered. */
   release: z.string().default(""),
 });
@@ -78,7 +80,7 @@ export async function readActivation(
 export type Answer =
   | { kind: "taken"; state: ActivationState }
   | { kind: "early" }
-  | { kind: "refused"; said: string }
+  | { kind: "refused"; refusal: Refusal }
   | { kind: "no-answer" };
 
 /** Sends an order on standard input, so that neither it nor the token in it appears on a command line. */
@@ -94,19 +96,19 @@ export async function giveOrder(
   if (exitCode === 3) return { kind: "early" };
   const taken = exitCode === 0 ? parseState(stdout) : undefined;
   if (taken) return { kind: "taken", state: taken };
-  return { kind: "refused", said: refusalOf(stderr, exitCode) };
+  return { kind: "refused", refusal: readRefusal(stderr, exitCode) };
 }
 
 /** Tells a missing command, or one that sudo forbids, from our command's own refusal. */
-export function refusedOrder(host: string, said: string): UserError {
-  if (/command not found|password is required|not allowed|No such file/.test(said)) {
+export function refusedOrder(host: string, { said, code = codeBeforeCodes(said), isMissing }: Refusal): UserError {
+  if (isMissing) {
     return new UserError({
       subject: host,
       problem: `its configuration has no clawdlets-activate, or does not let admin run it (${said}).`,
       fix: "Set clawdlets:rebuild.repository in its stack file (docs/day-two.md); apply that first change at the console, with rebuild-host from upstream's modules, or by clawdlets:reinstall.",
     });
   }
-  if (/allowed: switch, /.test(said)) {
+  if (code === "unknown-order") {
     return new UserError({
       subject: host,
       problem: "the system that it runs is too old for this change, and refused it. Nothing was changed.",
@@ -114,6 +116,15 @@ export function refusedOrder(host: string, said: string): UserError {
     });
   }
   return new UserError({ subject: host, problem: `the host refused and changed nothing: ${said}` });
+}
+
+/** Systems without codes that do not know an order list those that they do know. */
+const codeBeforeCodes = (said: string) => (said.startsWith("allowed: switch, ") ? "unknown-order" : undefined);
+
+/** Whether the host could not fetch the commit: it fetches without credentials. */
+export function isUnfetched({ code, why }: Pick<ActivationState, "code" | "why">): boolean {
+  if (code !== undefined) return code === "unfetched" || code === "no-repository";
+  return /^cannot fetch branch |^this host has no repository /.test(why); // A system without codes.
 }
 
 /**

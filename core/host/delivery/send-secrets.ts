@@ -4,7 +4,7 @@ import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
 import { parseJson } from "../../base/text/json.ts";
 import type { Deliver, DeliveryReport, SecretsDelivery } from "../../project/secrets/deliver.ts";
-import { refusalOf } from "../reach/refusal.ts";
+import { readRefusal } from "../reach/refusal.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 
 /** Command installed by the NixOS module. It takes no arguments, so sudo can allow exactly this line. */
@@ -66,14 +66,14 @@ function checkReport(host: string, { files }: SecretsDelivery, stdout: string): 
 }
 
 function refusal(host: string, exitCode: number, stderr: string): UserError {
-  const said = refusalOf(stderr, exitCode);
+  const { said, isMissing } = readRefusal(stderr, exitCode);
   if (exitCode === 255) {
     return new UserError({
       subject: host,
       problem: `no ssh session: ${stderr.trim() ? said : "ssh gave no reason"}. Nothing was changed on the host. Can you log in? Run clawdlets env, then ssh as admin with .clawdlets/known_hosts.`,
     });
   }
-  if (/command not found|password is required|not allowed|No such file/.test(stderr)) {
+  if (isMissing) {
     return new UserError({
       subject: host,
       problem: `its configuration has no clawdlets-receive-secrets, or does not let admin run it (${said}). It comes with the NixOS module "secrets" of this project's flake.`,

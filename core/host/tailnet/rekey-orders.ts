@@ -67,7 +67,8 @@ export async function orderRekey(
 
 /** Tells a missing command, or one that sudo forbids, from our command's own refusal. */
 export function refusedRekey(host: string, { said }: Refused): UserError {
-  if (/command not found|password is required|not allowed|No such file/.test(said)) {
+  const ran = said.startsWith("clawdlets-rekey: ");
+  if (!ran && /command not found|password is required|not allowed|No such file/.test(said)) {
     const problem = "its system does not allow rekey. Nothing was changed.";
     const fix = `Set clawdlets.tailnet.tailscale.rekey = true in hosts/${host}.nix, then run: clawdlets rebuild --host ${host}`;
     return new UserError({ subject: host, problem, fix });

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { latin1FromBytes } from "just-bash";
-import { OrderRefused, takeOrder } from "../system/orders.ts";
+import { takeOrder } from "../system/orders.ts";
+import { OrderRefused } from "../system/refusals.ts";
 import type { CommandContext, CommandTable, ExecResult, Session } from "./context.ts";
 import { failed, ok } from "./context.ts";
 
@@ -13,12 +14,14 @@ function activate(args: string[], context: CommandContext, { user, machine, fs }
   const input = Buffer.from(latin1FromBytes(context.stdin), "latin1").toString();
   const order = input.split("\n")[0]?.slice(0, 800) ?? "";
   try {
-    if (args.length > 0) throw new OrderRefused("it takes no arguments");
-    if (input === "") throw new OrderRefused("no order on standard input");
+    if (args.length > 0) throw new OrderRefused("unknown-order", "it takes no arguments");
+    if (input === "") throw new OrderRefused("unknown-order", "no order on standard input");
     return ok(takeOrder(machine, fs.tree, order));
   } catch (error) {
     if (!(error instanceof OrderRefused)) throw error;
-    return failed(`clawdlets-activate: refused, nothing changed: ${error.message}`, error.isTooEarly ? 3 : 1);
+    const { code, message } = error;
+    const said = `clawdlets-activate: code ${code}\nclawdlets-activate: refused, nothing changed: ${message}`;
+    return failed(said, code === "too-early" ? 3 : 1);
   }
 }
 

@@ -1,17 +1,10 @@
 import type { FileTree } from "../files/tree.ts";
 import { activatedSystem } from "./activation.ts";
 import type { MachineControls } from "./machine-controls.ts";
+import { OrderRefused } from "./refusals.ts";
 import { releaseProblem } from "./releases.ts";
 import { isToken, keepFormer, loadState, markConfirmed, SECOND_MS, type State, saveState } from "./switch-state.ts";
 import { begin, expire, goBack } from "./switching.ts";
-
-export class OrderRefused extends Error {
-  readonly isTooEarly: boolean;
-  constructor(message: string, isTooEarly = false) {
-    super(message);
-    this.isTooEarly = isTooEarly;
-  }
-}
 
 const allowedWords: Record<string, [pattern: RegExp, words: string]> = {
   prepare: [/^prepare [0-9a-f]{16} [0-9a-f]{64} [1-9][0-9]{1,3}$/, "prepare, 16 hex digits, 64 hex digits, 10 to 3600"],
@@ -27,21 +20,22 @@ const allowedWords: Record<string, [pattern: RegExp, words: string]> = {
 export function takeOrder(machine: MachineControls, tree: FileTree, order: string): string {
   const [verb = "", ...words] = order.split(" ");
   const allowed = words.length > 0 ? allowedWords[verb] : undefined;
-  if (allowed === undefined) throw new OrderRefused("allowed orders: prepare, switch, confirm, cancel");
-  if (!allowed[0].test(order)) throw new OrderRefused(`allowed: ${allowed[1]}`);
+  if (allowed === undefined)
+    throw new OrderRefused("unknown-order", "allowed orders: prepare, switch, confirm, cancel");
+  if (!allowed[0].test(order)) throw new OrderRefused("unknown-order", `allowed: ${allowed[1]}`);
   const state = loadState(tree);
   if (verb === "prepare") return prepare(machine, tree, state, words);
   const [id = "", operand = ""] = words;
   if (verb === "switch") return switchTo(machine, tree, state, words);
-  if (state?.id !== id) throw new OrderRefused(`there is no activation ${id}`);
+  if (state?.id !== id) throw new OrderRefused("not-current", `there is no activation ${id}`);
   return verb === "confirm" ? confirm(tree, state, operand) : cancel(machine, tree, state);
 }
 
 function prepare(machine: MachineControls, tree: FileTree, state: State | null, words: readonly string[]): string {
   const [id = "", token = "", seconds = ""] = words;
-  if (Number(seconds) > 3600) throw new OrderRefused(`allowed: ${allowedWords["prepare"]?.[1]}`);
-  if (state && state.phase !== "done") throw new OrderRefused(`activation ${state.id} is ${state.phase}`);
-  if (state?.id === id) throw new OrderRefused(`activation ${id} has ended`);
+  if (Number(seconds) > 3600) throw new OrderRefused("unknown-order", `allowed: ${allowedWords["prepare"]?.[1]}`);
+  if (state && state.phase !== "done") throw new OrderRefused("busy", `activation ${state.id} is ${state.phase}`);
+  if (state?.id === id) throw new OrderRefused("ended", `activation ${id} has ended`);
   keepFormer(tree, machine.hostname, token);
   const deadline = String(Date.now() + Number(seconds) * SECOND_MS);
   const from = activatedSystem(tree);
@@ -56,6 +50,7 @@ function prepare(machine: MachineControls, tree: FileTree, state: State | null, 
     deadline,
     seconds,
     bootId: "",
+    code: "",
     why: "",
   };
   const answer = saveState(tree, prepared);
@@ -65,29 +60,30 @@ function prepare(machine: MachineControls, tree: FileTree, state: State | null, 
 
 function switchTo(machine: MachineControls, tree: FileTree, state: State | null, words: readonly string[]): string {
   const [id = "", rev = "", release = "", signature = "", downgrade] = words;
-  if (state?.id !== id || state.phase !== "prepared") throw new OrderRefused(`activation ${id} is not prepared`);
-  const why = releaseProblem(tree, machine.hostname, {
+  if (state?.id !== id || state.phase !== "prepared")
+    throw new OrderRefused("not-prepared", `activation ${id} is not prepared`);
+  const problem = releaseProblem(tree, machine.hostname, {
     what: rev,
     release,
     signature,
     downgrade: downgrade !== undefined,
   });
-  if (why !== null) throw new OrderRefused(why);
+  if (problem) throw new OrderRefused(...problem);
   const answer = saveState(tree, { ...state, phase: "building", rev, release });
   begin(machine, tree);
   return answer;
 }
 
 function confirm(tree: FileTree, state: State, token: string): string {
-  if (!isToken(tree, token)) throw new OrderRefused("another token");
+  if (!isToken(tree, token)) throw new OrderRefused("wrong-token", "another token");
   if (/^(prepared|building|switching|checking|rebooting)$/.test(state.phase)) {
-    throw new OrderRefused(`it is ${state.phase}`, true);
+    throw new OrderRefused("too-early", `it is ${state.phase}`);
   }
   if (state.phase === "waiting") {
-    if (Date.now() >= Number(state.deadline)) throw new OrderRefused("the deadline has passed");
-    if (activatedSystem(tree) !== state.to) throw new OrderRefused("the host runs another system");
+    if (Date.now() >= Number(state.deadline)) throw new OrderRefused("too-late", "the deadline has passed");
+    if (activatedSystem(tree) !== state.to) throw new OrderRefused("other-system", "the host runs another system");
     markConfirmed(tree);
-  } else if (state.result !== "switched") throw new OrderRefused(`it is ${state.phase}: ${state.why}`);
+  } else if (state.result !== "switched") throw new OrderRefused("ended", `it is ${state.phase}: ${state.why}`);
   return saveState(tree, state);
 }
 
@@ -95,7 +91,7 @@ function cancel(machine: MachineControls, tree: FileTree, state: State): string 
   if (state.phase === "done") return saveState(tree, state);
   if (state.phase === "building") return saveState(tree, { ...state, phase: "returning", why: "cancelled" });
   if (state.phase !== "prepared") {
-    throw new OrderRefused(`it is ${state.phase}; without a confirmation it rolls back on its own`);
+    throw new OrderRefused("too-late", `it is ${state.phase}; without a confirmation it rolls back on its own`);
   }
   goBack(machine, tree, "cancelled");
   return saveState(tree, loadState(tree) ?? state);

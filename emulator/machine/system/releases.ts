@@ -3,6 +3,7 @@ import { createPublicKey, verify } from "node:crypto";
 import { ROOT } from "../files/inode.ts";
 import type { FileTree } from "../files/tree.ts";
 import { exists } from "./activation.ts";
+import type { RefusalCode } from "./refusals.ts";
 
 interface Release {
   /** Commit, store path or source. */
@@ -19,26 +20,27 @@ const MARK = "/run/clawdlets-downgrade-allowed";
 const DER = Buffer.from("302a300506032b6570032100", "hex");
 
 /** What nix/host/activate.sh has against a release, or null. */
-export function releaseProblem(tree: FileTree, hostname: string, order: Release): string | null {
+export function releaseProblem(tree: FileTree, hostname: string, order: Release): [RefusalCode, why: string] | null {
   const keys = textAt(tree, "/run/current-system/etc/clawdlets/system-keys").split("\n").filter(Boolean);
   const { what, release, signature, downgrade } = order;
   if (keys.length === 0) {
     const why = "this host trusts no keys (clawdlets:systemKeys), so it accepts no system that was built elsewhere";
-    return /^(?:source:)?\//.test(what) ? why : null;
+    return /^(?:source:)?\//.test(what) ? ["no-keys", why] : null;
   }
   if (signature === "" || what === "newest" || what === "previous") {
-    return "it is not signed, and this host accepts only what one of its keys has signed (clawdlets:systemKeys)";
+    const why = "it is not signed, and this host accepts only what one of its keys has signed (clawdlets:systemKeys)";
+    return ["unsigned", why];
   }
   if (!keys.some((key) => isSigned(key, `clawdlets-release;1;${hostname};${release};${what}`, signature))) {
-    return "no key that this host trusts has signed this release for it (clawdlets:systemKeys)";
+    return ["untrusted", "no key that this host trusts has signed this release for it (clawdlets:systemKeys)"];
   }
   const floor = textAt(tree, "/run/current-system/etc/clawdlets/release-floor");
   const kept = Math.max(Number(textAt(tree, KEPT)), Number(floor));
   if (Number(release) > kept) return null;
   const older = `release ${release} is not newer than the host's release ${kept}`;
-  if (!downgrade) return older;
+  if (!downgrade) return ["old-release", older];
   if (exists(tree, MARK)) return null;
-  return `${older}. To allow an older one once, run as root at the console: touch ${MARK}`;
+  return ["old-release", `${older}. To allow an older one once, run as root at the console: touch ${MARK}`];
 }
 
 export function keepRelease(tree: FileTree, release: string): void {

@@ -25,6 +25,8 @@ export interface State {
   deadline: string;
   seconds: string;
   bootId: string;
+  /** `unfetched` or empty. */
+  code: string;
   why: string;
 }
 

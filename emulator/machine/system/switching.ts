@@ -43,6 +43,7 @@ function choose(machine: MachineControls, tree: FileTree, id: string, built: Wan
     return;
   }
   if (typeof built === "string") {
+    if (built.startsWith("cannot fetch ")) saveState(tree, { ...state, code: "unfetched" });
     goBack(machine, tree, built);
     return;
   }

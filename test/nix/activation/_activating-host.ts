@@ -46,10 +46,10 @@ export interface Answer {
   stderr: string;
 }
 
-export const refusal = (why: string): Answer => ({
+export const refusal = (code: string, why: string): Answer => ({
   exitCode: 1,
   stdout: "",
-  stderr: `clawdlets-activate: refused, nothing changed: ${why}`,
+  stderr: `clawdlets-activate: code ${code}\nclawdlets-activate: refused, nothing changed: ${why}`,
 });
 
 export const token = "ab".repeat(32);

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { describeWith } from "../../_needs.ts";
@@ -69,10 +70,19 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
     it("shows these fields to every user, but not the token's checksum", async () => {
       const { host } = await changing();
       expect(Object.keys(host.state())).toEqual(
-        ["id", "phase", "result", "rev", "release", "from", "to", "deadline", "seconds", "bootId", "why"], //
+        ["id", "phase", "result", "rev", "release", "from", "to", "deadline", "seconds", "bootId", "code", "why"], //
       );
       expect(JSON.stringify(host.state())).not.toContain(tokenSum);
       expect(host.state()).toMatchObject({ id, seconds: "600", deadline: expect.stringMatching(/^[0-9]+$/) });
+    });
+
+    it("says by a code that it cannot fetch its branch", async () => {
+      const { host, former } = await changing();
+      rmSync(host.repository.replace(/^file:\/\//, ""), { recursive: true });
+      expect(await host.order(`switch ${id} newest\n`)).toEqual(taken("building"));
+      const why = `cannot fetch branch main of ${host.repository}`;
+      expect(await ends(host)).toMatchObject({ result: "returned", code: "unfetched", why });
+      expectFormer(host, former);
     });
 
     it("rolls back on its own if nobody confirms in time", async () => {
@@ -81,7 +91,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       const why = "not confirmed within 10 s over a new connection";
       expect(await ends(host)).toMatchObject({ result: "returned", why, bootId: "boot-1" });
       expectFormer(host, former);
-      expect(await confirm(host)).toEqual(refusal(`it is done: ${why}`));
+      expect(await confirm(host)).toEqual(refusal("ended", `it is done: ${why}`));
     });
 
     it("rolls back the secrets if no order follows prepare", async () => {
@@ -250,7 +260,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       expect(await host.order(`cancel ${id}\n`)).toEqual(taken("done")); // It has ended already.
       const later = await waiting();
       const why = "it is waiting; without a confirmation it rolls back on its own";
-      expect(await later.host.order(`cancel ${id}\n`)).toEqual(refusal(why));
+      expect(await later.host.order(`cancel ${id}\n`)).toEqual(refusal("too-late", why));
     });
 
     const forms = {
@@ -261,7 +271,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       cancel: "allowed: cancel, 16 hex digits",
       none: "allowed orders: prepare, switch, confirm, cancel",
     };
-    it.each([
+    it.each<[order: string, why: string, code?: string]>([
       ["", "no order on standard input"],
       ["\n", forms.none],
       ["status\n", forms.none],
@@ -288,15 +298,15 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       [`switch ${id} ${zeros} 05 a:${"A".repeat(86)}==\n`, forms.switch],
       [`switch ${id} ${zeros} 5 a:${"A".repeat(88)}\n`, forms.switch],
       [`switch ${id} ${zeros} 5 a:${"A".repeat(86)}== force\n`, forms.switch],
-      [`switch ${id} ${zeros}\n`, `activation ${id} is not prepared`],
+      [`switch ${id} ${zeros}\n`, `activation ${id} is not prepared`, "not-prepared"],
       [`confirm ${id} 0\n`, forms.confirm],
-      [`confirm ${id} ${token}\n`, `there is no activation ${id}`],
+      [`confirm ${id} ${token}\n`, `there is no activation ${id}`, "not-current"],
       [`cancel ${id} now\n`, forms.cancel],
-      [`cancel ${id}\n`, `there is no activation ${id}`],
-    ])("refuses %j", async (order, why) => {
+      [`cancel ${id}\n`, `there is no activation ${id}`, "not-current"],
+    ])("refuses %j", async (order, why, code = "unknown-order") => {
       const host = await open();
       const before = [host.running(), host.chosen()];
-      expect(await host.order(order)).toEqual(refusal(why));
+      expect(await host.order(order)).toEqual(refusal(code, why));
       expect([host.running(), host.chosen(), host.keepsSecrets()]).toEqual([...before, false]);
     });
 
@@ -380,7 +390,11 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
         const { host, former, first, rev } = await signing();
         for (const [what, text, why] of unaccepted) {
           const answer = await host.order(`switch ${id} ${text(rev, first, host)}\n`);
-          expect(answer, what).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(refusal(why).stderr) });
+          const code = why === unsigned ? "unsigned" : why === untrusted ? "untrusted" : "old-release";
+          expect(answer, what).toMatchObject({
+            exitCode: 1,
+            stderr: expect.stringContaining(refusal(code, why).stderr),
+          });
           expect(host.state().phase, what).toBe("prepared");
         }
         await host.order(`cancel ${id}\n`);
@@ -425,7 +439,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
         const rev = await host.commit();
         await prepare(host);
         const answer = await host.order(`switch ${id} ${rev} ${key.release(rev, 1000)}\n`);
-        expect(answer).toEqual(refusal("release 1000 is not newer than the host's release 1000"));
+        expect(answer).toEqual(refusal("old-release", "release 1000 is not newer than the host's release 1000"));
         expect(await host.order(`switch ${id} ${rev} ${key.release(rev, 1001)}\n`)).toEqual(taken("building"));
       });
 
@@ -444,7 +458,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       const { host } = await changing();
       const answer = await host.order(`switch ${id} ${what === "source" ? sourceOn(host) : host.running()}\n`);
       const why = "this host trusts no keys (clawdlets:systemKeys), so it accepts no system that was built elsewhere";
-      expect(answer).toEqual(refusal(why));
+      expect(answer).toEqual(refusal("no-keys", why));
     });
 
     it("accepts an order without a newline, and reads only the first line", async () => {
@@ -454,24 +468,26 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
     });
 
     it.each([["--help"], ["now"], ["run", "x"]])("refuses the arguments %j", async (...args) => {
-      expect(await (await open()).order("", ...args)).toEqual(refusal("it takes no arguments"));
+      expect(await (await open()).order("", ...args)).toEqual(refusal("unknown-order", "it takes no arguments"));
     });
 
     it("accepts one activation at a time, each id once, and only its own token", async () => {
       const { host, switch: order } = await changing();
       const other = "f".repeat(16);
-      expect(await prepare(host, 60, other)).toEqual(refusal(`activation ${id} is prepared`));
+      expect(await prepare(host, 60, other)).toEqual(refusal("busy", `activation ${id} is prepared`));
       expect(await confirm(host)).toMatchObject({ exitCode: 3, stderr: expect.stringContaining("it is prepared") });
-      expect(await host.order(`switch ${other} newest\n`)).toEqual(refusal(`activation ${other} is not prepared`));
+      expect(await host.order(`switch ${other} newest\n`)).toEqual(
+        refusal("not-prepared", `activation ${other} is not prepared`),
+      );
       await order();
-      expect(await order()).toEqual(refusal(`activation ${id} is not prepared`));
+      expect(await order()).toEqual(refusal("not-prepared", `activation ${id} is not prepared`));
       await comesTo(host, "waiting");
-      expect(await host.order(`confirm ${id} ${"0".repeat(64)}\n`)).toEqual(refusal("another token"));
-      expect(await confirm(host, other)).toEqual(refusal(`there is no activation ${other}`));
+      expect(await host.order(`confirm ${id} ${"0".repeat(64)}\n`)).toEqual(refusal("wrong-token", "another token"));
+      expect(await confirm(host, other)).toEqual(refusal("not-current", `there is no activation ${other}`));
       expect(host.state().phase).toBe("waiting");
       await confirm(host);
       await ends(host);
-      expect(await prepare(host)).toEqual(refusal(`activation ${id} has ended`));
+      expect(await prepare(host)).toEqual(refusal("ended", `activation ${id} has ended`));
     });
   });
 });

@@ -19,7 +19,7 @@ export const settingsOf = (systemKey: string, rebuild: object) =>
     }),
   );
 
-export const routeTo = (host: NixMachine, layout: Layout, operator: Operator): SshRoute => ({
+export const routeTo = (host: Pick<NixMachine, "port">, layout: Layout, operator: Operator): SshRoute => ({
   address: "127.0.0.1",
   port: host.port,
   user: "root",

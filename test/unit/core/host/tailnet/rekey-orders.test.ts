@@ -52,10 +52,11 @@ describe("an order that the host refuses", () => {
     }
   });
 
-  it("is quoted otherwise", () => {
-    const said = "clawdlets-rekey: refused, nothing changed: another rekey (0123456789abcdef) is waiting";
-    expect(refusedRekey("web-1", { kind: "refused", said }).message).toBe(
-      "web-1: refused, nothing changed: another rekey (0123456789abcdef) is waiting.",
-    );
-  });
+  it.each(["another rekey (0123456789abcdef) is waiting", "this key is not allowed"])(
+    "is quoted otherwise: %s",
+    (why) => {
+      const said = `clawdlets-rekey: refused, nothing changed: ${why}`;
+      expect(refusedRekey("web-1", { kind: "refused", said }).message).toBe(`web-1: refused, nothing changed: ${why}.`);
+    },
+  );
 });
