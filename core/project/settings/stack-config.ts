@@ -193,8 +193,13 @@ export const installSettings = z.strictObject(
       .refine((options) => new Set(options).size === options.length, "allowed: each option once")
       .default([]),
     deadlines: deadlines.prefault({}),
+    /**
+     * `full`: kexec, disko and nixos-install on a new server. `snapshot`: the server is made of the snapshot `clawdlets:image`, from
+     * `clawdlets image bake`, and only gets its keys and secrets. @default `full`
+     */
+    mode: z.enum(["full", "snapshot"], 'allowed: "full" or "snapshot"').default("full"),
   },
-  "allowed: an object with disk, buildOn, kexec, substituters, trustedPublicKeys, options and deadlines",
+  "allowed: an object with disk, buildOn, kexec, substituters, trustedPublicKeys, options, deadlines and mode",
 );
 
 export type InstallSettings = z.infer<typeof installSettings>;
@@ -410,8 +415,17 @@ export function checkStackConfig(
     ...refusedTags(value, where),
     ...ipv6OnlyProblems(value, where),
     ...architectureProblems(value, where),
+    ...snapshotProblems(value, where),
   ];
   return problems.length > 0 ? { problems } : { value, problems };
+}
+
+/** Without the id of a snapshot there is nothing to start from. */
+function snapshotProblems({ image, install }: StackConfig, where: string): Problem[] {
+  if (install.mode === "full" || /^[0-9]+$/.test(image)) return [];
+  const problem = `is "snapshot", but clawdlets:image is "${image}", which is not the id of a snapshot.`;
+  const fix = "Set clawdlets:image to the id of one. Make it: clawdlets image bake";
+  return [{ code: "settings-disagree", subject: where, setting: "clawdlets:install.mode", problem, fix }];
 }
 
 /**

@@ -55,7 +55,7 @@ export function normalUsers(tree: FileTree): string[] {
  * Nothing is decrypted here; the content says that it stands for the plain text.
  */
 export function revealSecrets(tree: FileTree): void {
-  if (tree.find("/var/lib/sops-nix/key.txt", ROOT).node === null) return;
+  if (!exists(tree, "/var/lib/sops-nix/key.txt")) return;
   const hosts = hostFolders(tree);
   if (hosts.length === 0) return;
   if (tree.find("/run/secrets", ROOT).node !== null) tree.remove("/run/secrets", ROOT, true);
@@ -147,7 +147,8 @@ export function generationsOf(tree: FileTree): { number: number; system: string;
 
 /** Where secrets are. A name with a dot is what `clawdlets-receive-secrets` keeps beside them. */
 function hostFolders(tree: FileTree): DirectoryNode[] {
-  const { node } = tree.find("/var/lib/clawdlets/secrets/hosts", ROOT);
+  const path = "/var/lib/clawdlets/secrets/hosts";
+  const node = exists(tree, path) ? tree.find(path, ROOT).node : null;
   if (node?.kind !== "dir") return [];
   return [...node.children].flatMap(([name, host]) => (host.kind === "dir" && !name.startsWith(".") ? [host] : []));
 }
