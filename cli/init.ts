@@ -11,7 +11,8 @@ import { expandHome } from "../core/project/settings/host.ts";
 import { hostName } from "../core/project/settings/names.ts";
 import { readPublicKeyFile } from "../core/project/settings/public-key-file.ts";
 import { sshPubkeyFileProblem } from "../core/project/settings/ssh-pubkey-file.ts";
-import { checkStackConfig, type StackConfig } from "../core/project/settings/stack-config.ts";
+import { checkStackConfig } from "../core/project/settings/stack-config/check.ts";
+import type { StackConfig } from "../core/project/settings/stack-config/stack-config.ts";
 import { readRawStackFile } from "../core/project/settings/stack-file.ts";
 import { hostEntry, readStackJson } from "../core/project/settings/stack-json/stack-json.ts";
 import { scaffold } from "../core/tasks/scaffold.ts";
@@ -130,7 +131,7 @@ function rebuildText(host: string, { rebuild }: Options, source: RebuildSource |
   if (!rebuild) return `${host} cannot be changed from here once it runs: clawdlets:rebuild.enabled is false`;
   return source
     ? `rebuilds of ${host} fetch branch ${source.branch ?? "main"} of ${source.repository}`
-    : `rebuilds of ${host}: the flake is not on GitHub, so set clawdlets:rebuild.repository before "up" (docs/day-two.md)`;
+    : `rebuilds of ${host}: the flake is not on GitHub, so the host cannot fetch it. Before "up", set clawdlets:rebuild.source to "send" (docs/day-two.md)`;
 }
 
 async function askHost(layout: Layout): Promise<string> {

@@ -68,7 +68,7 @@ export function rebuildCommand(): Command {
       .addHelpText(
         "after",
         `
-The host builds the commit, or gets a system that is built here or on a builder (clawdlets:rebuild.buildOn). It switches on its own, and rolls back unless a new connection reaches it afterwards.
+The host builds the commit or a source that is sent to it, or gets a system that is built here or on a builder (clawdlets:rebuild.buildOn). It switches on its own, and rolls back unless a new connection reaches it afterwards.
 Exit codes: ${exitCodes.ok} the host runs the new system, ${exitCodes.returned} it rolled back to the old one, ${exitCodes.unseen} lost contact.
 
 Examples:
@@ -114,7 +114,7 @@ function rebuildOne(layout: Layout, host: string, options: Options, progress: Pr
 
 const environmentOf = (wanted: WantedRevision) => ({ ...process.env, ...wantedEnvironment(wanted) });
 const resultText = ({ changed, systemPath, rev, dirty }: Rebuilt) =>
-  `${changed ? "runs" : "ran already"} ${systemPath}${rev.startsWith("/") ? "" : `, of commit ${rev}`}${dirty ? " with changes that are not committed" : ""}`;
+  `${changed ? "runs" : "ran already"} ${systemPath}${/^[0-9a-f]{40}$/.test(rev) ? `, of commit ${rev}` : ""}${dirty ? " with changes that are not committed" : ""}`;
 
 function releaseNumber(text: string): number {
   if (/^[1-9][0-9]{0,14}$/.test(text)) return Number(text);

@@ -9,7 +9,7 @@ import {
   declaredRules,
   worldOpenOf,
 } from "../core/project/settings/declared-rules.ts";
-import type { SshExposure } from "../core/project/settings/stack-config.ts";
+import type { SshExposure } from "../core/project/settings/stack-config/stack-config.ts";
 import { adopting } from "./internal/adopt.ts";
 import { isPlain } from "./internal/plain.ts";
 

@@ -1,6 +1,6 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { SshExposure } from "../core/project/settings/stack-config.ts";
+import type { SshExposure } from "../core/project/settings/stack-config/stack-config.ts";
 import type { DeclaredRule } from "./host-firewall.ts";
 import { checked, checkHost, shapes } from "./internal/checked.ts";
 import { clawdletsCommand, doNothing } from "./internal/clawdlets-command.ts";

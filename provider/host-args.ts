@@ -11,7 +11,8 @@ import { problemsOf } from "../core/base/problems.ts";
 import { quoted } from "../core/base/wording.ts";
 import { findLayout, hostLayoutOf, type Layout } from "../core/project/layout.ts";
 import { hostName } from "../core/project/settings/names.ts";
-import { checkStackConfig, configNamespace } from "../core/project/settings/stack-config.ts";
+import { checkStackConfig } from "../core/project/settings/stack-config/check.ts";
+import { configNamespace } from "../core/project/settings/stack-config/stack-config.ts";
 import { readRawStackFile, readStackFile } from "../core/project/settings/stack-file.ts";
 import { loadProgram } from "../core/tasks/program.ts";
 

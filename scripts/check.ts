@@ -4,12 +4,16 @@
  *
  * `npm run check` (`--quick`): lint, types, and the tests that need no engine. `npm test -- PATH…` or `-- --project NAME`: only those
  * tests; arguments after `--` go to vitest.
+ *
+ * Everything, and whatever CI asks for, runs in random order.
  */
 import { execa } from "execa";
+import { randomOrder } from "./test-order.ts";
 
 type Check = [name: string, command: string, args: string[]];
 
 const asked = process.argv.slice(2);
+const order = randomOrder(asked, process.env, Date.now() % 1_000_000);
 const sources: Check[] = [
   ["lint and format", "biome", ["check", "--diagnostic-level=error"]],
   // Where nothing has changed since the last run: 6 s of processor time in place of 34.
@@ -19,7 +23,7 @@ const checks = checksFor(asked);
 const env: Record<string, string> = process.stdout.isTTY ? { FORCE_COLOR: "1" } : {};
 
 function checksFor(args: string[]): Check[] {
-  const tests = (...more: string[]): Check => ["tests", "vitest", ["run", ...more]];
+  const tests = (...more: string[]): Check => ["tests", "vitest", ["run", ...more, ...order]];
   if (args[0] === "--quick") return [...sources, tests("--project", "unit", "--project", "docs", ...args.slice(1))];
   return args.length > 0 ? [tests(...args)] : [...sources, tests()];
 }
@@ -54,5 +58,9 @@ for (const { name, show, ended } of checks.map(start)) {
   if (!passed) failed.push(name);
 }
 if (failed.length > 0) process.stderr.write(`Failed: ${failed.join(", ")}\n`);
+if (failed.includes("tests") && order.length > 0)
+  process.stderr.write(
+    `The tests ran in random order. To repeat it for one file: npm test -- FILE ${order.join(" ")}\n`,
+  );
 process.stdout.write(`${checks.length - failed.length} passed, ${failed.length} failed\n`);
 process.exit(failed.length === 0 ? 0 : 1);

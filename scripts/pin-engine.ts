@@ -1,18 +1,30 @@
 /**
- * `npm run pin:engine -- 3.260.0`: moves the engine to another version of Pulumi, in every file that names it. Refuses before it
+ * `npm run pin:engine -- 3.276.0`: moves the engine to another version of Pulumi, in every file that names it. Refuses before it
  * changes anything where the library, the CLI's source or the SDK of that version cannot be had. `--dry-run` stops after the checks.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
+import { gt } from "semver";
 import { trimSums } from "./_build/go-sums.ts";
 
 const repository = fileURLToPath(new URL("..", import.meta.url));
 
-/** The Go modules that are built from Pulumi's, each with the same versions, so that Go compiles them once. */
-export const goModules = ["toolchain", "toolchain/bridge"] as const;
-const goPackages = ["github.com/pulumi/pulumi/pkg/v3", "github.com/pulumi/pulumi/sdk/v3"];
+/**
+ * The Go modules that are built from Pulumi's, and what each takes in the engine's version. Pulumi's bridge is released less often than
+ * the engine, and only compiles with the `pkg` that it was made for, or one soon after.
+ */
+export const goModules: Readonly<Record<string, readonly string[]>> = {
+  toolchain: ["github.com/pulumi/pulumi/pkg/v3", "github.com/pulumi/pulumi/sdk/v3"],
+  "toolchain/bridge": ["github.com/pulumi/pulumi/sdk/v3"],
+};
+
+/** Each module that the go.mod of a folder requires, with its version. */
+export function requiredBy(folder: string): Record<string, string> {
+  const lines = readFileSync(join(repository, folder, "go.mod"), "utf8").matchAll(/^\t(\S+) (v\S+)/gm);
+  return Object.fromEntries([...lines].map(({ 1: module = "", 2: version = "" }) => [module, version]));
+}
 
 /** Every place outside go.mod that states the version, as text before and after it. Each is there exactly once. */
 export const pinnedIn: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
@@ -75,10 +87,18 @@ async function missing(version: string): Promise<string[]> {
   return [...library, ...(await Promise.all(go)).flat()];
 }
 
+/** What the CLI has in a newer version, Pulumi's own modules aside: Go then compiles it once for both. */
+function newerThanIn(folder: string): string[] {
+  const required = requiredBy(folder);
+  return Object.entries(requiredBy("toolchain"))
+    .filter(([module, version]) => !module.startsWith("github.com/pulumi/") && gt(version, required[module] ?? version))
+    .map(([module, version]) => `${module}@${version}`);
+}
+
 async function main(version: string | undefined, isDryRun: boolean): Promise<number> {
   const say = (text: string) => process.stderr.write(`${text}\n`);
   if (version === undefined || !/^\d+\.\d+\.\d+$/.test(version)) {
-    say(`"${version ?? ""}" is not a version. Example: npm run pin:engine -- 3.260.0 --dry-run`);
+    say(`"${version ?? ""}" is not a version. Example: npm run pin:engine -- 3.276.0 --dry-run`);
     return 2;
   }
   const edited = Object.keys(pinnedIn).map((file) => {
@@ -97,10 +117,11 @@ async function main(version: string | undefined, isDryRun: boolean): Promise<num
     if (!isDryRun) writeFileSync(join(repository, file), pinned);
   }
   if (isDryRun) return 0;
-  for (const folder of goModules) {
+  for (const [folder, modules] of Object.entries(goModules)) {
     say(`updating ${folder}/go.mod`);
     const options = { cwd: join(repository, folder), stdio: "inherit" } as const;
-    await execa("go", ["get", ...goPackages.map((name) => `${name}@v${version}`)], options);
+    const wanted = [...modules.map((module) => `${module}@v${version}`), ...newerThanIn(folder)];
+    await execa("go", ["get", ...wanted], options);
     await execa("go", ["mod", "tidy"], options);
     await trimSums(folder);
   }

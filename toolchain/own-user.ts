@@ -10,7 +10,7 @@ const sdk = "github.com/pulumi/pulumi/sdk/v3";
 /** Our package's path in the copy of the SDK. */
 const added = "go/common/util/ownuser";
 
-/** Every listening server in Pulumi's programs, by the line in 3.260.0 that starts it. */
+/** Every listening server in Pulumi's programs, by the line in 3.276.0 that starts it. */
 const edits = [
   ["go/common/util/rpcutil/serve.go", "srv.Serve(lis)", "srv.Serve(ownuser.Only(lis))"],
   ["go/common/util/otelreceiver/receiver.go", "r.server.Serve(listener)", "r.server.Serve(ownuser.Only(listener))"],

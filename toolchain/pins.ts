@@ -1,7 +1,7 @@
 /** The versions we use, with reasons. `go.mod` and `go.sum` pin the sources byte for byte. */
 export const pins = {
   /** The newest that is both on npm and, as `pkg`, on Go's module proxy: docs/dependencies.md. */
-  pulumi: "3.260.0",
+  pulumi: "3.276.0",
   /** Exactly the schema of terraform-provider-hcloud 1.68.0. */
   hcloud: "1.41.0",
   /** Keeps in the state what was drawn from a list of locations or types. */

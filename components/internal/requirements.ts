@@ -3,7 +3,7 @@ import { version } from "@pulumi/pulumi/version.js";
 import { olderThan } from "../../core/base/versions.ts";
 
 /** The oldest versions that we test with. package.json has the same, but npm only warns. */
-const needed = { node: "20.19.0", pulumi: "3.260.0" };
+const needed = { node: "20.19.0", pulumi: "3.276.0" };
 
 /** A one-line error for older versions, instead of an obscure stack trace. */
 export function requirementProblem(found: { node: string; pulumi: string }): string | undefined {

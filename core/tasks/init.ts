@@ -26,7 +26,7 @@ import {
   writeRule,
   writeSecret,
 } from "../project/secrets/store.ts";
-import type { StackConfig } from "../project/settings/stack-config.ts";
+import type { StackConfig } from "../project/settings/stack-config/stack-config.ts";
 import { addToStackFile, readRawStackFile } from "../project/settings/stack-file.ts";
 import { lostPassphrase } from "../project/state/passphrase.ts";
 

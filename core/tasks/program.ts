@@ -27,7 +27,8 @@ import { checkRecipients } from "../project/secrets/check.ts";
 import { requiredSecrets } from "../project/secrets/required.ts";
 import { completeSettings, type HostSettings, type LocalSettings, readLocal } from "../project/settings/host.ts";
 import { providerProblems } from "../project/settings/provider-config.ts";
-import { checkStackConfig, configNamespace } from "../project/settings/stack-config.ts";
+import { checkStackConfig } from "../project/settings/stack-config/check.ts";
+import { configNamespace } from "../project/settings/stack-config/stack-config.ts";
 import { readStackFile } from "../project/settings/stack-file.ts";
 import { readHostState, readState, serverIn } from "../project/state/state.ts";
 

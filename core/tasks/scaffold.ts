@@ -10,7 +10,8 @@ import { asOnlyWriter } from "../project/project-lock.ts";
 import { envFileTemplate } from "../project/settings/env-file.ts";
 import { exampleHost } from "../project/settings/example-stack.ts";
 import { hostName } from "../project/settings/names.ts";
-import { checkStackConfig, type StackConfig } from "../project/settings/stack-config.ts";
+import { checkStackConfig } from "../project/settings/stack-config/check.ts";
+import type { StackConfig } from "../project/settings/stack-config/stack-config.ts";
 import {
   addToStackFile,
   copyStackFile,

@@ -23,7 +23,7 @@ interface AnyImage {
   created: string;
   deprecated: string | null;
   boundTo: number | null;
-  /** GB of the disk that it was made of; `null` fits everywhere. */
+  /** GB of the disk that it was taken from; `null` fits everywhere. */
   diskSize: number | null;
   rendered: unknown;
 }

@@ -212,7 +212,7 @@ export interface OwnImageRecord {
   diskSize: number;
   status: "creating" | "available";
   protection: { delete: boolean };
-  /** What a server that is made of it boots: as that server's disk did. @default `debian`, in states of before */
+  /** What a server created from it boots: what the original disk booted. @default `debian`, in older states */
   disk?: MachineRecord["disk"];
 }
 

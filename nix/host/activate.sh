@@ -4,12 +4,12 @@
 # order: a system is a commit of the one branch, fetched and built here, because admin's key must not be equivalent to root.
 #
 # If SYSTEM_KEYS names keys, nothing is switched to unless one of them has signed it (Ed25519, in nix's format), for this host, with a
-# release number above the last one that was kept. What is signed is a commit, which is built here, or a store path. A host without
-# keys takes commits of its branch and generations that it has run.
+# release number above the last one that was kept. What is signed is a commit, which is built here, a store path, or the source of a
+# flake in the store, which is built here. A host without keys takes commits of its branch and generations that it has run.
 #
 # orders  prepare <id> <sha256 of a token> <seconds>   saves the current secrets; from here on it rolls back unless confirmed
 #         switch <id> <commit|newest|previous>         builds (or takes the generation before), `boot`, `switch`, in a unit of its own
-#         switch <id> <commit|store path> <release> <key>:<signature> [downgrade]     the same, of what is signed
+#         switch <id> <commit|store path|source> <release> <key>:<signature> [downgrade]     the same, of what is signed
 #         confirm <id> <token>                         over a new connection: the new system can be reached
 #         cancel <id>                                  back to what was, now
 # out     the state, one line of JSON; also in $STATE_DIR/state.json, which is world-readable
@@ -202,10 +202,24 @@ fetch() {
 }
 
 build() {
-  local flake="git+file://$CACHE?ref=refs/heads/$REF&rev=$commit#nixosConfigurations.\"$HOST\".config.system.build.toplevel"
-  limited "$BUILD_SECONDS" nix build --no-write-lock-file --out-link "$STATE_DIR/wanted" "$flake" >&2 ||
-    { s_why="the build of $commit failed or took more than $BUILD_SECONDS s; see journalctl --unit=$unit" && return 1; }
+  build_flake "git+file://$CACHE?ref=refs/heads/$REF&rev=$commit"
+}
+
+build_flake() {
+  limited "$BUILD_SECONDS" nix build --no-write-lock-file --out-link "$STATE_DIR/wanted" "$1#nixosConfigurations.\"$HOST\".config.system.build.toplevel" >&2 ||
+    { s_why="the build of ${commit:-${s_rev%%\?*}} failed or took more than $BUILD_SECONDS s; see journalctl --unit=$unit" && return 1; }
   take "$(readlink -f "$STATE_DIR/wanted")"
+}
+
+# The files of a flake, which the operator's machine has fetched and copied here. The signed text has their hash; it covers the lock
+# file, and that the hash of each input. All of it is in the store by now, so the flake is not fetched, and no token is needed here.
+sent() {
+  local source=${s_rev#source:}
+  limited 600 nix --extra-experimental-features nix-command store verify --sigs-needed 1 "${source%%\?*}" >&2 ||
+    { s_why="the source ${source%%\?*} is not completely in the host's store; rebuild without --release to send it again" && return 1; }
+  limited 120 nix-store --add-root "$STATE_DIR/source" --realise "${source%%\?*}" >/dev/null ||
+    { s_why="cannot protect ${source%%\?*} from garbage collection" && return 1; }
+  build_flake "path:$source"
 }
 
 # The last release that was kept, or the age of the running system if that is newer: a host that was just installed takes nothing that
@@ -245,7 +259,7 @@ is_signed() {
 authorise() {
   local kept
   if [[ -z $SYSTEM_KEYS ]]; then
-    [[ $1 != /* ]] || refuse "this host trusts no keys (clawdlets:systemKeys), so it accepts no system that was built elsewhere"
+    [[ $1 != /* && $1 != source:* ]] || refuse "this host trusts no keys (clawdlets:systemKeys), so it accepts no system that was built elsewhere"
     return 0
   fi
   [[ -n $3 && $1 != newest && $1 != previous ]] || refuse "it is not signed, and this host accepts only what one of its keys has signed (clawdlets:systemKeys)"
@@ -364,6 +378,7 @@ run() {
   case $s_rev in
     previous) previous || found=0 ;;
     /*) pushed || found=0 ;;
+    source:*) sent || found=0 ;;
     *) { fetch && build; } || found=0 ;;
   esac
   if ((found == 0)); then
@@ -457,8 +472,9 @@ case $order in
     phase prepared
     ;;
   switch\ *)
-    [[ $order =~ ^switch\ ([0-9a-f]{16})\ ([0-9a-f]{40}|newest|previous|"$STORE"/[A-Za-z0-9+._?=-]{1,250})(\ ([1-9][0-9]{0,14})\ ([A-Za-z0-9.@+_-]{1,100}:[A-Za-z0-9+/]{86}==)(\ downgrade)?)?$ ]] ||
-      refuse "allowed: switch, 16 hex digits, and a full commit (40 hex digits), newest, previous or a store path; then release, signature, downgrade"
+    source_form="source:$STORE/[A-Za-z0-9+._=-]{1,250}[?][A-Za-z0-9._%=&/-]{1,300}"
+    [[ $order =~ ^switch\ ([0-9a-f]{16})\ ([0-9a-f]{40}|newest|previous|"$STORE"/[A-Za-z0-9+._?=-]{1,250}|$source_form)(\ ([1-9][0-9]{0,14})\ ([A-Za-z0-9.@+_-]{1,100}:[A-Za-z0-9+/]{86}==)(\ downgrade)?)?$ ]] ||
+      refuse "allowed: switch, 16 hex digits, and a full commit (40 hex digits), newest, previous, a store path or a source; then release, signature, downgrade"
     [[ ${BASH_REMATCH[1]} == "$s_id" && $s_phase == prepared ]] || refuse "activation ${BASH_REMATCH[1]} is not prepared"
     s_rev=${BASH_REMATCH[2]} s_release=${BASH_REMATCH[4]}
     authorise "$s_rev" "$s_release" "${BASH_REMATCH[5]}" "${BASH_REMATCH[6]}"

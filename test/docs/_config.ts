@@ -6,7 +6,7 @@ import { z } from "zod";
 import { problemLine } from "../../core/base/problem.ts";
 import { problemCodes } from "../../core/base/problem-codes.ts";
 import { secretName } from "../../core/project/settings/names.ts";
-import { checkStackConfig } from "../../core/project/settings/stack-config.ts";
+import { checkStackConfig } from "../../core/project/settings/stack-config/check.ts";
 import { parseStackJson } from "../../core/project/settings/stack-json/stack-json.ts";
 import { parseFaults } from "../../emulator/faults/schema.ts";
 import { rules } from "../../policy/rules/index.ts";

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { RECEIVE_SECRETS } from "../../emulator/machine/commands/secrets.ts";
 import { type Identity, newIdentity, secretFiles, tarOf } from "../nix/secrets/_sets.ts";
+import { stage } from "../order/stage.ts";
 import {
   done,
   type KeyPair,
@@ -26,6 +27,9 @@ const BINARY = Buffer.from(Array.from({ length: 1024 }, (_, n) => n % 256));
 
 let lab: Lab;
 let keys: Record<"client" | "bootstrap" | "final" | "admin" | "stranger", KeyPair>;
+/** A server that stays Debian. */
+let debian: { id: number; ipv4: string };
+/** The server that is installed. */
 let server: { id: number; ipv4: string };
 let flake: string;
 let extraFiles: string;
@@ -38,7 +42,7 @@ beforeAll(async () => {
   );
   if (!client || !bootstrap || !final || !admin || !stranger) throw new Error("no keys");
   keys = { client, bootstrap, final, admin, stranger };
-  server = await newServer(lab, "web-1", { user_data: userDataWith(bootstrap, client) });
+  debian = await newServer(lab, "web-0", { user_data: userDataWith(bootstrap, client) });
   flake = await newFlake();
   identity = await newIdentity();
   extraFiles = await newExtraFiles();
@@ -75,8 +79,8 @@ async function newExtraFiles(): Promise<string> {
   return dir;
 }
 
-function root(command: string, input: Buffer | string = "") {
-  return ssh(lab, { user: "root", host: server.ipv4, key: keys.client, hostKey: keys.bootstrap, input }, command);
+function root(command: string, input: Buffer | string = "", host = server.ipv4) {
+  return ssh(lab, { user: "root", host, key: keys.client, hostKey: keys.bootstrap, input }, command);
 }
 function admin(command: string, host = server.ipv4) {
   return ssh(lab, { user: "admin", host, key: keys.admin, hostKey: keys.final }, command);
@@ -113,13 +117,15 @@ function install(phases: string, uri = flake) {
 }
 
 describe("Debian", () => {
+  const onDebian = (command: string, input: Buffer | string = "") => root(command, input, debian.ipv4);
+
   test("answers with the host key of its user_data, to the client key of its user_data", async () => {
-    const { status, stdout } = await root("id -un; . /etc/os-release; echo $ID; hostname");
-    expect([status, stdout.toString()]).toEqual([0, "root\ndebian\nweb-1\n"]);
+    const { status, stdout } = await onDebian("id -un; . /etc/os-release; echo $ID; hostname");
+    expect([status, stdout.toString()]).toEqual([0, "root\ndebian\nweb-0\n"]);
   });
 
   test("refuses other keys and other users", async () => {
-    const base = { host: server.ipv4, hostKey: keys.bootstrap };
+    const base = { host: debian.ipv4, hostKey: keys.bootstrap };
     for (const [user, key] of [
       ["root", keys.stranger],
       ["admin", keys.client],
@@ -142,7 +148,7 @@ describe("Debian", () => {
         });
         client.on("error", (error) => resolve(error.message));
         const authHandler = [{ type: "publickey" as const, username: "root", key }];
-        client.connect({ host: server.ipv4, port: lab.emulator.sshPort, username: "root", authHandler });
+        client.connect({ host: debian.ipv4, port: lab.emulator.sshPort, username: "root", authHandler });
       });
     const own = ssh2.utils.parseKey(keys.client.privateKey);
     if (own instanceof Error) throw own;
@@ -152,14 +158,14 @@ describe("Debian", () => {
   });
 
   test("is not trusted under another host key", async () => {
-    const to = { user: "root", host: server.ipv4, key: keys.client, hostKey: keys.stranger };
+    const to = { user: "root", host: debian.ipv4, key: keys.client, hostKey: keys.stranger };
     expect((await ssh(lab, to, "true")).stderr).toContain("Host key verification failed");
   });
 
   test("passes on input, output and exit status, byte by byte", async () => {
-    const written = await root("cat > /root/blob && cat /root/blob", BINARY);
+    const written = await onDebian("cat > /root/blob && cat /root/blob", BINARY);
     expect(written.stdout.equals(BINARY)).toBe(true);
-    expect(await root("echo out; echo err >&2; exit 42")).toEqual({
+    expect(await onDebian("echo out; echo err >&2; exit 42")).toEqual({
       status: 42,
       stdout: Buffer.from("out\n"),
       stderr: "err\n",
@@ -167,13 +173,13 @@ describe("Debian", () => {
   });
 
   test("says what it does not emulate", async () => {
-    const { status, stderr } = await root("frobnicate --now");
+    const { status, stderr } = await onDebian("frobnicate --now");
     expect([status, stderr]).toEqual([127, "bash: frobnicate: command not found (not emulated)\n"]);
   });
 
   test("refuses to format the disk it runs from", async () => {
-    expect((await root("disko")).status).toBe(127);
-    expect(reportOf(lab, server.id).diskWipes).toBe(0);
+    expect((await onDebian("disko")).status).toBe(127);
+    expect(reportOf(lab, debian.id).diskWipes).toBe(0);
   });
 });
 
@@ -203,19 +209,58 @@ describe("the stand-in nixos-anywhere refuses", () => {
   });
 });
 
-describe("an installation, phase by phase", () => {
-  test("kexec brings up the installer in memory, with the same host key and the same root", async () => {
-    const before = reportOf(lab, server.id).bootId;
+/** The phases of one installation, each run when a test first needs it. */
+function newStory() {
+  const created = stage(async () => {
+    server = await newServer(lab, "web-1", { user_data: userDataWith(keys.bootstrap, keys.client) });
+  });
+  const kexec = stage(async () => {
+    await created();
+    const before = reportOf(lab, server.id);
     const run = await install("kexec");
-    expect([run.exitCode, run.stdout]).toEqual([0, expect.stringContaining("### Switching system into kexec ###")]);
     const { stdout } = await root("grep VARIANT_ID /etc/os-release; cat /proc/sys/kernel/random/boot_id; ls /mnt");
-    const after = reportOf(lab, server.id);
-    expect(stdout.toString()).toBe(`VARIANT_ID=installer\n${after.bootId}\n`);
-    expect([after.bootId === before, after.os, after.diskWipes, after.installRuns]).toEqual([false, "installer", 0, 0]);
+    return { before, run, stdout: stdout.toString(), after: reportOf(lab, server.id) };
+  });
+  const installed = stage(async () => {
+    await kexec();
+    const run = await install("disko,install");
+    const paths = ["", "/etc/ssh/ssh_host_ed25519_key", "/var/lib/sops-nix/key.txt", "/var/lib/clawdlets/secrets"];
+    const modes = await root(`stat -c '%a %u:%g' ${paths.map((path) => `/mnt${path}`).join(" ")}`);
+    const secret = await root("cat /mnt/var/lib/clawdlets/secrets/hosts/web-1/tailscale_auth_key.yaml");
+    return { run, modes: modes.stdout.toString(), secret: secret.stdout, after: reportOf(lab, server.id) };
+  });
+  const rebooted = stage(async () => {
+    await installed();
+    const run = await install("reboot");
+    await until("NixOS is up", () => reportOf(lab, server.id).isAnswering && reportOf(lab, server.id).os === "nixos");
+    return run;
+  });
+  const publicSsh = stage(async () => {
+    await rebooted();
+    const before = await knock(server.ipv4, lab.emulator.sshPort);
+    await done(lab, "POST", `/_emulator/servers/${server.id}/public-ssh`, { on: true });
+    return { before, after: await knock(server.ipv4, lab.emulator.sshPort) };
+  });
+  return { kexec, installed, rebooted, publicSsh };
+}
+
+describe("an installation, phase by phase", { timeout: 120_000 }, () => {
+  let story = newStory();
+
+  test("kexec brings up the installer in memory, with the same host key and the same root", async () => {
+    const { before, run, stdout, after } = await story.kexec();
+    expect([run.exitCode, run.stdout]).toEqual([0, expect.stringContaining("### Switching system into kexec ###")]);
+    expect(stdout).toBe(`VARIANT_ID=installer\n${after.bootId}\n`);
+    expect([after.bootId === before.bootId, after.os, after.diskWipes, after.installRuns]).toEqual([
+      false,
+      "installer",
+      0,
+      0,
+    ]);
   });
 
   test("disko and install wipe once and install once, and hand over modes, owners and bytes", async () => {
-    const run = await install("disko,install");
+    const { run, modes, secret, after } = await story.installed();
     expect(run.exitCode).toBe(0);
     expect(run.stdout.split("\n").filter((line) => line.startsWith("###"))).toEqual([
       "### Uploading install SSH keys ###",
@@ -226,27 +271,22 @@ describe("an installation, phase by phase", () => {
       "### Installing NixOS ###",
       "### Done! ###",
     ]);
-    const paths = ["", "/etc/ssh/ssh_host_ed25519_key", "/var/lib/sops-nix/key.txt", "/var/lib/clawdlets/secrets"];
-    const { stdout } = await root(`stat -c '%a %u:%g' ${paths.map((path) => `/mnt${path}`).join(" ")}`);
-    expect(stdout.toString()).toBe("755 0:0\n600 0:0\n400 0:0\n750 0:0\n");
-    const secret = await root("cat /mnt/var/lib/clawdlets/secrets/hosts/web-1/tailscale_auth_key.yaml");
-    expect(secret.stdout.equals(BINARY)).toBe(true);
-    expect(reportOf(lab, server.id)).toMatchObject({ diskWipes: 1, installRuns: 1, os: "installer" });
+    expect(modes).toBe("755 0:0\n600 0:0\n400 0:0\n750 0:0\n");
+    expect(secret.equals(BINARY)).toBe(true);
+    expect(after).toMatchObject({ diskWipes: 1, installRuns: 1, os: "installer" });
   });
 
   test("the reboot phase ends as soon as ssh no longer answers", async () => {
-    const run = await install("reboot");
+    const run = await story.rebooted();
     expect([run.exitCode, run.stdout.trim().split("\n").at(-1)]).toEqual([0, "### Done! ###"]);
-    await until("NixOS is up", () => reportOf(lab, server.id).isAnswering && reportOf(lab, server.id).os === "nixos");
   });
 
   test("its own firewall lets ssh in over its tailnet alone, until it is switched to another system", async () => {
-    expect(await knock(server.ipv4, lab.emulator.sshPort)).toBe("refused");
-    await done(lab, "POST", `/_emulator/servers/${server.id}/public-ssh`, { on: true });
-    expect(await knock(server.ipv4, lab.emulator.sshPort)).toBe("open");
+    expect(await story.publicSsh()).toEqual({ before: "refused", after: "open" });
   });
 
   test("NixOS answers with the final host key, to admin and not to root", async () => {
+    await story.publicSsh();
     const { status, stdout } = await admin(
       "id -un; hostname; readlink -f /run/current-system; systemctl is-system-running",
     );
@@ -261,6 +301,7 @@ describe("an installation, phase by phase", () => {
   });
 
   test("admin can stat a file of root, but not read it", async () => {
+    await story.publicSsh();
     const { status, stdout, stderr } = await admin(
       "stat -c '%a %U %s' /var/lib/sops-nix/key.txt; cat /var/lib/sops-nix/key.txt",
     );
@@ -274,6 +315,7 @@ describe("an installation, phase by phase", () => {
   });
 
   test("admin hands over secrets by the one command that sudo lets through, whole or not at all", async () => {
+    await story.publicSsh();
     const send = (input: Buffer) =>
       ssh(lab, { user: "admin", host: server.ipv4, key: keys.admin, hostKey: keys.final, input }, receive);
     const files = await secretFiles(["tailscale_auth_key", "discord_token"], identity);
@@ -297,6 +339,7 @@ describe("an installation, phase by phase", () => {
   });
 
   test("the tailnet reaches it past the firewall, and the stand-in tailscale knows where", async () => {
+    await story.publicSsh();
     const closed = (await done(lab, "POST", "/firewalls", { name: "closed" })).body.firewall;
     const apply_to = [{ type: "server", server: { id: server.id } }];
     await done(lab, "POST", `/firewalls/${closed.id}/actions/apply_to_resources`, { apply_to });
@@ -314,6 +357,7 @@ describe("an installation, phase by phase", () => {
   });
 
   test("a rebuild by the API brings Debian back, with new user_data and nothing of the old disk", async () => {
+    await story.rebooted();
     const [bootstrap, client] = await Promise.all([newKey(lab, "bootstrap-2"), newKey(lab, "client-2")]);
     const body = { image: "debian-12", user_data: userDataWith(bootstrap, client) };
     await done(lab, "POST", `/servers/${server.id}/actions/rebuild`, body);
@@ -322,6 +366,8 @@ describe("an installation, phase by phase", () => {
     const { stdout } = await ssh(lab, to, "ls /nix /var/lib/sops-nix 2>/dev/null; echo $?");
     expect(stdout.toString()).toBe("2\n");
     expect(reportOf(lab, server.id)).toMatchObject({ os: "debian", installRuns: 1, diskWipes: 1 });
+    await done(lab, "DELETE", `/servers/${server.id}`);
+    story = newStory();
   });
 });
 

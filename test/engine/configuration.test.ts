@@ -1,7 +1,7 @@
 import { appendFileSync, chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { git } from "../../core/base/machine/git.ts";
 import { probePort } from "../../core/host/reach/probe.ts";
 import { openSecrets } from "../../core/project/secrets/open.ts";
@@ -10,25 +10,27 @@ import { addToStackFile } from "../../core/project/settings/stack-file.ts";
 import { readState } from "../../core/project/state/state.ts";
 import { findEngine } from "../../engine/find-engine.ts";
 import { ManyHosts } from "../_many-hosts.ts";
+import { stage } from "../order/stage.ts";
 
 /**
  * Running hosts that are changed by their stack and by one command for many, by the real engine and real ssh, on hosts of the
- * emulator; the tests build on each other.
+ * emulator. Every test leaves web-1 at the commit that its stack declares, and all three reachable.
  */
 const ten = Array.from({ length: 10 }, (_, index) => `web-${index + 1}`);
 const made = ["web-1", "web-2", "web-3"];
 const minutes = (count: number) => count * 60_000;
 const system = `/nix/store/${"0".repeat(32)}-nixos-system-web-1-26.05`;
 let lab: ManyHosts;
-let first: string;
+/** The commit that the stack of web-1 declares. */
+let pinned: string;
 
 beforeAll(async () => {
   lab = await ManyHosts.open(ten, { tags: Object.fromEntries(made.map((host) => [host, ["made"]])) });
-  first = await commit(Object.fromEntries(made.map((host) => [host, ""])));
+  const first = await commit(Object.fromEntries(made.map((host) => [host, ""])));
   await pin(first);
   const { exitCode, stderr } = await lab.json(["up", "--tag", "made", "--parallel", "2"]);
   expect(exitCode, stderr).toBe(0);
-}, minutes(4));
+}, minutes(8));
 afterAll(async () => lab?.close());
 
 /** A commit of the hosts' branch. @param hosts what each one's system breaks, e.g. `health` */
@@ -46,9 +48,11 @@ async function commit(hosts: Record<string, string>): Promise<string> {
   return (await git(root, "rev-parse", "HEAD")) ?? "";
 }
 
-/** What the stack of web-1 declares. */
-const pin = (rev: string) =>
-  addToStackFile(lab.layout, "web-1", { flake: `git+file://${lab.layout.root}?rev=${rev}` }, ["flake"]);
+/** Makes the stack of web-1 declare a commit. */
+async function pin(rev: string): Promise<void> {
+  await addToStackFile(lab.layout, "web-1", { flake: `git+file://${lab.layout.root}?rev=${rev}` }, ["flake"]);
+  pinned = rev;
+}
 
 async function status(host: string) {
   const { stdout, stderr } = await lab.run(["server", "status", "--host", host, "--json"]);
@@ -59,22 +63,27 @@ async function status(host: string) {
 const resources = () => readState(lab.layout, "web-1").value?.resources ?? [];
 const configuration = () => resources().find(({ urn }) => urn.endsWith("::web-1-configuration"));
 
+/** What the three hosts are like before a test changes one. */
+const justInstalled = stage(async () => ({
+  rev: pinned,
+  status: await status("web-1"),
+  configuration: JSON.parse(String(configuration()?.outputs?.["stdout"])),
+  typesOfOther: readState(lab.layout, "web-2").value?.resources.map(({ type }) => type),
+  again: await lab.json(["up", "--host", "web-1"]),
+}));
+beforeEach(async () => void (await justInstalled()), minutes(1));
+
 describe("a stack whose flake names a commit", () => {
   it(
     "leaves a host alone that was just installed with it, having seen that it runs it",
     async () => {
-      const { systemPath, activation } = await status("web-1");
+      const installed = await justInstalled();
+      const { systemPath, activation } = installed.status;
       expect(activation ?? undefined).toBeUndefined();
-      expect(JSON.parse(String(configuration()?.outputs?.["stdout"]))).toMatchObject({
-        changed: false,
-        rev: first,
-        systemPath,
-      });
-      expect(readState(lab.layout, "web-2").value?.resources.map(({ type }) => type)).not.toContain(
-        "clawdlets:index:NixosConfiguration",
-      );
-      const { json } = await lab.json(["up", "--host", "web-1"]);
-      expect(Object.keys(json.changes)).toEqual(["same"]);
+      expect(installed.configuration).toMatchObject({ changed: false, rev: installed.rev, systemPath });
+      expect(installed.typesOfOther).toContain("clawdlets:index:Host");
+      expect(installed.typesOfOther).not.toContain("clawdlets:index:NixosConfiguration");
+      expect(Object.keys(installed.again.json.changes)).toEqual(["same"]);
     },
     minutes(1),
   );
@@ -83,11 +92,12 @@ describe("a stack whose flake names a commit", () => {
     "shows another commit as a change in place, with the system that it gives, and switches to it",
     async () => {
       const before = await status("web-1");
+      const earlier = pinned;
       const next = await commit({ "web-1": "" });
       await pin(next);
       nixThatEvaluates(`nixosConfigurations."web-1".config.system.build.toplevel.outPath`);
       const preview = await lab.json(["preview", "--host", "web-1"]);
-      expect(preview.stderr).toContain(`web-1: changed in place: commit ${first} to ${next}`);
+      expect(preview.stderr).toContain(`web-1: changed in place: commit ${earlier} to ${next}`);
       expect(preview.stderr).not.toContain("other secrets");
       expect(preview.stderr).toContain(`web-1: new system: ${system}`);
       expect(preview.json.changes).toMatchObject({ update: 1 });
@@ -131,7 +141,7 @@ describe("a stack whose flake names a commit", () => {
     "fails with what the host runs when it went back, and wants the same again until the commit is another",
     async () => {
       const before = await status("web-1");
-      const good = before.activation.rev;
+      const good = pinned;
       await pin(await commit({ "web-1": "health" }));
       const { exitCode, stderr } = await lab.json(["up", "--host", "web-1"]);
       expect(exitCode).not.toBe(0);
@@ -141,6 +151,7 @@ describe("a stack whose flake names a commit", () => {
       expect((await lab.json(["preview", "--host", "web-1"])).json.changes).toMatchObject({ update: 1 });
       await pin(good);
       expect((await lab.json(["preview", "--host", "web-1"])).json.changes).not.toHaveProperty("update");
+      if (before.activation) expect(before.activation.rev).toBe(good);
     },
     minutes(2),
   );
@@ -225,17 +236,22 @@ describe("clawdlets rebuild --window, with the tailnet broken", () => {
       const { id, ipv4 } = lab.emulator.report().servers.find(({ name }) => name === "web-3") ?? { id: 0, ipv4: "" };
       await lab.control(`servers/${id}/tailnet`, { on: false });
       await lab.control(`servers/${id}/public-ssh`, { on: true });
-      await commit({ "web-3": "" });
-      const silent = await lab.json(["rebuild", "--host", "web-3"]);
-      expect(silent.exitCode).not.toBe(0);
-      expect(silent.stderr).toMatch(/cannot reach the host: .* Nothing was changed\./);
-      expect((await lab.json(["rebuild", "--host", "web-2,web-3", "--window"])).stderr).toContain("for one host");
+      try {
+        await commit({ "web-3": "" });
+        const silent = await lab.json(["rebuild", "--host", "web-3"]);
+        expect(silent.exitCode).not.toBe(0);
+        expect(silent.stderr).toMatch(/cannot reach the host: .* Nothing was changed\./);
+        expect((await lab.json(["rebuild", "--host", "web-2,web-3", "--window"])).stderr).toContain("for one host");
 
-      const { exitCode, stderr, json } = await lab.json(["rebuild", "--host", "web-3", "--window"]);
-      expect(exitCode, stderr).toBe(0);
-      expect(json).toMatchObject({ ok: true, changed: true });
-      expect(stderr).toMatch(/TCP\/22 is open to [\s\S]*the window is closed again: TCP\/22 of \S+ is refused/);
-      expect(await probePort(ipv4 ?? "", lab.emulator.sshPort, { timeoutMs: 1000 })).not.toBe("open");
+        const { exitCode, stderr, json } = await lab.json(["rebuild", "--host", "web-3", "--window"]);
+        expect(exitCode, stderr).toBe(0);
+        expect(json).toMatchObject({ ok: true, changed: true });
+        expect(stderr).toMatch(/TCP\/22 is open to [\s\S]*the window is closed again: TCP\/22 of \S+ is refused/);
+        expect(await probePort(ipv4 ?? "", lab.emulator.sshPort, { timeoutMs: 1000 })).not.toBe("open");
+      } finally {
+        await lab.control(`servers/${id}/public-ssh`, { on: false });
+        await lab.control(`servers/${id}/tailnet`, { on: true });
+      }
     },
     minutes(2),
   );

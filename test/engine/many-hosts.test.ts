@@ -4,8 +4,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ManyHosts } from "../_many-hosts.ts";
 import { describeWith } from "../_needs.ts";
 import { onTerminal } from "../cli/_terminal.ts";
+import { stage } from "../order/stage.ts";
 
-/** Many hosts by one command, by the real engine and provider against the emulator; the tests of a group build on each other. */
+/** Many hosts by one command, by the real engine and provider against the emulator. */
 const hosts = ["web-1", "web-2", "web-3"];
 const minutes = (count: number) => count * 60_000;
 const noServer = {
@@ -25,25 +26,45 @@ const refusedForTheLimit = (lab: ManyHosts) =>
 
 describe("three hosts, one of which Hetzner refuses, under a limit for three only one after the other", () => {
   let lab: ManyHosts;
-  let refused: string;
   beforeAll(async () => {
     // Two hosts reserve 60 each of 200 less 20 kept free: the third has to wait for one to end.
     lab = await ManyHosts.open(hosts, { rateLimit: 200, tags: { "web-1": ["eu"], "web-2": ["eu"] } });
   });
   afterAll(async () => lab.close());
 
+  const firstRun = stage(async () => {
+    await lab.control("faults", [noServer]);
+    const run = await lab.json(["up", "--all", "--keep-going"]);
+    const states = run.json === undefined ? {} : statesOf(run.json);
+    return {
+      ...run,
+      states,
+      refused: hosts.find((host) => states[host] === "failed") ?? "",
+      installed: lab.installed,
+    };
+  });
+
+  const secondRun = stage(async () => {
+    await firstRun();
+    await lab.control("faults", []);
+    const before = lab.requests;
+    const run = await lab.json(["up", "--resume"]);
+    return {
+      ...run,
+      requests: lab.requests - before,
+      installed: lab.installed,
+      refusedForTheLimit: refusedForTheLimit(lab),
+      again: await lab.run(["up", "--resume"]),
+    };
+  });
+
   it(
     "keep-going: the others are created, the failure is named first, and what is waited for is said",
     async () => {
-      await lab.control("faults", [noServer]);
-      const { exitCode, stderr, json } = await lab.json(["up", "--all", "--keep-going"]);
+      const { exitCode, stderr, states, refused, installed } = await firstRun();
       expect(exitCode, stderr).toBe(1);
-      const states = statesOf(json);
       expect(Object.values(states).sort()).toEqual(["failed", "ok", "ok"]);
-      refused = hosts.find((host) => states[host] === "failed") ?? "";
-      expect(lab.installed).toEqual(
-        Object.fromEntries(hosts.filter((host) => host !== refused).map((host) => [host, 1])),
-      );
+      expect(installed).toEqual(Object.fromEntries(hosts.filter((host) => host !== refused).map((host) => [host, 1])));
       const summary = stderr.slice(stderr.indexOf("\nFAILED") + 1).split("\n");
       expect(summary[0]).toMatch(new RegExp(`^FAILED {3}${refused} +up failed\\.$`));
       expect(summary.slice(1, 6).join("\n")).toContain("server limit exceeded");
@@ -52,29 +73,29 @@ describe("three hosts, one of which Hetzner refuses, under a limit for three onl
         /web-\d {2}waiting \d+ s for Hetzner's request limit \(200 an hour .* reserved by running hosts/,
       );
     },
-    minutes(3),
+    minutes(5),
   );
 
   it(
     "a second run does only what is left, under the same limit, and no request went beyond it",
     async () => {
-      await lab.control("faults", []);
-      const before = lab.requests;
-      const { exitCode, stderr, json } = await lab.json(["up", "--resume"]);
-      expect(exitCode, stderr).toBe(0);
-      expect(statesOf(json)).toEqual({ [refused]: "ok" });
-      expect(lab.installed).toEqual({ "web-1": 1, "web-2": 1, "web-3": 1 });
-      expect(stderr).toContain("2 succeeded before and were skipped");
-      expect(lab.requests - before).toBeLessThanOrEqual(60);
-      expect(refusedForTheLimit(lab)).toBe(0);
-      expect((await lab.run(["up", "--resume"])).stdout).toContain("nothing to resume");
+      const { refused } = await firstRun();
+      const second = await secondRun();
+      expect(second.exitCode, second.stderr).toBe(0);
+      expect(statesOf(second.json)).toEqual({ [refused]: "ok" });
+      expect(second.installed).toEqual({ "web-1": 1, "web-2": 1, "web-3": 1 });
+      expect(second.stderr).toContain("2 succeeded before and were skipped");
+      expect(second.requests).toBeLessThanOrEqual(60);
+      expect(second.refusedForTheLimit).toBe(0);
+      expect(second.again.stdout).toContain("nothing to resume");
     },
-    minutes(2),
+    minutes(5),
   );
 
   it(
     "preview and verify of many say how each is, with --json and by tag",
     async () => {
+      await secondRun();
       const preview = await lab.json(["preview", "--tag", "eu", "--no-refresh"]);
       expect(preview.exitCode, preview.stderr).toBe(0);
       expect(preview.json.hosts).toMatchObject([
@@ -88,13 +109,14 @@ describe("three hosts, one of which Hetzner refuses, under a limit for three onl
         { host: "web-3", ok: true, expectedFrom: "state" },
       ]);
     },
-    minutes(2),
+    minutes(5),
   );
 
   describeWith({ programs: ["script", "stty"] }, "on a terminal", () => {
     it(
       "is one table that is redrawn, and then the summary",
       async () => {
+        await secondRun();
         const command = `${join(process.cwd(), "bin", "clawdlets")} preview --all --no-refresh`;
         const { screen, raw, exitCode } = await onTerminal(command, [], { cwd: lab.layout.root });
         expect(exitCode).toBe(0);
@@ -104,7 +126,7 @@ describe("three hosts, one of which Hetzner refuses, under a limit for three onl
         expect(screen).toMatch(/3 hosts: 3 ok\s+\d+\.\d s {2}✓ web-1 {2}ok {7}nothing would change/);
         expect(screen).toMatch(/ok {7}web-1, web-2, web-3: nothing would change\s+preview: 3 ok; /);
       },
-      minutes(2),
+      minutes(5),
     );
   });
 });
@@ -118,11 +140,22 @@ describe("ten hosts of which none was made", () => {
   });
   afterAll(async () => lab.close());
 
+  const badRevision = stage(async () => {
+    const bad = ["--rev", "f".repeat(40)];
+    const run = await lab.json(["up", "--all", "--keep-going", "--canary", "web-2", ...bad]);
+    return { ...run, report: lab.emulator.report() };
+  });
+
+  const failFast = stage(async () => {
+    await badRevision();
+    await lab.control("faults", [never]);
+    return lab.json(["up", ...three, "--parallel", "1"]);
+  });
+
   it(
     "a bad revision stops at the canary, also with keep-going: nothing is bought for the others",
     async () => {
-      const bad = ["--rev", "f".repeat(40)];
-      const { exitCode, stderr, json } = await lab.json(["up", "--all", "--keep-going", "--canary", "web-2", ...bad]);
+      const { exitCode, stderr, json, report } = await badRevision();
       expect(exitCode).not.toBe(0);
       expect(statesOf(json)).toEqual({
         ...Object.fromEntries(ten.map((host) => [host, "not started"])),
@@ -130,32 +163,29 @@ describe("ten hosts of which none was made", () => {
       });
       expect(stderr).toMatch(/left {5}web-1, web-10, web-3, .* and 1 more: the canary web-2 failed/);
       expect(stderr).toContain("f".repeat(12));
-      const resources = Object.keys(lab.emulator.report().requests).filter((request) => request.startsWith("POST"));
+      const resources = Object.keys(report.requests).filter((request) => request.startsWith("POST"));
       expect(
-        lab.emulator
-          .report()
-          .servers.map(({ name }) => name)
-          .filter((name) => name !== "web-2"),
+        report.servers.map(({ name }) => name).filter((name) => name !== "web-2"),
         String(resources),
       ).toEqual([]);
     },
-    minutes(2),
+    minutes(4),
   );
 
   it(
     "fail-fast, which up does unless told otherwise, begins no further host",
     async () => {
-      await lab.control("faults", [never]);
-      const { exitCode, json } = await lab.json(["up", ...three, "--parallel", "1"]);
+      const { exitCode, json } = await failFast();
       expect(exitCode).toBe(1);
       expect(statesOf(json)).toEqual({ "web-1": "failed", "web-2": "not started", "web-3": "not started" });
     },
-    minutes(2),
+    minutes(4),
   );
 
   it(
     "Ctrl-C ends those at work in order, with their windows closed, begins no other, and the rest can be gone on with",
     async () => {
+      await failFast();
       await lab.control("faults", []);
       const running = lab.run(["up", ...three, "--parallel", "2", "--json"]);
       const openWindows = async () => {
@@ -182,6 +212,6 @@ describe("ten hosts of which none was made", () => {
       expect(second, said).toBe(0);
       expect(Object.keys(lab.installed)).toEqual(hosts);
     },
-    minutes(4),
+    minutes(6),
   );
 });

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { type Demo, prepareDemo } from "../../cli/demo/prepare.ts";
 import { runDemo } from "../../cli/demo/run.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
-import type { StackConfig } from "../../core/project/settings/stack-config.ts";
+import type { StackConfig } from "../../core/project/settings/stack-config/stack-config.ts";
 import { addToStackFile } from "../../core/project/settings/stack-file.ts";
 import { up } from "../../engine/up.ts";
 import { repository } from "../_repository.ts";

@@ -142,7 +142,7 @@ program()
 print(json.dumps(declared))
 `;
 
-/** Pulumi's engine 3.260.0 ends without ending a component package's language host: ours notices, the official one after five minutes. */
+/** Pulumi's engine ends without ending a component package's language host: ours notices, the official one after five minutes. */
 async function untilNoneRunsIn(folder: string): Promise<void> {
   if (process.env["CLAWDLETS_LANGUAGE_HOST"] === undefined)
     await expect.poll(() => processesOf(folder), { timeout: 20_000 }).toEqual([]);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { Document, parseDocument } from "yaml";
 import { nixSystemOf } from "../../core/project/settings/server/architecture.ts";
-import { checkStackConfig } from "../../core/project/settings/stack-config.ts";
+import { checkStackConfig } from "../../core/project/settings/stack-config/check.ts";
 import { readStackFile, writing } from "../../core/project/settings/stack-file.ts";
 import { parseStackYaml } from "../../core/project/settings/stack-yaml.ts";
 import { describeWith } from "../_needs.ts";

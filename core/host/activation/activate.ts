@@ -169,7 +169,9 @@ function outcomeOf(activation: Activation, snapshot: HostSnapshot, state: Activa
       {
         subject: host,
         problem: `NOT CHANGED. It still runs ${systemPath} with the previous secrets: ${state.why || "the host gave no reason"}.`,
-        fix: `See the log: clawdlets server logs --host ${host} --activation`,
+        fix: isUnfetched(state)
+          ? `Is the repository private, or the branch another one? Set clawdlets:rebuild.source to "send", and this machine fetches it (docs/day-two.md).`
+          : `See the log: clawdlets server logs --host ${host} --activation`,
       },
       { exitCode: exitCodes.returned },
     );
@@ -182,6 +184,9 @@ function outcomeOf(activation: Activation, snapshot: HostSnapshot, state: Activa
     { exitCode: exitCodes.unseen },
   );
 }
+
+/** The host fetches without credentials. */
+const isUnfetched = ({ why }: ActivationState) => /^cannot fetch branch|^this host has no repository/.test(why);
 
 function inWords({ phase, to, why }: ActivationState): string {
   const words: Record<ActivationState["phase"], string> = {

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
 import { parseJson } from "../../base/text/json.ts";
 import { askHost, questions } from "../reach/ask.ts";
+import { refusalOf } from "../reach/refusal.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 import type { ReleaseRules } from "./sign.ts";
 
@@ -93,7 +94,7 @@ export async function giveOrder(
   if (exitCode === 3) return { kind: "early" };
   const taken = exitCode === 0 ? parseState(stdout) : undefined;
   if (taken) return { kind: "taken", state: taken };
-  return { kind: "refused", said: stderr.trim().split("\n").at(-1) || `exit code ${exitCode}` };
+  return { kind: "refused", said: refusalOf(stderr, exitCode) };
 }
 
 /** Tells a missing command, or one that sudo forbids, from our command's own refusal. */
@@ -103,6 +104,13 @@ export function refusedOrder(host: string, said: string): UserError {
       subject: host,
       problem: `its configuration has no clawdlets-activate, or does not let admin run it (${said}).`,
       fix: "Set clawdlets:rebuild.repository in its stack file (docs/day-two.md); apply that first change at the console, with rebuild-host from upstream's modules, or by clawdlets:reinstall.",
+    });
+  }
+  if (/allowed: switch, /.test(said)) {
+    return new UserError({
+      subject: host,
+      problem: "the system that it runs is too old for this change, and refused it. Nothing was changed.",
+      fix: 'If clawdlets:rebuild.source is "send": rebuild once with clawdlets:rebuild.buildOn: "local", or once with source "fetch".',
     });
   }
   return new UserError({ subject: host, problem: `the host refused and changed nothing: ${said}` });

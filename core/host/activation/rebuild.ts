@@ -8,6 +8,7 @@ import { commitOf } from "../flake/commits.ts";
 import { resolveFlake } from "../flake/flake.ts";
 import { buildOnBuilder } from "../push/builder.ts";
 import { buildSystem, copySystem, signSystem } from "../push/push.ts";
+import { sendSource } from "../push/send-source.ts";
 import { type Source, sourceFor } from "../push/source.ts";
 import { checkBuildSpace } from "../push/space.ts";
 import { findRoute, noRoute, type RouteOrReason } from "../reach/route.ts";
@@ -90,31 +91,46 @@ async function change(request: Rebuild, { releases }: HostLayout): Promise<Rebui
   return { ...result, ...(source && { rev: source.commit ?? rev, dirty: source.dirty, ...builtOn(settings) }) };
 }
 
-const origin = (what: string, source: Source | undefined) => ({
-  ...((source?.commit ?? what).startsWith("/") ? {} : { commit: source?.commit ?? what }),
-  dirty: source?.dirty ?? false,
-});
+function origin(what: string, source: Source | undefined) {
+  const commit = source ? source.commit : what.startsWith("/") ? undefined : what;
+  return { ...(commit !== undefined && { commit }), dirty: source?.dirty ?? false };
+}
 
 const builtOn = ({ rebuild: { buildOn } }: HostSettings) => (parseBuilder(buildOn) ? { builder: buildOn } : {});
 
-/** The commit that the host is to build, or a system that was built elsewhere and is on the host. */
+/** The commit that the host is to build, a source that it has to build, or a system that was built elsewhere and is on the host. */
 async function wantedSystem(
   request: Rebuild,
   route: () => Promise<RouteOrReason>,
 ): Promise<{ rev: string; source?: Source }> {
-  const { layout, settings, local, rev, signal, report } = request;
+  const { layout, settings, local, rev } = request;
   if (rev === "previous") return { rev };
-  if (settings.rebuild.buildOn !== "host") {
+  const { buildOn, source: way } = settings.rebuild;
+  if (buildOn !== "host" || way === "send") {
     const source = await sourceFor(layout, settings, local, rev === undefined ? local.wanted : { rev });
-    return { rev: await pushedSystem(request, source, route), source };
+    const push = buildOn === "host" ? sentSource : pushedSystem;
+    return { rev: await push(request, source, route), source };
   }
   const commit = rev ?? commitOf(settings, await resolveFlake(layout, settings, local));
-  const { route: way } = await route();
-  if (way) {
-    const run = (command: string) => ssh(way, command, { timeoutSeconds: 20, signal });
-    await checkBuildSpace(settings.host, run, report);
-  }
+  const found = await route();
+  if (found.route) await checkSpaceOn(found.route, request);
   return { rev: commit };
+}
+
+async function checkSpaceOn(route: SshRoute, { settings, signal, report }: Rebuild): Promise<void> {
+  const run = (command: string) => ssh(route, command, { timeoutSeconds: 20, signal });
+  await checkBuildSpace(settings.host, run, report);
+}
+
+/** Fetches a source here and copies it to the host. @returns what the host is to build */
+async function sentSource(request: Rebuild, source: Source, route: () => Promise<RouteOrReason>): Promise<string> {
+  const { layout, settings, local, signal, report } = request;
+  const { host } = settings;
+  const { way, rules } = await rulesOf(settings, route, signal);
+  trustedKey(layout, host, settings.systemKeys, rules.systemKeys); // Before anything is fetched.
+  await checkSpaceOn(way, request);
+  report(`fetching ${nameOf(source)} on this machine, and sending its source to the host`);
+  return await sendSource({ host, local, signal }, way, source.flake);
 }
 
 /** Builds a system here or on a builder, signs it here and copies it to the host. @returns its store path */
@@ -129,9 +145,7 @@ async function pushedSystem(
   // Before the build, which takes longest.
   const { way, rules } = await rulesOf(settings, route, signal);
   const key = trustedKey(layout, host, settings.systemKeys, rules.systemKeys);
-  const from = source.commit === undefined ? source.flake : `commit ${source.commit}`;
-  const what = `${from}${source.dirty ? ", with changes that are not committed," : ""}`;
-  report(`${isHere ? "building" : "evaluating"} ${what} on this machine`);
+  report(`${isHere ? "building" : "evaluating"} ${nameOf(source)} on this machine`);
   const system = await (isHere ? buildSystem : buildOnBuilder)(request, source.flake);
   report(`signing ${system} with ${key.name}`);
   await signSystem(request, key, system);
@@ -140,8 +154,13 @@ async function pushedSystem(
   return system;
 }
 
+function nameOf({ commit, flake, dirty }: Source): string {
+  const from = commit === undefined ? flake : `commit ${commit}`;
+  return `${from}${dirty ? ", with changes that are not committed," : ""}`;
+}
+
 async function rulesOf(
-  { host, rebuild: { buildOn } }: HostSettings,
+  { host, rebuild: { buildOn, source } }: HostSettings,
   route: () => Promise<RouteOrReason>,
   signal: AbortSignal,
 ) {
@@ -155,9 +174,9 @@ async function rulesOf(
     {
       code: "settings",
       subject: host,
-      setting: "clawdlets:rebuild.buildOn",
-      problem: `is "${buildOn}", but the system that the host runs trusts no keys, so it accepts only what it builds. Nothing was changed.`,
-      fix: `Add keys (clawdlets secrets init --host ${host}), commit and push the stack file, and rebuild once with buildOn "host".`,
+      setting: `clawdlets:rebuild.${buildOn === "host" ? "source" : "buildOn"}`,
+      problem: `is "${buildOn === "host" ? source : buildOn}", but the system that the host runs trusts no keys, so it accepts only what it fetches and builds. Nothing was changed.`,
+      fix: `Add keys (clawdlets secrets init --host ${host}), commit and push the stack file, and rebuild once with buildOn "host" and source "fetch".`,
     },
     { exitCode: exitCodes.settings },
   );

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
 import { parseJson } from "../../base/text/json.ts";
 import type { Deliver, DeliveryReport, SecretsDelivery } from "../../project/secrets/deliver.ts";
+import { refusalOf } from "../reach/refusal.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 
 /** Command installed by the NixOS module. It takes no arguments, so sudo can allow exactly this line. */
@@ -65,11 +66,11 @@ function checkReport(host: string, { files }: SecretsDelivery, stdout: string): 
 }
 
 function refusal(host: string, exitCode: number, stderr: string): UserError {
-  const said = stderr.trim().split("\n").at(-1) ?? "";
+  const said = refusalOf(stderr, exitCode);
   if (exitCode === 255) {
     return new UserError({
       subject: host,
-      problem: `no ssh session: ${said || "ssh gave no reason"}. Nothing was changed on the host. Can you log in? Run clawdlets env, then ssh as admin with .clawdlets/known_hosts.`,
+      problem: `no ssh session: ${stderr.trim() ? said : "ssh gave no reason"}. Nothing was changed on the host. Can you log in? Run clawdlets env, then ssh as admin with .clawdlets/known_hosts.`,
     });
   }
   if (/command not found|password is required|not allowed|No such file/.test(stderr)) {
@@ -87,6 +88,6 @@ function refusal(host: string, exitCode: number, stderr: string): UserError {
   }
   return new UserError({
     subject: host,
-    problem: `the host refused and changed nothing: ${said || `exit code ${exitCode}`}`,
+    problem: `the host refused and changed nothing: ${said}`,
   });
 }

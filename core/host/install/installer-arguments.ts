@@ -1,4 +1,4 @@
-import type { InstallSettings } from "../../project/settings/stack-config.ts";
+import type { InstallSettings } from "../../project/settings/stack-config/install.ts";
 
 /** The parameters of one run of nixos-anywhere. */
 export interface InstallerRun {

@@ -11,7 +11,7 @@ import { cleanEnvironment, ownEnvironment } from "../../base/machine/environment
 import { findOnPath, isExecutable } from "../../base/machine/on-path.ts";
 import { outputLog } from "../../base/machine/output-log.ts";
 import { endGroup, groupsWith } from "../../base/machine/process-group.ts";
-import type { InstallSettings } from "../../project/settings/stack-config.ts";
+import type { InstallSettings } from "../../project/settings/stack-config/install.ts";
 import { nixTokenIn } from "../flake/nix-token.ts";
 import { destinationOf, type SshRoute, writeSshWrappers } from "../reach/ssh.ts";
 import { type Ending, explainFailure, type FailureKind, milestoneOf } from "./failure.ts";

@@ -15,7 +15,7 @@ import { checkHostSecrets } from "../../project/secrets/check.ts";
 import { requiredSecrets } from "../../project/secrets/required.ts";
 import { type HostSettings, hasTailnet, hetznerEndpoint, type LocalSettings } from "../../project/settings/host.ts";
 import { nixSystemOf } from "../../project/settings/server/architecture.ts";
-import { configNamespace } from "../../project/settings/stack-config.ts";
+import { configNamespace } from "../../project/settings/stack-config/stack-config.ts";
 import { readHostState, serverIn } from "../../project/state/state.ts";
 import { checkSecretSources, readSecretSources } from "../delivery/upstream-secrets.ts";
 import { evaluationObjection } from "../flake/evaluate.ts";

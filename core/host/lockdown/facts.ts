@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { sshExposures, tailnets } from "../../project/settings/stack-config.ts";
+import { sshExposures } from "../../project/settings/stack-config/stack-config.ts";
+import { tailnets } from "../../project/settings/stack-config/tailnet.ts";
 
 const rule = z.object({
   direction: z.enum(["in", "out"]),

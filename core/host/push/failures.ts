@@ -111,9 +111,9 @@ export function builderFailure(
   };
 }
 
-/** Why a system did not reach its host. Paths that arrived stay there until the host's next garbage collection. */
-export function hostCopyFailure(host: string, system: string, { stderr, limit }: NixFailed): Omit<Problem, "subject"> {
-  const failed = `${system} could not be copied to the host`;
+/** Why a system or its source did not reach its host. Paths that arrived stay there until the host's next garbage collection. */
+export function hostCopyFailure(host: string, name: string, { stderr, limit }: NixFailed): Omit<Problem, "subject"> {
+  const failed = `${name} could not be copied to the host`;
   const problemOf = (code: Problem["code"], why: string, fix: string) => ({
     code,
     problem: `${failed}: ${why}. Nothing was changed.`,

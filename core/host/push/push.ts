@@ -6,11 +6,11 @@ import { UserError } from "../../base/errors.ts";
 import { searchPath } from "../../base/machine/environment.ts";
 import { parseJson } from "../../base/text/json.ts";
 import type { SystemKey } from "../../project/secrets/keys/system-key.ts";
-import type { InstallSettings } from "../../project/settings/stack-config.ts";
+import type { InstallSettings } from "../../project/settings/stack-config/install.ts";
 import { type SshRoute, ssh, writeRouteWrappers } from "../reach/ssh.ts";
 import { hostCopyFailure } from "./failures.ts";
 import { lastLines, type NixRun, nix } from "./nix.ts";
-import { copyProblem } from "./space.ts";
+import { copyProblem, sourceProblem } from "./space.ts";
 
 /** Seconds. */
 const limits = { build: 3600, sign: 600, copy: 3600 };
@@ -63,17 +63,35 @@ const receiver = "sudo -n /run/current-system/sw/bin/clawdlets-receive-system";
  * collection; the next copy continues after them.
  */
 export async function copySystem(request: NixRun, route: SshRoute, system: string): Promise<void> {
+  await copy(request, route, { name: system, paths: [system], problemOf: copyProblem });
+}
+
+/** Copies sources to a host that builds. Their paths follow from their content, so they need no signature. */
+export async function copySources(request: NixRun, route: SshRoute, sources: readonly string[]): Promise<void> {
+  await copy(request, route, { name: "the source", paths: sources, problemOf: sourceProblem });
+}
+
+interface Cargo {
+  /** For messages. */
+  name: string;
+  /** Store paths; what they need is copied too. */
+  paths: readonly string[];
+  /** Why so many bytes do not fit. */
+  problemOf: typeof copyProblem;
+}
+
+async function copy(request: NixRun, route: SshRoute, cargo: Cargo): Promise<void> {
   const { host, signal } = request;
-  await checkSpace(request, route, system);
+  await checkSpace(request, route, cargo);
   const folder = mkdtempSync(join(/\s/.test(tmpdir()) ? "/tmp" : tmpdir(), "clawdlets-copy-"));
   try {
     // nix runs the first ssh on PATH. "host" stands for the route, which only our wrapper knows.
     writeRouteWrappers(folder, route);
     const path = [folder, ...searchPath()].join(delimiter);
     const to = `ssh-ng://host?remote-program=${encodeURIComponent(receiver)}`;
-    await nix(request, ["copy", "--substitute-on-destination", "--to", to, system], {
+    await nix(request, ["copy", "--substitute-on-destination", "--to", to, ...cargo.paths], {
       timeoutSeconds: limits.copy,
-      explain: (failed) => hostCopyFailure(host, system, failed),
+      explain: (failed) => hostCopyFailure(host, cargo.name, failed),
       env: { PATH: path, ...(route.agent !== undefined && { SSH_AUTH_SOCK: route.agent }) },
     });
   } finally {
@@ -90,12 +108,12 @@ const paths = z.union([
     .transform((all) => Object.entries(all).map(([path, { narSize }]) => ({ path, narSize }))),
 ]);
 
-/** Refuses a system that does not fit next to those that the host has. */
-async function checkSpace(request: NixRun, route: SshRoute, system: string): Promise<void> {
+/** Refuses what does not fit next to what the host has. */
+async function checkSpace(request: NixRun, route: SshRoute, { name, ...cargo }: Cargo): Promise<void> {
   const { host, signal } = request;
-  const stdout = await nix(request, ["path-info", "--recursive", "--json", system], {
+  const stdout = await nix(request, ["path-info", "--recursive", "--json", ...cargo.paths], {
     timeoutSeconds: limits.sign,
-    explain: lastLines(`the size of ${system} could not be read`, "Run the same command again."),
+    explain: lastLines(`the size of ${name} could not be read`, "Run the same command again."),
   });
   const needed = paths.parse(parseJson(stdout));
   const input = Buffer.from(needed.map(({ path }) => `${path}\n`).join(""));
@@ -107,6 +125,6 @@ async function checkSpace(request: NixRun, route: SshRoute, system: string): Pro
   }
   const wanted = new Set(missing);
   const bytes = needed.filter(({ path }) => wanted.has(path)).reduce((sum, { narSize }) => sum + narSize, 0);
-  const problem = copyProblem(bytes, Number(free));
+  const problem = cargo.problemOf(bytes, Number(free));
   if (problem) throw new UserError({ subject: host, ...problem });
 }

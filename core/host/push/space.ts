@@ -13,6 +13,8 @@ const mebibyte = 1024 ** 2;
 /** An evaluation of NixOS needs about 1 GiB; a build writes a system beside the one that runs. */
 const buildNeeds = { memory: 1024 * mebibyte, disk: 2048 * mebibyte };
 
+const elsewhere = 'or build elsewhere: clawdlets:rebuild.buildOn: "local"';
+
 const inMebibytes = (bytes: number) => `${Math.ceil(bytes / mebibyte)} MiB`;
 
 /**
@@ -65,7 +67,6 @@ export function unchecked({ memory, disk }: Space): string[] {
 }
 
 export function spaceProblem({ memory, disk }: Space) {
-  const elsewhere = 'or build elsewhere: clawdlets:rebuild.buildOn: "local"';
   if (memory !== undefined && memory < buildNeeds.memory) {
     return {
       code: "memory-short",
@@ -86,6 +87,12 @@ export function copyProblem(bytes: number, free: number) {
   return bytes + reserve <= free
     ? undefined
     : diskProblem("the new system", bytes + reserve, free, "or choose a larger clawdlets:serverType");
+}
+
+/** Refuses sources that do not fit next to what is built from them. @param bytes of what would be copied */
+export function sourceProblem(bytes: number, free: number) {
+  const needed = bytes + buildNeeds.disk;
+  return needed <= free ? undefined : diskProblem("a build on the host, with its source,", needed, free, elsewhere);
 }
 
 function diskProblem(what: string, needed: number, free: number, otherwise: string) {

@@ -4,7 +4,8 @@ import type { allServerTypes } from "../../base/hetzner/pages.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import type { Objection } from "../../base/problem.ts";
 import { type Architecture, architectureOf, nixSystemOf } from "../../project/settings/server/architecture.ts";
-import { defaultImage, type InstallSettings } from "../../project/settings/stack-config.ts";
+import type { InstallSettings } from "../../project/settings/stack-config/install.ts";
+import { defaultImage } from "../../project/settings/stack-config/stack-config.ts";
 import { imageLabel } from "../image/labels.ts";
 import { policySettings } from "./cost-limit.ts";
 
@@ -144,7 +145,7 @@ const foreignImage = (image: string, architecture: string, serverType: string, f
   fix,
 });
 
-/** Hetzner refuses to write a snapshot to a smaller disk than the one it was taken of, however little is on it. */
+/** Hetzner refuses to write a snapshot to a disk smaller than the one it was taken from, however little is on it. */
 function tooLarge(id: number, size: number, disks: readonly Disk[]): Finding[] {
   const small = disks.filter(({ gigabytes }) => gigabytes < size);
   if (small.length === 0) return [];
@@ -153,7 +154,7 @@ function tooLarge(id: number, size: number, disks: readonly Disk[]): Finding[] {
     {
       setting: "image",
       code: "type-unsuitable",
-      problem: `the image ${id} was made of a disk of ${size} GB, which does not fit on the disk of ${which}.`,
+      problem: `the image ${id} was taken from a disk of ${size} GB, which does not fit on the disk of ${which}.`,
       fix: `Use a server type with a disk of ${size} GB or more, or a snapshot of a smaller server.`,
     },
   ];

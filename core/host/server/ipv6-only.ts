@@ -1,6 +1,6 @@
 import type { Problem } from "../../base/problem.ts";
 import { type HostSettings, hetznerEndpoint, type LocalSettings } from "../../project/settings/host.ts";
-import { configNamespace } from "../../project/settings/stack-config.ts";
+import { configNamespace } from "../../project/settings/stack-config/stack-config.ts";
 import { type StackState, serverIn } from "../../project/state/state.ts";
 import { noRouteTo } from "../reach/port.ts";
 

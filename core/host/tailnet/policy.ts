@@ -1,7 +1,7 @@
 import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { quoted } from "../../base/wording.ts";
-import type { TailnetKind } from "../../project/settings/stack-config.ts";
+import type { TailnetKind } from "../../project/settings/stack-config/tailnet.ts";
 
 /** Rules of a tailnet, as its control server takes them (JSON is valid HuJSON). */
 export interface TailnetPolicy {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { didYouMean } from "../../base/nearest.ts";
 import type { Objection } from "../../base/problem.ts";
 import { parseRepository } from "../settings/backups.ts";
-import type { StackConfig } from "../settings/stack-config.ts";
+import type { StackConfig } from "../settings/stack-config/stack-config.ts";
 import data from "./plan.json" with { type: "json" };
 
 const kind = z.enum(["password-hash", "tailscale-auth-key", "token", "text", "generated", "login", "ssh-key"]);

@@ -3,7 +3,7 @@ import { problemsOf } from "../../base/problems.ts";
 import { cidrProblem } from "../firewall/cidr.ts";
 import { type InboundRule, inboundRules } from "../firewall/firewall-rules.ts";
 import { type FirewallRule, worldOpenSshReason } from "../firewall/opens-ssh.ts";
-import type { SshExposure } from "./stack-config.ts";
+import type { SshExposure } from "./stack-config/stack-config.ts";
 
 /** A declared firewall rule in plain values, for comparing it with the rules in force. */
 export interface DeclaredRule {

@@ -1,5 +1,5 @@
 import type { Problem } from "../../base/problem.ts";
-import type { StackConfig } from "./stack-config.ts";
+import type { StackConfig } from "./stack-config/stack-config.ts";
 
 /** The host of `stacks/Pulumi.example.yaml`, which no command for several hosts means as long as it has the example's keys. */
 export const exampleHost = "example";

@@ -14,7 +14,7 @@ import { ownFolderProblem } from "../own-folder.ts";
 import { type LocalEnv, readEnvFile, tokenProblem } from "./env-file.ts";
 import { exampleKeyProblems } from "./example-stack.ts";
 import { adminIpv6Problems } from "./server/ipv6-only.ts";
-import type { StackConfig } from "./stack-config.ts";
+import type { StackConfig } from "./stack-config/stack-config.ts";
 import { readStackFile } from "./stack-file.ts";
 import { hostEntry, readStackJson, type StackHost, type StackJson } from "./stack-json/stack-json.ts";
 

@@ -12,7 +12,8 @@ import { hostLayoutOf, type Layout } from "../layout.ts";
 import { exampleHost, exampleRecipient, exampleSshKey, isExampleKey, withoutExampleKeys } from "./example-stack.ts";
 import { hostNameAllowed, hostNamePattern } from "./names.ts";
 import { projectConfigKeys, providerProblems } from "./provider-config.ts";
-import { checkStackConfig, configNamespace, type StackConfig } from "./stack-config.ts";
+import { checkStackConfig } from "./stack-config/check.ts";
+import { configNamespace, type StackConfig } from "./stack-config/stack-config.ts";
 import { parseStackYaml } from "./stack-yaml.ts";
 
 /** The hosts that have a stack file, sorted. Not the example, until `init` has made keys for it. */

@@ -3,7 +3,7 @@ import { SettingsError } from "../../base/errors.ts";
 import { parsePlainYaml } from "../../base/text/plain-yaml.ts";
 import { readText } from "../../base/text/read-text.ts";
 import type { Layout } from "../layout.ts";
-import { configNamespace } from "../settings/stack-config.ts";
+import { configNamespace } from "../settings/stack-config/stack-config.ts";
 
 /** The settings of Pulumi.yaml that decide where the engine keeps its files. */
 export interface ProjectFile {

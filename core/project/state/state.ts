@@ -8,7 +8,7 @@ import type { Problem } from "../../base/problem.ts";
 import { parseJson } from "../../base/text/json.ts";
 import type { Layout } from "../layout.ts";
 import { ownFolderProblem } from "../own-folder.ts";
-import { configNamespace } from "../settings/stack-config.ts";
+import { configNamespace } from "../settings/stack-config/stack-config.ts";
 import { readProjectFile } from "./project-file.ts";
 
 /** One resource in the engine's file backend; its secrets stay encrypted. */

@@ -1,6 +1,7 @@
 import { containsCidr } from "cidr-tools";
 import type { InboundRule } from "../firewall/firewall-rules.ts";
-import { checkStackConfig, configNamespace, type StackConfig } from "../settings/stack-config.ts";
+import { checkStackConfig } from "../settings/stack-config/check.ts";
+import { configNamespace, type StackConfig } from "../settings/stack-config/stack-config.ts";
 import { stackTextSettings } from "../settings/stack-file.ts";
 import { type Difference, spelled } from "./difference.ts";
 import { changedValues, valuesIn } from "./values.ts";
@@ -82,6 +83,7 @@ export const settingClasses: { readonly [P in SettingPath]: SettingClass<ValueAt
   // A builder can hand over any output: it is root on the host.
   "rebuild.buildOn": { dangerous: (_, after) => after.startsWith("ssh:") },
   "rebuild.builderKey": { dangerous: true, same: keyOf },
+  "rebuild.source": change,
   // Who can push there is root on the host.
   "rebuild.repository": trust,
   "rebuild.branch": trust,

@@ -2,7 +2,8 @@ import { z } from "zod";
 import { SettingsError } from "../../base/errors.ts";
 import type { Layout } from "../../project/layout.ts";
 import { planKeys } from "../../project/secrets/plan.ts";
-import { checkSettings, stackConfig } from "../../project/settings/stack-config.ts";
+import { checkSettings } from "../../project/settings/stack-config/check.ts";
+import { stackConfig } from "../../project/settings/stack-config/stack-config.ts";
 import { listStackFiles, readRawStackFile } from "../../project/settings/stack-file.ts";
 
 const botSettings = z.object(stackConfig.shape).pick(planKeys);

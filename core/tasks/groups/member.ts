@@ -11,7 +11,7 @@ import { asOnlyWriter } from "../../project/project-lock.ts";
 import { openSecrets, type SecretsOfHost } from "../../project/secrets/open.ts";
 import { readSecret, type SecretStore, secretFile } from "../../project/secrets/store.ts";
 import { readAccess } from "../../project/settings/access.ts";
-import type { StackConfig } from "../../project/settings/stack-config.ts";
+import type { StackConfig } from "../../project/settings/stack-config/stack-config.ts";
 import { copyStackFile, readRawStackFile } from "../../project/settings/stack-file.ts";
 import { hostEntry, readStackJson, type StackHost } from "../../project/settings/stack-json/stack-json.ts";
 import { initSecrets } from "../init.ts";

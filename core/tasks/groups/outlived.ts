@@ -14,7 +14,7 @@ import { expiresAt } from "../../project/groups/ttl.ts";
 import { goneFolderOf, type Layout } from "../../project/layout.ts";
 import { readEnvFile } from "../../project/settings/env-file.ts";
 import { completeSettings, credentialsFor } from "../../project/settings/host.ts";
-import { checkStackConfig } from "../../project/settings/stack-config.ts";
+import { checkStackConfig } from "../../project/settings/stack-config/check.ts";
 import { stackTextSettings } from "../../project/settings/stack-file.ts";
 import { readStackJson } from "../../project/settings/stack-json/stack-json.ts";
 

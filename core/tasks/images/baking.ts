@@ -12,7 +12,7 @@ import { monthlyLimit } from "../../host/server/cost-limit.ts";
 import { poolProblems } from "../../host/server/pool.ts";
 import type { HostLayout, Layout } from "../../project/layout.ts";
 import type { HostSettings } from "../../project/settings/host.ts";
-import { defaultImage } from "../../project/settings/stack-config.ts";
+import { defaultImage } from "../../project/settings/stack-config/stack-config.ts";
 
 /** Seconds. */
 const limits = { create: 300, remove: 180 };

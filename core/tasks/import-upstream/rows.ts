@@ -1,4 +1,4 @@
-import type { StackConfig } from "../../project/settings/stack-config.ts";
+import type { StackConfig } from "../../project/settings/stack-config/stack-config.ts";
 
 /** One setting of upstream's, and what became of it. */
 export interface Row {

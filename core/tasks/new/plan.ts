@@ -4,7 +4,7 @@ import { packageRoot } from "../../base/machine/package-root.ts";
 import type { Problem } from "../../base/problem.ts";
 import { layoutOf } from "../../project/layout.ts";
 import { exampleHost } from "../../project/settings/example-stack.ts";
-import type { StackConfig } from "../../project/settings/stack-config.ts";
+import type { StackConfig } from "../../project/settings/stack-config/stack-config.ts";
 import { addToStackFile, copyStackFile } from "../../project/settings/stack-file.ts";
 import { type Imported, importUpstream } from "../import-upstream/import.ts";
 import { readUpstream } from "../import-upstream/read.ts";

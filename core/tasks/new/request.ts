@@ -4,7 +4,7 @@ import type { Problem } from "../../base/problem.ts";
 import { problemsOf } from "../../base/problems.ts";
 import { parseJsonText } from "../../base/text/json-text.ts";
 import { quoted } from "../../base/wording.ts";
-import { stackConfig } from "../../project/settings/stack-config.ts";
+import { stackConfig } from "../../project/settings/stack-config/stack-config.ts";
 
 const text = z.string("allowed: text").min(1, "allowed: text that is not empty");
 

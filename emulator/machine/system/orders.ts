@@ -16,8 +16,8 @@ export class OrderRefused extends Error {
 const allowedWords: Record<string, [pattern: RegExp, words: string]> = {
   prepare: [/^prepare [0-9a-f]{16} [0-9a-f]{64} [1-9][0-9]{1,3}$/, "prepare, 16 hex digits, 64 hex digits, 10 to 3600"],
   switch: [
-    /^switch [0-9a-f]{16} ([0-9a-f]{40}|newest|previous|\/nix\/store\/[\w.+?=-]{1,250})( [1-9][0-9]{0,14} [\w.@+-]{1,100}:[A-Za-z0-9+/]{86}==( downgrade)?)?$/,
-    "switch, 16 hex digits, and a full commit (40 hex digits), newest, previous or a store path; then release, signature, downgrade",
+    /^switch [0-9a-f]{16} ([0-9a-f]{40}|newest|previous|\/nix\/store\/[\w.+?=-]{1,250}|source:\/nix\/store\/[\w.+=-]{1,250}\?[\w.%=&/-]{1,300})( [1-9][0-9]{0,14} [\w.@+-]{1,100}:[A-Za-z0-9+/]{86}==( downgrade)?)?$/,
+    "switch, 16 hex digits, and a full commit (40 hex digits), newest, previous, a store path or a source; then release, signature, downgrade",
   ],
   confirm: [/^confirm [0-9a-f]{16} [0-9a-f]{64}$/, "confirm, 16 hex digits, 64 hex digits"],
   cancel: [/^cancel [0-9a-f]{16}$/, "cancel, 16 hex digits"],

@@ -5,7 +5,7 @@ import type { FileTree } from "../files/tree.ts";
 import { exists } from "./activation.ts";
 
 interface Release {
-  /** Commit or store path. */
+  /** Commit, store path or source. */
   what: string;
   release: string;
   /** `name:base64`. */
@@ -24,7 +24,7 @@ export function releaseProblem(tree: FileTree, hostname: string, order: Release)
   const { what, release, signature, downgrade } = order;
   if (keys.length === 0) {
     const why = "this host trusts no keys (clawdlets:systemKeys), so it accepts no system that was built elsewhere";
-    return what.startsWith("/") ? why : null;
+    return /^(?:source:)?\//.test(what) ? why : null;
   }
   if (signature === "" || what === "newest" || what === "previous") {
     return "it is not signed, and this host accepts only what one of its keys has signed (clawdlets:systemKeys)";

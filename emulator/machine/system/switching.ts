@@ -28,7 +28,7 @@ export function begin(machine: MachineControls, tree: FileTree): void {
     const built =
       asked.rev === "previous"
         ? previous(tree)
-        : asked.rev.startsWith("/")
+        : /^(?:source:)?\//.test(asked.rev)
           ? pushed(tree, asked.rev)
           : await buildFor(machine, tree, repository, asked.rev);
     const pause = typeof built === "string" ? 0 : pauseOf(tree, built.system);

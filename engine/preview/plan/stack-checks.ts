@@ -11,7 +11,7 @@ import { readRequiredSecrets } from "../../../core/project/secrets/required.ts";
 import { secretKindsIn } from "../../../core/project/secrets/token-shapes.ts";
 import { exampleHost, exampleKeyProblems, isExampleKey } from "../../../core/project/settings/example-stack.ts";
 import { readLocal } from "../../../core/project/settings/host.ts";
-import type { StackConfig } from "../../../core/project/settings/stack-config.ts";
+import type { StackConfig } from "../../../core/project/settings/stack-config/stack-config.ts";
 import { readStackFile } from "../../../core/project/settings/stack-file.ts";
 import { settingLine } from "./locate.ts";
 

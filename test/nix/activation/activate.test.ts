@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { describeWith } from "../../_needs.ts";
 import { type ActivatingHost, refusal, signingKey, type Trait, token, tokenSum } from "./_activating-host.ts";
@@ -23,6 +24,9 @@ async function ends(host: ActivatingHost) {
   await comesTo(host, "done");
   return host.state();
 }
+/** A source in the host's store, as far as the form of an order goes. */
+const sourceOn = (host: ActivatingHost, digit = "1") =>
+  `source:${dirname(host.running())}/${"a".repeat(32)}-source?lastModified=1&rev=${digit.repeat(40)}`;
 const prepare = (host: ActivatingHost, seconds = 600, as = id) => host.order(`prepare ${as} ${tokenSum} ${seconds}\n`);
 const confirm = (host: ActivatingHost, as = id) => host.order(`confirm ${as} ${token}\n`);
 
@@ -252,7 +256,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
     const forms = {
       prepare: "allowed: prepare, 16 hex digits, 64 hex digits, 10 to 3600",
       switch:
-        "allowed: switch, 16 hex digits, and a full commit (40 hex digits), newest, previous or a store path; then release, signature, downgrade",
+        "allowed: switch, 16 hex digits, and a full commit (40 hex digits), newest, previous, a store path or a source; then release, signature, downgrade",
       confirm: "allowed: confirm, 16 hex digits, 64 hex digits",
       cancel: "allowed: cancel, 16 hex digits",
       none: "allowed orders: prepare, switch, confirm, cancel",
@@ -275,6 +279,11 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       [`switch ${id} main\n`, forms.switch],
       [`switch ${id} ${zeros}#x\n`, forms.switch],
       [`switch ${id} /etc/passwd\n`, forms.switch],
+      [`switch ${id} source:/etc/passwd?rev=1\n`, forms.switch],
+      [`switch ${id} source:/nix/store/../../etc?rev=1\n`, forms.switch],
+      [`switch ${id} source:/nix/store/a-source\n`, forms.switch],
+      [`switch ${id} source:/nix/store/a-source?dir=a#b\n`, forms.switch],
+      [`switch ${id} source:/nix/store/a-source?dir="a\n`, forms.switch],
       [`switch ${id} ${zeros} 5\n`, forms.switch],
       [`switch ${id} ${zeros} 05 a:${"A".repeat(86)}==\n`, forms.switch],
       [`switch ${id} ${zeros} 5 a:${"A".repeat(88)}\n`, forms.switch],
@@ -318,7 +327,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       }
 
       // One host for all: a refused order changes nothing.
-      const unaccepted: [string, (rev: string, first: string) => string, string][] = [
+      const unaccepted: [string, (rev: string, first: string, host: ActivatingHost) => string, string][] = [
         ["nothing", (rev) => rev, unsigned],
         ["nothing, for the newest commit", () => "newest", unsigned],
         ["nothing, for the previous generation", () => "previous", unsigned],
@@ -327,6 +336,12 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
         ["another key of the same name", (rev) => `${rev} ${namesake.release(rev, 3000)}`, untrusted],
         ["a key that it trusts, for another commit", (rev, first) => `${rev} ${key.release(first, 3000)}`, untrusted],
         ["a key that it trusts, for another host", (rev) => `${rev} ${key.release(rev, 3000, "web-2")}`, untrusted],
+        ["nothing, for a source", (_rev, _first, host) => sourceOn(host), unsigned],
+        [
+          "a key that it trusts, for a source with another commit",
+          (_rev, _first, host) => `${sourceOn(host, "2")} ${key.release(sourceOn(host), 3000)}`,
+          untrusted,
+        ],
         [
           "a key that it trusts, with another number",
           (rev) => `${rev} ${key.release(rev, 3000).replace("3000", "3001")}`,
@@ -349,10 +364,22 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
         ],
       ];
 
+      it("changes nothing for a signed source that has not arrived", async () => {
+        const { host, former } = await signing();
+        const source = sourceOn(host);
+        expect(await host.order(`switch ${id} ${source} ${key.release(source, 3000)}\n`)).toEqual(taken("building"));
+        expect(await ends(host)).toMatchObject({
+          result: "returned",
+          why: expect.stringContaining("is not completely in the host's store"),
+        });
+        expectFormer(host, former);
+        expect(host.lastRelease()).toBe("2000");
+      });
+
       it("switches to nothing that none of its keys has signed for it, with a higher number", async () => {
         const { host, former, first, rev } = await signing();
         for (const [what, text, why] of unaccepted) {
-          const answer = await host.order(`switch ${id} ${text(rev, first)}\n`);
+          const answer = await host.order(`switch ${id} ${text(rev, first, host)}\n`);
           expect(answer, what).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(refusal(why).stderr) });
           expect(host.state().phase, what).toBe("prepared");
         }
@@ -413,9 +440,9 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       });
     });
 
-    it("takes no store path without keys", async () => {
+    it.each(["store path", "source"])("takes no %s without keys", async (what) => {
       const { host } = await changing();
-      const answer = await host.order(`switch ${id} ${host.running()}\n`);
+      const answer = await host.order(`switch ${id} ${what === "source" ? sourceOn(host) : host.running()}\n`);
       const why = "this host trusts no keys (clawdlets:systemKeys), so it accepts no system that was built elsewhere";
       expect(answer).toEqual(refusal(why));
     });

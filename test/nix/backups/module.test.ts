@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { parseRepository } from "../../../core/project/settings/backups.ts";
-import { checkStackConfig } from "../../../core/project/settings/stack-config.ts";
+import { checkStackConfig } from "../../../core/project/settings/stack-config/check.ts";
 import { describeWith } from "../../_needs.ts";
 import { commandText, enough, host } from "../_host.ts";
 import { evaluate, nixString } from "../_nix.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, expect, it, vi } from "vitest";
 import { publicKeyOf } from "../../../core/base/machine/ssh-keys.ts";
 import { buildOnBuilder } from "../../../core/host/push/builder.ts";
-import { rebuildSettings } from "../../../core/project/settings/stack-config.ts";
+import { rebuildSettings } from "../../../core/project/settings/stack-config/rebuild.ts";
 import { describeWith } from "../../_needs.ts";
 import { Line, type MachineOptions, NixMachine, needs, Operator, problemOf, startDaemon } from "./_machines.ts";
 

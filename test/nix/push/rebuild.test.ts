@@ -7,7 +7,7 @@ import { knownHostsLine } from "../../../core/host/reach/known-hosts.ts";
 import { hostLayoutOf, layoutOf } from "../../../core/project/layout.ts";
 import { createSystemKey } from "../../../core/project/secrets/keys/system-key.ts";
 import { completeSettings, type LocalSettings } from "../../../core/project/settings/host.ts";
-import { stackConfig } from "../../../core/project/settings/stack-config.ts";
+import { stackConfig } from "../../../core/project/settings/stack-config/stack-config.ts";
 import { describeWith } from "../../_needs.ts";
 import { publicKey, recipient } from "../../_project.ts";
 import { repository } from "../../_repository.ts";

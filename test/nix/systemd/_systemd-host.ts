@@ -27,9 +27,14 @@ export class SystemdHost {
   readonly machine: SystemdMachine;
   readonly network: Relay;
 
-  /** @param atEnd of the test's context @param more lines of sudoers */
-  static async open(atEnd: (work: () => Promise<void>) => void, more = ""): Promise<SystemdHost> {
+  /** @param atEnd of the test's context @param more lines of sudoers @param keys that it trusts */
+  static async open(
+    atEnd: (work: () => Promise<void>) => void,
+    more = "",
+    keys: readonly string[] = [],
+  ): Promise<SystemdHost> {
     const host = new SystemdHost(await ActivatingScript.open(atEnd));
+    host.script.trust(keys);
     atEnd(async () => {
       await host.network.close();
       await host.machine.losePower();
@@ -61,6 +66,14 @@ export class SystemdHost {
     this.script.system(name, {});
     this.#furnish(name, breaks, lines);
     return await this.script.commitOf(name);
+  }
+
+  /** A system like that of {@link commit}, which was copied here with a signature on each of its paths. @returns its path */
+  push(name: string, breaks: readonly Break[] = [], lines = ""): string {
+    this.script.system(name, {});
+    this.#furnish(name, breaks, lines);
+    this.script.write(`store/${name}/signed`, "");
+    return join(this.script.folder, "store", name);
   }
 
   /** Power is lost, and comes back. */

@@ -3,22 +3,22 @@ import type { Problem } from "../../../base/problem.ts";
 
 interface Settings {
   ipv4Enabled: boolean;
-  rebuild: { enabled: boolean; buildOn: string };
+  rebuild: { enabled: boolean; buildOn: string; source?: string };
 }
 
 /**
  * Settings that a host without a public IPv4 address cannot have. It cannot fetch its commits: github.com has no IPv6 address, and
- * `rebuild.repository` is always there.
+ * `rebuild.repository` is always there. cache.nixos.org has one, so the host can build what this machine sends.
  */
 export function ipv6OnlyProblems({ ipv4Enabled, rebuild }: Settings, where: string): Problem[] {
-  if (ipv4Enabled || !rebuild.enabled || rebuild.buildOn !== "host") return [];
+  if (ipv4Enabled || !rebuild.enabled || rebuild.buildOn !== "host" || rebuild.source === "send") return [];
   return [
     {
       code: "invalid-value",
       subject: where,
       setting: "clawdlets:rebuild.buildOn",
       problem: `is "${rebuild.buildOn}", but the host has no public IPv4 address (clawdlets:ipv4Enabled) and GitHub has no IPv6, so it could not fetch its commits.`,
-      fix: 'Set it to "local", or to a builder: this machine then copies new systems to the host.',
+      fix: 'Set it to "local", or to a builder: this machine then copies new systems to the host. Or set clawdlets:rebuild.source to "send".',
     },
   ];
 }

@@ -8,7 +8,8 @@ import { commitOf, commitsOnce, revisionOf } from "../../../../core/host/flake/c
 import { evaluateSystem } from "../../../../core/host/flake/evaluate.ts";
 import { ciphertextDigest } from "../../../../core/project/secrets/ciphertext.ts";
 import { completeSettings, loadHost } from "../../../../core/project/settings/host.ts";
-import { checkStackConfig, stackConfig } from "../../../../core/project/settings/stack-config.ts";
+import { checkStackConfig } from "../../../../core/project/settings/stack-config/check.ts";
+import { stackConfig } from "../../../../core/project/settings/stack-config/stack-config.ts";
 import { project, publicKey, recipient, stackFile, temporaryFolder } from "../../../_project.ts";
 
 const rev = "0123456789abcdef0123456789abcdef01234567";

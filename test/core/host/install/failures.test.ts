@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest
 import type { FailureKind } from "../../../../core/host/install/failure.ts";
 import { type InstallerLimits, type InstallerSetup, runPhases } from "../../../../core/host/install/installer.ts";
 import { knownHostsLine } from "../../../../core/host/reach/known-hosts.ts";
-import { installSettings } from "../../../../core/project/settings/stack-config.ts";
+import { installSettings } from "../../../../core/project/settings/stack-config/install.ts";
 import { temporaryFolder } from "../../../_project.ts";
 import {
   done,

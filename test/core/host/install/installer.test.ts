@@ -21,7 +21,7 @@ import {
   runPhases,
 } from "../../../../core/host/install/installer.ts";
 import { writeSshWrappers } from "../../../../core/host/reach/ssh.ts";
-import { installSettings } from "../../../../core/project/settings/stack-config.ts";
+import { installSettings } from "../../../../core/project/settings/stack-config/install.ts";
 import { describeWith } from "../../../_needs.ts";
 import { temporaryFolder } from "../../../_project.ts";
 

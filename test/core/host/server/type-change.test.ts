@@ -166,7 +166,7 @@ describe("an image by its id", () => {
     expect(await order("cx43")).toBe("");
     expect(await order("cx53")).toBe("");
     expect(await order("cx23")).toMatch(
-      /the image \d+ was made of a disk of 160 GB, which does not fit on the disk of server type "cx23" \(40 GB\)\. Use a server type with a disk of 160 GB or more/,
+      /the image \d+ was taken from a disk of 160 GB, which does not fit on the disk of server type "cx23" \(40 GB\)\. Use a server type with a disk of 160 GB or more/,
     );
     expect(await order("cx43", ["cx33"])).toMatch(/does not fit on the disk of server type "cx33" \(80 GB\)/);
     const body = { name: "refused", server_type: "cx23", image: String(image), location: "nbg1" };
@@ -174,11 +174,21 @@ describe("an image by its id", () => {
   });
 
   it("is refused while Hetzner is still making it", async () => {
-    const { body } = await lab.api("POST", `/servers/${id}/actions/create_image`, { type: "snapshot" });
-    expect(await problemsOf(body.image.id)).toMatch(/the image \d+ is creating, not available/);
-    const order = { name: "refused", server_type: "cx53", image: String(body.image.id), location: "nbg1" };
-    expect((await lab.api("POST", "/servers", order)).status).toBe(422);
-  });
+    // Actions that outlast the look, also on a busy machine.
+    const slow = await startLab({ actionMs: 4000 });
+    try {
+      const server = await newServer(slow, "slow-1", { server_type: "cx43", location: "nbg1" });
+      const path = `/servers/${server.id}/actions/create_image`;
+      const image = String((await slow.api("POST", path, { type: "snapshot" })).body.image.id);
+      const client = createHetzner({ endpoint: slow.emulator.endpoint, token: slow.emulator.token });
+      const [problem] = await checkImage(client, { image, serverType: "cx43" });
+      expect(problem && problemSentence(problem)).toMatch(/the image \d+ is creating, not available/);
+      const order = { name: "refused", server_type: "cx53", image, location: "nbg1" };
+      expect((await slow.api("POST", "/servers", order)).status).toBe(422);
+    } finally {
+      await slow.stop();
+    }
+  }, 60_000);
 
   it("starts a host only if it was baked for it, and a baked one starts no full installation", async () => {
     const image = await snapshotOf(id, "snapshot");

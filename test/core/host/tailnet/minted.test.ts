@@ -17,6 +17,7 @@ import { loadHost } from "../../../../core/project/settings/host.ts";
 import { type OAuthClient, TailscaleApi } from "../../../../emulator/tailscale-api/index.ts";
 import { engineEnvironment } from "../../../../engine/environment.ts";
 import { findEngine } from "../../../../engine/find-engine.ts";
+import { stage } from "../../../order/stage.ts";
 
 /** Installations whose keys are minted, on servers of the emulator, with a stand-in for Tailscale's API. */
 const client: OAuthClient = {
@@ -130,23 +131,84 @@ function textsIn(root: string): [string, string][] {
     .map((path) => [path, readFileSync(path, "latin1")]);
 }
 
-describe("a host whose key is minted", () => {
-  it.each([401, 403])("is neither bought nor touched if the API answers with %i", async (status) => {
+const lastKey = () => structuredClone([...api.keys.values()].at(-1));
+const onlyDevices = () => structuredClone([...api.devices.values()]);
+/** Runs a step, and gives what it printed and asked of Tailscale's API. */
+async function recorded<T>(step: () => Promise<T>) {
+  const from = lines.length;
+  api.requests.length = 0;
+  const result = await step();
+  return { result, printed: lines.slice(from).join("\n"), requests: [...api.requests] };
+}
+
+// The life of the host, each step run when a test first needs it.
+const refused = stage(async () => {
+  const answers: Record<number, { check: unknown; failure: unknown; seen: unknown }> = {};
+  for (const status of [401, 403]) {
     api.fail("createKey", status, 99);
     const { settings, local } = load();
-    const check = { layout: demo.layout, settings, local, sops: "sops" };
-    expect(await checkAuthKey(check, { mints: true })).toEqual([
+    const check = await checkAuthKey({ layout: demo.layout, settings, local, sops: "sops" }, { mints: true });
+    api.clearFaults();
+    api.fail("token", status, 99);
+    const failure = await failureOf(bringUp());
+    api.clearFaults();
+    answers[status] = { check, failure, seen: await seen() };
+  }
+  return answers;
+});
+
+const stopped = stage(async () => {
+  await refused();
+  await failureOf(bringUp(0, "kexec"));
+  const [first] = [...api.keys.values()].slice(-1);
+  const before = { key: structuredClone(first), journal: journal() };
+  await failureOf(bringUp(0, "reboot"));
+  return { before, after: structuredClone(first) };
+});
+
+const joined = stage(async () => {
+  await stopped();
+  const [staged] = [...api.keys.values()].slice(-1);
+  const recordedKey = journal()?.tailnet?.key?.id;
+  if (staged) staged.expires = new Date(Date.now() - 1000).toISOString();
+  const step = await recorded(() => bringUp());
+  const [device] = onlyDevices();
+  return { ...step, staged, recordedKey, device, last: lastKey(), journal: journal(), used: [...used] };
+});
+
+const installedAgain = stage(async () => {
+  await joined();
+  const [old] = onlyDevices();
+  const step = await recorded(() => bringUp(1));
+  return { ...step, old, devices: onlyDevices(), journal: journal() };
+});
+
+const shown = stage(async () => {
+  await joined();
+  const { settings, local } = load();
+  return tailnetStatus({ layout: demo.layout, settings, local, signal: new AbortController().signal });
+});
+
+const installedAThirdTime = stage(async () => {
+  await installedAgain();
+  const [old] = onlyDevices();
+  api.fail("deleteDevice", 400, 1);
+  const step = await recorded(() => bringUp(2));
+  return { ...step, old, devices: onlyDevices() };
+});
+
+describe("a host whose key is minted", { timeout: 300_000 }, () => {
+  it.each([401, 403])("is neither bought nor touched if the API answers with %i", async (status) => {
+    const { check, failure, seen } = (await refused())[status] ?? {};
+    expect(check).toEqual([
       expect.objectContaining({
         subject: ".clawdlets/.env",
         setting: "TAILSCALE_OAUTH_CLIENT_SECRET",
         problem: expect.stringContaining(`(HTTP ${status})`),
       }),
     ]);
-    api.clearFaults();
-    api.fail("token", status, 99);
-    expect(await failureOf(bringUp())).toMatchObject({ status });
-    api.clearFaults();
-    expect(await seen()).toMatchObject({ installRuns: 0, diskWipes: 0 });
+    expect(failure).toMatchObject({ status });
+    expect(seen).toMatchObject({ installRuns: 0, diskWipes: 0 });
   });
 
   it("needs credentials while its secret says that a key is minted", async () => {
@@ -159,32 +221,29 @@ describe("a host whose key is minted", () => {
   });
 
   it("mints again when it was stopped: the first key is revoked, unused", async () => {
-    await failureOf(bringUp(0, "kexec"));
-    const [first] = [...api.keys.values()].slice(-1);
-    expect(journal()).toMatchObject({ state: "failed", tailnet: { key: { id: first?.id, expires: first?.expires } } });
-    expect(first?.revoked).toBeUndefined();
-    await failureOf(bringUp(0, "reboot"));
-    expect(first?.revoked).toBeDefined();
-    expect(first?.used).toBe(false);
-  }, 300_000);
+    const { before, after } = await stopped();
+    expect(before.journal).toMatchObject({
+      state: "failed",
+      tailnet: { key: { id: before.key?.id, expires: before.key?.expires } },
+    });
+    expect(before.key?.id).toEqual(expect.any(String));
+    expect(before.key?.revoked).toBeUndefined();
+    expect(after?.revoked).toBeDefined();
+    expect(after?.used).toBe(false);
+  });
 
   it("joins with a key of its own, also if the one on its disk has expired, and then nobody has it", async () => {
-    const [staged] = [...api.keys.values()].slice(-1);
-    expect(journal()?.tailnet?.key?.id).toBe(staged?.id);
-    if (staged) staged.expires = new Date(Date.now() - 1000).toISOString();
-    api.requests.length = 0;
-    await bringUp();
-    const [device] = [...api.devices.values()];
-    expect(journal()).toMatchObject({
+    const { staged, recordedKey, device, last, journal, printed, requests } = await joined();
+    expect(recordedKey).toBe(staged?.id);
+    expect(journal).toMatchObject({
       state: "done",
       tailnet: { device: { id: device?.nodeId, nodeKey: device?.nodeKey }, former: [] },
     });
-    expect(journal()?.tailnet?.key).toBeUndefined();
-    const [last] = [...api.keys.values()].slice(-1);
+    expect(journal?.tailnet?.key).toBeUndefined();
     expect(last).toMatchObject({ used: true, revoked: expect.any(String) });
     expect(last?.id).not.toBe(staged?.id);
-    expect(lines.join("\n")).not.toMatch(/could not be revoked|still on the host/);
-    expect(api.requests).toEqual([
+    expect(printed).not.toMatch(/could not be revoked|still on the host/);
+    expect(requests).toEqual([
       "token 200",
       "listTailnetDevices 200",
       "getKey 200",
@@ -193,13 +252,13 @@ describe("a host whose key is minted", () => {
       "listTailnetDevices 200",
       "deleteKey 200",
     ]);
-  }, 300_000);
+  });
 
-  it("leaves no key and no credential behind, in no file and no line, and gives none to the engine", () => {
+  it("leaves no key and no credential behind, in no file and no line, and gives none to the engine", async () => {
+    expect((await joined()).used).toHaveLength(1);
     const engine = findEngine(process.cwd());
     const handedOn = engine && Object.keys(engineEnvironment(demo.layout, engine));
     expect(handedOn?.filter((name) => /^(TAILSCALE|HEADSCALE)_/.test(name))).toEqual([]);
-    expect(used).toHaveLength(1);
     for (const secret of [...used, client.clientSecret, "tskey-"]) {
       const found = textsIn(folder).filter(([, text]) => text.includes(secret));
       expect(found.map(([file]) => file)).toEqual([]);
@@ -208,23 +267,18 @@ describe("a host whose key is minted", () => {
   });
 
   it("keeps its name when it is installed again: the old device is deleted, by its id", async () => {
-    const [old] = [...api.devices.values()];
-    api.requests.length = 0;
-    await bringUp(1);
-    const [device, ...more] = [...api.devices.values()];
+    const { old, devices, journal, requests } = await installedAgain();
+    const [device, ...more] = devices;
     expect(more).toEqual([]);
     expect(device?.nodeId).not.toBe(old?.nodeId);
     expect(device?.name).toBe(`${demo.host}.tail0123.ts.net`);
-    expect(journal()?.tailnet).toMatchObject({ device: { id: device?.nodeId }, former: [] });
+    expect(journal?.tailnet).toMatchObject({ device: { id: device?.nodeId }, former: [] });
     // Deleted before the new one could join.
-    expect(api.requests.indexOf("deleteDevice 200")).toBeLessThan(api.requests.indexOf("createKey 200"));
-  }, 300_000);
+    expect(requests.indexOf("deleteDevice 200")).toBeLessThan(requests.indexOf("createKey 200"));
+  });
 
   it("is shown with its tags and its recorded device", async () => {
-    const { settings, local } = load();
-    const signal = new AbortController().signal;
-    const status = await tailnetStatus({ layout: demo.layout, settings, local, signal });
-    expect(status).toMatchObject({
+    expect(await shown()).toMatchObject({
       client: { ok: true, problems: [] },
       machines: [{ name: demo.host, online: true, isHost: true }],
       recorded: { device: { name: demo.host, tags: ["tag:bot-host"] } },
@@ -232,16 +286,15 @@ describe("a host whose key is minted", () => {
   });
 
   it("is installed although its old device cannot be deleted at first, and gets its name later", async () => {
-    const [old] = [...api.devices.values()];
-    api.fail("deleteDevice", 400, 1);
-    lines.length = 0;
-    await bringUp(2);
-    expect(lines.join("\n")).toMatch(new RegExp(`the old device ${old?.nodeId} is still in the tailnet: .*HTTP 400`));
-    expect(lines.join("\n")).toContain(`renamed the device from ${demo.host}-1 to ${demo.host}`);
-    expect([...api.devices.values()].map(({ name }) => name)).toEqual([`${demo.host}.tail0123.ts.net`]);
-  }, 300_000);
+    const { old, devices, printed } = await installedAThirdTime();
+    expect(printed).toMatch(new RegExp(`the old device ${old?.nodeId} is still in the tailnet: .*HTTP 400`));
+    expect(printed).toContain(`renamed the device from ${demo.host}-1 to ${demo.host}`);
+    expect(devices.map(({ name }) => name)).toEqual([`${demo.host}.tail0123.ts.net`]);
+  });
 
   it("leaves the tailnet when it is destroyed: by its id, with its node key, never by its name", async () => {
+    await installedAThirdTime();
+    await shown();
     const [own] = [...api.devices.values()];
     if (!own) throw new Error("no device");
     api.devices.set("n1CNTRL", { ...own, id: "1", nodeId: "n1CNTRL" });

@@ -11,7 +11,7 @@ import { openByHand, whileOpen } from "../../../../core/host/window/window-by-ha
 import { withWindow } from "../../../../core/host/window/with-window.ts";
 import { hostLayoutOf, layoutOf } from "../../../../core/project/layout.ts";
 import { completeSettings, type LocalSettings } from "../../../../core/project/settings/host.ts";
-import { stackConfig } from "../../../../core/project/settings/stack-config.ts";
+import { stackConfig } from "../../../../core/project/settings/stack-config/stack-config.ts";
 import { publicKey, recipient } from "../../../_project.ts";
 import { done, knock, type Lab, newServer, startLab, until } from "../../../emulator/_lab.ts";
 

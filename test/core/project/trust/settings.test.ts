@@ -2,7 +2,7 @@ import { generateIdentity, identityToRecipient } from "age-encryption";
 import { beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import type { z } from "zod";
-import { type StackConfig, stackConfig } from "../../../../core/project/settings/stack-config.ts";
+import { type StackConfig, stackConfig } from "../../../../core/project/settings/stack-config/stack-config.ts";
 import { changedSettings, settingClasses } from "../../../../core/project/trust/settings.ts";
 import { newKeyPair } from "../../../../emulator/machine/key-pair.ts";
 

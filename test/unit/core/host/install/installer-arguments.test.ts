@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type InstallerRun, installerArguments } from "../../../../../core/host/install/installer-arguments.ts";
-import { checkStackConfig, installerOptions } from "../../../../../core/project/settings/stack-config.ts";
+import { checkStackConfig } from "../../../../../core/project/settings/stack-config/check.ts";
+import { installerOptions } from "../../../../../core/project/settings/stack-config/install.ts";
 import { parseArguments } from "../../../../../emulator/stand-ins/anywhere/arguments.ts";
 import { publicKey, recipient } from "../../../../_project.ts";
 

@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { checkBuildSpace, copyProblem, spaceOf, spaceProblem, unchecked } from "../../../../../core/host/push/space.ts";
+import {
+  checkBuildSpace,
+  copyProblem,
+  sourceProblem,
+  spaceOf,
+  spaceProblem,
+  unchecked,
+} from "../../../../../core/host/push/space.ts";
 
 const mebibyte = 1024 ** 2;
 
@@ -89,5 +96,15 @@ describe("a system that is copied", () => {
     ["is there already", 0, 1024 * mebibyte, undefined],
   ])("%s", (_, bytes, free, code) => {
     expect(copyProblem(bytes, free)?.code).toBe(code);
+  });
+});
+
+describe("a source that is copied to be built", () => {
+  it.each([
+    ["fits with what the build needs to the byte", 500 * mebibyte, 2548 * mebibyte, undefined],
+    ["lacks a byte", 500 * mebibyte, 2548 * mebibyte - 1, "disk-full"],
+    ["is there already, and the build has no space", 0, 2047 * mebibyte, "disk-full"],
+  ])("%s", (_, bytes, free, code) => {
+    expect(sourceProblem(bytes, free)?.code).toBe(code);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { problemSentence } from "../../../../../core/base/problem.ts";
-import { checkStackConfig } from "../../../../../core/project/settings/stack-config.ts";
+import { checkStackConfig } from "../../../../../core/project/settings/stack-config/check.ts";
 import { publicKey, recipient } from "../../../../_project.ts";
 
 const base = { serverType: "cx43", ageRecipient: recipient, sshHostKey: publicKey, adminSshKeys: [publicKey] };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { checkStackConfig } from "../../../../../core/project/settings/stack-config.ts";
+import { checkStackConfig } from "../../../../../core/project/settings/stack-config/check.ts";
 
 const repository = "s3:https://nbg1.your-objectstorage.com/backups/web-1";
 const hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjTrP2PB+7IVvyoXcRhlWo8aac6mXJvuWm57bHZKIdI";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseBuilder } from "../../../../../core/project/settings/builder.ts";
-import { checkStackConfig } from "../../../../../core/project/settings/stack-config.ts";
+import { checkStackConfig } from "../../../../../core/project/settings/stack-config/check.ts";
 
 const builderKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjTrP2PB+7IVvyoXcRhlWo8aac6mXJvuWm57bHZKIdI";
 const problemsOf = (rebuild: unknown) =>
@@ -68,5 +68,19 @@ describe("a builder", () => {
         problem: expect.stringMatching(message),
       }),
     ]);
+  });
+
+  it.each([
+    [{ source: "send" }, undefined],
+    [{ source: "fetch", buildOn: "local" }, undefined],
+    [{ source: "push" }, 'is "push"; allowed: "fetch" or "send"'],
+    [{ source: "send", buildOn: "local" }, 'is "send", but only a host that builds needs the source'],
+    [
+      { source: "send", buildOn: "ssh://builder", builderKey },
+      'is "send", but only a host that builds needs the source',
+    ],
+  ])("the source of %j: %j", (rebuild, problem) => {
+    const expected = { setting: "clawdlets:rebuild.source", problem: expect.stringContaining(problem ?? "") };
+    expect(problemsOf(rebuild)).toEqual(problem === undefined ? [] : [expect.objectContaining(expected)]);
   });
 });

@@ -5,7 +5,8 @@ import { parse } from "yaml";
 import { SettingsError } from "../../../../../core/base/errors.ts";
 import { exampleHost, exampleRecipient, exampleSshKey } from "../../../../../core/project/settings/example-stack.ts";
 import { loadHost } from "../../../../../core/project/settings/host.ts";
-import { checkStackConfig, stackConfig } from "../../../../../core/project/settings/stack-config.ts";
+import { checkStackConfig } from "../../../../../core/project/settings/stack-config/check.ts";
+import { stackConfig } from "../../../../../core/project/settings/stack-config/stack-config.ts";
 import {
   addToStackFile,
   copyStackFile,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { problemLine } from "../../../../../core/base/problem.ts";
 import { loadHost } from "../../../../../core/project/settings/host.ts";
-import { checkStackConfig } from "../../../../../core/project/settings/stack-config.ts";
+import { checkStackConfig } from "../../../../../core/project/settings/stack-config/check.ts";
 import { project, publicKey, recipient, stackFile } from "../../../../_project.ts";
 
 const least = { serverType: "cx43", ageRecipient: recipient, sshHostKey: publicKey, adminSshKeys: [publicKey] };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { problemLine } from "../../../../../core/base/problem.ts";
-import { checkStackConfig } from "../../../../../core/project/settings/stack-config.ts";
+import { checkStackConfig } from "../../../../../core/project/settings/stack-config/check.ts";
 import { publicKey, recipient, token } from "../../../../_project.ts";
 
 const least = { serverType: "cx43", ageRecipient: recipient, sshHostKey: publicKey, adminSshKeys: [publicKey] };

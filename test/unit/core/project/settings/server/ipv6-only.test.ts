@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { problemLine } from "../../../../../../core/base/problem.ts";
 import { adminIpv6Problems } from "../../../../../../core/project/settings/server/ipv6-only.ts";
-import { checkStackConfig } from "../../../../../../core/project/settings/stack-config.ts";
+import { checkStackConfig } from "../../../../../../core/project/settings/stack-config/check.ts";
 import { publicKey, recipient } from "../../../../../_project.ts";
 
 const least = { serverType: "cx43", ageRecipient: recipient, sshHostKey: publicKey, adminSshKeys: [publicKey] };
@@ -28,6 +28,8 @@ describe("a host without a public IPv4 address", () => {
     [{ buildOn: "host" }, false, false],
     [{ buildOn: "local" }, false, true],
     [{ buildOn: "ssh://nix@builder.example.com", builderKey: publicKey }, false, true],
+    [{ source: "send" }, false, true],
+    [{ source: "fetch" }, false, false],
     [{ enabled: false }, false, true],
     [{ enabled: false, buildOn: "host" }, false, true],
   ])("rebuild %j with ipv4Enabled %j is allowed: %j", (rebuild, ipv4Enabled, allowed) => {

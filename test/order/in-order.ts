@@ -1,0 +1,113 @@
+import type { RunnerTestSuite } from "vitest";
+
+/**
+ * Test files whose tests run in the order in which they are written even where the order is random, with the reason. Every other test
+ * runs alone and in any order. test/repo/order.test.ts keeps this list and the next from growing.
+ */
+export const inOrder: Readonly<Record<string, string>> = {
+  "test/engine/adopt-tofu.test.ts": "one OpenTofu state, out of which three hosts are adopted, each with what is left",
+  "test/nix/tailnet/bootstrap/bootstrap.test.ts": "one host in a real tailnet, from nothing to nothing",
+  "test/toolchain/command.test.ts": "one stack whose commands are changed by one update after the other",
+};
+
+/**
+ * Files and folders (with a slash) that have not been run in random order yet, so their tests run as they are written, too. Remove an
+ * entry once `npm test -- FILE --sequence.shuffle.tests` passes for several seeds.
+ */
+export const notYetRun: readonly string[] = [
+  "test/bin/",
+  "test/cli/",
+  "test/components/",
+  "test/core/base/",
+  "test/core/host/activation/",
+  "test/core/host/delivery/extra-files.test.ts",
+  "test/core/host/delivery/kexec-image.test.ts",
+  "test/core/host/flake/address.test.ts",
+  "test/core/host/flake/nix-failures.test.ts",
+  "test/core/host/flake/nix-version.test.ts",
+  "test/core/host/flake/rebuild-source.test.ts",
+  "test/core/host/install/bootstrap-keys.test.ts",
+  "test/core/host/install/failed-rebuild.test.ts",
+  "test/core/host/install/first-contact.test.ts",
+  "test/core/host/install/interrupted.test.ts",
+  "test/core/host/install/into-installer.test.ts",
+  "test/core/host/install/preflight-keys.test.ts",
+  "test/core/host/install/preflight.test.ts",
+  "test/core/host/install/reinstall.test.ts",
+  "test/core/host/install/user-data.test.ts",
+  "test/core/host/lockdown/close.test.ts",
+  "test/core/host/reach/",
+  "test/core/host/server/",
+  "test/core/host/tailnet/left.test.ts",
+  "test/core/host/tailnet/status.test.ts",
+  "test/core/host/window/",
+  "test/core/project/hygiene.test.ts",
+  "test/core/project/own-folder.test.ts",
+  "test/core/project/secrets/killed.test.ts",
+  "test/core/project/secrets/lifecycle.test.ts",
+  "test/core/project/secrets/system-key.test.ts",
+  "test/core/project/settings/",
+  "test/core/project/trust/",
+  "test/core/tasks/doctor/branches.test.ts",
+  "test/core/tasks/doctor/foreign-repository.test.ts",
+  "test/core/tasks/doctor/other-users.test.ts",
+  "test/core/tasks/groups/",
+  "test/core/tasks/operators/handover.test.ts",
+  "test/core/tasks/program.test.ts",
+  "test/core/tasks/repo/",
+  "test/core/tasks/secrets/",
+  "test/core/tasks/status/",
+  "test/crash/",
+  "test/emulator/actions-and-lists.test.ts",
+  "test/emulator/api-tour.test.ts",
+  "test/emulator/architecture.test.ts",
+  "test/emulator/cli.test.ts",
+  "test/emulator/errors.test.ts",
+  "test/emulator/firewall.test.ts",
+  "test/emulator/ipv6-only.test.ts",
+  "test/emulator/persistence.test.ts",
+  "test/emulator/provider.test.ts",
+  "test/emulator/receive-secrets.test.ts",
+  "test/emulator/sandbox.test.ts",
+  "test/engine/adopt.test.ts",
+  "test/engine/arm.test.ts",
+  "test/engine/bot-by-the-docs.test.ts",
+  "test/engine/cut-off-state.test.ts",
+  "test/engine/firewall-changes.test.ts",
+  "test/engine/foreign-environment.test.ts",
+  "test/engine/host-group.test.ts",
+  "test/engine/hostile-checkout.test.ts",
+  "test/engine/image-by-id.test.ts",
+  "test/engine/ipv6-only.test.ts",
+  "test/engine/killed-create.test.ts",
+  "test/engine/location-pool.test.ts",
+  "test/engine/preview-text.test.ts",
+  "test/engine/preview/",
+  "test/engine/process-watch.test.ts",
+  "test/engine/recovery.test.ts",
+  "test/engine/refusals.test.ts",
+  "test/engine/requests.test.ts",
+  "test/engine/resize.test.ts",
+  "test/engine/settings-errors.test.ts",
+  "test/engine/stack-file-yaml.test.ts",
+  "test/engine/two-at-once.test.ts",
+  "test/examples/",
+  "test/lab/",
+  "test/nix/",
+  "test/package/",
+  "test/policy/",
+  "test/repo/",
+  "test/toolchain/",
+];
+
+/** @param file path from the repository's root */
+export const isInOrder = (file: string) =>
+  [...Object.keys(inOrder), ...notYetRun].some(
+    (path) => file === path || (path.endsWith("/") && file.startsWith(path)),
+  );
+
+/** Called before the first test of a file: its tests and groups run as they are written. */
+export function keepOrder(suite: RunnerTestSuite): void {
+  suite.shuffle = false;
+  for (const task of suite.tasks) if (task.type === "suite") keepOrder(task);
+}
