@@ -20,6 +20,7 @@ export const identityPaths = [
 /** Made by the installer or the boot loader. Deleted before the snapshot; each server then makes its own at its first boot. */
 export const perBootPaths = ["etc/machine-id", "boot/loader/random-seed", "var/lib/systemd/random-seed"] as const;
 
-/** Prints every file of an identity below a folder. */
+/** Prints every file of an identity below a folder. Fails without the marker, since another folder proves nothing. */
 export const findIdentity = (root: string): string =>
-  `cd ${root} && find ${identityPaths.join(" ")} -type f 2>/dev/null; true`;
+  // find fails for each path that does not exist.
+  `cd ${root} && find ${identityPaths.join(" ")} -type f 2>/dev/null; [ -e ${root}${imageMarker} ]`;

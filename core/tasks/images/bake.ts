@@ -203,7 +203,8 @@ async function switchOff(installation: Installation): Promise<void> {
 async function takeSnapshot({ settings, facts, hetzner, step, signal }: Installation, revision: string | undefined) {
   await step("image", "making the snapshot", limits.snapshot);
   const what = "make the snapshot";
-  const description = `clawdlets ${settings.host}${revision === undefined ? "" : ` ${revision.slice(0, 12)}`}`;
+  const version = revision === undefined ? "" : ` at ${revision.slice(0, 12)}`;
+  const description = `${settings.host}${version}, made by clawdlets image bake`;
   const { action, image } = await answerOf(
     what,
     hetzner.POST("/servers/{id}/actions/create_image", {
