@@ -21,11 +21,12 @@ import { cleanStart, type Start } from "./clean-start.ts";
 import { confirmHost, confirmLimits, confirmTailnet, type Installed, installedSystem } from "./confirm.ts";
 import { checkDisk } from "./disk.ts";
 import { bootSeconds, firstContact } from "./first-contact.ts";
-import { type Installer, type InstallerSetup, runPhases } from "./installer.ts";
+import { findInstaller, type Installer, type InstallerSetup, runPhases } from "./installer.ts";
 import { intoInstaller } from "./into-installer.ts";
 
 export interface InstallPlan {
-  installer: Installer;
+  /** Missing with a baked snapshot, which needs none. */
+  installer?: Installer;
   /** Pinned flake with attribute. */
   flake: string;
 }
@@ -81,13 +82,15 @@ async function installedBy(installation: Installation, guard: Guard, plan: Insta
 async function installOver(
   installation: Installation,
   guard: Guard,
-  { installer, flake, start }: InstallPlan & { start: "install" | "reboot" },
+  { installer: planned, flake, start }: InstallPlan & { start: "install" | "reboot" },
 ): Promise<Installed> {
   const { layout, settings, local, facts, host, journal, step, report, signal } = installation;
   const log = join(host.logs, `install-${journal.journal.startedAt.replaceAll(/[:.]/g, "-")}.log`);
   const shownLog = relative(layout.root, log);
   makePrivateFolder(host.logs);
   let current: Step = "kexec";
+  // The mode may have changed since an installation that only has to reboot.
+  const installer = planned ?? findInstaller(local.nixosAnywhere, local.nix);
   const setup: InstallerSetup = {
     installer,
     logFile: log,
