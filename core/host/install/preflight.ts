@@ -97,9 +97,7 @@ export async function checkFlake({
   try {
     const flake = await resolveFlake(layout, settings, local);
     const evaluates = settings.install.mode === "full" && usesNixHere(local);
-    const objection = evaluates
-      ? await evaluationObjection(flake, local, nixSystemOf(settings.serverType))
-      : undefined;
+    const objection = evaluates ? await evaluationObjection(flake, local, nixSystemOf(settings.serverType)) : undefined;
     return objection ? [{ ...about, ...objection }] : [];
   } catch (error) {
     return [{ ...about, ...objectionOf(error, "flake-invalid") }];
