@@ -4,6 +4,7 @@ import { exitCodes } from "../../base/exit-codes.ts";
 import { answerOf } from "../../base/hetzner/client.ts";
 import { findIdentity, imageMarker } from "../image/identity.ts";
 import { revisionLabel } from "../image/labels.ts";
+import { installIdPath } from "../reach/ask.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 import type { Installation } from "../request.ts";
 import { type ExtraFile, stageExtraFiles } from "./extra-files.ts";
@@ -34,19 +35,7 @@ export async function deliverToSnapshot(
   const run = (command: string, seconds: number, input?: Buffer) =>
     runAsRoot(installation, route, command, seconds, input);
   await step("deliver", "checking that the snapshot holds no identity", limits.look);
-  const [bakedFor = "", startedFor] = (await run(`cat ${imageMarker}`, limits.look)).trim().split(" ");
-  if (bakedFor !== settings.host) throw refused(installation, `it was baked for "${bakedFor}".`);
-  if (startedFor !== facts.installId) {
-    const found = (await run(findIdentity("/"), limits.look))
-      .trim()
-      .split("\n")
-      .filter((path) => path !== "");
-    if (found.length > 0 || startedFor !== undefined)
-      throw refused(
-        installation,
-        `it holds the identity of a host: ${found.map((path) => `/${path}`).join(", ") || startedFor}.`,
-      );
-  }
+  await checkMarker(installation, run);
   const look = 'cat /proc/sys/kernel/random/boot_id; cd /nix/var/nix/profiles && readlink "$(readlink system)"';
   const [bootId = "", systemPath = ""] = (await run(look, limits.look)).trim().split("\n");
   if (!/^\/nix\/store\/[^/]+$/.test(systemPath)) throw refused(installation, "there is no NixOS on it.");
@@ -58,7 +47,8 @@ export async function deliverToSnapshot(
     const names = [...new Set(files.map(({ path }) => path.split("/")[1] ?? ""))];
     const { stdout } = await execa("tar", ["-C", host.staging, "-cf", "-", ...names], { encoding: "buffer" });
     const unpack = "tar -C / -xpf - --no-same-owner --no-overwrite-dir";
-    const mark = `echo '${settings.host} ${facts.installId}' >${imageMarker}`;
+    // Moved into place: a marker that was half written would be taken for another host's.
+    const mark = `echo '${settings.host} ${facts.installId}' >${imageMarker}.new; sync; mv ${imageMarker}.new ${imageMarker}`;
     await run(`set -eu; ${mark}; ${unpack}; sync`, limits.deliver, Buffer.from(stdout));
   } finally {
     unstage();
@@ -66,24 +56,47 @@ export async function deliverToSnapshot(
   await journal.diskIs("installed");
   await step("reboot", "into the installed system", settings.install.deadlines.reboot * 60);
   // Its connection may end before its exit code arrives. What counts is which key answers afterwards.
-  await ssh(route, `rm ${imageMarker} && sync && reboot`, { timeoutSeconds: limits.look, signal });
+  const reboot = `rm -f ${imageMarker} ${imageMarker}.new && sync && reboot`;
+  const { exitCode } = await ssh(route, reboot, { timeoutSeconds: limits.look, signal });
+  if (exitCode !== 0 && exitCode !== 255) throw stepFailed(installation, exitCode);
   return { systemPath, bootId };
+}
+
+/** @throws UserError unless the disk has no identity, or the one that an earlier run of this installation has begun to send */
+async function checkMarker(installation: Installation, run: (command: string, seconds: number) => Promise<string>) {
+  const { settings, facts } = installation;
+  const read = [imageMarker, installIdPath].map((path) => `echo "$(cat ${path} 2>/dev/null)"`).join("; ");
+  const [marker = "", installId = ""] = (await run(read, limits.look)).split("\n");
+  // Everything was sent, and only the reboot is missing.
+  if (marker === "" && installId === facts.installId) return;
+  const [bakedFor = "", startedFor] = marker.split(" ");
+  if (bakedFor !== settings.host) throw refused(installation, `it was baked for "${bakedFor}".`);
+  if (startedFor === facts.installId) return;
+  const found = (await run(findIdentity("/"), limits.look)).split("\n").filter((path) => path !== "");
+  if (found.length === 0 && startedFor === undefined) return;
+  const whose = found.map((path) => `/${path}`).join(", ") || startedFor;
+  throw refused(installation, `it holds the identity of a host: ${whose}.`);
 }
 
 /** @throws UserError if the session is lost or the command fails */
 async function runAsRoot(
-  { settings, signal }: Installation,
+  installation: Installation,
   route: SshRoute,
   command: string,
   timeoutSeconds: number,
   input?: Buffer,
 ): Promise<string> {
+  const { signal } = installation;
   const { exitCode, stdout } = await ssh(route, command, { timeoutSeconds, signal, ...(input && { input }) });
   if (exitCode === 0) return stdout;
+  throw stepFailed(installation, exitCode);
+}
+
+function stepFailed({ settings }: Installation, exitCode: number | undefined): UserError {
   const problem =
     exitCode === 255 ? "lost the ssh session as root." : `a step of the delivery failed with exit code ${exitCode}.`;
   const fix = `Run clawdlets up --host ${settings.host} again.`;
-  throw new UserError({ subject: settings.host, problem, fix }, { exitCode: exitCodes.install });
+  return new UserError({ subject: settings.host, problem, fix }, { exitCode: exitCodes.install });
 }
 
 function refused({ settings }: Installation, reason: string): UserError {

@@ -20,7 +20,10 @@ export const identityPaths = [
 /** Made by the installer or the boot loader. Deleted before the snapshot; each server then makes its own at its first boot. */
 export const perBootPaths = ["etc/machine-id", "boot/loader/random-seed", "var/lib/systemd/random-seed"] as const;
 
-/** Prints every file of an identity below a folder. Fails without the marker, since another folder proves nothing. */
-export const findIdentity = (root: string): string =>
+/** Where nix/host/image/first-boot.sh keeps its keys, in memory: it exists until the reboot, even when the marker is gone. */
+export const firstBootFolder = "/run/clawdlets-first-boot";
+
+/** Prints everything of an identity below a folder, links and sockets too; an empty folder is none. Fails without the marker, since another folder proves nothing. */
+export const findIdentity = (root: string, paths: readonly string[] = identityPaths): string =>
   // find fails for each path that does not exist.
-  `cd ${root} && find ${identityPaths.join(" ")} -type f 2>/dev/null; [ -e ${root}${imageMarker} ]`;
+  `cd ${root} && find ${paths.join(" ")} ! -type d 2>/dev/null; [ -e ${root}${imageMarker} ]`;

@@ -3,7 +3,7 @@ import { exitCodes } from "../../base/exit-codes.ts";
 import { publicKeyOf } from "../../base/machine/ssh-keys.ts";
 import { waitUntil } from "../../base/wait-until.ts";
 import { answersOverTailnet } from "../facts/installed-host.ts";
-import { imageMarker } from "../image/identity.ts";
+import { firstBootFolder, imageMarker } from "../image/identity.ts";
 import { type Answer, askHostKey } from "../reach/host-key.ts";
 import { type SshRoute, ssh, withPort } from "../reach/ssh.ts";
 import type { Installation } from "../request.ts";
@@ -100,7 +100,7 @@ export interface Before {
 /** Reads which system runs before NixOS. @throws UserError if there is no session */
 export async function lookBefore({ settings, facts, local, host, signal }: Installation): Promise<Before> {
   const route = await bootstrapRoute(host, settings.host, { address: facts.address, port: local.sshPort });
-  const command = `[ -e ${imageMarker} ]; echo $?; grep -c VARIANT_ID=installer /etc/os-release; grep -c ' /mnt' /proc/mounts; cat /proc/sys/kernel/random/boot_id`;
+  const command = `[ -e ${imageMarker} ] || [ -e ${firstBootFolder} ]; echo $?; grep -c VARIANT_ID=installer /etc/os-release; grep -c ' /mnt' /proc/mounts; cat /proc/sys/kernel/random/boot_id`;
   const { stdout } = await ssh(route, command, { timeoutSeconds: 20, signal });
   const [, marker, installer, disk, bootId] = /^(\d)\n(\d+)\n(\d+)\n(\S+)\n$/.exec(stdout) ?? [];
   if (bootId === undefined) {

@@ -1,46 +1,22 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { SettingsError, UserError } from "../../base/errors.ts";
-import { exitCodes } from "../../base/exit-codes.ts";
-import { waitForActions } from "../../base/hetzner/actions.ts";
-import { answerOf, createHetzner, type Hetzner } from "../../base/hetzner/client.ts";
+import { messageOf, SettingsError, UserError } from "../../base/errors.ts";
+import { createHetzner } from "../../base/hetzner/client.ts";
 import { takeHostLock } from "../../base/machine/file-lock.ts";
-import { makePrivateFolder } from "../../base/machine/private-files.ts";
-import { waitUntil } from "../../base/wait-until.ts";
-import { stageExtraFiles, sweepStaging } from "../../host/delivery/extra-files.ts";
+import { makePrivateFolder, readPrivateFile, writePrivateFile } from "../../base/machine/private-files.ts";
+import { sweepStaging } from "../../host/delivery/extra-files.ts";
 import { resolveFlake } from "../../host/flake/flake.ts";
-import { findIdentity, imageMarker, perBootPaths } from "../../host/image/identity.ts";
-import { bakingLabel, imageLabel, revisionLabel } from "../../host/image/labels.ts";
-import { bootstrapRoute, ensureBootstrapKeys } from "../../host/install/bootstrap-keys.ts";
-import { installedSystem } from "../../host/install/confirm.ts";
-import { checkDisk } from "../../host/install/disk.ts";
-import { logInAsRoot } from "../../host/install/first-contact.ts";
-import { endLeftInstallers, findInstaller, type InstallerSetup, runPhases } from "../../host/install/installer.ts";
-import { intoInstaller } from "../../host/install/into-installer.ts";
+import { ensureBootstrapKeys } from "../../host/install/bootstrap-keys.ts";
+import { endLeftInstallers, findInstaller } from "../../host/install/installer.ts";
 import { inStackFile } from "../../host/install/preflight.ts";
-import { JournalWriter } from "../../host/journal.ts";
-import { ssh } from "../../host/reach/ssh.ts";
-import type { Installation, InstallRequest } from "../../host/request.ts";
-import type { Step } from "../../host/steps.ts";
+import { newRun } from "../../host/window/window.ts";
 import { type HostLayout, hostLayoutOf } from "../../project/layout.ts";
-import { buyServer, orderFor, removeBaking } from "./baking.ts";
-
-export type BakeRequest = Omit<InstallRequest, "facts">;
-
-export interface BakeResult {
-  host: string;
-  /** Hetzner's id of the snapshot, for `clawdlets:image`. */
-  image: number;
-  /** GB of the disk that it was made of: a server's disk must not be smaller. */
-  diskGb: number;
-  architecture: "x86" | "arm";
-  systemPath: string;
-  /** Commit of the flake; undefined outside git. */
-  revision?: string;
-}
+import { orderFor } from "./baking.ts";
+import { bakingLabels, removeBaking } from "./leftovers.ts";
+import { type BakeRequest, type BakeResult, bakeOnServer, onServer } from "./on-server.ts";
 
 /** Seconds. */
-const limits = { off: 180, snapshot: 1800, look: 30 };
+const limits = { look: 30, others: 1800 };
 
 /** What `bake` would order. @throws SettingsError if that is not possible now */
 export async function checkBake({ settings, local, layout }: Pick<BakeRequest, "settings" | "local" | "layout">) {
@@ -54,7 +30,7 @@ export async function checkBake({ settings, local, layout }: Pick<BakeRequest, "
 /**
  * Makes a snapshot with the host's system and without an identity: installs it on a temporary server, which is switched off before
  * it ever boots the system, and deleted afterwards. COSTS MONEY: the server for some minutes, and the snapshot for as long as it
- * exists. Removes first what a killed bake left; in the end nothing but the snapshot is left, whatever happens.
+ * exists. Removes first what a killed bake left. In the end nothing but the snapshot is left, or the error names it.
  * @throws UserError
  */
 export async function bake(request: BakeRequest): Promise<BakeResult> {
@@ -67,25 +43,48 @@ export async function bake(request: BakeRequest): Promise<BakeResult> {
   const hetzner = createHetzner({ endpoint: local.endpoint, token: local.token });
   const folder = join(own.dir, "image");
   const files = bakeFiles(own, folder);
+  const runFile = join(folder, "run");
   try {
     request.report("check", "removing what an earlier bake left", limits.look);
     sweepStaging(files.staging);
     await endLeftInstallers(files.bootstrapClientKey);
-    await removeBaking(hetzner, host);
+    const killed = readPrivateFile(runFile);
+    await removeBaking(hetzner, host, killed === undefined ? [] : [killed]);
     const plan = await checkBake(request);
     rmSync(folder, { recursive: true, force: true });
     makePrivateFolder(folder);
+    const run = newRun();
+    // Before anything is bought: after a kill, the next bake knows by it what is its own.
+    await writePrivateFile(runFile, run);
     await ensureBootstrapKeys(files, host);
-    try {
-      return await bakeOnServer({ ...request, signal }, { hetzner, files, plan });
-    } finally {
-      request.report("close", "deleting the temporary server", limits.look);
-      await removeBaking(hetzner, host);
-      rmSync(folder, { recursive: true, force: true });
-    }
+    const { deadlines } = settings.install;
+    const seconds = limits.others + onServer.snapshot + (deadlines.kexec + deadlines.install) * 60;
+    const labels = bakingLabels(host, run, new Date(Date.now() + seconds * 1000));
+    const outcome = await settled(bakeOnServer({ ...request, signal }, { hetzner, files, plan, labels }));
+    request.report("close", "deleting the temporary server", limits.look);
+    const left = await settled(removeBaking(hetzner, host, [run]));
+    if (left.status === "rejected") throw withLeftovers(left.reason, outcome);
+    rmSync(folder, { recursive: true, force: true });
+    if (outcome.status === "rejected") throw outcome.reason;
+    return outcome.value;
   } finally {
     await release();
   }
+}
+
+async function settled<T>(work: Promise<T>): Promise<PromiseSettledResult<T>> {
+  const [result] = await Promise.allSettled([work]);
+  return result;
+}
+
+/** That something still costs money comes first; how the bake itself ended is added. */
+function withLeftovers(left: unknown, outcome: PromiseSettledResult<BakeResult>): unknown {
+  if (!(left instanceof UserError)) return left;
+  const ended =
+    outcome.status === "fulfilled"
+      ? `The snapshot ${outcome.value.image} is finished, and can be used.`
+      : `No snapshot was made: ${messageOf(outcome.reason)}`;
+  return new UserError(left.headline, { exitCode: left.exitCode, details: [...left.details, ended], cause: left });
 }
 
 /** Keys and files of its own, so that those of the host stay untouched. */
@@ -96,137 +95,3 @@ const bakeFiles = (own: HostLayout, folder: string): HostLayout => ({
   journal: join(folder, "bake.json"),
   staging: join(folder, "staging"),
 });
-
-interface Baking {
-  hetzner: Hetzner;
-  files: HostLayout;
-  plan: Awaited<ReturnType<typeof checkBake>>;
-}
-
-async function bakeOnServer(request: BakeRequest, { hetzner, files, plan }: Baking): Promise<BakeResult> {
-  const { settings, local, signal, report } = request;
-  const { host } = settings;
-  report("open", `ordering a temporary ${plan.type} in ${plan.location}`, limits.look);
-  const bought = await buyServer(hetzner, { host, order: plan, files, adminCidrs: local.adminCidrs, signal });
-  const facts = { ...bought, installId: "image" };
-  const journal = new JournalWriter(files.journal, facts);
-  const installation: Installation = {
-    ...request,
-    // The host itself may be in the tailnet under its name.
-    settings: { ...settings, tailnet: "none" },
-    facts,
-    host: files,
-    hetzner,
-    journal,
-    async step(step, text, limitSeconds) {
-      await journal.step(step, text);
-      report(step, text, limitSeconds);
-    },
-  };
-  await installation.step("connect", "waiting for ssh with the pinned key", limits.off);
-  await logInAsRoot(installation);
-  const systemPath = await installOnly(installation, plan.flake);
-  await switchOff(installation);
-  const revision = /[0-9a-f]{40}/.exec(plan.flake)?.[0];
-  const { id, diskGb, architecture } = await takeSnapshot(installation, revision);
-  return { host, image: id, diskGb, architecture, systemPath, ...(revision !== undefined && { revision }) };
-}
-
-/** kexec, disko and nixos-install with no file but the marker. @returns the system's store path */
-async function installOnly(installation: Installation, flake: string): Promise<string> {
-  const { settings, local, host, step, report, signal } = installation;
-  const { deadlines } = settings.install;
-  makePrivateFolder(host.logs);
-  const logFile = join(host.logs, `image-${new Date().toISOString().replaceAll(/[:.]/g, "-")}.log`);
-  let current: Step = "kexec";
-  const route = await bootstrapRoute(host, settings.host, routeTarget(installation));
-  const setup: InstallerSetup = {
-    installer: findInstaller(local.nixosAnywhere, local.nix),
-    logFile,
-    route,
-    githubToken: local.githubToken,
-    onProcessGroup: () => undefined,
-    onLine: (text) => report(current, text),
-    signal,
-  };
-  const phase = { flake, install: settings.install, advice: "Nothing is left of the temporary server. Run it again." };
-  await step("kexec", "into the installer", deadlines.kexec * 60);
-  await intoInstaller(installation, () =>
-    runPhases(setup, { ...phase, phases: "kexec", deadlineSeconds: deadlines.kexec * 60 }),
-  );
-  await checkDisk(installation);
-  current = "install";
-  await step("install", `installing ${settings.flakeHost} without keys and secrets`, deadlines.install * 60);
-  const unstage = stageExtraFiles(host.staging, [{ path: imageMarker, mode: 0o644, content: `${settings.host}\n` }]);
-  try {
-    const deadlineSeconds = deadlines.install * 60;
-    await runPhases(setup, { ...phase, extraFiles: host.staging, phases: "disko,install", deadlineSeconds });
-  } finally {
-    unstage();
-  }
-  return (await installedSystem(installation)).systemPath;
-}
-
-const routeTarget = ({ facts, local }: Installation) => ({ address: facts.address, port: local.sshPort });
-
-/** The installed system never runs, so the disk has none of what a first boot makes. @throws UserError if it holds an identity */
-async function switchOff(installation: Installation): Promise<void> {
-  const { settings, facts, hetzner, host, step, signal } = installation;
-  const route = await bootstrapRoute(host, settings.host, routeTarget(installation));
-  await step("image", "searching the disk for an identity, and switching the server off", limits.off);
-  const command = `cd /mnt && rm -f ${perBootPaths.join(" ")}; ${findIdentity("/mnt")}`;
-  const { stdout, exitCode } = await ssh(route, command, { timeoutSeconds: limits.look, signal });
-  if (exitCode !== 0) throw failed(settings.host, "lost the ssh session as root.");
-  const found = stdout.trim();
-  if (found !== "") {
-    const where = found.split("\n").map((path) => `/${path}`);
-    throw failed(
-      settings.host,
-      `the installed disk holds files of one host only: ${where.join(", ")}. No snapshot was made.`,
-    );
-  }
-  await ssh(route, "sync; poweroff", { timeoutSeconds: limits.look, signal });
-  const path = { id: facts.serverId };
-  const isOff = async () => {
-    const { server } = await answerOf("read the server", hetzner.GET("/servers/{id}", { params: { path } }));
-    return server?.status === "off" ? true : undefined;
-  };
-  await waitUntil(isOff, {
-    seconds: limits.off,
-    pauseMs: 1000,
-    waitedFor: `${settings.host}: the temporary server did not switch off`,
-    advice: `Run clawdlets image bake --host ${settings.host} again.`,
-    signal,
-  });
-}
-
-async function takeSnapshot({ settings, facts, hetzner, step, signal }: Installation, revision: string | undefined) {
-  await step("image", "making the snapshot", limits.snapshot);
-  const what = "make the snapshot";
-  const version = revision === undefined ? "" : ` at ${revision.slice(0, 12)}`;
-  const description = `${settings.host}${version}, made by clawdlets image bake`;
-  const { action, image } = await answerOf(
-    what,
-    hetzner.POST("/servers/{id}/actions/create_image", {
-      params: { path: { id: facts.serverId } },
-      body: { type: "snapshot", description, labels: { "managed-by": "clawdlets", [bakingLabel]: settings.host } },
-    }),
-  );
-  if (!image) throw failed(settings.host, "Hetzner did not report the id of the snapshot.");
-  await waitForActions(hetzner, action ? [action] : [], { what, timeoutSeconds: limits.snapshot, signal });
-  const labels = {
-    "managed-by": "clawdlets",
-    [imageLabel]: settings.host,
-    ...(revision !== undefined && { [revisionLabel]: revision }),
-  };
-  // Only now does it count: one without this label is deleted by the next bake.
-  const params = { path: { id: image.id } };
-  await answerOf("label the snapshot", hetzner.PUT("/images/{id}", { params, body: { labels } }));
-  return { id: image.id, diskGb: image.disk_size, architecture: image.architecture };
-}
-
-const failed = (subject: string, problem: string) =>
-  new UserError(
-    { subject, problem, fix: `Run clawdlets image bake --host ${subject} again.` },
-    { exitCode: exitCodes.install },
-  );

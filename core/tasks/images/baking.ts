@@ -1,9 +1,6 @@
 import { waitForActions } from "../../base/hetzner/actions.ts";
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
-import { HetznerApiError } from "../../base/hetzner/errors.ts";
-import { allFirewalls, allServers, allServerTypes, allSshKeys } from "../../base/hetzner/pages.ts";
-import { waitUntil } from "../../base/wait-until.ts";
-import { bakingLabel } from "../../host/image/labels.ts";
+import { allServerTypes } from "../../base/hetzner/pages.ts";
 import { readBootstrapKeys } from "../../host/install/bootstrap-keys.ts";
 import { bootstrapUserData } from "../../host/install/user-data.ts";
 import { isOnSale } from "../../host/server/catalogue.ts";
@@ -15,7 +12,7 @@ import type { HostSettings } from "../../project/settings/host.ts";
 import { defaultImage } from "../../project/settings/stack-config/stack-config.ts";
 
 /** Seconds. */
-const limits = { create: 300, remove: 180 };
+const createSeconds = 300;
 
 /** The temporary server. */
 export interface Order {
@@ -43,16 +40,17 @@ interface Purchase {
   host: string;
   order: Order;
   files: HostLayout;
+  /** Of everything that is bought. */
+  labels: Record<string, string>;
   adminCidrs: readonly string[];
   signal: AbortSignal;
 }
 
 /** Orders the server behind a firewall that lets the admin networks reach TCP/22. It never gets a secret. */
-export async function buyServer(hetzner: Hetzner, { host, order, files, adminCidrs, signal }: Purchase) {
+export async function buyServer(hetzner: Hetzner, { host, order, files, labels, adminCidrs, signal }: Purchase) {
   const keys = readBootstrapKeys(files);
   if (!keys) throw new Error("bakes without keys");
   const name = `${host}-image`;
-  const labels = { "managed-by": "clawdlets", [bakingLabel]: host };
   const { ssh_key } = await answerOf(
     "create the one-time key",
     hetzner.POST("/ssh_keys", { body: { name, labels, public_key: keys.clientPublicKey } }),
@@ -86,52 +84,6 @@ export async function buyServer(hetzner: Hetzner, { host, order, files, adminCid
     }),
   );
   const actions = [answer.action, ...answer.next_actions];
-  await waitForActions(hetzner, actions, { what, timeoutSeconds: limits.create, signal });
+  await waitForActions(hetzner, actions, { what, timeoutSeconds: createSeconds, signal });
   return { serverId: answer.server.id, address: answer.server.public_net.ipv4?.ip ?? "" };
-}
-
-/**
- * Deletes what a bake of this host has bought, and its unfinished snapshots. A finished snapshot has another label. Ignores Ctrl-C, so
- * that nothing goes on costing money.
- */
-export async function removeBaking(hetzner: Hetzner, host: string): Promise<void> {
-  const selector = `${bakingLabel}==${host}`;
-  const [servers, keys, firewalls, images] = await Promise.all([
-    allServers(hetzner, "look for an earlier bake's server", selector),
-    allSshKeys(hetzner, "look for an earlier bake's key", selector),
-    allFirewalls(hetzner, "look for an earlier bake's firewall", selector),
-    answerOf(
-      "look for an earlier bake's snapshot",
-      hetzner.GET("/images", { params: { query: { label_selector: selector, type: ["snapshot"], per_page: 50 } } }),
-    ),
-  ]);
-  for (const { id } of servers)
-    await gone("delete the temporary server", () => hetzner.DELETE("/servers/{id}", { params: { path: { id } } }));
-  for (const { id } of images.images)
-    await gone("delete the unfinished snapshot", () => hetzner.DELETE("/images/{id}", { params: { path: { id } } }));
-  for (const { id } of firewalls)
-    await gone("delete the firewall of the temporary server", () =>
-      hetzner.DELETE("/firewalls/{id}", { params: { path: { id } } }),
-    );
-  for (const { id } of keys)
-    await gone("delete the one-time key", () => hetzner.DELETE("/ssh_keys/{id}", { params: { path: { id } } }));
-}
-
-const passing: readonly string[] = ["locked", "resource_in_use", "conflict"];
-
-/** Repeats a request as long as Hetzner is still busy with the resource, and accepts that it is gone. */
-async function gone(what: string, request: () => Parameters<typeof answerOf>[1]): Promise<void> {
-  const remove = async () => {
-    try {
-      await answerOf(what, request());
-      return true;
-    } catch (error) {
-      if (!(error instanceof HetznerApiError)) throw error;
-      if (error.code === "not_found") return true;
-      if (passing.includes(error.code ?? "")) return undefined;
-      throw error;
-    }
-  };
-  const advice = "Delete it in the Hetzner console, or run the same command again.";
-  await waitUntil(remove, { seconds: limits.remove, pauseMs: 1000, waitedFor: `Hetzner did not ${what}`, advice });
 }
