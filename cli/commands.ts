@@ -328,6 +328,15 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
         },
       },
     },
+    image: {
+      summary: "make a snapshot that new servers start from",
+      commands: {
+        bake: {
+          summary: "make a snapshot of a host's system without its identity",
+          load: async () => (await import("./image/bake.ts")).bakeCommand(),
+        },
+      },
+    },
     tailnet: {
       summary: "show or renew a host's place in the tailnet",
       commands: {

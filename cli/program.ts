@@ -36,9 +36,8 @@ const sentence = (summary: string) => `${summary.charAt(0).toUpperCase()}${summa
 
 const codes = Object.entries(exitCodes).map(([name, code]) => `${code} ${name}`);
 
-const afterHelp = `Exit codes: ${codes.slice(0, 6).join(", ")},
-  ${codes.slice(6, 12).join(", ")},
-  ${codes.slice(12).join(", ")}; 130 Ctrl-C, 143 SIGTERM.
+const afterHelp = `Exit codes: ${codes.slice(0, 7).join(", ")},
+${codes.slice(7).join(", ")}.
 COMMAND --help shows options and examples. Docs: ${packageRoot}/docs`;
 
 /** The overview fits a screen: its last line says how to get help. */

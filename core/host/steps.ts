@@ -6,6 +6,8 @@ export const steps = [
   "rebuild",
   "kexec",
   "install",
+  "image",
+  "deliver",
   "reboot",
   "confirm",
   "tailnet",

@@ -31,6 +31,9 @@ const DOWN_MS = 500;
 /** How long sshd takes connections from nobody while it is restarted. */
 const SSHD_RESTART_MS = 50;
 
+/** As in nix/host/image/first-boot.sh. */
+export const firstBootFolder = "/run/clawdlets-first-boot";
+
 const hostKeyPath = "/etc/ssh/ssh_host_ed25519_key";
 
 /** A snapshot's disk. */
@@ -100,13 +103,20 @@ export class Machine implements MachineControls {
   }
   /** Whether sshd is reached on the public addresses, as far as the host's own firewall goes. */
   get answersInPublic(): boolean {
-    return this.isAnswering && (this.publicSshUp || this.os !== "nixos" || hasPublicSsh(this.tree));
+    return (
+      this.isAnswering && (this.publicSshUp || this.os !== "nixos" || this.awaitsIdentity || hasPublicSsh(this.tree))
+    );
   }
   /** While cloud-init is still at work: resolves when it ends, or the machine goes down. */
   get cloudInit(): Promise<void> | null {
     return this.#cloudInit?.ended ?? null;
   }
+  /** Whether the system of a baked snapshot waits for its identity: nothing but a one-time sshd runs. */
+  get awaitsIdentity(): boolean {
+    return this.#tree !== null && this.os === "nixos" && exists(this.#tree, `${firstBootFolder}/host_key`);
+  }
   get isOnTailnet(): boolean {
+    if (this.awaitsIdentity) return false;
     const isUp = this.isAnswering && this.tailnetUp && this.os === "nixos";
     return isUp && !this.#breaks("tailnet") && hasTailscaleKey(this.tree);
   }
@@ -307,7 +317,8 @@ export class Machine implements MachineControls {
     setTimeout(
       () => {
         if (generation !== this.#generation) return;
-        if (this.os === "nixos" && !exists(tree, hostKeyPath)) void this.#firstStart(generation, tree);
+        if (this.os === "nixos" && exists(tree, "/var/lib/clawdlets/image")) void this.#awaitIdentity(generation, tree);
+        else if (this.os === "nixos" && !exists(tree, hostKeyPath)) void this.#firstStart(generation, tree);
         else this.#startAnswering(tree);
       },
       Math.max(this.#options.bootMs, leastMs),
@@ -320,6 +331,15 @@ export class Machine implements MachineControls {
     const { hostKey, publicHostKey } = newHostKey();
     write(tree, hostKeyPath, hostKey, 0o600);
     write(tree, `${hostKeyPath}.pub`, publicHostKey);
+    this.#startAnswering(tree);
+  }
+
+  /** What nix/host/image/first-boot.sh does: keys from user_data, in memory. */
+  async #awaitIdentity(generation: number, tree: FileTree): Promise<void> {
+    const { hostKey, authorizedKeys } = await this.#options.readFirstBoot(this.server);
+    if (generation !== this.#generation) return;
+    write(tree, `${firstBootFolder}/host_key`, hostKey, 0o600);
+    write(tree, `${firstBootFolder}/authorized_keys`, `${authorizedKeys.join("\n")}\n`, 0o600);
     this.#startAnswering(tree);
   }
 

@@ -5,13 +5,16 @@ import ssh2 from "ssh2";
 import { gatewayPort } from "./commands/operate.ts";
 import { ROOT } from "./files/inode.ts";
 import { type User, userNamed } from "./files/users.ts";
-import type { Machine } from "./machine.ts";
+import { firstBootFolder, type Machine } from "./machine.ts";
 import { runCommand } from "./shell.ts";
 import { mayReadStdin } from "./stdin.ts";
 
 /** The sshd of a machine as it is now: host key, users and keys come from its disk at the time of each connection. */
 export function serveSsh(machine: Machine, socket: Socket): void {
-  const hostKey = machine.tree.readFile("/etc/ssh/ssh_host_ed25519_key", ROOT);
+  const hostKey = machine.tree.readFile(
+    machine.awaitsIdentity ? `${firstBootFolder}/host_key` : "/etc/ssh/ssh_host_ed25519_key",
+    ROOT,
+  );
   const server = new ssh2.Server({ hostKeys: [hostKey], ident: "OpenSSH_10.0" }, (client) =>
     serveClient(machine, client),
   );
@@ -107,12 +110,16 @@ function isSigned(context: PublicKeyAuthContext, key: ssh2.ParsedKey): boolean {
 
 /** Debian and the installer let root in; the installed host everyone but root. */
 function loginUser(machine: Machine, name: string): User | null {
-  if (machine.os === "nixos") return name === "root" ? null : userNamed(name, machine.normalUsers);
+  if (machine.os === "nixos" && !machine.awaitsIdentity)
+    return name === "root" ? null : userNamed(name, machine.normalUsers);
   return name === "root" ? userNamed(name, []) : null;
 }
 
 function authorizedKeys(machine: Machine, user: User): string[] {
-  const path = machine.os === "nixos" ? `/etc/ssh/authorized_keys.d/${user.name}` : "/root/.ssh/authorized_keys";
+  const nixos = machine.awaitsIdentity
+    ? `${firstBootFolder}/authorized_keys`
+    : `/etc/ssh/authorized_keys.d/${user.name}`;
+  const path = machine.os === "nixos" ? nixos : "/root/.ssh/authorized_keys";
   const { node } = machine.tree.find(path, ROOT);
   if (node?.kind !== "file") return [];
   const lines = machine.tree.readFile(path, ROOT).toString().split("\n");

@@ -8,6 +8,7 @@
     ./egress.nix
     ./hetzner.nix
     ./host.nix
+    ./image.nix
     ./operator.nix
     ./secrets.nix
     ./ssh.nix

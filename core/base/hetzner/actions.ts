@@ -24,8 +24,7 @@ export async function waitForActions(
   let isFirst = true;
   const look = async () => {
     // The listing without ids was removed on 2025-01-30: ids are not optional.
-    const query = { id: pending.map(({ id }) => id) };
-    if (!isFirst) pending = (await answerOf(what, hetzner.GET("/actions", { params: { query } }))).actions;
+    if (!isFirst) pending = await readAgain(hetzner, what, pending);
     isFirst = false;
     for (const { error } of pending.filter(({ status }) => status === "error")) {
       throw new UserError(
@@ -42,4 +41,16 @@ export async function waitForActions(
   throw new UserError(`Hetzner did not ${what} within ${timeoutSeconds} s. Run the same command again.`, {
     exitCode: exitCodes.api,
   });
+}
+
+/** Actions per request. Hetzner answers with 25 entries at most, and this listing has no pages (hcloud-go, `ActionClient.WaitForFunc`). */
+const batch = 25;
+
+async function readAgain(hetzner: Hetzner, what: string, actions: readonly Action[]): Promise<Action[]> {
+  const read: Action[] = [];
+  for (let from = 0; from < actions.length; from += batch) {
+    const query = { id: actions.slice(from, from + batch).map(({ id }) => id) };
+    read.push(...(await answerOf(what, hetzner.GET("/actions", { params: { query } }))).actions);
+  }
+  return read;
 }

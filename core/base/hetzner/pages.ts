@@ -29,6 +29,15 @@ export async function allSshKeys(hetzner: Hetzner, what: string, selector: strin
   });
 }
 
+/** Every snapshot of the project that matches a label selector, whatever its status. Backups are left out. */
+export async function allSnapshots(hetzner: Hetzner, what: string, selector: string) {
+  return eachPage(async (page) => {
+    const query = { page, per_page: perPage, type: ["snapshot" as const], label_selector: selector };
+    const { images, meta } = await answerOf(what, hetzner.GET("/images", { params: { query } }));
+    return { items: images, meta };
+  });
+}
+
 /** Every server type that Hetzner sells, with its locations. */
 export async function allServerTypes(hetzner: Hetzner) {
   return eachPage(async (page) => {

@@ -7,6 +7,7 @@ import { hasTailnet } from "../../project/settings/host.ts";
 import { readDelivery } from "../delivery/delivery.ts";
 import { extraFilesOf, stageExtraFiles } from "../delivery/extra-files.ts";
 import { defaultKexec, kexecImage } from "../delivery/kexec-image.ts";
+import { deliverToSnapshot } from "../delivery/to-snapshot.ts";
 import type { HostSeen } from "../facts/verify.ts";
 import { probePort } from "../reach/probe.ts";
 import type { SshRoute } from "../reach/ssh.ts";
@@ -20,11 +21,12 @@ import { cleanStart, type Start } from "./clean-start.ts";
 import { confirmHost, confirmLimits, confirmTailnet, type Installed, installedSystem } from "./confirm.ts";
 import { checkDisk } from "./disk.ts";
 import { bootSeconds, firstContact } from "./first-contact.ts";
-import { type Installer, type InstallerSetup, runPhases } from "./installer.ts";
+import { findInstaller, type Installer, type InstallerSetup, runPhases } from "./installer.ts";
 import { intoInstaller } from "./into-installer.ts";
 
 export interface InstallPlan {
-  installer: Installer;
+  /** Missing with a baked snapshot, which needs none. */
+  installer?: Installer;
   /** Pinned flake with attribute. */
   flake: string;
 }
@@ -43,7 +45,7 @@ export async function installBehindWindow(
   const start = await cleanStart(installation);
   await journal.saw("during", await probePort(facts.address, local.sshPort, { timeoutMs: 5000 }));
   const fresh = start !== "nothing";
-  const installed = fresh ? await installOver(installation, guard, { ...plan, start }) : undefined;
+  const installed = await installedBy(installation, guard, plan, start);
 
   const awaited = fresh ? "waiting for the host with its final key" : "the host already has its final key";
   await step("confirm", awaited, confirmLimits.finalKey);
@@ -55,6 +57,24 @@ export async function installBehindWindow(
   return { seen, fresh, tailnetRoute: await confirmTailnet(installation) };
 }
 
+/** @returns what was installed; undefined if nothing was */
+async function installedBy(installation: Installation, guard: Guard, plan: InstallPlan, start: Start) {
+  if (start === "nothing") return undefined;
+  if (start !== "deliver") return installOver(installation, guard, { ...plan, start });
+  await removeFormer(installation);
+  const delivery = await deliveryOf(installation);
+  const minted = await mintForInstallation(installation);
+  const files = extraFilesOf({ ...delivery, secrets: { ...delivery.secrets, ...minted } });
+  const { facts, local, host, settings } = installation;
+  const route = await bootstrapRoute(host, settings.host, { address: facts.address, port: local.sshPort });
+  return deliverToSnapshot(installation, {
+    route,
+    files,
+    flake: plan.flake,
+    digest: ciphertextDigest(delivery.secrets),
+  });
+}
+
 /**
  * Runs nixos-anywhere's three phases separately, so that each has its own deadline and we can check the host in between.
  * @returns the installed system, and the installer's boot id
@@ -62,13 +82,15 @@ export async function installBehindWindow(
 async function installOver(
   installation: Installation,
   guard: Guard,
-  { installer, flake, start }: InstallPlan & { start: Start },
+  { installer: planned, flake, start }: InstallPlan & { start: "install" | "reboot" },
 ): Promise<Installed> {
   const { layout, settings, local, facts, host, journal, step, report, signal } = installation;
   const log = join(host.logs, `install-${journal.journal.startedAt.replaceAll(/[:.]/g, "-")}.log`);
   const shownLog = relative(layout.root, log);
   makePrivateFolder(host.logs);
   let current: Step = "kexec";
+  // The mode may have changed since an installation that only has to reboot.
+  const installer = planned ?? findInstaller(local.nixosAnywhere, local.nix);
   const setup: InstallerSetup = {
     installer,
     logFile: log,

@@ -1,3 +1,5 @@
+import { UserError } from "../../base/errors.ts";
+import { exitCodes } from "../../base/exit-codes.ts";
 import { lookByAnyWay } from "../facts/installed-host.ts";
 import { namesOf, pinHostKey } from "../reach/known-hosts.ts";
 import type { Installation } from "../request.ts";
@@ -7,12 +9,12 @@ import { installIdOf } from "./install-id.ts";
 import { ensureRunning, rebuildSeconds, rebuildServer } from "./server.ts";
 
 /** What is left to do on a server. */
-export type Start = "install" | "reboot" | "nothing";
+export type Start = "install" | "deliver" | "reboot" | "nothing";
 
 /**
  * Puts a server into a state from which an installation can succeed.
- * @returns `nothing` if the wanted installation already runs, `reboot` if only the reboot is left, or `install` if the server runs
- * the stack's image, or an installer that has not touched the disk, with the one-time keys
+ * @returns `nothing` if the wanted installation already runs, `reboot` if only the reboot is left, `deliver` if the server runs
+ * a baked snapshot, or `install` if it runs the stack's image, or an installer that has not touched the disk, with the one-time keys
  *
  * Rebuilds the server, which WIPES THE DISK, in two cases only: the host itself reports an earlier installation of this server
  * and `clawdlets:reinstall` has been raised since; or Hetzner's rebuild or disko started on the disk and never finished. disko
@@ -49,7 +51,17 @@ export async function cleanStart(installation: Installation): Promise<Start> {
   if (before === "installer with a disk" || (before === "installer" && disk !== "untouched")) {
     return rebuild(installation, "the last run left a half-written disk");
   }
-  return "install";
+  if (settings.install.mode === "full" && before !== "snapshot") return "install";
+  if (settings.install.mode === "snapshot" && before === "snapshot") return "deliver";
+  throw otherSystem(installation, before);
+}
+
+/** The setting was changed after the server was created, since it is compared with the image before. */
+function otherSystem({ settings }: Installation, runs: "image" | "snapshot" | "installer"): UserError {
+  const found = runs === "snapshot" ? 'a snapshot of "image bake"' : "another system";
+  const problem = `the server was made of ${found}, but clawdlets:install.mode is "${settings.install.mode}". Nothing was sent.`;
+  const fix = `Set clawdlets:install.mode back in stacks/Pulumi.${settings.host}.yaml, or delete the server and run clawdlets up again.`;
+  return new UserError({ subject: settings.host, problem, fix }, { exitCode: exitCodes.install });
 }
 
 async function turnOn(installation: Installation): Promise<boolean> {
@@ -67,7 +79,7 @@ async function rebuild(installation: Installation, why: string): Promise<Start> 
   await installation.journal.diskIs("untouched");
   await turnOn(installation);
   if ((await firstContact(installation)) !== "bootstrap") throw noContact(installation);
-  return "install";
+  return installation.settings.install.mode === "snapshot" ? "deliver" : "install";
 }
 
 /** Inspects the host with its final key. Pins the key first: another machine or an older state may have pinned a different one. */

@@ -3,6 +3,7 @@ import { exitCodes } from "../../base/exit-codes.ts";
 import { publicKeyOf } from "../../base/machine/ssh-keys.ts";
 import { waitUntil } from "../../base/wait-until.ts";
 import { answersOverTailnet } from "../facts/installed-host.ts";
+import { firstBootFolder, imageMarker } from "../image/identity.ts";
 import { type Answer, askHostKey } from "../reach/host-key.ts";
 import { type SshRoute, ssh, withPort } from "../reach/ssh.ts";
 import type { Installation } from "../request.ts";
@@ -90,8 +91,8 @@ async function waitForCloudInit({ settings, signal }: Installation, route: SshRo
 
 /** The system that answers with the one-time keys. */
 export interface Before {
-  /** The image, the installer, or an installer with the disk mounted. */
-  runs: "image" | "installer" | "installer with a disk";
+  /** The image, a baked snapshot, the installer, or an installer with the disk mounted. */
+  runs: "image" | "snapshot" | "installer" | "installer with a disk";
   /** Changes at each boot, including kexec. */
   bootId: string;
 }
@@ -99,10 +100,9 @@ export interface Before {
 /** Reads which system runs before NixOS. @throws UserError if there is no session */
 export async function lookBefore({ settings, facts, local, host, signal }: Installation): Promise<Before> {
   const route = await bootstrapRoute(host, settings.host, { address: facts.address, port: local.sshPort });
-  const command =
-    "grep -c VARIANT_ID=installer /etc/os-release; grep -c ' /mnt' /proc/mounts; cat /proc/sys/kernel/random/boot_id";
+  const command = `[ -e ${imageMarker} ] || [ -e ${firstBootFolder} ]; echo $?; grep -c VARIANT_ID=installer /etc/os-release; grep -c ' /mnt' /proc/mounts; cat /proc/sys/kernel/random/boot_id`;
   const { stdout } = await ssh(route, command, { timeoutSeconds: 20, signal });
-  const [, installer, disk, bootId] = /^(\d+)\n(\d+)\n(\S+)\n$/.exec(stdout) ?? [];
+  const [, marker, installer, disk, bootId] = /^(\d)\n(\d+)\n(\d+)\n(\S+)\n$/.exec(stdout) ?? [];
   if (bootId === undefined) {
     throw new UserError(
       { subject: settings.host, problem: "lost the ssh session as root.", fix: "Run clawdlets up again." },
@@ -111,7 +111,7 @@ export async function lookBefore({ settings, facts, local, host, signal }: Insta
       },
     );
   }
-  if (installer === "0") return { runs: "image", bootId };
+  if (installer === "0") return { runs: marker === "0" ? "snapshot" : "image", bootId };
   return { runs: disk === "0" ? "installer" : "installer with a disk", bootId };
 }
 

@@ -83,7 +83,7 @@ async function installUnderLock(request: InstallRequest): Promise<{ seen: HostSe
   // Before the port is opened or a disk is wiped: without a key, the host would never join.
   await tailnetApi?.check();
   const plan = {
-    installer: findInstaller(local.nixosAnywhere, local.nix),
+    ...(settings.install.mode === "full" && { installer: findInstaller(local.nixosAnywhere, local.nix) }),
     flake: await resolveFlake(layout, settings, local),
   };
   await journal.saw("before", await probePort(facts.address, local.sshPort, { timeoutMs: 2000 }));

@@ -65,7 +65,10 @@ export async function preflight(request: PreflightRequest): Promise<Problem[]> {
     checkKeys(request),
     checkHostSecrets({ ...secrets, required: sources.local }),
     checkSecretSources(sources, secrets),
-    asProblem("nixos-anywhere", "program-missing", () => checkInstaller(local)),
+    // A baked snapshot needs no installer.
+    settings.install.mode === "snapshot"
+      ? []
+      : asProblem("nixos-anywhere", "program-missing", () => checkInstaller(local)),
     checkFlake(request),
     checkServer(request),
     checkIpv6Route(settings, local),
@@ -93,9 +96,8 @@ export async function checkFlake({
   const about = { subject: "this machine", setting: `${configNamespace}:flake` };
   try {
     const flake = await resolveFlake(layout, settings, local);
-    const objection = usesNixHere(local)
-      ? await evaluationObjection(flake, local, nixSystemOf(settings.serverType))
-      : undefined;
+    const evaluates = settings.install.mode === "full" && usesNixHere(local);
+    const objection = evaluates ? await evaluationObjection(flake, local, nixSystemOf(settings.serverType)) : undefined;
     return objection ? [{ ...about, ...objection }] : [];
   } catch (error) {
     return [{ ...about, ...objectionOf(error, "flake-invalid") }];

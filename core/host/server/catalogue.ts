@@ -4,7 +4,9 @@ import type { allServerTypes } from "../../base/hetzner/pages.ts";
 import { didYouMean } from "../../base/nearest.ts";
 import type { Objection } from "../../base/problem.ts";
 import { type Architecture, architectureOf, nixSystemOf } from "../../project/settings/server/architecture.ts";
+import type { InstallSettings } from "../../project/settings/stack-config/install.ts";
 import { defaultImage } from "../../project/settings/stack-config/stack-config.ts";
+import { imageLabel } from "../image/labels.ts";
 import { policySettings } from "./cost-limit.ts";
 
 export type ServerType = Awaited<ReturnType<typeof allServerTypes>>[number];
@@ -112,6 +114,9 @@ interface ImageCheck {
   serverType: string;
   /** Every disk that the image may be written to; asked for a snapshot alone, since a system image fits everywhere. @default not compared */
   disks?: () => Promise<readonly Disk[]>;
+  /** Whose server it is for, and how that is installed. @default not compared */
+  host?: string;
+  install?: Pick<InstallSettings, "mode">;
 }
 
 /**
@@ -155,10 +160,38 @@ function tooLarge(id: number, size: number, disks: readonly Disk[]): Finding[] {
   ];
 }
 
+/** What is in a snapshot cannot be read from outside: only the label that `image bake` sets says that it has no identity. */
+function unfitSnapshot(
+  id: number,
+  bakedFor: string | undefined,
+  host: string,
+  mode: InstallSettings["mode"],
+): Finding[] {
+  if (mode === "snapshot" && bakedFor === undefined) return notBaked(id);
+  if (bakedFor === undefined) return [];
+  const code = "type-unsuitable";
+  if (bakedFor !== host) {
+    const problem = `the snapshot ${id} was baked for ${bakedFor}, and holds that host's system.`;
+    return [{ setting: "image", code, problem, fix: `Make one for this host: clawdlets image bake --host ${host}` }];
+  }
+  if (mode === "snapshot") return [];
+  const problem = `the snapshot ${id} was made by "image bake", and has no cloud-init, which a full installation needs.`;
+  return [{ setting: "image", code, problem, fix: 'Set clawdlets:install.mode to "snapshot", or use e.g. debian-12.' }];
+}
+
+const notBaked = (id: number): Finding[] => [
+  {
+    setting: "image",
+    code: "type-unsuitable",
+    problem: `the image ${id} was not made by "image bake", so it may hold the identity of a host.`,
+    fix: 'Set clawdlets:install.mode to "full", or make one: clawdlets image bake',
+  },
+];
+
 async function checkImageId(
   hetzner: Hetzner,
   id: number,
-  { serverType, disks }: Omit<ImageCheck, "image">,
+  { serverType, disks, host, install }: Omit<ImageCheck, "image">,
 ): Promise<Finding[]> {
   const architecture = architectureOf(serverType);
   const fix = `Use the id of a snapshot for ${architecture} in this Hetzner project that is available, or a system image, e.g. debian-12.`;
@@ -171,7 +204,10 @@ async function checkImageId(
     if (image.architecture !== architecture) return [foreignImage(String(id), image.architecture, serverType, fix)];
     if (image.type === "backup") return refused(`the image ${id} is a backup, which belongs to its own server.`);
     if (image.status !== "available") return refused(`the image ${id} is ${image.status}, not available.`);
-    return image.type === "snapshot" && disks ? tooLarge(id, image.disk_size, await disks()) : [];
+    if (image.type !== "snapshot") return install?.mode === "snapshot" ? notBaked(id) : [];
+    const unfit =
+      host !== undefined && install ? unfitSnapshot(id, image.labels?.[imageLabel], host, install.mode) : [];
+    return [...(disks ? tooLarge(id, image.disk_size, await disks()) : []), ...unfit];
   } catch (error) {
     if (!(error instanceof HetznerApiError) || error.code !== "not_found") throw error;
     return refused(unknown);

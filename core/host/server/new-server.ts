@@ -8,7 +8,7 @@ import { poolProblems } from "./pool.ts";
 /** Why a new server with these settings cannot be created. Asks Hetzner, with two requests at most. */
 export async function checkNewServer(
   hetzner: Hetzner,
-  settings: SaleSettings & Pick<HostSettings, "image">,
+  settings: SaleSettings & Pick<HostSettings, "image"> & Partial<Pick<HostSettings, "host" | "install">>,
   limit: number | undefined,
 ): Promise<Finding[]> {
   const asked = allServerTypes(hetzner);

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { messageOf, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
-import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
+import type { Hetzner } from "../../base/hetzner/client.ts";
 import { HetznerApiError } from "../../base/hetzner/errors.ts";
 import { selectorOf } from "../../base/hetzner/labels.ts";
+import { allServers } from "../../base/hetzner/pages.ts";
 import { cidrProblem } from "../../project/firewall/cidr.ts";
 import { worldOpenSshReason } from "../../project/firewall/opens-ssh.ts";
 import type { HostLayout } from "../../project/layout.ts";
@@ -130,8 +131,7 @@ function checkedCidrs({ host, access, cidrs = access.adminCidrs }: HandRequest):
 }
 
 async function serverOf(hetzner: Hetzner, host: string): Promise<number> {
-  const query = { label_selector: selectorOf(host) };
-  const { servers } = await answerOf(`look for the server ${host}`, hetzner.GET("/servers", { params: { query } }));
+  const servers = await allServers(hetzner, `look for the server ${host}`, selectorOf(host));
   const [server, ...more] = servers;
   if (server && more.length === 0) return server.id;
   const what = server

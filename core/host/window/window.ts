@@ -5,6 +5,7 @@ import { UserError } from "../../base/errors.ts";
 import { waitForActions } from "../../base/hetzner/actions.ts";
 import { answerOf, type Hetzner, withoutRetries } from "../../base/hetzner/client.ts";
 import { HetznerApiError } from "../../base/hetzner/errors.ts";
+import { allFirewalls } from "../../base/hetzner/pages.ts";
 
 /** Label that marks a window; its value is the host. Nothing else has it. */
 export const windowLabel = "clawdlets-window";
@@ -33,11 +34,8 @@ export const newRun = () => randomBytes(4).toString("hex");
 /** Lists the windows of one run, of one host, or of all hosts, including those that a killed run left. */
 export async function findWindows(hetzner: Hetzner, host?: string, run?: string): Promise<Window[]> {
   const ofHost = host === undefined ? windowLabel : `${windowLabel}==${host}`;
-  const label_selector = run === undefined ? ofHost : `${ofHost},${runLabel}==${run}`;
-  const { firewalls } = await answerOf(
-    "list the bootstrap windows",
-    hetzner.GET("/firewalls", { params: { query: { label_selector, per_page: 50 } } }),
-  );
+  const selector = run === undefined ? ofHost : `${ofHost},${runLabel}==${run}`;
+  const firewalls = await allFirewalls(hetzner, "list the bootstrap windows", selector);
   return firewalls.map(({ id, labels, rules, applied_to }) => ({
     firewallId: id,
     host: labels?.[windowLabel] ?? "",

@@ -73,6 +73,7 @@ export const settingClasses: { readonly [P in SettingPath]: SettingClass<ValueAt
   "install.substituters": trust,
   "install.trustedPublicKeys": trust,
   "install.options": trust,
+  "install.mode": trust,
   "install.deadlines.kexec": change,
   "install.deadlines.install": change,
   "install.deadlines.reboot": change,

@@ -127,6 +127,7 @@ async function checkTools(
   const tailscale = at("tailscale", local.tailscale);
   return [
     ...(await attempt(installer, async () => {
+      if (settings.install.mode === "snapshot") return [ok(installer, "not needed: install.mode is snapshot")];
       const { found } = await checkInstaller(local);
       return [ok(installer, `found by ${found}`)];
     })),

@@ -396,6 +396,7 @@ in
       tmpfiles.rules = list types.str;
       services = set (sub service);
       targets = set (sub unit);
+      generators = set types.path;
       timers = set (sub (unit // { timerConfig = set unitOption; }));
       sockets = set (
         sub (

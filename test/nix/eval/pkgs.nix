@@ -57,6 +57,7 @@ builtins.listToAttrs (
   runCommand =
     name: env: script:
     package name // env // { inherit script; };
+  writeShellScript = written;
   writeShellScriptBin = written;
   writeText = written;
 }

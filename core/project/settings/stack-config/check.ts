@@ -25,8 +25,17 @@ export function checkStackConfig(
     ...tailnetProblems(value, where),
     ...ipv6OnlyProblems(value, where),
     ...architectureProblems(value, where),
+    ...snapshotProblems(value, where),
   ];
   return problems.length > 0 ? { problems } : { value, problems };
+}
+
+/** Without the id of a snapshot there is nothing to start from. */
+function snapshotProblems({ image, install }: StackConfig, where: string): Problem[] {
+  if (install.mode === "full" || /^[0-9]+$/.test(image)) return [];
+  const problem = `is "snapshot", but clawdlets:image is "${image}", which is not the id of a snapshot.`;
+  const fix = "Set clawdlets:image to the id of one. Make it: clawdlets image bake";
+  return [{ code: "settings-disagree", subject: where, setting: "clawdlets:install.mode", problem, fix }];
 }
 
 /**

@@ -91,8 +91,13 @@ export const installSettings = z.strictObject(
       .refine((options) => new Set(options).size === options.length, "allowed: each option once")
       .default([]),
     deadlines: deadlines.prefault({}),
+    /**
+     * `full`: kexec, disko and nixos-install on a new server. `snapshot`: the server is made of the snapshot `clawdlets:image`, from
+     * `clawdlets image bake`, and only gets its keys and secrets. @default `full`
+     */
+    mode: z.enum(["full", "snapshot"], 'allowed: "full" or "snapshot"').default("full"),
   },
-  "allowed: an object with disk, buildOn, kexec, substituters, trustedPublicKeys, options and deadlines",
+  "allowed: an object with disk, buildOn, kexec, substituters, trustedPublicKeys, options, deadlines and mode",
 );
 
 export type InstallSettings = z.infer<typeof installSettings>;

@@ -53,6 +53,7 @@ describe("before a server is bought, the flake", () => {
   };
   const usesNix = "exec nix --extra-experimental-features nix-command build";
   const settings = {
+    install: { mode: "full" },
     host: "web-1",
     flake: `github:acme/fleet/${rev}`,
     flakeHost: "web-1",

@@ -203,4 +203,18 @@ describe("an image by its id", () => {
       await slow.stop();
     }
   }, 60_000);
+
+  it("starts a host only if it was baked for it, and a baked one starts no full installation", async () => {
+    const image = await snapshotOf(id, "snapshot");
+    const check = async (host: string, mode: "full" | "snapshot") => {
+      const given = { image: String(image), serverType: "cx53", host, install: { mode } };
+      return (await checkImage(hetzner(), given)).map(problemSentence).join("\n");
+    };
+    expect(await check("web-1", "full")).toBe("");
+    expect(await check("web-1", "snapshot")).toMatch(/was not made by "image bake"/);
+    await lab.api("PUT", `/images/${image}`, { labels: { "clawdlets-image": "web-1" } });
+    expect(await check("web-1", "snapshot")).toBe("");
+    expect(await check("web-2", "snapshot")).toMatch(/was baked for web-1, and holds that host's system/);
+    expect(await check("web-1", "full")).toMatch(/has no cloud-init, which a full installation needs/);
+  });
 });

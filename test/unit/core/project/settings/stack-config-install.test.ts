@@ -17,6 +17,7 @@ const defaults = {
   trustedPublicKeys: [],
   options: [],
   deadlines: { kexec: 15, install: 60, reboot: 10, window: 60 },
+  mode: "full",
 };
 const nixKey = `cache.nixos.org-1:${"6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY"}=`;
 const nixSecretKey = `cache-1:${"Ab+/".repeat(21)}Ab==`;
@@ -40,6 +41,7 @@ describe("the installation's settings", () => {
       trustedPublicKeys: [nixKey],
       options: ["--show-trace"],
       deadlines: { kexec: 20, install: 120, reboot: 5, window: 180 },
+      mode: "full",
     };
     expect(install(given)).toEqual(given);
     expect(install(JSON.stringify(given))).toEqual(given);
