@@ -139,7 +139,18 @@ function statOf(node: Node): FsStat {
     mode: node.mode,
     size: node.kind === "file" ? node.size : node.kind === "link" ? node.target.length : 4096,
     mtime: new Date(node.mtime),
+    identity: identityOf(node),
   };
+}
+
+const identities = new WeakMap<Node, string>();
+let lastIdentity = 0;
+
+/** Tells nodes apart, as an inode does: `mv` and `cp` refuse to replace a file that may be the same one. */
+function identityOf(node: Node): string {
+  const known = identities.get(node) ?? String(++lastIdentity);
+  identities.set(node, known);
+  return known;
 }
 
 function bytes(content: FileContent, options: unknown): Buffer {
