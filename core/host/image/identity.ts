@@ -23,7 +23,7 @@ export const perBootPaths = ["etc/machine-id", "boot/loader/random-seed", "var/l
 /** Where nix/host/image/first-boot.sh keeps its keys, in memory: it exists until the reboot, even when the marker is gone. */
 export const firstBootFolder = "/run/clawdlets-first-boot";
 
-/** Prints everything of an identity below a folder, links and sockets too; an empty folder is none. Fails without the marker, since another folder proves nothing. */
+/** Prints everything of an identity below a folder, links and sockets included, but no folders. Fails without the marker: any other folder would prove nothing. */
 export const findIdentity = (root: string, paths: readonly string[] = identityPaths): string =>
   // find fails for each path that does not exist.
   `cd ${root} && find ${paths.join(" ")} ! -type d 2>/dev/null; [ -e ${root}${imageMarker} ]`;

@@ -120,7 +120,7 @@ async function gone({ what, remove }: Bought): Promise<void> {
 }
 
 function bakingElsewhere(host: string, { what, name, id, until }: Bought): UserError {
-  const problem = `another machine may be baking it: Hetzner has its ${what} "${name}" (${id}), until ${new Date(until).toISOString()} at the latest. Nothing was changed.`;
-  const fix = `Wait, or delete what has the label ${bakingLabel}=${host} in the Hetzner console if that bake was killed.`;
+  const problem = `another machine may be baking it: its ${what} "${name}" (${id}) is at Hetzner, and that bake ends by ${new Date(until).toISOString()}. Nothing was changed.`;
+  const fix = `Wait until then. If that bake was killed, delete what has the label ${bakingLabel}=${host} in the Hetzner console.`;
   return new UserError({ subject: host, problem, fix }, { exitCode: exitCodes.busy });
 }
