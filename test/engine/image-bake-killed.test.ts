@@ -100,9 +100,10 @@ it("leaves after a kill at each step what doctor names and the next bake deletes
   await new Promise<void>((resolve) =>
     first.all?.on("data", (chunk) => String(chunk).includes("ordering") && resolve()),
   );
-  const second = await clawdlets("image", "bake");
-  expect(second.exitCode, second.all).toBe(5);
-  const { exitCode, all } = await first;
-  expect(exitCode, all).toBe(0);
-  expect(await left()).toEqual([0, 0, 0, finished + 1]);
+  // The second waits for the host's lock, for a while.
+  const both = [await clawdlets("image", "bake"), await first];
+  for (const { exitCode, all } of both) expect([0, 5], all).toContain(exitCode);
+  const made = both.filter(({ exitCode }) => exitCode === 0).length;
+  expect(both[1]?.exitCode, both[1]?.all).toBe(0);
+  expect(await left()).toEqual([0, 0, 0, finished + made]);
 }, 600_000);
