@@ -90,7 +90,12 @@ it("becomes a locked host, with no identity in the snapshot", async () => {
     "image",
     "install",
   ]);
-  const { ssh, sshFromElsewhere, installRuns } = await runDemo(demo, progress);
+  const { ssh, sshFromElsewhere, installRuns, apiRequests, seconds } = await runDemo(demo, progress);
+  // A full installation has kexec and install for deliver, and asks for its image once instead of three times.
+  const steps = ["create", "check", "open", "connect", "deliver", "reboot", "confirm", "tailnet", "close", "total"];
+  expect(Object.keys(seconds)).toEqual(steps);
+  const { "GET /actions": _, ...requests } = apiRequests;
+  expect(Object.values(requests).reduce((sum, each) => sum + each)).toBe(17);
   expect({
     sshFromElsewhere,
     installRuns,
