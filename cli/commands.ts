@@ -329,11 +329,19 @@ export const commands: Readonly<Record<string, Readonly<Record<string, CommandEn
       },
     },
     image: {
-      summary: "make a snapshot that new servers start from",
+      summary: "snapshots that new servers start from",
       commands: {
         bake: {
           summary: "make a snapshot of a host's system without its identity",
           load: async () => (await import("./image/bake.ts")).bakeCommand(),
+        },
+        list: {
+          summary: "list the snapshots, and which hosts use them",
+          load: async () => (await import("./image/list.ts")).listCommand(),
+        },
+        delete: {
+          summary: "delete a snapshot that no host uses",
+          load: async () => (await import("./image/delete.ts")).deleteCommand(),
         },
       },
     },

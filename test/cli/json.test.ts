@@ -21,6 +21,7 @@ const more: Readonly<Record<string, readonly string[]>> = {
     ["show", "remove", "logs", "restart", "open", "pair", "channels"].map((verb) => [`bot ${verb}`, ["maren"]]),
   ),
   "backup restore": ["maren"],
+  "image delete": ["250000001"],
   forget: ["--host", host],
   "operator add": ["bea", "--age", recipient, "--ssh-key", "none.pub"],
   "operator remove": ["bea"],

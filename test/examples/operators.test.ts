@@ -164,7 +164,9 @@ describe("docs/operators.md", () => {
     for (const home of Object.values(homes)) mkdirSync(join(home, ".ssh"), { recursive: true });
     await ensureSshKey(join(homes.bea, ".ssh/id_ed25519"), "bea");
     // As init has it in a clone of a repository at GitHub: the host may be changed later.
-    await addToStackFile(layoutOf(example.folder), "web-1", { rebuild: { repository: "github:acme/bots" } });
+    await addToStackFile(layoutOf(example.folder), "web-1", { rebuild: { repository: "github:acme/bots" } }, [
+      "rebuild",
+    ]);
     const ada = operatorAt(example.folder, homes.ada, { ...bucket.env, USER: "ada" });
     await execa("git", ["init", "--quiet", "--bare", "--initial-branch=main", join(parent, "origin.git")]);
     await must(
