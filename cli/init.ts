@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { SettingsError } from "../core/base/errors.ts";
+import { git } from "../core/base/machine/git.ts";
 import { type Objection, type Problem, problemSentence } from "../core/base/problem.ts";
 import { type RebuildSource, rebuildSource } from "../core/host/flake/rebuild-source.ts";
 import { cidrProblem } from "../core/project/firewall/cidr.ts";
@@ -115,12 +116,12 @@ export function initCommand(): Command {
     });
 }
 
-/** How the running host gets its commits: from GitHub, from this machine, or as its stack file says already. */
-type CommitSource = RebuildSource | { source: "send" } | "declared";
+/** How the running host gets its commits: from GitHub, from this machine, as its stack file says already, or not known yet. */
+type CommitSource = RebuildSource | { source: "send" } | "declared" | "no origin";
 
 /** The setting `rebuild` for the stack file; undefined if every part of it is the default. */
 function rebuildSettingsOf({ rebuild, rebuildOnUp: when }: Options, source: CommitSource) {
-  const where = source === "declared" ? {} : source;
+  const where = typeof source === "string" ? {} : source;
   const settings = { ...(when !== undefined && { onUp: when }), ...(rebuild ? where : { enabled: false }) };
   return Object.keys(settings).length > 0 ? settings : undefined;
 }
@@ -131,13 +132,16 @@ async function sourceFor(layout: Layout, host: string, { flake, like }: Options)
   const named = own["flake"] ?? flake ?? readStackJson(layout).value?.base?.flake;
   const found = await rebuildSource(layout.root, typeof named === "string" ? named : undefined);
   if (found) return found;
-  const declared = (like === undefined ? own : readRawStackFile(layout, like))["rebuild"];
-  return declared === undefined ? { source: "send" } : "declared";
+  if ((like === undefined ? own : readRawStackFile(layout, like))["rebuild"] !== undefined) return "declared";
+  const isElsewhere = named !== undefined || (await git(layout.root, "remote", "get-url", "origin")) !== undefined;
+  return isElsewhere ? { source: "send" } : "no origin";
 }
 
 function rebuildText(host: string, { rebuild }: Options, source: CommitSource): string {
   if (!rebuild) return `${host} cannot be changed from here once it runs: clawdlets:rebuild.enabled is false`;
   if (source === "declared") return `rebuilds of ${host}: as stacks/Pulumi.${host}.yaml says`;
+  if (source === "no origin")
+    return `rebuilds of ${host}: this repository has no origin to fetch from. Before "up", set clawdlets:rebuild.repository, or clawdlets:rebuild.source to "send" (docs/day-two.md)`;
   if ("source" in source)
     return `rebuilds of ${host}: the flake is not on GitHub, so this machine sends it to the host (clawdlets:rebuild.source; docs/day-two.md)`;
   return `rebuilds of ${host} fetch branch ${source.branch ?? "main"} of ${source.repository}`;
