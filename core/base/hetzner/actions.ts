@@ -43,7 +43,7 @@ export async function waitForActions(
   });
 }
 
-/** Actions per request. Hetzner answers with 25 entries at most, and this listing has no pages (hcloud-go, `ActionClient.WaitForFunc`). */
+/** Actions per request, as in hcloud-go 2.47.0 (`ActionClient.WaitForFunc`): Hetzner lists 25 entries unless it is asked for more. */
 const batch = 25;
 
 async function readAgain(hetzner: Hetzner, what: string, actions: readonly Action[]): Promise<Action[]> {
