@@ -7,7 +7,7 @@ import { readAccess } from "../../core/project/settings/access.ts";
 import { deleteBaked, findDeletable } from "../../core/tasks/images/baked.ts";
 import { askLine } from "../shared/ask.ts";
 import { jsonOption, print, resultLines } from "../shared/output.ts";
-import { inWords } from "./list.ts";
+import { inWords } from "./_words.ts";
 
 interface Options {
   dryRun?: boolean;

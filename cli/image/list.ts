@@ -2,8 +2,9 @@ import { Command } from "commander";
 import { createHetzner } from "../../core/base/hetzner/client.ts";
 import { findLayout } from "../../core/project/layout.ts";
 import { readAccess } from "../../core/project/settings/access.ts";
-import { type BakedImage, listBaked } from "../../core/tasks/images/baked.ts";
+import { listBaked } from "../../core/tasks/images/baked.ts";
 import { jsonOption, print, resultLines } from "../shared/output.ts";
+import { inWords } from "./_words.ts";
 
 interface Options {
   host?: string;
@@ -28,12 +29,4 @@ export function listCommand(): Command {
       if (images.length === 0) say("no snapshots");
       print(options.json, { ok: true, images });
     });
-}
-
-/** One line of the list. */
-export function inWords({ image, host, architecture, sizeGb, createdAt, revision, usedBy }: BakedImage): string {
-  const size = sizeGb === null ? "size not known yet" : `${sizeGb.toFixed(1)} GB`;
-  const commit = revision === undefined ? "" : ` at ${revision.slice(0, 12)}`;
-  const used = usedBy.length === 0 ? "used by no stack file" : `used by ${usedBy.join(", ")}`;
-  return `${image}  ${host}${commit}  ${architecture}  ${size}  ${createdAt}  ${used}`;
 }
