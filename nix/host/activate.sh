@@ -500,7 +500,7 @@ case $order in
     ;;
   confirm\ *)
     [[ $order =~ ^confirm\ ([0-9a-f]{16})\ ([0-9a-f]{64})$ ]] || refuse unknown-order "allowed: confirm, 16 hex digits, 64 hex digits"
-    [[ ${BASH_REMATCH[1]} == "$s_id" ]] || refuse not-current "there is no activation ${BASH_REMATCH[1]}"
+    [[ ${BASH_REMATCH[1]} == "$s_id" ]] || refuse not-current "this host has no activation ${BASH_REMATCH[1]}"
     read -r sum _ < <(printf '%s' "${BASH_REMATCH[2]}" | sha256sum)
     [[ $sum == "$s_token" ]] || refuse wrong-token "another token"
     case "$s_phase $s_result" in
@@ -517,7 +517,7 @@ case $order in
     ;;
   cancel\ *)
     [[ $order =~ ^cancel\ ([0-9a-f]{16})$ ]] || refuse unknown-order "allowed: cancel, 16 hex digits"
-    [[ ${BASH_REMATCH[1]} == "$s_id" ]] || refuse not-current "there is no activation ${BASH_REMATCH[1]}"
+    [[ ${BASH_REMATCH[1]} == "$s_id" ]] || refuse not-current "this host has no activation ${BASH_REMATCH[1]}"
     case $s_phase in
       prepared)
         s_why="cancelled" && phase returning

@@ -27,7 +27,7 @@ export function takeOrder(machine: MachineControls, tree: FileTree, order: strin
   if (verb === "prepare") return prepare(machine, tree, state, words);
   const [id = "", operand = ""] = words;
   if (verb === "switch") return switchTo(machine, tree, state, words);
-  if (state?.id !== id) throw new OrderRefused("not-current", `there is no activation ${id}`);
+  if (state?.id !== id) throw new OrderRefused("not-current", `this host has no activation ${id}`);
   return verb === "confirm" ? confirm(tree, state, operand) : cancel(machine, tree, state);
 }
 

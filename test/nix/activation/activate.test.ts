@@ -300,9 +300,9 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       [`switch ${id} ${zeros} 5 a:${"A".repeat(86)}== force\n`, forms.switch],
       [`switch ${id} ${zeros}\n`, `activation ${id} is not prepared`, "not-prepared"],
       [`confirm ${id} 0\n`, forms.confirm],
-      [`confirm ${id} ${token}\n`, `there is no activation ${id}`, "not-current"],
+      [`confirm ${id} ${token}\n`, `this host has no activation ${id}`, "not-current"],
       [`cancel ${id} now\n`, forms.cancel],
-      [`cancel ${id}\n`, `there is no activation ${id}`, "not-current"],
+      [`cancel ${id}\n`, `this host has no activation ${id}`, "not-current"],
     ])("refuses %j", async (order, why, code = "unknown-order") => {
       const host = await open();
       const before = [host.running(), host.chosen()];
@@ -483,7 +483,7 @@ describeWith({ programs: ["bash", "git", "flock", "setsid", "ps"] }, "clawdlets-
       expect(await order()).toEqual(refusal("not-prepared", `activation ${id} is not prepared`));
       await comesTo(host, "waiting");
       expect(await host.order(`confirm ${id} ${"0".repeat(64)}\n`)).toEqual(refusal("wrong-token", "another token"));
-      expect(await confirm(host, other)).toEqual(refusal("not-current", `there is no activation ${other}`));
+      expect(await confirm(host, other)).toEqual(refusal("not-current", `this host has no activation ${other}`));
       expect(host.state().phase).toBe("waiting");
       await confirm(host);
       await ends(host);
