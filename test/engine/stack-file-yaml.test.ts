@@ -2,7 +2,6 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { problemSentence } from "../../core/base/problem.ts";
 import { layoutOf } from "../../core/project/layout.ts";
@@ -13,6 +12,7 @@ import { type Backend, makeBackend } from "../../engine/preview/backend.ts";
 import type { Engine } from "../../toolchain/index.ts";
 import { describeWith } from "../_needs.ts";
 import { project, stackFile } from "../_project.ts";
+import fc from "../_properties.ts";
 import { repository } from "../_repository.ts";
 import { evaluate } from "../nix/_nix.ts";
 

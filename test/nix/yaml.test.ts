@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from "node:util";
-import fc from "fast-check";
 import { expect, it } from "vitest";
 import { Document, parseDocument } from "yaml";
 import { nixSystemOf } from "../../core/project/settings/server/architecture.ts";
@@ -8,6 +7,7 @@ import { readStackFile, writing } from "../../core/project/settings/stack-file.t
 import { parseStackYaml } from "../../core/project/settings/stack-yaml.ts";
 import { describeWith } from "../_needs.ts";
 import { project, stackFile } from "../_project.ts";
+import fc from "../_properties.ts";
 import { evaluate, nixString, refusalOf } from "./_nix.ts";
 
 const read = (text: string) => `import ./nix/lib/yaml.nix "Pulumi.web-1.yaml" ${nixString(text)}`;

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
-import { randomOrder } from "../../scripts/test-order.ts";
+import { randomOrder, seedOf } from "../../scripts/test-order.ts";
 import { temporaryFolder } from "../_project.ts";
 import { repository } from "../_repository.ts";
 import { inOrder, isInOrder, notYetRun } from "../order/in-order.ts";
@@ -74,5 +74,10 @@ describe("npm test", () => {
     ["a seed that failed before", ["--sequence.shuffle.tests", "--sequence.seed=3"], { CI: "true" }, []],
   ])("%s: the order", (_, args, environment, expected) => {
     expect(randomOrder(args, environment, 7)).toEqual(expected);
+  });
+
+  it("in CI: the commit decides on the seed", async () => {
+    const { stdout: tree } = await execa("git", ["rev-parse", "HEAD^{tree}"], { cwd: repository });
+    expect(await seedOf({ CI: "true" })).toBe(Number.parseInt(tree.slice(0, 7), 16));
   });
 });

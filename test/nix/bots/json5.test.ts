@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import JSON5 from "json5";
 import { expect, it } from "vitest";
 import { newConfig } from "../../../core/tasks/bots/new-config.ts";
 import { describeWith } from "../../_needs.ts";
+import fc from "../../_properties.ts";
 import { evaluate, nix, nixString } from "../_nix.ts";
 
 // By way of JSON: Nix' strings have no escape for a vertical tab, for one.

@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { expect, it } from "vitest";
 import { referencesIn } from "../../../core/project/bots/references.ts";
 import { botVariables, secretNameOf } from "../../../core/project/secrets/bot-variables.ts";
 import { describeWith } from "../../_needs.ts";
+import fc from "../../_properties.ts";
 import { referenceCases } from "../../fixtures/bot-references.ts";
 import { evaluate, nixString } from "../_nix.ts";
 

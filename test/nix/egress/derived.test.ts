@@ -1,8 +1,8 @@
-import fc from "fast-check";
 import { expect, it } from "vitest";
 import { deriveEgress } from "../../../core/project/egress/derive.ts";
 import data from "../../../core/project/egress/domains.json" with { type: "json" };
 import { describeWith } from "../../_needs.ts";
+import fc from "../../_properties.ts";
 import { egressCases } from "../../fixtures/bot-egress.ts";
 import { evaluate, nixString } from "../_nix.ts";
 

@@ -1,6 +1,5 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { run } from "../../../../core/base/machine/run.ts";
@@ -12,6 +11,7 @@ import { readSecret } from "../../../../core/project/secrets/store.ts";
 import { editSecret } from "../../../../core/tasks/secrets/edit.ts";
 import { migrateSecrets } from "../../../../core/tasks/secrets/migrate.ts";
 import { temporaryFolder } from "../../../_project.ts";
+import fc from "../../../_properties.ts";
 import { filesIn, initHost, makeProject, openHost, passwordHash, problemsOf, rotateHost, sops } from "./_lab.ts";
 
 /** What every secret of every host should be worth, kept beside the real thing. */

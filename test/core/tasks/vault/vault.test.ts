@@ -12,7 +12,6 @@ import {
 import { dirname, join } from "node:path";
 import { Encrypter } from "age-encryption";
 import { execa } from "execa";
-import fc from "fast-check";
 import { packTar } from "modern-tar";
 import { describe, expect, it } from "vitest";
 import { observeWrites } from "../../../../core/base/machine/private-files.ts";
@@ -21,6 +20,7 @@ import { createAgeKeyPair, identityFileText } from "../../../../core/project/sec
 import { unpack } from "../../../../core/tasks/vault/contents.ts";
 import { exportVault, importVault, lastExport, verifyVault } from "../../../../core/tasks/vault/vault.ts";
 import { project, temporaryFolder, token } from "../../../_project.ts";
+import fc from "../../../_properties.ts";
 import { ageTool } from "../../project/secrets/_lab.ts";
 
 const passphrase = "correct horse battery staple 0123456789";

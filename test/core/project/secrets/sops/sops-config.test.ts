@@ -1,7 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
-import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { UserError } from "../../../../../core/base/errors.ts";
@@ -13,6 +12,7 @@ import {
   upsertHostRule,
 } from "../../../../../core/project/secrets/sops/sops-config.ts";
 import { temporaryFolder } from "../../../../_project.ts";
+import fc from "../../../../_properties.ts";
 
 const sops = join(process.cwd(), ".toolchain", "bin", "sops");
 const sample = "hosts/web-1/x.yaml";

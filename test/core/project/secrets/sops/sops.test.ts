@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkRecipients } from "../../../../../core/project/secrets/check.ts";
 import {
@@ -13,6 +12,7 @@ import {
 import { decryptSecret, encryptSecret, recipientsOf } from "../../../../../core/project/secrets/sops/sops.ts";
 import { readSecret, secretFile, writeRule, writeSecret } from "../../../../../core/project/secrets/store.ts";
 import { temporaryFolder } from "../../../../_project.ts";
+import fc from "../../../../_properties.ts";
 import { ageTool, makeProject, openHost, sops } from "../_lab.ts";
 
 async function hostWithKey() {

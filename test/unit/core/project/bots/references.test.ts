@@ -1,6 +1,6 @@
-import fc from "fast-check";
 import { expect, it } from "vitest";
 import { referencesIn } from "../../../../../core/project/bots/references.ts";
+import fc from "../../../../_properties.ts";
 import { referenceCases } from "../../../../fixtures/bot-references.ts";
 
 it.each(referenceCases)("in %j finds %j", (text, names) => {

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   type FirewallRule,
@@ -6,6 +5,7 @@ import {
   opensSshToTheWorld,
   worldOpenSshReason,
 } from "../../../../../core/project/firewall/opens-ssh.ts";
+import fc from "../../../../_properties.ts";
 
 const rule = (port: string | null, protocol: "tcp" | "udp" = "tcp", direction: "in" | "out" = "in") => ({
   direction,

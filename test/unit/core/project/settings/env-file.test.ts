@@ -1,7 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseEnv } from "node:util";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { problemLine } from "../../../../../core/base/problem.ts";
 import {
@@ -12,6 +11,7 @@ import {
   tokenProblem,
 } from "../../../../../core/project/settings/env-file.ts";
 import { project, token } from "../../../../_project.ts";
+import fc from "../../../../_properties.ts";
 
 const where = ".clawdlets/.env";
 const parse = (text: string, environment = {}) => parseEnvFile(text, where, environment);

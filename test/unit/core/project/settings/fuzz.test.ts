@@ -1,6 +1,5 @@
 import { isIP } from "node:net";
 import { posix } from "node:path";
-import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { SettingsError, UserError } from "../../../../../core/base/errors.ts";
@@ -14,6 +13,7 @@ import { envKeys, fileOnlyKeys, parseEnvFile } from "../../../../../core/project
 import { migrateStackJson } from "../../../../../core/project/settings/stack-json/migrate.ts";
 import { parseStackJson } from "../../../../../core/project/settings/stack-json/stack-json.ts";
 import { publicKey, recipient, upstreamStack } from "../../../../_project.ts";
+import fc from "../../../../_properties.ts";
 
 /** A longer search: FUZZ_FACTOR=10 npx --no-install vitest run test/unit/core/project/settings/fuzz.test.ts */
 const factor = Number(process.env["FUZZ_FACTOR"] ?? 1);

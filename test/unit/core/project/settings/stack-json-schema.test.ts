@@ -1,8 +1,8 @@
 import { Ajv } from "ajv";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseStackJson, stackJsonSchema } from "../../../../../core/project/settings/stack-json/stack-json.ts";
 import { publicKey, upstreamStack } from "../../../../_project.ts";
+import fc from "../../../../_properties.ts";
 
 const validate = new Ajv({ strict: true, allErrors: true }).compile(stackJsonSchema());
 const host = "clawdbot-fleet-host";
