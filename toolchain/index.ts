@@ -2,6 +2,7 @@ export { cacheFolder } from "./cache.ts";
 export { type EnsureOptions, ensureEngine } from "./ensure.ts";
 export { type Report, ToolchainError, type ToolchainEvent } from "./errors.ts";
 export { type NamedParts, withNamedParts } from "./named.ts";
+export { keepFromLogging } from "./no-logs.ts";
 export { type Engine, findEngine } from "./paths.ts";
 export { pins } from "./pins.ts";
 export { areLanguagesBuilt, ensureLanguages, type Languages } from "./requested/languages.ts";

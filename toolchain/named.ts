@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { keepFromLogging } from "./no-logs.ts";
 import { type Engine, pluginBinary, toolchainPaths } from "./paths.ts";
 import { plugins } from "./pins.ts";
 
@@ -22,6 +23,7 @@ export function withNamedParts(projectRoot: string, engine: Engine, parts: Named
   const files = filesOf(projectRoot, engine, parts);
   const root = join(toolchainPaths(projectRoot).root, "named", keyOf(files));
   if (!existsSync(root)) makeWhole(root, files);
+  keepFromLogging(join(root, "home"));
   return {
     ...engine,
     pulumi: join(root, "bin", basename(engine.pulumi)),

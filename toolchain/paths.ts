@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
+import { keepFromLogging } from "./no-logs.ts";
 import { type PluginName, pins, plugins } from "./pins.ts";
 
 /** Where a project keeps its engine. Everything is inside the project; the user's own Pulumi home is never touched. */
@@ -43,8 +44,8 @@ export interface Engine {
 }
 
 /**
- * The engine of a project, if it is complete and has the pinned versions. It only checks a few files, so every command can call it;
- * only `ensureEngine` notices changed Go sources.
+ * The engine of a project, if it is complete and has the pinned versions, kept from logging. It only checks a few files, so every
+ * command can call it; only `ensureEngine` notices changed Go sources.
  */
 export function findEngine(projectRoot: string): Engine | undefined {
   const paths = toolchainPaths(projectRoot);
@@ -59,6 +60,7 @@ export function findEngine(projectRoot: string): Engine | undefined {
     ...plugins.map((name) => pluginBinary(paths, name)),
   ];
   if (sops === undefined || ![...files, sops].every((path) => existsSync(path))) return undefined;
+  keepFromLogging(paths.home);
   return {
     pulumi,
     binDir: paths.bin,

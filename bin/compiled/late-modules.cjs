@@ -15,12 +15,22 @@ let mapStacks = () => undefined;
 /** URL prefix of modules that the loader provides instead of a file. */
 const known = new Map();
 
+const traced = /(^|\/)debuggable$/;
+const quiet = new WeakSet();
+
 Module._load = function (request, ...rest) {
   if (request === maps) {
     mapStacks = () => load.call(this, "source-map-support", ...rest).install({ retrieveSourceMap });
     return {};
   }
-  if (!late.has(request)) return load.call(this, request, ...rest);
+  if (!late.has(request)) {
+    const exported = load.call(this, request, ...rest);
+    if (traced.test(request) && !quiet.has(exported)) {
+      quiet.add(exported);
+      withoutTraces(exported);
+    }
+    return exported;
+  }
   let loaded;
   const real = () => {
     loaded ??= load.call(this, request, ...rest);
@@ -30,6 +40,22 @@ Module._load = function (request, ...rest) {
   const get = (_, key) => (key === "__esModule" ? true : key === "default" ? (real().default ?? real()) : real()[key]);
   return new Proxy(() => undefined, { get, has: (_, key) => key in real() });
 };
+
+// Stack traces of promises. The library writes one onto each of its promises, thousands in a program of a hundred hosts, and prints them
+// only with PULUMI_DEBUG_PROMISE_LEAKS. Without, they stay empty.
+function withoutTraces(library) {
+  const original = library.debuggablePromise;
+  if (typeof original !== "function" || library.debugPromiseLeaks) return;
+  library.debuggablePromise = (...args) => {
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 0;
+    try {
+      return original(...args);
+    } finally {
+      Error.stackTraceLimit = limit;
+    }
+  };
+}
 
 function retrieveSourceMap(source) {
   const file = known.get(source);

@@ -7,7 +7,7 @@ import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { noRepository } from "../../core/base/machine/environment.ts";
 import { parseYamlText } from "../../core/base/text/yaml-text.ts";
-import type { Engine } from "../../toolchain/index.ts";
+import { type Engine, keepFromLogging } from "../../toolchain/index.ts";
 import { nothingShared, packageRoot } from "../environment.ts";
 import type { CheckpointResource } from "./plan/materialise.ts";
 
@@ -67,6 +67,7 @@ export async function makeBackend(
   const home = join(folder, "home");
   const workDir = join(folder, "probe");
   for (const each of [state, home, workDir]) mkdirSync(each, { recursive: true, mode: 0o700 });
+  keepFromLogging(pulumiHome);
   writeFileSync(join(workDir, "Pulumi.yaml"), JSON.stringify({ name: project, runtime: "nodejs" }));
   const environment = {
     ...bareEnvironment(engine, home),

@@ -275,8 +275,9 @@ describe("looking again", () => {
     expect((await demo.report()).requests).toEqual(before);
   }, 180_000);
 
-  it("keeps every secret out of the engine's most talkative log", async () => {
+  it("keeps every secret out of the engine's most talkative log, and has it keep none", async () => {
     await hostExists();
+    expect(statSync(join(engine?.pulumiHome ?? "", "logs")).isFile()).toBe(true);
     const { all } = await pulumi("preview", "-v=9", "--logtostderr", "--refresh=false");
     expect(all).toContain("Plan"); // It did talk.
     expect(leaksIn(all)).toEqual([]);
