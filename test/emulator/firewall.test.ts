@@ -141,9 +141,10 @@ test("what was let in and what was cut is counted", async () => {
 });
 
 test("a server that is off answers nobody", async () => {
-  await setRules(firewall.id, [rule()]);
-  await done(lab, "POST", `/servers/${server.id}/actions/poweroff`);
-  expect(await knock(server.ipv4, port)).toBe("refused");
+  const off = await newServer(lab, "off");
+  expect(await knock(off.ipv4, port)).toBe("open");
+  await done(lab, "POST", `/servers/${off.id}/actions/poweroff`);
+  expect(await knock(off.ipv4, port)).toBe("refused");
 });
 
 describe("an API that lies", () => {

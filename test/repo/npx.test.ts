@@ -49,7 +49,6 @@ describe("no text advises a command that downloads what is not installed:", () =
 
 describe("with a registry where a stranger owns the name clawdlets,", () => {
   let folder: string;
-  let environment: Record<string, string>;
   const requests: string[] = [];
   const registry = createServer((request, answer) => {
     requests.push(request.url ?? "");
@@ -70,8 +69,12 @@ describe("with a registry where a stranger owns the name clawdlets,", () => {
       },
     },
   });
-  const npx = (...args: string[]) =>
-    execa("npx", args, { cwd: join(folder, "empty"), env: environment, reject: false, timeout: 60_000 });
+  /** As on a machine where npx has fetched nothing yet. */
+  const npx = async (...args: string[]) => {
+    requests.length = 0;
+    const env = { npm_config_registry: origin(), npm_config_cache: await mkdtemp(join(folder, "cache-")) };
+    return execa("npx", args, { cwd: join(folder, "empty"), env, reject: false, timeout: 60_000 });
+  };
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "clawdlets-npx-"));
@@ -84,7 +87,6 @@ describe("with a registry where a stranger owns the name clawdlets,", () => {
     await writeFile(join(stranger, "package.json"), JSON.stringify(manifest));
     await execa("npm", ["pack", stranger, "--pack-destination", folder], { cwd: folder });
     await new Promise<void>((resolve) => registry.listen(0, "127.0.0.1", resolve));
-    environment = { npm_config_registry: origin(), npm_config_cache: join(folder, "cache") };
   }, 60_000);
 
   afterAll(async () => {

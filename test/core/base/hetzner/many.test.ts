@@ -47,7 +47,7 @@ it("waits for the last of many actions, and throws its error", async () => {
   await fetch(new URL("/_emulator/faults", emulator.endpoint), {
     method: "POST",
     headers: { authorization: `Bearer ${emulator.token}` },
-    body: JSON.stringify([{ match: { method: "POST", path: "/servers" }, fault }]),
+    body: JSON.stringify([{ match: { method: "POST", path: "/servers", times: 1 }, fault }]),
   });
   actions.push((await newServer("last")).action);
   // As right after the requests: all of them are still running.
