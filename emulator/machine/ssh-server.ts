@@ -8,6 +8,7 @@ import { type User, userNamed } from "./files/users.ts";
 import { firstBootFolder, type Machine } from "./machine.ts";
 import { runCommand } from "./shell.ts";
 import { mayReadStdin } from "./stdin.ts";
+import { type StoreRequest, serveStore, storeRequest } from "./store-server.ts";
 
 /** The sshd of a machine as it is now: host key, users and keys come from its disk at the time of each connection. */
 export function serveSsh(machine: Machine, socket: Socket): void {
@@ -62,7 +63,12 @@ function ignoreBrokenConnection(_error: Error): void {
   return;
 }
 
+/** Stores that take over what they have received. The sender may already have gone on to the next command. */
+const arriving = new WeakMap<Machine, Promise<unknown>>();
+
 async function execute(machine: Machine, user: User, command: string, channel: ServerChannel): Promise<void> {
+  const request = storeRequest(command);
+  if (request !== null && machine.os !== "debian" && user.uid === 0) return serve(machine, request, channel);
   const stop = new AbortController();
   channel.on("close", () => stop.abort());
   channel.on("error", ignoreBrokenConnection);
@@ -73,6 +79,7 @@ async function execute(machine: Machine, user: User, command: string, channel: S
     channel.on("close", resolve);
   });
   if (mayReadStdin(command)) await ended;
+  await arriving.get(machine);
   if (stop.signal.aborted) return;
   const stdin = Buffer.concat(input);
   const { tree, faults } = machine;
@@ -83,6 +90,22 @@ async function execute(machine: Machine, user: User, command: string, channel: S
     if (result.stderr.length > 0) channel.stderr.write(result.stderr);
     if (result.stdout.length > 0) channel.write(result.stdout);
     channel.exit(result.exitCode);
+    channel.end();
+  } finally {
+    machine.sessionEnded();
+  }
+}
+
+async function serve(machine: Machine, request: StoreRequest, channel: ServerChannel): Promise<void> {
+  channel.on("error", ignoreBrokenConnection);
+  machine.sessionStarted();
+  const { tree } = machine;
+  const served = serveStore(request, tree, channel);
+  channel.on("close", () => arriving.set(machine, served));
+  try {
+    const exitCode = await served;
+    if (channel.destroyed) return;
+    channel.exit(exitCode);
     channel.end();
   } finally {
     machine.sessionEnded();

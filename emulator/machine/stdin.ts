@@ -45,6 +45,7 @@ const READS_NO_STDIN = new Set([
   "nixos-install",
   "nix",
   "nix-env",
+  "nix-store",
   "nohup",
   "date",
   "touch",

@@ -1,35 +1,30 @@
 /**
- * `npm run crash-matrix -- [--results FILE] [--only PATTERN] [--every N [--from K]] [--minutes N] [--labs N] [--json]`: disturbs the life
- * of a host at every call of Hetzner's API and every milestone, runs the command once more, and checks that everything is as requested.
- * `--results` keeps each result in a file; a run that names the same file continues where that one stopped. `--only` takes a regular
- * expression on `operation: disturbance`, `--every 3` each third case, from the K-th; `--minutes` starts no case after that time. Ends
- * with one line of figures, and exits 1 unless all converged and nothing was left open, made twice, wiped or lost.
+ * `npm run crash-matrix`: disturbs the life of a host at every call of Hetzner's API and every milestone, runs the command once more, and
+ * checks that everything is as requested. Ends with one line of figures, and exits 1 unless all converged and nothing was left open, made
+ * twice, wiped or lost.
  */
-import { parseArgs } from "node:util";
 import pMap from "p-map";
 import { CrashLab } from "./_lab.ts";
 import { allCases, type Cases, caseName } from "./cases.ts";
 import { crashInstallation, installationCases, installationName } from "./installation.ts";
 import { type CaseResult, callsOf, operations, runCase } from "./life.ts";
+import { optionsOf, usage } from "./options.ts";
 import { type Calls, isFine, ResultsFile, summaryOf } from "./results.ts";
 
-const { values } = parseArgs({
-  options: {
-    json: { type: "boolean" },
-    only: { type: "string", default: "" },
-    every: { type: "string", default: "1" },
-    from: { type: "string", default: "0" },
-    minutes: { type: "string", default: "Infinity" },
-    labs: { type: "string", default: "2" },
-    results: { type: "string" },
-  },
-});
+const options = optionsOf(process.argv.slice(2));
+if ("wrong" in options) {
+  process.stderr.write(`${options.wrong}\n\n${usage}`);
+  process.exit(2);
+}
+if (options.help) {
+  process.stdout.write(usage);
+  process.exit(0);
+}
+const { pattern, every, from, minutes } = options;
 
 const tell = (text: string) => process.stderr.write(`${text}\n`);
-const pattern = new RegExp(values.only);
-const [every, from, minutes, labCount] = [values.every, values.from, values.minutes, values.labs].map(Number);
 const startedAt = Date.now();
-const file = new ResultsFile(values.results);
+const file = new ResultsFile(options.results);
 let isStopped = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
@@ -38,12 +33,11 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     tell("stopping: the cases that are running are not counted");
   });
 }
-const isOver = () => isStopped || Date.now() - startedAt > (minutes ?? 0) * 60_000;
+const isOver = () => isStopped || Date.now() - startedAt > minutes * 60_000;
 
-const labs = await Promise.all(Array.from({ length: labCount ?? 0 }, () => CrashLab.open()));
+const labs = await Promise.all(Array.from({ length: options.labs }, () => CrashLab.open()));
 const [first] = labs;
-if (!first) throw new Error("--labs: allowed: 1 or more");
-if (!file.calls) file.add({ calls: await callsIn(first) });
+if (first && !file.calls) file.add({ calls: await callsIn(first) });
 const cases = chosen(allCases(file.calls as Calls));
 const installations = installationCases().filter((each, index) => isChosen(installationName(each), index));
 const planned = [
@@ -105,7 +99,7 @@ async function one(name: string, isCase: boolean, run: () => Promise<CaseResult>
 }
 
 function isChosen(name: string, index: number): boolean {
-  return index % (every ?? 1) === (from ?? 0) % (every ?? 1) && pattern.test(name) && !file.results.has(name);
+  return index % every === from % every && pattern.test(name) && !file.results.has(name);
 }
 
 function chosen(all: Cases): Cases {
@@ -116,6 +110,6 @@ function chosen(all: Cases): Cases {
 
 const summary = summaryOf(file.results, planned.filter((name) => !file.results.has(name)).length);
 const results = [...file.results].map(([name, result]) => ({ name, result }));
-process.stdout.write(`${JSON.stringify(values.json ? { ...summary, results } : summary)}\n`);
+process.stdout.write(`${JSON.stringify(options.json ? { ...summary, results } : summary)}\n`);
 const isGood = summary.failed.length === 0 && summary.duplicatesOrOrphans === 0;
 process.exit(isGood && !isStopped ? 0 : 1);

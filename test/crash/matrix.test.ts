@@ -6,6 +6,7 @@ import { allCases, caseName } from "./cases.ts";
 import { victims } from "./disturbances.ts";
 import { installationCases, installationName } from "./installation.ts";
 import { type CaseResult, operations } from "./life.ts";
+import { optionsOf } from "./options.ts";
 import { type Calls, isFine, ResultsFile, summaryOf } from "./results.ts";
 
 const calls = Object.fromEntries(operations.map((each) => [each, [{ endpoint: "POST /servers", nth: 1 }]])) as Calls;
@@ -69,3 +70,32 @@ it.each<Partial<CaseResult>>([{ wrong: ["x"] }, { leftOpen: true }, { doubleInst
     expect(isFine(fine)).toBe(true);
   },
 );
+
+it("takes every option, and runs all without one", () => {
+  const all = { help: false, json: false, pattern: /(?:)/, every: 1, from: 0, minutes: Infinity, labs: 2 };
+  expect(optionsOf([])).toEqual(all);
+  const args = ["--json", "--only", "^open", "--every", "7", "--from", "9", "--minutes", "3", "--labs", "1"];
+  expect(optionsOf([...args, "--results", "file"])).toEqual({
+    help: false,
+    json: true,
+    pattern: /^open/,
+    every: 7,
+    from: 9,
+    minutes: 3,
+    labs: 1,
+    results: "file",
+  });
+});
+
+// Each of these would run no case at all, which nothing could fail.
+it.each([
+  [["--every", "seven"], /--every: is "seven"\. Allowed: a whole number of at least 1/],
+  [["--every", "0"], /--every/],
+  [["--from", "-1"], /--from/],
+  [["--minutes", "0"], /--minutes/],
+  [["--labs", "0"], /--labs/],
+  [["--only", "("], /regular expression/i],
+  [["--nope"], /--nope/],
+])("refuses %j", (args, reason) => {
+  expect(optionsOf(args)).toEqual({ wrong: expect.stringMatching(reason) });
+});

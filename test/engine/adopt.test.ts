@@ -14,6 +14,7 @@ import { engineEnvironment } from "../../engine/environment.ts";
 import { findEngine } from "../../engine/find-engine.ts";
 import { up } from "../../engine/up.ts";
 import { repository } from "../_repository.ts";
+import { stage } from "../order/stage.ts";
 import { recordedState } from "./_recorded-tofu.ts";
 
 /**
@@ -65,6 +66,13 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+/** Sets the firewall's rules, and waits until they are applied. */
+async function setRules(rules: unknown[]): Promise<void> {
+  await api("POST", `/firewalls/${ids.firewall}/actions/set_rules`, { rules });
+  const settled = { locked: false, public_net: { firewalls: [{ id: ids.firewall, status: "applied" }] } };
+  await vi.waitFor(async () => expect((await remote())[0].server).toMatchObject(settled), { timeout: 20_000 });
+}
+
 async function leaveAsUpstream(): Promise<void> {
   const { layout, host } = demo;
   const files = hostLayoutOf(layout, host);
@@ -75,10 +83,8 @@ async function leaveAsUpstream(): Promise<void> {
   await api("POST", `/servers/${ids.server}/actions/change_protection`, { delete: false, rebuild: false });
   await api("PUT", `/servers/${ids.server}`, { labels: {} });
   await api("PUT", `/firewalls/${ids.firewall}`, { labels: {} });
-  await api("POST", `/firewalls/${ids.firewall}/actions/set_rules`, { rules: [] });
   for (const { id } of (await api("GET", "/ssh_keys")).ssh_keys) await api("DELETE", `/ssh_keys/${id}`);
-  const settled = { locked: false, public_net: { firewalls: [{ id: ids.firewall, status: "applied" }] } };
-  await vi.waitFor(async () => expect((await remote())[0].server).toMatchObject(settled), { timeout: 20_000 });
+  await setRules([]);
   // Nothing of ours knows the host any more; its key is another than the one that init has made here.
   for (const path of [layout.state, files.journal, layout.knownHosts]) rmSync(path, { recursive: true, force: true });
   await replaceSshKey(files.hostKey, host);
@@ -91,50 +97,75 @@ async function leaveAsUpstream(): Promise<void> {
   writeFileSync(tfstate(), recorded);
 }
 
+const exactly = () => ["--yes", "--host-key", fingerprintOf(hostKey)];
+const stackFileOf = () => hostLayoutOf(demo.layout, demo.host).stackFile;
+const seenNow = async () => ({ remote: await remote(), stackFile: readFileSync(stackFileOf(), "utf8") });
+
+const refusals: Readonly<Record<string, readonly [args: string[], code: number, reason: RegExp]>> = {
+  "nobody has compared the key": [["--yes"], 2, /presents the key SHA256:\S+\. Compare it with the one on the console/],
+  "another key answers": [["--yes", "--host-key", "SHA256:other"], 7, /presents the key SHA256:\S+, not SHA256:other/],
+  "there is no state": [["--tfstate", "elsewhere.tfstate"], 3, /elsewhere\.tfstate: .*there is no such file/],
+};
+
+/** All refusals, before anything is taken over: afterwards there is one more reason to refuse. */
+const refused = stage(async () => {
+  const runOf = async (args: string[]) => {
+    const before = await seenNow();
+    const { exitCode, all } = await adopt(...args);
+    const journal = readJournal(hostLayoutOf(demo.layout, demo.host).journal);
+    return { before, exitCode, all, after: await seenNow(), journal };
+  };
+  const runs = new Map<string, Awaited<ReturnType<typeof runOf>>>();
+  for (const [name, [args]] of Object.entries(refusals)) runs.set(name, await runOf(args));
+  const files = [stackFileOf(), demo.layout.stackJson];
+  const before = files.map((file) => readFileSync(file, "utf8"));
+  for (const [index, file] of files.entries()) {
+    writeFileSync(file, (before[index] ?? "").replace("cx43", "cx53"));
+  }
+  const otherType = await adopt(...exactly());
+  for (const [index, file] of files.entries()) writeFileSync(file, before[index] ?? "");
+  return { runs, otherType };
+});
+
+const takenOver = stage(async () => {
+  await refused();
+  const before = { remote: await remote(), writes: await writes() };
+  const run = await adopt(...exactly(), "--json");
+  return { run, before, after: { remote: await remote(), writes: await writes() } };
+});
+
+const updated = stage(async () => {
+  await takenOver();
+  const before = (await demo.report()).servers[0];
+  lines.length = 0;
+  await up({ ...demo, environment: process.env, progress }).catch((error) =>
+    expect.fail(`${error}\n${lines.join("\n")}`),
+  );
+  return { before, after: (await demo.report()).servers[0], remote: await remote() };
+});
+
 describe("taking over is refused, with nothing written anywhere, when", () => {
-  it.each<[string, string[], RegExp, number]>([
-    [
-      "nobody has compared the key",
-      ["--yes"],
-      /presents the key SHA256:\S+\. Compare it with the one on the console/,
-      2,
-    ],
-    [
-      "another key answers",
-      ["--yes", "--host-key", "SHA256:other"],
-      /presents the key SHA256:\S+, not SHA256:other/,
-      7,
-    ],
-    ["there is no state", ["--tfstate", "elsewhere.tfstate"], /elsewhere\.tfstate: .*there is no such file/, 3],
-  ])(
+  it.each(Object.entries(refusals))(
     "%s",
-    async (_, args, reason, code) => {
-      const before = [await remote(), readFileSync(hostLayoutOf(demo.layout, demo.host).stackFile, "utf8")];
-      const { exitCode, all } = await adopt(...args);
+    async (name, [, code, reason]) => {
+      const { before, exitCode, all, after, journal } = (await refused()).runs.get(name) ?? expect.fail(name);
       expect([exitCode, all]).toEqual([code, expect.stringMatching(reason)]);
-      expect([await remote(), readFileSync(hostLayoutOf(demo.layout, demo.host).stackFile, "utf8")]).toEqual(before);
-      expect(readJournal(hostLayoutOf(demo.layout, demo.host).journal)).toBeUndefined();
+      expect(after).toEqual(before);
+      expect(journal).toBeUndefined();
     },
-    120_000,
+    600_000,
   );
 
   it("the stack file says another server type: the next up would resize it", async () => {
-    const { layout, host } = demo;
-    const [stackFile, stackJson] = [hostLayoutOf(layout, host).stackFile, layout.stackJson];
-    const before = [stackFile, stackJson].map((file) => readFileSync(file, "utf8"));
-    for (const [index, file] of [stackFile, stackJson].entries()) {
-      writeFileSync(file, (before[index] ?? "").replace("cx43", "cx53"));
-    }
-    const { exitCode, all } = await adopt("--yes", "--host-key", fingerprintOf(hostKey));
-    for (const [index, file] of [stackFile, stackJson].entries()) writeFileSync(file, before[index] ?? "");
+    const { exitCode, all } = (await refused()).otherType;
     expect([exitCode, all]).toEqual([3, expect.stringMatching(/serverType: is "cx53", but Hetzner has "cx43"/)]);
-  }, 120_000);
+  }, 600_000);
 });
 
 describe("taking over", () => {
   it("changes neither server nor firewall, and ends with a preview without replacement", async () => {
-    const before = { remote: await remote(), writes: await writes() };
-    const { exitCode, all, stdout } = await adopt("--yes", "--host-key", fingerprintOf(hostKey), "--json");
+    const { run, before, after } = await takenOver();
+    const { exitCode, all, stdout } = run;
     expect(exitCode, all).toBe(0);
     const { changes, ...result } = JSON.parse(stdout);
     expect(result).toEqual({
@@ -148,27 +179,19 @@ describe("taking over", () => {
     });
     expect(Object.keys(changes).filter((operation) => /replace|delete/.test(operation))).toEqual([]);
     expect(changes.update, JSON.stringify(changes)).toBe(2);
-    expect({ remote: await remote(), writes: await writes() }).toEqual(before);
+    expect(after).toEqual(before);
   }, 600_000);
 
   it("is refused a second time", async () => {
-    const { exitCode, all } = await adopt("--yes", "--host-key", fingerprintOf(hostKey));
+    await takenOver();
+    const { exitCode, all } = await adopt(...exactly());
     expect([exitCode, all]).toEqual([2, expect.stringMatching(/its stack already has a server/)]);
-  }, 120_000);
+  }, 600_000);
 
   it("leaves a host that up labels, protects and proves closed, and neither boots nor installs again", async () => {
-    const seen = (await demo.report()).servers[0];
-    lines.length = 0;
-    await up({ ...demo, environment: process.env, progress }).catch((error) =>
-      expect.fail(`${error}\n${lines.join("\n")}`),
-    );
-    expect((await demo.report()).servers[0]).toMatchObject({
-      id: seen?.id,
-      bootId: seen?.bootId,
-      installRuns: 1,
-      diskWipes: 1,
-    });
-    const [{ server }, { firewall }] = await remote();
+    const { before, after, remote: answers } = await updated();
+    expect(after).toMatchObject({ id: before?.id, bootId: before?.bootId, installRuns: 1, diskWipes: 1 });
+    const [{ server }, { firewall }] = answers;
     expect(server.protection).toEqual({ delete: false, rebuild: false }); // The demo's stack says protect: false.
     expect(server.labels).toMatchObject({ "clawdlets-host": demo.host });
     expect(firewall.rules).toMatchObject([{ protocol: "icmp" }]);
@@ -178,6 +201,7 @@ describe("taking over", () => {
 
 describe("clawdlets status", () => {
   it("shows the host from every side: Hetzner, the port, the host itself, sops, the engine", async () => {
+    await updated();
     const file = join(folder, "status.html");
     const { exitCode, all, stdout } = await clawdlets("status", "--json", "--html", file);
     const { ok, hosts } = JSON.parse(stdout);
@@ -206,9 +230,12 @@ describe("clawdlets status", () => {
   }, 600_000);
 
   it("says what would change, and that a port is open, and fails", async () => {
-    const rules = [{ direction: "in", protocol: "tcp", port: "22", source_ips: ["0.0.0.0/0"] }];
-    await api("POST", `/firewalls/${ids.firewall}/actions/set_rules`, { rules });
+    await updated();
+    const { rules } = (await api("GET", `/firewalls/${ids.firewall}`)).firewall;
+    const open = [{ direction: "in", protocol: "tcp", port: "22", source_ips: ["0.0.0.0/0"] }];
+    await setRules(open);
     const { exitCode, all, stdout } = await clawdlets("status", "--json");
+    await setRules(rules);
     const [host] = JSON.parse(stdout).hosts;
     expect([exitCode, host.ok, host.drift], all).toEqual([8, false, { update: 1 }]);
     expect(host.problems.join("\n")).toMatch(/TCP\/22/);
