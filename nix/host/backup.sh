@@ -9,6 +9,8 @@
 #         restore <id> <bot> <snapshot> in-place  stops the bot, exchanges its folder, starts it; takes the old one back if it fails
 # out     the state, one line of JSON; also in $STATE_DIR/state.json, which is world-readable
 # exit    0 accepted · 1 refused, nothing changed
+# stderr  of a refusal ends with two lines: `clawdlets-backup: code <code>`, then the reason in words. Codes are promises: released
+#         versions of clawdlets decide by them. Those of restic.sh are among them.
 #
 # With arguments, for its units alone: `run` backs up every bot, `run-check` checks the repository, `run-restore` does a restore, and
 # after a kill or a power cut finishes it. Phases of a restore: fetching → stopping → swapping → starting → done, `result` is then
@@ -19,8 +21,10 @@ umask 022
 cd /
 
 say() { printf 'clawdlets-backup: %s\n' "$1" >&2; }
+# refuse CODE TEXT. The operator's machine decides by the code and shows the text.
 refuse() {
-  say "refused, nothing changed: $1"
+  say "code $1"
+  say "refused, nothing changed: $2"
   exit 1
 }
 RUN_DIR=${RUN_DIR:-/run/clawdlets-backups}
@@ -94,7 +98,7 @@ only_one() {
 }
 
 run() {
-  only_one 3600 || refuse "another run is in progress; waited an hour for it"
+  only_one 3600 || refuse busy "another run is in progress; waited an hour for it"
   local bot good failures=0 may_create=1
   # Once there has been a good backup, a repository that is not there is a failure and no reason to make one.
   for bot in "${bots[@]}"; do [[ -z $(get "bots/$bot" good) ]] || may_create=0; done
@@ -119,7 +123,7 @@ run() {
 }
 
 run_check() {
-  only_one 3600 || refuse "another run is in progress; waited an hour for it"
+  only_one 3600 || refuse busy "another run is in progress; waited an hour for it"
   local good
   good=$(get check good)
   restic clawdlets-backup-repository@check.service check "$BACKUP_SECONDS"
@@ -196,7 +200,7 @@ run_restore() {
   load
   [[ -n $r_phase && $r_phase != "done" ]] || return 0
   # The lock comes first: what a killed run started has ended by then.
-  only_one 3600 || refuse "a backup is in progress; waited an hour for it"
+  only_one 3600 || refuse busy "a backup is in progress; waited an hour for it"
   load
   local staged=$FOLDERS/.restore/$r_bot home=$FOLDERS/$r_bot
   case $r_phase in
@@ -273,51 +277,51 @@ take_order() {
   local verb=$1 id=${2-} bot=${3-} snapshot=${4-} to=${5-}
   case $verb in
   now | check)
-    (($# == 1)) || refuse "$verb takes nothing else"
-    ((${#bots[@]} > 0)) || refuse "no bot of this host is backed up"
+    (($# == 1)) || refuse unknown-order "$verb takes nothing else"
+    ((${#bots[@]} > 0)) || refuse no-bots "no bot of this host is backed up"
     local unit=clawdlets-backup.service
     [[ $verb == now ]] || unit=clawdlets-backup-check.service
-    limited 30 systemctl start --no-block "$unit" >&2 || refuse "systemctl could not start $unit"
+    limited 30 systemctl start --no-block "$unit" >&2 || refuse not-started "systemctl could not start $unit"
     show
     ;;
   list)
-    (($# == 1)) || refuse "list takes nothing else"
-    only_one 60 || refuse "a backup or a restore is in progress"
+    (($# == 1)) || refuse unknown-order "list takes nothing else"
+    only_one 60 || refuse busy "a backup or a restore is in progress"
     restic clawdlets-backup-repository@list.service list 300
-    [[ $result == ok ]] || refuse "$code: $text"
+    [[ $result == ok ]] || refuse "$code" "$code: $text"
     tail --lines=+2 -- "$RUN_DIR/list.out"
     ;;
   restore)
-    (($# == 5)) || refuse "expected: restore <id> <bot> <snapshot> folder|in-place"
-    [[ $id =~ ^[0-9a-f]{16}$ ]] || refuse "the id is not 16 hex digits"
-    is_bot "$bot" || refuse "no bot of that name is backed up here; allowed: ${bots[*]}"
-    [[ $snapshot =~ ^(latest|[0-9a-f]{8,64})$ ]] || refuse "the snapshot is neither \"latest\" nor 8 to 64 hex digits"
-    [[ $to == folder || $to == in-place ]] || refuse "allowed: folder or in-place"
-    only_one 60 || refuse "a backup or a restore is in progress"
+    (($# == 5)) || refuse unknown-order "expected: restore <id> <bot> <snapshot> folder|in-place"
+    [[ $id =~ ^[0-9a-f]{16}$ ]] || refuse unknown-order "the id is not 16 hex digits"
+    is_bot "$bot" || refuse unknown-bot "no bot of that name is backed up here; allowed: ${bots[*]}"
+    [[ $snapshot =~ ^(latest|[0-9a-f]{8,64})$ ]] || refuse unknown-order "the snapshot is neither \"latest\" nor 8 to 64 hex digits"
+    [[ $to == folder || $to == in-place ]] || refuse unknown-order "allowed: folder or in-place"
+    only_one 60 || refuse busy "a backup or a restore is in progress"
     load
-    [[ -z $r_phase || $r_phase == "done" ]] || refuse "a restore of $r_bot is in progress"
+    [[ -z $r_phase || $r_phase == "done" ]] || refuse busy "a restore of $r_bot is in progress"
     r_id=$id r_bot=$bot r_snapshot=$snapshot r_to=$to r_phase=fetching r_result="" r_folder="" r_active="" r_number="" r_why=""
     save
     exec 9>&-
     limited 30 systemctl start --no-block clawdlets-restore.service >&2 || {
       ended returned "systemctl could not start clawdlets-restore.service"
-      refuse "systemctl could not start clawdlets-restore.service"
+      refuse not-started "systemctl could not start clawdlets-restore.service"
     }
     show
     ;;
-  *) refuse "unknown order; allowed: now, check, list, restore" ;;
+  *) refuse unknown-order "unknown order; allowed: now, check, list, restore" ;;
   esac
 }
 
 case ${1-} in
 "")
-  IFS= read -r -n 400 -t 20 order || [[ -n ${order-} ]] || refuse "no order on standard input"
-  [[ $order =~ ^[a-z]+(\ [a-z0-9_-]+)*$ ]] || refuse "unknown order; allowed: now, check, list, restore"
+  IFS= read -r -n 400 -t 20 order || [[ -n ${order-} ]] || refuse unknown-order "no order on standard input"
+  [[ $order =~ ^[a-z]+(\ [a-z0-9_-]+)*$ ]] || refuse unknown-order "unknown order; allowed: now, check, list, restore"
   read -ra words <<<"$order"
   take_order "${words[@]}"
   ;;
 run) run ;;
 run-check) run_check ;;
 run-restore) run_restore ;;
-*) refuse "it takes no arguments" ;;
+*) refuse unknown-order "it takes no arguments" ;;
 esac

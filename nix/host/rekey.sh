@@ -10,6 +10,8 @@
 #         confirm <id>                                            over a new connection: the new device can be reached
 # out     the state, one line of JSON, which is also in $STATE_DIR/state.json for everyone to read. It never holds the key
 # exit    0 accepted · 1 refused, nothing changed · 3 too early, ask again
+# stderr  of a refusal ends with two lines: `clawdlets-rekey: code <code>`, then the reason in words. Codes are promises: released
+#         versions of clawdlets decide by them.
 #
 # Phases: accepted → replacing → joining → waiting → done; `returning` → done from each of them. `result` is then `rekeyed` or
 # `returned`. With arguments, for its units alone: `run` does it, `watch` settles one that was killed, or cut short by a reboot.
@@ -25,9 +27,11 @@ export LC_ALL=C
 umask 077
 cd /
 say() { printf 'clawdlets-rekey: %s\n' "$1" >&2; }
+# refuse CODE TEXT [STATUS]. The operator's machine decides by the code and shows the text.
 refuse() {
-  say "refused, nothing changed: $1"
-  exit "${2:-1}"
+  say "code $1"
+  say "refused, nothing changed: $2"
+  exit "${3:-1}"
 }
 BOOT_ID=${BOOT_ID:-/proc/sys/kernel/random/boot_id}
 LOCKS=${LOCKS:-/run/clawdlets-locks}
@@ -142,7 +146,7 @@ run() {
   # The join unit may be waiting for the control server.
   take_tailnet_lock --wait 150 || { load && go_back "clawdlets-tailnet.service has been at work for 150 s" && return; }
   decide || { load && go_back "another run has held the decision lock for a minute" && return; }
-  [[ $s_phase == accepted ]] || refuse "there is nothing to do"
+  [[ $s_phase == accepted ]] || refuse not-current "there is nothing to do"
   left=$((s_deadline - $(now)))
   if ((left < 5)); then
     decided
@@ -186,7 +190,7 @@ watch() {
 }
 
 if (($# > 0)); then
-  [[ $# == 1 && ($1 == run || $1 == watch) ]] || refuse "it takes no arguments"
+  [[ $# == 1 && ($1 == run || $1 == watch) ]] || refuse unknown-order "it takes no arguments"
   "$1"
   exit
 fi
@@ -194,17 +198,17 @@ fi
 # All of it up to its end, so that nothing follows an order. Status 0 is a NUL byte or too much, above 128 no end in time.
 status=0
 IFS= read -r -d '' -n 1000 -t 30 order || status=$?
-((status == 1)) || refuse "no order of at most 999 characters on standard input, with an end within 30 s"
+((status == 1)) || refuse unknown-order "no order of at most 999 characters on standard input, with an end within 30 s"
 allowed="allowed: begin, 16 hex digits and 30 to 3600, then a line with an auth key; or confirm and 16 hex digits"
-decide || refuse "another order is at work"
+decide || refuse busy "another order is at work"
 if [[ $order =~ ^begin\ ([0-9a-f]{16})\ ([1-9][0-9]{1,3})$'\n'((tskey-(auth|client)|hskey-auth)-[A-Za-z0-9_-]{8,400})$'\n'$ ]]; then
   id=${BASH_REMATCH[1]} seconds=${BASH_REMATCH[2]} key=${BASH_REMATCH[3]}
-  ((seconds >= 30 && seconds <= 3600)) || refuse "$allowed"
-  ! under_way || refuse "another rekey ($s_id) is $s_phase"
-  [[ $id != "$s_id" ]] || refuse "rekey $id has ended"
-  [[ ! -e $ACTIVATION || $(<"$ACTIVATION") == *'"phase":"done"'* ]] || refuse "a change of the host's system is not confirmed yet"
-  [[ ! -e $KEPT_STATE ]] || refuse "$KEPT_STATE is left from something else; check it at the console"
-  [[ -s $TAILSCALE_STATE ]] || refuse "the host has no identity to keep: $TAILSCALE_STATE is missing or empty"
+  ((seconds >= 30 && seconds <= 3600)) || refuse unknown-order "$allowed"
+  ! under_way || refuse busy "another rekey ($s_id) is $s_phase"
+  [[ $id != "$s_id" ]] || refuse ended "rekey $id has ended"
+  [[ ! -e $ACTIVATION || $(<"$ACTIVATION") == *'"phase":"done"'* ]] || refuse busy "a change of the host's system is not confirmed yet"
+  [[ ! -e $KEPT_STATE ]] || refuse left-over "$KEPT_STATE is left from something else; check it at the console"
+  [[ -s $TAILSCALE_STATE ]] || refuse no-identity "the host has no identity to keep: $TAILSCALE_STATE is missing or empty"
   from=$(node_key) || from="" # Logged out, it may have none.
   for field in "${fields[@]}"; do printf -v "s_$field" '%s' ""; done
   rm -f -- "$STATE_DIR/confirmed"
@@ -227,18 +231,18 @@ if [[ $order =~ ^begin\ ([0-9a-f]{16})\ ([1-9][0-9]{1,3})$'\n'((tskey-(auth|clie
     exit 1
   fi
 elif [[ $order =~ ^confirm\ ([0-9a-f]{16})$'\n'$ ]]; then
-  [[ ${BASH_REMATCH[1]} == "$s_id" ]] || refuse "the host knows no rekey ${BASH_REMATCH[1]}"
+  [[ ${BASH_REMATCH[1]} == "$s_id" ]] || refuse not-current "the host knows no rekey ${BASH_REMATCH[1]}"
   case "$s_phase $s_result" in
     "waiting ")
-      (($(now) < s_deadline)) || refuse "the deadline has passed"
+      (($(now) < s_deadline)) || refuse too-late "the deadline has passed"
       : >"$STATE_DIR/confirmed"
       sync -- "$STATE_DIR"
       ;;
     "done rekeyed") ;;
-    accepted* | replacing* | joining*) refuse "it is $s_phase" 3 ;;
-    *) refuse "it is $s_phase: $s_why" ;;
+    accepted* | replacing* | joining*) refuse too-early "it is $s_phase" 3 ;;
+    *) refuse ended "it is $s_phase: $s_why" ;;
   esac
 else
-  refuse "$allowed"
+  refuse unknown-order "$allowed"
 fi
 cat "$STATE_DIR/state.json"

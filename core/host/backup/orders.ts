@@ -4,6 +4,7 @@ import { UserError } from "../../base/errors.ts";
 import { poll } from "../../base/wait-until.ts";
 import { safeText } from "../../base/wording.ts";
 import { type BackupState, backupQuestion, parseBackups } from "../facts/backups.ts";
+import { type Refusal, readRefusal } from "../reach/refusal.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 
 /** Command installed by the NixOS module (nix/host/backup.sh). It takes no arguments, so sudo can allow exactly this line. */
@@ -21,17 +22,24 @@ async function giveOrder({ host, route, signal }: BackupHost, order: string): Pr
   const input = Buffer.from(`${order}\n`);
   const { exitCode, stdout, stderr } = await ssh(route, backupCommand, { input, timeoutSeconds: 480, signal });
   if (exitCode === 0) return stdout;
-  const said = safeText(stderr.trim().split("\n").at(-1) || `exit code ${exitCode}`, 500);
-  if (exitCode === 255) throw new UserError({ subject: host, problem: `lost contact: ${said}` });
-  if (/command not found|password is required|not allowed|No such file/.test(said)) {
-    throw new UserError({
+  const refusal = readRefusal(stderr, exitCode);
+  if (exitCode === 255) throw new UserError({ subject: host, problem: `lost contact: ${refusal.said}` });
+  throw refusedBackup(host, refusal);
+}
+
+/** Tells a missing command, or one that sudo forbids, from our command's own refusal. */
+export function refusedBackup(host: string, { said, code, isMissing }: Refusal): UserError {
+  if (isMissing) {
+    return new UserError({
       code: "backup-not-set-up",
       subject: host,
       problem: `its system has no backups (${said}).`,
       fix: `Set clawdlets:backups in its stack file (docs/backups.md), then: clawdlets rebuild --host ${host}`,
     });
   }
-  throw new UserError({ code: "backup-failed", subject: host, problem: said });
+  const fix = code === "busy" ? "Run the same command again when that has ended." : undefined;
+  const problem = `the host refused and changed nothing: ${said}`;
+  return new UserError({ code: "backup-failed", subject: host, problem, ...(fix !== undefined && { fix }) });
 }
 
 /** Reads what the host says about its backups. @returns undefined if it cannot be reached right now, or there is nothing */

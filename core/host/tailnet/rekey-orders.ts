@@ -2,6 +2,7 @@ import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
 import { parseJson } from "../../base/text/json.ts";
 import { safeText } from "../../base/wording.ts";
+import { type Refusal, readRefusal } from "../reach/refusal.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 
 /** Command installed by the NixOS module (nix/host/rekey.sh). It takes no arguments, so sudo can allow exactly this line. */
@@ -43,11 +44,10 @@ export function rekeyPhase(rekey: RekeyState | undefined): string | undefined {
   return `the host ${phases[rekey.phase]}; unless it is confirmed, it rolls back to its old one at ${at}`;
 }
 
-export type RekeyAnswer = { kind: "taken"; state: RekeyState } | { kind: "early" | "no-answer" } | Refused;
-interface Refused {
-  kind: "refused";
-  said: string;
-}
+export type RekeyAnswer =
+  | { kind: "taken"; state: RekeyState }
+  | { kind: "early" | "no-answer" }
+  | { kind: "refused"; refusal: Refusal };
 
 /** Sends an order on standard input, so that the key in it is on no command line. */
 export async function orderRekey(
@@ -62,16 +62,17 @@ export async function orderRekey(
   if (exitCode === 3) return { kind: "early" };
   const taken = exitCode === 0 ? parseRekey(stdout) : undefined;
   if (taken) return { kind: "taken", state: taken };
-  return { kind: "refused", said: safeText(stderr.trim().split("\n").at(-1) || `exit code ${exitCode}`) };
+  return { kind: "refused", refusal: readRefusal(stderr, exitCode) };
 }
 
 /** Tells a missing command, or one that sudo forbids, from our command's own refusal. */
-export function refusedRekey(host: string, { said }: Refused): UserError {
-  const ran = said.startsWith("clawdlets-rekey: ");
-  if (!ran && /command not found|password is required|not allowed|No such file/.test(said)) {
+export function refusedRekey(host: string, { said, code, isMissing }: Refusal): UserError {
+  if (isMissing) {
     const problem = "its system does not allow rekey. Nothing was changed.";
     const fix = `Set clawdlets.tailnet.tailscale.rekey = true in hosts/${host}.nix, then run: clawdlets rebuild --host ${host}`;
     return new UserError({ subject: host, problem, fix });
   }
-  return new UserError({ subject: host, problem: `${said.replace(/^clawdlets-rekey: /, "").replace(/\.?$/, ".")}` });
+  const fix = code === "busy" ? "Run the same command again when that has ended." : undefined;
+  const problem = `the host refused and changed nothing: ${said.replace(/\.?$/, ".")}`;
+  return new UserError({ subject: host, problem, ...(fix !== undefined && { fix }) });
 }

@@ -127,7 +127,7 @@ async function changed(
   const id = randomBytes(8).toString("hex");
   const order: Order = { id, route, endsAt: new Date(Date.now() + deadlineSeconds * 1000) };
   const answer = await orderRekey(route, `begin ${id} ${deadlineSeconds}\n${key}\n`, signal);
-  if (answer.kind === "refused") throw refusedRekey(host, answer);
+  if (answer.kind === "refused") throw refusedRekey(host, answer.refusal);
   // The answer may be lost although the host took the order.
   if (answer.kind === "no-answer") await refuseIfUnheard(request, order);
   report("sent the key: unless the new device is confirmed, the host rolls back to its old one", deadlineSeconds);

@@ -42,10 +42,11 @@ const empty = (): State => ({
 
 /**
  * The stand-in for nix/host/backup.sh. No bot runs here and nothing is stored: backups are simulated, and the reasons say so. Orders
- * are refused in the words of the real one.
+ * are refused with the codes and words of the real one.
  */
 function backup(args: string[], context: CommandContext, { user, machine, fs }: Session): ExecResult {
-  const refuse = (why: string) => failed(`clawdlets-backup: refused, nothing changed: ${why}`);
+  const refuse = (why: string, code = "unknown-order") =>
+    failed(`clawdlets-backup: code ${code}\nclawdlets-backup: refused, nothing changed: ${why}`);
   if (user.uid !== 0) return failed("clawdlets-backup: must be run as root");
   if (args.length > 0) return refuse("it takes no arguments");
   const [line = ""] = Buffer.from(latin1FromBytes(context.stdin), "latin1").toString().split("\n");
@@ -69,7 +70,8 @@ function backup(args: string[], context: CommandContext, { user, machine, fs }: 
   else if (verb !== "restore") return refuse("unknown order; allowed: now, check, list, restore");
   else if (line.split(" ").length !== 5) return refuse("expected: restore <id> <bot> <snapshot> folder|in-place");
   else if (!/^[0-9a-f]{16}$/.test(id)) return refuse("the id is not 16 hex digits");
-  else if (!bots.includes(bot)) return refuse(`no bot of that name is backed up here; allowed: ${bots.join(" ")}`);
+  else if (!bots.includes(bot))
+    return refuse(`no bot of that name is backed up here; allowed: ${bots.join(" ")}`, "unknown-bot");
   else if (!/^(latest|[0-9a-f]{8,64})$/.test(snapshot))
     return refuse('the snapshot is neither "latest" nor 8 to 64 hex digits');
   else if (to !== "folder" && to !== "in-place") return refuse("allowed: folder or in-place");

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { onTestFinished } from "vitest";
@@ -205,7 +205,8 @@ ${has("switch") ? '[ "$1" = boot ] || exit 4' : ""}
 
   state = () => JSON.parse(this.read("state/state.json")) as State;
   running = () => readlinkSync(join(this.folder, "run/current-system"));
-  chosen = () => realpathSync(join(this.folder, "profile"));
+  /** Two links, and not further: only the host may be able to read its store. */
+  chosen = () => readlinkSync(resolve(this.folder, readlinkSync(join(this.folder, "profile"))));
   bootId = () => this.read("boot_id").trim();
   isRebooting = () => this.exists("rebooting");
   trust = (keys: readonly string[]) => {
@@ -240,14 +241,22 @@ ${has("switch") ? '[ "$1" = boot ] || exit 4' : ""}
     this.startTimer();
   }
 
-  /** The next boot takes the chosen system. */
-  nextBoot(): void {
+  /** Its first generation is another system, of a store that only the host can read. */
+  replaceFormer(path: string): void {
+    for (const name of ["profile-1-link", "run/current-system", "run/booted-system"]) {
+      rmSync(join(this.folder, name));
+      symlinkSync(path, join(this.folder, name));
+    }
+  }
+
+  /** @param system that the boot loader starts @default the chosen one */
+  nextBoot(system = realpathSync(join(this.folder, "profile"))): void {
     this.#boots += 1;
     this.write("boot_id", `boot-${this.#boots}\n`);
     rmSync(join(this.folder, "rebooting"), { force: true });
     for (const name of ["current-system", "booted-system"]) {
       unlinkSync(join(this.folder, "run", name));
-      symlinkSync(realpathSync(join(this.folder, "profile")), join(this.folder, "run", name));
+      symlinkSync(system, join(this.folder, "run", name));
     }
   }
 

@@ -13,12 +13,12 @@ const id = "0123456789abcdef";
 const waitFor = { timeout: 60_000, interval: 50 };
 
 const key = signingKey("one");
-/** Where a system comes from. The copy of a pushed one is made with the real nix in test/nix/push; nix is a stand-in here. */
+/** Where a system comes from. nix is a stand-in here; test/nix/push/disturbed-systemd runs the same table with the real nix. */
 type Origin = "built on the host" | "pushed and signed";
 const origins: readonly Origin[] = ["built on the host", "pushed and signed"];
 
 const open = (atEnd: (work: () => Promise<void>) => void, origin: Origin) =>
-  SystemdHost.open(atEnd, "", origin === "pushed and signed" ? [key.publicKey] : []);
+  SystemdHost.open(atEnd, { keys: origin === "pushed and signed" ? [key.publicKey] : [] });
 
 /** The next system of a host. @returns what to order */
 async function next(host: SystemdHost, origin: Origin, breaks: readonly Break[] = [], lines = ""): Promise<string> {
@@ -82,7 +82,7 @@ describeWith({ programs, root: true, cgroup: true }, "clawdlets-activate under a
       onTestFinished,
       expect: is,
     }) => {
-      const host = await SystemdHost.open(onTestFinished, "admin ALL=(root) NOPASSWD: ALL\n");
+      const host = await SystemdHost.open(onTestFinished, { more: "admin ALL=(root) NOPASSWD: ALL\n" });
       await host.commit("next");
       const command = `sudo -n ${host.script.folder}/store/next/bin/switch-to-configuration switch`;
       is((await ssh(host.route, command, { timeoutSeconds: 5, signal })).exitCode).toBe(255);

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, it, vi } from "vitest";
+import { readRefusal } from "../../../core/host/reach/refusal.ts";
 import { checkTool } from "../../_check-tools.ts";
 import { whereIs } from "../../_debian.ts";
 import { describeWith, leaveOut } from "../../_needs.ts";
@@ -270,6 +271,7 @@ describeWith({ programs: ["restic", "bash", "unshare"], root: true }, "backups b
     const host = new BackupHost(local(), shim);
     const { exitCode, stderr } = await host.script([], order === "" ? "" : `${order}\n`);
     expect(stderr).toContain(`clawdlets-backup: refused, nothing changed: ${why}`);
+    expect(readRefusal(stderr, exitCode).code).toBe(why.startsWith("no bot") ? "unknown-bot" : "unknown-order");
     expect(exitCode).toBe(1);
     expect(host.journal()).toBe("");
   });

@@ -1,16 +1,12 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { writeFileSync } from "node:fs";
 import { afterEach, expect, it, vi } from "vitest";
 import { exitCodes } from "../../../core/base/exit-codes.ts";
-import { rebuild } from "../../../core/host/activation/rebuild.ts";
 import { knownHostsLine } from "../../../core/host/reach/known-hosts.ts";
-import { layoutOf } from "../../../core/project/layout.ts";
-import { createSystemKey } from "../../../core/project/secrets/keys/system-key.ts";
-import type { LocalSettings } from "../../../core/project/settings/host.ts";
 import { describeWith } from "../../_needs.ts";
 import { buildingHost, killRun, systemLines } from "./_building-host.ts";
-import { routeTo, settingsOf } from "./_host-settings.ts";
-import { NixMachine, needs, Operator } from "./_machines.ts";
+import { routeTo } from "./_host-settings.ts";
+import { NixMachine, needs } from "./_machines.ts";
+import { Pushing } from "./_pushing.ts";
 
 // Machines start, and copies wait for each other, on machines that do other things as well.
 vi.setConfig({ testTimeout: 120_000 });
@@ -18,33 +14,16 @@ afterEach(() => void vi.unstubAllEnvs());
 
 /** A system that is built and signed here, copied to a host, and disturbed there. @param lines of sh for its first switch */
 async function lab(lines: string) {
-  const operator = await Operator.create();
-  const layout = layoutOf(operator.flakeFolder);
-  mkdirSync(layout.stacks, { recursive: true });
-  writeFileSync(join(layout.root, ".gitignore"), ".clawdlets\n");
-  writeFileSync(join(layout.stacks, "Pulumi.web-1.yaml"), "config: {}\n");
-  await operator.commit(`${systemLines}\nsed -i '1a ${lines}' $out/bin/switch-to-configuration`);
-  mkdirSync(layout.dir, { mode: 0o700 });
-  const key = await createSystemKey(layout);
+  const pushing = await Pushing.create(`${systemLines}\nsed -i '1a ${lines}' $out/bin/switch-to-configuration`);
+  const { operator, layout, key } = pushing;
   const host = await NixMachine.start({
     ...buildingHost(key.publicKey),
     size: "1200m",
     operator: operator.publicKey,
   });
   writeFileSync(layout.knownHosts, knownHostsLine(["web-1"], host.hostKey), { mode: 0o600 });
-  for (const [name, value] of Object.entries(operator.environment)) vi.stubEnv(name, value);
-  const settings = settingsOf(key.publicKey, { buildOn: "local", deadline: 30 });
-  const local = { nix: "nix", sshPubkeyFile: operator.publicKey, wanted: {} } as LocalSettings;
-  const route = routeTo(host, layout, operator);
   const phases: string[] = [];
-  const changed = rebuild({
-    layout,
-    settings,
-    local,
-    route,
-    signal: new AbortController().signal,
-    report: (text) => void phases.push(text),
-  }).catch((error: unknown) => error);
+  const changed = pushing.change(routeTo(host, layout, operator), 30, (text) => void phases.push(text));
   const line = async (text: string) => (await host.sh(text)).stdout;
   return { host, changed, phases, line };
 }

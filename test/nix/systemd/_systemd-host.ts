@@ -1,16 +1,26 @@
-import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { execa } from "execa";
 import type { SshRoute } from "../../../core/host/reach/ssh.ts";
 import { enough, host as evaluatedHost } from "../_host.ts";
 import { evaluate } from "../_nix.ts";
 import { quoted } from "../_private-machine.ts";
 import { ActivatingScript, script } from "../activation/_activating-script.ts";
+import { addToStore, nixConf, receiverIn } from "./_real-nix.ts";
 import { Relay } from "./_relay.ts";
+import { type Break, type SystemFiles, systemFiles } from "./_system-files.ts";
 import { SystemdMachine } from "./_systemd-machine.ts";
 
-/** What a system's configuration breaks: sshd that does not start or lets nobody in, a firewall, a tailnet likewise. */
-export type Break = "sshd-start" | "sshd-login" | "firewall" | "tailnet-start" | "tailnet-login" | "health";
+export type { Break };
+
+export interface SystemdHostOptions {
+  /** Further lines of sudoers. */
+  more?: string;
+  /** Public keys of systems that it trusts. @default none */
+  keys?: readonly string[];
+  /** With the real nix, a store of its own, and a receiver of copies, instead of the stand-ins. @default false */
+  realNix?: boolean;
+}
 
 const sw = "/run/current-system/sw/bin";
 const watch = "clawdlets-activation-watch";
@@ -18,38 +28,45 @@ const tailnetAddress = "100.64.0.1";
 
 /**
  * A host under a real systemd, reached by real ssh at its tailnet's interface: the real script, wrapped as nix/lib/wrapper.nix
- * does, our sudoers, sshd_config and watching units, real sshd, sudo and nft. Stand-ins are nix, nix-env and nix-store;
- * `tailscaled.service`, which brings up an interface; and `switch-to-configuration`, which does to the service manager what
- * NixOS' does.
+ * does, our sudoers, sshd_config and watching units, real sshd, sudo and nft. Stand-ins are nix, nix-env and nix-store, unless
+ * `realNix` is set; `tailscaled.service`, which brings up an interface; the boot loader, which is a file; and
+ * `switch-to-configuration`, which does to the service manager what NixOS' does.
  */
 export class SystemdHost {
   readonly script: ActivatingScript;
   readonly machine: SystemdMachine;
   readonly network: Relay;
 
-  /** @param atEnd of the test's context @param more lines of sudoers @param keys that it trusts */
+  /** The system that it starts with. */
+  former: string;
+
+  /** @param atEnd of the test's context */
   static async open(
     atEnd: (work: () => Promise<void>) => void,
-    more = "",
-    keys: readonly string[] = [],
+    { more = "", keys = [], realNix = false }: SystemdHostOptions = {},
   ): Promise<SystemdHost> {
-    const host = new SystemdHost(await ActivatingScript.open(atEnd));
+    const host = new SystemdHost(await ActivatingScript.open(atEnd), realNix);
     host.script.trust(keys);
     atEnd(async () => {
       await host.network.close();
       await host.machine.losePower();
     });
-    await host.#lay(more);
+    await host.#lay(more, keys);
     await host.machine.boot(host.script.bootId());
     await host.network.listen();
     return host;
   }
 
-  private constructor(host: ActivatingScript) {
+  readonly #realNix: boolean;
+
+  private constructor(host: ActivatingScript, realNix: boolean) {
     this.script = host;
+    this.former = host.former;
+    this.#realNix = realNix;
+    const nix = realNix ? `mount --bind '${host.folder}/disk/nix' nix; ` : "";
     this.machine = new SystemdMachine(
       host.folder,
-      `ln -s '${host.folder}/run/current-system' run/current-system; ln -s current-system/etc run/configuration; hostname web-1`,
+      `${nix}ln -s '${host.folder}/run/current-system' run/current-system; ln -s current-system/etc run/configuration; hostname web-1`,
     );
     this.network = new Relay(() => this.machine.inItsNetwork(), tailnetAddress);
   }
@@ -76,10 +93,20 @@ export class SystemdHost {
     return join(this.script.folder, "store", name);
   }
 
+  /** The parts of a system for this host, wherever it is built. */
+  filesOf(name: string, breaks: readonly Break[] = [], lines = ""): SystemFiles {
+    return systemFiles({ name, folder: this.script.folder, sshdConfig: this.#sshdConfig, breaks, lines });
+  }
+
+  /** What its boot loader starts. */
+  get bootDefault(): string {
+    return this.script.exists("boot-default") ? this.script.read("boot-default").trim() : this.former;
+  }
+
   /** Power is lost, and comes back. */
   async reboot(): Promise<void> {
     await this.machine.losePower();
-    this.script.nextBoot();
+    this.script.nextBoot(this.bootDefault);
     await this.machine.boot(this.script.bootId());
   }
 
@@ -90,53 +117,29 @@ export class SystemdHost {
 
   #sshdConfig = "";
 
-  /** nixpkgs' switch-to-configuration: stops what has changed, reexecutes and reloads the manager, starts; 4 when a unit fails. */
   #furnish(name: string, breaks: readonly Break[], lines = ""): void {
-    const { folder } = this.script;
-    const at = `${folder}/store/${name}`;
-    const put = (path: string, text: string) => this.script.write(`store/${name}/${path}`, text);
-    put(
-      "bin/switch-to-configuration",
-      `#!/bin/sh
-PATH=/usr/sbin:/usr/bin:/sbin:/bin
-echo "${name} $1" >>'${folder}/log'
-mkdir -p /run/nixos && chmod 755 /run/nixos && exec 5>>/run/nixos/switch-to-configuration.lock
-flock --nonblock 5 || { echo "Could not acquire lock" >&2; exit 1; }
-[ "$1" = switch ] || exit 0
-systemctl stop sshd.service tailscaled.service
-${lines}
-ln -sfn '${at}/etc' /run/configuration
-systemctl daemon-reexec
-systemctl daemon-reload
-ln -sfn '${at}' '${folder}/run/current-system'
-systemctl restart nftables.service
-systemctl start tailscaled.service sshd.service || exit 4
-`,
-    );
-    chmodSync(join(at, "bin/switch-to-configuration"), 0o755);
-    const sshd = breaks.includes("sshd-start") ? "NoSuchSetting yes\n" : "";
-    put("etc/sshd_config", `${sshd}${breaks.includes("sshd-login") ? "DenyUsers admin\n" : ""}${this.#sshdConfig}`);
-    const drop = breaks.includes("firewall") ? "tcp dport 22 drop" : "";
-    put(
-      "etc/nftables.conf",
-      `flush ruleset\ntable inet t {\nchain i {\ntype filter hook input priority 0\n${drop}\n}\n}\n`,
-    );
-    const tailnet = breaks.includes("tailnet-start") ? "fails" : breaks.includes("tailnet-login") ? "logged-out" : "up";
-    put("etc/tailscaled", tailnet);
-    put("etc/clawdlets/health-commands", breaks.includes("health") ? "systemctl is-active --quiet no.service\n" : "");
-    mkdirSync(join(at, "sw/bin"), { recursive: true });
-    symlinkSync(join(folder, "self"), join(at, "sw/bin/clawdlets-activate"));
+    const { files, links } = this.filesOf(name, breaks, lines);
+    for (const [path, text] of Object.entries(files)) {
+      this.script.write(`store/${name}/${path}`, text);
+      if (path.startsWith("bin/")) chmodSync(join(this.script.folder, "store", name, path), 0o755);
+    }
+    for (const [path, target] of Object.entries(links)) {
+      const link = join(this.script.folder, "store", name, path);
+      mkdirSync(dirname(link), { recursive: true });
+      if (!existsSync(link)) symlinkSync(target, link); // The script's own systems have some.
+    }
   }
 
-  async #lay(more: string): Promise<void> {
+  async #lay(more: string, keys: readonly string[]): Promise<void> {
     const [sudoers, sshd, { config }] = await Promise.all([
-      evaluate(`(import ./nix/lib/sudoers.nix).file { bots = [ ]; rebuild = true; }`),
+      evaluate(`(import ./nix/lib/sudoers.nix).file { bots = [ ]; rebuild = true; push = true; }`),
       evaluate("(import ./nix/lib/sshd.nix).configFile { }"),
       evaluatedHost(enough, '{ clawdlets.operator.rebuild = { enable = true; flakeBase = "github:you/hosts"; }; }'),
     ]);
-    const keys = "HostKey /etc/ssh/ssh_host_ed25519_key\nAuthorizedKeysFile /etc/ssh/authorized_keys.d/%u\n";
-    this.#sshdConfig = `${keys}${String(sshd)}`;
+    const files = "HostKey /etc/ssh/ssh_host_ed25519_key\nAuthorizedKeysFile /etc/ssh/authorized_keys.d/%u\n";
+    this.#sshdConfig = `${files}${String(sshd)}`;
     this.#furnish("former", []);
+    if (this.#realNix) await this.#layNix(keys);
     await this.#users(`${String(sudoers)}${more}`);
     this.#units();
     const { services, timers } = config.systemd;
@@ -148,6 +151,22 @@ systemctl start tailscaled.service sshd.service || exit 4
     chmodSync(this.script.folder, 0o755); // Everybody may read the state, as on a host.
   }
 
+  /** Its store has the former system, which is its first generation and what it boots. */
+  async #layNix(keys: readonly string[]): Promise<void> {
+    const { folder } = this.script;
+    this.former = await addToStore(join(folder, "disk"), join(folder, "store/former"));
+    this.script.replaceFormer(this.former);
+    for (const name of ["nix", "nix-env", "nix-store"]) this.script.withoutStandIn(name);
+    this.#etc("nix/nix.conf", nixConf(keys));
+    this.#etc("clawdlets/system-keys", keys.map((key) => `${key}\n`).join(""));
+    this.#etc("clawdlets/release-floor", "1000\n");
+    const socket = "/nix/var/nix/daemon-socket/socket";
+    const ready = `ExecStartPost=/bin/sh -c 'until [ -S ${socket} ]; do sleep 0.05; done'\n`;
+    this.#unit("nix-daemon.service", `[Service]\nExecStart=/usr/bin/nix-daemon\n${ready}`, ["multi-user.target"]);
+    this.script.write("receiver", receiverIn(folder));
+    chmodSync(join(folder, "receiver"), 0o755);
+  }
+
   async #users(sudoers: string): Promise<void> {
     const { folder } = this.script;
     await Promise.all(
@@ -156,8 +175,12 @@ systemctl start tailscaled.service sshd.service || exit 4
       ),
     );
     const key = (name: string) => this.script.read(name);
-    this.#etc("passwd", "root:x:0:0::/root:/bin/sh\nsshd:x:100:65534::/run:/bin/false\nadmin:x:1000:100::/:/bin/sh\n");
-    this.#etc("group", "root:x:0:\nusers:x:100:\nnogroup:x:65534:\n");
+    const daemon = "daemon:x:1:1::/:/bin/false\n";
+    this.#etc(
+      "passwd",
+      `root:x:0:0::/root:/bin/sh\n${daemon}sshd:x:100:65534::/run:/bin/false\nadmin:x:1000:100::/:/bin/sh\n`,
+    );
+    this.#etc("group", "root:x:0:\ndaemon:x:1:\nusers:x:100:\nnogroup:x:65534:\n");
     this.#etc("shadow", "root:*:19000::::::\nsshd:*:19000::::::\nadmin:*:19000::::::\n", 0o640);
     this.#etc("hosts", "127.0.0.1 localhost web-1\n");
     this.#etc("hostname", "web-1\n");
@@ -190,9 +213,10 @@ systemctl start tailscaled.service sshd.service || exit 4
   #wrap(): void {
     for (const name of ["systemctl", "systemd-run", "date", "sleep", "timeout"]) this.script.withoutStandIn(name);
     const vital = "sshd.service nftables.service tailscaled.service";
-    const { LOCKS: _locks, SWITCH_LOCK: _switchLock, ...told } = this.script.env; // The machine's own.
-    const env = { ...told, SELF: `${sw}/clawdlets-activate`, VITAL_UNITS: vital };
-    const exports = Object.entries(env).map(([key, value]) => `export ${key}=${quoted(value)}\n`);
+    const { LOCKS: _locks, SWITCH_LOCK: _switchLock, STORE, ...told } = this.script.env; // The machine's own.
+    const store = this.#realNix ? {} : { STORE };
+    const env = { ...told, ...store, SELF: `${sw}/clawdlets-activate`, VITAL_UNITS: vital };
+    const exports = Object.entries(env).map(([key, value]) => `export ${key}=${quoted(value ?? "")}\n`);
     const keep = `case "$*" in run|watch) exec >>'${this.script.folder}/journal' 2>&1 ;; esac`;
     const file = join(this.script.folder, "self");
     copyFileSync(script, join(this.script.folder, "activate.sh"));

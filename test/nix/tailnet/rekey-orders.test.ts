@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { readRefusal } from "../../../core/host/reach/refusal.ts";
 import { describeWith } from "../../_needs.ts";
 import { RekeyingHost } from "./_rekeying.ts";
 
@@ -70,7 +71,8 @@ describeWith({ programs: ["bash", "flock", "setsid"] }, "an order for clawdlets-
   ])("is refused and changes nothing: %s", async (_, text) => {
     const { exitCode, stdout, stderr } = await host.order(text);
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
-    expect(stderr).toMatch(/^clawdlets-rekey: refused, nothing changed: [^\n]+$/);
+    expect(stderr).toMatch(/^clawdlets-rekey: code [a-z-]+\nclawdlets-rekey: refused, nothing changed: [^\n]+$/);
+    expect(readRefusal(stderr, exitCode).code).toBe(text === `confirm ${id}\n` ? "not-current" : "unknown-order");
     expect(stderr).not.toContain("canary");
     expect([host.state, host.hasKey, host.keepsState, host.log]).toEqual([undefined, false, false, []]);
   });

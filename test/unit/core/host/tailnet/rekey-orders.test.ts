@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { readRefusal } from "../../../../../core/host/reach/refusal.ts";
 import { parseRekey, refusedRekey, rekeyPhase } from "../../../../../core/host/tailnet/rekey-orders.ts";
 
 const state = {
@@ -46,7 +47,7 @@ describe("the state of a host's rekey", () => {
 describe("an order that the host refuses", () => {
   it("names the way out where its system does not allow it", () => {
     for (const said of ["sudo: a password is required", "bash: clawdlets-rekey: command not found"]) {
-      expect(refusedRekey("web-1", { kind: "refused", said }).message).toBe(
+      expect(refusedRekey("web-1", readRefusal(said, 1)).message).toBe(
         "web-1: its system does not allow rekey. Nothing was changed. Set clawdlets.tailnet.tailscale.rekey = true in hosts/web-1.nix, then run: clawdlets rebuild --host web-1",
       );
     }
@@ -56,7 +57,14 @@ describe("an order that the host refuses", () => {
     "is quoted otherwise: %s",
     (why) => {
       const said = `clawdlets-rekey: refused, nothing changed: ${why}`;
-      expect(refusedRekey("web-1", { kind: "refused", said }).message).toBe(`web-1: refused, nothing changed: ${why}.`);
+      expect(refusedRekey("web-1", readRefusal(said, 1)).message).toBe(
+        `web-1: the host refused and changed nothing: ${why}.`,
+      );
     },
   );
+
+  it("is decided by its code: a busy host is asked again later", () => {
+    const stderr = "clawdlets-rekey: code busy\nclawdlets-rekey: refused, nothing changed: another order is at work";
+    expect(refusedRekey("web-1", readRefusal(stderr, 1)).headline.fix).toMatch(/^Run the same command again/);
+  });
 });
