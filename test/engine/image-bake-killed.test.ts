@@ -104,6 +104,18 @@ it("leaves without its guard, too, what doctor names and the next bake deletes",
   expect(await lab.left()).toEqual([0, 0, 0, snapshots + 1]);
 }, 240_000);
 
+it("names a snapshot that a killed bake had finished, and the server beside it", async () => {
+  await bakeStopped("deleting the temporary server", "SIGKILL", "the command and its guard");
+  const image = (await lab.api("GET", "/images?type=snapshot&label_selector=clawdlets-image")).body.images.at(-1).id;
+  const { all } = await lab.clawdlets("doctor", "--scope", "deploy");
+  expect(all).toContain(`clawdlets image delete ${image}`);
+  // Unless the kill came after its deletion.
+  if ((await lab.left())[0] === 1) expect(all).toContain(`clawdlets image bake --host ${lab.demo.host}`);
+  const { exitCode } = await lab.clawdlets("image", "bake");
+  expect(exitCode).toBe(0);
+  expect(await lab.left()).toEqual([0, 0, 0, snapshots + 2]);
+}, 240_000);
+
 it("deletes on Ctrl-C what it bought, and keeps a snapshot that is finished", async () => {
   const interrupted = await bakeStopped("making the snapshot", "SIGINT");
   expect(interrupted.exitCode, interrupted.all).toBe(130);
