@@ -1,4 +1,7 @@
-// The guard of a window, started by core/host/window/guard.ts. Its standard error is its log.
+// A guard, started by core/host/window/guard.ts. Its standard error is its log.
 import { moduleOf } from "./compiled/module-of.mjs";
 
-await import(await moduleOf("guard", "core/host/window/guard-main.ts"));
+const what = process.argv[2];
+await import(
+  await moduleOf("guard", what === "image" ? "core/tasks/images/bake-guard-main.ts" : "core/host/window/guard-main.ts")
+);

@@ -72,7 +72,12 @@ const parts = {
   // Several chunks, as each command loads only what it needs.
   cli: { entryPoints: { main: "cli/main.ts" }, splitting: true },
   // Started several times per installation, so start-up time counts.
-  guard: { entryPoints: { "guard-main": "core/host/window/guard-main.ts" } },
+  guard: {
+    entryPoints: {
+      "guard-main": "core/host/window/guard-main.ts",
+      "bake-guard-main": "core/tasks/images/bake-guard-main.ts",
+    },
+  },
   anywhere: { entryPoints: { main: "emulator/stand-ins/anywhere/main.ts" } },
   tailnet: { entryPoints: { main: "emulator/stand-ins/tailnet/main.ts" } },
 };

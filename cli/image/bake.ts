@@ -24,8 +24,8 @@ export function bakeCommand(): Command {
       "after",
       `
 Installs the host's committed configuration on a temporary server, without keys and secrets, makes a snapshot of its disk and deletes
-the server. COSTS MONEY: the server for some minutes, and the snapshot by its size for as long as it exists. A killed bake is
-cleaned up by the next one.
+the server. COSTS MONEY: the server for some minutes, and the snapshot by its size for as long as it exists. If a
+bake is killed, its guard deletes the server.
 
 Examples:
   clawdlets image bake --host web-1 --dry-run

@@ -1,109 +1,137 @@
-import { mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Demo, prepareDemo } from "../../cli/demo/prepare.ts";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { groupsWith } from "../../core/base/machine/process-group.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
-import { engineEnvironment } from "../../engine/environment.ts";
-import { findEngine } from "../../engine/find-engine.ts";
-import { repository } from "../_repository.ts";
-import { clientOf } from "../emulator/_lab.ts";
+import { until } from "../emulator/_lab.ts";
+import { bakeLab } from "./_bake-lab.ts";
 
-/** `clawdlets image bake`, stopped at each of its steps: the real command against the emulator. */
-const folder = mkdtempSync(join(tmpdir(), "clawdlets-bake-killed-"));
-const engine = findEngine(repository);
-let demo: Demo;
-
+/** `clawdlets image bake`, stopped at each of its steps: the real command and its guard against the emulator. */
+let lab: Awaited<ReturnType<typeof bakeLab>>;
 beforeAll(async () => {
-  demo = await prepareDemo(() => undefined, { root: join(folder, "project"), data: join(folder, "emulator") });
+  lab = await bakeLab();
 }, 120_000);
-afterAll(async () => {
-  await demo?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => lab?.stop());
 
-const environment = () => engineEnvironment(demo.layout, engine ?? ({} as never));
-const api = (method: string, path: string, body?: unknown) =>
-  clientOf(environment()["HCLOUD_ENDPOINT"] ?? "", environment()["HCLOUD_TOKEN"] ?? "")(method, path, body);
+const folder = () => join(hostLayoutOf(lab.demo.layout, lab.demo.host).dir, "image");
+const installers = () => groupsWith(["--phases", "-i", join(folder(), "client")]);
 
-const clawdlets = (...args: string[]) =>
-  execa(join(repository, "bin", "clawdlets"), [...args, "--host", demo.host], {
-    cwd: demo.layout.root,
-    env: environment(),
-    reject: false,
-    all: true,
-  });
+/** The process id of a bake's guard. */
+async function guardOf(parent: number): Promise<number> {
+  const { stdout } = await execa("ps", ["--ppid", String(parent), "-ww", "-o", "pid=,args="]);
+  return Number.parseInt(stdout.split("\n").find((line) => line.includes("guard.mjs image")) ?? "", 10);
+}
 
-/** A bake that gets this signal when it says that it is at a step. */
-async function bakeStopped(at: string, signal: NodeJS.Signals) {
-  const run = clawdlets("image", "bake");
+type Victim = "the command" | "the command and its children" | "the command and its guard";
+
+/** A bake that is stopped when it says that it is at a step. */
+async function bakeStopped(at: string, signal: NodeJS.Signals, victim: Victim = "the command") {
+  const run = lab.clawdlets("image", "bake");
+  const pid = run.pid ?? 0;
   let said = "";
-  run.all?.on("data", (chunk: Buffer) => {
-    const before = said;
-    said += String(chunk);
-    if (!before.includes(at) && said.includes(at)) run.kill(signal);
-  });
+  const reached = new Promise<void>((resolve) =>
+    run.all?.on("data", (chunk: Buffer) => {
+      said += String(chunk);
+      if (said.includes(at)) resolve();
+    }),
+  );
+  await Promise.race([reached, run]);
+  if (victim === "the command and its guard") {
+    const guard = await guardOf(pid);
+    // The guard acts as soon as its parent is gone.
+    process.kill(pid, "SIGSTOP");
+    process.kill(guard, "SIGKILL");
+  }
+  process.kill(victim === "the command and its children" ? -pid : pid, signal);
   const result = await run;
   expect(said, "it never came to that step").toContain(at);
   return result;
 }
 
-/** Servers, firewalls, keys and snapshots. */
-async function left(): Promise<number[]> {
-  const kinds = ["servers", "firewalls", "ssh_keys", "images?type=snapshot"];
-  return Promise.all(
-    kinds.map(async (kind) => (Object.values((await api("GET", `/${kind}`)).body)[0] as unknown[]).length),
-  );
-}
-
-const steps = [
-  "ordering a temporary",
-  "waiting for ssh",
-  "into the installer",
-  "without keys and secrets",
-  "searching the disk",
-  "making the snapshot",
-  "deleting the temporary server",
+/** During nixos-anywhere both, and otherwise one of them. */
+const kills: [string, Victim][] = [
+  ["ordering a temporary", "the command"],
+  ["waiting for ssh", "the command and its children"],
+  ["Switching system into kexec", "the command"],
+  ["Switching system into kexec", "the command and its children"],
+  ["Formatting hard drive", "the command"],
+  ["Formatting hard drive", "the command and its children"],
+  ["searching the disk", "the command and its children"],
+  ["making the snapshot", "the command"],
+  ["deleting the temporary server", "the command"],
 ];
 
-it("leaves after a kill at each step what doctor names and the next bake deletes", async () => {
-  for (const step of steps) {
-    const { signal } = await bakeStopped(step, "SIGKILL");
-    expect(signal, step).toBe("SIGKILL");
-    const [servers = 0] = await left();
-    // The last kill may come after the server is gone.
-    if (step === steps[0] || step === steps.at(-1)) continue;
-    expect(servers, step).toBe(1);
-    const { all } = await clawdlets("doctor", "--scope", "deploy");
-    expect(all, step).toMatch(new RegExp(`server "${demo.host}-image" .*a month with VAT`));
+/** Snapshots that were finished before a kill are kept. */
+let snapshots = 0;
+beforeEach(async () => {
+  snapshots = (await lab.left())[3] ?? 0;
+});
+
+it.each(kills)(
+  'a guard ends and deletes what a kill at "%s" of %s leaves',
+  async (step, victim) => {
+    const { signal } = await bakeStopped(step, "SIGKILL", victim);
+    expect(signal).toBe("SIGKILL");
+    await until("the installer has ended", async () => (await installers()).length === 0, 15);
+    await until("the server is deleted", async () => (await lab.left())[0] === 0, 30);
+    await until("its files are removed", () => !existsSync(folder()), 45);
+    const [servers, firewalls, keys, left = 0] = await lab.left();
+    expect([servers, firewalls, keys]).toEqual([0, 0, 0]);
+    // The last kill may come before or after the snapshot counts.
+    expect(left - snapshots).toBeLessThanOrEqual(step === "deleting the temporary server" ? 1 : 0);
+  },
+  120_000,
+);
+
+it("leaves without its guard, too, what doctor names and the next bake deletes", async () => {
+  for (const step of ["into the installer", "searching the disk"]) {
+    await bakeStopped(step, "SIGKILL", "the command and its guard");
+    expect((await lab.left())[0], step).toBe(1);
+    const { all } = await lab.clawdlets("doctor", "--scope", "deploy");
+    expect(all, step).toMatch(new RegExp(`server "${lab.demo.host}-image" .*a month with VAT`));
   }
 
   // As another machine sees it: without the file that says whose it is.
-  await bakeStopped("into the installer", "SIGKILL");
-  const run = join(hostLayoutOf(demo.layout, demo.host).dir, "image", "run");
+  const run = join(folder(), "run");
   expect(readFileSync(run, "utf8")).toMatch(/^[0-9a-f]{8}$/);
   renameSync(run, `${run}.away`);
-  const elsewhere = await clawdlets("image", "bake");
+  const elsewhere = await lab.clawdlets("image", "bake");
   expect([elsewhere.exitCode, elsewhere.all]).toEqual([5, expect.stringContaining("another machine may be baking it")]);
   renameSync(`${run}.away`, run);
+  const { exitCode, all } = await lab.clawdlets("image", "bake");
+  expect(exitCode, all).toBe(0);
+  expect(await lab.left()).toEqual([0, 0, 0, snapshots + 1]);
+}, 240_000);
 
-  const snapshots = (await left())[3] ?? 0;
+it("names a snapshot that a killed bake had finished, and the server beside it", async () => {
+  await bakeStopped("deleting the temporary server", "SIGKILL", "the command and its guard");
+  const image = (await lab.api("GET", "/images?type=snapshot&label_selector=clawdlets-image")).body.images.at(-1).id;
+  const { all } = await lab.clawdlets("doctor", "--scope", "deploy");
+  expect(all).toContain(`clawdlets image delete ${image}`);
+  // Unless the kill came after its deletion.
+  if ((await lab.left())[0] === 1) expect(all).toContain(`clawdlets image bake --host ${lab.demo.host}`);
+  const { exitCode } = await lab.clawdlets("image", "bake");
+  expect(exitCode).toBe(0);
+  expect(await lab.left()).toEqual([0, 0, 0, snapshots + 2]);
+}, 240_000);
+
+it("deletes on Ctrl-C what it bought, and keeps a snapshot that is finished", async () => {
   const interrupted = await bakeStopped("making the snapshot", "SIGINT");
   expect(interrupted.exitCode, interrupted.all).toBe(130);
-  // One that was finished when its bake was killed is kept.
-  const finished = (await left())[3] ?? 0;
-  expect(finished).toBeLessThanOrEqual(snapshots);
-  expect(await left()).toEqual([0, 0, 0, finished]);
+  const finished = (await lab.left())[3] ?? 0;
+  expect(finished - snapshots).toBeLessThanOrEqual(1);
+  expect(await lab.left()).toEqual([0, 0, 0, finished]);
+}, 120_000);
 
-  const first = clawdlets("image", "bake");
+it("waits for another bake of the host for a while, and leaves what it bought alone", async () => {
+  const first = lab.clawdlets("image", "bake");
   await new Promise<void>((resolve) =>
     first.all?.on("data", (chunk) => String(chunk).includes("ordering") && resolve()),
   );
-  // The second waits for the host's lock, for a while.
-  const both = [await clawdlets("image", "bake"), await first];
+  const both = [await lab.clawdlets("image", "bake"), await first];
   for (const { exitCode, all } of both) expect([0, 5], all).toContain(exitCode);
   const made = both.filter(({ exitCode }) => exitCode === 0).length;
   expect(both[1]?.exitCode, both[1]?.all).toBe(0);
-  expect(await left()).toEqual([0, 0, 0, finished + made]);
-}, 600_000);
+  expect(await lab.left()).toEqual([0, 0, 0, snapshots + made]);
+}, 240_000);

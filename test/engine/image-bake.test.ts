@@ -1,60 +1,24 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { execa } from "execa";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Demo, prepareDemo } from "../../cli/demo/prepare.ts";
 import { runDemo } from "../../cli/demo/run.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
 import { readIdentityFile } from "../../core/project/secrets/keys/age.ts";
 import { addToStackFile } from "../../core/project/settings/stack-file.ts";
-import { engineEnvironment } from "../../engine/environment.ts";
-import { findEngine } from "../../engine/find-engine.ts";
-import { repository } from "../_repository.ts";
-import { clientOf } from "../emulator/_lab.ts";
+import { bakeLab } from "./_bake-lab.ts";
 
 /** From `clawdlets image bake` to a locked host made of the snapshot, by the real command and the real engine. */
-const folder = mkdtempSync(join(tmpdir(), "clawdlets-bake-"));
-const data = join(folder, "emulator");
-const engine = findEngine(repository);
 const lines: string[] = [];
 const progress = Object.assign((text: string) => void lines.push(text), { startedAt: Date.now() });
-let demo: Demo;
-
+let lab: Awaited<ReturnType<typeof bakeLab>>;
 beforeAll(async () => {
-  demo = await prepareDemo(progress, { root: join(folder, "project"), data });
+  lab = await bakeLab(progress);
 }, 120_000);
-
-afterAll(async () => {
-  await demo?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-const environment = () => engineEnvironment(demo.layout, engine ?? ({} as never));
-const api = (method: string, path: string, body?: unknown) =>
-  clientOf(environment()["HCLOUD_ENDPOINT"] ?? "", environment()["HCLOUD_TOKEN"] ?? "")(method, path, body);
-
-const bake = (...args: string[]) =>
-  execa(join(repository, "bin", "clawdlets"), ["image", "bake", "--host", demo.host, ...args], {
-    cwd: demo.layout.root,
-    env: environment(),
-    reject: false,
-    all: true,
-  });
-
-/** Everything that costs money or blocks a name. */
-async function left(): Promise<unknown> {
-  const [servers, firewalls, keys, images] = await Promise.all(
-    ["servers", "firewalls", "ssh_keys", "images?type=snapshot"].map(
-      async (path) => (await api("GET", `/${path}`)).body,
-    ),
-  );
-  return [servers.servers.length, firewalls.firewalls.length, keys.ssh_keys.length, images.images.length];
-}
+afterAll(() => lab?.stop());
 
 /** Every file of the snapshot's disk, by its path. */
 function filesOf(image: number): Map<string, string> {
-  const disk = join(data, "images", String(image));
+  const disk = join(lab.data, "images", String(image));
   const names = readdirSync(disk, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   return new Map(
     names.map((entry) => {
@@ -65,9 +29,10 @@ function filesOf(image: number): Map<string, string> {
 }
 
 it("becomes a locked host, with no identity in the snapshot", async () => {
-  const dry = await bake("--dry-run");
+  const { demo, left } = lab;
+  const dry = await lab.clawdlets("image", "bake", "--dry-run");
   expect([dry.exitCode, await left()], dry.all).toEqual([0, [0, 0, 0, 0]]);
-  const { exitCode, stdout, all } = await bake("--json");
+  const { exitCode, stdout, all } = await lab.clawdlets("image", "bake", "--json");
   expect(exitCode, all).toBe(0);
   const baked = JSON.parse(stdout);
   expect(baked).toMatchObject({ ok: true, host: demo.host, diskGb: 160, architecture: "x86" });

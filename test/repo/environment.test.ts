@@ -9,7 +9,7 @@ const readers = [
   "components/load-group.ts",
   "components/load-host.ts",
   "core/base/machine/environment.ts",
-  "core/host/window/guard-main.ts",
+  "core/host/window/guarding.ts",
   "engine/preview/warm/program-worker.ts",
   "policy/pack.ts",
 ];

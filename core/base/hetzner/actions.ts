@@ -13,7 +13,7 @@ interface Action {
  * Waits until every action has succeeded. The pauses grow from 0.4 s to 8 s: a firewall usually takes well under a
  * second, and every poll counts against Hetzner's limit of 3600 requests an hour.
  * @param what completes "Hetzner could not …", e.g. `open the window`
- * @throws UserError when one fails or the time is up
+ * @throws UserError when one fails, Hetzner does not list one, or the time is up
  */
 export async function waitForActions(
   hetzner: Hetzner,
@@ -51,6 +51,13 @@ async function readAgain(hetzner: Hetzner, what: string, actions: readonly Actio
   for (let from = 0; from < actions.length; from += batch) {
     const query = { id: actions.slice(from, from + batch).map(({ id }) => id) };
     read.push(...(await answerOf(what, hetzner.GET("/actions", { params: { query } }))).actions);
+  }
+  // Like hcloud-go's waiter: an action without a status proves nothing.
+  const unlisted = actions.filter(({ id }) => !read.some((each) => each.id === id));
+  if (unlisted.length > 0) {
+    const ids = unlisted.map(({ id }) => id).join(", ");
+    const problem = `Nothing shows that Hetzner could ${what}: it does not list the action ${ids}. Run the same command again.`;
+    throw new UserError(problem, { exitCode: exitCodes.api });
   }
   return read;
 }

@@ -16,6 +16,8 @@ interface Delivered {
   /** As root, with the one-time keys. */
   route: SshRoute;
   files: readonly ExtraFile[];
+  /** Folder of the host's secrets. Afterwards it holds exactly what of `files` is below it. */
+  secretsDir: string;
   /** The pinned flake that the stack wants; the snapshot may be older. */
   flake: string;
   /** @see ciphertextDigest */
@@ -29,7 +31,7 @@ interface Delivered {
  */
 export async function deliverToSnapshot(
   installation: Installation,
-  { route, files, flake, digest }: Delivered,
+  { route, files, secretsDir, flake, digest }: Delivered,
 ): Promise<{ systemPath: string; bootId: string }> {
   const { settings, facts, host, journal, step, signal } = installation;
   const run = (command: string, seconds: number, input?: Buffer) =>
@@ -42,14 +44,20 @@ export async function deliverToSnapshot(
   await journal.installs(await flakeOf(installation, flake), digest);
 
   await step("deliver", "sending keys and secrets", limits.deliver);
-  const unstage = stageExtraFiles(host.staging, files);
+  const swap = swapOf(secretsDir);
+  const sent = files.map((file) => ({ ...file, path: swap.stagedPath(file.path) }));
+  const unstage = stageExtraFiles(host.staging, sent);
   try {
-    const names = [...new Set(files.map(({ path }) => path.split("/")[1] ?? ""))];
+    const names = [...new Set(sent.map(({ path }) => path.split("/")[1] ?? ""))];
     const { stdout } = await execa("tar", ["-C", host.staging, "-cf", "-", ...names], { encoding: "buffer" });
     const unpack = "tar -C / -xpf - --no-same-owner --no-overwrite-dir";
     // Moved into place: a marker that was half written would be taken for another host's.
     const mark = `echo '${settings.host} ${facts.installId}' >${imageMarker}.new; sync; mv ${imageMarker}.new ${imageMarker}`;
-    await run(`set -eu; ${mark}; ${unpack}; sync`, limits.deliver, Buffer.from(stdout));
+    await run(
+      `set -eu; ${mark}; ${swap.before}; ${unpack}; sync; ${swap.after}; sync`,
+      limits.deliver,
+      Buffer.from(stdout),
+    );
   } finally {
     unstage();
   }
@@ -60,6 +68,27 @@ export async function deliverToSnapshot(
   const { exitCode } = await ssh(route, reboot, { timeoutSeconds: limits.look, signal });
   if (exitCode !== 0 && exitCode !== 255) throw stepFailed(installation, exitCode);
   return { systemPath, bootId };
+}
+
+/**
+ * Secrets are unpacked beside their folder and exchanged with it, so that none stays that an earlier, repeated delivery had sent. At each
+ * moment the disk holds the earlier set or the new one whole.
+ */
+function swapOf(folder: string) {
+  const at = folder.lastIndexOf("/") + 1;
+  // As in nix/host/receive-secrets.sh. No host name contains a dot.
+  const beside = (suffix: string) => `${folder.slice(0, at)}.${folder.slice(at)}.${suffix}`;
+  const [staged, previous] = [beside("new"), beside("previous")];
+  const renamed = `mv ${folder} ${previous} && mv ${staged} ${folder}`;
+  // coreutils before 9.5 cannot exchange.
+  const exchanged = `mv --exchange --no-target-directory ${staged} ${folder} 2>/dev/null || { ${renamed}; }`;
+  const emptied = `rm -rf ${staged} ${previous}`;
+  return {
+    stagedPath: (path: string) =>
+      path === folder || path.startsWith(`${folder}/`) ? `${staged}${path.slice(folder.length)}` : path,
+    before: `if [ -d ${previous} ] && [ ! -e ${folder} ]; then mv ${previous} ${folder}; fi; ${emptied}`,
+    after: `if [ ! -d ${staged} ]; then rm -rf ${folder}; elif [ -d ${folder} ]; then ${exchanged}; else mv ${staged} ${folder}; fi; ${emptied}`,
+  };
 }
 
 /** @throws UserError unless the disk has no identity, or the one that an earlier run of this installation has begun to send */

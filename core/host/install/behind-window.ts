@@ -70,6 +70,7 @@ async function installedBy(installation: Installation, guard: Guard, plan: Insta
   return deliverToSnapshot(installation, {
     route,
     files,
+    secretsDir: delivery.remoteSecretsDir,
     flake: plan.flake,
     digest: ciphertextDigest(delivery.secrets),
   });

@@ -9,16 +9,20 @@ import { cleanEnvironment } from "../../base/machine/environment.ts";
 import { packageRoot } from "../../base/machine/package-root.ts";
 import { makePrivateFolder } from "../../base/machine/private-files.ts";
 
-/** The guard's order, sent on its standard input before the window is opened. The token goes in the environment. */
-export interface GuardOrder {
+/** What the order of each guard has. It is sent on its standard input before anything is opened. The token goes in the environment. */
+interface AnyOrder {
   host: string;
   /** The run whose windows it closes. The next run has its own guard. */
   run: string;
   endpoint: string;
+  deadlineSeconds: number;
+}
+
+/** Order of a window's guard. */
+export interface GuardOrder extends AnyOrder {
   /** The window's server, and its ssh port: the guard tries to connect, too. */
   serverId: number;
   sshPort: number;
-  deadlineSeconds: number;
   /** The host's journal of windows. */
   journal: string;
   /** The installation that the window is for: what to clean up if it is killed. */
@@ -53,12 +57,24 @@ const limits = { start: 60, end: 10 };
  * Starts a watchdog process, in its own session, that closes the host's windows when this process dies for any reason, or when
  * the deadline passes. Start it before opening a window, so that no window is ever unguarded.
  */
-export async function startGuard(order: GuardOrder, token: string, logs: string): Promise<Guard> {
+export const startGuard = (order: GuardOrder, token: string, logs: string): Promise<Guard> =>
+  startGuardOf("window", order, token, logs);
+
+/**
+ * Like {@link startGuard}, for something else that has to be closed.
+ * @param what the guard's main program, one of bin/guard.mjs
+ */
+export async function startGuardOf(
+  what: "window" | "image",
+  order: AnyOrder,
+  token: string,
+  logs: string,
+): Promise<Guard> {
   makePrivateFolder(logs);
   const log = join(logs, "guard.log");
   const logDescriptor = openSync(log, "a", 0o600);
   // Plain spawn: execa would pipe the log through this process, and the guard would die with us (SIGPIPE).
-  const child = spawn(process.execPath, [join(packageRoot, "bin", "guard.mjs")], {
+  const child = spawn(process.execPath, [join(packageRoot, "bin", "guard.mjs"), what], {
     env: cleanEnvironment({ HCLOUD_TOKEN: token }),
     detached: true,
     stdio: ["pipe", "pipe", logDescriptor],
@@ -78,7 +94,7 @@ export async function startGuard(order: GuardOrder, token: string, logs: string)
     child.unref();
     throw new UserError({
       subject: order.host,
-      problem: `the guard, which closes the window if clawdlets is killed, did not start; see ${log}.`,
+      problem: `the guard, which closes TCP/22 if clawdlets is killed, did not start; see ${log}.`,
     });
   }
   const leave = () => {

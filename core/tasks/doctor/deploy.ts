@@ -26,6 +26,7 @@ import {
 } from "./finding.ts";
 import { checkOrphans, checkWindows } from "./orphans.ts";
 import { checkOtherUsers } from "./other-users.ts";
+import { checkSnapshots } from "./snapshots.ts";
 import { readSettings } from "./stack.ts";
 
 /** Checks what an installation needs, what is at Hetzner, and that hosts are closed. Reports what could not be reached. */
@@ -74,6 +75,7 @@ export async function checkDeploy(context: DoctorContext): Promise<Finding[]> {
     ...(await checkEach(context, checkSold)),
     ...(await attempt(orphans, () => checkOrphans(client, context.layout))),
     ...(await attempt({ ...orphans, check: "windows" }, () => checkWindows(client))),
+    ...(await attempt({ ...orphans, check: "snapshots" }, () => checkSnapshots(client, context.layout))),
     ...(await checkClosed(context)),
   ];
 }

@@ -2,6 +2,7 @@ import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
 import { ourSelector } from "../../base/hetzner/labels.ts";
 import { allFirewalls, allServers, allSshKeys } from "../../base/hetzner/pages.ts";
 import { resourceTypes } from "../../base/hetzner/resource-types.ts";
+import { bakingLabel } from "../../host/image/labels.ts";
 import { windowLabel } from "../../host/window/window.ts";
 import type { Layout } from "../../project/layout.ts";
 import { readProjectFile } from "../../project/state/project-file.ts";
@@ -14,7 +15,7 @@ const types = {
   firewall: resourceTypes.firewall,
 } as const;
 
-/** A resource at Hetzner with our labels that is in no state on this machine. */
+/** A resource at Hetzner with our labels that is in no state on this machine. A server of a bake is not among them. */
 export interface Orphan {
   kind: keyof typeof types;
   id: number;
@@ -34,16 +35,24 @@ export async function findOrphans(hetzner: Hetzner, layout: Layout): Promise<Orp
     allFirewalls(hetzner, "list our firewalls", ourSelector),
   ]);
   const orphan = (kind: keyof typeof types, monthlyGross: number, { id, name, labels }: Labelled): Orphan[] =>
-    isKnown(kind, id) ? [] : [{ kind, id, name, host: labels?.["clawdlets-host"], monthlyGross }];
+    isKnown(kind, id) || (kind === "server" && labels?.[bakingLabel] !== undefined)
+      ? []
+      : [{ kind, id, name, host: labels?.["clawdlets-host"], monthlyGross }];
   return [
     ...servers.flatMap((server) => {
-      const prices = server.server_type.prices;
-      const price = prices.find(({ location }) => location === server.location.name) ?? prices[0];
-      return orphan("server", Number(price?.price_monthly.gross ?? 0), server);
+      return orphan("server", monthlyGross(server), server);
     }),
     ...keys.flatMap((key) => orphan("key", 0, key)),
     ...firewalls.flatMap((firewall) => orphan("firewall", 0, firewall)),
   ];
+}
+
+type Server = Awaited<ReturnType<typeof allServers>>[number];
+
+/** Including VAT, for this type and location; 0 if Hetzner names no price. */
+export function monthlyGross({ server_type: { prices }, location: { name } }: Server): number {
+  const price = prices.find(({ location }) => location === name) ?? prices[0];
+  return Number(price?.price_monthly.gross ?? 0);
 }
 
 interface Labelled {
@@ -76,7 +85,7 @@ export async function checkOrphans(hetzner: Hetzner, layout: Layout): Promise<Fi
   });
 }
 
-async function currencyOf(hetzner: Hetzner): Promise<string> {
+export async function currencyOf(hetzner: Hetzner): Promise<string> {
   return (await answerOf("look up the currency", hetzner.GET("/pricing"))).pricing.currency;
 }
 

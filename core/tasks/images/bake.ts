@@ -1,5 +1,4 @@
 import { rmSync } from "node:fs";
-import { join } from "node:path";
 import { messageOf, SettingsError, UserError } from "../../base/errors.ts";
 import { createHetzner } from "../../base/hetzner/client.ts";
 import { takeHostLock } from "../../base/machine/file-lock.ts";
@@ -9,9 +8,11 @@ import { resolveFlake } from "../../host/flake/flake.ts";
 import { ensureBootstrapKeys } from "../../host/install/bootstrap-keys.ts";
 import { endLeftInstallers, findInstaller } from "../../host/install/installer.ts";
 import { inStackFile } from "../../host/install/preflight.ts";
+import { startGuardOf } from "../../host/window/guard.ts";
 import { newRun } from "../../host/window/window.ts";
-import { type HostLayout, hostLayoutOf } from "../../project/layout.ts";
-import { orderFor } from "./baking.ts";
+import { hostLayoutOf } from "../../project/layout.ts";
+import type { BakeGuardOrder } from "./bake-guard-main.ts";
+import { bakeFiles, orderFor } from "./baking.ts";
 import { bakingLabels, removeBaking } from "./leftovers.ts";
 import { type BakeRequest, type BakeResult, bakeOnServer, onServer } from "./on-server.ts";
 
@@ -30,7 +31,8 @@ export async function checkBake({ settings, local, layout }: Pick<BakeRequest, "
 /**
  * Makes a snapshot with the host's system and without an identity: installs it on a temporary server, which is switched off before
  * it ever boots the system, and deleted afterwards. COSTS MONEY: the server for some minutes, and the snapshot for as long as it
- * exists. Removes first what a killed bake left. In the end nothing but the snapshot is left, or the error names it.
+ * exists. Removes first what a killed bake left. In the end nothing but the snapshot is left, or the error names it. If this process
+ * is killed, its guard ends the installer and deletes what was bought.
  * @throws UserError
  */
 export async function bake(request: BakeRequest): Promise<BakeResult> {
@@ -41,9 +43,7 @@ export async function bake(request: BakeRequest): Promise<BakeResult> {
   const release = await takeHostLock(own.lock, host, (error) => lost.abort(error));
   const signal = AbortSignal.any([request.signal, lost.signal]);
   const hetzner = createHetzner({ endpoint: local.endpoint, token: local.token });
-  const folder = join(own.dir, "image");
-  const files = bakeFiles(own, folder);
-  const runFile = join(folder, "run");
+  const { folder, runFile, files } = bakeFiles(own);
   try {
     request.report("check", "removing what an earlier bake left", limits.look);
     sweepStaging(files.staging);
@@ -60,10 +60,18 @@ export async function bake(request: BakeRequest): Promise<BakeResult> {
     const { deadlines } = settings.install;
     const seconds = limits.others + onServer.snapshot + (deadlines.kexec + deadlines.install) * 60;
     const labels = bakingLabels(host, run, new Date(Date.now() + seconds * 1000));
-    const outcome = await settled(bakeOnServer({ ...request, signal }, { hetzner, files, plan, labels }));
+    const { endpoint, sshPort } = local;
+    const { dir, lock, logs } = own;
+    const order: BakeGuardOrder = { host, run, endpoint, sshPort, deadlineSeconds: seconds, own: { dir, lock, logs } };
+    const guard = await startGuardOf("image", order, local.token, logs);
+    const outcome = await settled(bakeOnServer({ ...request, signal }, { hetzner, files, plan, labels, guard }));
     request.report("close", "deleting the temporary server", limits.look);
     const left = await settled(removeBaking(hetzner, host, [run]));
-    if (left.status === "rejected") throw withLeftovers(left.reason, outcome);
+    if (left.status === "rejected") {
+      guard.takeOver();
+      throw withLeftovers(left.reason, outcome);
+    }
+    await guard.dismiss();
     rmSync(folder, { recursive: true, force: true });
     if (outcome.status === "rejected") throw outcome.reason;
     return outcome.value;
@@ -84,14 +92,10 @@ function withLeftovers(left: unknown, outcome: PromiseSettledResult<BakeResult>)
     outcome.status === "fulfilled"
       ? `The snapshot ${outcome.value.image} is finished, and can be used.`
       : `No snapshot was made: ${messageOf(outcome.reason)}`;
-  return new UserError(left.headline, { exitCode: left.exitCode, details: [...left.details, ended], cause: left });
+  const guarded = "A guard goes on trying for an hour: see guard.log beside the installer's log.";
+  return new UserError(left.headline, {
+    exitCode: left.exitCode,
+    details: [...left.details, guarded, ended],
+    cause: left,
+  });
 }
-
-/** Keys and files of its own, so that those of the host stay untouched. */
-const bakeFiles = (own: HostLayout, folder: string): HostLayout => ({
-  ...own,
-  bootstrapClientKey: join(folder, "client"),
-  bootstrapHostKey: join(folder, "host"),
-  journal: join(folder, "bake.json"),
-  staging: join(folder, "staging"),
-});

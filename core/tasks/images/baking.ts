@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { waitForActions } from "../../base/hetzner/actions.ts";
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
 import { allServerTypes } from "../../base/hetzner/pages.ts";
@@ -13,6 +14,23 @@ import { defaultImage } from "../../project/settings/stack-config/stack-config.t
 
 /** Seconds. */
 const createSeconds = 300;
+
+/** What a bake keeps on this machine: keys and files of its own, so that those of the host stay untouched. */
+export function bakeFiles<Own extends Pick<HostLayout, "dir">>(own: Own) {
+  const folder = join(own.dir, "image");
+  return {
+    folder,
+    /** Which bake the folder belongs to. */
+    runFile: join(folder, "run"),
+    files: {
+      ...own,
+      bootstrapClientKey: join(folder, "client"),
+      bootstrapHostKey: join(folder, "host"),
+      journal: join(folder, "bake.json"),
+      staging: join(folder, "staging"),
+    },
+  };
+}
 
 /** The temporary server. */
 export interface Order {

@@ -39,14 +39,29 @@ export const bakingLabels = (host: string, run: string, until: Date): Record<str
  * @throws UserError that names everything that could not be deleted
  */
 export async function removeBaking(hetzner: Hetzner, host: string, runs: readonly string[]): Promise<void> {
-  const bought = await findBaking(hetzner, host);
-  const others = bought.filter(({ run, until }) => !(run !== undefined && runs.includes(run)) && until > Date.now());
+  const all = await findBaking(hetzner, host);
+  const others = all.filter(({ run, until }) => !(run !== undefined && runs.includes(run)) && until > Date.now());
   if (others[0]) throw bakingElsewhere(host, others[0]);
+  await removeBought(host, all);
+}
+
+/**
+ * Deletes what one bake bought, and nothing of other bakes.
+ * @returns how much that was
+ * @throws UserError that names everything that could not be deleted
+ */
+export async function removeRun(hetzner: Hetzner, host: string, run: string): Promise<number> {
+  const own = (await findBaking(hetzner, host)).filter((each) => each.run === run);
+  await removeBought(host, own);
+  return own.length;
+}
+
+async function removeBought(host: string, all: readonly Bought[]): Promise<void> {
   const isFirewall = ({ what }: Bought) => what === "firewall";
   // A firewall is in use as long as its server exists.
   const failures = [
-    ...(await removeEach(bought.filter((each) => !isFirewall(each)))),
-    ...(await removeEach(bought.filter(isFirewall))),
+    ...(await removeEach(all.filter((each) => !isFirewall(each)))),
+    ...(await removeEach(all.filter(isFirewall))),
   ];
   if (failures.length === 0) return;
   const problem = "could not delete everything that the bake bought. A server and a snapshot COST MONEY.";

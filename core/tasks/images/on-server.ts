@@ -18,6 +18,7 @@ import { JournalWriter } from "../../host/journal.ts";
 import { ssh } from "../../host/reach/ssh.ts";
 import type { Installation, InstallRequest } from "../../host/request.ts";
 import type { Step } from "../../host/steps.ts";
+import type { Guard } from "../../host/window/guard.ts";
 import type { HostLayout } from "../../project/layout.ts";
 import { buyServer, type Order } from "./baking.ts";
 
@@ -43,12 +44,13 @@ export interface Baking {
   files: HostLayout;
   plan: Order & { flake: string };
   labels: Record<string, string>;
+  guard: Guard;
 }
 
 /** Orders the server, installs the system on it and takes the snapshot. The caller deletes what was ordered. */
 export async function bakeOnServer(
   request: BakeRequest,
-  { hetzner, files, plan, labels }: Baking,
+  { hetzner, files, plan, labels, guard }: Baking,
 ): Promise<BakeResult> {
   const { settings, local, signal, report } = request;
   const { host } = settings;
@@ -71,7 +73,7 @@ export async function bakeOnServer(
   };
   await installation.step("connect", "waiting for ssh with the pinned key", onServer.off);
   await logInAsRoot(installation);
-  const systemPath = await installOnly(installation, plan.flake);
+  const systemPath = await installOnly(installation, guard, plan.flake);
   await switchOff(installation);
   const revision = /[0-9a-f]{40}/.exec(plan.flake)?.[0];
   const { id, diskGb, architecture } = await takeSnapshot(installation, revision, labels);
@@ -79,7 +81,7 @@ export async function bakeOnServer(
 }
 
 /** kexec, disko and nixos-install with no file but the marker. @returns the system's store path */
-async function installOnly(installation: Installation, flake: string): Promise<string> {
+async function installOnly(installation: Installation, guard: Guard, flake: string): Promise<string> {
   const { settings, local, host, step, report, signal } = installation;
   const { deadlines } = settings.install;
   makePrivateFolder(host.logs);
@@ -91,7 +93,7 @@ async function installOnly(installation: Installation, flake: string): Promise<s
     logFile,
     route,
     githubToken: local.githubToken,
-    onProcessGroup: () => undefined,
+    onProcessGroup: (id) => guard.watch(id),
     onLine: (text) => report(current, text),
     signal,
   };

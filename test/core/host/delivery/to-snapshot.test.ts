@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -148,6 +148,26 @@ describe("a delivery to a server of a baked snapshot", () => {
     },
     120_000,
   );
+
+  it("that is repeated leaves exactly the secrets that it was asked for, also after a cut between two renames", async () => {
+    const facts = await createServer();
+    const key = clientKey();
+    await faults([{ command: "reboot", exitCode: 1, stderr: "no", times: 1 }]);
+    expect((await install(facts)).exitCode).toBe(7);
+    const secrets = `/var/lib/clawdlets/secrets/hosts/${demo.host}`;
+    const onDisk = () => readdirSync(join(folder, "emulator", "machines", String(serverId), "disk", secrets, ".."));
+    const expected = readdirSync(files.secrets).filter((name) => name.endsWith(".yaml"));
+    expect(expected.length).toBeGreaterThan(1);
+    // As after a delivery of one secret more, cut off where the earlier set has been moved away.
+    const parent = `/var/lib/clawdlets/secrets/hosts`;
+    await asRoot(
+      `cd ${parent} && touch ${demo.host}/removed.yaml && mkdir .${demo.host}.new && touch .${demo.host}.new/half.yaml && mv ${demo.host} .${demo.host}.previous && sync`,
+    );
+    await expectLocked(await install(facts), key);
+    expect(onDisk()).toEqual([demo.host]);
+    const disk = join(folder, "emulator", "machines", String(serverId), "disk", secrets);
+    expect(readdirSync(disk).sort()).toEqual(expected.sort());
+  }, 120_000);
 
   it("that is killed while it sends leaves the port closed and converges", async () => {
     const facts = await createServer();
