@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Help } from "commander";
+import { UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { packageRoot } from "../core/base/machine/package-root.ts";
 import { type CommandEntry, type CommandGroup, commands } from "./commands.ts";
@@ -59,7 +60,37 @@ async function build(isWanted: IsWanted): Promise<Command> {
     for (const [name, entry] of Object.entries(entries)) program.addCommand(await commandOf([name], entry, isWanted));
   }
   for (const command of withChildren(program)) command.exitOverride();
-  return program;
+  return program.hook("preAction", (_, command) => refuseEmptyPaths(command));
+}
+
+/** What may be typed, by the placeholder of an option or argument. */
+const paths: Readonly<Record<string, string>> = {
+  file: "the path of a file",
+  dir: "the path of a folder",
+  path: "the path of a file or folder",
+  keys: "the path of a file, or the key itself",
+};
+
+/**
+ * Node takes an empty path for the current folder: with an unset variable, `--data "$DIR"` would fill a repository.
+ * @throws UserError (usage) that names the option or argument
+ */
+function refuseEmptyPaths(command: Command): void {
+  const given = [
+    ...command.options.map((option) => {
+      const [, placeholder] = /[<[](\w+)/.exec(option.flags) ?? [];
+      return { name: option.long ?? option.flags, placeholder, value: command.getOptionValue(option.attributeName()) };
+    }),
+    ...command.registeredArguments.map((argument, index) => {
+      return { name: argument.name(), placeholder: argument.name(), value: command.processedArgs[index] };
+    }),
+  ];
+  for (const { name, placeholder = "", value } of given) {
+    const allowed = Object.hasOwn(paths, placeholder) ? paths[placeholder] : undefined;
+    if (allowed === undefined || ![value].flat().includes("")) continue;
+    const fix = "If you typed a variable, check that it is set.";
+    throw new UserError({ subject: name, problem: `is ""; allowed: ${allowed}.`, fix }, { exitCode: exitCodes.usage });
+  }
 }
 
 async function commandOf(words: string[], entry: CommandEntry | CommandGroup, isWanted: IsWanted): Promise<Command> {

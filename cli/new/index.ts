@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { text as textOf } from "node:stream/consumers";
 import { Command } from "commander";
-import { messageOf, UserError } from "../../core/base/errors.ts";
+import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { shellQuoted } from "../../core/base/wording.ts";
 import { createRepository } from "../../core/tasks/new/create.ts";
@@ -12,6 +12,7 @@ import { type NewOptions, parseNewOptions } from "../../core/tasks/new/request.t
 import { stopSignal } from "../../engine/signals.ts";
 import { askText, canAsk } from "../shared/ask.ts";
 import { jsonOption, print, resultLines, tell } from "../shared/output.ts";
+import { whyUnread } from "../shared/values.ts";
 import { reportOf, sayImported } from "./report.ts";
 
 interface Options extends Omit<NewOptions, "dir"> {
@@ -80,7 +81,7 @@ async function readSource(source: string): Promise<string> {
   try {
     return source === "-" ? await textOf(process.stdin) : readFileSync(source, "utf8");
   } catch (error) {
-    throw new UserError(`--from-json ${source}: ${messageOf(error)}`, { exitCode: exitCodes.usage });
+    throw new UserError(`--from-json ${source}: ${whyUnread(error)}.`, { exitCode: exitCodes.usage });
   }
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
 import { z } from "zod";
-import { messageOf, SettingsError, UserError } from "../../core/base/errors.ts";
+import { hasCode, messageOf, SettingsError, UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import type { Problem } from "../../core/base/problem.ts";
 
@@ -30,9 +30,17 @@ export async function readValues(source: string): Promise<Record<string, string>
     content = JSON.parse(source === "-" ? await text(process.stdin) : readFileSync(source, "utf8"));
   } catch (error) {
     // A parser's message quotes the text, which here is secrets.
-    throw refuse(error instanceof SyntaxError ? "it is not JSON" : messageOf(error));
+    throw refuse(error instanceof SyntaxError ? "it is not JSON" : whyUnread(error));
   }
   return valuesOf(content, source);
+}
+
+/** Why a file that was named on the command line cannot be read, without a full stop. */
+export function whyUnread(error: unknown): string {
+  if (hasCode(error, "ENOENT", "ENOTDIR")) return "no such file";
+  if (hasCode(error, "EISDIR")) return "is a folder, not a file";
+  if (hasCode(error, "EACCES")) return "permission denied; ls -l shows its owner and mode";
+  return messageOf(error);
 }
 
 /** @throws SettingsError that names each key whose value is not a string */

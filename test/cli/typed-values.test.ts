@@ -1,8 +1,9 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
 import { chooseFrom } from "../../cli/shared/choose.ts";
+import { readValues } from "../../cli/shared/values.ts";
 import { UserError } from "../../core/base/errors.ts";
 import { readPublicKeyFile } from "../../core/project/settings/public-key-file.ts";
 import { runEngine } from "../../engine/run.ts";
@@ -37,6 +38,42 @@ describe("--host of a command for one host", () => {
       expect([command, exitCode, stderr]).toEqual([command, 2, expect.stringContaining('"web-" is not a host name')]);
     }
   }, 60_000);
+});
+
+describe("a path of a command", () => {
+  it.each([
+    ["new", ""],
+    ["emulator", "--data", ""],
+    ["emulator", "--data=", "--env-file=env"],
+    ["status", "--html", ""],
+    ["secrets", "init", "--host", "web-1", "--from-json", ""],
+    ["bot", "import", "--from", ""],
+    ["operator", "join", ""],
+    ["operator", "add", "ada", "--age", "age1", "--ssh-key", ""],
+    ["vault", "verify", "", "--identity", "key"],
+  ])("is refused if it is empty, which Node takes for the current folder: %s %s %s", async (...typed) => {
+    const folder = temporaryFolder();
+    const { exitCode, stdout, stderr } = await clawdlets(
+      typed[0] === "emulator" ? typed : [...typed, "--json"],
+      folder,
+    );
+    expect(stderr).toMatch(/^clawdlets: [a-z-]+: is ""; allowed: the path of a (file|folder)/);
+    expect([exitCode, readdirSync(folder)]).toEqual([2, []]);
+    if (typed[0] !== "emulator") expect(JSON.parse(stdout).problems[0].code).toBe("usage");
+  });
+
+  it.each([
+    ["folder", "is a folder, not a file"],
+    ["nothing", "no such file"],
+    ["file/below", "no such file"],
+  ])("of values in JSON says in words why %s cannot be read", async (path, why) => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, "folder"));
+    writeFileSync(join(folder, "file"), "");
+    const { exitCode, stderr } = await clawdlets(["new", "bots", "--from-json", path], folder);
+    expect([exitCode, stderr]).toEqual([2, `clawdlets: --from-json ${path}: ${why}.`]);
+    await expect(readValues(join(folder, path))).rejects.toThrow(`${why}. Allowed: one object`);
+  });
 });
 
 describe("a public key file", () => {

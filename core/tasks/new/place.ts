@@ -4,6 +4,7 @@ import { hasCode, SettingsError } from "../../base/errors.ts";
 import { gitAnswer, isForeignRepository } from "../../base/machine/git-answer.ts";
 import { readFolder } from "../../base/machine/private-files.ts";
 import type { Objection, Problem } from "../../base/problem.ts";
+import { shellQuoted } from "../../base/wording.ts";
 import { hostNameAllowed, hostNamePattern } from "../../project/settings/names.ts";
 
 /** Where a new repository goes. */
@@ -23,7 +24,12 @@ export function checkPlace(given: string, from: string): { value?: Place; proble
   const refuse = (objection: Objection) => ({ problems: [{ subject: asked, ...objection }] });
   const parent = realPath(dirname(asked));
   if (parent === undefined || !statOf(parent)?.isDirectory()) {
-    const fix = `Create it: mkdir -p '${dirname(asked)}'`;
+    const file = fileAbove(asked);
+    if (file !== undefined) {
+      const problem = `is below ${file}, which is not a folder.`;
+      return refuse({ code: "file-in-the-way", problem, fix: "Choose another folder." });
+    }
+    const fix = `Create it: mkdir -p ${shellQuoted(dirname(asked))}`;
     return refuse({ code: "file-missing", problem: `there is no folder ${dirname(asked)}.`, fix });
   }
   const there = statOf(asked);
@@ -48,6 +54,19 @@ export function checkPlace(given: string, from: string): { value?: Place; proble
     return refuse({ code: "file-in-the-way", problem, fix: "Choose a folder outside of it." });
   }
   return { value: { folder, exists: there !== undefined }, problems: [] };
+}
+
+/** The nearest thing above a path that exists, if no folder can be made in it: a file, or a broken link. */
+function fileAbove(path: string): string | undefined {
+  const above = dirname(path);
+  try {
+    if (!statOf(above)) return fileAbove(above);
+  } catch (error) {
+    if (hasCode(error, "ENOTDIR")) return fileAbove(above);
+    throw error;
+  }
+  const folder = realPath(above);
+  return folder !== undefined && statOf(folder)?.isDirectory() ? undefined : above;
 }
 
 function repositoryAround(folder: string): string | undefined {

@@ -2,6 +2,7 @@ import { basename, resolve } from "node:path";
 import { SettingsError } from "../../base/errors.ts";
 import { packageRoot } from "../../base/machine/package-root.ts";
 import type { Problem } from "../../base/problem.ts";
+import { quoted } from "../../base/wording.ts";
 import { layoutOf } from "../../project/layout.ts";
 import { exampleHost } from "../../project/settings/example-stack.ts";
 import type { StackConfig } from "../../project/settings/stack-config/stack-config.ts";
@@ -90,7 +91,7 @@ export function nameProblems(folder: string, name?: string): Problem[] {
       code: "invalid-value",
       subject: "the command line",
       setting: name === undefined ? "dir" : "--name",
-      problem: `"${used}" cannot be the project's name; ${problem}.`,
+      problem: `${quoted(used)} cannot be the project's name; ${problem}.`,
       ...(name === undefined && { fix: "Name the project with --name, or choose another folder." }),
     },
   ];

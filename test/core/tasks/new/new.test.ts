@@ -6,6 +6,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { rebuildSource } from "../../../../core/host/flake/rebuild-source.ts";
 import { newFiles } from "../../../../core/tasks/new/files.ts";
 import { checkPlace } from "../../../../core/tasks/new/place.ts";
+import { nameProblems } from "../../../../core/tasks/new/plan.ts";
 import { ownRepository } from "../../../../core/tasks/new/repository.ts";
 import { flakeProblems } from "../../../../core/tasks/new/request.ts";
 import { sourceOf } from "../../../../core/tasks/new/source.ts";
@@ -209,11 +210,22 @@ describe("the place of a new repository", () => {
     symlinkSync(".clawdlets/x", join(parent, "hidden"));
     for (const given of ["file", "broken"])
       expect(problemOf(given)).toEqual(["file-in-the-way: exists, and is not a folder."]);
-    for (const given of ["none/x", "file/x"])
-      expect(problemOf(given)).toEqual([expect.stringMatching(/^file-missing: there is no folder/)]);
+    expect(problemOf("none/x")).toEqual([expect.stringMatching(/^file-missing: there is no folder/)]);
+    for (const [above, given] of [
+      ["file", "file/x"],
+      ["file", "file/x/y"],
+      ["broken", "broken/x/y"],
+    ])
+      expect(problemOf(given ?? "")).toEqual([
+        `file-in-the-way: is below ${join(parent, above ?? "")}, which is not a folder.`,
+      ]);
     for (const given of [".clawdlets/new", "hidden/new", "hidden"]) {
       expect(problemOf(given)).toEqual([expect.stringMatching(/^invalid-value: is inside \.clawdlets/)]);
     }
+  });
+
+  it("has a name that is quoted with its line break spelled out", () => {
+    expect(nameProblems(join(parent, "a\nb"))[0]?.problem).toContain('"a\\nb" cannot be the project\'s name');
   });
 
   it("is not inside a git repository, neither its work tree nor a bare one", () => {
