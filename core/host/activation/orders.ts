@@ -2,7 +2,7 @@ import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
 import { parseJson } from "../../base/text/json.ts";
 import { askHost, questions } from "../reach/ask.ts";
-import { type Refusal, readRefusal } from "../reach/refusal.ts";
+import { type Refusal, readRefusal, refusedInWords } from "../reach/refusal.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 import type { ReleaseRules } from "./sign.ts";
 
@@ -100,7 +100,8 @@ export async function giveOrder(
 }
 
 /** Tells a missing command, or one that sudo forbids, from our command's own refusal. */
-export function refusedOrder(host: string, { said, code = codeBeforeCodes(said), isMissing }: Refusal): UserError {
+export function refusedOrder(host: string, refusal: Refusal): UserError {
+  const { said, code = codeBeforeCodes(said), isMissing } = refusal;
   if (isMissing) {
     return new UserError({
       subject: host,
@@ -115,7 +116,7 @@ export function refusedOrder(host: string, { said, code = codeBeforeCodes(said),
       fix: 'If clawdlets:rebuild.source is "send": rebuild once with clawdlets:rebuild.buildOn: "local", or once with source "fetch".',
     });
   }
-  return new UserError({ subject: host, problem: `the host refused and changed nothing: ${said}` });
+  return new UserError({ subject: host, problem: refusedInWords(refusal) });
 }
 
 /** Systems without codes that do not know an order list those that they do know. */

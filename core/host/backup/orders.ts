@@ -4,7 +4,7 @@ import { UserError } from "../../base/errors.ts";
 import { poll } from "../../base/wait-until.ts";
 import { safeText } from "../../base/wording.ts";
 import { type BackupState, backupQuestion, parseBackups } from "../facts/backups.ts";
-import { type Refusal, readRefusal } from "../reach/refusal.ts";
+import { type Refusal, readRefusal, refusedInWords } from "../reach/refusal.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 
 /** Command installed by the NixOS module (nix/host/backup.sh). It takes no arguments, so sudo can allow exactly this line. */
@@ -28,7 +28,8 @@ async function giveOrder({ host, route, signal }: BackupHost, order: string): Pr
 }
 
 /** Tells a missing command, or one that sudo forbids, from our command's own refusal. */
-export function refusedBackup(host: string, { said, code, isMissing }: Refusal): UserError {
+export function refusedBackup(host: string, refusal: Refusal): UserError {
+  const { said, code, isMissing } = refusal;
   if (isMissing) {
     return new UserError({
       code: "backup-not-set-up",
@@ -38,7 +39,7 @@ export function refusedBackup(host: string, { said, code, isMissing }: Refusal):
     });
   }
   const fix = code === "busy" ? "Run the same command again when that has ended." : undefined;
-  const problem = `the host refused and changed nothing: ${said}`;
+  const problem = refusedInWords(refusal);
   return new UserError({ code: "backup-failed", subject: host, problem, ...(fix !== undefined && { fix }) });
 }
 

@@ -8,9 +8,12 @@ export interface Refusal {
   code: string | undefined;
   /** True if the command could not be run: it is not installed there, or sudo does not allow it. */
   isMissing: boolean;
+  /** True if our command refused, and so changed nothing. Otherwise it may have ended at any point. */
+  hasRefused: boolean;
 }
 
 const ownLine = /^clawdlets-[a-z-]+: (?:refused, nothing changed: )?/;
+const refusal = /^clawdlets-[a-z-]+: refused, nothing changed: /;
 const codeLine = /^clawdlets-[a-z-]+: code ([a-z][a-z-]{0,40})$/;
 /** The words of sudo and of shells, which have no codes. A reason of our own command may contain them, too. */
 const missing = /command not found|password is required|not allowed|No such file/;
@@ -22,5 +25,11 @@ export function readRefusal(stderr: string, exitCode: number | undefined): Refus
     said: safeText(last.replace(ownLine, ""), 500) || `exit code ${exitCode}`,
     code: codeLine.exec(before)?.[1],
     isMissing: !ownLine.test(last) && missing.test(last),
+    hasRefused: refusal.test(last),
   };
+}
+
+/** What to tell people: that nothing was changed only where the host says so. */
+export function refusedInWords({ said, hasRefused }: Refusal): string {
+  return hasRefused ? `the host refused and changed nothing: ${said}` : `the host did not do it: ${said}`;
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
 import { parseJson } from "../../base/text/json.ts";
 import { safeText } from "../../base/wording.ts";
-import { type Refusal, readRefusal } from "../reach/refusal.ts";
+import { type Refusal, readRefusal, refusedInWords } from "../reach/refusal.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 
 /** Command installed by the NixOS module (nix/host/rekey.sh). It takes no arguments, so sudo can allow exactly this line. */
@@ -66,13 +66,14 @@ export async function orderRekey(
 }
 
 /** Tells a missing command, or one that sudo forbids, from our command's own refusal. */
-export function refusedRekey(host: string, { said, code, isMissing }: Refusal): UserError {
+export function refusedRekey(host: string, refusal: Refusal): UserError {
+  const { code, isMissing } = refusal;
   if (isMissing) {
     const problem = "its system does not allow rekey. Nothing was changed.";
     const fix = `Set clawdlets.tailnet.tailscale.rekey = true in hosts/${host}.nix, then run: clawdlets rebuild --host ${host}`;
     return new UserError({ subject: host, problem, fix });
   }
   const fix = code === "busy" ? "Run the same command again when that has ended." : undefined;
-  const problem = `the host refused and changed nothing: ${said.replace(/\.?$/, ".")}`;
+  const problem = refusedInWords(refusal).replace(/\.?$/, ".");
   return new UserError({ subject: host, problem, ...(fix !== undefined && { fix }) });
 }

@@ -25,7 +25,7 @@ it("reads none from a host without an activation", () => {
 });
 
 describe("a refused order", () => {
-  const refusal = { said: "no", code: undefined, isMissing: false };
+  const refusal = { said: "no", code: undefined, isMissing: false, hasRefused: true };
   const known = "allowed: switch, 16 hex digits, and a full commit (40 hex digits), newest, previous or a store path";
   it.each([
     ["its code", { ...refusal, code: "unknown-order", said: "in other words" }, /too old for this change/],
@@ -36,6 +36,7 @@ describe("a refused order", () => {
       /refused and changed nothing: allowed/,
     ],
     ["its words, with a code that is not known here", { ...refusal, code: "new" }, /refused and changed nothing: no/],
+    ["what it said last, if it did not say that it refused", { ...refusal, hasRefused: false }, /did not do it: no/],
     ["a command that is missing", { ...refusal, isMissing: true }, /has no clawdlets-activate/],
   ])("is explained by %s", (_what, given, words) => {
     expect(refusedOrder("web-1", given).message).toMatch(words);

@@ -24,6 +24,12 @@ describe("a backup order that the host refuses", () => {
     },
   );
 
+  it("is not said to have changed nothing if the command ended without saying so", () => {
+    expect(refusedWith("clawdlets-backup: line 40: printf: write error: No space left on device").problem).toBe(
+      "the host did not do it: line 40: printf: write error: No space left on device",
+    );
+  });
+
   it("says when to try again if the host is busy", () => {
     const why = "clawdlets-backup: refused, nothing changed: a backup or a restore is in progress";
     expect(refusedWith("clawdlets-backup: code busy", why).fix).toMatch(/^Run the same command again/);
