@@ -8,6 +8,7 @@ import { exitCodeOf } from "../core/host/lockdown/prove.ts";
 import { findLayout } from "../core/project/layout.ts";
 import { listStackFiles } from "../core/project/settings/stack-file.ts";
 import { readProjectFile } from "../core/project/state/project-file.ts";
+import { checkVault } from "../core/tasks/doctor/vault.ts";
 import { pageOf } from "../core/tasks/status/page.ts";
 import { type HostStatus, hostStatus } from "../core/tasks/status/status.ts";
 import { tableOf } from "../core/tasks/status/table.ts";
@@ -69,10 +70,19 @@ export function statusCommand(): Command {
           );
         }
       }
+      await remindOfVault({ layout, hosts: names });
       if (options.json) printJson({ ok, at: now.toISOString(), hosts });
       else if (hosts.length > 0) process.stdout.write(tableText(hosts));
       if (!ok) process.exitCode = worstOf(hosts.map(exitCodeOfHost));
     });
+}
+
+/** Beside the result, which it does not change: a lost disk would take the keys of the hosts with it. */
+async function remindOfVault(project: Parameters<typeof checkVault>[0]): Promise<void> {
+  for (const finding of await checkVault(project)) {
+    if (finding.status === "warning")
+      tell(`warning: ${finding.subject}: ${finding.problem}. ${finding.fix ?? ""}`);
+  }
 }
 
 /** As of `verify`, and 1 for what is wrong beside that. */

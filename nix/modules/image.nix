@@ -13,8 +13,15 @@ in
     ''}";
     targets.clawdlets-first-boot = {
       description = "Waits for the identity of this host";
-      requires = [ "basic.target" ];
-      after = [ "basic.target" ];
+      # Not basic.target: it starts the timers, and ten minutes later the tailnet's would give the disk an identity.
+      requires = [
+        "sysinit.target"
+        "sockets.target"
+      ];
+      after = [
+        "sysinit.target"
+        "sockets.target"
+      ];
       wants = [ "clawdlets-first-boot.service" ];
     };
     services.clawdlets-first-boot = {

@@ -156,7 +156,7 @@ describe("docs/recovery.md: the host is left as it is when", () => {
 });
 
 describe("docs/recovery.md: the laptop is lost", () => {
-  it("a vault, encrypted to a key that is kept offline, brings it all back, and doctor reminds of it", async () => {
+  it("a vault, encrypted to a key that is kept offline, brings it all back, and doctor and status remind of it", async () => {
     const keygen = join(repository, ".toolchain", "bin", "age-keygen");
     const { root, dir } = demo.layout;
     const [key, vault] = [join(folder, "recovery.agekey"), join(folder, "hosts.vault")];
@@ -164,7 +164,9 @@ describe("docs/recovery.md: the laptop is lost", () => {
     const recipient = (await execa(keygen, ["-y", key])).stdout;
     const tracked = await git(root, "status", "--porcelain");
     const doctor = () => clawdlets(["doctor", "--scope", "stack", "--host", demo.host]);
-    expect((await doctor()).all).toContain(`no export exists, so only this disk has the keys of ${demo.host}`);
+    const reminder = `no export exists, so only this disk has the keys of ${demo.host}`;
+    expect((await doctor()).all).toContain(reminder);
+    expect((await clawdlets(["status", "--no-drift"])).all).toContain(`the last export of .clawdlets: ${reminder}`);
     const { exitCode: exported, all: said } = await clawdlets(["vault", "export", vault, "--to", recipient]);
     expect(exported, said).toBe(0);
     loses(dir);
@@ -173,6 +175,7 @@ describe("docs/recovery.md: the laptop is lost", () => {
     const { exitCode, all } = await doctor();
     expect(exitCode, all).toBe(0);
     expect(all).toContain("has the current keys");
+    expect((await clawdlets(["status", "--no-drift"])).all).not.toContain("export");
     expect((await clawdlets(["preview", "--all"])).all).toContain("nothing would change");
     expect(await git(root, "status", "--porcelain")).toBe(tracked);
   }, 300_000);

@@ -8,7 +8,7 @@ import { attempt, type Check, type Finding, ok, warning } from "./finding.ts";
 const maxAgeDays = 30;
 
 /** Reminds of what a lost disk would take, as soon as there is a host to lose. */
-export function checkVault({ layout, hosts }: DoctorContext): Promise<Finding[]> {
+export function checkVault({ layout, hosts }: Pick<DoctorContext, "layout" | "hosts">): Promise<Finding[]> {
   const about: Check = { scope: "stack", check: "vault", subject: "the last export of .clawdlets" };
   return attempt(about, () => {
     const installed = hosts.filter((host) => readJournal(hostLayoutOf(layout, host).journal)?.state === "done");
