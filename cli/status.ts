@@ -80,8 +80,7 @@ export function statusCommand(): Command {
 /** Beside the result, which it does not change: a lost disk would take the keys of the hosts with it. */
 async function remindOfVault(project: Parameters<typeof checkVault>[0]): Promise<void> {
   for (const finding of await checkVault(project)) {
-    if (finding.status === "warning")
-      tell(`warning: ${finding.subject}: ${finding.problem}. ${finding.fix ?? ""}`);
+    if (finding.status === "warning") tell(`warning: ${finding.subject}: ${finding.problem}. ${finding.fix ?? ""}`);
   }
 }
 

@@ -63,7 +63,7 @@ export async function runDemo(demo: Demo, progress: Progress): Promise<DemoResul
   });
   const afterInstall = isClosed(last) ? "closed" : "open";
   const installRuns = server?.installRuns ?? 0;
-  // A server made of a baked snapshot needs no run of the installer.
+  // A server from a baked snapshot needs no run of the installer.
   const { mode } = loadHost(layout, host, process.env).settings.install;
   return {
     ok:

@@ -24,7 +24,7 @@ export function deleteCommand(): Command {
     .option(...jsonOption)
     .addHelpText(
       "after",
-      "\nRefuses a snapshot that `image bake` did not make, and one that a stack file names. Servers that were made of it stay.\n\nExamples:\n  clawdlets image delete 250000001 --dry-run\n  clawdlets image delete 250000001 --yes --json\n",
+      "\nRefuses a snapshot that `image bake` did not make, and one that a stack file names. Servers that started from it stay.\n\nExamples:\n  clawdlets image delete 250000001 --dry-run\n  clawdlets image delete 250000001 --yes --json\n",
     )
     .action(async (id: number, options: Options) => {
       const layout = findLayout(process.cwd());

@@ -21,7 +21,7 @@ afterAll(() => lab.stop());
 const run = async (host: string, key: KeyPair, command: string) =>
   (await ssh(lab, { user: "root", host, key: client, hostKey: key }, command)).stdout.toString();
 
-test("a server made of a snapshot has the files of the disk, and the keys of its own user_data", async () => {
+test("a server from a snapshot has the files of the disk, and the keys of its own user_data", async () => {
   const first = await newServer(lab, "first", { user_data: userDataWith(hostKey, client) });
   await run(
     first.ipv4,

@@ -14,7 +14,7 @@ export interface BakedImage {
   /** The host whose system it holds. */
   host: string;
   architecture: "x86" | "arm";
-  /** GB of the disk that it was made of: a server's disk must not be smaller. */
+  /** GB of the disk that it was made from: a server's disk must not be smaller. */
   diskGb: number;
   /** GB that Hetzner charges for; null until it is known. */
   sizeGb: number | null;
@@ -68,7 +68,7 @@ export async function findDeletable(hetzner: Hetzner, layout: Layout, image: num
   throw new UserError({ subject: `image ${image}`, problem, fix }, settings);
 }
 
-/** Deletes a snapshot; one that is gone already is fine. Servers that were made of it stay. */
+/** Deletes a snapshot; one that is gone already is fine. Servers that started from it stay. */
 export async function deleteBaked(hetzner: Hetzner, { image }: Pick<BakedImage, "image">): Promise<void> {
   try {
     await answerOf(`delete the snapshot ${image}`, hetzner.DELETE("/images/{id}", { params: { path: { id: image } } }));

@@ -28,7 +28,7 @@ export interface BakeResult {
   host: string;
   /** Hetzner's id of the snapshot, for `clawdlets:image`. */
   image: number;
-  /** GB of the disk that it was made of: a server's disk must not be smaller. */
+  /** GB of the disk that it was made from: a server's disk must not be smaller. */
   diskGb: number;
   architecture: "x86" | "arm";
   systemPath: string;

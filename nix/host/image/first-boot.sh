@@ -1,4 +1,4 @@
-# First boot of a server that was made of a snapshot of `clawdlets image bake`: takes the one-time keys from the server's user_data and runs an sshd
+# First boot of a server from a snapshot of `clawdlets image bake`: takes the one-time keys from the server's user_data and runs an sshd
 # with nothing else, until the operator has delivered the host's identity and reboots. All keys are in memory, and gone after that reboot.
 #
 # Run as root, in the unit clawdlets-first-boot, which boots in place of everything else as long as MARKER exists. Values from the network are strictly

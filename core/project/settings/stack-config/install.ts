@@ -92,7 +92,7 @@ export const installSettings = z.strictObject(
       .default([]),
     deadlines: deadlines.prefault({}),
     /**
-     * `full`: kexec, disko and nixos-install on a new server. `snapshot`: the server is made of the snapshot `clawdlets:image`, from
+     * `full`: kexec, disko and nixos-install on a new server. `snapshot`: the server starts from the snapshot `clawdlets:image`, from
      * `clawdlets image bake`, and only gets its keys and secrets. @default `full`
      */
     mode: z.enum(["full", "snapshot"], 'allowed: "full" or "snapshot"').default("full"),
