@@ -5,7 +5,7 @@
  * `npm run check` (`--quick`): lint, types, and the tests that need no engine. `npm test -- PATH…` or `-- --project NAME`: only those
  * tests; arguments after `--` go to vitest.
  *
- * Everything, and whatever CI asks for, runs in random order. In CI that order depends on the commit alone: `CI=1 npm test` repeats it.
+ * Everything, and whatever CI asks for, runs in random order. CI repeats the order of the last recorded run, and so does `CI=1 npm test`.
  */
 import { execa } from "execa";
 import { randomOrder, seedOf } from "./test-order.ts";
@@ -13,7 +13,7 @@ import { randomOrder, seedOf } from "./test-order.ts";
 type Check = [name: string, command: string, args: string[]];
 
 const asked = process.argv.slice(2);
-const seed = await seedOf(process.env);
+const seed = seedOf(process.env);
 const order = randomOrder(asked, process.env, seed);
 const sources: Check[] = [
   ["lint and format", "biome", ["check", "--diagnostic-level=error"]],

@@ -1,14 +1,15 @@
-import { execa } from "execa";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** `{ "seed": … }` of the last whole run that was recorded (test/order/record.ts). */
+const recorded = join(import.meta.dirname, "../test/order/seed.json");
 
 /**
- * The seed of a run. In CI it comes from the committed files, so that the same commit is tried in the same order with the same random
- * inputs everywhere, and another commit in another one. Elsewhere any number.
+ * The seed of a run. CI repeats the recorded one, so that what passed in a whole run elsewhere meets no other order and no other random
+ * inputs there. Everywhere else each run draws a new one.
  */
-export async function seedOf(environment: NodeJS.ProcessEnv): Promise<number> {
-  const any = Date.now() % 1_000_000;
-  if (!environment["CI"]) return any;
-  const { stdout, failed } = await execa("git", ["rev-parse", "HEAD^{tree}"], { reject: false });
-  return failed ? any : Number.parseInt(stdout.slice(0, 7), 16);
+export function seedOf(environment: NodeJS.ProcessEnv): number {
+  return environment["CI"] ? JSON.parse(readFileSync(recorded, "utf8")).seed : Date.now() % 1_000_000;
 }
 
 /**

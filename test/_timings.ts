@@ -7,7 +7,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import type { Reporter, TestModule } from "vitest/node";
+import type { Reporter, TestModule, Vitest } from "vitest/node";
 import "./_processor-time.ts";
 import { repository } from "./_repository.ts";
 
@@ -37,6 +37,8 @@ interface FileTiming {
 }
 
 interface Report {
+  /** Of the order of tests. */
+  seed: number;
   projects: Record<string, ProjectTiming>;
   slowest: Timing[];
   /** Seconds by path, of every file, for test/order/record.ts. */
@@ -45,6 +47,12 @@ interface Report {
 }
 
 export default class Timings implements Reporter {
+  #seed = 0;
+
+  onInit({ config }: Vitest): void {
+    this.#seed = config.sequence.seed;
+  }
+
   onTestRunEnd(modules: readonly TestModule[]): void {
     this.reportTimes(modules);
     const failures = modules.flatMap(failuresOf);
@@ -68,6 +76,7 @@ export default class Timings implements Reporter {
     const files = modules.map(fileTimingOf).filter(({ processorSeconds }) => processorSeconds > 0);
     files.sort((a, b) => b.processorSeconds - a.processorSeconds);
     const report: Report = {
+      seed: this.#seed,
       projects,
       slowest: tests.slice(0, slowest),
       files: Object.fromEntries(

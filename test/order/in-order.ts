@@ -16,6 +16,7 @@ export const inOrder: Readonly<Record<string, string>> = {
  */
 export const notYetRun: readonly string[] = [
   "test/cli/",
+  "test/core/host/activation/activate.test.ts",
   "test/core/host/install/bootstrap-keys.test.ts",
   "test/core/host/install/failed-rebuild.test.ts",
   "test/core/host/install/first-contact.test.ts",
