@@ -15,7 +15,7 @@ export class Pushing {
   readonly layout: Layout;
   readonly key: SystemKey;
 
-  /** @param lines of sh that make web-1's system; undefined: there is none yet */
+  /** @param lines of sh that make web-1's system; undefined if it has no system yet */
   static async create(lines?: string): Promise<Pushing> {
     const operator = await Operator.create();
     const layout = layoutOf(operator.flakeFolder);
