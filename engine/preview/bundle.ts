@@ -33,9 +33,9 @@ export async function bundleProgram(tree: string): Promise<void> {
   const project = projectFile(tree);
   const main = project.get("main");
   if (typeof main !== "string" || !main.endsWith(".ts") || !isMap(project.getIn(["runtime", "options"]))) return;
-  // What packages in CommonJS take for granted.
+  // What packages in CommonJS take for granted. Written otherwise, our own build would put this file's URL there (bin/compiled/build.mjs).
   const banner = {
-    js: 'import { createRequire as requireFor } from "node:module"; const require = requireFor(import.meta.url);',
+    js: 'import { createRequire as requireFor } from "node:module"; const require = requireFor(import.meta["url"]);',
   };
   const shared: BuildOptions = {
     ...options,
@@ -60,7 +60,7 @@ export async function bundleProgram(tree: string): Promise<void> {
 
 /**
  * The program in one file, and the packages that it imports in others: a process that runs the program for many hosts evaluates the
- * packages once, and they are most of the code. Packages in CommonJS stay in the program's file.
+ * packages once, and they are most of the code.
  */
 async function bundleFiles(entry: string, tree: string, shared: BuildOptions, within: Plugin): Promise<OutputFile[]> {
   const outfile = join(tree, bundled);
@@ -69,30 +69,25 @@ async function bundleFiles(entry: string, tree: string, shared: BuildOptions, wi
   const { inputs } = whole.metafile;
   const isPackage = (path: string) => path.includes("node_modules/");
   const imported = Object.entries(inputs).flatMap(([path, { imports }]) => (isPackage(path) ? [] : imports));
-  const files = new Set(
-    imported.map(({ path }) => path).filter((path) => isPackage(path) && inputs[path]?.format === "esm"),
+  const files = [...new Set(imported.map(({ path }) => path).filter(isPackage))];
+  const apartAs = new Map(
+    files.map((path, index) => {
+      const extension = inputs[path]?.format === "esm" ? ".mjs" : ".cjs";
+      return [realpathSync(resolve(tree, path)), `.clawdlets-package-${index + 1}${extension}`] as const;
+    }),
   );
-  const names = new Map(
-    [...files].map((path, index) => [realpathSync(resolve(tree, path)), `.clawdlets-package-${index + 1}`]),
-  );
-  const packages = await build({
-    ...shared,
-    plugins,
-    entryPoints: Object.fromEntries([...names].map(([path, name]) => [name, path])),
-    outdir: tree,
-    outExtension: { ".js": ".mjs" },
-    chunkNames: ".clawdlets-[hash]",
-    splitting: true,
-    write: false,
-  });
-  const program = await build({
-    ...shared,
-    plugins: [apart(names), within],
-    entryPoints: [entry],
-    outfile,
-    write: false,
-  });
-  return [...packages.outputFiles, ...program.outputFiles];
+  const packages = (extension: string, more: BuildOptions) => {
+    const own = [...apartAs].filter(([, name]) => name.endsWith(extension));
+    const entryPoints = Object.fromEntries(own.map(([path, name]) => [name.slice(0, -extension.length), path]));
+    const outExtension = { ".js": extension };
+    return build({ ...shared, ...more, plugins, entryPoints, outdir: tree, outExtension, write: false });
+  };
+  const built = [
+    await packages(".mjs", { chunkNames: ".clawdlets-[hash]", splitting: true }),
+    await packages(".cjs", { format: "cjs", banner: {} }),
+    await build({ ...shared, plugins: [apart(apartAs), within], entryPoints: [entry], outfile, write: false }),
+  ];
+  return built.flatMap(({ outputFiles }) => outputFiles ?? []);
 }
 
 /** Leaves out what has a file of its own. @param names of these files in the tree's folder, by what they were made of */
@@ -101,10 +96,16 @@ const apart = (names: ReadonlyMap<string, string>): Plugin => ({
   setup(build) {
     build.onResolve({ filter: /.*/ }, async ({ path, pluginData, ...from }) => {
       if (pluginData === names || from.kind === "entry-point") return undefined;
+      if (from.namespace === "apart") return { path, external: true };
       const found = await build.resolve(path, { ...from, pluginData: names });
       const name = names.get(found.path);
-      return name === undefined ? undefined : { path: `./${name}.mjs`, external: true };
+      if (name === undefined) return undefined;
+      return name.endsWith(".mjs") ? { path: `./${name}`, external: true } : { path: name, namespace: "apart" };
     });
+    // Which names a file in CommonJS exports is known once it has run, so the program still has to take it for CommonJS.
+    build.onLoad({ filter: /.*/, namespace: "apart" }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(`./${path}`)});`,
+    }));
   },
 });
 

@@ -131,9 +131,10 @@ async function setUp(folder: string, given: SetUp, notes: string[]): Promise<Lab
   const home = sandbox ? pulumiHome : engine.pulumiHome;
   const backend = await makeBackend(engine, backendFolder, projectName(head), undefined, home);
   const { environment } = backend;
-  // As many as cores: with the program and the policy already loaded, the engine hardly waits.
-  const lanes = new Lanes(availableParallelism(), {
-    ...{ scratch, environment, workers, shim, alone },
+  // An engine waits for others during a third of its time, even with the program and the policy already loaded.
+  const count = Math.ceil(availableParallelism() * 1.5);
+  const lanes = new Lanes({
+    ...{ count, scratch, environment, workers, shim, alone },
     // A program has its own /tmp. What the engine writes, and the policy's pipes, are not there for it.
     sandboxes: sandbox && {
       program: sandboxOf({ ...shared, writable: [], moved: [] }),

@@ -1,125 +1,89 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "../../../core/base/machine/run.ts";
 import { bundled } from "../bundle.ts";
 import { type EngineRun, runPreview } from "../engine-run.ts";
 import type { Plan } from "../plan/plan.ts";
-import type { Sandbox } from "../sandbox.ts";
+import type { Crew } from "./crew.ts";
 import { pipesVariable } from "./shim.ts";
-import { Worker } from "./worker.ts";
 
-/** What all lanes share. */
 export interface LaneOptions {
-  /** Folder for the pipes, which the policy's and the engine's sandbox may write to. */
-  scratch: string;
-  environment: Record<string, string>;
-  /** Left out: none is to be had here. */
-  sandboxes: { program: Sandbox; policy: Sandbox } | undefined;
-  /** The bundled workers. */
-  workers: { program: string; policy: string };
-  /** The pack's own folder, and the executable that the engine starts instead. */
-  pack: string;
+  crew: Crew;
+  /** Folder of its own for the pipes to the policy's process. */
+  pipes: string;
+  /** The executable that the engine starts instead of the policy pack. */
   shim: string;
-  /** Whether to keep no process. */
+  /** Whether every stack gets processes of its own. */
   alone: boolean;
-  /** The project's folder, with the stack files that the policy reads. */
-  project: string;
 }
 
-/** A program that fails for three stacks in a row will fail for the rest, and each failure means a second run. */
-const failuresAllowed = 3;
+/** Each time, another stack may take the process that a stack waits for down with it. */
+const attempts = 5;
+
+type Outcome = Plan & { failed: boolean };
 
 /**
- * Previews stacks one after the other, in processes that stay: one for the program of each folder, and one for the policy pack.
- * A preview that fails here is run again, with processes for that stack alone.
+ * Previews stacks one after the other, with processes that stay (see {@link Crew}). A preview that fails with them is run again, with
+ * processes for that stack alone, and that result counts.
  */
 export class Lane {
   readonly #options: LaneOptions;
-  readonly #pipes: string;
-  readonly #programs = new Map<string, Worker>();
-  #policy: Worker | undefined;
-  #failures = 0;
   readonly #stacksAlone = new Set<string>();
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+  }
 
   /** Stacks that were previewed with processes of their own. */
   get alone(): ReadonlySet<string> {
     return this.#stacksAlone;
   }
 
-  /** @param name unique among the lanes of one scratch folder */
-  constructor(name: string, options: LaneOptions) {
-    this.#options = options;
-    this.#pipes = join(options.scratch, name);
-  }
-
-  async preview(request: EngineRun): Promise<Plan & { failed: boolean }> {
-    const program = this.#options.alone ? undefined : programOf(request.folder);
-    if (program === undefined || this.#failures >= failuresAllowed) return this.#alone(request);
-    const plan = await this.#warm(request, program);
-    if (plan && plan.errors.length === 0 && (!plan.failed || plan.violations.length > 0)) {
-      this.#failures = 0;
-      return plan;
+  async preview(request: EngineRun): Promise<Outcome> {
+    const { crew, alone } = this.#options;
+    const program = alone ? undefined : programOf(request.folder);
+    for (let attempt = 0; program !== undefined && crew.isTrusted && attempt < attempts; attempt++) {
+      const outcome = await this.#warm(request, program);
+      if (outcome === "lost") continue;
+      if (outcome === "failed") {
+        await crew.failed();
+        break;
+      }
+      crew.succeeded();
+      return outcome;
     }
-    this.#failures++;
-    // One of them may hang, or still be at work on what failed.
-    await this.stop();
-    return this.#alone(request);
-  }
-
-  #alone(request: EngineRun): Promise<Plan & { failed: boolean }> {
     this.#stacksAlone.add(request.stack);
     return runPreview(request);
   }
 
-  /** Ends its processes. A later preview starts new ones. */
-  async stop(): Promise<void> {
-    await Promise.all([this.#policy, ...this.#programs.values()].map((worker) => worker?.stop()));
-  }
-
-  /** @returns undefined if a worker ended before it was done */
-  async #warm(request: EngineRun, program: string): Promise<(Plan & { failed: boolean }) | undefined> {
-    const workers = [await this.#programWorker(request.folder, program)];
-    if (request.pack) workers.push(await this.#policyWorker());
-    for (const worker of workers) worker.uses++;
+  /** @returns `lost` if another stack's run took the process with it, before or while this one ran */
+  async #warm(request: EngineRun, program: string): Promise<Outcome | "failed" | "lost"> {
+    const { crew, pipes, shim } = this.#options;
+    const running = crew.program(request.folder, program);
+    running.enter();
+    const policy = request.pack && (await crew.policy());
+    policy?.enter();
+    const gone = [running, ...(policy ? [policy] : [])].map((worker) => worker.gone);
+    let plan: Outcome | undefined;
     try {
       const { environment, pack } = request;
-      return await runPreview({
+      plan = await runPreview({
         ...request,
-        client: `127.0.0.1:${await workers[0]?.port}`,
-        ...(pack && { pack: { ...pack, folder: this.#options.shim } }),
-        environment: { ...environment, [pipesVariable]: this.#pipes },
-        signal: AbortSignal.any([request.signal, ...workers.map(({ gone }) => gone)]),
+        client: `127.0.0.1:${await running.port}`,
+        ...(pack && { pack: { ...pack, folder: shim } }),
+        environment: { ...environment, [pipesVariable]: pipes },
+        signal: AbortSignal.any([request.signal, ...gone]),
       });
     } catch (error) {
       if (request.signal.aborted) throw error;
-      return undefined; // Whatever the reason, the preview without these processes has the last word.
+      // Whatever the reason, the preview without these processes has the last word.
+    } finally {
+      running.leave();
+      policy?.leave();
     }
-  }
-
-  async #programWorker(folder: string, program: string): Promise<Worker> {
-    const known = this.#programs.get(folder);
-    if (known?.isUsable) return known;
-    await known?.stop();
-    const worker = this.#start("program", [program], folder);
-    this.#programs.set(folder, worker);
-    return worker;
-  }
-
-  async #policyWorker(): Promise<Worker> {
-    if (this.#policy?.isUsable) return this.#policy;
-    await this.#policy?.stop();
-    const pipes = ["asks", "answers"].map((name) => join(this.#pipes, name));
-    mkdirSync(this.#pipes, { recursive: true, mode: 0o700 });
-    const missing = pipes.filter((pipe) => !existsSync(pipe));
-    if (missing.length > 0) await run("mkfifo", ["-m", "600", ...missing]);
-    this.#policy = this.#start("policy", [...pipes, this.#options.project], this.#options.pack);
-    return this.#policy;
-  }
-
-  #start(which: "program" | "policy", args: readonly string[], cwd: string): Worker {
-    const { environment, sandboxes, workers } = this.#options;
-    const command = [process.execPath, workers[which], ...args];
-    return new Worker({ command, cwd, environment, sandbox: sandboxes?.[which] });
+    if (plan && plan.errors.length === 0 && (!plan.failed || plan.violations.length > 0)) return plan;
+    // We have stopped neither yet.
+    const wasLost = running.isStopped || policy?.isStopped || running.wasLostTo(request.stack);
+    return wasLost ? "lost" : "failed";
   }
 }
 

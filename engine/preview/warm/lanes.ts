@@ -1,15 +1,37 @@
+import { join } from "node:path";
 import type { EngineRun } from "../engine-run.ts";
-import { Lane, type LaneOptions } from "./lane.ts";
+import { Crew, type CrewOptions } from "./crew.ts";
+import { Lane } from "./lane.ts";
+
+export interface LanesOptions extends CrewOptions {
+  /** How many engines run at once. */
+  count: number;
+  /** Folder for the pipes, which the policy's and the engine's sandbox may write to. */
+  scratch: string;
+  /** The executable that the engine starts instead of the policy pack. */
+  shim: string;
+  /** Whether to keep no process. */
+  alone: boolean;
+}
+
+/** The policy's process waits for each of its lanes in one of Node's four threads for files. */
+const lanesPerCrew = 3;
 
 /** Previews as many stacks at once as there are lanes. */
 export class Lanes {
   readonly count: number;
   readonly #all: readonly Lane[];
   readonly #free: Lane[];
+  readonly #crews: readonly Crew[];
 
-  constructor(count: number, options: LaneOptions) {
+  constructor({ count, scratch, shim, alone, ...options }: LanesOptions) {
     this.count = count;
-    this.#all = Array.from({ length: count }, (_, index) => new Lane(`lane-${index + 1}`, options));
+    const pipes = Array.from({ length: count }, (_, index) => join(scratch, `lane-${index + 1}`));
+    const shared = Array.from({ length: Math.ceil(count / lanesPerCrew) }, (_, index) =>
+      pipes.slice(index * lanesPerCrew, (index + 1) * lanesPerCrew),
+    ).map((pipes) => ({ crew: new Crew(options, pipes), pipes }));
+    this.#crews = shared.map(({ crew }) => crew);
+    this.#all = shared.flatMap(({ crew, pipes }) => pipes.map((own) => new Lane({ crew, pipes: own, shim, alone })));
     this.#free = [...this.#all];
   }
 
@@ -30,6 +52,6 @@ export class Lanes {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#all.map((lane) => lane.stop()));
+    await Promise.all(this.#crews.map((crew) => crew.stop()));
   }
 }
