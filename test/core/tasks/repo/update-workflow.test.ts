@@ -55,7 +55,7 @@ esac
 nix eval --raw .#nixosConfigurations.web-1.config.system.build.toplevel.outPath 2>&1
 `;
 
-/** A repository of hosts with one input, a remote, and the runner's checkout. Real git and nix; gh, npm and npx are stand-ins. */
+/** A repository of hosts with one input, a remote, and the runner's checkout. Real git and nix; what is in bin is a stand-in. */
 async function lab(file: (typeof files)[number]) {
   const steps = stepsOf(file);
   const folder = temporaryFolder();
