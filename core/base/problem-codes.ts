@@ -84,6 +84,7 @@ export const problemCodes = {
   "backup-unseen": "A backup or a restore was begun, and its end was not seen.",
   "group-protected": "A group would become smaller than its protected hosts.",
   "disk-full": "The disk of a host or of a builder has no room for another system.",
+  "receiver-missing": "A host's system has nothing that takes a copy, or does not let admin run it.",
   "builder-unreachable": "The builder could not be reached, or refused the login.",
   "builder-key": "The builder has another ssh host key than the pinned one.",
   "builder-unsuitable": "The builder has no nix, or does not build for the host's processor.",

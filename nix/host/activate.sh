@@ -13,8 +13,8 @@
 #         confirm <id> <token>                         over a new connection: the new system can be reached
 #         cancel <id>                                  back to what was, now
 # out     the state, one line of JSON; also in $STATE_DIR/state.json, which is world-readable
-# exit    0 accepted · 1 refused, nothing changed · 3 too early, ask again
-# stderr  of a refusal ends with two lines: `clawdlets-activate: code <code>`, then the reason in words. Codes are promises: released
+# exit    0 accepted · 1 refused or failed · 3 too early, ask again
+# stderr  of a failure ends with two lines: `clawdlets-activate: code <code>`, then the reason in words. Codes are promises: released
 #         versions of clawdlets decide by them, and by `code` in the state.
 #
 # Phases: prepared → building → switching → checking → waiting → done; `returning` → done from each of them. `result` is then
@@ -27,10 +27,20 @@ cd /
 say() { printf 'clawdlets-activate: %s\n' "$1" >&2; }
 # refuse CODE TEXT [STATUS]. The operator's machine decides by the code and shows the text.
 refuse() {
+  refused=yes
   say "code $1"
   say "refused, nothing changed: $2"
   exit "${3:-1}"
 }
+# An order that ends in any other way, e.g. with a full disk or without a program, has a code as well.
+refused=""
+unexpected() {
+  local status=$?
+  ((status != 0)) && [[ -z $refused ]] || return 0
+  say "code failed"
+  say "it failed with exit status $status"
+}
+(($# > 0)) || trap unexpected EXIT
 now() { date +%s; }
 running() { readlink -f "$CURRENT_SYSTEM"; }
 CURRENT_SYSTEM=${CURRENT_SYSTEM:-/run/current-system}
@@ -494,8 +504,8 @@ case $order in
       s_why="the unit did not start"
       phase returning
       decided
-      go_back "$s_why"
-      exit 1
+      (go_back "$s_why") || true # What is missing, `watch` takes up.
+      refuse not-started "systemd could not start $unit"
     fi
     ;;
   confirm\ *)

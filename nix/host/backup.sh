@@ -8,8 +8,8 @@
 #         restore <id> <bot> <snapshot> folder    into a folder that only root may enter
 #         restore <id> <bot> <snapshot> in-place  stops the bot, exchanges its folder, starts it; takes the old one back if it fails
 # out     the state, one line of JSON; also in $STATE_DIR/state.json, which is world-readable
-# exit    0 accepted · 1 refused, nothing changed
-# stderr  of a refusal ends with two lines: `clawdlets-backup: code <code>`, then the reason in words. Codes are promises: released
+# exit    0 accepted · 1 refused or failed
+# stderr  of a failure ends with two lines: `clawdlets-backup: code <code>`, then the reason in words. Codes are promises: released
 #         versions of clawdlets decide by them. Those of restic.sh are among them.
 #
 # With arguments, for its units alone: `run` backs up every bot, `run-check` checks the repository, `run-restore` does a restore, and
@@ -23,10 +23,20 @@ cd /
 say() { printf 'clawdlets-backup: %s\n' "$1" >&2; }
 # refuse CODE TEXT. The operator's machine decides by the code and shows the text.
 refuse() {
+  refused=yes
   say "code $1"
   say "refused, nothing changed: $2"
   exit 1
 }
+# An order that ends in any other way, e.g. with a full disk or without a program, has a code as well.
+refused=""
+unexpected() {
+  local status=$?
+  ((status != 0)) && [[ -z $refused ]] || return 0
+  say "code failed"
+  say "it failed with exit status $status"
+}
+(($# > 0)) || trap unexpected EXIT
 RUN_DIR=${RUN_DIR:-/run/clawdlets-backups}
 LOCKS=${LOCKS:-/run/clawdlets-locks}
 FOLDERS=${FOLDERS:-/srv/clawdbot}

@@ -9,7 +9,7 @@ export LC_ALL=C HOME=/nonexistent
 cd /
 
 if [[ $# != 1 || $1 != --stdio ]]; then
-  printf 'clawdlets-receive-system: refused, nothing changed: it takes --stdio and no other argument\n' >&2
+  printf 'clawdlets-receive-system: %s\n' "code unknown-order" "refused, nothing changed: it takes --stdio and no other argument" >&2
   exit 1
 fi
 exec setpriv --reuid="$RECEIVER" --regid="$RECEIVER" --clear-groups --no-new-privs --inh-caps=-all nix-daemon --stdio

@@ -9,8 +9,8 @@
 #                                                                 confirmed within so many seconds, the join included
 #         confirm <id>                                            over a new connection: the new device can be reached
 # out     the state, one line of JSON, which is also in $STATE_DIR/state.json for everyone to read. It never holds the key
-# exit    0 accepted · 1 refused, nothing changed · 3 too early, ask again
-# stderr  of a refusal ends with two lines: `clawdlets-rekey: code <code>`, then the reason in words. Codes are promises: released
+# exit    0 accepted · 1 refused or failed · 3 too early, ask again
+# stderr  of a failure ends with two lines: `clawdlets-rekey: code <code>`, then the reason in words. Codes are promises: released
 #         versions of clawdlets decide by them.
 #
 # Phases: accepted → replacing → joining → waiting → done; `returning` → done from each of them. `result` is then `rekeyed` or
@@ -29,10 +29,20 @@ cd /
 say() { printf 'clawdlets-rekey: %s\n' "$1" >&2; }
 # refuse CODE TEXT [STATUS]. The operator's machine decides by the code and shows the text.
 refuse() {
+  refused=yes
   say "code $1"
   say "refused, nothing changed: $2"
   exit "${3:-1}"
 }
+# An order that ends in any other way, e.g. with a full disk or without a program, has a code as well.
+refused=""
+unexpected() {
+  local status=$?
+  ((status != 0)) && [[ -z $refused ]] || return 0
+  say "code failed"
+  say "it failed with exit status $status"
+}
+(($# > 0)) || trap unexpected EXIT
 BOOT_ID=${BOOT_ID:-/proc/sys/kernel/random/boot_id}
 LOCKS=${LOCKS:-/run/clawdlets-locks}
 UPTIME=${UPTIME:-/proc/uptime}
@@ -227,8 +237,8 @@ if [[ $order =~ ^begin\ ([0-9a-f]{16})\ ([1-9][0-9]{1,3})$'\n'((tskey-(auth|clie
     s_why="the unit did not start"
     phase returning
     decided
-    go_back "$s_why"
-    exit 1
+    (go_back "$s_why") || true # If tailscaled does not start, `watch` tries again.
+    refuse not-started "systemd could not start $unit"
   fi
 elif [[ $order =~ ^confirm\ ([0-9a-f]{16})$'\n'$ ]]; then
   [[ ${BASH_REMATCH[1]} == "$s_id" ]] || refuse not-current "the host knows no rekey ${BASH_REMATCH[1]}"

@@ -31,9 +31,13 @@ rec {
   botPort = uid: 20000 + text.mod uid 12000;
 
   # A user name has at most 31 characters (nixpkgs, users-groups.nix), and "bot-" is four of them. The secret
-  # discord_token_<bot> has a name of the same letters.
-  isBotName = bot: builtins.match "[a-z][a-z0-9_-]{0,26}" bot != null;
-  botNameAllowed = ''a lowercase letter, then up to 26 of a-z, 0-9, "_" and "-"'';
+  # discord_token_<bot> has a name of the same letters, and sops leaves what ends in _unencrypted in plain text.
+  isBotName =
+    bot:
+    builtins.match "[a-z][a-z0-9_-]{0,26}" bot != null
+    && bot != "sops"
+    && builtins.match ".*_unencrypted" bot == null;
+  botNameAllowed = ''at most 27 characters: a lowercase letter, then a-z, 0-9, "_" and "-"; not "sops", and not ending in "_unencrypted"'';
 
   proxyUser = "clawdlets-proxy";
   # A bot has a proxy of its own: that is how a refusal is known to be its. At an address made from its number, which no other bot has.

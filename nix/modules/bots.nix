@@ -193,7 +193,7 @@ in
     );
     default = { };
     example = lib.literalExpression ''{ maren = { package = pkgs.clawdbot-gateway; command = "clawdbot gateway"; }; }'';
-    description = "The bots of this host, by name: a lowercase letter, then up to 26 of a-z, 0-9, \"_\" and \"-\".";
+    description = "The bots of this host, by name: at most 27 characters: a lowercase letter, then a-z, 0-9, \"_\" and \"-\".";
   };
 
   options.clawdlets.openclaw.cache = lib.mkOption {

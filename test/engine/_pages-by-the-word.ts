@@ -1,4 +1,4 @@
-export type Page = "quickstart" | "day-two" | "recovery";
+export type Page = "quickstart" | "day-two" | "updates" | "recovery";
 
 export interface Step {
   page: Page;
@@ -16,6 +16,8 @@ export interface Step {
   input?: string;
   /** Questions on a terminal, and what is typed; HOST is the host's name. */
   answers?: readonly (readonly [question: string, answer: string])[];
+  /** Message of an empty commit that is made and pushed before. */
+  commits?: string;
   /** A file that the page tells to write before, below the project. */
   writes?: readonly [path: string, text: string];
 }
@@ -23,7 +25,7 @@ export interface Step {
 const on =
   (page: Page) =>
   (line: string, more: Omit<Step, "page" | "line"> = {}): Step => ({ page, line, ...more });
-const [quickstart, dayTwo, recovery] = [on("quickstart"), on("day-two"), on("recovery")];
+const [quickstart, dayTwo, updates, recovery] = [on("quickstart"), on("day-two"), on("updates"), on("recovery")];
 
 const inOtherTest = (test: string) => ({ left: `typed in ${test}` });
 /** What is lost is really deleted there, and an hour goes by for Hetzner. */
@@ -80,6 +82,11 @@ export const steps: readonly Step[] = [
   dayTwo("clawdlets server generations"),
   dayTwo("clawdlets server rebuild|rollback", { left: "typed above, one at a time" }),
   dayTwo("clawdlets ssh web-1 [-- command]"),
+
+  updates("clawdlets init --host web-1 --weekly-updates"),
+  // What the merge of the pull request brings: a commit that the host does not run.
+  updates("clawdlets rebuild --all --canary web-1", { commits: "update", says: "runs /nix/store/" }),
+  updates("clawdlets verify --all"),
 
   recovery("clawdlets lockdown --all"),
   recovery("clawdlets verify --all"),

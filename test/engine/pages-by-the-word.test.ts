@@ -23,11 +23,14 @@ async function linesOf(page: Page): Promise<string[]> {
 }
 
 describe("the commands of", () => {
-  it.each<Page>(["quickstart", "day-two", "recovery"])("%s are each typed or left out with a reason", async (page) => {
-    const known = steps.filter((step) => step.page === page).map(({ line }) => line);
-    const lines = (await linesOf(page)).map((line) => line.replace(/ {2,}#.*$/, ""));
-    expect(lines.toSorted()).toEqual(known.toSorted());
-  });
+  it.each<Page>(["quickstart", "day-two", "updates", "recovery"])(
+    "%s are each typed or left out with a reason",
+    async (page) => {
+      const known = steps.filter((step) => step.page === page).map(({ line }) => line);
+      const lines = (await linesOf(page)).map((line) => line.replace(/ {2,}#.*$/, ""));
+      expect(lines.toSorted()).toEqual(known.toSorted());
+    },
+  );
 });
 
 it("the reasons name tests that exist", () => {
@@ -64,6 +67,7 @@ describe("on a host of the emulator", () => {
     const wrong: unknown[] = [];
     for (const step of steps.filter((each) => each.left === undefined)) {
       if (step.writes) await write(...step.writes);
+      if (step.commits) await commit(step.commits);
       const { exitCode, all } = await type(step);
       if (exitCode !== (step.exit ?? 0) || !all.includes(step.says ?? ""))
         wrong.push({ line: step.line, exitCode, all });
@@ -92,6 +96,12 @@ async function own(line: string): Promise<string> {
     .replaceAll("/mnt/usb", folder)
     .replace(/\[(--[a-z]+)\]/, "$1")
     .replace("[-- command]", "-- true");
+}
+
+async function commit(message: string): Promise<void> {
+  const run = (...args: string[]) => execa("git", args, { cwd: demo.layout.root, env: identity });
+  await run("commit", "--quiet", "--allow-empty", "--message", message);
+  await run("push", "--quiet");
 }
 
 async function write(path: string, text: string): Promise<void> {

@@ -44,6 +44,17 @@ export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): 
   return { ...inheritedBy((key) => inherited.some((pattern) => pattern.test(key))), ...extra };
 }
 
+/**
+ * For programs that fetch from repositories, as git and nix do: the operator's ssh agent, which a private repository over ssh may need,
+ * and nothing that asks a person. Not for a program that runs what it has fetched.
+ * @param extra overrides the rest
+ */
+export function fetchingEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const agent = ownEnvironment()["SSH_AUTH_SOCK"];
+  const silent = { GIT_TERMINAL_PROMPT: "0", SSH_ASKPASS: "false", SSH_ASKPASS_REQUIRE: "force" };
+  return cleanEnvironment({ ...(agent !== undefined && { SSH_AUTH_SOCK: agent }), ...silent, ...extra });
+}
+
 /** Our own environment variables whose name passes. */
 export function inheritedBy(passes: (key: string) => boolean): Record<string, string> {
   const kept = Object.entries(ownEnvironment()).filter(([key]) => passes(key));

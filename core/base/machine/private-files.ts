@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -89,7 +90,8 @@ export function writePrivateFileSync(path: string, content: string | Buffer): vo
   refuseLink(path);
   writeStep(`write ${path}`);
   try {
-    writeFileAtomic.sync(path, content, { mode: 0o600 });
+    // Types do not know that the synchronous form calls it, too.
+    writeFileAtomic.sync(path, "", { mode: 0o600, tmpfileCreated: fill(content) } as { mode: number });
   } catch (error) {
     throw atPath(error, path);
   }
@@ -97,10 +99,19 @@ export function writePrivateFileSync(path: string, content: string | Buffer): vo
   writeStep(`wrote ${path}`);
 }
 
+/**
+ * Fills the temporary file. Not write-file-atomic, which writes once: on a disk with room for a part, the kernel takes that part without
+ * an error, and the library would put it in place of the file that was whole.
+ */
+const fill = (content: string | Buffer) => (file: string) => {
+  writeStep(`fill ${file}`);
+  writeFileSync(file, content);
+};
+
 /** @throws the system error, naming the file that should have been written instead of a temporary file */
 async function atomically(path: string, content: string | Buffer, options: { mode?: number }): Promise<void> {
   try {
-    await writeFileAtomic(path, content, { ...options, tmpfileCreated: (file) => writeStep(`fill ${file}`) });
+    await writeFileAtomic(path, "", { ...options, tmpfileCreated: fill(content) });
   } catch (error) {
     throw atPath(error, path);
   }

@@ -3,6 +3,7 @@ import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { poll } from "../../base/wait-until.ts";
 import { deliverOver } from "../delivery/send-secrets.ts";
+import { isFinal } from "../reach/refusal.ts";
 import { noRoute, type RouteOrReason } from "../reach/route.ts";
 import type { SshRoute } from "../reach/ssh.ts";
 import {
@@ -132,6 +133,7 @@ async function follow(activation: Activation, id: string, token: string, change:
   const seconds = limits.build + deadlineSeconds + limits.silence;
   let patience = performance.now() + seconds * 1000;
   let last: ActivationState | undefined;
+  let refused = false;
   const check = async () => {
     if (performance.now() >= patience) throw lostContact(activation, last);
     const found = await activation.route().catch(() => undefined);
@@ -148,9 +150,21 @@ async function follow(activation: Activation, id: string, token: string, change:
         patience = Math.min(patience, performance.now() + (deadlineSeconds + limits.silence) * 1000);
       }
       last = state;
-      if (state.phase === "prepared") await say(`switch ${id} ${change}`); // The order did not arrive.
+      if (state.phase === "prepared") {
+        const again = await say(`switch ${id} ${change}`); // The order did not arrive.
+        if (again.kind === "refused" && isFinal(again.refusal) && again.refusal.code !== "not-prepared") {
+          await say(`cancel ${id}`);
+          throw refusedOrder(activation.host, again.refusal);
+        }
+      }
       if (state.phase === "done") return outcomeOf(activation, snapshot, state);
-      if (state.phase === "waiting" && isWanted(snapshot, state)) await say(`confirm ${id} ${token}`);
+      if (state.phase === "waiting" && isWanted(snapshot, state) && !refused) {
+        const answer = await say(`confirm ${id} ${token}`);
+        // Its end is still to be seen: the host rolls back at its deadline.
+        refused = answer.kind === "refused" && isFinal(answer.refusal);
+        if (answer.kind === "refused" && refused)
+          report(`the host refused the confirmation, so it rolls back: ${answer.refusal.said}`, deadlineSeconds);
+      }
     }
     return undefined;
   };

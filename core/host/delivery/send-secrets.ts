@@ -4,7 +4,7 @@ import { z } from "zod";
 import { UserError } from "../../base/errors.ts";
 import { parseJson } from "../../base/text/json.ts";
 import type { Deliver, DeliveryReport, SecretsDelivery } from "../../project/secrets/deliver.ts";
-import { readRefusal } from "../reach/refusal.ts";
+import { readRefusal, refusedInWords } from "../reach/refusal.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 
 /** Command installed by the NixOS module. It takes no arguments, so sudo can allow exactly this line. */
@@ -66,7 +66,8 @@ function checkReport(host: string, { files }: SecretsDelivery, stdout: string): 
 }
 
 function refusal(host: string, exitCode: number, stderr: string): UserError {
-  const { said, isMissing } = readRefusal(stderr, exitCode);
+  const found = readRefusal(stderr, exitCode);
+  const { said, isMissing } = found;
   if (exitCode === 255) {
     return new UserError({
       subject: host,
@@ -86,8 +87,22 @@ function refusal(host: string, exitCode: number, stderr: string): UserError {
       problem: `the secrets were updated, but not every service was restarted or reloaded: ${said}`,
     });
   }
-  return new UserError({
-    subject: host,
-    problem: `the host refused and changed nothing: ${said}`,
-  });
+  const fix = nextStep(host, found.code);
+  return new UserError({ subject: host, problem: refusedInWords(found), ...(fix !== undefined && { fix }) });
+}
+
+/** By the codes of nix/host/receive-secrets.sh. Undefined where the host's words say what to do, and for systems without codes. */
+function nextStep(host: string, code: string | undefined): string | undefined {
+  switch (code) {
+    case "busy":
+      return "Run the same command again when that has ended.";
+    case "cut":
+      return "Run the same command again.";
+    case "wrong-recipient":
+      return `Are the secrets encrypted for this host's key? Check: clawdlets secrets verify --host ${host}`;
+    case "failed":
+      return `Run the same command again. If it fails again: clawdlets server logs --host ${host}`;
+    default:
+      return undefined;
+  }
 }

@@ -1,5 +1,5 @@
 import { UserError } from "../../base/errors.ts";
-import { cleanEnvironment } from "../../base/machine/environment.ts";
+import { fetchingEnvironment } from "../../base/machine/environment.ts";
 import { findOnPath } from "../../base/machine/on-path.ts";
 import { run } from "../../base/machine/run.ts";
 import type { Objection } from "../../base/problem.ts";
@@ -23,7 +23,7 @@ export async function evaluateSystem(flake: string, local: NixSettings): Promise
   if (findOnPath(local.nix) === undefined) return undefined;
   const { path, stdout, stderr, timedOut } = await evaluate(flake, local);
   if (path !== undefined) return path;
-  const said = stderr.split("\n").filter((line) => line.trim() !== "");
+  const said = stderr.split(/\r?\n/).filter((line) => line.trim() !== "");
   const why = timedOut ? `nix took more than ${limitSeconds} s` : safeText(said.slice(-4).join("; ") || stdout, 600);
   throw new UserError(`${flake} does not evaluate here: ${why}`);
 }
@@ -82,6 +82,6 @@ function evaluateAttribute(flake: string, { nix, githubToken }: NixSettings, att
   const options = ["--extra-experimental-features", "nix-command flakes", "--no-allow-import-from-derivation"];
   const args = [...options, "eval", "--raw", "--no-write-lock-file", attributeOf(flake, attribute)];
   return withNixToken(githubToken, (variables) =>
-    run(nix, args, { env: cleanEnvironment(variables), timeoutSeconds: limitSeconds }),
+    run(nix, args, { env: fetchingEnvironment(variables), timeoutSeconds: limitSeconds }),
   );
 }

@@ -3,7 +3,7 @@ import { join, relative, resolve, sep } from "node:path";
 import { credentialProblem, withoutCredentials } from "../../base/credentials.ts";
 import { hasCode, messageOf, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
-import { cleanEnvironment, ownEnvironment } from "../../base/machine/environment.ts";
+import { fetchingEnvironment, ownEnvironment } from "../../base/machine/environment.ts";
 import { git, runGit } from "../../base/machine/git.ts";
 import { quoted, safeText, shellQuoted } from "../../base/wording.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
@@ -209,8 +209,8 @@ async function askRemote({ local }: FlakeRequest, remote: Remote, ref: string): 
     timeoutSeconds: 60,
   });
   if (exitCode !== 0) {
-    const words = stderr.split("\n").filter((line) => line.trim() !== "");
-    const answer = timedOut ? "no answer in 60 s" : `"${safeText(words.slice(-3).join("; "), 300)}"`;
+    const words = stderr.split(/\r?\n/).filter((line) => line.trim() !== ""); // ssh ends its lines with both.
+    const answer = timedOut ? "no answer in 60 s" : `"${safeText(words.slice(-4).join("; "), 300)}"`;
     throw refuse(
       `Could not look up ${ref} of the flake "${remote.named}": git ls-remote ${remote.url}: ${answer}. ${adviceFor(remote, stderr, local)} Or name a commit, which needs no lookup: ${remote.at("<40 hex digits>")}`,
     );
@@ -233,8 +233,8 @@ async function askRemote({ local }: FlakeRequest, remote: Remote, ref: string): 
  * otherwise a repository that git can read and nix cannot would be found too late. For other URIs both use git's configuration.
  */
 function gitEnvironment({ named }: Remote, token: string | undefined): Record<string, string> {
-  const silent = { LC_ALL: "C", GIT_TERMINAL_PROMPT: "0", SSH_ASKPASS: "false", SSH_ASKPASS_REQUIRE: "force" };
-  if (!named.startsWith("github:")) return cleanEnvironment(silent);
+  const english = { LC_ALL: "C" };
+  if (!named.startsWith("github:")) return fetchingEnvironment(english);
   const settings = [["credential.helper", ""]];
   if (token !== undefined) {
     const basic = Buffer.from(`x-access-token:${token}`).toString("base64");
@@ -244,8 +244,8 @@ function gitEnvironment({ named }: Remote, token: string | undefined): Record<st
     [`GIT_CONFIG_KEY_${index}`, key],
     [`GIT_CONFIG_VALUE_${index}`, value],
   ]);
-  return cleanEnvironment({
-    ...silent,
+  return fetchingEnvironment({
+    ...english,
     GIT_CONFIG_COUNT: String(settings.length),
     ...Object.fromEntries(added),
   });
@@ -263,7 +263,7 @@ function adviceFor({ named, github, folder }: Remote, said: string, { githubToke
       : `Fix its name. ${why}: if it is private, GITHUB_TOKEN has expired or may not read it.`;
   }
   if (named.startsWith("git+ssh:")) {
-    return "Fix its name, or give ssh a key that works without an agent and without a prompt, because nix has neither.";
+    return "Fix its name, or give ssh a key that works without a prompt: one in a file that ~/.ssh/config names, or one in your agent (list them: ssh-add -l).";
   }
   return github === undefined
     ? "Fix its name or, if it is private, configure git here to read it without a prompt, because nix has none."

@@ -12,6 +12,7 @@ import { findOnPath, isExecutable } from "../../base/machine/on-path.ts";
 import { outputLog } from "../../base/machine/output-log.ts";
 import { endGroup, groupsWith } from "../../base/machine/process-group.ts";
 import type { InstallSettings } from "../../project/settings/stack-config/install.ts";
+import { gitPastWrappers } from "../flake/git-ssh.ts";
 import { nixTokenIn } from "../flake/nix-token.ts";
 import { destinationOf, type SshRoute, writeSshWrappers } from "../reach/ssh.ts";
 import { type Ending, explainFailure, type FailureKind, milestoneOf } from "./failure.ts";
@@ -213,6 +214,7 @@ async function runOnce(setup: InstallerSetup, phase: PhaseRun, folder: string): 
     env: cleanEnvironment({
       PATH: `${folder}${delimiter}${ownEnvironment()["PATH"] ?? ""}`,
       TMPDIR: folder,
+      ...(await gitPastWrappers()),
       ...nixTokenIn(folder, setup.githubToken),
     }),
     extendEnv: false,

@@ -111,6 +111,10 @@ export function builderFailure(
   };
 }
 
+/** What sudo and shells say before nix notices that the other end is gone. */
+const receiverMissing =
+  /(?:sudo|clawdlets-receive-system): (?:command )?not found|command not found|a password is required|not allowed to execute|(?:exec|setpriv|nix-daemon): .*(?:not found|No such file)/;
+
 /** Why a system or its source did not reach its host. Paths that arrived stay there until the host's next garbage collection. */
 export function hostCopyFailure(host: string, name: string, { stderr, limit }: NixFailed): Omit<Problem, "subject"> {
   const failed = `${name} could not be copied to the host`;
@@ -127,6 +131,13 @@ export function hostCopyFailure(host: string, name: string, { stderr, limit }: N
   if (/lacks a (?:valid )?signature|is not signed by/.test(stderr)) {
     const fix = `Compare clawdlets:systemKeys with /etc/clawdlets/system-keys on ${host}.`;
     return problemOf("failed", "it refuses the signature (lacks a valid signature)", fix);
+  }
+  // Before the lost contact, which is what nix makes of it.
+  const missing = stderr.split(/\r?\n/).find((line) => receiverMissing.test(line));
+  if (missing !== undefined) {
+    const fix =
+      'Its system has no clawdlets-receive-system, or does not let admin run it. Rebuild once with clawdlets:rebuild.buildOn: "host" and source "fetch", or check that hosts/*.nix does not turn off clawdlets.operator.rebuild.';
+    return problemOf("receiver-missing", `the host cannot take it (${safeText(missing.trim(), 200)})`, fix);
   }
   if (contactLost.test(stderr)) return problemOf("failed", "lost contact", again);
   return problemOf("failed", lastWords(stderr), again);

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { type GivenProblem, UserError } from "../../base/errors.ts";
-import { cleanEnvironment } from "../../base/machine/environment.ts";
+import { cleanEnvironment, fetchingEnvironment } from "../../base/machine/environment.ts";
 import { findOnPath } from "../../base/machine/on-path.ts";
 import { runInGroup } from "../../base/machine/process-group.ts";
 import { safeText } from "../../base/wording.ts";
@@ -29,7 +29,7 @@ interface NixOptions {
   env?: Record<string, string>;
   /** Standard input. */
   input?: string;
-  /** True if nix needs the token for GitHub. */
+  /** True if nix needs the token for GitHub, or the operator's ssh agent. */
   fetches?: boolean;
 }
 
@@ -52,7 +52,7 @@ export async function nix(
   const all = program === "nix" ? ["--extra-experimental-features", "nix-command flakes", ...args] : args;
   const result = await withNixToken(fetches ? local.githubToken : undefined, (variables) =>
     runInGroup(path, all, {
-      env: cleanEnvironment({ ...env, ...variables }),
+      env: (fetches ? fetchingEnvironment : cleanEnvironment)({ ...env, ...variables }),
       timeoutSeconds,
       signal,
       ...(input !== undefined && { input }),
@@ -87,6 +87,6 @@ export const lastLines =
   };
 
 export function lastWords(stderr: string): string {
-  const said = stderr.split("\n").filter((line) => line.trim() !== "");
+  const said = stderr.split(/\r?\n/).filter((line) => line.trim() !== "");
   return safeText(said.slice(-4).join("; "), 600);
 }

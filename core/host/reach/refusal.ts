@@ -20,13 +20,22 @@ const missing = /command not found|password is required|not allowed|No such file
 
 /** Reads what one of the host's own commands printed before it ended: its last line is the reason, the one before it the code. */
 export function readRefusal(stderr: string, exitCode: number | undefined): Refusal {
-  const [before = "", last = ""] = ["", ...stderr.trim().split("\n")].slice(-2).map((line) => line.trimEnd());
+  const lines = ["", "", ...stderr.trim().split("\n")].slice(-3).map((line) => line.trimEnd());
+  const [earlier = "", before = "", last = ""] = lines;
+  const code = codeLine.exec(before)?.[1];
+  // Where an order broke off, the reason is what the program said that failed.
+  const reason = code === "failed" && earlier !== "" ? `${earlier} (${last.replace(ownLine, "")})` : last;
   return {
-    said: safeText(last.replace(ownLine, ""), 500) || `exit code ${exitCode}`,
-    code: codeLine.exec(before)?.[1],
+    said: safeText(reason.replace(ownLine, ""), 500) || `exit code ${exitCode}`,
+    code,
     isMissing: !ownLine.test(last) && missing.test(last),
     hasRefused: refusal.test(last),
   };
+}
+
+/** True if the same order will be refused again, however often it is given: it was not merely too early, or another one under way. */
+export function isFinal({ code, isMissing, hasRefused }: Refusal): boolean {
+  return isMissing || (hasRefused && code !== undefined && code !== "busy");
 }
 
 /** What to tell people: that nothing was changed only where the host says so. */

@@ -3,6 +3,7 @@ import { exitCodes } from "../../base/exit-codes.ts";
 import { poll } from "../../base/wait-until.ts";
 import { safeText, shellQuoted } from "../../base/wording.ts";
 import { askHost } from "../reach/ask.ts";
+import { isFinal, type Refusal } from "../reach/refusal.ts";
 import { adminRoute } from "../reach/route.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 import { namesakesOf } from "../reach/tailnet.ts";
@@ -36,7 +37,7 @@ const silence = 120;
 /**
  * Waits until the host answers as a new device, confirms it over that session, and waits until the host has taken note.
  * @param onStray called with the new device's node key if the host rolled back to the old one
- * @throws UserError (returned) if the host rolled back to its old device, (unseen) if the outcome is unknown
+ * @throws UserError (returned) if the host rolled back to its old device, (unseen) if the outcome is unknown or the confirmation refused
  */
 export async function followRekey(
   request: Rekey,
@@ -62,6 +63,10 @@ export async function followRekey(
     if (state.phase !== "waiting") return undefined;
     // The answer may be lost; then the next look tells.
     const answer = await orderRekey(route, `confirm ${order.id}\n`, signal);
+    if (answer.kind === "refused" && isFinal(answer.refusal)) {
+      await onStray(state.to);
+      throw unconfirmed(settings.host, order, answer.refusal);
+    }
     return answer.kind === "taken" && answer.state.phase === "done" ? { route, state: answer.state } : undefined;
   };
   try {
@@ -114,6 +119,16 @@ const returned = (host: string, { why }: RekeyState) =>
       fix: `Check it: clawdlets tailnet status --host ${host}`,
     },
     { exitCode: exitCodes.returned },
+  );
+
+const unconfirmed = (host: string, { endsAt }: Order, { said }: Refusal) =>
+  new UserError(
+    {
+      subject: host,
+      problem: `the host refused the confirmation of its new device: ${said.replace(/\.$/, "")}. Unless it was already confirmed, it rolls back to its old device on its own at ${clock(endsAt)}.`,
+      fix: `Check it after that: clawdlets tailnet status --host ${host}`,
+    },
+    { exitCode: exitCodes.unseen },
   );
 
 const clock = (at: Date) => `${String(at.getHours()).padStart(2, "0")}:${String(at.getMinutes()).padStart(2, "0")}`;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { matching, secretName } from "./names.ts";
+import { botName, matching } from "./names.ts";
 
 /** Where backups go, from restic's notation of it. */
 export interface Repository {
@@ -81,7 +81,7 @@ export const backupSettings = z
         .array(matching(/^[^\n\r]{1,300}$/, "allowed: a pattern in one line"), "allowed: a list of patterns")
         .optional(),
       /** Bots that are not backed up. @default `[]` */
-      skip: z.array(secretName, "allowed: a list of bot names").optional(),
+      skip: z.array(botName, "allowed: a list of bot names").optional(),
       /** Where the repository is, if that is not a public address. @default any public address */
       addresses: z
         .array(

@@ -26,7 +26,19 @@ export const tagName = matching(
 );
 
 /**
- * Bot and secret names become file names on the host and keys in YAML. sops keeps its metadata under the key `sops`, and does not
+ * As nix/lib/names.nix: a user name of Linux has at most 31 characters, and four of them are "bot-". It is part of a secret's name, too:
+ * discord_token_NAME.
+ */
+export const botNamePattern = /^(?!sops$|.*_unencrypted$)[a-z][a-z0-9_-]{0,26}$/;
+
+/** For messages, after `allowed: `. */
+export const botNameAllowed =
+  'at most 27 characters: a lowercase letter, then a-z, 0-9, "_" and "-"; not "sops", and not ending in "_unencrypted"';
+
+export const botName = matching(botNamePattern, `allowed: ${botNameAllowed}`);
+
+/**
+ * Secret names become file names on the host and keys in YAML. sops keeps its metadata under the key `sops`, and does not
  * encrypt keys that end in `_unencrypted`.
  */
 export const secretName = matching(

@@ -1,8 +1,8 @@
 import { safeText } from "../../base/wording.ts";
 import { botFileOf, botFolderOf } from "../../project/bots/bot-folder.ts";
-import { botNameAllowed } from "../../project/bots/names.ts";
 import { issuesIn } from "../../project/bots/schema/check.ts";
 import { pinnedSchema } from "../../project/bots/schema/pinned.ts";
+import { botNameAllowed } from "../../project/settings/names.ts";
 import { type Draft, profileInto } from "./bot-profile.ts";
 import { botsIn, hasOwnBots, profilesOf } from "./fleet-bots.ts";
 import type { Row, Rows } from "./rows.ts";

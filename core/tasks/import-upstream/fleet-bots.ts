@@ -1,4 +1,4 @@
-import { botNamePattern } from "../../project/bots/names.ts";
+import { botNamePattern } from "../../project/settings/names.ts";
 import { isObject } from "./values.ts";
 
 type Fields = Record<string, unknown>;

@@ -2,7 +2,15 @@ import { Buffer } from "node:buffer";
 import { unpackTar } from "modern-tar";
 
 /** Why nothing was changed; in the words of the real script. */
-export class Refusal extends Error {}
+export class Refusal extends Error {
+  readonly code: string;
+
+  /** @param code of nix/host/receive-secrets.sh */
+  constructor(message: string, code = "malformed") {
+    super(message);
+    this.code = code;
+  }
+}
 
 /** What came by standard input. */
 export interface Received {
@@ -22,7 +30,7 @@ const outOfRange = "an entry whose owner, size or time is out of range";
 export async function readReceived(tar: Buffer): Promise<Received> {
   if (tar.length > INPUT_MAX) throw new Refusal("more than 256 MiB");
   if (tar.length < END || tar.subarray(-END).some((byte) => byte !== 0)) {
-    throw new Refusal("the tar is truncated: was the connection cut?");
+    throw new Refusal("the tar is truncated: was the connection cut?", "cut");
   }
   const files = await membersOf(tar);
   const identity = files.get("identity.age") ?? null;

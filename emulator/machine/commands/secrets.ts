@@ -28,19 +28,22 @@ const runs = new WeakMap<FileTree, Promise<unknown>>();
 async function receiveSecrets(args: string[], context: CommandContext, session: Session): Promise<ExecResult> {
   if (session.user.uid !== 0) return failed("clawdlets-receive-secrets: must be run as root");
   try {
-    if (args.length > 0) throw new Refusal("it takes no arguments");
+    if (args.length > 0) throw new Refusal("it takes no arguments", "unknown-order");
     return await alone(session.fs.tree, () => receive(context, session));
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    return failed(`clawdlets-receive-secrets: refused, nothing changed: ${error.message}`);
+    return failed(coded(error.code, `refused, nothing changed: ${error.message}`));
   }
 }
+
+const coded = (code: string, text: string) =>
+  [`code ${code}`, text].map((line) => `clawdlets-receive-secrets: ${line}`).join("\n");
 
 /** One run at a time on a machine, as by the lock file. @throws Refusal when another one does not end */
 async function alone<T>(tree: FileTree, work: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + LOCK_WAIT_MS;
   for (let other = runs.get(tree); other !== undefined; other = runs.get(tree)) {
-    if (Date.now() >= deadline) throw new Refusal("another run is in progress; waited 30 s for it");
+    if (Date.now() >= deadline) throw new Refusal("another run is in progress; waited 30 s for it", "busy");
     await Promise.race([other, sleep(deadline - Date.now(), undefined, { ref: false })]);
   }
   const run = work();
@@ -74,7 +77,7 @@ async function receive(context: CommandContext, session: Session): Promise<ExecR
   for (const [verb, unit] of UNITS) {
     const { exitCode, stderr } = await session.run("systemctl", [verb, unit], context, session.user);
     if (exitCode === 0) continue;
-    return failed(`${stderr}clawdlets-receive-secrets: ${state}, but systemctl ${verb} ${unit} failed`, 2);
+    return failed(`${stderr}${coded("not-restarted", `${state}, but systemctl ${verb} ${unit} failed`)}`, 2);
   }
   tree.remove(beside("untold"), ROOT, false);
   removeIfThere(tree, MAY_CHANGE);
@@ -91,21 +94,22 @@ async function checkedIdentity(tree: FileTree, { secrets, identity }: Received):
       throw new Refusal(`${name}.yaml: not a sops file with one key, "${name}", and an encrypted value`);
     }
     const value = await readSopsFile(present, content.toString(), name);
-    if (value === undefined) throw new Refusal(`${name}.yaml: does not decrypt with ${key}`);
+    if (value === undefined) throw new Refusal(`${name}.yaml: does not decrypt with ${key}`, "wrong-recipient");
   }
   if (identity === null) return null;
   const next = await decryptAge(present, identity).catch(() => null);
-  if (next === null) throw new Refusal(`identity.age: does not decrypt with ${key}`);
+  if (next === null) throw new Refusal(`identity.age: does not decrypt with ${key}`, "wrong-recipient");
   const lines = next
     .toString()
     .split("\n")
     .filter((line) => !/^(#|$)/.test(line));
   if (!/^AGE-SECRET-KEY-1[A-Z0-9]+$/.test(lines.join("\n"))) {
-    throw new Refusal("identity.age: does not hold exactly one AGE-SECRET-KEY-1 line");
+    throw new Refusal("identity.age: does not hold exactly one AGE-SECRET-KEY-1 line", "wrong-identity");
   }
   for (const [name, content] of secrets) {
     const value = await readSopsFile(next.toString(), content.toString(), name);
-    if (value === undefined) throw new Refusal(`${name}.yaml: does not decrypt with the new identity alone`);
+    if (value === undefined)
+      throw new Refusal(`${name}.yaml: does not decrypt with the new identity alone`, "wrong-identity");
   }
   return next.toString();
 }
@@ -117,10 +121,10 @@ async function checkPassword(tree: FileTree, next: Map<string, Buffer>, present:
   const key = tree.readFile(KEY_FILE, ROOT).toString();
   const read = async (secrets: Map<string, Buffer>) => readSopsFile(key, secrets.get(name)?.toString() ?? "", name);
   const old = await read(present);
-  if (old === undefined) throw new Refusal(`${name}.yaml: cannot read the current one`);
+  if (old === undefined) throw new Refusal(`${name}.yaml: cannot read the current one`, "unreadable");
   if ((await read(next)) !== old) {
     const how = `To allow this once, run as root at the console: touch ${MAY_CHANGE}`;
-    throw new Refusal(`${name}.yaml: the password differs or is missing. ${how}`);
+    throw new Refusal(`${name}.yaml: the password differs or is missing. ${how}`, "password");
   }
 }
 

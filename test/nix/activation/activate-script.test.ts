@@ -1,5 +1,6 @@
 import { execa } from "execa";
 import { expect, it } from "vitest";
+import { readRefusal } from "../../../core/host/reach/refusal.ts";
 import { describeWith } from "../../_needs.ts";
 import { token, tokenSum } from "./_activating-host.ts";
 import { ActivatingScript, script } from "./_activating-script.ts";
@@ -191,5 +192,30 @@ case "$*" in *${word}*) touch '${host.folder}/hung'; exec sleep 72000 ;; esac`,
     await host.reboot();
     await comesTo(host, "done");
     expectFormer(host);
+  });
+
+  it("gives up a change whose unit does not start, says so with a code, and has the old secrets again", async () => {
+    const host = await ActivatingScript.open();
+    host.program("systemd-run", "exit 1");
+    host.program("sleep", ":");
+    host.system("next", { lines: "" });
+    const rev = await host.commitOf("next");
+    await host.order(`prepare ${id} ${tokenSum} 600\n`);
+    host.changeSecret("new\n");
+    const { exitCode, stderr } = await host.order(`switch ${id} ${rev}\n`);
+    expect(readRefusal(stderr, exitCode)).toMatchObject({ code: "not-started", hasRefused: true, isMissing: false });
+    expectFormer(host);
+  });
+
+  it.each([
+    ["the disk is full", "cp", "echo 'cp: error writing: No space left on device' >&2; exit 1", "No space left"],
+    ["a program is missing", "cp", "echo 'cp: No such file or directory' >&2; exit 127", "cp: No such file"],
+  ])("breaks an order off with a code and its reason: %s", async (_, program, lines, reason) => {
+    const host = await ActivatingScript.open();
+    host.program(program, lines);
+    const { exitCode, stderr } = await host.order(`prepare ${id} ${tokenSum} 600\n`);
+    const refusal = readRefusal(stderr, exitCode);
+    expect(refusal).toMatchObject({ code: "failed", hasRefused: false, isMissing: false });
+    expect(refusal.said).toContain(reason);
   });
 });

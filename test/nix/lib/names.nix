@@ -47,10 +47,14 @@ in
       "a b"
       "a*"
       ""
+      "sops"
+      "a_unencrypted"
     ];
     expected = [
       true
       true
+      false
+      false
       false
       false
       false

@@ -18,12 +18,14 @@ vi.setConfig({ testTimeout: 120_000 });
 afterEach(() => void vi.unstubAllEnvs());
 
 /** A host that trusts the operator's key, a line to it, and a system that the operator has built. */
-async function lab({ parts = 4, signed = true } = {}) {
+async function lab({ parts = 4, signed = true, setUp = "" } = {}) {
   const operator = await Operator.create();
   const layout = layoutOf(join(operator.folder, "project"));
   const key = await createSystemKey(layout);
+  const receiver = receivesSystems(key.publicKey);
   const host = await NixMachine.start({
-    ...receivesSystems(key.publicKey),
+    ...receiver,
+    setUp: `${receiver.setUp}\n${setUp}`,
     // As large as the check of free space wants it; what is not used takes no memory.
     size: "1200m",
     operator: operator.publicKey,
@@ -70,6 +72,22 @@ describeWith(needs, "a system on its way to a host, with the real nix and sshd",
     const { request, layout, system, copy, has } = await lab({ parts: 0, signed: false });
     if (signer === "another key") await signSystem(request, await createSystemKey(layout), system);
     expect((await problemOf(copy())).message).toContain("lacks a valid signature");
+    expect(await has()).toBe(false);
+  });
+
+  it.each([
+    ["has no receiver", "rm /run/current-system/sw/bin/clawdlets-receive-system", /sudo: .*: command not found/],
+    [
+      "has one without its programs",
+      `printf '#!/bin/sh\\nexport RECEIVER=daemon PATH=/run/none\\nexec /bin/bash %s "$@"\\n' '${join(repository, "nix/host/receive-system.sh")}' >/run/current-system/sw/bin/clawdlets-receive-system`,
+      /setpriv: not found/,
+    ],
+  ])("is not sent to a host that %s, which is not called a lost contact", async (_, setUp, said) => {
+    const { copy, has } = await lab({ parts: 0, setUp });
+    const [problem] = (await problemOf(copy())).problems;
+    expect(problem).toMatchObject({ code: "receiver-missing", problem: expect.stringMatching(said) });
+    expect(problem?.problem).toMatch(/Nothing was changed\.$/);
+    expect(problem?.fix).toContain("clawdlets-receive-system");
     expect(await has()).toBe(false);
   });
 

@@ -31,8 +31,20 @@ export type NewHost = (contents: Contents) => Promise<ReceivingHost>;
 export const refusal = (why: string): Answer => ({
   status: 1,
   stdout: "",
-  stderr: `clawdlets-receive-secrets: refused, nothing changed: ${why}\n`,
+  stderr: `clawdlets-receive-secrets: code ${codeOf(why)}\nclawdlets-receive-secrets: refused, nothing changed: ${why}\n`,
 });
+
+/** The code that each reason has to have; released versions decide by it. */
+const codes: readonly [RegExp, string][] = [
+  [/^it takes no arguments/, "unknown-order"],
+  [/^another run is in progress/, "busy"],
+  [/^the tar is truncated/, "cut"],
+  [/current identity$/, "wrong-recipient"],
+  [/^identity\.age: does not hold|new identity alone$/, "wrong-identity"],
+  [/^admin_password_hash\.yaml: the password/, "password"],
+];
+
+const codeOf = (why: string) => codes.find(([words]) => words.test(why))?.[1] ?? "malformed";
 
 /** One file of `files()`: `400 0:0 <content>`. */
 export function line(mode: number, owner: string, content: Buffer | "folder"): string {

@@ -107,9 +107,23 @@ describeWith({ programs: ["bash", "flock", "setsid"] }, "an order for clawdlets-
   it("whose unit does not start is given up: the key is gone, and tailscaled was never stopped", async () => {
     host.program("systemd-run", "exit 1");
     host.program("sleep", ":");
-    expect((await host.order(begin)).exitCode).toBe(1);
+    const { exitCode, stderr } = await host.order(begin);
+    expect(readRefusal(stderr, exitCode)).toMatchObject({ code: "not-started", hasRefused: true, isMissing: false });
     expect(host.state).toMatchObject({ phase: "done", result: "returned", why: "the unit did not start" });
     expect([host.hasKey, host.keepsState]).toEqual([false, false]);
     expect(host.log).toEqual(["start tailscaled.service", "--no-block restart clawdlets-tailnet.service"]);
+  });
+
+  it.each([
+    ["the disk is full", "sync", "echo 'sync: error syncing: No space left on device' >&2; exit 1", "No space left"],
+    ["a program is missing", "sync", "echo 'sync: command not found' >&2; exit 127", "sync: command not found"],
+  ])("that breaks off has a code and its reason: %s", async (_, program, lines, reason) => {
+    host.program(program, lines);
+    const { exitCode, stderr } = await host.order(begin);
+    const refusal = readRefusal(stderr, exitCode);
+    expect(refusal).toMatchObject({ code: "failed", hasRefused: false, isMissing: false });
+    expect(refusal.said).toContain(reason);
+    expect(refusal.said).toMatch(/\(it failed with exit status \d+\)$/);
+    expect(stderr).not.toContain("canary");
   });
 });

@@ -2,7 +2,16 @@ import { z } from "zod";
 import { inboundRules } from "../../firewall/firewall-rules.ts";
 import { opensSsh } from "../../firewall/opens-ssh.ts";
 import { backupSettings } from "../backups.ts";
-import { ageRecipient, hostNamePattern, matching, secretName, sshPublicKey, tagName, withoutLogin } from "../names.ts";
+import {
+  ageRecipient,
+  botName,
+  hostNamePattern,
+  matching,
+  secretName,
+  sshPublicKey,
+  tagName,
+  withoutLogin,
+} from "../names.ts";
 import { count, flag, parseJson, publicList } from "./fields.ts";
 import { installSettings } from "./install.ts";
 import { nixPublicKeys } from "./nix-caches.ts";
@@ -16,8 +25,8 @@ export const configNamespace = "clawdlets";
 export const defaultImage = "debian-12";
 
 /** No duplicates: a duplicate name would be created, delivered and counted twice. */
-const nameList = (what: string) =>
-  publicList(secretName, what).refine((names) => new Set(names).size === names.length, "allowed: each name once");
+const nameList = (name: z.ZodString, what: string) =>
+  publicList(name, what).refine((names) => new Set(names).size === names.length, "allowed: each name once");
 
 /** @see stackConfig `tags` */
 const tagList = publicList(tagName, "tags").refine(
@@ -140,9 +149,9 @@ export const stackConfig = z.strictObject({
     "allowed: at least one key",
   ),
   /** @default `[]` */
-  bots: nameList("bot names").default([]),
+  bots: nameList(botName, "bot names").default([]),
   /** Further secrets that must exist before a server is bought. @default `[]` */
-  secrets: nameList("secret names").default([]),
+  secrets: nameList(secretName, "secret names").default([]),
   /** Groups of the host, for `--tag` in commands for many hosts. Has no effect on the server. @default `[]` */
   tags: tagList.default([]),
   /** Increase it to reinstall the host, which WIPES THE DISK. @default `0` */

@@ -10,6 +10,7 @@ import { onTestFinished } from "vitest";
 export class PrivateGit {
   readonly folder: string;
   readonly #server: Server;
+  readonly #token: string;
   /** Requests with the token. */
   served = 0;
 
@@ -23,6 +24,7 @@ export class PrivateGit {
 
   private constructor(folder: string, token: string) {
     this.folder = folder;
+    this.#token = token;
     mkdirSync(folder, { recursive: true });
     const expected = `Basic ${Buffer.from(`oauth2:${token}`).toString("base64")}`;
     this.#server = createServer(({ url = "/", headers }, response) => {
@@ -45,18 +47,14 @@ export class PrivateGit {
     return `http://${this.address}/${name}.git`;
   }
 
-  /** Adds a repository with one commit of these files. */
   async add(name: string, files: Readonly<Record<string, string>>): Promise<void> {
-    const work = join(this.folder, `${name}-work`);
-    mkdirSync(work, { recursive: true });
-    for (const [file, text] of Object.entries(files)) writeFileSync(join(work, file), text);
-    const git = (...args: string[]) =>
-      execa("git", ["-c", "user.name=t", "-c", "user.email=t@example.invalid", ...args], { cwd: work });
-    await git("init", "--quiet", "--initial-branch=main");
-    await git("add", "--all");
-    await git("commit", "--quiet", "-m", name);
-    await git("clone", "--quiet", "--bare", work, join(this.folder, `${name}.git`));
-    await execa("git", ["update-server-info"], { cwd: join(this.folder, `${name}.git`) });
+    await addRepository(this.folder, name, files);
+  }
+
+  /** Lines of the operator's git settings, with which git finds the token. */
+  async setUp(home: string): Promise<string> {
+    writeFileSync(join(home, "credentials"), `http://oauth2:${this.#token}@${this.address.replace(":", "%3a")}\n`);
+    return `[credential]\n\thelper = store --file=${home}/credentials\n`;
   }
 
   /** Nothing can be fetched from now on. */
@@ -65,4 +63,18 @@ export class PrivateGit {
     this.#server.closeAllConnections();
     await new Promise<void>((resolve) => void this.#server.close(() => resolve()));
   }
+}
+
+/** Adds a bare repository with one commit of these files to a git server's folder. */
+export async function addRepository(folder: string, name: string, files: Readonly<Record<string, string>>) {
+  const work = join(folder, `${name}-work`);
+  mkdirSync(work, { recursive: true });
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(work, file), text);
+  const git = (...args: string[]) =>
+    execa("git", ["-c", "user.name=t", "-c", "user.email=t@example.invalid", ...args], { cwd: work });
+  await git("init", "--quiet", "--initial-branch=main");
+  await git("add", "--all");
+  await git("commit", "--quiet", "-m", name);
+  await git("clone", "--quiet", "--bare", work, join(folder, `${name}.git`));
+  await execa("git", ["update-server-info"], { cwd: join(folder, `${name}.git`) });
 }

@@ -2,9 +2,9 @@ import { appendFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterEach, expect, it, vi } from "vitest";
-import { describeWith } from "../../_needs.ts";
-import { commandLinesWith } from "../tailnet/_command-lines.ts";
-import { needs, problemOf } from "./_machines.ts";
+import { describeWith } from "../../../_needs.ts";
+import { commandLinesWith } from "../../tailnet/_command-lines.ts";
+import { needs, problemOf } from "../_machines.ts";
 import { sendingLab, token } from "./_sending.ts";
 
 // Machines start, and copies wait for each other, on machines that do other things as well.

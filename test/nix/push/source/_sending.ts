@@ -3,14 +3,14 @@ import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, vi } from "vitest";
-import { rebuild } from "../../../core/host/activation/rebuild.ts";
-import { knownHostsLine } from "../../../core/host/reach/known-hosts.ts";
-import { hostLayoutOf, layoutOf } from "../../../core/project/layout.ts";
-import { createSystemKey } from "../../../core/project/secrets/keys/system-key.ts";
-import type { LocalSettings } from "../../../core/project/settings/host.ts";
-import { buildingHost, systemLines } from "./_building-host.ts";
-import { routeTo, settingsOf } from "./_host-settings.ts";
-import { Line, NixMachine, Operator } from "./_machines.ts";
+import { rebuild } from "../../../../core/host/activation/rebuild.ts";
+import { knownHostsLine } from "../../../../core/host/reach/known-hosts.ts";
+import { hostLayoutOf, layoutOf } from "../../../../core/project/layout.ts";
+import { createSystemKey } from "../../../../core/project/secrets/keys/system-key.ts";
+import type { LocalSettings } from "../../../../core/project/settings/host.ts";
+import { buildingHost, systemLines } from "../_building-host.ts";
+import { routeTo, settingsOf } from "../_host-settings.ts";
+import { Line, NixMachine, Operator } from "../_machines.ts";
 import { PrivateGit } from "./_private-git.ts";
 
 export const token = "canary-0123456789-of-a-private-repository";
@@ -41,20 +41,34 @@ export interface SendingOptions {
   comment?: string;
   /** Characters that the private input has beside its words. @default 0 */
   padding?: number;
+  /** The private repository. @default over http, for a token */
+  git?: (folder: string) => Promise<PrivateRepositories>;
+  /** `clawdlets:rebuild`. @default `source: send` */
+  rebuild?: object;
+  /** Pushes the project to the private server, too, and names it in `clawdlets:flake`. @default false */
+  isPushed?: boolean;
 }
 
+/** A git server that reads some credential, and what an operator needs for it. */
+type PrivateRepositories = Pick<PrivateGit, "folder" | "served" | "url" | "add" | "stop"> & {
+  /** @returns lines of the operator's git settings */
+  setUp: (home: string) => Promise<string>;
+};
+
+const overHttp = (folder: string) => PrivateGit.start(folder, token);
+
 /** A project whose flake has a private input, and a host that builds. */
-export async function sendingLab({ keys, size = "4g", comment = "", padding = 0 }: SendingOptions = {}) {
+export async function sendingLab(options: SendingOptions = {}) {
+  const { keys, size = "4g", comment = "", padding = 0, git: start = overHttp, isPushed = false } = options;
   const operator = await Operator.create();
-  const git = await PrivateGit.start(join(operator.folder, "private"), token);
+  const git = await start(join(operator.folder, "private"));
   await git.add("words", {
     "flake.nix": '{ outputs = _: { text = "private words"; }; }\n',
     padding: randomBytes((padding * 3) / 4).toString("base64"),
   });
   const home = join(operator.folder, "home");
   mkdirSync(home);
-  writeFileSync(join(home, ".gitconfig"), `[credential]\n\thelper = store --file=${home}/credentials\n`);
-  writeFileSync(join(home, "credentials"), `http://oauth2:${token}@${git.address.replace(":", "%3a")}\n`);
+  writeFileSync(join(home, ".gitconfig"), await git.setUp(home));
   writeFileSync(join(home, "nix.conf"), operator.environment.NIX_CONFIG);
   vi.stubEnv("HOME", home);
   vi.stubEnv("NIX_REMOTE", operator.environment.NIX_REMOTE);
@@ -68,7 +82,7 @@ export async function sendingLab({ keys, size = "4g", comment = "", padding = 0 
   await run("init", "--quiet", "--initial-branch=main");
   await run("config", "user.name", "t");
   await run("config", "user.email", "t@example.invalid");
-  await run("remote", "add", "origin", `http://oauth2:${token}@${git.address}/hosts.git`);
+  await run("remote", "add", "origin", git.url("hosts").replace(/^http:\/\//, `$&oauth2:${token}@`));
   await run("add", "--all");
   await execa("nix", [
     "--extra-experimental-features",
@@ -79,6 +93,7 @@ export async function sendingLab({ keys, size = "4g", comment = "", padding = 0 
   ]);
   await run("add", "--all");
   await run("commit", "--quiet", "-m", "hosts");
+  if (isPushed) await execa("git", ["clone", "--quiet", "--bare", layout.root, join(git.folder, "hosts.git")]);
   appendFileSync(join(layout.root, ".git/info/exclude"), ".clawdlets\n");
   mkdirSync(layout.dir, { mode: 0o700 });
   const key = await createSystemKey(layout);
@@ -88,7 +103,8 @@ export async function sendingLab({ keys, size = "4g", comment = "", padding = 0 
     operator: operator.publicKey,
   });
   writeFileSync(layout.knownHosts, knownHostsLine(["web-1"], host.hostKey), { mode: 0o600 });
-  const settings = settingsOf(key.publicKey, { source: "send" });
+  const own = settingsOf(key.publicKey, options.rebuild ?? { source: "send" });
+  const settings = isPushed ? { ...own, flake: `git+${git.url("hosts")}?ref=main` } : own;
   const local = { nix: "nix", githubToken: token, sshPubkeyFile: operator.publicKey, wanted: {} } as LocalSettings;
   const reports: string[] = [];
   const line = await Line.to(host.port);
@@ -108,9 +124,9 @@ export async function sendingLab({ keys, size = "4g", comment = "", padding = 0 
   const head = async () => (await run("rev-parse", "HEAD")).stdout;
   const runs = async () => (await host.sh("readlink -f /run/current-system")).stdout;
   const releases = () => readFileSync(hostLayoutOf(layout, "web-1").releases, "utf8").trim().split("\n");
-  /** Files and logs of the host that have the token, as it is or as git sends it; its other folders are this machine's. */
-  const leaks = async () => {
-    const forms = [token, base64(token), base64(`oauth2:${token}`)];
+  /** Files and logs of the host that have the secret, as it is or as git sends it; its other folders are this machine's. */
+  const leaks = async (secret = token) => {
+    const forms = [secret, base64(secret), base64(`oauth2:${secret}`)];
     const { exitCode, stdout } = await host.sh(
       `grep -rlF ${forms.map((form) => `-e ${form}`).join(" ")} /nix /run /var/lib /root /etc/nix`,
     );
