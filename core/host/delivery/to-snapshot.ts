@@ -7,6 +7,7 @@ import { revisionLabel } from "../image/labels.ts";
 import { installIdPath } from "../reach/ask.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 import type { Installation } from "../request.ts";
+import { deliveredPaths, removeFormerFiles } from "./delivered-list.ts";
 import { type ExtraFile, stageExtraFiles } from "./extra-files.ts";
 
 /** Seconds. */
@@ -45,19 +46,17 @@ export async function deliverToSnapshot(
 
   await step("deliver", "sending keys and secrets", limits.deliver);
   const swap = swapOf(secretsDir);
+  // Moved into place: a marker that was half written would be taken for another host's.
+  const mark = `echo '${settings.host} ${facts.installId}' >${imageMarker}.new; sync; mv ${imageMarker}.new ${imageMarker}`;
+  const others = files.filter(({ path }) => !path.startsWith(`${secretsDir}/`));
+  await run(`set -eu; ${mark}; ${removeFormerFiles}`, limits.deliver, Buffer.from(deliveredPaths(others)));
   const sent = files.map((file) => ({ ...file, path: swap.stagedPath(file.path) }));
   const unstage = stageExtraFiles(host.staging, sent);
   try {
     const names = [...new Set(sent.map(({ path }) => path.split("/")[1] ?? ""))];
     const { stdout } = await execa("tar", ["-C", host.staging, "-cf", "-", ...names], { encoding: "buffer" });
     const unpack = "tar -C / -xpf - --no-same-owner --no-overwrite-dir";
-    // Moved into place: a marker that was half written would be taken for another host's.
-    const mark = `echo '${settings.host} ${facts.installId}' >${imageMarker}.new; sync; mv ${imageMarker}.new ${imageMarker}`;
-    await run(
-      `set -eu; ${mark}; ${swap.before}; ${unpack}; sync; ${swap.after}; sync`,
-      limits.deliver,
-      Buffer.from(stdout),
-    );
+    await run(`set -eu; ${swap.before}; ${unpack}; sync; ${swap.after}; sync`, limits.deliver, Buffer.from(stdout));
   } finally {
     unstage();
   }

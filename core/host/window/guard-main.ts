@@ -8,6 +8,7 @@ import { messageOf, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { sweepStaging } from "../delivery/extra-files.ts";
 import { endKilled, readJournal } from "../journal.ts";
+import { cleanUp } from "./clean-up.ts";
 import { closeAndProve, closedInWords } from "./close-and-prove.ts";
 import { guardedOrder, log, parentIsGone, pauses, startGuarding } from "./guarding.ts";
 import { noteWindow } from "./window-journal.ts";
@@ -16,14 +17,17 @@ const schema = guardedOrder.extend({
   serverId: z.number(),
   sshPort: z.number(),
   journal: z.string(),
-  install: z.object({ journal: z.string(), startedAt: z.string(), leftovers: z.array(z.string()) }).optional(),
+  install: z
+    .object({ journal: z.string(), startedAt: z.string(), leftovers: z.array(z.string()), lock: z.string() })
+    .optional(),
 });
 
 const { order, hetzner, isNeeded, endInstaller } = await startGuarding(schema);
 const { deadlineSeconds: _, endpoint: __, journal, install, ...closing } = order;
 const why = await isNeeded();
-await Promise.all([endInstaller().then(sweep), closeForSure()]);
+await Promise.all([endInstaller().then(() => sweep()), closeForSure()]);
 await markKilled();
+log("done");
 process.exit(0);
 
 /** True if the installation was killed and no other one of this host has started since. */
@@ -32,20 +36,25 @@ function isKilled(): boolean {
 }
 
 /** Removes the keys that a killed installation staged, after its installer has ended. */
-function sweep(): void {
-  for (const folder of isKilled() ? (install?.leftovers ?? []) : []) {
-    try {
-      sweepStaging(folder);
-    } catch (error) {
-      log(`could not remove ${folder}: ${messageOf(error)}`);
-    }
+async function sweep(): Promise<void> {
+  if (install === undefined) return;
+  const { lock, leftovers } = install;
+  await cleanUp({ host: order.host, lock }, isKilled, () => leftovers.forEach(sweepFolder));
+}
+
+function sweepFolder(folder: string): void {
+  try {
+    sweepStaging(folder);
+  } catch (error) {
+    log(`could not remove ${folder}: ${messageOf(error)}`);
   }
 }
 
 async function markKilled(): Promise<void> {
-  if (!install || !isKilled()) return;
+  if (install === undefined) return;
+  const { lock, journal: path, startedAt } = install;
   const text = "the installation was killed; its guard closed TCP/22 and removed the staged keys";
-  await endKilled(install.journal, text, install.startedAt).catch((error) => log(messageOf(error)));
+  await cleanUp({ host: order.host, lock }, isKilled, () => endKilled(path, text, startedAt));
 }
 
 /**

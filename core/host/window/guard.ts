@@ -35,6 +35,8 @@ export interface GuardedInstall {
   startedAt: string;
   /** Folders with keys that the installation creates and removes. */
   leftovers: readonly string[];
+  /** The host's lock: without it, the guard would remove what the next installation has staged. */
+  lock: string;
 }
 
 /** The guard as its parent sees it. */

@@ -37,7 +37,7 @@ export async function withWindow<T>(
   const { endpoint, sshPort } = local;
   const { serverId } = facts;
   const order = { host: settings.host, run, endpoint, serverId, sshPort, deadlineSeconds, journal: host.windows };
-  const install = { journal: host.journal, startedAt: journal.journal.startedAt, leftovers };
+  const install = { journal: host.journal, startedAt: journal.journal.startedAt, leftovers, lock: host.lock };
   const guard = await startGuard({ ...order, install }, local.token, host.logs);
   const timed = withDeadline(installation, deadlineSeconds - limits.aheadOfGuard);
   const { signal } = timed.installation;

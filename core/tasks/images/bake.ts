@@ -11,6 +11,7 @@ import { inStackFile } from "../../host/install/preflight.ts";
 import { startGuardOf } from "../../host/window/guard.ts";
 import { newRun } from "../../host/window/window.ts";
 import { hostLayoutOf } from "../../project/layout.ts";
+import { bakeProblems } from "../../project/settings/server/ipv6-only.ts";
 import type { BakeGuardOrder } from "./bake-guard-main.ts";
 import { bakeFiles, orderFor } from "./baking.ts";
 import { bakingLabels, removeBaking } from "./leftovers.ts";
@@ -21,6 +22,8 @@ const limits = { look: 30, others: 1800 };
 
 /** What `bake` would order. @throws SettingsError if that is not possible now */
 export async function checkBake({ settings, local, layout }: Pick<BakeRequest, "settings" | "local" | "layout">) {
+  const unusable = bakeProblems(settings, `stacks/Pulumi.${settings.host}.yaml`);
+  if (unusable.length > 0) throw new SettingsError(unusable);
   const hetzner = createHetzner({ endpoint: local.endpoint, token: local.token });
   findInstaller(local.nixosAnywhere, local.nix);
   const { order, problems } = await orderFor(hetzner, settings, layout);

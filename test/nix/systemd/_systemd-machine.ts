@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { hasCode } from "../../../core/base/errors.ts";
 import { cgroupRoot } from "../../_needs.ts";
@@ -16,7 +17,7 @@ const settings = "alternatives ld.so.cache nsswitch.conf pam.d login.defs securi
 export class SystemdMachine {
   readonly #folder: string;
   readonly #cgroup: string;
-  #process: ReturnType<typeof start> | undefined;
+  #process: ReturnType<typeof begin> | undefined;
   readonly #steps: string;
   readonly #tree: string;
   #boots = 0;
@@ -36,31 +37,50 @@ export class SystemdMachine {
     for (const name of ["etc", "var", "root"]) mkdirSync(join(folder, name), { recursive: true });
   }
 
-  /** Starts it, and waits until `multi-user.target` is reached. @throws Error with what systemd said */
-  async boot(bootId: string): Promise<void> {
+  /**
+   * Starts it, and waits until a target is reached.
+   * @param target if given, the system finds out itself which one to start, and this one is waited for. @default `multi-user.target`
+   * @throws Error with what systemd said and the states of its units, if it ends or does not reach the target within a minute
+   */
+  async boot(bootId: string, target?: string): Promise<void> {
     this.#boots += 1;
     writeFileSync(join(this.#folder, "boot_id"), `${bootId}\n`);
     mkdirSync(this.#cgroup, { recursive: true });
     const script = join(this.#folder, "boot.sh");
-    writeFileSync(script, bootScript(this.#folder, this.#steps, this.#tree));
+    const start = target === undefined ? "--unit=multi-user.target" : "";
+    writeFileSync(script, bootScript(this.#folder, this.#steps, this.#tree, start));
     const isolated = "--mount --pid --fork --kill-child --uts --ipc --net".split(" ");
     // The death signal: a test that is killed leaves no machine behind.
     const words = ["--pdeathsig", "KILL", "unshare", ...isolated, "bash", script, this.#cgroup];
-    this.#process = start(words);
+    const process = begin(words);
+    this.#process = process;
+    let said = "";
+    process.all.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+    });
     const boots = this.#boots;
-    this.#isTidy = this.#process.then(() => this.#ended(boots));
-    for (let state = 1; state !== 0; ) {
-      if (this.#process.exitCode !== null && this.#process.exitCode !== undefined) {
-        throw new Error(`systemd ended: ${(await this.#process).all}`);
-      }
-      state = (await this.run("systemctl", "is-active", "--quiet", "multi-user.target")).exitCode ?? 1;
+    this.#isTidy = process.then(() => this.#ended(boots));
+    const wanted = target ?? "multi-user.target";
+    for (const until = Date.now() + limits.boot; ; ) {
+      if (process.exitCode !== null && process.exitCode !== undefined) throw new Error(`systemd ended: ${said}`);
+      if ((await this.run("systemctl", "is-active", "--quiet", wanted)).exitCode === 0) return;
+      if (Date.now() > until) throw new Error(`${wanted} was not reached.\n${said}\n${await this.#states()}`);
+      // Also lets this process hear that systemd has ended.
+      await sleep(10);
     }
   }
 
-  /** Runs a command as root on it. */
+  /** What it is waiting for, and which units failed. */
+  async #states(): Promise<string> {
+    const jobs = await this.run("systemctl", "list-jobs", "--no-pager");
+    const units = await this.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "--no-pager");
+    return `${jobs.all}\n${units.all}`;
+  }
+
+  /** Runs a command as root on it, for up to five minutes. */
   async run(...words: string[]) {
     const pid = this.#firstProcess();
-    const options = { reject: false, extendEnv: false, env, all: true } as const;
+    const options = { reject: false, extendEnv: false, env, all: true, timeout: limits.command } as const;
     if (pid === undefined) return { exitCode: 1, stdout: "", all: "it does not run" };
     return await execa("nsenter", [`--target=${pid}`, "--all", ...words], options);
   }
@@ -100,13 +120,13 @@ export class SystemdMachine {
       }
       rmdirSync(path);
     };
-    while (boots === this.#boots) {
+    for (const until = Date.now() + limits.end; boots === this.#boots; ) {
       try {
         remove(this.#cgroup);
       } catch (error) {
         if (hasCode(error, "ENOENT")) return;
-        if (!hasCode(error, "EBUSY")) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        if (!hasCode(error, "EBUSY") || Date.now() > until) throw error;
+        await sleep(10);
       }
     }
   }
@@ -114,11 +134,14 @@ export class SystemdMachine {
 
 const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C", container: "clawdlets" };
 
-const start = (words: readonly string[]) =>
+/** Milliseconds that each may take. */
+const limits = { boot: 60_000, command: 300_000, end: 30_000 };
+
+const begin = (words: readonly string[]) =>
   execa("setpriv", words, { reject: false, all: true, stdin: "ignore", extendEnv: false, env });
 
 /** The first process of the machine, until it is systemd. */
-function bootScript(folder: string, steps: string, tree: string): string {
+function bootScript(folder: string, steps: string, tree: string, start: string): string {
   const root = join(folder, "root");
   const [usr, etc] = [join(tree, "usr"), join(tree, "etc")];
   return `set -eu
@@ -163,7 +186,7 @@ pivot_root . old
 umount -l /old
 cd /
 mount --make-rshared / # As process 1 of a host does. Without it a newer systemd's credentials never reach the unit.
-exec /usr/lib/systemd/systemd --unit=multi-user.target --log-target=console --log-level=notice --show-status=no </dev/null
+exec /usr/lib/systemd/systemd ${start} --log-target=console --log-level=notice --show-status=no </dev/null
 END
 `;
 }

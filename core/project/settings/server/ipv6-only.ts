@@ -3,15 +3,52 @@ import type { Problem } from "../../../base/problem.ts";
 
 interface Settings {
   ipv4Enabled: boolean;
+  install: { mode: string };
   rebuild: { enabled: boolean; buildOn: string; source?: string };
 }
 
 /**
- * Settings that a host without a public IPv4 address cannot have. It cannot fetch its commits: github.com has no IPv6 address, and
- * `rebuild.repository` is always there. cache.nixos.org has one, so the host can build what this machine sends.
+ * Settings that a host without a public IPv4 address cannot have: a start from a snapshot, and fetching its commits. github.com has no
+ * IPv6 address, and `rebuild.repository` is always there. cache.nixos.org has one, so the host can build what this machine sends.
  */
-export function ipv6OnlyProblems({ ipv4Enabled, rebuild }: Settings, where: string): Problem[] {
-  if (ipv4Enabled || !rebuild.enabled || rebuild.buildOn !== "host" || rebuild.source === "send") return [];
+export function ipv6OnlyProblems(settings: Settings, where: string): Problem[] {
+  return settings.ipv4Enabled ? [] : [...sourceProblems(settings, where), ...snapshotProblems(settings, where)];
+}
+
+/**
+ * At its first boot, a baked system knows its IPv6 address from nobody yet, and asks for its one-time keys at an IPv4 address of Hetzner's
+ * metadata service.
+ */
+function snapshotProblems({ install }: Settings, where: string): Problem[] {
+  if (install.mode !== "snapshot") return [];
+  return [
+    {
+      code: "settings-disagree",
+      subject: where,
+      setting: "clawdlets:install.mode",
+      problem:
+        'is "snapshot", but the host has no public IPv4 address (clawdlets:ipv4Enabled). Only full installations support that.',
+      fix: 'Set clawdlets:install.mode to "full" and clawdlets:image to e.g. debian-12. Or remove clawdlets:ipv4Enabled.',
+    },
+  ];
+}
+
+/** A host that cannot start from a snapshot needs none baked. */
+export function bakeProblems({ ipv4Enabled }: Pick<Settings, "ipv4Enabled">, where: string): Problem[] {
+  if (ipv4Enabled) return [];
+  return [
+    {
+      code: "settings-disagree",
+      subject: where,
+      setting: "clawdlets:ipv4Enabled",
+      problem: "is false, and a host without a public IPv4 address cannot start from a snapshot.",
+      fix: 'Leave clawdlets:install.mode at "full". Or remove clawdlets:ipv4Enabled.',
+    },
+  ];
+}
+
+function sourceProblems({ rebuild }: Settings, where: string): Problem[] {
+  if (!rebuild.enabled || rebuild.buildOn !== "host" || rebuild.source === "send") return [];
   return [
     {
       code: "invalid-value",

@@ -1,8 +1,8 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { execa } from "execa";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type Demo, prepareDemo } from "../../../../cli/demo/prepare.ts";
 import { bootstrapRoute, readBootstrapKeys } from "../../../../core/host/install/bootstrap-keys.ts";
 import { installIdOf } from "../../../../core/host/install/install-id.ts";
@@ -167,6 +167,30 @@ describe("a delivery to a server of a baked snapshot", () => {
     expect(onDisk()).toEqual([demo.host]);
     const disk = join(folder, "emulator", "machines", String(serverId), "disk", secrets);
     expect(readdirSync(disk).sort()).toEqual(expected.sort());
+  }, 120_000);
+
+  it("that is repeated removes what is no longer in extra-files, and nothing that was there before", async () => {
+    const disk = (path: string) => join(folder, "emulator", "machines", String(serverId), "disk", path);
+    const add = (path: string, text: string) => {
+      mkdirSync(dirname(join(files.extraFiles, path)), { recursive: true, mode: 0o755 });
+      writeFileSync(join(files.extraFiles, path), text, { mode: 0o600 });
+    };
+    onTestFinished(() => rmSync(files.extraFiles, { recursive: true, force: true }));
+    const facts = await createServer();
+    const key = clientKey();
+    await asRoot("mkdir -p /opt/theirs /opt/empty; echo theirs >/opt/theirs/file");
+    for (const path of ["opt/kept", "opt/removed/a b'c", "opt/theirs/removed", "opt/empty/removed"]) add(path, "first");
+    add("opt/turned", "a file");
+    await faults([{ command: "reboot", exitCode: 1, stderr: "no", times: 1 }]);
+    expect((await install(facts)).exitCode).toBe(7);
+    expect(readFileSync(disk("opt/removed/a b'c"), "utf8")).toBe("first");
+    rmSync(files.extraFiles, { recursive: true });
+    add("opt/kept", "second");
+    add("opt/turned/inside", "a folder");
+    await expectLocked(await install(facts), key);
+    const below = readdirSync(disk("opt"), { recursive: true, encoding: "utf8" }).sort();
+    expect(below).toEqual(["empty", "kept", "theirs", "theirs/file", "turned", "turned/inside"]);
+    expect(readFileSync(disk("opt/kept"), "utf8")).toBe("second");
   }, 120_000);
 
   it("that is killed while it sends leaves the port closed and converges", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { problemLine } from "../../../../../../core/base/problem.ts";
-import { adminIpv6Problems } from "../../../../../../core/project/settings/server/ipv6-only.ts";
+import { adminIpv6Problems, bakeProblems } from "../../../../../../core/project/settings/server/ipv6-only.ts";
 import { checkStackConfig } from "../../../../../../core/project/settings/stack-config/check.ts";
 import { publicKey, recipient } from "../../../../../_project.ts";
 
@@ -49,5 +49,22 @@ describe("a host without a public IPv4 address", () => {
     const problems = adminIpv6Problems({ host: "web-1", ipv4Enabled }, adminCidr, ".clawdlets/stack.json");
     const refused = { code: "settings-disagree", setting: "hosts.web-1.opentofu.adminCidr" };
     expect(problems).toMatchObject(allowed ? [] : [refused]);
+  });
+
+  it.each([
+    ["full", "debian-12", true, true],
+    ["full", "debian-12", false, true],
+    ["snapshot", "250000001", true, true],
+    ["snapshot", "250000001", false, false],
+  ])("install.mode %s with image %s and ipv4Enabled %j is allowed: %j", (mode, image, ipv4Enabled, allowed) => {
+    const { problems } = check({ install: { mode }, image, ipv4Enabled, rebuild: { buildOn: "local" } });
+    const refused = { code: "settings-disagree", setting: "clawdlets:install.mode" };
+    expect(problems).toMatchObject(allowed ? [] : [refused]);
+  });
+
+  it("is refused by image bake before anything is bought", () => {
+    expect(bakeProblems({ ipv4Enabled: true }, "stacks/Pulumi.web-1.yaml")).toEqual([]);
+    const refused = { code: "settings-disagree", setting: "clawdlets:ipv4Enabled" };
+    expect(bakeProblems({ ipv4Enabled: false }, "stacks/Pulumi.web-1.yaml")).toMatchObject([refused]);
   });
 });
