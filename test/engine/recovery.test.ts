@@ -10,6 +10,7 @@ import { writePrivateFile } from "../../core/base/machine/private-files.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
 import { readEnvFile } from "../../core/project/settings/env-file.ts";
 import { repository } from "../_repository.ts";
+import { endNamedLanguageHosts } from "../toolchain/_named-parts.ts";
 
 /** docs/recovery.md, done step by step to one host: what is lost is really deleted, and the commands are the page's. */
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-recovery-"));
@@ -80,6 +81,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await demo?.close();
+  endNamedLanguageHosts(folder);
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -5,6 +5,7 @@ import { ensureSshKey } from "../../core/base/machine/ssh-keys.ts";
 import { type Emulator, startEmulator } from "../../emulator/index.ts";
 import { repository } from "../_repository.ts";
 import { installPacked } from "../package/_tarball.ts";
+import { namedParts } from "../toolchain/_named-parts.ts";
 
 export const examplesFolder = join(repository, "examples");
 export const examples = readdirSync(examplesFolder, { withFileTypes: true })
@@ -26,13 +27,7 @@ const bare = {
   HOME: process.env["HOME"] ?? "",
   // An engine without keys for a bucket would ask the machine's cloud for some.
   AWS_EC2_METADATA_DISABLED: "true",
-  // Parts of the engine to use in place of ours (toolchain/README.md).
-  ...Object.fromEntries(
-    ["CLAWDLETS_LANGUAGE_HOST", "CLAWDLETS_COMMAND_PLUGIN"].flatMap((name) => {
-      const value = process.env[name];
-      return value === undefined ? [] : [[name, value]];
-    }),
-  ),
+  ...namedParts(),
 };
 
 /** Puts an example into `folder`, with the packed tarball and what it declares to need beside it, and nothing else. */

@@ -19,6 +19,7 @@ import { addToStackFile } from "../../core/project/settings/stack-file.ts";
 import { checkTool } from "../_check-tools.ts";
 import { leaveOut } from "../_needs.ts";
 import { allPages } from "../docs/_pages.ts";
+import { namedParts } from "../toolchain/_named-parts.ts";
 import { type Bucket, startBucket } from "./_bucket.ts";
 import { type Example, must, prepareExample } from "./_example.ts";
 
@@ -65,7 +66,7 @@ function operatorAt(folder: string, home: string, env: Record<string, string>): 
     GIT_COMMITTER_EMAIL: "x@x.invalid",
   };
   const path = `${join(folder, "node_modules/.bin")}:${process.env["PATH"]}`;
-  const all = { ...names, ...env, PATH: path, HOME: home, AWS_EC2_METADATA_DISABLED: "true" };
+  const all = { ...names, ...namedParts(), ...env, PATH: path, HOME: home, AWS_EC2_METADATA_DISABLED: "true" };
   const start = (line: string) =>
     execa("bash", ["--norc", "-euo", "pipefail", "-c", line], {
       cwd: folder,

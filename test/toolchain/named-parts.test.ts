@@ -1,11 +1,12 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, it } from "vitest";
+import { afterAll, expect, it, onTestFinished, vi } from "vitest";
 import { SettingsError } from "../../core/base/errors.ts";
 import type { ProblemCode } from "../../core/base/problem-codes.ts";
 import { findEngine } from "../../engine/find-engine.ts";
 import { pluginBinary, toolchainPaths } from "../../toolchain/paths.ts";
+import { Clone } from "../engine/preview/_clone.ts";
 import { commandProgram, repository, stackFor } from "./_stack.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-named-"));
@@ -42,6 +43,27 @@ it("a language host and a command plugin that the environment names are run in p
   expect([host.mark, plugin.mark].map((mark) => existsSync(mark))).toEqual([true, true]);
   expect(all).not.toMatch(/warning/);
   rmSync(join(named.binDir, ".."), { recursive: true });
+}, 120_000);
+
+// A run with Pulumi's own parts would otherwise test ours, and say that it passed with theirs.
+it("the previews of a clone, which see nothing else of the environment, run them too", async () => {
+  // A mark would stay in the sandbox of the previews, so this one ends instead.
+  const host = join(folder, "host-of-previews");
+  writeFileSync(host, "#!/bin/sh\nexit 1\n", { mode: 0o755 });
+  const clone = new Clone(join(folder, "clone"));
+  await clone.host("web-1");
+  // The preview of a program that is kept loaded needs no language host; one that failed is repeated with one.
+  const program = 'import "./components/index.ts";\nthrow new Error("said by the program");\n';
+  writeFileSync(join(clone.root, "index.ts"), program);
+  await clone.commit("web-1");
+  expect((await clone.preview(["--all"])).stdout).toContain("said by the program");
+  vi.stubEnv("CLAWDLETS_LANGUAGE_HOST", host);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const { exitCode, stdout } = await clone.preview(["--all"]);
+  const named = findEngine(repository) ?? expect.fail("no engine");
+  rmSync(join(named.binDir, ".."), { recursive: true });
+  expect(exitCode, stdout).not.toBe(0);
+  expect(stdout).not.toContain("said by the program");
 }, 120_000);
 
 it.each(["CLAWDLETS_LANGUAGE_HOST", "CLAWDLETS_COMMAND_PLUGIN"])("%s is refused", (key) => {

@@ -5,6 +5,7 @@ import { generateIdentity, identityToRecipient } from "age-encryption";
 import { execa } from "execa";
 import { parseDocument } from "yaml";
 import { newKeyPair } from "../../../emulator/machine/key-pair.ts";
+import { namedParts } from "../../toolchain/_named-parts.ts";
 
 const repository = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 /** What the program is made of. */
@@ -17,7 +18,7 @@ export async function facts(): Promise<Record<string, unknown>> {
   return { serverType: "cx43", ageRecipient, sshHostKey: key(), adminSshKeys: [key()] };
 }
 
-/** A clone as CI has it: what is committed and the packages; no `.clawdlets`, and an environment with nothing in it. */
+/** A clone as CI has it: what is committed and the packages; no `.clawdlets`, and an environment of its own. */
 export class Clone {
   readonly root: string;
 
@@ -56,7 +57,8 @@ export class Clone {
 
   /** `clawdlets preview --ci …` in it. */
   preview(args: string[], environment: Record<string, string> = {}) {
-    const env = { PATH: process.env["PATH"] ?? "", HOME: join(this.root, "nobody"), ...environment };
+    const bare = { PATH: process.env["PATH"] ?? "", HOME: join(this.root, "nobody") };
+    const env = { ...bare, ...namedParts(), ...environment };
     const command = [join(repository, "bin", "clawdlets.mjs"), "preview", "--ci", ...args];
     return execa(process.execPath, command, { cwd: this.root, env, extendEnv: false, reject: false, stdin: "ignore" });
   }

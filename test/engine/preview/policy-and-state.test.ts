@@ -9,10 +9,14 @@ import { findEngine } from "../../../engine/find-engine.ts";
 import type { PreviewReport } from "../../../engine/preview/plan/report.ts";
 import { repository } from "../../_check-tools.ts";
 import { guilty, planted } from "../../policy/_stacks.ts";
+import { endNamedLanguageHosts } from "../../toolchain/_named-parts.ts";
 import { Clone } from "./_clone.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-policy-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => {
+  endNamedLanguageHosts(folder);
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const reportOf = (stdout: string): PreviewReport => JSON.parse(stdout);
 
