@@ -104,7 +104,10 @@ describe("the settings of a stack file", () => {
     [{ ageRecipient: 7 }, "clawdlets:ageRecipient: is 7; allowed: an age X25519 recipient"],
     [{ sshHostKey: ["k"] }, "clawdlets:sshHostKey: is a list; allowed: one OpenSSH public key line"],
     [{ bots: [1] }, "clawdlets:bots.0: is 1; allowed: at most 27 characters"],
-    [{ bots: ["a".repeat(28)] }, `clawdlets:bots.0: is "${"a".repeat(28)}"; allowed: at most 27 characters: a lowercase`],
+    [
+      { bots: ["a".repeat(28)] },
+      `clawdlets:bots.0: is "${"a".repeat(28)}"; allowed: at most 27 characters: a lowercase`,
+    ],
     [
       { backups: { repository: "s3:https://s3.example.com/b", skip: ["a".repeat(28)] } },
       `clawdlets:backups.skip.0: is "${"a".repeat(28)}"; allowed: at most 27 characters`,
