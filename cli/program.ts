@@ -1,6 +1,7 @@
+import type { EventEmitter } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command, Help } from "commander";
+import { Command, Help, type Option } from "commander";
 import { UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { packageRoot } from "../core/base/machine/package-root.ts";
@@ -59,8 +60,36 @@ async function build(isWanted: IsWanted): Promise<Command> {
     program.commandsGroup(heading);
     for (const [name, entry] of Object.entries(entries)) program.addCommand(await commandOf([name], entry, isWanted));
   }
-  for (const command of withChildren(program)) command.exitOverride();
+  for (const command of withChildren(program)) refuseSecondValues(command.exitOverride());
   return program.hook("preAction", (_, command) => refuseEmptyPaths(command));
+}
+
+/**
+ * Commander takes the last value: `destroy --host web-1 --host web-2` would destroy only web-2.
+ * Throws UserError (usage) while the command line is read, before anything runs. The same value may be given again.
+ */
+function refuseSecondValues(command: Command): void {
+  for (const option of command.options) {
+    if (option.variadic || option.isBoolean()) continue;
+    let before = "";
+    // Before commander's own listener sets the value. Its types leave out that a Command is an EventEmitter.
+    (command as Command & EventEmitter).prependListener(`option:${option.name()}`, (given: string | null) => {
+      const value = given ?? "";
+      const isSecond = command.getOptionValueSource(option.attributeName()) === "cli";
+      if (isSecond && value !== before) throw secondValue(option, before, value);
+      before = value;
+    });
+  }
+}
+
+function secondValue(option: Option, first: string, second: string): UserError {
+  const name = `--${option.name()}`;
+  const problem = `was given twice, as ${JSON.stringify(first)} and as ${JSON.stringify(second)}; it takes one value.`;
+  const forHosts = option.flags.includes("<names>")
+    ? `Separate them with a comma: ${name} ${first},${second}`
+    : "Run the command once for each host.";
+  const fix = option.name() === "host" ? forHosts : "Leave one of them out.";
+  return new UserError({ subject: name, problem, fix }, { exitCode: exitCodes.usage });
 }
 
 /** What may be typed, by the placeholder of an option or argument. */

@@ -40,6 +40,35 @@ describe("--host of a command for one host", () => {
   }, 60_000);
 });
 
+describe("an option for one value", () => {
+  it.each([
+    [["destroy", "--host", "web-1", "--host", "web-2"], '--host: was given twice, as "web-1" and as "web-2"'],
+    [["destroy", "--host=web-1", "--yes", "--host", ""], '--host: was given twice, as "web-1" and as ""'],
+    [["up", "--host", "", "--host", "web-1"], '--host: was given twice, as "" and as "web-1"'],
+    [
+      ["server", "logs", "--host", "a", "--since", "1h", "--since", "2h"],
+      '--since: was given twice, as "1h" and as "2h"',
+    ],
+    [["up", "--all", "--parallel", "2", "--parallel", "3"], '--parallel: was given twice, as "2" and as "3"'],
+    [["init", "--host", "a", "--location", "nbg1", "--location", "fsn1"], "--location: was given twice"],
+    [["secrets", "init", "--host", "a", "--from-json", "x", "--from-json", "y"], "--from-json: was given twice"],
+  ])("refuses a second one before it does anything: %j", async (typed, says) => {
+    const { root } = project();
+    const { exitCode, stdout, stderr } = await clawdlets([...typed, "--json"], root);
+    expect(stderr).toContain(`clawdlets: ${says}`);
+    expect([exitCode, JSON.parse(stdout).problems[0].code]).toEqual([2, "usage"]);
+  });
+
+  it("takes the same value twice, a flag twice, and a list in several parts", async () => {
+    const { root } = project();
+    const twice = ["status", "--host", "no-such", "--host", "no-such", "--json", "--json"];
+    const { stderr } = await clawdlets(twice, root);
+    expect(stderr).not.toContain("twice");
+    const listed = ["preview", "--ci", "--stack", "no-such", "--stack", "other", "--no-refresh", "--no-refresh"];
+    expect((await clawdlets(listed, root)).stderr).not.toContain("twice");
+  });
+});
+
 describe("a path of a command", () => {
   it.each([
     ["new", ""],
