@@ -7,6 +7,14 @@ export const publicList = <T extends z.ZodType>(item: T, what: string) =>
     z.array(item, `allowed: a list of ${what}`),
   );
 
+/** For `superRefine` of a list: refuses every value that was there before, by its index. @param what one of its items, for the message */
+export const eachOnce = (what: string) => (values: readonly unknown[], context: z.RefinementCtx) => {
+  for (const [index, value] of values.entries()) {
+    if (values.indexOf(value) === index) continue;
+    context.addIssue({ code: "custom", message: `allowed: each ${what} once`, path: [index] });
+  }
+};
+
 const countAllowed = "allowed: 0, 1, 2, …";
 
 /**

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { didYouMean } from "../../../base/nearest.ts";
 import { matching, withoutLogin } from "../names.ts";
-import { plainHttpsUrl, publicList, urlPath, wholeNumber } from "./fields.ts";
+import { eachOnce, plainHttpsUrl, publicList, urlPath, wholeNumber } from "./fields.ts";
 import { nixPublicKeys, substituter } from "./nix-caches.ts";
 
 const kexecTarball = withoutLogin(
@@ -87,9 +87,7 @@ export const installSettings = z.strictObject(
     /** Signing keys of binary caches. Anyone who has one of the secret keys decides what is installed. @default `[]` */
     trustedPublicKeys: nixPublicKeys.default([]),
     /** Further options of nixos-anywhere, from {@link installerOptions}. @default `[]` */
-    options: publicList(installerOption, "options of nixos-anywhere")
-      .refine((options) => new Set(options).size === options.length, "allowed: each option once")
-      .default([]),
+    options: publicList(installerOption, "options of nixos-anywhere").superRefine(eachOnce("option")).default([]),
     deadlines: deadlines.prefault({}),
     /**
      * `full`: kexec, disko and nixos-install on a new server. `snapshot`: the server starts from the snapshot `clawdlets:image`, from

@@ -12,7 +12,7 @@ import {
   tagName,
   withoutLogin,
 } from "../names.ts";
-import { count, flag, parseJson, publicList } from "./fields.ts";
+import { count, eachOnce, flag, parseJson, publicList } from "./fields.ts";
 import { installSettings } from "./install.ts";
 import { nixPublicKeys } from "./nix-caches.ts";
 import { rebuildSettings } from "./rebuild.ts";
@@ -25,14 +25,10 @@ export const configNamespace = "clawdlets";
 export const defaultImage = "debian-12";
 
 /** No duplicates: a duplicate name would be created, delivered and counted twice. */
-const nameList = (name: z.ZodString, what: string) =>
-  publicList(name, what).refine((names) => new Set(names).size === names.length, "allowed: each name once");
+const nameList = (name: z.ZodString, what: string) => publicList(name, what).superRefine(eachOnce("name"));
 
 /** @see stackConfig `tags` */
-const tagList = publicList(tagName, "tags").refine(
-  (tags) => new Set(tags).size === tags.length,
-  "allowed: each tag once",
-);
+const tagList = publicList(tagName, "tags").superRefine(eachOnce("tag"));
 
 /** @see stackConfig `sshExposure` */
 export const sshExposures = ["tailnet", "public", "bootstrap"] as const;
@@ -49,15 +45,22 @@ const withoutSsh = inboundRules.superRefine((rules, context) => {
 
 const serverType = matching(/^[a-z][a-z0-9]{1,30}$/, "allowed: a Hetzner server type, e.g. cx43");
 
-const locationAllowed = "allowed: a Hetzner location, e.g. nbg1, fsn1 or hel1, or a list of them, each once";
+const oneLocation = "allowed: a Hetzner location, e.g. nbg1, fsn1 or hel1";
 const locationPattern = /^[a-z]{3}[0-9]{0,2}$/;
+const isLocation = (value: unknown) => typeof value === "string" && locationPattern.test(value);
 
 /** Checked in one piece, since the issues of a union have no path of their own. */
-const location = z.custom<string | string[]>((value) => {
-  const all = Array.isArray(value) ? value : [value];
-  const isEach = all.every((each) => typeof each === "string" && locationPattern.test(each));
-  return isEach && all.length > 0 && new Set(all).size === all.length;
-}, locationAllowed);
+const location = z.custom<string | string[]>().superRefine((value, context) => {
+  if (!Array.isArray(value) || value.length === 0) {
+    const message = `${oneLocation}, or a list of them`;
+    if (!isLocation(value)) context.addIssue({ code: "custom", message });
+    return;
+  }
+  for (const [index, each] of value.entries()) {
+    if (!isLocation(each)) context.addIssue({ code: "custom", message: oneLocation, path: [index] });
+  }
+  eachOnce("location")(value, context);
+});
 
 /**
  * The settings in `stacks/Pulumi.<host>.yaml`. Committed and public: keys and recipients are public halves, and addresses and
@@ -73,9 +76,7 @@ export const stackConfig = z.strictObject({
    * Further types, in order: the first that is in stock in one of the locations is ordered if `serverType` is sold out in all of them.
    * All of one architecture. An existing server keeps its type as long as the type is `serverType` or in this list. May COST MORE than `serverType`. @default `[]`
    */
-  serverTypes: publicList(serverType, "Hetzner server types")
-    .refine((types) => new Set(types).size === types.length, "allowed: each type once")
-    .default([]),
+  serverTypes: publicList(serverType, "Hetzner server types").superRefine(eachOnce("type")).default([]),
   /**
    * One location, or a list: a new server is ordered in one of those that have its type in stock, drawn per host and kept afterwards.
    * @default `nbg1`, as upstream

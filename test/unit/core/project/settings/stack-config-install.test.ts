@@ -114,7 +114,7 @@ describe("the installation's settings", () => {
     ["options", ["--show-trace "], "allowed: --print-build-logs"],
     ["options", ["-L"], "allowed: --print-build-logs"],
     ["options", ["constructor"], "allowed: --print-build-logs"],
-    ["options", ["--show-trace", "--show-trace"], "install.options: is a list; allowed: each option once"],
+    ["options", ["--show-trace", "--show-trace"], 'install.options.1: is "--show-trace"; allowed: each option once'],
     ["options", [["--debug"]], "install.options.0: is a list; allowed: --print-build-logs"],
     ["options", "--show-trace", "allowed: a list of options of nixos-anywhere"],
     ...[
