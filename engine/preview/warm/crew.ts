@@ -83,9 +83,10 @@ export class Crew {
 
   /** Ends its processes. A later preview starts new ones. */
   async stop(): Promise<void> {
-    const policy = this.#policy;
-    const workers = [...[...this.#programs.values()].flat(), ...(policy ? [await policy] : [])];
-    await Promise.all(workers.map((worker) => worker.stop()));
+    // One that did not start has nothing to stop; who asked for it was told.
+    const policy = await this.#policy?.catch(() => undefined);
+    const workers = [...[...this.#programs.values()].flat(), policy];
+    await Promise.all(workers.map((worker) => worker?.stop()));
   }
 
   async #startPolicy(): Promise<Worker> {

@@ -5,6 +5,7 @@ import { type EngineRun, runPreview } from "../engine-run.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Crew } from "./crew.ts";
 import { pipesVariable } from "./shim.ts";
+import type { Worker } from "./worker.ts";
 
 export interface LaneOptions {
   crew: Crew;
@@ -60,11 +61,12 @@ export class Lane {
     const { crew, pipes, shim } = this.#options;
     const running = crew.program(request.folder, program);
     running.enter();
-    const policy = request.pack && (await crew.policy());
-    policy?.enter();
-    const gone = [running, ...(policy ? [policy] : [])].map((worker) => worker.gone);
+    let policy: Worker | undefined;
     let plan: Outcome | undefined;
     try {
+      policy = request.pack && (await crew.policy());
+      policy?.enter();
+      const gone = [running, ...(policy ? [policy] : [])].map((worker) => worker.gone);
       const { environment, pack } = request;
       plan = await runPreview({
         ...request,

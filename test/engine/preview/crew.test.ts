@@ -79,6 +79,14 @@ it("starts the policy's process once, however many lanes ask", async () => {
   expect(next).not.toBe(one);
 });
 
+it("stops what has started where the policy's process cannot start", async () => {
+  const program = crew.program(folder, "");
+  writeFileSync(join(folder, "lane"), "a file in the place of the folder for the pipes");
+  await expect(crew.policy()).rejects.toThrow("EEXIST");
+  await crew.stop();
+  expect(program.isStopped).toBe(true);
+});
+
 it("is not trusted after three failures in a row, and a success in between counts", async () => {
   for (const step of ["failed", "failed", "succeeded", "failed", "failed"] as const) await crew[step]();
   expect(crew.isTrusted).toBe(true);
