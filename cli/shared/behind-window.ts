@@ -44,7 +44,7 @@ export async function behindWindow<T>(
   const request = { host, files, access: accessOf(local), minutes, signal, onClosed };
   const { result } = await whileOpen(hetzner, request, async ({ cidrs }) => {
     tell(`TCP/22 is open to ${cidrs.join(", ")} for this command`);
-    return work(adminRoute({ layout, settings, local }, address));
+    return work(await adminRoute({ layout, settings, local }, address));
   });
   return result;
 }

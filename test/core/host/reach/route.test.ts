@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,7 +43,13 @@ function reach(tailnetAddresses: string[], sshPort: number, more: Partial<Reach[
   writeFileSync(tailscale, `#!/bin/sh\necho '${status}'\n`, { mode: 0o700 });
   return {
     layout,
-    settings: { host: "web-1", tailnet: "tailscale", sshExposure: "tailnet", ...more },
+    settings: {
+      host: "web-1",
+      tailnet: "tailscale",
+      sshExposure: "tailnet",
+      sshHostKey: publicKeyOf(key("pinned")),
+      ...more,
+    },
     local: {
       tailscale,
       endpoint: "https://api.hetzner.cloud/v1",
@@ -87,6 +93,21 @@ describe("the route to a host", () => {
       "127.0.0.1: Host key verification failed.",
       expect.stringMatching(/^127\.0\.0\.3: ssh: .* Connection refused$/),
     ]);
+  });
+
+  it.each([
+    ["has no known_hosts at all", undefined, 0],
+    ["knows other hosts alone", knownHostsLine(["web-2", "127.0.0.9"], publicKeyOf(key("foreign"))), 0],
+    ["has another host with a longer name", knownHostsLine(["web-10"], publicKeyOf(key("foreign"))), 0],
+    ["has another key for it, which stays", knownHostsLine(["web-1"], publicKeyOf(key("foreign"))), 255],
+  ])("trusts the key of the stack file on a machine that %s", async (_, text, exitCode) => {
+    const other = layoutOf(mkdtempSync(join(folder, "other-")));
+    mkdirSync(other.dir, { mode: 0o700 });
+    if (text !== undefined) writeFileSync(other.knownHosts, text, { mode: 0o600 });
+    const port = await listen("127.0.0.2", "pinned");
+    const { route } = await findRoute({ ...reach(["127.0.0.2"], port), layout: other });
+    expect(route && (await ssh(route, "true", { timeoutSeconds: 10 })).exitCode).toBe(exitCode);
+    expect(readFileSync(other.knownHosts, "utf8")).toContain(text?.trim() ?? "web-1 ");
   });
 
   it("goes through tailscale where this machine has no tunnel device, and checks the pinned key all the same", async () => {
