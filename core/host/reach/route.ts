@@ -6,6 +6,7 @@ import { type HostSettings, hasTailnet, type LocalSettings } from "../../project
 import { readJournal } from "../journal.ts";
 import { pinIfUnknown } from "./known-hosts.ts";
 import { operatorIdentity } from "./operator.ts";
+import { publicAddressOf } from "./public-address.ts";
 import { type SshRoute, ssh } from "./ssh.ts";
 import { findInTailnet, type HostInTailnet } from "./tailnet.ts";
 import { resolveTargetHost } from "./target-host.ts";
@@ -22,7 +23,7 @@ export interface Reach {
   settings: Pick<HostSettings, "tailnet" | "sshExposure"> & PinnedHost;
   local: Pick<LocalSettings, "tailscale" | "endpoint" | "token" | "sshPort" | "sshPubkeyFile"> &
     Partial<Pick<LocalSettings, "targetHost">>;
-  /** Public address. @default the one in this machine's installation journal */
+  /** Public address. @default the one in this machine's installation journal, or at Hetzner */
   address?: string | undefined;
   /** The firewall lets this machine in, whatever the stack exposes. */
   isWindowOpen?: boolean;
@@ -87,7 +88,8 @@ export async function candidateAddresses(
       })
     : undefined;
   const isExposed = !isInTailnet || settings.sshExposure !== "tailnet" || reach.isWindowOpen === true;
-  const address = reach.address ?? readJournal(hostLayoutOf(layout, settings.host).journal)?.address;
+  const address =
+    reach.address ?? (isExposed ? await publicAddressOf(layout, settings.host, local, signal) : undefined);
   return {
     tailnet: found?.addresses ?? [],
     exposed: isExposed && address !== undefined ? [address] : [],
@@ -183,7 +185,8 @@ export function reasonOf(
   const sentences = {
     tailnet: "the tailnet cannot be used.",
     "not-in-tailnet": `the tailnet has no machine "${host}" that is online. Is this machine in the tailnet ("tailscale status")?`,
-    "address-unknown": "its address is unknown, because it was not installed from this machine.",
+    "address-unknown":
+      "its address is unknown: this machine did not install it, and Hetzner named no server of this host.",
     "no-session": `no ssh session with its pinned key at ${tried.join(" or ")}${said}. Does another machine in the tailnet use its name ("tailscale status")?`,
   };
   return { problem: sentences[code] };

@@ -4,13 +4,14 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type ssh2 from "ssh2";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it, onTestFinished } from "vitest";
 import { publicKeyOf, replaceSshKey } from "../../../../core/base/machine/ssh-keys.ts";
 import { knownHostsLine } from "../../../../core/host/reach/known-hosts.ts";
 import { findRoute, noRoute, type Reach } from "../../../../core/host/reach/route.ts";
 import { ssh } from "../../../../core/host/reach/ssh.ts";
 import { layoutOf } from "../../../../core/project/layout.ts";
 import { openSshServer } from "../../../_ssh-server.ts";
+import { newServer, startLab } from "../../../emulator/_lab.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-route-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -83,6 +84,23 @@ describe("the route to a host", () => {
     expect((await findRoute(request)).route).toMatchObject({ address: "203.0.113.7", user: "admin", alias: "web-1" });
   });
 
+  it("is over the address that Hetzner has, of a host that another machine installed", async () => {
+    const lab = await startLab();
+    onTestFinished(() => lab.stop());
+    const request = reach([], 22, { tailnet: "none" });
+    const local = { ...request.local, endpoint: lab.emulator.endpoint, token: lab.emulator.token };
+    const find = async () => findRoute({ ...request, local });
+    expect(await find()).toMatchObject({ code: "address-unknown" });
+    const labels = { "managed-by": "clawdlets", "clawdlets-host": "web-1" };
+    await newServer(lab, "web-2", { labels: { ...labels, "clawdlets-host": "web-2" } });
+    expect(await find()).toMatchObject({ code: "address-unknown" });
+    const { ipv4 } = await newServer(lab, "web-1", { labels });
+    expect((await find()).route?.address).toBe(ipv4);
+    // Two of them: which one is it?
+    await newServer(lab, "web-1-copy", { labels });
+    expect(await find()).toMatchObject({ code: "address-unknown" });
+  });
+
   it("has a reason where there is none", async () => {
     const port = await listen("127.0.0.1", "foreign");
     expect(await findRoute(reach([], port))).toEqual({ code: "not-in-tailnet", tried: [] });
@@ -145,7 +163,7 @@ describe("the error for a host without a route", () => {
     ],
     [
       { code: "address-unknown", tried: [] } as const,
-      "web-1: cannot reach the host: its address is unknown, because it was not installed from this machine. Nothing was changed.",
+      "web-1: cannot reach the host: its address is unknown: this machine did not install it, and Hetzner named no server of this host. Nothing was changed.",
     ],
     [
       { code: "no-session", tried: ["100.64.0.1", "100.64.0.2"] } as const,
