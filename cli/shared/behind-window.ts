@@ -1,6 +1,6 @@
 import { UserError } from "../../core/base/errors.ts";
 import { createHetzner } from "../../core/base/hetzner/client.ts";
-import { publicAddressOf } from "../../core/host/reach/public-address.ts";
+import { publicAddressOf } from "../../core/host/reach/made-elsewhere.ts";
 import { adminRoute } from "../../core/host/reach/route.ts";
 import type { SshRoute } from "../../core/host/reach/ssh.ts";
 import { type Closed, closedInWords } from "../../core/host/window/close-and-prove.ts";

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -75,4 +75,29 @@ it("two machines create their own hosts at once, and either one sees that all of
     expect(verified.exitCode, verified.stderr).toBe(0);
   }
   expect(first.installed).toEqual(Object.fromEntries(hosts.map((host) => [host, 1])));
+
+  // What the first machine knows of the second one's hosts, and the other way round.
+  const status = await first.json(["status", "--no-drift"]);
+  expect(
+    status.json.hosts.map((each: { host: string; ok: boolean; seenOn?: string }) => [each.host, each.ok, each.seenOn]),
+  ).toEqual(hosts.map((host) => [host, true, "host"]));
+
+  // A new identity that the running host does not get would lock it out of its secrets.
+  const [theirs = ""] = shards["shard-2"];
+  const recipient = () =>
+    /ageRecipient: (\S+)/.exec(readFileSync(join(first.layout.stacks, `Pulumi.${theirs}.yaml`), "utf8"))?.[1];
+  const before = recipient();
+  const noAnswer = { status: 403, code: "forbidden", message: "insufficient permissions" };
+  await first.control("faults", [{ match: { method: "GET", path: "/servers" }, fault: { respond: noAnswer } }]);
+  const blind = await first.run(["secrets", "rotate", "--host", theirs]);
+  await first.control("faults", []);
+  expect([blind.exitCode, String(blind.stderr)]).toEqual([
+    2,
+    expect.stringContaining("another machine may have installed it"),
+  ]);
+  expect(recipient()).toBe(before);
+  const rotated = await first.run(["secrets", "rotate", "--host", theirs]);
+  expect(rotated.exitCode, String(rotated.stderr)).toBe(0);
+  expect(String(rotated.stdout)).not.toContain("no host was updated");
+  expect(recipient()).not.toBe(before);
 }, 600_000);

@@ -1,12 +1,11 @@
 import { objectionOf, UserError } from "../../base/errors.ts";
 import type { Objection } from "../../base/problem.ts";
 import { safeText } from "../../base/wording.ts";
-import { hostLayoutOf, type Layout } from "../../project/layout.ts";
+import type { Layout } from "../../project/layout.ts";
 import { type HostSettings, hasTailnet, type LocalSettings } from "../../project/settings/host.ts";
-import { readJournal } from "../journal.ts";
 import { pinIfUnknown } from "./known-hosts.ts";
+import { publicAddressOf } from "./made-elsewhere.ts";
 import { operatorIdentity } from "./operator.ts";
-import { publicAddressOf } from "./public-address.ts";
 import { type SshRoute, ssh } from "./ssh.ts";
 import { findInTailnet, type HostInTailnet } from "./tailnet.ts";
 import { resolveTargetHost } from "./target-host.ts";
@@ -169,11 +168,6 @@ export const saidBy = (stderr: string): string => {
   const line = stderr.trim().split("\n").at(-1)?.trim() ?? "";
   return safeText(line.replace(/ (?:by|to|with) UNKNOWN port 65535/, "") || "ssh timed out");
 };
-
-/** True if this machine's journal says that the host is installed. */
-export function isInstalled(layout: Layout, host: string): boolean {
-  return readJournal(hostLayoutOf(layout, host).journal)?.state === "done";
-}
 
 /** The reasons why the host cannot be reached, as sentences. */
 export function reasonOf(
