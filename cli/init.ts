@@ -21,6 +21,7 @@ import { makeSecrets } from "./secrets/init.ts";
 import { askText, canAsk } from "./shared/ask.ts";
 import { forHost } from "./shared/host-secrets.ts";
 import { print, resultLines } from "./shared/output.ts";
+import { readValues } from "./shared/values.ts";
 
 interface Options {
   host?: string;
@@ -89,6 +90,9 @@ export function initCommand(): Command {
       if (wrongKey) {
         throw new SettingsError([{ subject: "the command line", setting: "--ssh-pubkey", ...wrongKey }]);
       }
+      // Before the first file is made: what cannot be read is refused with nothing done.
+      const { fromJson } = options;
+      const values = fromJson === undefined ? undefined : await readValues(fromJson);
       const { adminCidr, sshPubkey, serverType, location, tailnet, tailnetLoginServer, bots } = answers;
       const source = await sourceFor(layout, host, answers);
       const files = await scaffold({
@@ -111,7 +115,12 @@ export function initCommand(): Command {
         print(options.json, { ok: true, host, dryRun: options.dryRun === true, make: files, change: [], next });
         return;
       }
-      const secrets = await makeSecrets(await forHost(host), options);
+      const secrets = await forHost(host)
+        .then((command) => makeSecrets(command, options, values))
+        .catch((error: unknown) => {
+          if (!(error instanceof SettingsError) || files.length === 0) throw error;
+          throw new SettingsError(error.problems, `Made so far: ${files.join(", ")}.`);
+        });
       print(options.json, { ok: true, ...secrets, make: [...files, ...secrets.make] });
     });
 }

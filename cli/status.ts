@@ -60,7 +60,7 @@ export function statusCommand(): Command {
         previewsAtOnce,
       );
       const ok = hosts.every((each) => each.ok);
-      if (hosts.length === 0) resultLines(options.json)("there is no host yet: clawdlets init");
+      if (hosts.length === 0) resultLines(options.json)("no hosts yet. Add one: clawdlets init");
       if (options.html !== undefined) {
         await writePublicFile(resolve(options.html), pageOf(hosts, now));
         tell(`wrote ${options.html}`);

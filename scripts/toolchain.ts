@@ -2,7 +2,7 @@
  * `npm run toolchain`: sets up the engine, shows progress on stderr and prints its paths as JSON on stdout. With `--checks` it
  * sets up the tools that check the repository instead, with `--tofu` the OpenTofu of `npm run bench`
  * and of the tests of `clawdlets adopt`, with `--tailnet` Tailscale and headscale for the tests of a real tailnet, with
- * `--languages` what the tests of the component package need.
+ * `--languages` what the tests of the component package need. Several are set up one after the other, with a line of JSON each.
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -54,9 +54,20 @@ const setUp = {
   },
 };
 
-const { title, work } = setUp[process.argv[2] as keyof typeof setUp] ?? setUp.engine;
+const named = process.argv.slice(2);
+const unknown = named.find((each) => !each.startsWith("--") || !Object.hasOwn(setUp, each));
+if (unknown !== undefined) {
+  const allowed = Object.keys(setUp).filter((each) => each.startsWith("--"));
+  process.stderr.write(
+    `toolchain: ${unknown}: not known; allowed: ${allowed.join(", ")}, or nothing for the engine.\n`,
+  );
+  process.exit(2);
+}
 try {
-  print(await withProgress(title, { lazy: true }, work));
+  for (const each of named.length > 0 ? named : ["engine"]) {
+    const { title, work } = setUp[each as keyof typeof setUp];
+    print(await withProgress(title, { lazy: true }, work));
+  }
 } catch (error) {
   const stopped = stop.signal.aborted;
   if (!stopped && !(error instanceof ToolchainError)) throw error;

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa, type Options } from "execa";
@@ -16,22 +16,33 @@ import { findEngine } from "../engine/find-engine.ts";
 
 const repository = process.cwd();
 
+interface ManyHostsOptions extends Omit<EmulatorOptions, "data"> {
+  /** By host. @default none */
+  tags?: Record<string, string[]>;
+  /** Where the state is. @default a folder of the project's own */
+  backend?: string;
+  /** For every command, beside this process's own. @default none */
+  environment?: Record<string, string>;
+}
+
 /** A project of several hosts that have their keys and secrets, with an emulated Hetzner in this process. */
 export class ManyHosts {
   readonly layout: Layout;
   readonly emulator: Emulator;
   readonly #folder: string;
 
-  private constructor(folder: string, layout: Layout, emulator: Emulator) {
+  readonly #environment: Readonly<Record<string, string>>;
+
+  private constructor(folder: string, layout: Layout, emulator: Emulator, environment: Record<string, string> = {}) {
     this.#folder = folder;
     this.layout = layout;
     this.emulator = emulator;
+    this.#environment = environment;
   }
 
-  /** @param tags by host */
   static async open(
     hosts: readonly string[],
-    { tags = {}, ...options }: Omit<EmulatorOptions, "data"> & { tags?: Record<string, string[]> } = {},
+    { tags = {}, backend, environment, ...options }: ManyHostsOptions = {},
   ): Promise<ManyHosts> {
     const engine = findEngine(repository);
     if (!engine) throw new Error("no engine: run scripts/setup.sh");
@@ -41,9 +52,14 @@ export class ManyHosts {
     for (const file of programFiles) {
       symlinkSync(join(repository, file), join(layout.root, file));
     }
+    if (backend !== undefined) {
+      const text = readFileSync(join(repository, "Pulumi.yaml"), "utf8");
+      rmSync(join(layout.root, "Pulumi.yaml"));
+      writeFileSync(join(layout.root, "Pulumi.yaml"), text.replace(/^( +url:).*$/m, `$1 ${backend}`));
+    }
     writeFileSync(join(layout.root, ".gitignore"), ".clawdlets/\noperator/\nnode_modules\n");
     const emulator = await startEmulator({ ...options, data: join(folder, "emulator") });
-    const lab = new ManyHosts(folder, layout, emulator);
+    const lab = new ManyHosts(folder, layout, emulator, environment);
     await lab.#writeLocal(hosts);
     for (const host of hosts) {
       const { store, required, facts } = openSecrets(layout, host, { environment: {}, sops: engine.sops });
@@ -82,6 +98,7 @@ export class ManyHosts {
       detached: true,
       cleanup: true,
       stdin: "ignore",
+      env: this.#environment,
       ...options,
     });
   }
@@ -90,6 +107,16 @@ export class ManyHosts {
     const { stdout, stderr, exitCode } = await this.run([...args, "--json"]);
     const text = String(stdout);
     return { exitCode, stderr: String(stderr), json: text === "" ? undefined : JSON.parse(text) };
+  }
+
+  /** A clone of what is committed on another machine, with a copy of `.clawdlets/`, as a vault brings it there. */
+  async cloned(name: string): Promise<ManyHosts> {
+    const layout = layoutOf(join(this.#folder, name));
+    await execa("git", ["clone", "--quiet", this.layout.root, layout.root]);
+    symlinkSync(join(repository, "node_modules"), join(layout.root, "node_modules"));
+    for (const kept of [".clawdlets", "operator"])
+      cpSync(join(this.layout.root, kept), join(layout.root, kept), { recursive: true });
+    return new ManyHosts(this.#folder, layout, this.emulator, this.#environment);
   }
 
   async control(path: string, body?: unknown): Promise<void> {

@@ -1,6 +1,4 @@
-import { readFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
-import { text as textOf } from "node:stream/consumers";
 import { Command } from "commander";
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
@@ -12,7 +10,7 @@ import { type NewOptions, parseNewOptions } from "../../core/tasks/new/request.t
 import { stopSignal } from "../../engine/signals.ts";
 import { askText, canAsk } from "../shared/ask.ts";
 import { jsonOption, print, resultLines, tell } from "../shared/output.ts";
-import { whyUnread } from "../shared/values.ts";
+import { readText, whyUnread } from "../shared/values.ts";
 import { reportOf, sayImported } from "./report.ts";
 
 interface Options extends Omit<NewOptions, "dir"> {
@@ -79,7 +77,7 @@ async function completed(dir: string | undefined, options: Options, isInstallGiv
 
 async function readSource(source: string): Promise<string> {
   try {
-    return source === "-" ? await textOf(process.stdin) : readFileSync(source, "utf8");
+    return await readText(source);
   } catch (error) {
     throw new UserError(`--from-json ${source}: ${whyUnread(error)}.`, { exitCode: exitCodes.usage });
   }

@@ -35,7 +35,7 @@ export function addCommand(): Command {
       for (const host of added.later) say(`${host}: has no keys yet; secrets init makes them for ${name} too`);
       if (!added.changed) say(`${name}: nothing to change`);
       else if (!dryRun) say(`${name}: added`);
-      const rest = nextForHosts(request.layout, added.hosts, `Let ${name} in`);
+      const rest = await nextForHosts(request.layout, added.hosts, `Let ${name} in`);
       const next = added.changed ? [`clawdlets operator handover ${name} ${name}.handover`, ...rest] : [];
       for (const each of next) say(`next: ${each}`);
       print(json, { ok: true, dryRun, ...added, next });

@@ -23,7 +23,7 @@ export function listCommand(): Command {
         say(`  reads the secrets of ${names(reads)}; may log in to ${names(logsIn)}`);
         for (const key of sshKeys) say(`  ssh key ${fingerprintOf(key)}`);
       }
-      if (operators.length === 0) say("none is recorded; make yourself one: clawdlets operator join");
+      if (operators.length === 0) say("no operators are recorded yet. To become one: clawdlets operator join");
       for (const { host, recipients, sshKeys } of unnamed) {
         for (const recipient of recipients) say(`${host}: ${recipient}, of no operator, can read its secrets`);
         for (const key of sshKeys) say(`${host}: ${fingerprintOf(key)}, of no operator, may log in`);

@@ -30,7 +30,7 @@ export function removeCommand(): Command {
       const next = [
         `remove ${name}'s devices from the tailnet: from then on no host answers them`,
         `delete ${name}'s API token at Hetzner; if you shared one, make a new one and put it into .clawdlets/.env`,
-        ...nextForHosts(request.layout, removed.hosts, `Lock ${name} out`),
+        ...(await nextForHosts(request.layout, removed.hosts, `Lock ${name} out`)),
       ];
       for (const each of next) say(`next: ${each}`);
       if (removed.couldKnow.length > 0) say(`${name} could still know, and only replacing it helps:`);

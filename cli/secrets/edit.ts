@@ -1,4 +1,3 @@
-import { text } from "node:stream/consumers";
 import { Command } from "commander";
 import { editSecret } from "../../core/tasks/secrets/edit.ts";
 import { askSecret, canAsk } from "../shared/ask.ts";
@@ -6,6 +5,7 @@ import { hostOption } from "../shared/choose.ts";
 import { editText } from "../shared/editor.ts";
 import { forHost } from "../shared/host-secrets.ts";
 import { jsonOption, print, resultLines } from "../shared/output.ts";
+import { readValue } from "../shared/values.ts";
 
 interface Options {
   host?: string;
@@ -29,7 +29,7 @@ export function editCommand(): Command {
       const secret = required.find((each) => each.name === name);
       const isHash = secret?.kind === "password-hash";
       const change = async (old: string | undefined) => {
-        if (!canAsk()) return (await text(process.stdin)).replace(/\r?\n$/, "");
+        if (!canAsk()) return readValue("the new value");
         // Nobody edits a hash; what people have is the password.
         if (secret && (options.ask || isHash)) return askSecret(secret);
         return editText(old ?? "");

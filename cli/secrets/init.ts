@@ -45,17 +45,21 @@ export function secretsInitCommand(): Command {
     });
 }
 
-/** Also the second half of `clawdlets init`. */
+/**
+ * Also the second half of `clawdlets init`.
+ * @param read what `--from-json` holds, if that was read already
+ */
 export async function makeSecrets(
   command: SecretsCommand,
   { fromJson, yes, allowPlaceholders = false, dryRun, json }: Options,
+  read?: Record<string, string>,
 ): Promise<{ host: string; dryRun: boolean } & InitPlan> {
   const { store, required, facts, host, layout } = command;
   const say = resultLines(json);
   const given =
     fromJson === undefined
       ? await ask(command, json === true || dryRun === true, allowPlaceholders)
-      : await readValues(fromJson);
+      : (read ?? (await readValues(fromJson)));
   const values = { ...mintedOf(command), ...given };
   const request = { store, required, values, overwrite: yes === true, allowPlaceholders, settings: facts };
   const plan = dryRun ? await planSecrets(request) : await initSecrets(request);

@@ -1,6 +1,9 @@
 import { Command, Option } from "commander";
+import { UserError } from "../../core/base/errors.ts";
+import { exitCodes } from "../../core/base/exit-codes.ts";
 import { deliverOver } from "../../core/host/delivery/send-secrets.ts";
-import { findRoute, isInstalled, noRoute } from "../../core/host/reach/route.ts";
+import { isInstalled } from "../../core/host/reach/made-elsewhere.ts";
+import { findRoute, noRoute } from "../../core/host/reach/route.ts";
 import { findLayout, type Layout } from "../../core/project/layout.ts";
 import type { Deliver } from "../../core/project/secrets/deliver.ts";
 import { loadHost } from "../../core/project/settings/host.ts";
@@ -40,8 +43,9 @@ export function rotateCommand(): Command {
     .action(async (options: Options) => {
       if (options.signingKey) return rotateSigningKey(options);
       const { layout, host, store, required, progress } = await forHost(options.host);
-      const hasHost = !options.notInstalled && isInstalled(layout, host);
-      const deliver = hasHost ? await delivery(layout, host) : undefined;
+      const signal = stopSignal();
+      const hasHost = !options.notInstalled && (await hostExists(layout, host, signal));
+      const deliver = hasHost ? await delivery(layout, host, signal) : undefined;
       const result = await rotateIdentity({ store, required, deliver, report: progress });
       const say = resultLines(options.json);
       say(`${host}: ${result.to} replaces ${result.from}${hasHost ? "" : "; no host was updated"}`);
@@ -62,9 +66,22 @@ async function rotateSigningKey({ host: wanted, json }: Options): Promise<void> 
   print(json, { ok: true, host, publicKey });
 }
 
-async function delivery(layout: Layout, host: string): Promise<Deliver> {
+/** @throws UserError (usage) if nobody can say: a running host that keeps its old identity could not read its secrets any more */
+async function hostExists(layout: Layout, host: string, signal: AbortSignal): Promise<boolean> {
+  const installed = await isInstalled(layout, host, process.env, signal);
+  if (installed !== undefined) return installed;
+  throw new UserError(
+    {
+      subject: host,
+      problem: "another machine may have installed it, and Hetzner could not be asked. Nothing was changed.",
+      fix: "Put HCLOUD_TOKEN into .clawdlets/.env, or pass --not-installed if the host does not exist.",
+    },
+    { exitCode: exitCodes.usage },
+  );
+}
+
+async function delivery(layout: Layout, host: string, signal: AbortSignal): Promise<Deliver> {
   const { settings, local } = loadHost(layout, host, process.env, { token: false });
-  const signal = stopSignal();
   const found = await findRoute({ layout, settings, local, signal });
   if (!found.route) throw noRoute(host, found, "If the host no longer exists, pass --not-installed.");
   return deliverOver(found.route, host, signal);

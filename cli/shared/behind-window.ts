@@ -1,6 +1,6 @@
 import { UserError } from "../../core/base/errors.ts";
 import { createHetzner } from "../../core/base/hetzner/client.ts";
-import { readJournal } from "../../core/host/journal.ts";
+import { publicAddressOf } from "../../core/host/reach/made-elsewhere.ts";
 import { adminRoute } from "../../core/host/reach/route.ts";
 import type { SshRoute } from "../../core/host/reach/ssh.ts";
 import { type Closed, closedInWords } from "../../core/host/window/close-and-prove.ts";
@@ -32,11 +32,11 @@ export async function behindWindow<T>(
 ): Promise<T> {
   const { host } = settings;
   const files = hostLayoutOf(layout, host);
-  const address = readJournal(files.journal)?.address;
+  const address = await publicAddressOf(layout, host, local, signal);
   if (address === undefined)
     throw new UserError({
       subject: host,
-      problem: "this machine does not know its address: never installed from here.",
+      problem: "its address is unknown: this machine did not install it, and Hetzner named no server of this host.",
     });
   const hetzner = createHetzner(local);
   const tell = (text: string) => process.stderr.write(`${printable(`${host}: ${text}`)}\n`);
@@ -44,7 +44,7 @@ export async function behindWindow<T>(
   const request = { host, files, access: accessOf(local), minutes, signal, onClosed };
   const { result } = await whileOpen(hetzner, request, async ({ cidrs }) => {
     tell(`TCP/22 is open to ${cidrs.join(", ")} for this command`);
-    return work(adminRoute({ layout, settings, local }, address));
+    return work(await adminRoute({ layout, settings, local }, address));
   });
   return result;
 }

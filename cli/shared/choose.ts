@@ -30,6 +30,6 @@ export function chooseFrom(hosts: readonly string[], named: string | undefined, 
   if (named !== undefined) return theOne(named);
   const [only] = hosts;
   if (only !== undefined && hosts.length === 1) return only;
-  const found = hosts.length === 0 ? "there is none yet (clawdlets init --host NAME)" : `there are ${hosts.join(", ")}`;
-  throw usage(`Which host? Name it with --host; in ${where} ${found}.`);
+  if (hosts.length === 0) throw usage(`No hosts in ${where} yet. Add one: clawdlets init`);
+  throw usage(`Which host? Name one with --host. ${where} has ${hosts.join(", ")}.`);
 }

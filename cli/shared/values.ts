@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import { z } from "zod";
 import { hasCode, messageOf, SettingsError, UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
@@ -27,7 +27,7 @@ export async function readValues(source: string): Promise<Record<string, string>
     new UserError(`--from-json ${source}: ${why}. ${allowed}`, { exitCode: exitCodes.usage });
   let content: unknown;
   try {
-    content = JSON.parse(source === "-" ? await text(process.stdin) : readFileSync(source, "utf8"));
+    content = JSON.parse(await readText(source));
   } catch (error) {
     // A parser's message quotes the text, which here is secrets.
     throw refuse(error instanceof SyntaxError ? "it is not JSON" : whyUnread(error));
@@ -35,10 +35,33 @@ export async function readValues(source: string): Promise<Record<string, string>
   return valuesOf(content, source);
 }
 
+/**
+ * The text of a file or, as `-`, of standard input. Bytes that are not UTF-8 are refused: replaced, they would become part of a secret.
+ * @throws an error that {@link whyUnread} explains
+ */
+export async function readText(source: string): Promise<string> {
+  const bytes = source === "-" ? await buffer(process.stdin) : readFileSync(source);
+  return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+}
+
+/**
+ * One value from standard input, as it is but for one final newline.
+ * @param what names the value in the error, e.g. `the new value`
+ * @throws UserError (usage) if it is not UTF-8
+ */
+export async function readValue(what: string): Promise<string> {
+  try {
+    return (await readText("-")).replace(/\r?\n$/, "");
+  } catch (error) {
+    throw new UserError(`${what} on standard input: ${whyUnread(error)}.`, { exitCode: exitCodes.usage });
+  }
+}
+
 /** Why a file that was named on the command line cannot be read, without a full stop. */
 export function whyUnread(error: unknown): string {
   if (hasCode(error, "ENOENT", "ENOTDIR")) return "no such file";
   if (hasCode(error, "EISDIR")) return "is a folder, not a file";
+  if (hasCode(error, "ERR_ENCODING_INVALID_ENCODED_DATA")) return "it is not UTF-8 text";
   if (hasCode(error, "EACCES")) return "permission denied; ls -l shows its owner and mode";
   return messageOf(error);
 }

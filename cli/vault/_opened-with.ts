@@ -1,5 +1,4 @@
 import { resolve } from "node:path";
-import { text } from "node:stream/consumers";
 import { Command } from "commander";
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
@@ -11,6 +10,7 @@ import { expandHome } from "../../core/project/settings/host.ts";
 import { minPassphraseLength, type OpenedWith } from "../../core/tasks/vault/vault.ts";
 import { askPassphrase, canAsk } from "../shared/ask.ts";
 import { jsonOption } from "../shared/output.ts";
+import { readValue } from "../shared/values.ts";
 
 export interface OpenOptions {
   identity?: string;
@@ -52,7 +52,7 @@ export async function openedWith(layout: Layout, options: OpenOptions): Promise<
 /** @param twice ask again, as for a new one: a typing error would lock everybody out */
 export async function readPassphrase({ twice }: { twice: boolean }): Promise<string> {
   if (canAsk()) return askPassphrase("Passphrase of the vault", { twice, minLength: minPassphraseLength });
-  return (await text(process.stdin)).replace(/\r?\n$/, "");
+  return readValue("the passphrase");
 }
 
 export const namesOf = (hosts: readonly string[]): string => (hosts.length === 0 ? "no hosts" : hosts.join(", "));

@@ -48,9 +48,10 @@ export class UserError extends Error {
 export class SettingsError extends UserError {
   override readonly name = "SettingsError";
 
-  constructor(problems: readonly Problem[]) {
+  /** @param outcome what the command has done so far, as a sentence */
+  constructor(problems: readonly Problem[], outcome = "Nothing was changed.") {
     const count = problems.length === 1 ? "1 setting needs" : `${problems.length} settings need`;
-    super(`${count} fixing. Nothing was changed.`, {
+    super(`${count} fixing. ${outcome}`, {
       exitCode: exitCodes.settings,
       details: problems.map(problemLine),
       problems,

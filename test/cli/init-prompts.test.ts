@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { expect, it } from "vitest";
 import { project, publicKey } from "../_project.ts";
 import { repository } from "../_repository.ts";
+import { passwordHash } from "../core/project/secrets/_lab.ts";
 import { onTerminal } from "./_terminal.ts";
 
 const clawdlets = join(repository, "bin", "clawdlets");
@@ -49,6 +50,46 @@ it.each([
   expect([exitCode, stderr]).toEqual([code, expect.stringMatching(message)]);
   expect(stdout).toBe("");
 });
+
+it.each([
+  ["text that is not JSON", "{canary", /--from-json secrets\.json: it is not JSON/, 2],
+  ["a list", "[]", /it is not an object/, 2],
+  ["a value that is not a string", '{"admin_password_hash": 1}', /admin_password_hash: must be a string/, 3],
+  [
+    "bytes that are not UTF-8",
+    Buffer.from('{"admin_password_hash": "canary\xff"}', "latin1"),
+    /it is not UTF-8 text/,
+    2,
+  ],
+  ["a file that is not there", undefined, /--from-json secrets\.json: no such file/, 2],
+])("refuses secrets in %s before the first file is made", async (_, secrets, message, code) => {
+  const { root } = project({ stack: null, stackFile: null });
+  writeFileSync(join(root, "key.pub"), `${publicKey}\n`);
+  if (secrets !== undefined) writeFileSync(join(root, "secrets.json"), secrets);
+  const before = readdirSync(root, { recursive: true });
+  const all = ["--host", "web-1", "--admin-cidr", "203.0.113.7/32", "--ssh-pubkey", "key.pub"];
+  for (const more of [[], ["--dry-run"]]) {
+    const args = ["init", ...all, "--from-json", "secrets.json", ...more];
+    const { exitCode, stderr, stdout } = await execa(clawdlets, args, { cwd: root, reject: false, stdin: "ignore" });
+    expect([exitCode, stderr, stdout]).toEqual([code, expect.stringMatching(message), ""]);
+    expect(stderr).not.toContain("canary");
+    expect(readdirSync(root, { recursive: true })).toEqual(before);
+  }
+});
+
+it("says which files it made, if a secret is refused afterwards, and continues from there", async () => {
+  const { root } = project({ stack: null, stackFile: null });
+  writeFileSync(join(root, "key.pub"), `${publicKey}\n`);
+  const facts = ["--host", "web-1", "--admin-cidr", "203.0.113.7/32", "--ssh-pubkey", "key.pub"];
+  const args = ["init", ...facts, "--from-json", "-"];
+  const init = (input: object) => execa(clawdlets, args, { cwd: root, reject: false, input: JSON.stringify(input) });
+  const good = { admin_password_hash: passwordHash, tailscale_auth_key: "tskey-auth-canary" };
+  const refused = await init({ ...good, admin_password_hash: "canary" });
+  expect(refused.exitCode).toBe(3);
+  expect(refused.stderr).toMatch(/1 setting needs fixing\. Made so far: .*\.clawdlets\/stack\.json.*\.\n/);
+  expect(refused.stderr).not.toContain("Nothing was changed");
+  expect(await init(good)).toMatchObject({ exitCode: 0 });
+}, 60_000);
 
 it.each([
   [

@@ -32,7 +32,7 @@ async function project(): Promise<string> {
   return root;
 }
 
-function clawdlets(root: string, args: string[], input = "", env: Record<string, string> = {}) {
+function clawdlets(root: string, args: string[], input: string | Uint8Array = "", env: Record<string, string> = {}) {
   return execa(process.execPath, [entry, ...args], {
     cwd: root,
     input,
@@ -183,6 +183,21 @@ describe("clawdlets secrets", () => {
       }),
     );
   }, 30_000);
+
+  it.each([
+    [["secrets", "edit", "discord_token_maren"], /the new value on standard input: it is not UTF-8 text/],
+    [["secrets", "init", "--from-json", "-"], /--from-json -: it is not UTF-8 text/],
+    [["vault", "export", "out.vault", "--passphrase"], /the passphrase on standard input: it is not UTF-8 text/],
+  ])("%j refuses bytes that are not UTF-8 and changes nothing", async (args, reason) => {
+    const root = initialised();
+    const before = await valueIn(root, "discord_token_maren");
+    const input = Buffer.from([...Buffer.from("canary-0123456789-"), 0xff, 0xfe, 0x0a]);
+    const { exitCode, all } = await clawdlets(root, args, input);
+    expect([exitCode, all]).toEqual([2, expect.stringMatching(reason)]);
+    expect(all).not.toContain("canary");
+    expect(await valueIn(root, "discord_token_maren")).toBe(before);
+    expect(existsSync(join(root, "out.vault"))).toBe(false);
+  });
 
   it("two commands at once wait for each other, and the result is whole", async () => {
     const root = initialised();

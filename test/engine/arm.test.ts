@@ -53,7 +53,7 @@ it("an ARM host is installed for aarch64 and locked down, and shows no secret", 
   });
   const { local, settings } = loadHost(demo.layout, demo.host, process.env);
   const [server] = (await demo.report()).servers;
-  const route = adminRoute({ layout: demo.layout, settings, local }, server?.tailnetIpv4 ?? "");
+  const route = await adminRoute({ layout: demo.layout, settings, local }, server?.tailnetIpv4 ?? "");
   const command = "uname -m; cat /run/current-system/system";
   expect((await ssh(route, command, { timeoutSeconds: 20, signal })).stdout).toBe("aarch64\naarch64-linux");
   const verified = await verifyHost({ layout: demo.layout, host: demo.host, environment: process.env, signal });

@@ -112,7 +112,7 @@ describe("a host that has only IPv6", () => {
     expect(log.join("")).not.toMatch(/gh-v6|github\.com/);
     const { local, settings: own } = loadHost(demo.layout, demo.host, process.env);
     const [server] = (await demo.report()).servers;
-    const route = adminRoute({ layout: demo.layout, settings: own, local }, server?.tailnetIpv4 ?? "");
+    const route = await adminRoute({ layout: demo.layout, settings: own, local }, server?.tailnetIpv4 ?? "");
     const { stdout } = await ssh(route, `cat ${ipv6AddressPath}`, { timeoutSeconds: 20, signal });
     expect(stdout).toBe("::1/64\n");
     expect(readFileSync(demo.layout.knownHosts, "utf8")).toContain(`${demo.host},[::1]:${demo.sshPort} ssh-ed25519 `);

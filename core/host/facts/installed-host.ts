@@ -27,7 +27,7 @@ export async function answersOverTailnet({ layout, settings, local, signal }: Re
   const ask = async (address: string) => {
     // ssh-keyscan knows no ProxyCommand. A login checks the pinned key as well.
     if (proxyCommand !== undefined) {
-      const route = adminRoute({ layout, settings, local }, address, proxyCommand);
+      const route = await adminRoute({ layout, settings, local }, address, proxyCommand);
       return (await ssh(route, "true", { timeoutSeconds: 20, signal })).exitCode !== 255;
     }
     const known = { final: settings.sshHostKey };

@@ -4,13 +4,13 @@ import type { Objection } from "../../base/problem.ts";
 import { poll, waitUntil } from "../../base/wait-until.ts";
 import type { Layout } from "../../project/layout.ts";
 import { requiredSecrets } from "../../project/secrets/required.ts";
-import { type HostSettings, hasTailnet } from "../../project/settings/host.ts";
+import { hasTailnet } from "../../project/settings/host.ts";
 import { readDelivery } from "../delivery/delivery.ts";
 import { extraFilesOf } from "../delivery/extra-files.ts";
 import { lookByAnyWay } from "../facts/installed-host.ts";
 import { checkDelivered, type HostSeen } from "../facts/verify.ts";
 import { namesOf, pinHostKey } from "../reach/known-hosts.ts";
-import { findRoute, type Reach, reasonOf, saidBy } from "../reach/route.ts";
+import { findRoute, type PinnedHost, type Reach, reasonOf, saidBy } from "../reach/route.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 import type { Installation, InstallRequest } from "../request.ts";
 import { bootstrapRoute } from "./bootstrap-keys.ts";
@@ -135,7 +135,7 @@ async function confirmSecrets({ layout, settings, signal }: Installation, route:
 /** What is needed to reach a host over the tailnet. */
 export interface TailnetReach {
   layout: Layout;
-  settings: Pick<HostSettings, "host">;
+  settings: PinnedHost;
   local: Reach["local"];
   signal: AbortSignal;
 }
@@ -146,10 +146,10 @@ export interface TailnetReach {
  * @throws UserError that says what the tailnet's client or ssh said last
  */
 export async function confirmTailnet(
-  { layout, settings: { host }, local, signal }: TailnetReach,
+  { layout, settings: { host, sshHostKey }, local, signal }: TailnetReach,
   seconds: number = confirmLimits.tailnet,
 ): Promise<SshRoute> {
-  const settings = { host, tailnet: "tailscale", sshExposure: "tailnet" } as const;
+  const settings = { host, sshHostKey, tailnet: "tailscale", sshExposure: "tailnet" } as const;
   let reason: Pick<Objection, "problem" | "fix"> | undefined;
   const route = await poll(
     async () => {

@@ -7,6 +7,7 @@ import { poll } from "../../base/wait-until.ts";
 import { counted } from "../../base/wording.ts";
 import type { Layout } from "../../project/layout.ts";
 import type { Access } from "../../project/settings/access.ts";
+import { readStackFile } from "../../project/settings/stack-file.ts";
 import { confirmTailnet } from "../install/confirm.ts";
 import { type PortTries, triesInWords, tryPort } from "../reach/port.ts";
 import { findInTailnet } from "../reach/tailnet.ts";
@@ -185,7 +186,8 @@ async function lookAtTailnet(request: LockdownRequest): Promise<TailnetSeen> {
   }
   try {
     const local = { ...access, sshPubkeyFile };
-    const { address } = await confirmTailnet({ layout, settings: { host }, local, signal }, tailnetSeconds);
+    const settings = { host, sshHostKey: readStackFile(layout, host).value?.sshHostKey };
+    const { address } = await confirmTailnet({ layout, settings, local, signal }, tailnetSeconds);
     const { warnings, keys } = await findInTailnet(local, host, signal);
     const ofHost = warnings.host.get(address);
     const key = keys.get(address);

@@ -15,19 +15,29 @@ export function namesOf(host: string, address: string, port: number): string[] {
 export async function pinHostKey(file: string, names: readonly string[], publicKey: string): Promise<void> {
   await withFileLock(file, async () => {
     const kept = (readPrivateFile(file) ?? "").split("\n").filter((line) => {
-      const [lineNames = ""] = line.split(" ");
-      return line.trim() !== "" && !lineNames.split(",").some((name) => names.includes(name));
+      return line.trim() !== "" && !namesIn(line).some((name) => names.includes(name));
     });
     await writePrivateFile(file, [...kept, knownHostsLine(names, publicKey)].join("\n"));
   });
 }
+
+/**
+ * Pins the key that the host's stack file declares, on a machine that has none for it: another one installed the host, or this one's
+ * `.clawdlets` was restored from an older copy. A key that is pinned already stays, whatever the stack file says.
+ */
+export async function pinIfUnknown(file: string, host: string, publicKey: string): Promise<void> {
+  const lines = (readPrivateFile(file) ?? "").split("\n");
+  if (!lines.some((line) => namesIn(line).includes(host))) await pinHostKey(file, [host], publicKey);
+}
+
+const namesIn = (line: string): string[] => (line.split(" ")[0] ?? "").split(",");
 
 /** Removes every line of a host that is gone, with the addresses that it had. */
 export async function removeHostKey(file: string, host: string): Promise<void> {
   await withFileLock(file, async () => {
     const before = readPrivateFile(file);
     if (before === undefined) return;
-    const after = before.split("\n").filter((line) => !(line.split(" ")[0] ?? "").split(",").includes(host));
+    const after = before.split("\n").filter((line) => !namesIn(line).includes(host));
     if (after.length < before.split("\n").length) await writePrivateFile(file, after.join("\n"));
   });
 }

@@ -1,21 +1,28 @@
 import { objectionOf, UserError } from "../../base/errors.ts";
 import type { Objection } from "../../base/problem.ts";
 import { safeText } from "../../base/wording.ts";
-import { hostLayoutOf, type Layout } from "../../project/layout.ts";
+import type { Layout } from "../../project/layout.ts";
 import { type HostSettings, hasTailnet, type LocalSettings } from "../../project/settings/host.ts";
-import { readJournal } from "../journal.ts";
+import { pinIfUnknown } from "./known-hosts.ts";
+import { publicAddressOf } from "./made-elsewhere.ts";
 import { operatorIdentity } from "./operator.ts";
 import { type SshRoute, ssh } from "./ssh.ts";
 import { findInTailnet, type HostInTailnet } from "./tailnet.ts";
 import { resolveTargetHost } from "./target-host.ts";
 
+/** A host, and the key that its stack file declares; undefined if the file cannot be read. */
+export interface PinnedHost {
+  host: string;
+  sshHostKey: string | undefined;
+}
+
 /** What is needed to find a route to a host. */
 export interface Reach {
   layout: Layout;
-  settings: Pick<HostSettings, "host" | "tailnet" | "sshExposure">;
+  settings: Pick<HostSettings, "tailnet" | "sshExposure"> & PinnedHost;
   local: Pick<LocalSettings, "tailscale" | "endpoint" | "token" | "sshPort" | "sshPubkeyFile"> &
     Partial<Pick<LocalSettings, "targetHost">>;
-  /** Public address. @default the one in this machine's installation journal */
+  /** Public address. @default the one in this machine's installation journal, or at Hetzner */
   address?: string | undefined;
   /** The firewall lets this machine in, whatever the stack exposes. */
   isWindowOpen?: boolean;
@@ -42,10 +49,11 @@ export type RouteOrReason = { route: SshRoute } | NoRoute;
  */
 export async function findRoute(reach: Reach): Promise<RouteOrReason> {
   const { tailnet, exposed, problem, proxyCommand } = await candidateAddresses(reach);
-  const groups = [
-    tailnet.map((address) => adminRoute(reach, address, proxyCommand)),
-    exposed.map((address) => adminRoute(reach, address)),
-  ].filter((group) => group.length > 0);
+  const all = await Promise.all([
+    Promise.all(tailnet.map((address) => adminRoute(reach, address, proxyCommand))),
+    Promise.all(exposed.map((address) => adminRoute(reach, address))),
+  ]);
+  const groups = all.filter((group) => group.length > 0);
   const reasons: string[] = [];
   for (const routes of groups) {
     // A single last candidate needs no test login: the caller's own ssh checks the key.
@@ -79,7 +87,8 @@ export async function candidateAddresses(
       })
     : undefined;
   const isExposed = !isInTailnet || settings.sshExposure !== "tailnet" || reach.isWindowOpen === true;
-  const address = reach.address ?? readJournal(hostLayoutOf(layout, settings.host).journal)?.address;
+  const address =
+    reach.address ?? (isExposed ? await publicAddressOf(layout, settings.host, local, signal) : undefined);
   return {
     tailnet: found?.addresses ?? [],
     exposed: isExposed && address !== undefined ? [address] : [],
@@ -93,28 +102,30 @@ async function targetRoute(reach: Reach): Promise<SshRoute[]> {
   const found = targetHost === undefined ? undefined : await resolveTargetHost(targetHost, reach.signal);
   if (!found) return [];
   const { address, port, proxyCommand } = found;
-  return [{ ...adminRoute(reach, address, proxyCommand), ...(port !== undefined && { port }) }];
+  return [{ ...(await adminRoute(reach, address, proxyCommand)), ...(port !== undefined && { port }) }];
 }
 
-/** Route for the admin's login at one address, with the pinned key. */
-export function adminRoute(
+/** Route for the admin's login at one address, with the pinned key. Pins it first if this machine has none for the host. */
+export async function adminRoute(
   {
     layout,
     settings,
     local,
   }: {
     layout: Pick<Layout, "knownHosts">;
-    settings: Pick<HostSettings, "host">;
+    settings: PinnedHost;
     local: Pick<LocalSettings, "sshPort" | "sshPubkeyFile">;
   },
   address: string,
   proxyCommand?: string,
-): SshRoute {
+): Promise<SshRoute> {
+  const { host, sshHostKey } = settings;
+  if (sshHostKey !== undefined) await pinIfUnknown(layout.knownHosts, host, sshHostKey);
   return {
     address,
     port: local.sshPort,
     user: "admin",
-    alias: settings.host,
+    alias: host,
     knownHosts: layout.knownHosts,
     ...operatorIdentity(local.sshPubkeyFile),
     ...(proxyCommand !== undefined && { proxyCommand }),
@@ -158,11 +169,6 @@ export const saidBy = (stderr: string): string => {
   return safeText(line.replace(/ (?:by|to|with) UNKNOWN port 65535/, "") || "ssh timed out");
 };
 
-/** True if this machine's journal says that the host is installed. */
-export function isInstalled(layout: Layout, host: string): boolean {
-  return readJournal(hostLayoutOf(layout, host).journal)?.state === "done";
-}
-
 /** The reasons why the host cannot be reached, as sentences. */
 export function reasonOf(
   host: string,
@@ -173,7 +179,8 @@ export function reasonOf(
   const sentences = {
     tailnet: "the tailnet cannot be used.",
     "not-in-tailnet": `the tailnet has no machine "${host}" that is online. Is this machine in the tailnet ("tailscale status")?`,
-    "address-unknown": "its address is unknown, because it was not installed from this machine.",
+    "address-unknown":
+      "its address is unknown: this machine did not install it, and Hetzner named no server of this host.",
     "no-session": `no ssh session with its pinned key at ${tried.join(" or ")}${said}. Does another machine in the tailnet use its name ("tailscale status")?`,
   };
   return { problem: sentences[code] };

@@ -84,7 +84,8 @@ async function lookAtRekey({ layout, settings, local, signal }: Rekey, { id, rou
   const { problem, peers, isUserspace } = await readTailnetClient(local, signal);
   const proxy = isUserspace ? `${shellQuoted(local.tailscale.replaceAll("%", "%%"))} nc %h %p` : undefined;
   const online = problem ? [] : namesakesOf(settings.host, peers).filter(({ Online, Expired }) => Online && !Expired);
-  const ask = async (route: SshRoute, nodeKey?: string): Promise<Seen[]> => {
+  const ask = async (given: SshRoute | Promise<SshRoute>, nodeKey?: string): Promise<Seen[]> => {
+    const route = await given;
     const run = (command: string) => ssh(route, command, { timeoutSeconds: 10, signal });
     const state = parseRekey((await askHost(run, { rekey: rekeyQuestion }))?.rekey ?? "");
     if (state?.id !== id) return [];

@@ -90,7 +90,7 @@ async function describe(
   const [address] = addresses;
   if (!tries || !peer.Online || address === undefined) return known;
   const proxy = isUserspace ? `${shellQuoted(local.tailscale.replaceAll("%", "%%"))} nc %h %p` : undefined;
-  const route = adminRoute({ layout, settings, local }, address, proxy);
+  const route = await adminRoute({ layout, settings, local }, address, proxy);
   const { exitCode, stdout, stderr } = await ssh(route, rekeyQuestion, { timeoutSeconds: 20, signal });
   if (exitCode === 255) return { ...known, ...(hasOtherKey(stderr) && { isHost: false }), reason: saidBy(stderr) };
   const rekey = rekeyPhase(parseRekey(stdout));

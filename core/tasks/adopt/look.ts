@@ -176,7 +176,7 @@ export async function logIn(
   try {
     const knownHosts = join(folder, "known_hosts");
     writeFileSync(knownHosts, knownHostsLine([host], key));
-    const seen = await lookAtHost(adminRoute({ layout: { knownHosts }, settings, local }, address), signal);
+    const seen = await lookAtHost(await adminRoute({ layout: { knownHosts }, settings, local }, address), signal);
     if (seen && /^\/nix\/store\/[^/]+$/.test(seen.systemPath)) return seen.systemPath;
     throw new UserError(
       seen

@@ -6,11 +6,12 @@ import { lookByAnyWay } from "../../host/facts/installed-host.ts";
 import { type RunningSystem, readRunningSystem } from "../../host/facts/running-system.ts";
 import { revisionOf } from "../../host/flake/commits.ts";
 import { type Journal, readJournal } from "../../host/journal.ts";
+import { serverWithLabels } from "../../host/reach/made-elsewhere.ts";
 import { ssh } from "../../host/reach/ssh.ts";
 import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import type { loadHost } from "../../project/settings/host.ts";
 
-/** What runs on a host. Empty if this machine never installed it. */
+/** What runs on a host. Empty if no server of it is known. */
 export interface InstallationStatus {
   /** From the host itself, otherwise from this machine's journal. */
   installId?: string;
@@ -44,10 +45,11 @@ export async function readInstallation(
   loaded: ReturnType<typeof loadHost>,
 ): Promise<InstallationStatus> {
   const journal = readJournal(hostLayoutOf(layout, host).journal);
-  if (!journal) return {};
-  const { serverId, address, installId } = journal;
+  const facts = journal ?? (await factsElsewhere(host, loaded, signal));
+  if (!facts) return {};
+  const { serverId, address, installId } = facts;
   const found = await lookByAnyWay({ layout, ...loaded, facts: { serverId, address, installId }, signal });
-  if (!found) return ofJournal(journal);
+  if (!found) return journal ? ofJournal(journal) : {};
   const { installId: seenId, systemPath } = found.seen;
   const run = (command: string) => ssh(found.route, command, { timeoutSeconds: 20, signal });
   const bots = await readBotHealth(run, loaded.settings.bots);
@@ -55,10 +57,10 @@ export async function readInstallation(
   const known = backups && (await readBackups({ host, route: found.route, signal }));
   const activation = (await readActivation(found.route, signal))?.state;
   const system = await readRunningSystem(run, systemPath);
-  const revision = system.revision ?? revisionBy(systemPath, activation, journal);
+  const revision = system.revision ?? revisionBy(systemPath, activation, journal ?? {});
   const { since, changedAt } = system;
   return {
-    installId: seenId === "" ? installId : seenId,
+    ...((seenId || installId) !== "" && { installId: seenId || installId }),
     systemPath,
     seenOn: "host",
     ...(revision !== undefined && { revision }),
@@ -67,6 +69,13 @@ export async function readInstallation(
     ...(backups && { backups: backupAges(backups, loaded.settings.bots, known, now) }),
     ...(activation && changeOf(activation, changedAt)),
   };
+}
+
+/** Of a host that another machine installed. Its installation's id is on the host. */
+async function factsElsewhere(host: string, { local }: ReturnType<typeof loadHost>, signal: AbortSignal) {
+  const server = await serverWithLabels(host, local, signal);
+  if (server === undefined || server === "unknown" || server.address === undefined) return undefined;
+  return { serverId: server.id, address: server.address, installId: "" };
 }
 
 function ofJournal({ installId, systemPath, flake = "", state, endedAt }: Journal): InstallationStatus {

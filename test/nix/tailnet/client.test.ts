@@ -139,7 +139,7 @@ describeWith(needs, "the operator's tailscale", () => {
     writeFileSync(layout.knownHosts, knownHostsLine([`${name}-web`], pinned), { mode: 0o600 });
     return {
       layout,
-      settings: { host: `${name}-web`, tailnet: "tailscale", sshExposure: "tailnet" },
+      settings: { host: `${name}-web`, tailnet: "tailscale", sshExposure: "tailnet", sshHostKey: pinned },
       local: { ...localOf(operator), sshPort: 22, sshPubkeyFile: join(operator.folder, "operator.pub") },
     };
   }

@@ -155,7 +155,7 @@ describeWith(needs, "headscale's API", () => {
     const { tailscale } = operator;
     return {
       layout,
-      settings: { host: "host", tailnet: "headscale", sshExposure: "tailnet" },
+      settings: { host: "host", tailnet: "headscale", sshExposure: "tailnet", sshHostKey: pinned },
       local: {
         tailscale,
         endpoint: "https://api.hetzner.cloud/v1",

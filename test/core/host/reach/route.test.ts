@@ -1,16 +1,17 @@
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type ssh2 from "ssh2";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it, onTestFinished } from "vitest";
 import { publicKeyOf, replaceSshKey } from "../../../../core/base/machine/ssh-keys.ts";
 import { knownHostsLine } from "../../../../core/host/reach/known-hosts.ts";
 import { findRoute, noRoute, type Reach } from "../../../../core/host/reach/route.ts";
 import { ssh } from "../../../../core/host/reach/ssh.ts";
 import { layoutOf } from "../../../../core/project/layout.ts";
 import { openSshServer } from "../../../_ssh-server.ts";
+import { newServer, startLab } from "../../../emulator/_lab.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-route-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -43,7 +44,13 @@ function reach(tailnetAddresses: string[], sshPort: number, more: Partial<Reach[
   writeFileSync(tailscale, `#!/bin/sh\necho '${status}'\n`, { mode: 0o700 });
   return {
     layout,
-    settings: { host: "web-1", tailnet: "tailscale", sshExposure: "tailnet", ...more },
+    settings: {
+      host: "web-1",
+      tailnet: "tailscale",
+      sshExposure: "tailnet",
+      sshHostKey: publicKeyOf(key("pinned")),
+      ...more,
+    },
     local: {
       tailscale,
       endpoint: "https://api.hetzner.cloud/v1",
@@ -77,6 +84,23 @@ describe("the route to a host", () => {
     expect((await findRoute(request)).route).toMatchObject({ address: "203.0.113.7", user: "admin", alias: "web-1" });
   });
 
+  it("is over the address that Hetzner has, of a host that another machine installed", async () => {
+    const lab = await startLab();
+    onTestFinished(() => lab.stop());
+    const request = reach([], 22, { tailnet: "none" });
+    const local = { ...request.local, endpoint: lab.emulator.endpoint, token: lab.emulator.token };
+    const find = async () => findRoute({ ...request, local });
+    expect(await find()).toMatchObject({ code: "address-unknown" });
+    const labels = { "managed-by": "clawdlets", "clawdlets-host": "web-1" };
+    await newServer(lab, "web-2", { labels: { ...labels, "clawdlets-host": "web-2" } });
+    expect(await find()).toMatchObject({ code: "address-unknown" });
+    const { ipv4 } = await newServer(lab, "web-1", { labels });
+    expect((await find()).route?.address).toBe(ipv4);
+    // Two of them: which one is it?
+    await newServer(lab, "web-1-copy", { labels });
+    expect(await find()).toMatchObject({ code: "address-unknown" });
+  });
+
   it("has a reason where there is none", async () => {
     const port = await listen("127.0.0.1", "foreign");
     expect(await findRoute(reach([], port))).toEqual({ code: "not-in-tailnet", tried: [] });
@@ -87,6 +111,21 @@ describe("the route to a host", () => {
       "127.0.0.1: Host key verification failed.",
       expect.stringMatching(/^127\.0\.0\.3: ssh: .* Connection refused$/),
     ]);
+  });
+
+  it.each([
+    ["has no known_hosts at all", undefined, 0],
+    ["knows other hosts alone", knownHostsLine(["web-2", "127.0.0.9"], publicKeyOf(key("foreign"))), 0],
+    ["has another host with a longer name", knownHostsLine(["web-10"], publicKeyOf(key("foreign"))), 0],
+    ["has another key for it, which stays", knownHostsLine(["web-1"], publicKeyOf(key("foreign"))), 255],
+  ])("trusts the key of the stack file on a machine that %s", async (_, text, exitCode) => {
+    const other = layoutOf(mkdtempSync(join(folder, "other-")));
+    mkdirSync(other.dir, { mode: 0o700 });
+    if (text !== undefined) writeFileSync(other.knownHosts, text, { mode: 0o600 });
+    const port = await listen("127.0.0.2", "pinned");
+    const { route } = await findRoute({ ...reach(["127.0.0.2"], port), layout: other });
+    expect(route && (await ssh(route, "true", { timeoutSeconds: 10 })).exitCode).toBe(exitCode);
+    expect(readFileSync(other.knownHosts, "utf8")).toContain(text?.trim() ?? "web-1 ");
   });
 
   it("goes through tailscale where this machine has no tunnel device, and checks the pinned key all the same", async () => {
@@ -124,7 +163,7 @@ describe("the error for a host without a route", () => {
     ],
     [
       { code: "address-unknown", tried: [] } as const,
-      "web-1: cannot reach the host: its address is unknown, because it was not installed from this machine. Nothing was changed.",
+      "web-1: cannot reach the host: its address is unknown: this machine did not install it, and Hetzner named no server of this host. Nothing was changed.",
     ],
     [
       { code: "no-session", tried: ["100.64.0.1", "100.64.0.2"] } as const,
