@@ -186,7 +186,7 @@ describe("server commands", () => {
     [["logs", "--unit", "sshd"], 2, 'there is no bot "sshd"; allowed: maren'],
     [["logs", "--unit", "*.service"], 2, 'there is no bot "*.service"; allowed: maren'],
     [["logs", "--unit", "maren", "--system"], 2, "cannot be used with option"],
-    [["logs", "--since", "nonsense"], 2, "Failed to parse timestamp: nonsense"],
+    [["logs", "--since", "nonsense"], 2, "not a time: nonsense"],
     [["logs", "--since", "$(id)"], 2, "Expected a time such as 5m"],
     [["logs", "--lines", "0"], 2, "Allowed: 1 to 99999"],
     [["restart", "--unit", "maren.service --now"], 2, "there is no bot"],
