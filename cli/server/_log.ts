@@ -81,10 +81,10 @@ const codeBeforeCodes = (said: string) => (said.startsWith("Failed to parse time
 
 function time(text: string): string {
   if (timePattern.test(text)) return text;
-  throw new InvalidArgumentError("Expected a time such as 5m, 2h, yesterday or '2026-11-27 10:00'.");
+  throw new InvalidArgumentError("a time such as 5m, 2h, yesterday or '2026-11-27 10:00'");
 }
 
 function lines(text: string): string {
   if (/^[1-9][0-9]{0,4}$/.test(text)) return text;
-  throw new InvalidArgumentError("Allowed: 1 to 99999.");
+  throw new InvalidArgumentError("1 to 99999");
 }
