@@ -100,7 +100,7 @@ function sentenceOf({ code, syscall, path, dest }: SystemError): string | undefi
   const refusal = refusals[code];
   // Callers word the errors of sockets themselves.
   if (refusal === undefined || /^(connect|bind|listen|getaddrinfo|accept)$/.test(syscall)) return undefined;
-  // A folder that is there already is no error, so it is a file, or a link to nothing.
+  // Node accepts a folder that exists already, so this is a file, or a link that leads nowhere.
   const [why, fix] = (syscall === "mkdir" && code === "EEXIST" && refusals["ENOTDIR"]) || refusal;
   const [, program] = /^spawn ?(.*)$/.exec(syscall) ?? [];
   const attempt =

@@ -11,7 +11,7 @@ it.each([
   ["a request that the host does not know", refused("unknown-order", "an unknown key"), true, 1, isOlder],
   ["no such command on the host", "sudo: a password is required", true, 1, isOlder],
   ["journalctl, which sudo does not allow", "sudo: a password is required", false, 1, undefined],
-  ["a time that is none", refused("bad-time", "not a time: soon"), true, 2, times],
+  ["a time that journalctl does not know", refused("bad-time", "not a time: soon"), true, 2, times],
   ["such a time on a host without codes", "Failed to parse timestamp: soon", true, 2, times],
   ["such a time quoted in another reason", refused("failed", "Failed to parse timestamp: soon"), true, 1, undefined],
   ["a value that the host refuses", refused("bad-value", "the value of unit is malformed"), true, 1, undefined],
