@@ -1,10 +1,11 @@
 import type { EventEmitter } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command, Help, type Option } from "commander";
+import { Command, Help, InvalidArgumentError, type Option } from "commander";
 import { UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { packageRoot } from "../core/base/machine/package-root.ts";
+import { safeText } from "../core/base/wording.ts";
 import { type CommandEntry, type CommandGroup, commands } from "./commands.ts";
 
 /** Whether to load the command of these words, such as `["secrets", "edit"]`. The others need only their summary. */
@@ -60,7 +61,10 @@ async function build(isWanted: IsWanted): Promise<Command> {
     program.commandsGroup(heading);
     for (const [name, entry] of Object.entries(entries)) program.addCommand(await commandOf([name], entry, isWanted));
   }
-  for (const command of withChildren(program)) refuseSecondValues(command.exitOverride());
+  for (const command of withChildren(program)) {
+    refuseSecondValues(command.exitOverride());
+    nameAllowedValues(command);
+  }
   return program.hook("preAction", (_, command) => refuseEmptyPaths(command));
 }
 
@@ -91,6 +95,41 @@ function secondValue(option: Option, first: string, second: string): UserError {
   const fix = option.name() === "host" ? forHosts : "Leave one of them out.";
   return new UserError({ subject: name, problem, fix }, { exitCode: exitCodes.usage });
 }
+
+/**
+ * Refuses a value in our words, not in commander's. What reads a value throws an InvalidArgumentError that says only what is allowed.
+ * @throws UserError (usage) that names the option or argument, while the command line is read
+ */
+function nameAllowedValues(command: Command): void {
+  const all = [
+    ...command.options.map((option) => ({ name: `--${option.name()}`, target: option })),
+    ...command.registeredArguments.map((argument) => ({ name: argument.name(), target: argument })),
+  ];
+  for (const { name, target } of all) {
+    const read = target.parseArg;
+    if (!read) continue;
+    target.parseArg = <T>(value: string, previous: T): T => {
+      try {
+        return read(value, previous);
+      } catch (error) {
+        if (!(error instanceof InvalidArgumentError)) throw error;
+        throw refusedValue(command, name, value, error.message);
+      }
+    };
+  }
+}
+
+function refusedValue(command: Command, name: string, value: string, said: string): UserError {
+  // Of commander's own choices().
+  const allowed = said.replace(/^Allowed choices are (.*)\.$/, "$1");
+  const problem = `is "${safeText(value, 100)}"; allowed: ${allowed}.`;
+  const fix = `Examples: ${wordsOf(command)} --help`;
+  return new UserError({ subject: name, problem, fix }, { exitCode: exitCodes.usage });
+}
+
+/** `clawdlets server logs`. */
+const wordsOf = (command: Command): string =>
+  command.parent ? `${wordsOf(command.parent as Command)} ${command.name()}` : command.name();
 
 /** What may be typed, by the placeholder of an option or argument. */
 const paths: Readonly<Record<string, string>> = {

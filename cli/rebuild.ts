@@ -118,7 +118,7 @@ const resultText = ({ changed, systemPath, rev, dirty }: Rebuilt) =>
 
 function releaseNumber(text: string): number {
   if (/^[1-9][0-9]{0,14}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("Expected the number of a release, e.g. 1764230400.");
+  throw new InvalidArgumentError("the number of a release, e.g. 1764230400");
 }
 
 const stackFacts = z.object({ address: z.union([z.ipv4(), z.ipv6()]), installId: z.string() });

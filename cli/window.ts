@@ -148,6 +148,6 @@ const shownWindow = (window: Window) => ({ ...window, overdue: isOverdue(window)
 
 function minutes(text: string): number {
   const value = /^[1-9][0-9]{0,2}$/.test(text) ? Number(text) : 0;
-  if (value < 1 || value > 240) throw new InvalidArgumentError("Expected whole minutes, 1 to 240.");
+  if (value < 1 || value > 240) throw new InvalidArgumentError("whole minutes, 1 to 240");
   return value;
 }

@@ -11,7 +11,8 @@ import type { Exchange } from "./api/http-server.ts";
 import { createHttpServer } from "./api/http-server.ts";
 import { routes } from "./api/routes.ts";
 import { Cloud } from "./cloud/cloud.ts";
-import { loadState, Store } from "./cloud/store.ts";
+import { loadState, Store, UnusableState } from "./cloud/store.ts";
+import type { StoredState } from "./cloud/types.ts";
 import { control } from "./control.ts";
 import { DataPlane } from "./data-plane.ts";
 import { FaultInjector } from "./faults/injector.ts";
@@ -74,9 +75,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   if (options.faults !== undefined) faults.set(await readFaultsFile(options.faults));
   const isKept = options.data !== undefined;
   const dataDir = isKept ? resolve(options.data ?? "") : await mkdtemp(join(tmpdir(), "clawdlets-emulator-"));
-  if (isKept) await mkdir(dataDir, { recursive: true, mode: 0o700 });
-
-  const stored = await loadState(dataDir);
+  const stored = isKept ? await openData(dataDir) : null;
   const token = options.token ?? stored?.token ?? newToken();
   const reserved = await reservePort(stored?.sshPort ?? 0);
   const cloud = new Cloud(options.actionMs ?? 300, stored);
@@ -140,6 +139,24 @@ async function loadChecker(): Promise<Checker> {
   const { ExchangeChecker } = await import("./openapi/validate.ts");
   const checker = new ExchangeChecker();
   return { check: (exchange) => checker.check(exchange), violations: () => checker.violations };
+}
+
+/** The folder of `--data`, made if it is new. @returns what was saved in it @throws EmulatorOptionError */
+async function openData(dir: string): Promise<StoredState | null> {
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 });
+    return await loadState(dir);
+  } catch (cause) {
+    if (cause instanceof UnusableState) {
+      throw new EmulatorOptionError(`--data: ${cause.message} Move that file away, or pass another folder.`, { cause });
+    }
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+    if (code !== "EEXIST" && code !== "ENOTDIR") throw cause;
+    const why = `there is a file where a folder is needed (${code})`;
+    throw new EmulatorOptionError(`--data ${dir}: ${why}. Pass a folder, or a path that does not exist yet.`, {
+      cause,
+    });
+  }
 }
 
 function newToken(): string {

@@ -7,5 +7,5 @@ export const limitOption = ["--limit <minutes>", "minutes to wait for the end, 1
 
 function minutes(value: string): number {
   if (/^[1-9][0-9]{0,2}$/.test(value) && Number(value) <= 600) return Number(value);
-  throw new InvalidArgumentError("Allowed: 1 to 600.");
+  throw new InvalidArgumentError("1 to 600");
 }

@@ -99,5 +99,5 @@ async function confirm(host: string, { bot, id, at }: Snapshot): Promise<void> {
 
 function snapshot(value: string): string {
   if (value === "latest" || /^[0-9a-f]{8,64}$/.test(value)) return value;
-  throw new InvalidArgumentError("Allowed: latest, or 8 to 64 hex digits.");
+  throw new InvalidArgumentError("latest, or 8 to 64 hex digits");
 }

@@ -88,6 +88,6 @@ async function tokenOf({ layout, host }: Session, bot: string): Promise<string> 
 
 function portNumber(text: string): number {
   const value = /^[1-9][0-9]{3,4}$/.test(text) ? Number(text) : 0;
-  if (value < 1024 || value > 65_535) throw new InvalidArgumentError("Allowed: 1024 to 65535.");
+  if (value < 1024 || value > 65_535) throw new InvalidArgumentError("1024 to 65535");
   return value;
 }

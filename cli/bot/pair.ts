@@ -83,10 +83,10 @@ const requestLine = ({ channel, code, sender, name, since }: PairingRequest) =>
 function pairingCode(text: string): string {
   const code = text.toUpperCase();
   if (pairingCodePattern.test(code)) return code;
-  throw new InvalidArgumentError("Allowed: 8 capital letters and digits, without 0, O, 1 and I.");
+  throw new InvalidArgumentError("8 capital letters and digits, without 0, O, 1 and I");
 }
 
 function channelName(text: string): string {
   if (channelPattern.test(text)) return text;
-  throw new InvalidArgumentError("Allowed: a channel's name as in openclaw.json, e.g. telegram.");
+  throw new InvalidArgumentError("a channel's name as in openclaw.json, e.g. telegram");
 }

@@ -50,5 +50,5 @@ export function fleetOnly(options: FleetOptions): string[] {
 function parallelOf(text: string): number {
   const value = Number(text);
   if (/^[0-9]{1,2}$/.test(text) && value >= 1 && value <= 64) return value;
-  throw new InvalidArgumentError("Expected a whole number from 1 to 64.");
+  throw new InvalidArgumentError("a whole number from 1 to 64");
 }

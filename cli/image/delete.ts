@@ -44,7 +44,7 @@ export function deleteCommand(): Command {
 }
 
 function snapshotId(text: string): number {
-  if (!/^[1-9][0-9]{0,15}$/.test(text)) throw new InvalidArgumentError("allowed: an id of Hetzner's, e.g. 250000001");
+  if (!/^[1-9][0-9]{0,15}$/.test(text)) throw new InvalidArgumentError("an id of Hetzner's, e.g. 250000001");
   return Number(text);
 }
 

@@ -71,6 +71,6 @@ function wholeNumber(from: number, to: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (/^[0-9]+$/.test(text) && value >= from && value <= to) return value;
-    throw new InvalidArgumentError(`Give a whole number from ${from} to ${to}.`);
+    throw new InvalidArgumentError(`a whole number from ${from} to ${to}`);
   };
 }

@@ -48,7 +48,7 @@ export function restoreCommand(): Command {
 
 function versionNumber(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("allowed: the number of a version, as --dry-run lists them.");
+  throw new InvalidArgumentError("the number of a version, as --dry-run lists them");
 }
 
 function show(plan: RestorePlan, isDry: boolean, say: ResultLine): void {

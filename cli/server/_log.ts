@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option } from "commander";
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { logsCommand, requestText, timePattern } from "../../core/host/reach/journal-request.ts";
+import { type Refusal, readRefusal, refusedInWords } from "../../core/host/reach/refusal.ts";
 import { printable } from "../../engine/progress/progress.ts";
 import { printJson } from "../shared/output.ts";
 import { isShortTime } from "../shared/seconds.ts";
@@ -31,7 +32,7 @@ export async function printLog(session: Session, unit: string | undefined, optio
     return;
   }
   const { exitCode, stdout, stderr } = await session.run(command.join(" "), input === undefined ? {} : { input });
-  if (exitCode !== 0) throw refusal(host, unit, stderr, input !== undefined);
+  if (exitCode !== 0) throw refusedLog(host, unit, readRefusal(stderr, exitCode), input !== undefined);
   const found = stdout
     .split("\n")
     .filter((line) => line !== "")
@@ -62,23 +63,28 @@ function commandFor(unit: string | undefined, options: LogOptions): { command: s
   return { command: words };
 }
 
-function refusal(host: string, unit: string | undefined, stderr: string, isOurs: boolean): UserError {
-  const problem = `${unit ?? "its journal"}: ${stderr.trim()}`;
-  if (/Failed to parse timestamp/.test(stderr)) {
+/** What to do about it. @param isOurs whether nix/host/logs.sh was asked, and not journalctl itself */
+export function refusedLog(host: string, unit: string | undefined, refusal: Refusal, isOurs: boolean): UserError {
+  const { said, code = codeBeforeCodes(said), isMissing } = refusal;
+  const problem = `${unit ?? "its journal"}: ${refusal.code === undefined ? said : refusedInWords(refusal)}`;
+  if (code === "bad-time") {
     const fix = "Allowed: what systemd.time(7) has, e.g. 2h, yesterday or '2026-11-27 10:00'.";
     return new UserError({ subject: host, problem, fix }, { exitCode: exitCodes.usage });
   }
-  const isOld = isOurs && /a password is required|command not found/.test(stderr);
+  const isOld = isOurs && (isMissing || code === "unknown-order");
   const fix = `The host's system is older than this command: clawdlets rebuild --host ${host}`;
   return new UserError({ subject: host, problem, ...(isOld && { fix }) });
 }
 
+/** From a system without codes, these are journalctl's own words. */
+const codeBeforeCodes = (said: string) => (said.startsWith("Failed to parse timestamp") ? "bad-time" : undefined);
+
 function time(text: string): string {
   if (timePattern.test(text)) return text;
-  throw new InvalidArgumentError("Expected a time such as 5m, 2h, yesterday or '2026-11-27 10:00'.");
+  throw new InvalidArgumentError("a time such as 5m, 2h, yesterday or '2026-11-27 10:00'");
 }
 
 function lines(text: string): string {
   if (/^[1-9][0-9]{0,4}$/.test(text)) return text;
-  throw new InvalidArgumentError("Allowed: 1 to 99999.");
+  throw new InvalidArgumentError("1 to 99999");
 }

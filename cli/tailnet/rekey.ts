@@ -86,6 +86,6 @@ function keyIn(file: string): string {
 
 function deadline(text: string): number {
   const value = /^[1-9][0-9]{1,3}$/.test(text) ? Number(text) : 0;
-  if (value < 30 || value > 3600) throw new InvalidArgumentError("Expected whole seconds, 30 to 3600.");
+  if (value < 30 || value > 3600) throw new InvalidArgumentError("whole seconds, 30 to 3600");
   return value;
 }

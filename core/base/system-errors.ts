@@ -100,7 +100,8 @@ function sentenceOf({ code, syscall, path, dest }: SystemError): string | undefi
   const refusal = refusals[code];
   // Callers word the errors of sockets themselves.
   if (refusal === undefined || /^(connect|bind|listen|getaddrinfo|accept)$/.test(syscall)) return undefined;
-  const [why, fix] = refusal;
+  // Node accepts a folder that exists already, so this is a file, or a link that leads nowhere.
+  const [why, fix] = (syscall === "mkdir" && code === "EEXIST" && refusals["ENOTDIR"]) || refusal;
   const [, program] = /^spawn ?(.*)$/.exec(syscall) ?? [];
   const attempt =
     program === undefined

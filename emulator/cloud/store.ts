@@ -42,7 +42,10 @@ export function stateFile(dir: string): string {
   return join(dir, "state.json");
 }
 
-/** @returns null where nothing was saved yet. @throws Error where it is not an emulator's state. */
+/** A file that is not an emulator's state, or is damaged. */
+export class UnusableState extends Error {}
+
+/** @returns null where nothing was saved yet. @throws UnusableState */
 export async function loadState(dir: string): Promise<StoredState | null> {
   let text: string;
   try {
@@ -51,9 +54,17 @@ export async function loadState(dir: string): Promise<StoredState | null> {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
     throw error;
   }
-  const parsed: unknown = JSON.parse(text);
+  const parsed = parsedOf(text);
   if (typeof parsed !== "object" || parsed === null || !("version" in parsed) || parsed.version !== 1) {
-    throw new Error(`${stateFile(dir)} is not the state of this emulator (version 1)`);
+    throw new UnusableState(`${stateFile(dir)} is damaged, or is not the state of this emulator (version 1).`);
   }
   return parsed as StoredState;
+}
+
+function parsedOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -4,12 +4,31 @@
 #
 # SECRET_PATHS   files and folders whose owner and mode count, one a line
 # SSHD           sshd itself: it prints its effective settings only under its own path
+#
+# exit    0, 2 if refused, or that of the program that failed
+# stderr  of a failure ends with two lines: `clawdlets-audit: code <code>`, then the reason in words. Codes are promises: released
+#         versions of clawdlets decide by them. unknown-order · failed
 set -euo pipefail
 export LC_ALL=C
-[[ $# == 0 ]] || {
-  printf 'clawdlets-audit: it takes no arguments\n' >&2
+
+say() { printf 'clawdlets-audit: %s\n' "$1" >&2; }
+# refuse CODE TEXT. The operator's machine decides by the code and shows the text.
+refuse() {
+  refused=yes
+  say "code $1"
+  say "refused, nothing changed: $2"
   exit 2
 }
+# Whatever else ends it, e.g. a full disk or a missing program, has a code as well.
+refused=""
+unexpected() {
+  local status=$?
+  ((status != 0)) && [[ -z $refused ]] || return 0
+  say "code failed"
+  say "it failed with exit status $status"
+}
+trap unexpected EXIT
+[[ $# == 0 ]] || refuse unknown-order "it takes no arguments"
 mapfile -t paths < <(printf '%s\n' "$SECRET_PATHS")
 
 # A part that cannot be read is null: the others still count.

@@ -5,14 +5,29 @@
 #
 # in    unit=sshd.service  since=2 hours ago  until=…  lines=200  follow=yes     each optional, in any order, once
 # exit  journalctl's, or 2 for a request that is refused
+# stderr  of a failure ends with two lines: `clawdlets-logs: code <code>`, then the reason in words. Codes are promises: released
+#         versions of clawdlets decide by them. unknown-order · bad-value · bad-time · failed. With follow=yes, journalctl's own words.
 set -euo pipefail
 export LC_ALL=C # [A-Za-z] are these 52 letters.
 
+say() { printf 'clawdlets-logs: %s\n' "$1" >&2; }
+# refuse CODE TEXT. The operator's machine decides by the code and shows the text.
 refuse() {
-  printf 'clawdlets-logs: refused: %s\n' "$1" >&2
+  refused=yes
+  say "code $1"
+  say "refused, nothing changed: $2"
   exit 2
 }
-[[ $# == 0 ]] || refuse "it takes no arguments"
+# Whatever else ends it, e.g. journalctl with an error of its own, has a code as well.
+refused=""
+unexpected() {
+  local status=$?
+  ((status != 0)) && [[ -z $refused ]] || return 0
+  say "code failed"
+  say "it failed with exit status $status"
+}
+trap unexpected EXIT
+[[ $# == 0 ]] || refuse unknown-order "it takes no arguments"
 
 declare -A given=()
 ended=""
@@ -21,7 +36,7 @@ for _ in 1 2 3 4 5 6; do
   # A line that is cut off by the end of input counts as well.
   IFS= read -r -t 20 -n 300 line || [[ -n $line ]] || { ended=yes && break; }
   [[ -n $line ]] || { ended=yes && break; }
-  [[ $line == *=* ]] || refuse "a line is not key=value"
+  [[ $line == *=* ]] || refuse unknown-order "a line is not key=value"
   key=${line%%=*} value=${line#*=}
   case $key in
     # No wildcards: journalctl would match other units. No leading "-" or "/": the latter names a device or a mount point.
@@ -30,18 +45,24 @@ for _ in 1 2 3 4 5 6; do
     since | until) shape='^[A-Za-z0-9@+-][A-Za-z0-9 :.+/_-]{0,63}$' ;;
     lines) shape='^[1-9][0-9]{0,4}$' ;;
     follow) shape='^yes$' ;;
-    *) refuse "an unknown key" ;;
+    *) refuse unknown-order "an unknown key" ;;
   esac
-  [[ $value =~ $shape ]] || refuse "the value of $key is malformed"
-  [[ -z ${given[$key]:-} ]] || refuse "$key is given twice"
+  [[ $value =~ $shape ]] || refuse bad-value "the value of $key is malformed"
+  [[ -z ${given[$key]:-} ]] || refuse unknown-order "$key is given twice"
   given[$key]=$value
 done
-[[ -n $ended ]] || refuse "no empty line at the end"
+[[ -n $ended ]] || refuse unknown-order "no empty line at the end"
 
 # Without --no-pager root's pager would start, and a pager starts a shell.
 words=(--no-pager --output=short-iso "--lines=${given[lines]:-200}")
 for key in unit since until; do
   [[ -z ${given[$key]:-} ]] || words+=("--$key=${given[$key]}")
 done
-[[ -z ${given[follow]:-} ]] || words+=(--follow)
-exec journalctl "${words[@]}" </dev/null
+# The one who follows sees its errors; it has to end as soon as they leave.
+[[ -z ${given[follow]:-} ]] || exec journalctl "${words[@]}" --follow </dev/null
+status=0
+{ errors=$(journalctl "${words[@]}" </dev/null 2>&1 >&3 3>&-) || status=$?; } 3>&1
+[[ -z $errors ]] || printf '%s\n' "$errors" >&2
+# Only journalctl knows every form of systemd.time(7).
+[[ $status == 0 || $errors != *"Failed to parse timestamp: "* ]] || refuse bad-time "not a time: ${errors##*timestamp: }"
+exit "$status"

@@ -127,6 +127,11 @@ describe("what the machine refuses", () => {
       { code: "EROFS", syscall: "mkdir", path: "/p/.clawdlets" },
       "Cannot create the folder /p/.clawdlets: the file system is read-only (EROFS).",
     ],
+    [
+      { code: "EEXIST", syscall: "mkdir", path: "/p/data" },
+      "Cannot create the folder /p/data: there is a file where a folder is needed (EEXIST). Move that file away",
+    ],
+    [{ code: "EEXIST", syscall: "link", path: "/p/x" }, "Cannot link /p/x: something is already there (EEXIST)."],
     [{ code: "EDQUOT", syscall: "write", path: "/p/x" }, "Cannot write /p/x: your disk quota is used up (EDQUOT)."],
     [
       { code: "EACCES", syscall: "rename", path: "/p/x.1", dest: "/p/x" },

@@ -40,6 +40,27 @@ describe("--host of a command for one host", () => {
   }, 60_000);
 });
 
+describe("a value that is not allowed", () => {
+  it.each([
+    [["server", "logs", "--lines", "0"], '--lines: is "0"; allowed: 1 to 99999.', "server logs"],
+    [["doctor", "--scope", "all"], '--scope: is "all"; allowed: repo, stack, deploy.', "doctor"],
+    [["image", "delete", "x"], 'id: is "x"; allowed: an id of Hetzner\'s, e.g. 250000001.', "image delete"],
+    [["bot", "open", "maren", "--port", ""], '--port: is ""; allowed: 1024 to 65535.', "bot open"],
+    [["rebuild", "--deadline", "9"], '--deadline: is "9"; allowed: whole seconds, 10 to 3600.', "rebuild"],
+    [
+      ["server", "logs", "--since", "\u001b[2J"],
+      "--since: is \"\\u001b[2J\"; allowed: a time such as 5m, 2h, yesterday or '2026-11-27 10:00'.",
+      "server logs",
+    ],
+  ])("is named, with what is allowed: %j", async (typed, says, command) => {
+    const { root } = project();
+    const { exitCode, stdout, stderr } = await clawdlets([...typed, "--json"], root);
+    expect(stderr).toBe(`clawdlets: ${says} Examples: clawdlets ${command} --help`);
+    expect(exitCode).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false, problems: [{ code: "usage", fix: expect.any(String) }] });
+  });
+});
+
 describe("an option for one value", () => {
   it.each([
     [["destroy", "--host", "web-1", "--host", "web-2"], '--host: was given twice, as "web-1" and as "web-2"'],

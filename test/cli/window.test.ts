@@ -113,8 +113,8 @@ describe("clawdlets window", () => {
   }, 30_000);
 
   it.each([
-    [["--minutes", "0"], 2, "Expected whole minutes, 1 to 240"],
-    [["--minutes", "241"], 2, "Expected whole minutes, 1 to 240"],
+    [["--minutes", "0"], 2, "allowed: whole minutes, 1 to 240"],
+    [["--minutes", "241"], 2, "allowed: whole minutes, 1 to 240"],
     [["--cidr", "203.0.113.7"], 2, '"203.0.113.7" has no prefix length'],
     [["--cidr", "0.0.0.0/1", "--cidr", "128.0.0.0/1"], 2, "covers all of IPv4"],
     [["--host", "web-9", "--cidr", "203.0.113.7/32"], 1, "Hetzner has no server for this host"],

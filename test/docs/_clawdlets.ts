@@ -1,5 +1,6 @@
 import { type Command, CommanderError } from "commander";
 import { programFor, wholeProgram, withChildren } from "../../cli/program.ts";
+import { UserError } from "../../core/base/errors.ts";
 
 /**
  * Whether the real program takes a command line: its commands, options, their values and arguments, and which exclude each other.
@@ -19,6 +20,7 @@ export async function refusalOf(args: readonly string[]): Promise<string | undef
     await program.parseAsync([...args], { from: "user" });
     return reached.length > 0 ? undefined : "nothing would be run";
   } catch (error) {
+    if (error instanceof UserError) return error.message;
     if (!(error instanceof CommanderError)) throw error;
     if (error.code === "commander.helpDisplayed") return undefined;
     return said.join("").trim() || error.message;

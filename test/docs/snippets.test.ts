@@ -107,8 +107,12 @@ describe("the check itself refuses", () => {
   it.each([
     ["an option that there is not", "clawdlets up --hosts web-1", /unknown option '--hosts'/],
     ["a command that there is not", "clawdlets secrets remake", /unknown command 'remake'/],
-    ["a value that is not allowed", "clawdlets window open --minutes 500", /argument '500' is invalid/],
-    ["a choice that there is not", "clawdlets doctor --scope all", /Allowed choices are repo, stack, deploy/],
+    [
+      "a value that is not allowed",
+      "clawdlets window open --minutes 500",
+      /--minutes: is "500"; allowed: whole minutes, 1 to 240/,
+    ],
+    ["a choice that there is not", "clawdlets doctor --scope all", /--scope: is "all"; allowed: repo, stack, deploy/],
     ["options that exclude each other", "clawdlets up --rev 0123 --ref main", /cannot be used with option '--ref/],
     ["an argument that is missing", "clawdlets secrets edit", /missing required argument 'name'/],
     [

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -117,6 +117,26 @@ describe("options that cannot be used are named", () => {
   });
   test("a malformed token", async () => {
     await expect(startEmulator({ token: "short" })).rejects.toThrow(EmulatorOptionError);
+  });
+  test("a file where the folder for data belongs", async () => {
+    const file = join(data, "file");
+    await writeFile(file, "");
+    for (const dir of [file, join(file, "below")]) {
+      const message = new RegExp(`^--data ${dir}: there is a file where a folder is needed .* Pass a folder`);
+      await expect(startEmulator({ data: dir })).rejects.toThrow(message);
+      await expect(startEmulator({ data: dir })).rejects.toThrow(EmulatorOptionError);
+    }
+  });
+  test.each(["", "{", "[]", "null", '{"version": 2}', "\xff"])("a state of %j", async (text) => {
+    const dir = join(data, "damaged");
+    await mkdir(dir, { recursive: true });
+    await writeFile(join(dir, "state.json"), text);
+    const starting = startEmulator({ data: dir });
+    await expect(starting).rejects.toThrow(EmulatorOptionError);
+    await expect(starting).rejects.toThrow(
+      /^--data: .*damaged\/state\.json is damaged, or is not .* Move that file away/,
+    );
+    expect(await readFile(join(dir, "state.json"), "utf8")).toBe(text);
   });
   test("an invalid faults file", async () => {
     const file = join(data, "faults.json");

@@ -170,6 +170,7 @@ export function readPrivateFile(path: string): string | undefined {
       exitCode: exitCodes.settings,
     });
   }
+  refuseTooLarge(path, stat.size);
   return readFileSync(path, "utf8");
 }
 
@@ -178,7 +179,21 @@ export function readPublicFile(path: string): string | undefined {
   const stat = statOf(path);
   if (!stat) return undefined;
   if (!stat.isFile()) throw notPlain(path);
+  refuseTooLarge(path, stat.size);
   return readFileSync(path, "utf8");
+}
+
+const mebibyte = 1024 * 1024;
+
+/** Far more than a state or a log has. Node fails without naming the file: at 512 MiB for text, at 2 GiB for anything. */
+const mostMebibytes = 256;
+
+/** @throws UserError before a file is read that does not fit. @param most MiB */
+export function refuseTooLarge(path: string, bytes: number, most = mostMebibytes): void {
+  if (bytes <= most * mebibyte) return;
+  const problem = `${path} has ${Math.ceil(bytes / mebibyte)} MiB; allowed: at most ${most} MiB.`;
+  const fix = "Check that it is the right file.";
+  throw new UserError({ code: "file-unreadable", subject: "", problem, fix }, { exitCode: exitCodes.settings });
 }
 
 function refuseLink(path: string): void {

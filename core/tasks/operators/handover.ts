@@ -1,6 +1,7 @@
 import { writePrivateFileSync } from "../../base/machine/private-files.ts";
 import type { Layout } from "../../project/layout.ts";
 import { refuseForeignFolder } from "../../project/own-folder.ts";
+import { asOnlyWriter } from "../../project/project-lock.ts";
 import { readOperators } from "../../project/secrets/keys/operators.ts";
 import { readStackJson } from "../../project/settings/stack-json/stack-json.ts";
 import { readProjectFile } from "../../project/state/project-file.ts";
@@ -45,7 +46,8 @@ export async function exportHandover(request: HandoverRequest): Promise<HandedOv
   refuseForeignFolder(layout);
   const operator = findOperator(readOperators(layout), name);
   checkTarget(layout, file, force);
-  return write(request, operator);
+  // Not in the middle of a change of keys: the other operator would get half of it.
+  return asOnlyWriter(layout, () => write(request, operator));
 }
 
 async function write({ layout, file }: HandoverRequest, operator: { name: string; recipient: string }) {

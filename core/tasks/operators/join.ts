@@ -90,7 +90,7 @@ export async function finishJoining(request: JoinRequest): Promise<Joined> {
       { exitCode: exitCodes.settings },
     );
   }
-  const { about, files } = await open(file, { identity: identity.identity });
+  const { about, files } = await open(file, { identity: identity.identity }, "operator handover");
   const foreign = files.find(({ path }) => !isShared(path));
   if (foreign) throw notAHandover(file, foreign.path);
   const problems = await checkLocalFolder(layout);

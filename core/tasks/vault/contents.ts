@@ -18,7 +18,11 @@ export const recordName = "vault.json";
 const manifestName = "clawdlets-vault.json";
 
 /** A vault larger than this is not one: logs and state of many hosts are a few MiB. */
-const most = { files: 20_000, bytes: 512 * 1024 * 1024 };
+const most = { files: 20_000, mebibytes: 512 };
+const mebibyte = 1024 * 1024;
+
+/** Of the encrypted file, which is a little larger than its contents. */
+export const mostVaultMebibytes = most.mebibytes + 8;
 
 const manifest = z.object({
   schemaVersion: z.literal(1),
@@ -49,13 +53,35 @@ const isLeftOut = (path: string): boolean =>
   /\.(?:lock|holder)$|^hosts\/[^/]+\/lock$/.test(path) ||
   isLeftover(path.slice(path.lastIndexOf("/") + 1));
 
-/** Every file of `.clawdlets`, sorted by path. @throws UserError for a link, which would not hold what it leads to */
+/**
+ * Every file of `.clawdlets`, sorted by path.
+ * @throws UserError for a link, which would not hold what it leads to, and for more than a vault may hold
+ */
 export function readContents(layout: Layout): VaultFile[] {
-  return [...walk(layout.dir, "")].map((path) => {
-    const file = join(layout.dir, path);
-    return { path, mode: lstatSync(file).mode & 0o777, content: readFileSync(file) };
+  const found = [...walk(layout.dir, "")].map((path) => ({ path, stat: lstatSync(join(layout.dir, path)) }));
+  if (found.length > most.files) throw tooMuch(".clawdlets", `has more than ${most.files} files.`);
+  // As tar pads them: what is exported has to be accepted by the import.
+  const bytes = found.reduce((sum, { stat }) => sum + 2048 + stat.size, mebibyte);
+  if (bytes > most.mebibytes * mebibyte) {
+    const [largest] = found.sort((one, other) => other.stat.size - one.stat.size);
+    const size = Math.ceil((largest?.stat.size ?? 0) / mebibyte);
+    throw tooMuch(`.clawdlets/${safeText(largest?.path ?? "", 200)}`, `has ${size} MiB, the most of all files there.`);
+  }
+  return found.map(({ path, stat }) => {
+    return { path, mode: stat.mode & 0o777, content: readFileSync(join(layout.dir, path)) };
   });
 }
+
+const tooMuch = (subject: string, problem: string) =>
+  new UserError(
+    {
+      code: "file-unreadable",
+      subject,
+      problem: `${problem} A vault may hold ${most.files} files and ${most.mebibytes} MiB.`,
+      fix: "Move what does not belong there out of .clawdlets, or delete old logs.",
+    },
+    { exitCode: exitCodes.settings },
+  );
 
 function* walk(folder: string, below: string): Generator<string> {
   const entries = readdirSync(join(folder, below), { withFileTypes: true });
@@ -113,7 +139,7 @@ export async function pack(files: readonly VaultFile[], about: Omit<Manifest, "s
  * @throws UserError for anything that {@link pack} does not write: nothing of it is used then
  */
 export async function unpack(archive: Uint8Array): Promise<{ about: Manifest; files: VaultFile[] }> {
-  if (archive.length > most.bytes) throw damaged(`is larger than ${most.bytes / 1024 / 1024} MiB`);
+  if (archive.length > most.mebibytes * mebibyte) throw damaged(`is larger than ${most.mebibytes} MiB`);
   const entries = await unpackTar(archive).catch(() => {
     throw damaged("holds something other than an archive");
   });

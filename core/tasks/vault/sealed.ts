@@ -1,11 +1,12 @@
-import { existsSync, lstatSync, readFileSync } from "node:fs";
+import { lstatSync, readFileSync, type Stats, statSync } from "node:fs";
 import { dirname, relative } from "node:path";
 import { Decrypter, Encrypter } from "age-encryption";
-import { UserError } from "../../base/errors.ts";
+import { hasCode, UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
+import { refuseTooLarge } from "../../base/machine/private-files.ts";
 import { leadsOut } from "../../base/text/inside.ts";
 import type { Layout } from "../../project/layout.ts";
-import { unpack } from "./contents.ts";
+import { mostVaultMebibytes, unpack } from "./contents.ts";
 
 /** Who can open a vault: age recipients, or everyone with the passphrase. */
 export type SealedFor = { recipients: readonly string[] } | { passphrase: string };
@@ -18,13 +19,23 @@ export function checkTarget(layout: Layout, file: string, force: boolean): void 
     const fix = "Choose a place that survives this machine, e.g. a USB stick.";
     throw refusal("invalid-value", file, "is inside .clawdlets, which it is a copy of.", fix);
   }
-  const stat = lstatSync(file, { throwIfNoEntry: false });
+  const stat = statOf(file);
   if (stat && !stat.isFile()) {
     throw refusal("file-in-the-way", file, "is not a plain file.", "Choose another name.");
   }
   if (stat && !force) throw refusal("file-in-the-way", file, "already exists.", "Pass --force to replace it.");
-  if (!existsSync(dirname(file))) {
+  if (!statSync(dirname(file), { throwIfNoEntry: false })?.isDirectory()) {
     throw refusal("file-missing", dirname(file), "this folder does not exist.", "Create it, or choose another one.");
+  }
+}
+
+/** Also undefined where a part of the path is a file. */
+function statOf(file: string): Stats | undefined {
+  try {
+    return lstatSync(file);
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) return undefined;
+    throw error;
   }
 }
 
@@ -35,16 +46,21 @@ export async function seal(archive: Uint8Array, sealedFor: SealedFor): Promise<U
   return encrypter.encrypt(archive);
 }
 
-/** @throws UserError if the file is not a vault, or needs another key */
-export async function open(file: string, openedWith: OpenedWith) {
-  const stat = lstatSync(file, { throwIfNoEntry: false });
+/**
+ * @param writtenBy the command that makes such files
+ * @throws UserError if the file is not a vault, or needs another key
+ */
+export async function open(file: string, openedWith: OpenedWith, writtenBy = "vault export") {
+  const fix = `Pass the file that ${writtenBy} wrote.`;
+  const stat = statOf(file);
   if (!stat?.isFile()) {
     const problem = stat ? "is not a plain file." : "there is no such file.";
-    throw refusal(stat ? "file-invalid" : "file-missing", file, problem, "Pass the file that vault export wrote.");
+    throw refusal(stat ? "file-invalid" : "file-missing", file, problem, fix);
   }
+  refuseTooLarge(file, stat.size, mostVaultMebibytes);
   const sealed = readFileSync(file);
   if (!sealed.subarray(0, 22).equals(Buffer.from("age-encryption.org/v1\n"))) {
-    throw refusal("file-invalid", file, "is not encrypted with age.", "Pass the file that vault export wrote.");
+    throw refusal("file-invalid", file, "is not encrypted with age.", fix);
   }
   const decrypter = new Decrypter();
   if ("passphrase" in openedWith) decrypter.addPassphrase(openedWith.passphrase);

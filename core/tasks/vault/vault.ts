@@ -147,31 +147,37 @@ export async function importVault(
   { layout, environment, file }: { layout: Layout; environment: Environment; file: string },
   openedWith: OpenedWith,
 ): Promise<Imported> {
-  const present = readFolder(layout.dir).filter((name) => name !== recordName);
-  if (present.length > 0 && !present.includes(unfinishedName)) {
-    throw refusal(
-      "file-in-the-way",
-      layout.dir,
-      `already has ${present.slice(0, 3).join(", ")}${present.length > 3 ? " and more" : ""}.`,
-      "Import into a fresh clone, or move it away first: mv .clawdlets ~/clawdlets-before",
-    );
-  }
+  refuseExisting(layout);
   const { about, files } = await open(file, openedWith);
   makePrivateFolder(layout.dir);
   const problems = await checkLocalFolder(layout);
   if (problems.length > 0) throw new SettingsError(problems);
-  const marker = join(layout.dir, unfinishedName);
-  await writePrivateFile(marker, `${about.at}\n`);
-  for (const { path, mode, content } of files) {
-    const target = join(layout.dir, path);
-    await writePrivateFile(target, Buffer.from(content));
-    // Upstream's extra files go to the host with their modes; everything else is private.
-    if (path.startsWith("extra-files/")) chmodSync(target, mode);
-  }
-  await writeRecord(layout, about.at, about.files);
-  await removePrivateFile(marker);
-  const outside = namedOutside(layout, environment).map((path) => ({ path, isHere: existsSync(path) }));
-  return { ...summary(about), files: files.length, outside };
+  return asOnlyWriter(layout, async () => {
+    refuseExisting(layout); // Another import may have ended meanwhile.
+    const marker = join(layout.dir, unfinishedName);
+    await writePrivateFile(marker, `${about.at}\n`);
+    for (const { path, mode, content } of files) {
+      const target = join(layout.dir, path);
+      await writePrivateFile(target, Buffer.from(content));
+      // Upstream's extra files go to the host with their modes; everything else is private.
+      if (path.startsWith("extra-files/")) chmodSync(target, mode);
+    }
+    await writeRecord(layout, about.at, about.files);
+    await removePrivateFile(marker);
+    const outside = namedOutside(layout, environment).map((path) => ({ path, isHere: existsSync(path) }));
+    return { ...summary(about), files: files.length, outside };
+  });
+}
+
+function refuseExisting({ dir }: Layout): void {
+  const present = readFolder(dir).filter((name) => name !== recordName && !/^init\.(?:lock|holder)$/.test(name));
+  if (present.length === 0 || present.includes(unfinishedName)) return;
+  throw refusal(
+    "file-in-the-way",
+    dir,
+    `already has ${present.slice(0, 3).join(", ")}${present.length > 3 ? " and more" : ""}.`,
+    "Import into a fresh clone, or move it away first: mv .clawdlets ~/clawdlets-before",
+  );
 }
 
 const vaultRecord = z.object({ schemaVersion: z.literal(1), at: z.iso.datetime(), all: z.string(), keys: z.string() });

@@ -16,14 +16,14 @@ function logs(_args: string[], context: CommandContext, { user }: Session): Exec
   const given = new Map(input.split("\n").map((line) => [line.split("=")[0], line.slice(line.indexOf("=") + 1)]));
   const since = given.get("since") ?? "";
   if (/^[a-z]+$/.test(since) && !["yesterday", "today", "now"].includes(since)) {
-    return failed(`Failed to parse timestamp: ${since}`);
+    return failed(`clawdlets-logs: code bad-time\nclawdlets-logs: refused, nothing changed: not a time: ${since}`);
   }
   return ok(`2026-11-25T10:00:00+0000 emulated systemd[1]: Started ${given.get("unit") ?? "the whole host"}.\n`);
 }
 
 /** A stand-in that says what the NixOS modules put in force: nothing here runs sshd, nft or tailscale. */
 function audit(_args: string[], _context: CommandContext, { user }: Session): ExecResult {
-  if (user.uid !== 0) return failed("clawdlets-audit: not root");
+  if (user.uid !== 0) return failed("clawdlets-audit: code failed\nclawdlets-audit: it failed with exit status 1");
   const chain = (table: string, hook: string, policy: string) => ({
     chain: { family: "inet", table, name: hook, handle: 1, type: "filter", hook, prio: 0, policy },
   });

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, it, vi } from "vitest";
 import { readRefusal } from "../../../core/host/reach/refusal.ts";
@@ -285,5 +285,28 @@ describeWith({ programs: ["restic", "bash", "unshare"], root: true }, "backups b
       result: "returned",
       why: expect.stringContaining("there is no such snapshot"),
     });
+  });
+
+  it.each<[string, string, (host: BackupHost) => void, RegExp]>([
+    [
+      "the disk is full",
+      restore("latest", "folder"),
+      (host) => symlinkSync("/dev/full", join(host.folder, "state/.new")),
+      /write error: No space left on device \(it failed with exit status 1\)$/,
+    ],
+    [
+      "a file is where its folder belongs",
+      "now",
+      (host) => writeFileSync(join(host.folder, "state/bots"), ""),
+      /cannot create directory .*state\/bots.*: (File exists|Not a directory) \(it failed with exit status 1\)$/,
+    ],
+  ])("break an order off with a code and its reason: %s", async (_what, order, disturb, reason) => {
+    const host = new BackupHost(local(), shim);
+    disturb(host);
+    const { exitCode, stderr } = await host.order(order);
+    expect(exitCode).toBe(1);
+    const refusal = readRefusal(stderr, exitCode);
+    expect(refusal).toMatchObject({ code: "failed", hasRefused: false, isMissing: false });
+    expect(refusal.said).toMatch(reason);
   });
 });

@@ -5,6 +5,7 @@ import { beforeAll, expect, it } from "vitest";
 import { inForceFindings } from "../../../core/host/facts/in-force/findings.ts";
 import { type InForce, readInForce } from "../../../core/host/facts/in-force/read.ts";
 import { requestText, timePattern, unitPattern } from "../../../core/host/reach/journal-request.ts";
+import { readRefusal } from "../../../core/host/reach/refusal.ts";
 import { path } from "../../_debian.ts";
 import { describeWith } from "../../_needs.ts";
 import { temporaryFolder } from "../../_project.ts";
@@ -37,13 +38,18 @@ describeWith({ programs: ["journalctl"] }, "nix/host/logs.sh with the real journ
   it.each(times)("takes the time %j", async (since) => {
     expect(since).toMatch(timePattern);
     const { exitCode, stderr } = await logs(requestText({ since, lines: "3" }));
-    expect(stderr).not.toMatch(/Failed to parse|refused/);
+    expect(readRefusal(stderr, exitCode).code).toBeUndefined();
     expect(exitCode).toBe(0);
   });
 
   it("leaves it to journalctl which word is a time", async () => {
     const { exitCode, stderr } = await logs(requestText({ since: "nonsense", lines: "3" }));
-    expect([exitCode, stderr]).toEqual([1, "Failed to parse timestamp: nonsense"]);
+    expect(exitCode).toBe(2);
+    expect(readRefusal(stderr, exitCode)).toMatchObject({
+      code: "bad-time",
+      hasRefused: true,
+      said: "not a time: nonsense",
+    });
   });
 
   it("takes units of any kind, and a request without an empty line at its end", async () => {
@@ -89,11 +95,31 @@ describeWith({ programs: ["journalctl"] }, "nix/host/logs.sh with the real journ
   it.each(refused)("refuses %j", async (request) => {
     const { exitCode, stderr, stdout } = await logs(`${request}\n\n`);
     expect([exitCode, stdout]).toEqual([2, ""]);
-    expect(stderr).toMatch(/^clawdlets-logs: refused: [a-z ]+[a-z=]+$/);
+    const refusal = readRefusal(stderr, exitCode);
+    const isValue = /^the value of (unit|since|until|lines|follow) is malformed$/.test(refusal.said);
+    expect(refusal).toMatchObject({ code: isValue ? "bad-value" : "unknown-order", hasRefused: true });
+    expect(refusal.said).toMatch(/^[a-z ]+[a-z=]+$/);
   });
 
   it("takes no arguments", async () => {
-    expect((await logs("\n", ["--file=/etc/shadow"])).exitCode).toBe(2);
+    const { exitCode, stderr } = await logs("\n", ["--file=/etc/shadow"]);
+    expect(exitCode).toBe(2);
+    expect(readRefusal(stderr, exitCode)).toMatchObject({ code: "unknown-order", said: "it takes no arguments" });
+  });
+
+  it("has a code where journalctl fails for a reason of its own", async () => {
+    const machine = { PATH: temporaryFolder() };
+    const command = { input: "\n", env: machine, extendEnv: false, reject: false };
+    const { exitCode, stderr } = await execa("/bin/bash", [script("logs.sh")], command);
+    expect(exitCode).toBe(127);
+    const refusal = readRefusal(stderr, exitCode);
+    expect(refusal).toMatchObject({ code: "failed", hasRefused: false, isMissing: false });
+    expect(refusal.said).toMatch(/journalctl: command not found \(it failed with exit status 127\)$/);
+  });
+
+  it("leaves journalctl's own words to a reader who follows", async () => {
+    const { exitCode, stderr } = await logs(requestText({ since: "nonsense", lines: "3", follow: true }));
+    expect([exitCode, stderr]).toEqual([1, "Failed to parse timestamp: nonsense"]);
   });
 });
 
@@ -164,6 +190,7 @@ async function ask({ sshd, firewall = nixosFirewall(onTailnet), steps = [] }: Ho
     as("admin", "sudo", "-n", `${sw}/clawdlets-audit`),
     as("admin", "sudo", "-n", `${sw}/clawdlets-audit`, "x"),
   ]);
+  // sudo's own words: its line allows no argument.
   expect(refused?.exitCode).toBe(1);
   expect(answer?.stdout).not.toMatch(/canary-0123456789|canary-identity/);
   return readInForce("web-1", async () => answer ?? { exitCode: 1, stdout: "", stderr: "" });
@@ -250,4 +277,24 @@ describeWith({ programs, root: true }, "nix/host/audit.sh with real sshd, nft, s
     expect(problemsOf(seen)).toEqual(open);
     expect(problemsOf(seen, { ...settings, sshExposure: "public" })).toEqual([]);
   }, 60_000);
+
+  it("has a code where it takes no order, and where a program of it is missing", async () => {
+    const machine = new PrivateMachine();
+    const rules = (await evaluate(`(import ./nix/lib/sudoers.nix).file { bots = [ "maren" ]; }`)) as string;
+    machine.place("/etc/sudoers", rules, 0o440);
+    machine.empty("/etc/sudoers.d");
+    machine.put("/run/audit.sh", readFileSync(script("audit.sh"), "utf8"), 0o755);
+    const wrapper = `#!/bin/bash\nexport PATH=/run/none SSHD=/usr/sbin/sshd SECRET_PATHS=/run/none\nexec /bin/bash /run/audit.sh "$@"\n`;
+    machine.put(`${sw}/clawdlets-audit`, wrapper, 0o755);
+    const [broken, argument] = await machine.run([
+      as("admin", "sudo", "-n", `${sw}/clawdlets-audit`),
+      "bash /run/audit.sh x",
+    ]);
+    expect(readRefusal(argument?.stderr ?? "", 2)).toMatchObject({ code: "unknown-order", hasRefused: true });
+    expect(argument?.exitCode).toBe(2);
+    expect(readRefusal(broken?.stderr ?? "", 127)).toMatchObject({ code: "failed", hasRefused: false });
+    await expect(readInForce("web-1", async () => broken ?? { exitCode: 0, stdout: "", stderr: "" })).rejects.toThrow(
+      /what is in force there is unknown: .*jq: command not found \(it failed with exit status 127\)/,
+    );
+  });
 });

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { UserError } from "../../../base/errors.ts";
 import { parseJson } from "../../../base/text/json.ts";
+import { readRefusal, refusedInWords } from "../../reach/refusal.ts";
 
 /** Installed by the NixOS module. It takes no arguments, so sudo can allow exactly this line. */
 export const auditCommand = "sudo -n /run/current-system/sw/bin/clawdlets-audit";
@@ -37,9 +38,12 @@ export async function readInForce(host: string, run: Run): Promise<InForce> {
   const { exitCode, stdout, stderr } = await run(auditCommand);
   const parsed = report.safeParse(parseJson(stdout));
   if (exitCode === 0 && parsed.success) return parsed.data;
-  throw new UserError({
-    subject: host,
-    problem: `it does not say what is in force there: ${stderr.trim() || "its answer is malformed"}.`,
-    fix: `If the host's system is older than this command: clawdlets rebuild --host ${host}`,
-  });
+  const refusal = readRefusal(stderr, exitCode);
+  const fix = `Rebuild it with the system that belongs to this version: clawdlets rebuild --host ${host}`;
+  if (exitCode === 0 || refusal.isMissing || refusal.code === "unknown-order") {
+    const why = exitCode === 0 ? "its answer is malformed" : refusal.said;
+    throw new UserError({ subject: host, problem: `its system does not report what is in force (${why}).`, fix });
+  }
+  const why = exitCode === 255 ? `lost contact: ${refusal.said}` : refusedInWords(refusal);
+  throw new UserError({ subject: host, problem: `what is in force there is unknown: ${why}` });
 }

@@ -1,7 +1,12 @@
-import { mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { makeFolders, makePrivateFolder } from "../../../../core/base/machine/private-files.ts";
+import {
+  makeFolders,
+  makePrivateFolder,
+  readPrivateFile,
+  readPublicFile,
+} from "../../../../core/base/machine/private-files.ts";
 import { temporaryFolder } from "../../../_project.ts";
 
 const modeOf = (path: string) => statSync(path).mode & 0o777;
@@ -32,5 +37,20 @@ describe("folders", () => {
     writeFileSync(join(folder, "file"), "");
     symlinkSync(join(folder, "nowhere"), join(folder, "link"));
     expect(() => makeFolders(path(folder))).toThrow(expect.objectContaining({ code }));
+  });
+});
+
+describe("a file that is far too large", () => {
+  const mebibyte = 1024 * 1024;
+  it.each([
+    ["private", readPrivateFile],
+    ["public", readPublicFile],
+  ])("is refused before it is read as a %s one", (_kind, read) => {
+    const file = join(temporaryFolder(), "large");
+    writeFileSync(file, "", { mode: 0o600 });
+    truncateSync(file, 256 * mebibyte + 1);
+    expect(() => read(file)).toThrow(`${file} has 257 MiB; allowed: at most 256 MiB. Check that it is the right file.`);
+    truncateSync(file, mebibyte);
+    expect(read(file)).toHaveLength(mebibyte);
   });
 });

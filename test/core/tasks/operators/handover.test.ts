@@ -2,7 +2,9 @@ import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../../../core/base/errors.ts";
+import { writePrivateFile } from "../../../../core/base/machine/private-files.ts";
 import { type Layout, layoutOf } from "../../../../core/project/layout.ts";
+import { asOnlyWriter } from "../../../../core/project/project-lock.ts";
 import { readOperators } from "../../../../core/project/secrets/keys/operators.ts";
 import { readStackJson } from "../../../../core/project/settings/stack-json/stack-json.ts";
 import { exportHandover, isShared } from "../../../../core/tasks/operators/handover.ts";
@@ -92,6 +94,26 @@ describe("operator handover and join", () => {
     expect(read(bea, secret)).toBe("Bea's own\n");
     await take({ overwrite: true });
     expect(read(bea, secret)).toBe("newer\n");
+  });
+
+  it("wait for a change of keys that is under way, and hold its result", async () => {
+    const { ada, bea, hand, join: take } = await two();
+    let handing: Promise<unknown> | undefined;
+    await asOnlyWriter(ada, async () => {
+      handing = hand();
+      await writePrivateFile(join(ada.dir, "passphrase"), "canary-changed\n");
+    });
+    await handing;
+    await take();
+    expect(read(bea, "passphrase")).toBe("canary-changed\n");
+  });
+
+  it("name the command that makes a handover where another file is passed", async () => {
+    const { file, join: take } = await two();
+    writeFileSync(file, "canary-plain");
+    expect(await problemsIn(take())).toMatchObject([
+      { code: "file-invalid", fix: "Pass the file that operator handover wrote." },
+    ]);
   });
 
   it("refuse an unknown operator, another's handover, a whole vault, and a clone without an identity", async () => {
