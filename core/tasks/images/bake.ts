@@ -8,6 +8,7 @@ import { resolveFlake } from "../../host/flake/flake.ts";
 import { ensureBootstrapKeys } from "../../host/install/bootstrap-keys.ts";
 import { endLeftInstallers, findInstaller } from "../../host/install/installer.ts";
 import { inStackFile } from "../../host/install/preflight.ts";
+import { checkImage } from "../../host/server/image.ts";
 import { startGuardOf } from "../../host/window/guard.ts";
 import { newRun } from "../../host/window/window.ts";
 import { hostLayoutOf } from "../../project/layout.ts";
@@ -27,7 +28,8 @@ export async function checkBake({ settings, local, layout }: Pick<BakeRequest, "
   const hetzner = createHetzner({ endpoint: local.endpoint, token: local.token });
   findInstaller(local.nixosAnywhere, local.nix);
   const { order, problems } = await orderFor(hetzner, settings, layout);
-  if (problems.length > 0) throw new SettingsError(inStackFile(settings.host, problems));
+  const image = await checkImage(hetzner, { image: order.base, serverType: order.type });
+  if (problems.length + image.length > 0) throw new SettingsError(inStackFile(settings.host, [...problems, ...image]));
   return { ...order, flake: await resolveFlake(layout, settings, local) };
 }
 
