@@ -25,11 +25,7 @@ describe("nothing is created, and no roster is written, while", () => {
       { count: 1, like: "worker" },
       /like: is "worker", which has no stack file \(did you mean "workers"\?\)/,
     ],
-    [
-      "a protected host is not in the group",
-      { count: 1, protect: ["web-1"] },
-      /"web-1" is not a host of this group/,
-    ],
+    ["a protected host is not in the group", { count: 1, protect: ["web-1"] }, /"web-1" is not a host of this group/],
     [
       "the component and what it loaded have two names",
       { count: 1, loadAs: "worker" },
