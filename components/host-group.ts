@@ -14,6 +14,8 @@ export interface GroupMember {
 
 /** Hosts of the same settings, from {@link loadGroup}. EACH COSTS MONEY from its creation. */
 export interface HostGroupArgs {
+  /** The name that the group was loaded with, and that the component must have, too: `reap` finds its hosts by it. */
+  group: string;
   /** The hosts to have, oldest first. A host that is no longer in the list is DESTROYED with its disk. */
   members: GroupMember[];
   /** Makes keys, secrets and stack file of a host once its name is drawn. Never called in a preview. */
@@ -34,7 +36,7 @@ export class HostGroup extends pulumi.ComponentResource {
   readonly addresses: pulumi.Output<Record<string, string>>;
 
   constructor(name: string, args: HostGroupArgs, opts: pulumi.ComponentResourceOptions = {}) {
-    super("clawdlets:index:HostGroup", name, {}, opts);
+    super("clawdlets:index:HostGroup", sameAs(args.group, name), {}, opts);
     const { transform = (each: HostArgs) => each } = args;
     const places = args.members.map((member) => this.#place(name, member));
     const create = (known: HostArgs, parent: pulumi.Resource) => {
@@ -89,6 +91,14 @@ export class HostGroup extends pulumi.ComponentResource {
     });
     return { slot, host, pet, parent, isAgreed: problem.apply((text) => text === undefined) };
   }
+}
+
+/** @throws pulumi.RunError before anything is registered */
+function sameAs(group: string, name: string): string {
+  if (name === group) return name;
+  throw new pulumi.RunError(
+    `HostGroup "${name}": it was loaded as "${group}", whose hosts "clawdlets reap" would not find under this name. Use one name in both places: new HostGroup("${group}", await loadGroup("${group}", …)).`,
+  );
 }
 
 /** A host that is in the state, or will be. */

@@ -16,7 +16,8 @@ export interface LoadGroupOptions extends GroupSettings, LoadHostOptions {}
  * @throws pulumi.RunError with all problems at once, before anything is registered
  */
 export async function loadGroup(group: string, options: LoadGroupOptions): Promise<HostGroupArgs> {
-  const { folder = process.cwd(), environment = process.env, ...settings } = options;
+  // In JavaScript, they may be missing.
+  const { folder = process.cwd(), environment = process.env, ...settings } = { ...options };
   // Loaded lazily, as by loadHost.
   const { loadGroupProgram } = await import("../core/tasks/groups/load.ts");
   const stack = pulumi.getStack();
@@ -25,6 +26,7 @@ export async function loadGroup(group: string, options: LoadGroupOptions): Promi
   const { members, make, notes } = await loadGroupProgram(context).catch(withoutStack);
   for (const note of notes) await pulumi.log.info(note);
   return {
+    group,
     members: await Promise.all(
       members.map(async ({ slot, program }) => ({ slot, ...(program && { host: await told(program) }) })),
     ),

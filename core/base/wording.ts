@@ -72,7 +72,7 @@ export function safeText(text: string, maxLength = 2000): string {
 /** A value as it would be typed in JSON. Lists and objects are only named: they may be large, or too deeply nested. */
 export function quoted(value: unknown): string {
   if (typeof value === "string") return visible(JSON.stringify(cut(withoutTokens(value), 120)));
-  if (Array.isArray(value)) return "a list";
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
   return typeof value === "object" && value !== null ? "an object" : String(value);
 }
 

@@ -80,8 +80,17 @@ export function resolveImage(
     throw invalidInput({ image: `image '${idOrName}' has another architecture than the server type` });
   }
   if (image.status !== "available") throw invalidInput({ image: `image '${idOrName}' is not available` });
+  if (isWithdrawn(image)) throw invalidInput({ image: `image '${idOrName}' is deprecated` });
   if ((image.diskSize ?? 0) > disk) throw invalidInput({ image: `image '${idOrName}' is larger than the disk` });
   return image;
+}
+
+/** Three months after its deprecation. */
+function isWithdrawn({ deprecated }: AnyImage): boolean {
+  if (deprecated === null) return false;
+  const end = new Date(deprecated);
+  end.setUTCMonth(end.getUTCMonth() + 3);
+  return end.getTime() < Date.now();
 }
 
 const updateBody = z.object({

@@ -30,9 +30,9 @@ import { clientOf } from "../emulator/_lab.ts";
 const program = `import { readFileSync } from "node:fs";
 import { Host, HostGroup, loadGroup, loadHost } from "./components/index.ts";
 
-const { host, name, ...group } = JSON.parse(readFileSync("group.json", "utf8"));
+const { host, name, loadAs = name, ...group } = JSON.parse(readFileSync("group.json", "utf8"));
 if (host) new Host("web-1", await loadHost("web-1"));
-const all = new HostGroup(name, await loadGroup(name, { like: "workers", ...group }));
+const all = new HostGroup(name, await loadGroup(loadAs, { like: "workers", ...group }));
 export const names = all.names;
 `;
 
@@ -44,6 +44,8 @@ interface Declared {
   host?: boolean;
   protect?: (string | undefined)[];
   ttl?: string;
+  /** What `loadGroup` is called with. @default the name */
+  loadAs?: string;
 }
 
 interface GroupLabOptions {

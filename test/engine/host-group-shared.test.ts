@@ -63,10 +63,29 @@ it("is reaped from another machine, with its state in a bucket and its devices i
   closing.push(letHostsJoin(api, ada));
   const devices = () => [...api.devices.values()].map(({ hostname }) => hostname).sort();
 
-  ada.declare({ name: "workers", host: true, count: 2, ttl: "8h" });
+  const live = () => [...api.keys.values()].filter(({ revoked }) => revoked === undefined);
+  ada.declare({ name: "workers", host: true, count: 3, ttl: "8h" });
   await ada.grow();
+  const three = ada.names("workers");
+  expect(devices()).toEqual(["web-1", ...three].sort());
+  // One for each host, and each used up.
+  const keys = [...api.keys.values()].filter(({ description }) => description !== "clawdlets check");
+  expect(keys.map(({ description, used }) => [description, used]).sort()).toEqual(
+    ["web-1", ...three].sort().map((host) => [`clawdlets ${host}`, true]),
+  );
+  expect(live()).toEqual([]);
+
+  // Scaled down: the newest leaves the tailnet, and the others stay the devices that they are.
+  const ids = () => [...api.devices].map(([id, { hostname }]) => `${hostname} ${id}`).sort();
+  const before = ids();
+  const newest = String(three[2]);
+  ada.declare({ name: "workers", host: true, count: 2, ttl: "8h" });
+  await ada.up();
+  expect(ids()).toEqual(before.filter((each) => !each.startsWith(`${newest} `)));
+  expect(live()).toEqual([]);
+  await ada.commit();
   const two = ada.names("workers").sort();
-  expect(devices()).toEqual(["web-1", ...two].sort());
+  expect(two).toEqual(three.slice(0, 2).sort());
 
   const bea = await ada.cloned("bea");
   bea.age("workers", 9);
@@ -81,8 +100,7 @@ it("is reaped from another machine, with its state in a bucket and its devices i
   const again = await bea.ok(bea.clawdlets("reap", "--yes"));
   for (const host of two) expect(again).toMatch(new RegExp(`${host}: deleted the old device`));
   expect(devices()).toEqual(["web-1"]);
-  const keys = [...api.keys.values()].filter(({ revoked }) => revoked === undefined);
-  expect(keys).toEqual([]);
+  expect(live()).toEqual([]);
   const states = readdirSync(bucket.folder, { recursive: true, encoding: "utf8" }).filter((path) =>
     /stacks\/.*prod\.json(\.gz)?$/.test(path),
   );

@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runDemo } from "../../cli/demo/run.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
 import { readIdentityFile } from "../../core/project/secrets/keys/age.ts";
@@ -27,6 +27,44 @@ function filesOf(image: number): Map<string, string> {
     }),
   );
 }
+
+describe("is refused before anything is bought", () => {
+  it.each<[string, Record<string, unknown>, string[], RegExp]>([
+    ["an image that Hetzner does not have", { image: "debian-99" }, [], /has no image named "debian-99"/],
+    ["an empty pool", { location: ["ash", "hil"] }, [], /"cx43" is not sold in ash, hil/],
+    ["a type that is sold out", {}, ["cx43 nbg1"], /"cx43" is sold out in nbg1.*locations that have cx43: fsn1, hel1/],
+    [
+      "a list that names its first type twice",
+      { serverTypes: ["cx43"] },
+      [],
+      /serverTypes\.0: is "cx43", which is serverType/,
+    ],
+    [
+      "types that are sold out",
+      { serverTypes: ["cx53"] },
+      ["cx43 nbg1", "cx53 nbg1"],
+      /"cx43" is sold out in nbg1; "cx53" is sold out in nbg1/,
+    ],
+  ])("%s", async (_, settings, soldOut, reason) => {
+    const { demo, api } = lab;
+    const { stackFile } = hostLayoutOf(demo.layout, demo.host);
+    const before = readFileSync(stackFile, "utf8");
+    const sold = soldOut.map((place) => ({ type: place.split(" ")[0], location: place.split(" ")[1] }));
+    await addToStackFile(demo.layout, demo.host, settings, Object.keys(settings) as never);
+    await api("POST", "/_emulator/sold-out", sold);
+    try {
+      for (const args of [["--dry-run"], []]) {
+        const { exitCode, all } = await lab.clawdlets("image", "bake", ...args);
+        expect([exitCode, all]).toEqual([3, expect.stringMatching(reason)]);
+      }
+      const { requests } = await demo.report();
+      expect(Object.keys(requests).filter((each) => each.startsWith("POST"))).toEqual([]);
+    } finally {
+      writeFileSync(stackFile, before);
+      await api("POST", "/_emulator/sold-out", []);
+    }
+  });
+});
 
 it("becomes a locked host, with no identity in the snapshot", async () => {
   const { demo, left } = lab;

@@ -56,6 +56,33 @@ describe("nothing is created while", () => {
       /"ccx63" costs 827\.99 EUR a month net in nbg1.*limit is 100/s,
     ],
     ["Hetzner has no such image", { image: "debian-99" }, /clawdlets:image: Hetzner has no image named "debian-99"/],
+    ["the image is unknown to the project", { image: "1" }, /Hetzner has no image with the id 1 in the project/],
+    ["the image is for ARM", { image: "103908130" }, /the image 103908130 is for arm, but .*"cx43" is x86/],
+    [
+      "the image to start from may hold an identity",
+      { image: "67794396", install: { mode: "snapshot" } },
+      /the image 67794396 was not made by "image bake", so it may hold the identity of a host/,
+    ],
+    [
+      "no location of the list has the type",
+      { location: ["ash", "hil"] },
+      /"cx43" is not sold in ash, hil.*Types in stock: ash: .*hil: .*Other locations: cx43 in .*nbg1/s,
+    ],
+    [
+      "every type of the list is discontinued",
+      { serverType: "cx42", serverTypes: ["cx52"] },
+      /"cx42" is discontinued \(since 2026-01-01\) in nbg1; "cx52" is discontinued.*Types in stock: nbg1: .*cx43/s,
+    ],
+    [
+      "a further type is of another architecture",
+      { serverTypes: ["cax31"] },
+      /clawdlets:serverTypes\.0: is "cax31", which is arm, but serverType "cx43" is x86/,
+    ],
+    [
+      "a further type is the first",
+      { serverTypes: ["cx53", "cx43"] },
+      /clawdlets:serverTypes\.1: is "cx43", which is serverType, and always tried first/,
+    ],
     [
       "a setting is unknown",
       { serverTyp: "cx43" },

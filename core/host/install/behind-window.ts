@@ -161,7 +161,7 @@ async function installOver(
 }
 
 /** The settings for kexec. An IPv6-only server gets the image from this machine. */
-async function withKexecImage({ settings, facts, host, signal }: Installation) {
+export async function withKexecImage({ settings, facts, host, signal }: Installation) {
   const { install } = settings;
   const nothing = () => undefined;
   if (!isIPv6(facts.address)) return { install, removeImage: nothing };

@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { isAlive } from "../../base/machine/alive.ts";
 import { type LockHolder, lockHolder, takeHostLock } from "../../base/machine/file-lock.ts";
 import type { HostLayout } from "../../project/layout.ts";
@@ -28,9 +29,11 @@ export async function standingOf(host: HostLayout): Promise<Standing> {
   const journal = readJournal(host.journal);
   if (journal === undefined) return { kind: "none" };
   if (journal.state !== "running") return { kind: journal.state };
-  const holder = await lockHolder(host.lock);
-  if (holder) return { kind: "running", holder };
   const { guard } = journal;
+  const holder = await lockHolder(host.lock);
+  // A guard takes the lock to clean up after the run that it guarded. A number counts on its own machine only.
+  const isGuard = holder?.pid === guard?.pid && (holder?.machine ?? hostname()) === hostname();
+  if (holder && !isGuard) return { kind: "running", holder };
   return { kind: guard && (await isAlive(guard.pid, guard.since)) ? "closing" : "interrupted" };
 }
 

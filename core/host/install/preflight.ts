@@ -7,6 +7,7 @@ import type { Problem } from "../../base/problem.ts";
 import type { ProblemCode } from "../../base/problem-codes.ts";
 import { withoutComment } from "../../base/text/public-key-line.ts";
 import { shellQuoted } from "../../base/wording.ts";
+import { isOnlyIpv6 } from "../../project/firewall/only-ipv6.ts";
 import { uselessReason } from "../../project/firewall/useless-networks.ts";
 import { checkLocalFolder } from "../../project/hygiene.ts";
 import { type HostLayout, hostLayoutOf, type Layout } from "../../project/layout.ts";
@@ -24,9 +25,10 @@ import { checkNixOf, usesNix } from "../flake/nix-version.ts";
 import { type Journal, readJournal } from "../journal.ts";
 import { operatorIdentity } from "../reach/operator.ts";
 import { readTailnetClient } from "../reach/tailnet-client.ts";
-import { checkImage, type Finding } from "../server/catalogue.ts";
+import type { Finding } from "../server/catalogue.ts";
 import { wantedType } from "../server/choices.ts";
 import { monthlyLimit } from "../server/cost-limit.ts";
+import { checkImage } from "../server/image.ts";
 import { checkIpv6Route } from "../server/ipv6-only.ts";
 import { checkNewServer } from "../server/new-server.ts";
 import { findServer } from "../server/power.ts";
@@ -131,14 +133,25 @@ export async function checkTailnet({
   }
 }
 
-/** Refuses documentation addresses (RFC 5737) copied from an example: the window would let nobody in. */
-function checkAdmin({ settings, local }: PreflightRequest): Problem[] {
+/** Refuses admin networks for which the window would let nobody in: documentation addresses (RFC 5737), and IPv6 alone. */
+export function checkAdmin({
+  settings: { host, ipv4Enabled },
+  local,
+}: {
+  settings: Pick<HostSettings, "host" | "ipv4Enabled">;
+  local: Pick<LocalSettings, "adminCidrs" | "endpoint">;
+}): Problem[] {
+  const about = { subject: ".clawdlets/stack.json", setting: `hosts.${host}.opentofu.adminCidr` };
+  if (ipv4Enabled && isOnlyIpv6(local.adminCidrs)) {
+    const problem = `is the IPv6 network ${local.adminCidrs.join(", ")}, but ${host} is installed at its public IPv4 address, so the window would let nobody in.`;
+    const fix = "Set it to your own IPv4 network. Or set clawdlets:ipv4Enabled to false: then everything uses IPv6.";
+    return [{ code: "settings-disagree", ...about, problem, fix }];
+  }
   if (local.endpoint !== hetznerEndpoint) return [];
   return local.adminCidrs.flatMap((cidr) => {
     const reason = uselessReason(cidr, ["documentation"]);
     if (reason === undefined) return [];
-    const setting = `hosts.${settings.host}.opentofu.adminCidr`;
-    return [{ code: "invalid-value", subject: ".clawdlets/stack.json", setting, problem: `"${cidr}" ${reason}.` }];
+    return [{ code: "invalid-value", ...about, problem: `"${cidr}" ${reason}.` }];
   });
 }
 

@@ -26,6 +26,24 @@ export async function checkIpv6Route(
   ];
 }
 
+/** Why this machine could not reach the temporary server of a bake, whose admin network is an IPv6 one. */
+export async function checkIpv6Bake(
+  host: string,
+  { adminCidrs, endpoint }: Pick<LocalSettings, "adminCidrs" | "endpoint">,
+): Promise<Problem[]> {
+  const reason = await noRouteTo(destination(endpoint));
+  if (reason === undefined) return [];
+  return [
+    {
+      code: "no-route",
+      subject: ".clawdlets/stack.json",
+      setting: `hosts.${host}.opentofu.adminCidr`,
+      problem: `is the IPv6 network ${adminCidrs.join(", ")}, so only a machine with IPv6 can install the temporary server, and ${reason}.`,
+      fix: "Use a network with IPv6, or set it to your own IPv4 network.",
+    },
+  ];
+}
+
 /**
  * Refuses to add or remove the public IPv4 address of an existing server. Hetzner requires the server to be off for that, and everything
  * that knows the host knows it by its address.

@@ -1,8 +1,9 @@
 import type { Hetzner } from "../../base/hetzner/client.ts";
 import { allServerTypes } from "../../base/hetzner/pages.ts";
 import type { HostSettings } from "../../project/settings/host.ts";
-import { checkImage, disksOf, type Finding } from "./catalogue.ts";
+import type { Finding } from "./catalogue.ts";
 import { type SaleSettings, typesOf } from "./choices.ts";
+import { checkImage, disksOf } from "./image.ts";
 import { poolProblems } from "./pool.ts";
 
 /** Why a new server with these settings cannot be created. Asks Hetzner, with two requests at most. */

@@ -1,6 +1,14 @@
 import { didYouMean } from "../../base/nearest.ts";
 import { architectureOf } from "../../project/settings/server/architecture.ts";
-import { costProblems, type Finding, isOnSale, type ServerType, saleProblems, unavailable } from "./catalogue.ts";
+import {
+  costProblems,
+  type Finding,
+  isOnSale,
+  type ServerType,
+  saleProblems,
+  soldSomewhere,
+  unavailable,
+} from "./catalogue.ts";
 import { type SaleSettings, typesOf } from "./choices.ts";
 
 /**
@@ -39,9 +47,10 @@ const netOf = ({ prices }: ServerType, location: string) =>
 const isOfPool = ({ architecture }: ServerType, first: string) => architecture === architectureOf(first);
 
 function unknownTypes(types: readonly ServerType[], settings: SaleSettings): Finding[] {
-  const sold = types.filter((type) => isOfPool(type, settings.serverType)).map(({ name }) => name);
+  const known = types.filter((type) => isOfPool(type, settings.serverType));
+  const sold = soldSomewhere(known);
   return typesOf(settings)
-    .filter((name) => !sold.includes(name))
+    .filter((name) => !known.some((each) => each.name === name))
     .map((name) => ({
       setting: name === settings.serverType ? ("serverType" as const) : ("serverTypes" as const),
       code: "type-unavailable" as const,

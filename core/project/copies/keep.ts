@@ -103,7 +103,7 @@ interface Files {
   present: Set<string>;
 }
 
-/** Everything except large files and what can be recreated: the engine's state, logs, locks, and leftovers of runs. */
+/** Everything except large files, what can be recreated (the engine's state, logs, locks) and what a run deletes after use. */
 function readFiles(layout: Layout): Files {
   const found: Files = { files: {}, contents: new Map(), present: new Set() };
   let bytes = 0;
@@ -137,6 +137,7 @@ function* walk(folder: string, below: string): Generator<string> {
 }
 
 export const isLeftOut = (path: string): boolean =>
-  /^(state|fleet|dist|hosts\/[^/]+\/(logs|staging|state\.json|state-broken\.json))(\/|$)/.test(path) ||
+  /^(state|fleet|dist|hosts\/[^/]+\/(logs|staging|image|kexec|state\.json|state-broken\.json))(\/|$)/.test(path) ||
+  /^(hosts\/[^/]+|gone\/[^/]+\/host)\/tailnet-left\.json$/.test(path) ||
   /\.(lock|holder)$/.test(path) ||
   isLeftover(path.slice(path.lastIndexOf("/") + 1));

@@ -30,7 +30,7 @@ const member = z.strictObject({
   isProtected: z.boolean("allowed: true or false").default(false),
 });
 
-const roster = z.strictObject({
+const entries = z.strictObject({
   version: z.literal(1, "allowed: 1"),
   group: groupName,
   /** The host whose settings and secrets the members get. */
@@ -44,6 +44,24 @@ const roster = z.strictObject({
   /** Hosts of this generation that outlived their time. They count, so that `up` does not buy them again. */
   outlived: z.array(hostName, "allowed: a list of host names").default([]),
 });
+
+/** What people leave who merge two versions of the file: `up` and `reap` would destroy one of two hosts that look the same. */
+const roster = entries.superRefine(({ group, nextSlot, members }, context) => {
+  const wrong = (path: PropertyKey[], message: string) => context.addIssue({ code: "custom", path, message });
+  const isDouble = <T>(value: T, index: number, all: readonly T[]) => value !== undefined && all.indexOf(value) < index;
+  for (const [index, { slot, name }] of members.entries()) {
+    const at = ["members", index];
+    const names = members.map((each) => each.name);
+    if (isDouble(slot, index, slotsOf(members))) wrong([...at, "slot"], "allowed: each slot once");
+    if (isDouble(name, index, names)) wrong([...at, "name"], "allowed: each name once");
+    if (name !== undefined && !name.startsWith(`${group}-`))
+      wrong([...at, "name"], `allowed: a host of this group, "${group}-…"`);
+  }
+  const highest = Math.max(0, ...slotsOf(members));
+  if (nextSlot <= highest) wrong(["nextSlot"], `allowed: more than every slot; the highest is ${highest}`);
+});
+
+const slotsOf = (members: readonly { slot: number }[]) => members.map(({ slot }) => slot);
 
 /** One host of a group. */
 export type Member = z.infer<typeof member>;
@@ -72,13 +90,14 @@ export function readRoster(layout: Layout, group: string): Roster | undefined {
   if (read.text === undefined) return undefined;
   const { value, problems } = parseJsonText(read.text, where);
   if (problems.length > 0) throw new SettingsError(problems);
-  const parsed = roster.safeParse(value);
-  if (!parsed.success) {
-    throw new SettingsError(problemsOf(parsed.error, value, { where, known: Object.keys(roster.shape) }));
+  const named = entries.pick({ group: true }).loose().safeParse(value);
+  if (named.success && named.data.group !== group) {
+    const problem = `is "${named.data.group}"; allowed: the file's own name, "${group}".`;
+    throw new SettingsError([{ code: "settings-disagree", subject: where, setting: "group", problem }]);
   }
-  if (parsed.data.group === group) return parsed.data;
-  const problem = `is "${parsed.data.group}"; allowed: the file's own name, "${group}".`;
-  throw new SettingsError([{ code: "settings-disagree", subject: where, setting: "group", problem }]);
+  const parsed = roster.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new SettingsError(problemsOf(parsed.error, value, { where, known: Object.keys(entries.shape) }));
 }
 
 /** Reads, changes and writes a roster while no other process does. @param change returns undefined to leave it as it is */

@@ -1,4 +1,4 @@
-import { matching } from "../settings/names.ts";
+import { z } from "zod";
 
 const minutesIn = { m: 1, h: 60, d: 24 * 60 } as const;
 
@@ -8,7 +8,8 @@ const limits = { from: 10, to: 365 * minutesIn.d };
 export const ttlAllowed = "allowed: whole minutes, hours or days, from 10m to 365d, e.g. 8h";
 
 /** A time to live as text: `90m`, `8h` or `3d`. */
-export const ttlText = matching(/^[1-9][0-9]{0,5}[mhd]$/, ttlAllowed).refine((text) => {
+export const ttlText = z.string(ttlAllowed).refine((text) => {
+  if (!/^[1-9][0-9]{0,5}[mhd]$/.test(text)) return false;
   const minutes = minutesOf(text);
   return minutes >= limits.from && minutes <= limits.to;
 }, ttlAllowed);

@@ -51,12 +51,16 @@ export async function forgetMember({ layout, host, environment, tell, now }: For
   await closeAndProve(hetzner, { host, sshPort: access.sshPort, ...work });
   const files = hostLayoutOf(layout, host);
   const stack = readStackJson(layout).value;
-  if (existsSync(files.stackFile) && stack && hostEntry(stack, host)) {
+  const hasSettings = existsSync(files.stackFile) && stack !== undefined && hostEntry(stack, host) !== undefined;
+  if (hasSettings) {
     const { local } = loadHost(layout, host, environment);
     await leaveTailnet({ files, local, host, tell });
-    await removePrivateFile(files.journal);
   }
-  await asOnlyWriter(layout, () => archive(layout, host));
+  await asOnlyWriter(layout, async () => {
+    // Not before: a file that is gone when the lock is taken counts as lost.
+    if (hasSettings) await removePrivateFile(files.journal);
+    await archive(layout, host);
+  });
   await changeRoster(layout, roster.group, (before) => {
     if (!before) return undefined;
     const member = before.members.find(({ name }) => name === host);

@@ -1,17 +1,19 @@
 import { z } from "zod";
 import { SettingsError } from "../../base/errors.ts";
 import type { Environment } from "../../base/machine/environment.ts";
+import { didYouMean } from "../../base/nearest.ts";
 import { problemsOf } from "../../base/problems.ts";
 import { quoted } from "../../base/wording.ts";
 import { type GroupDeclaration, type GroupPlan, planGroup } from "../../project/groups/plan.ts";
-import { changeRoster, groupName, type Member, readRoster } from "../../project/groups/roster.ts";
+import { changeRoster, groupName, type Member, readRoster, rosterWith } from "../../project/groups/roster.ts";
 import { minutesOf, ttlText } from "../../project/groups/ttl.ts";
 import { findLayout, type Layout } from "../../project/layout.ts";
 import { completeSettings } from "../../project/settings/host.ts";
 import { hostName } from "../../project/settings/names.ts";
 import { checkStackConfig } from "../../project/settings/stack-config/check.ts";
+import { eachOnce } from "../../project/settings/stack-config/fields.ts";
 import { configNamespace } from "../../project/settings/stack-config/stack-config.ts";
-import { readRawStackFile, readStackFile } from "../../project/settings/stack-file.ts";
+import { listStackFiles, readRawStackFile, readStackFile } from "../../project/settings/stack-file.ts";
 import { loadProgram, type Program } from "../program.ts";
 import { ensureMember, memberConfig } from "./member.ts";
 
@@ -63,16 +65,18 @@ const whole = (most: number) => {
   return z.number(allowed).int(allowed).min(0, allowed).max(most, allowed);
 };
 
-const groupSettings = z.strictObject({
-  count: whole(100),
-  like: hostName.optional(),
-  protect: z
-    .array(hostName, "allowed: a list of host names")
-    .refine((names) => new Set(names).size === names.length, "allowed: each name once")
-    .optional(),
-  ttl: ttlText.optional(),
-  generation: whole(1_000_000).optional(),
-});
+const groupSettings = z.strictObject(
+  {
+    count: whole(100),
+    like: hostName.optional(),
+    protect: z.array(hostName, "allowed: a list of host names").superRefine(eachOnce("name")).optional(),
+    ttl: ttlText.optional(),
+    generation: whole(1_000_000).optional(),
+  },
+  { error: ({ code }) => (code === "invalid_type" ? objectAllowed : undefined) },
+);
+
+const objectAllowed = "allowed: an object with count, like, protect, ttl and generation";
 
 /**
  * Decides which hosts a group has, and reads their settings. An update also writes the roster and the hosts' files.
@@ -82,8 +86,7 @@ export async function loadGroupProgram(context: GroupContext): Promise<LoadedGro
   const declared = declarationOf(context);
   const layout = findLayout(context.folder);
   const plan = planned(declared, layout, context);
-  const checked = readStackFile(layout, declared.like);
-  if (!checked.value) throw new SettingsError(checked.problems);
+  checkPattern(declared, layout);
   const notes = notesOf(declared, plan, context.dryRun);
   if (context.dryRun) return { members: await previewed(declared, plan, layout, context), make: noMaking, notes };
 
@@ -105,6 +108,35 @@ export async function loadGroupProgram(context: GroupContext): Promise<LoadedGro
     notes,
     make: (slot, host) => make(host, false, slot),
   };
+}
+
+/** @throws SettingsError if the hosts of a group cannot be like this one */
+function checkPattern({ group, like, count }: GroupDeclaration, layout: Layout): void {
+  const about = { subject: `HostGroup ${quoted(group)}`, setting: "like" };
+  const known = listStackFiles(layout);
+  const owner = rosterWith(layout, like);
+  if (owner) {
+    const problem = `is "${like}", which is a host of the group "${owner.group}".`;
+    const fix = "Its settings go when it goes. Name a host that stays.";
+    throw new SettingsError([{ code: "settings-disagree", ...about, problem, fix }]);
+  }
+  if (!known.includes(like)) {
+    const problem = `is "${like}", which has no stack file${didYouMean(like, known)}.`;
+    const fix = `Create it: clawdlets init --host ${like}`;
+    throw new SettingsError([{ code: "no-such-host", ...about, problem, fix }]);
+  }
+  const { value, problems } = readStackFile(layout, like);
+  if (!value) throw new SettingsError(problems);
+  if (value.install.mode === "full" || count === 0) return;
+  throw new SettingsError([
+    {
+      code: "settings-disagree",
+      subject: `stacks/Pulumi.${like}.yaml`,
+      setting: `${configNamespace}:install.mode`,
+      problem: 'is "snapshot", and a snapshot holds the system of one host.',
+      fix: `Set it to "full" and clawdlets:image to e.g. debian-12: the hosts of the group ${quoted(group)} get these settings.`,
+    },
+  ]);
 }
 
 async function recordName(layout: Layout, group: string, slot: number, name: string): Promise<void> {
@@ -150,7 +182,8 @@ async function previewed(
   for (const { slot, name, isProtected } of plan.members) {
     const host = name ?? placeholderName(group, slot);
     const config = memberConfig({ layout, host, like, isProtected });
-    const hasKeys = config["ageRecipient"] !== undefined;
+    // A host outside the group may be called like a placeholder.
+    const hasKeys = name !== undefined && config["ageRecipient"] !== undefined;
     members.push({
       slot,
       program: hasKeys

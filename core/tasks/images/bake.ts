@@ -8,8 +8,11 @@ import { resolveFlake } from "../../host/flake/flake.ts";
 import { ensureBootstrapKeys } from "../../host/install/bootstrap-keys.ts";
 import { endLeftInstallers, findInstaller } from "../../host/install/installer.ts";
 import { inStackFile } from "../../host/install/preflight.ts";
+import { checkImage } from "../../host/server/image.ts";
+import { checkIpv6Bake } from "../../host/server/ipv6-only.ts";
 import { startGuardOf } from "../../host/window/guard.ts";
 import { newRun } from "../../host/window/window.ts";
+import { isOnlyIpv6 } from "../../project/firewall/only-ipv6.ts";
 import { hostLayoutOf } from "../../project/layout.ts";
 import { bakeProblems } from "../../project/settings/server/ipv6-only.ts";
 import type { BakeGuardOrder } from "./bake-guard-main.ts";
@@ -26,8 +29,11 @@ export async function checkBake({ settings, local, layout }: Pick<BakeRequest, "
   if (unusable.length > 0) throw new SettingsError(unusable);
   const hetzner = createHetzner({ endpoint: local.endpoint, token: local.token });
   findInstaller(local.nixosAnywhere, local.nix);
+  const unreachable = isOnlyIpv6(local.adminCidrs) ? await checkIpv6Bake(settings.host, local) : [];
+  if (unreachable.length > 0) throw new SettingsError(unreachable);
   const { order, problems } = await orderFor(hetzner, settings, layout);
-  if (problems.length > 0) throw new SettingsError(inStackFile(settings.host, problems));
+  const image = await checkImage(hetzner, { image: order.base, serverType: order.type });
+  if (problems.length + image.length > 0) throw new SettingsError(inStackFile(settings.host, [...problems, ...image]));
   return { ...order, flake: await resolveFlake(layout, settings, local) };
 }
 

@@ -2,12 +2,14 @@ import { join } from "node:path";
 import { waitForActions } from "../../base/hetzner/actions.ts";
 import { answerOf, type Hetzner } from "../../base/hetzner/client.ts";
 import { allServerTypes } from "../../base/hetzner/pages.ts";
+import { addressesOf } from "../../base/hetzner/public-addresses.ts";
 import { readBootstrapKeys } from "../../host/install/bootstrap-keys.ts";
 import { bootstrapUserData } from "../../host/install/user-data.ts";
 import { isOnSale } from "../../host/server/catalogue.ts";
 import { typesOf } from "../../host/server/choices.ts";
 import { monthlyLimit } from "../../host/server/cost-limit.ts";
 import { poolProblems } from "../../host/server/pool.ts";
+import { isOnlyIpv6 } from "../../project/firewall/only-ipv6.ts";
 import type { HostLayout, Layout } from "../../project/layout.ts";
 import type { HostSettings } from "../../project/settings/host.ts";
 import { defaultImage } from "../../project/settings/stack-config/stack-config.ts";
@@ -64,7 +66,10 @@ interface Purchase {
   signal: AbortSignal;
 }
 
-/** Orders the server behind a firewall that lets the admin networks reach TCP/22. It never gets a secret. */
+/**
+ * Orders the server behind a firewall that lets the admin networks reach TCP/22. It never gets a secret, and no IPv4 address that nobody
+ * could use.
+ */
 export async function buyServer(hetzner: Hetzner, { host, order, files, labels, adminCidrs, signal }: Purchase) {
   const keys = readBootstrapKeys(files);
   if (!keys) throw new Error("bakes without keys");
@@ -98,10 +103,11 @@ export async function buyServer(hetzner: Hetzner, { host, order, files, labels, 
         ssh_keys: ssh_key ? [String(ssh_key.id)] : [],
         firewalls: firewall ? [{ firewall: firewall.id }] : [],
         user_data: bootstrapUserData(keys),
+        ...(isOnlyIpv6(adminCidrs) && { public_net: { enable_ipv4: false, enable_ipv6: true } }),
       },
     }),
   );
   const actions = [answer.action, ...answer.next_actions];
   await waitForActions(hetzner, actions, { what, timeoutSeconds: createSeconds, signal });
-  return { serverId: answer.server.id, address: answer.server.public_net.ipv4?.ip ?? "" };
+  return { serverId: answer.server.id, address: addressesOf(answer.server)[0] ?? "" };
 }

@@ -8,6 +8,7 @@ import { waitUntil } from "../../base/wait-until.ts";
 import { stageExtraFiles } from "../../host/delivery/extra-files.ts";
 import { findIdentity, identityPaths, imageMarker, perBootPaths } from "../../host/image/identity.ts";
 import { imageLabel, revisionLabel } from "../../host/image/labels.ts";
+import { withKexecImage } from "../../host/install/behind-window.ts";
 import { bootstrapRoute } from "../../host/install/bootstrap-keys.ts";
 import { installedSystem } from "../../host/install/confirm.ts";
 import { checkDisk } from "../../host/install/disk.ts";
@@ -99,9 +100,14 @@ async function installOnly(installation: Installation, guard: Guard, flake: stri
   };
   const phase = { flake, install: settings.install, advice: "Nothing is left of the temporary server. Run it again." };
   await step("kexec", "into the installer", deadlines.kexec * 60);
-  await intoInstaller(installation, () =>
-    runPhases(setup, { ...phase, phases: "kexec", deadlineSeconds: deadlines.kexec * 60 }),
-  );
+  const { install, removeImage } = await withKexecImage(installation);
+  try {
+    await intoInstaller(installation, () =>
+      runPhases(setup, { ...phase, install, phases: "kexec", deadlineSeconds: deadlines.kexec * 60 }),
+    );
+  } finally {
+    removeImage();
+  }
   await checkDisk(installation);
   current = "install";
   await step("install", `installing ${settings.flakeHost} without keys and secrets`, deadlines.install * 60);

@@ -87,6 +87,24 @@ describe("the copy", () => {
     expect(said).toEqual([]);
   });
 
+  it.each([
+    ["hosts/web-1/tailnet-left.json", true],
+    ["gone/web-1/host/tailnet-left.json", true],
+    ["hosts/web-1/image/client", true],
+    ["hosts/web-1/kexec/kexec.tar.gz", true],
+    ["hosts/image/ssh/ssh_host_ed25519_key", false],
+    ["gone/web-1/host/install.json", false],
+    ["gone/web-1/identity.agekey", false],
+  ])("without %s, which is deleted after use, misses nothing: %s", (path, is) => {
+    const layout = withKeys();
+    mkdirSync(dirname(pathOf(layout, path)), { recursive: true, mode: 0o700 });
+    writeFileSync(pathOf(layout, path), "x\n", { mode: 0o600 });
+    keepCopy(layout);
+    rmSync(pathOf(layout, path));
+    keepCopy(layout);
+    expect(lostFiles(layout)).toEqual(is ? [] : [path]);
+  });
+
   it("is not made again where nothing changed", () => {
     const layout = withKeys();
     keepCopy(layout);

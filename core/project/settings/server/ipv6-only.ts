@@ -1,5 +1,5 @@
-import { isIPv6 } from "node:net";
 import type { Problem } from "../../../base/problem.ts";
+import { isOnlyIpv6 } from "../../firewall/only-ipv6.ts";
 
 interface Settings {
   ipv4Enabled: boolean;
@@ -66,7 +66,7 @@ export function adminIpv6Problems(
   adminCidr: string,
   where: string,
 ): Problem[] {
-  if (ipv4Enabled || isIPv6(adminCidr.replace(/\/\d+$/, ""))) return [];
+  if (ipv4Enabled || isOnlyIpv6([adminCidr])) return [];
   return [
     {
       code: "settings-disagree",

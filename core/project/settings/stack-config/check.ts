@@ -25,9 +25,25 @@ export function checkStackConfig(
     ...tailnetProblems(value, where),
     ...ipv6OnlyProblems(value, where),
     ...architectureProblems(value, where),
+    ...repeatedType(value, where),
     ...snapshotProblems(value, where),
   ];
   return problems.length > 0 ? { problems } : { value, problems };
+}
+
+/** Refused, not ignored: in any place but the first, the list says another order than the one in which types are tried. */
+function repeatedType({ serverType, serverTypes }: StackConfig, where: string): Problem[] {
+  const index = serverTypes.indexOf(serverType);
+  if (index < 0) return [];
+  return [
+    {
+      code: "invalid-value",
+      subject: where,
+      setting: `clawdlets:serverTypes.${index}`,
+      problem: `is "${serverType}", which is serverType, and always tried first.`,
+      fix: "Remove it. If another type is to be tried first, make that one serverType.",
+    },
+  ];
 }
 
 /** Without the id of a snapshot there is nothing to start from. */

@@ -74,7 +74,7 @@ export const stackConfig = z.strictObject({
   serverType,
   /**
    * Further types, in order: the first that is in stock in one of the locations is ordered if `serverType` is sold out in all of them.
-   * All of one architecture. An existing server keeps its type as long as the type is `serverType` or in this list. May COST MORE than `serverType`. @default `[]`
+   * All of one architecture, each once, and without `serverType`, which is always tried first. An existing server keeps its type as long as the type is `serverType` or in this list. May COST MORE than `serverType`. @default `[]`
    */
   serverTypes: publicList(serverType, "Hetzner server types").superRefine(eachOnce("type")).default([]),
   /**

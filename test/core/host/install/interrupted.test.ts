@@ -62,6 +62,39 @@ it("a command waits for the guard of a killed installation, until it has marked 
   expect(readJournal(host.journal)?.state).toBe("failed");
 });
 
+it.each([
+  ["on this machine, whose number says who it is", hostname(), "closing"],
+  ["in another container, whose number says nothing here", "another", "running"],
+])("a guard that cleans up under the host's lock does not count as an installation, %s", async (_, machine, kind) => {
+  const { host, journal } = await begun();
+  const guard = execa("sleep", ["60"], { reject: false });
+  const pid = guard.pid ?? 0;
+  await journal.guardedBy(pid);
+  const holder = { pid, since: new Date().toISOString(), command: "clawdlets install --host web-1", machine };
+  mkdirSync(`${host.lock}.lock`);
+  writeFileSync(`${host.lock}.holder`, JSON.stringify(holder), { mode: 0o600 });
+  try {
+    expect(await standingOf(host)).toMatchObject({ kind });
+  } finally {
+    guard.kill("SIGKILL");
+    await guard;
+  }
+});
+
+it("a command waits for a guard that holds the host's lock, and is not refused", async () => {
+  const { host, journal, recovery, said } = await begun();
+  const guard = execa("sleep", ["60"], { reject: false });
+  await journal.guardedBy(guard.pid ?? 0);
+  const holder = { pid: guard.pid, since: new Date().toISOString(), command: "clawdlets up" };
+  writeFileSync(`${host.lock}.holder`, JSON.stringify(holder), { mode: 0o600 });
+  const waiting = waitForInstallation(recovery);
+  await expect.poll(() => said).toEqual([expect.stringContaining("its guard is closing TCP/22 and cleaning up")]);
+  await endKilled(host.journal, "killed");
+  expect(await waiting).toBe(false);
+  guard.kill("SIGKILL");
+  await guard;
+});
+
 it("an installation that a person has started is not waited for", async () => {
   const { host, recovery } = await begun();
   const holder = { pid: process.pid, since: new Date().toISOString(), command: "clawdlets install --resume" };

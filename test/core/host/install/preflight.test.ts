@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { checkFlake, checkTailnet } from "../../../../core/host/install/preflight.ts";
+import { checkAdmin, checkFlake, checkTailnet } from "../../../../core/host/install/preflight.ts";
 import { layoutOf } from "../../../../core/project/layout.ts";
 import type { HostSettings, LocalSettings } from "../../../../core/project/settings/host.ts";
 
@@ -41,6 +41,31 @@ describe("before a server is bought, this machine's tailscale", () => {
     expect(await checkTailnet({ settings: { tailnet: "tailscale" }, local })).toMatchObject([
       { code: "program-missing", setting: "tailscale" },
     ]);
+  });
+});
+
+describe("before a server is bought, the admin network", () => {
+  it.each<[string, boolean, string | undefined]>([
+    ["198.18.7.0/24", true, undefined],
+    ["198.18.7.9/32", true, undefined],
+    ["2a01:4f8:1:2::/64", false, undefined],
+    ["::1/128", false, undefined],
+    ["2a01:4f8:1:2::/64", true, "is the IPv6 network 2a01:4f8:1:2::/64, but web-1 is installed at its public IPv4"],
+    ["::1/128", true, "is the IPv6 network ::1/128, but web-1"],
+    ["192.0.2.7/32", true, '"192.0.2.7/32" '],
+  ])("%s of a host whose IPv4 is %s: %s", (cidr, ipv4Enabled, problem) => {
+    const local = { adminCidrs: [cidr], endpoint: "https://api.hetzner.cloud/v1" };
+    expect(checkAdmin({ settings: { host: "web-1", ipv4Enabled }, local })).toEqual(
+      problem === undefined
+        ? []
+        : [
+            expect.objectContaining({
+              subject: ".clawdlets/stack.json",
+              setting: "hosts.web-1.opentofu.adminCidr",
+              problem: expect.stringContaining(problem),
+            }),
+          ],
+    );
   });
 });
 

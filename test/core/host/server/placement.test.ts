@@ -110,8 +110,25 @@ describe("a pool is refused", () => {
   it.each([
     ["a location that Hetzner does not have", { locations: ["nbg1", "nbg9"] }, /"nbg9" is not a location of Hetzner's/],
     ["a type that Hetzner does not have", { serverTypes: ["cx999"] }, /"cx999" is not sold by Hetzner/],
+    [
+      "a type that was retired, among those that can be ordered",
+      { serverTypes: ["cx11"] },
+      /"cx11" is not sold by Hetzner.*available: (?!.*cx[2-5]2)/,
+    ],
+    [
+      "types that are discontinued everywhere",
+      { serverType: "cx42", serverTypes: ["cx52"] },
+      /"cx42" is discontinued \(since 2026-01-01\) in nbg1, fsn1, hel1; "cx52" is discontinued.*Other locations: none/,
+    ],
   ])("for %s", async (_, change, message) => {
     expect(await said({ ...withTypes, ...change })).toMatch(message);
+  });
+
+  it("for a typo in the only type, and names no discontinued one", async () => {
+    const { locations: _, ...only } = pool;
+    const single = async (serverType: string) => said({ ...only, serverType } as typeof pool);
+    for (const text of [await single("cx99"), await said({ ...pool, serverType: "cx99" })])
+      expect(text).toMatch(/"cx99" is not sold by Hetzner \(did you mean "cx[0-9]3"\?\); available: (?!.*cx[2-5]2)/);
   });
 
   it("if the dearest candidate costs more than the limit, though another does not", async () => {

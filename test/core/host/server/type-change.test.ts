@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createHetzner } from "../../../../core/base/hetzner/client.ts";
 import { problemSentence } from "../../../../core/base/problem.ts";
-import { checkImage } from "../../../../core/host/server/catalogue.ts";
 import { checkNewServer } from "../../../../core/host/server/new-server.ts";
 import { ensureOn, findServer } from "../../../../core/host/server/power.ts";
 import { checkTypeChange } from "../../../../core/host/server/type-change.ts";
-import { done, type Lab, newServer, startLab, until } from "../../../emulator/_lab.ts";
+import { done, type Lab, newServer, startLab } from "../../../emulator/_lab.ts";
 
 let lab: Lab;
 let id: number;
@@ -122,99 +121,5 @@ describe("a new server", () => {
   it("is not begun with a discontinued type", async () => {
     const [problem] = await checkNewServer(hetzner(), { ...wanted, serverType: "cx42" }, 100);
     expect(problem && problemSentence(problem)).toMatch(/"cx42" is discontinued \(since 2026-01-01\) in nbg1/);
-  });
-});
-
-describe("an image by its id", () => {
-  const problemsOf = async (image: string | number, serverType = "cx43") =>
-    (await checkImage(hetzner(), { image: String(image), serverType })).map(problemSentence).join("\n");
-  const snapshotOf = async (server: number, type: string) => {
-    const { body } = await lab.api("POST", `/servers/${server}/actions/create_image`, { type, description: "base" });
-    await until("the image is there", async () => {
-      const { body: seen } = await lab.api("GET", `/images/${body.image.id}`);
-      return seen.image.status === "available";
-    });
-    return body.image.id as number;
-  };
-
-  it("is taken if it is an x86 snapshot, as Hetzner takes it", async () => {
-    const image = await snapshotOf(id, "snapshot");
-    expect(await problemsOf(image)).toBe("");
-    const body = { name: "from-snapshot", server_type: "cx43", image: String(image), location: "nbg1" };
-    expect((await lab.api("POST", "/servers", body)).status).toBe(201);
-  });
-
-  it("is refused for an ARM server if it is for x86, as Hetzner refuses it, by id and by name", async () => {
-    const image = await snapshotOf(id, "snapshot");
-    expect(await problemsOf(image, "cax21")).toMatch(
-      /the image \d+ is for x86, but the server type "cax21" is arm\. Use the id of a snapshot for arm/,
-    );
-    const body = { name: "refused", server_type: "cax21", image: String(image), location: "nbg1" };
-    expect((await lab.api("POST", "/servers", body)).status).toBe(422);
-    // The one system image of its kind.
-    const x86 = (await lab.api("GET", "/images?name=debian-13&architecture=x86")).body.images[0].id;
-    expect(await problemsOf(x86, "cax21")).toMatch(/is for x86, but the server type "cax21" is arm/);
-    for (const type of ["cax21", "cx43"]) expect(await problemsOf("debian-13", type)).toBe("");
-    expect(await problemsOf("debian-99", "cax21")).toMatch(/Hetzner has no image named "debian-99"/);
-  });
-
-  it("is refused if it is for ARM or unknown, as Hetzner refuses it", async () => {
-    const arm = await newServer(lab, "arm-1", { server_type: "cax21", location: "nbg1" });
-    const image = await snapshotOf(arm.id, "snapshot");
-    expect(await problemsOf(image)).toMatch(/the image \d+ is for arm, but the server type "cx43" is x86/);
-    expect(await problemsOf(image, "cax11")).toBe("");
-    expect(await problemsOf(999)).toMatch(/Hetzner has no image with the id 999 in the project of this token/);
-    for (const each of [image, 999]) {
-      const body = { name: "refused", server_type: "cx43", image: String(each), location: "nbg1" };
-      expect((await lab.api("POST", "/servers", body)).status).toBe(422);
-    }
-  });
-
-  it("is refused if it is larger than the disk of any type that may be ordered, as Hetzner refuses it", async () => {
-    const big = await newServer(lab, "big-1", { server_type: "cx43", location: "nbg1" });
-    const image = await snapshotOf(big.id, "snapshot");
-    const order = async (serverType: string, serverTypes: string[] = []) =>
-      (await checkNewServer(hetzner(), { location: "nbg1", serverType, serverTypes, image: String(image) }, undefined))
-        .map(problemSentence)
-        .join("\n");
-    expect(await order("cx43")).toBe("");
-    expect(await order("cx53")).toBe("");
-    expect(await order("cx23")).toMatch(
-      /the image \d+ was taken from a disk of 160 GB, which does not fit on the disk of server type "cx23" \(40 GB\)\. Use a server type with a disk of 160 GB or more/,
-    );
-    expect(await order("cx43", ["cx33"])).toMatch(/does not fit on the disk of server type "cx33" \(80 GB\)/);
-    const body = { name: "refused", server_type: "cx23", image: String(image), location: "nbg1" };
-    expect((await lab.api("POST", "/servers", body)).status).toBe(422);
-  });
-
-  it("is refused while Hetzner is still making it", async () => {
-    // Actions that outlast the look, also on a busy machine.
-    const slow = await startLab({ actionMs: 4000 });
-    try {
-      const server = await newServer(slow, "slow-1", { server_type: "cx43", location: "nbg1" });
-      const path = `/servers/${server.id}/actions/create_image`;
-      const image = String((await slow.api("POST", path, { type: "snapshot" })).body.image.id);
-      const client = createHetzner({ endpoint: slow.emulator.endpoint, token: slow.emulator.token });
-      const [problem] = await checkImage(client, { image, serverType: "cx43" });
-      expect(problem && problemSentence(problem)).toMatch(/the image \d+ is creating, not available/);
-      const order = { name: "refused", server_type: "cx53", image, location: "nbg1" };
-      expect((await slow.api("POST", "/servers", order)).status).toBe(422);
-    } finally {
-      await slow.stop();
-    }
-  }, 60_000);
-
-  it("starts a host only if it was baked for it, and a baked one starts no full installation", async () => {
-    const image = await snapshotOf(id, "snapshot");
-    const check = async (host: string, mode: "full" | "snapshot") => {
-      const given = { image: String(image), serverType: "cx53", host, install: { mode } };
-      return (await checkImage(hetzner(), given)).map(problemSentence).join("\n");
-    };
-    expect(await check("web-1", "full")).toBe("");
-    expect(await check("web-1", "snapshot")).toMatch(/was not made by "image bake"/);
-    await lab.api("PUT", `/images/${image}`, { labels: { "clawdlets-image": "web-1" } });
-    expect(await check("web-1", "snapshot")).toBe("");
-    expect(await check("web-2", "snapshot")).toMatch(/was baked for web-1, and holds that host's system/);
-    expect(await check("web-1", "full")).toMatch(/has no cloud-init, which a full installation needs/);
   });
 });

@@ -5,6 +5,7 @@ import { pointAt } from "../../../../cli/shared/emulator-env.ts";
 import { labelsOf } from "../../../../core/base/hetzner/labels.ts";
 import { makePrivateFolder } from "../../../../core/base/machine/private-files.ts";
 import { ensureSshKey } from "../../../../core/base/machine/ssh-keys.ts";
+import { keepCopy, lostFiles } from "../../../../core/project/copies/keep.ts";
 import { readRoster } from "../../../../core/project/groups/roster.ts";
 import { hostLayoutOf, type Layout } from "../../../../core/project/layout.ts";
 import { openSecrets } from "../../../../core/project/secrets/open.ts";
@@ -131,6 +132,15 @@ describe("a host that is gone", () => {
     expect(readFileSync(join(layout.dir, "gone", host, "identity.agekey"), "utf8")).toBe(before);
     expect(existsSync(files().stackFile)).toBe(false);
     await forget();
+  });
+
+  it("is nothing that the copy of the keys misses", async () => {
+    const journal = { state: "done", installId: "0123456789abcdef", serverId: 7, address: "192.0.2.2" };
+    writeFileSync(files().journal, JSON.stringify(journal), { mode: 0o600 });
+    keepCopy(layout);
+    expect(lostFiles(layout)).toEqual([]);
+    await forget();
+    expect(lostFiles(layout)).toEqual([]);
   });
 
   it.each(["secrets", "identity", "recipient", "dir"] as const)("is finished after a kill behind %s", async (last) => {

@@ -272,8 +272,8 @@ describe("stack.json", () => {
 
   it.each([
     ["a host that is not an object", { ...upstreamStack, hosts: { a: 1 } }, "hosts.a: is 1; allowed: an object with"],
-    ["hosts that are a list", { ...upstreamStack, hosts: [] }, "hosts: is a list; allowed: an object"],
-    ["a file that is a list", [], "stack.json: is a list; allowed: an object"],
+    ["hosts that are a list", { ...upstreamStack, hosts: [] }, "hosts: is an empty list; allowed: an object"],
+    ["a file that is a list", [], "stack.json: is an empty list; allowed: an object"],
     ["a file that is null", null, "stack.json: is null; allowed: an object"],
     ["a host name", { ...upstreamStack, hosts: { Web: entry } }, "hosts.Web: allowed: a lowercase letter, then"],
     ["a $schema", { ...upstreamStack, $schema: 5 }, "$schema: is 5; allowed: the path or URL of a JSON Schema"],

@@ -1,7 +1,9 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../../../../core/base/errors.ts";
+import { hostLayoutOf } from "../../../../../core/project/layout.ts";
+import { addToStackFile } from "../../../../../core/project/settings/stack-file.ts";
 import { type GroupSettings, loadGroupProgram } from "../../../../../core/tasks/groups/load.ts";
 import { findOutlived } from "../../../../../core/tasks/groups/outlived.ts";
 import { project } from "../../../../_project.ts";
@@ -21,6 +23,9 @@ const roster = {
     { slot: 3, name: "workers-shy-bee", createdAt: "2026-11-28T10:00:00.000Z", isProtected: true },
   ],
 };
+
+/** The roster with its first host and one more. */
+const with2 = (member: object) => ({ ...roster, members: [roster.members[0], member] });
 
 function withRoster(content?: unknown) {
   const layout = project();
@@ -63,18 +68,57 @@ describe("bad input is refused before any file is written", () => {
     [{ count: 1, ttl: "9m" }, /ttl: is "9m"; allowed: whole minutes/],
     [{ count: 1, ttl: 8 }, /ttl: is 8/],
     [{ count: 1, protect: "workers-red-ox" }, /protect: is "workers-red-ox"; allowed: a list/],
-    [{ count: 2, protect: ["a", "a"] }, /protect: .*each name once/],
+    [{ count: 2, protect: ["a", "b", "a"] }, /protect\.2: is "a"; allowed: each name once/],
+    [{ count: Number.NaN }, /count: is NaN/],
+    [{ count: null }, /count: is null/],
+    [{ count: 1e9 }, /count: is 1000000000; allowed: a whole number from 0 to 100/],
+    [{ count: 1, ttl: "" }, /^ttl: is ""; allowed: whole minutes, hours or days, from 10m to 365d, e\.g\. 8h\.$/],
+    [{ count: 1, ttl: "0h" }, /^ttl: is "0h"[^\n]*$/],
+    [{ count: 1, ttl: "-1h" }, /^ttl: is "-1h"[^\n]*$/],
+    [{ count: 1, ttl: "1w" }, /^ttl: is "1w"[^\n]*$/],
+    [{ count: 1, ttl: "8H" }, /^ttl: is "8H"[^\n]*$/],
+    [{ count: 1, ttl: "999999d" }, /^ttl: is "999999d"[^\n]*$/],
+    [{ count: 1, ttl: "9999999d" }, /^ttl: is "9999999d"[^\n]*$/],
     [{ count: 1, protect: ["workers-red-cow"] }, /protect: "workers-red-cow" is not a host of this group/],
     [{ count: 1, generation: -1 }, /generation: is -1/],
     [{ count: 1, tll: "8h" }, /tll: unknown setting; did you mean "ttl"|tll: unknown setting/],
     [{ count: 1, like: "Web" }, /like: is "Web"/],
-    [{ count: 1, like: "web-9" }, /there is no such file/],
+    [{ count: 1, like: "web-9" }, /^like: is "web-9", which has no stack file/],
+    [{ count: 1, like: "clawdbot-fleet-hots" }, /has no stack file \(did you mean "clawdbot-fleet-host"\?\)/],
   ])("%j", async (settings, expected) => {
     for (const dryRun of [true, false]) {
       const layout = withRoster();
       expect(await refusal(load(settings, { layout, dryRun }))).toMatch(expected);
       expect(existsSync(join(layout.stacks, "groups"))).toBe(false);
     }
+  });
+
+  it.each([[null], [5], ["5"], [[]], [true]])("settings that are %j", async (settings) => {
+    const { root } = withRoster();
+    const given = { group: "workers", settings: settings as never, stack: "prod", folder: root, environment: {}, now };
+    expect(await refusal(loadGroupProgram({ ...given, dryRun: true }))).toMatch(
+      /: is .*; allowed: an object with count, like, protect, ttl and generation\.$/,
+    );
+  });
+
+  it.each([
+    ["of this group", "workers", /^like: is "workers-red-ox", which is a host of the group "workers"\.$/],
+    ["of another group", "others", /^like: is "workers-red-ox", which is a host of the group "workers"\.$/],
+  ])("a pattern that is a host %s, which goes with its stack file", async (_, group, expected) => {
+    const layout = withRoster(roster);
+    const { stackFile } = hostLayoutOf(layout, "workers-red-ox");
+    copyFileSync(hostLayoutOf(layout, like).stackFile, stackFile);
+    expect(await refusal(load({ count: 3, like: "workers-red-ox" }, { group, layout }))).toMatch(expected);
+  });
+
+  it("a pattern that starts from a snapshot, which holds the system of one host", async () => {
+    const layout = withRoster();
+    await addToStackFile(layout, like, { image: "250000001", install: { mode: "snapshot" } }, ["image", "install"]);
+    for (const dryRun of [true, false])
+      expect(await refusal(load({ count: 1 }, { layout, dryRun }))).toMatch(
+        /^clawdlets:install\.mode: is "snapshot", and a snapshot holds the system of one host\.$/,
+      );
+    expect((await load({ count: 0 }, { layout })).members).toEqual([]);
   });
 
   it.each(["Workers", "w_1", "-w", "w-", "", "w".repeat(31)])("a group called %j", async (group) => {
@@ -86,6 +130,15 @@ describe("bad input is refused before any file is written", () => {
     [{ ...roster, version: 2 }, /version: is 2; allowed: 1/],
     [{ ...roster, group: "other" }, /group: is "other"; allowed: the file's own name/],
     [{ ...roster, members: [{ slot: 1, name: "../x" }] }, /members.0.name/],
+    ["", /workers\.json is empty|not JSON/],
+    ["<<<<<<< HEAD\n{}", /not JSON/],
+    [with2({ slot: 1, name: "workers-shy-bee" }), /^members\.1\.slot: is 1; allowed: each slot once\.$/],
+    [with2({ slot: 2, name: "workers-red-ox" }), /^members\.1\.name: is "workers-red-ox"; allowed: each name once\.$/],
+    [with2({ slot: 2, name: "web-1" }), /^members\.1\.name: is "web-1"; allowed: a host of this group, "workers-…"\.$/],
+    [
+      with2({ slot: 4, name: "workers-shy-bee" }),
+      /^nextSlot: is 4; allowed: more than every slot; the highest is 4\.$/,
+    ],
   ])("a roster that is wrong: %j", async (content, expected) => {
     expect(await refusal(load({ count: 1 }, { layout: withRoster(content) }))).toMatch(expected);
   });
@@ -103,6 +156,14 @@ describe("a preview", () => {
     });
     expect(notes).toEqual([expect.stringContaining("shown here as workers-new-1, workers-new-2")]);
     expect(existsSync(join(layout.stacks, "groups"))).toBe(false);
+  });
+
+  it("shows no settings of a host that is called like a placeholder", async () => {
+    const layout = withRoster();
+    copyFileSync(hostLayoutOf(layout, like).stackFile, hostLayoutOf(layout, "workers-new-1").stackFile);
+    await addToStackFile(layout, "workers-new-1", { reinstall: 7 }, ["reinstall"]);
+    const { members } = await load({ count: 1 }, { layout });
+    expect(members[0]?.program).toEqual({ settings: expect.objectContaining({ reinstall: 0, host: "workers-new-1" }) });
   });
 
   it("names who outlived their time and who is no longer needed", async () => {
