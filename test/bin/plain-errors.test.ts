@@ -16,7 +16,7 @@ const printing = `
   error.stack = "Error: it broke here\\n    at x (/a/node_modules/some-package/index.js:1:1)";
   process.on("exit", () => console.log(inspect(error, { colors: true })));`;
 
-/** @returns what a process with these options of Node prints, in a folder with a program of somebody else */
+/** @returns what a process with these options of Node prints, in a folder with a program that is not ours */
 async function printedBy(options: string[], env: Record<string, string> = {}): Promise<string> {
   const folder = temporaryFolder();
   writeFileSync(join(folder, "index.ts"), "");
@@ -31,7 +31,7 @@ it("Node colours an error, if nothing of ours is loaded", async () => {
   expect(await printedBy([])).toContain("\u001b[4msome-package\u001b[24m");
 });
 
-it("a program of somebody else's that bin/program.mjs loads shows its errors without colours", async () => {
+it("another program than ours, loaded by bin/program.mjs, shows its errors without colours", async () => {
   expect(await printedBy(["--import", join(repository, "bin/program.mjs")])).toBe(plain);
 });
 
