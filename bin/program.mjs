@@ -5,6 +5,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { register } from "node:module";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import "./compiled/plain-errors.cjs";
 import { buildIfStale } from "./compiled/build-if-stale.mjs";
 import { root } from "./compiled/fresh.mjs";
 import { mapStacksOf } from "./compiled/late-modules.cjs";

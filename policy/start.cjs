@@ -2,6 +2,7 @@
 const { existsSync } = require("node:fs");
 const { join } = require("node:path");
 
+require("../bin/compiled/plain-errors.cjs");
 require("../bin/compiled/own-user.cjs").guard();
 
 if (existsSync(join(__dirname, "pack.ts"))) {

@@ -3,6 +3,7 @@
 const { existsSync } = require("node:fs");
 const { join } = require("node:path");
 
+require("../bin/compiled/plain-errors.cjs");
 require("../bin/compiled/own-user.cjs").guard();
 
 const isClone = existsSync(join(__dirname, "main.ts"));

@@ -30,7 +30,9 @@ interface Checkpoint {
 }
 
 /** For the program and the policy pack, which are put together without our own start (bin/program.mjs, policy/start.cjs). */
-const preloaded = ["late-modules.cjs", "own-user.cjs"].map((name) => join(packageRoot, "bin", "compiled", name));
+const preloaded = ["plain-errors.cjs", "late-modules.cjs", "own-user.cjs"].map((name) =>
+  join(packageRoot, "bin", "compiled", name),
+);
 
 /**
  * All that the engine and the program get to see: an allow-list, so that no token of this shell or CI job can be in it.

@@ -15,7 +15,7 @@ const schemaFile = join(repository, "provider", "schema.json");
 
 it("the schema describes the components as they are declared", () => {
   expect(readFileSync(schemaFile, "utf8"), "npm run schema").toBe(componentSchema(repository));
-}, 60_000);
+}, 180_000);
 
 describeWith({ programs: ["go", "python3", "pip3"], languages: true }, "a program in another language", () => {
   const parent = mkdtempSync(join(tmpdir(), "clawdlets-languages-"));
