@@ -156,20 +156,24 @@ describe("opensSshToTheWorld agrees with knocking from everywhere", () => {
   it.each([
     ["IPv4, in either spelling", ipv4],
     ["IPv6", ipv6],
-  ])("%s", (_, world) => {
-    const seen = { open: 0, closed: 0, near: 0 };
-    fc.assert(
-      fc.property(fc.array(ruleIn(world), { maxLength: 8 }), (rules) => {
-        const count = getIn(world, rules);
-        const open = count > world.allowed;
-        seen[open ? "open" : "closed"]++;
-        if (Math.abs(count - world.allowed) <= 2) seen.near++;
-        expect(opensSshToTheWorld(rules.map((each) => each.rule))).toBe(open);
-      }),
-      { numRuns: 400 },
-    );
-    // The property is worth nothing if what is generated lies on one side, or far from the line.
-    expect(Math.min(seen.open, seen.closed)).toBeGreaterThan(40);
-    expect(seen.near).toBeGreaterThan(4);
-  }, 120_000);
+  ])(
+    "%s",
+    (_, world) => {
+      const seen = { open: 0, closed: 0, near: 0 };
+      fc.assert(
+        fc.property(fc.array(ruleIn(world), { maxLength: 8 }), (rules) => {
+          const count = getIn(world, rules);
+          const open = count > world.allowed;
+          seen[open ? "open" : "closed"]++;
+          if (Math.abs(count - world.allowed) <= 2) seen.near++;
+          expect(opensSshToTheWorld(rules.map((each) => each.rule))).toBe(open);
+        }),
+        { numRuns: 400 },
+      );
+      // The property is worth nothing if what is generated lies on one side, or far from the line.
+      expect(Math.min(seen.open, seen.closed)).toBeGreaterThan(40);
+      expect(seen.near).toBeGreaterThan(4);
+    },
+    120_000,
+  );
 });
