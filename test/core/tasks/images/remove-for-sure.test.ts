@@ -1,3 +1,4 @@
+import { EventEmitter, once } from "node:events";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { createHetzner } from "../../../../core/base/hetzner/client.ts";
 import type { Clocks } from "../../../../core/host/window/deadline.ts";
@@ -41,16 +42,22 @@ const undeletable = [refused("DELETE", "/servers/{id}"), refused("DELETE", "/fir
 const rules = async () => (await lab.api("GET", `/firewalls/${firewallId}`)).body.firewall.rules.length;
 const servers = async () => (await lab.api("GET", "/servers")).body.servers.length;
 
-/** Each pause takes half an hour on it. It shows after how many of them the work has ended. */
-function clock() {
+/**
+ * Each pause takes half an hour on it. It shows after how many of them the work has ended.
+ * @param holdAt minutes at which a pause lasts until `goOn`, so that faults never change between two requests of one attempt
+ */
+function clock(holdAt = Number.POSITIVE_INFINITY) {
   let now = 0;
   const read = () => now;
+  const minutes = () => now / 60_000;
+  const gate = new EventEmitter();
   const pause = async () => {
     now += 1_800_000;
+    if (minutes() === holdAt) await once(gate, "open");
     await new Promise((resolve) => setImmediate(resolve));
   };
   const clocks: Clocks = { running: read, sinceBoot: read, wall: read, pause };
-  return { clocks, minutes: () => now / 60_000 };
+  return { clocks, minutes, goOn: () => gate.emit("open") };
 }
 
 const remove = (clocks: Clocks) =>
@@ -81,12 +88,13 @@ it("gives up after an hour on what Hetzner does not delete, with the port closed
 
 it("does not give up while the port still answers, though the hour is over, and closes once Hetzner lets it", async () => {
   await faults([...undeletable, refused("POST", "/firewalls/{id}/actions/set_rules")]);
-  const { clocks, minutes } = clock();
+  const { clocks, minutes, goOn } = clock(90);
   const removed = remove(clocks);
   await until("the hour is over", () => minutes() >= 90 || isOver, 240);
   expect([isOver, await servers(), await rules()]).toEqual([false, 1, 1]);
   expect(has("not proven closed. TCP/22 of")).toBe(true);
   await faults(undeletable);
+  goOn();
   expect(await removed).toBe(false);
   expect(await rules()).toBe(0);
   expect(said.at(-1)).toMatch(/: refused \(3 tries\)/);
@@ -98,12 +106,13 @@ it("does not take Hetzner's word for a closed port, however long it lasts", asyn
     ...undeletable,
     { match: { method: "POST", path: "/firewalls/{id}/actions/set_rules" }, fault: withoutEffect },
   ]);
-  const { clocks, minutes } = clock();
+  const { clocks, minutes, goOn } = clock(90);
   const removed = remove(clocks);
   await until("the hour is over", () => minutes() >= 90 || isOver, 240);
   // Hetzner lists no rule.
   expect([isOver, await servers(), await rules()]).toEqual([false, 1, 0]);
   expect(has("not closed yet: web-1: not proven closed. TCP/22 of")).toBe(true);
   await faults([]);
+  goOn();
   expect(await removed).toBe(true);
 }, 300_000);
