@@ -2,14 +2,14 @@ import { relative } from "node:path";
 import { waitForActions } from "../core/base/hetzner/actions.ts";
 import { answerOf, createHetzner } from "../core/base/hetzner/client.ts";
 import { HetznerApiError } from "../core/base/hetzner/errors.ts";
-import { resourceTypes } from "../core/base/hetzner/resource-types.ts";
 import type { Environment } from "../core/base/machine/environment.ts";
 import { removePrivateFile } from "../core/base/machine/private-files.ts";
+import { readJournal } from "../core/host/journal.ts";
+import { knownServer } from "../core/host/reach/made-elsewhere.ts";
 import { leaveTailnet } from "../core/host/tailnet/leave.ts";
 import { keepCopy } from "../core/project/copies/keep.ts";
 import { hostLayoutOf, type Layout } from "../core/project/layout.ts";
-import { type LocalSettings, loadHost } from "../core/project/settings/host.ts";
-import { readState } from "../core/project/state/state.ts";
+import { hasTailnet, type LocalSettings, loadHost } from "../core/project/settings/host.ts";
 import { engineOrSetUp } from "./environment.ts";
 import type { Progress } from "./progress/progress.ts";
 import { keepState } from "./recovery/good-state.ts";
@@ -32,7 +32,8 @@ export async function destroy({ layout, host, environment, progress }: DestroyRe
   const stack = await openStack(layout, host, engine, { tell: progress });
   const { settings, local } = loadHost(layout, host, environment);
   await recover(stack, { layout, host, settings, local, tell: progress, removing: true });
-  await liftProtection(layout, host, local);
+  const serverId = await serverOf(layout, host, local);
+  if (serverId !== undefined) await liftProtection(serverId, host, local);
   // Lift the engine's own protection as well: both guard against mistakes, and this was explicit.
   await unprotect(layout, engine, host);
   await runEngine(host, "destroy", progress, (options) => stack.destroy(options));
@@ -40,18 +41,23 @@ export async function destroy({ layout, host, environment, progress }: DestroyRe
   await removeLeftovers({ layout, host, local, tell: progress });
   // What it says of an installed host is over: secrets have nowhere to be sent.
   const files = hostLayoutOf(layout, host);
-  await leaveTailnet({ files, local, host, tell: progress });
   const { journal } = files;
+  if (serverId !== undefined && hasTailnet(settings) && !readJournal(journal))
+    progress(
+      `${host}: another machine installed it, so its device in the tailnet is not known here. Delete it in the tailnet's admin console.`,
+    );
+  await leaveTailnet({ files, local, host, tell: progress });
   await removePrivateFile(journal);
   keepCopy(layout, new Set([relative(layout.dir, journal)]));
 }
 
+/** Not from the outputs: a run that was killed half-way has none. A state in a bucket cannot be read here, but Hetzner can be asked. */
+async function serverOf(layout: Layout, host: string, local: LocalSettings): Promise<number | undefined> {
+  return (await knownServer(layout, host, local))?.id;
+}
+
 /** hcloud 1.68.0 does not lift Hetzner's delete protection before it deletes: the call ends with 423 `protected`. */
-async function liftProtection(layout: Layout, host: string, local: LocalSettings): Promise<void> {
-  // Not from the outputs: a run that was killed half-way has none, and its server may be protected all the same.
-  const resources = readState(layout, host).value?.resources ?? [];
-  const id = Number(resources.find(({ type }) => type === resourceTypes.server)?.id);
-  if (!Number.isInteger(id)) return;
+async function liftProtection(id: number, host: string, local: LocalSettings): Promise<void> {
   const what = `lift the protection of the server ${host}`;
   const hetzner = createHetzner({ endpoint: local.endpoint, token: local.token });
   const call = hetzner.POST("/servers/{id}/actions/change_protection", {

@@ -13,6 +13,7 @@ import { installIdOf } from "../host/install/install-id.ts";
 import { inStackFile, preflight } from "../host/install/preflight.ts";
 import type { BootstrapKeys } from "../host/install/user-data.ts";
 import { type Journal, readJournal } from "../host/journal.ts";
+import { knownServer } from "../host/reach/made-elsewhere.ts";
 import type { Placement } from "../host/server/choices.ts";
 import { hasPool, wantedType } from "../host/server/choices.ts";
 import { monthlyLimit } from "../host/server/cost-limit.ts";
@@ -30,7 +31,7 @@ import { providerProblems } from "../project/settings/provider-config.ts";
 import { checkStackConfig } from "../project/settings/stack-config/check.ts";
 import { configNamespace } from "../project/settings/stack-config/stack-config.ts";
 import { readStackFile } from "../project/settings/stack-file.ts";
-import { readHostState, readState, serverIn } from "../project/state/state.ts";
+import { type KnownServer, readHostState, readState } from "../project/state/state.ts";
 
 /** Inputs of the Pulumi program, passed in so that tests can replace them. */
 export interface ProgramContext {
@@ -96,11 +97,12 @@ export async function loadProgram({
   if (problems.length > 0 || !checked.value) throw new SettingsError(problems);
 
   const settings = completeSettings(stack, checked.value);
-  const fixed = addressChangeProblems(settings, readHostState(layout, stack).value);
+  const server = await knownServer(layout, stack, local.value);
+  const fixed = addressChangeProblems(settings, server);
   if (fixed.length > 0) throw new SettingsError(fixed);
   const guard = local.value?.token ? resizeGuardOf(layout, settings, local.value) : undefined;
-  if (!dryRun && guard) await refuseResize(layout, settings, guard);
-  const unasked = dryRun && local.value?.token ? await refuseNew(layout, settings, local.value) : undefined;
+  if (!dryRun && guard) await refuseResize(server, settings, guard);
+  const unasked = dryRun && local.value?.token && !server ? await refuseNew(layout, settings, local.value) : undefined;
   // A preview that could not ask just now does not ask again.
   const asked = unasked === undefined ? local.value : undefined;
   const placement = hasPool(settings) ? await placementOf(layout, settings, asked) : undefined;
@@ -156,7 +158,6 @@ function resizeGuardOf(layout: Layout, { host }: HostSettings, local: LocalSetti
  * @returns a warning if Hetzner does not answer: the preview then continues without this check
  */
 async function refuseNew(layout: Layout, settings: HostSettings, local: LocalSettings): Promise<string | undefined> {
-  if (serverIn(readHostState(layout, settings.host).value)) return undefined;
   const hetzner = createHetzner({ ...local, limits: { attempts: 2, maxWaitSeconds: 2 } });
   try {
     const [found, route] = await Promise.all([
@@ -190,9 +191,7 @@ async function placementOf(
 }
 
 /** Runs before anything is registered: the engine would change the firewall before it gets to the server. */
-async function refuseResize(layout: Layout, settings: HostSettings, guard: ResizeGuard): Promise<void> {
-  const { host } = settings;
-  const known = serverIn(readHostState(layout, host).value);
+async function refuseResize(known: KnownServer | undefined, settings: HostSettings, guard: ResizeGuard): Promise<void> {
   const to = wantedType(settings, known?.serverType);
   if (known?.serverType === undefined || known.serverType === to) return;
   await guard.before({ serverId: known.id, from: known.serverType, to });

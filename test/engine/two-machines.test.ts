@@ -1,10 +1,11 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { checkTool } from "../_check-tools.ts";
 import { ManyHosts } from "../_many-hosts.ts";
 import { leaveOut } from "../_needs.ts";
+import { clientOf } from "../emulator/_lab.ts";
 import { type Bucket, startBucket } from "../examples/_bucket.ts";
 
 /**
@@ -25,6 +26,10 @@ beforeAll(async () => {
   if (versitygw === undefined) return;
   parent = mkdtempSync(join(tmpdir(), "clawdlets-machines-"));
   bucket = await startBucket(versitygw, parent, "acme-pulumi");
+  // S3 has no folders. The gateway removes one with its last object, and then refuses an object that is just being put there.
+  const locks = join(bucket.folder, ".pulumi/locks/organization/clawdlets");
+  mkdirSync(locks, { recursive: true });
+  writeFileSync(join(locks, ".keep"), "");
   first = await ManyHosts.open(hosts, {
     tags,
     backend: `s3://acme-pulumi?region=nbg1&endpoint=${bucket.endpoint}&s3ForcePathStyle=true`,
@@ -100,4 +105,23 @@ it("two machines create their own hosts at once, and either one sees that all of
   expect(rotated.exitCode, String(rotated.stderr)).toBe(0);
   expect(String(rotated.stdout)).not.toContain("no host was updated");
   expect(recipient()).not.toBe(before);
+
+  // A type that is sold out stops new servers alone, also where the state of an existing one cannot be read here.
+  const places = ["nbg1", "fsn1", "hel1"].map((location) => ({ type: "cx43", location }));
+  await first.control("sold-out", places);
+  const previewed = await first.run(["preview", "--host", theirs]);
+  expect(previewed.exitCode, String(previewed.stderr)).toBe(0);
+  await first.control("sold-out", []);
+
+  // Hetzner's protection is in the state of the bucket, and in no file of this machine.
+  const [mine = ""] = shards["shard-1"];
+  const { id = 0 } = first.emulator.report().servers.find(({ name }) => name === mine) ?? {};
+  const { endpoint, token } = first.emulator;
+  const api = clientOf(endpoint, token);
+  const protectedIn = await api("POST", `/servers/${id}/actions/change_protection`, { delete: true, rebuild: true });
+  expect(protectedIn.status).toBe(201);
+  const destroyed = await second.run(["destroy", "--host", mine, "--yes"]);
+  expect(destroyed.exitCode, String(destroyed.stderr)).toBe(0);
+  expect(String(destroyed.stderr)).toContain("its device in the tailnet is not known here");
+  expect(Object.keys(first.installed)).not.toContain(mine);
 }, 600_000);

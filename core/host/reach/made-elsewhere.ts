@@ -8,14 +8,13 @@ import { hostLayoutOf, type Layout } from "../../project/layout.ts";
 import { readAccess } from "../../project/settings/access.ts";
 import type { LocalSettings } from "../../project/settings/host.ts";
 import { readProjectFile } from "../../project/state/project-file.ts";
-import { readHostState, serverIn } from "../../project/state/state.ts";
+import { type KnownServer, readHostState, serverIn } from "../../project/state/state.ts";
 import { readJournal } from "../journal.ts";
 
 /** This machine's journals know only the hosts that it installed itself. Of all others, Hetzner knows the server, by the host's labels. */
 type HetznerAccess = Pick<LocalSettings, "endpoint" | "token">;
 
-interface ServerAtHetzner {
-  id: number;
+interface ServerAtHetzner extends KnownServer {
   address?: string;
 }
 
@@ -29,19 +28,41 @@ const limits = { attempts: 2, maxWaitSeconds: 5 };
 export async function serverWithLabels(
   host: string,
   { endpoint, token }: HetznerAccess,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<ServerAtHetzner | "unknown" | undefined> {
   if (token === "") return "unknown";
   try {
-    const hetzner = createHetzner({ endpoint, token, limits, signal });
+    const hetzner = createHetzner({ endpoint, token, limits, ...(signal && { signal }) });
     const [server, ...others] = await allServers(hetzner, `look for the server of ${host}`, selectorOf(host));
     if (!server || others.length > 0) return server && "unknown";
     const [address] = addressesOf(server);
-    return { id: server.id, ...(address !== undefined && { address }) };
+    return {
+      id: server.id,
+      serverType: server.server_type.name,
+      location: server.location.name,
+      // An address that was removed in the console does not say how the server was ordered.
+      hasIpv4: server.public_net.ipv4 ? true : undefined,
+      ...(address !== undefined && { address }),
+    };
   } catch (error) {
-    if (signal.aborted || !asUserError(error)) throw error;
+    if (signal?.aborted || !asUserError(error)) throw error;
     return "unknown";
   }
+}
+
+/**
+ * A host's server, as its state has it. A state in a bucket cannot be read here: then as Hetzner has it.
+ * @returns undefined also if Hetzner cannot be asked
+ */
+export async function knownServer(
+  layout: Layout,
+  host: string,
+  access: HetznerAccess | undefined,
+): Promise<KnownServer | undefined> {
+  const known = serverIn(readHostState(layout, host).value);
+  if (known || !access || readProjectFile(layout).hasLocalState) return known;
+  const server = await serverWithLabels(host, access);
+  return server === "unknown" ? undefined : server;
 }
 
 /** A host's public address: from this machine's installation journal, otherwise from Hetzner. */

@@ -1,7 +1,7 @@
 import type { Problem } from "../../base/problem.ts";
 import { type HostSettings, hetznerEndpoint, type LocalSettings } from "../../project/settings/host.ts";
 import { configNamespace } from "../../project/settings/stack-config/stack-config.ts";
-import { type StackState, serverIn } from "../../project/state/state.ts";
+import type { KnownServer } from "../../project/state/state.ts";
 import { noRouteTo } from "../reach/port.ts";
 
 /** Hetzner's resolver, which is on the internet; nothing is sent to it. An emulated server is on this machine. */
@@ -50,9 +50,9 @@ export async function checkIpv6Bake(
  */
 export function addressChangeProblems(
   { host, ipv4Enabled }: Pick<HostSettings, "host" | "ipv4Enabled">,
-  state: StackState | undefined,
+  server: KnownServer | undefined,
 ): Problem[] {
-  const hasIpv4 = serverIn(state)?.hasIpv4;
+  const hasIpv4 = server?.hasIpv4;
   if (hasIpv4 === undefined || hasIpv4 === ipv4Enabled) return [];
   return [
     {

@@ -1,7 +1,7 @@
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
 import { addressChangeProblems, checkIpv6Route } from "../../../../core/host/server/ipv6-only.ts";
-import type { StackState } from "../../../../core/project/state/state.ts";
+import { type StackState, serverIn } from "../../../../core/project/state/state.ts";
 
 const host = "web-1";
 
@@ -55,7 +55,7 @@ describe("the addresses of an existing server", () => {
     ["one without IPv4", state(nets(false), {}), true, false],
     ["one whose address was removed in the console", state({}, { ipv4Address: "" }), true, true],
   ])("%s (%#): ipv4Enabled may be what is declared", (_, known, ipv4Enabled, allowed) => {
-    const problems = addressChangeProblems({ host, ipv4Enabled }, known);
+    const problems = addressChangeProblems({ host, ipv4Enabled }, serverIn(known));
     expect(problems.map(({ setting }) => setting)).toEqual(allowed ? [] : ["clawdlets:ipv4Enabled"]);
   });
 });
