@@ -32,7 +32,8 @@ export async function destroy({ layout, host, environment, progress }: DestroyRe
   const stack = await openStack(layout, host, engine, { tell: progress });
   const { settings, local } = loadHost(layout, host, environment);
   await recover(stack, { layout, host, settings, local, tell: progress, removing: true });
-  const serverId = await serverOf(layout, host, local);
+  // Not from the outputs: a run that was killed half-way has none, and its server may be protected all the same.
+  const serverId = (await knownServer(layout, host, local))?.id;
   if (serverId !== undefined) await liftProtection(serverId, host, local);
   // Lift the engine's own protection as well: both guard against mistakes, and this was explicit.
   await unprotect(layout, engine, host);
@@ -49,11 +50,6 @@ export async function destroy({ layout, host, environment, progress }: DestroyRe
   await leaveTailnet({ files, local, host, tell: progress });
   await removePrivateFile(journal);
   keepCopy(layout, new Set([relative(layout.dir, journal)]));
-}
-
-/** Not from the outputs: a run that was killed half-way has none. A state in a bucket cannot be read here, but Hetzner can be asked. */
-async function serverOf(layout: Layout, host: string, local: LocalSettings): Promise<number | undefined> {
-  return (await knownServer(layout, host, local))?.id;
 }
 
 /** hcloud 1.68.0 does not lift Hetzner's delete protection before it deletes: the call ends with 423 `protected`. */
