@@ -1,5 +1,5 @@
 import { withFileLock } from "../../base/machine/file-lock.ts";
-import { readPrivateFile, writePrivateFile } from "../../base/machine/private-files.ts";
+import { readPrivateFile, readPublicFile, writePrivateFile } from "../../base/machine/private-files.ts";
 
 /** One line of a known_hosts file. */
 export function knownHostsLine(names: readonly string[], publicKey: string): string {
@@ -26,7 +26,8 @@ export async function pinHostKey(file: string, names: readonly string[], publicK
  * `.clawdlets` was restored from an older copy. A key that is pinned already stays, whatever the stack file says.
  */
 export async function pinIfUnknown(file: string, host: string, publicKey: string): Promise<void> {
-  const lines = (readPrivateFile(file) ?? "").split("\n");
+  // What is pinned is no secret: a file that others can read is not refused before every login.
+  const lines = (readPublicFile(file) ?? "").split("\n");
   if (!lines.some((line) => namesIn(line).includes(host))) await pinHostKey(file, [host], publicKey);
 }
 

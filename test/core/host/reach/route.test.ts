@@ -113,15 +113,16 @@ describe("the route to a host", () => {
     ]);
   });
 
-  it.each([
+  it.each<[string, string | undefined, number, number?]>([
     ["has no known_hosts at all", undefined, 0],
+    ["lets others read the key that it has for it", knownHostsLine(["web-1"], publicKeyOf(key("pinned"))), 0, 0o644],
     ["knows other hosts alone", knownHostsLine(["web-2", "127.0.0.9"], publicKeyOf(key("foreign"))), 0],
     ["has another host with a longer name", knownHostsLine(["web-10"], publicKeyOf(key("foreign"))), 0],
     ["has another key for it, which stays", knownHostsLine(["web-1"], publicKeyOf(key("foreign"))), 255],
-  ])("trusts the key of the stack file on a machine that %s", async (_, text, exitCode) => {
+  ])("trusts the key of the stack file on a machine that %s", async (_, text, exitCode, mode = 0o600) => {
     const other = layoutOf(mkdtempSync(join(folder, "other-")));
     mkdirSync(other.dir, { mode: 0o700 });
-    if (text !== undefined) writeFileSync(other.knownHosts, text, { mode: 0o600 });
+    if (text !== undefined) writeFileSync(other.knownHosts, text, { mode });
     const port = await listen("127.0.0.2", "pinned");
     const { route } = await findRoute({ ...reach(["127.0.0.2"], port), layout: other });
     expect(route && (await ssh(route, "true", { timeoutSeconds: 10 })).exitCode).toBe(exitCode);
