@@ -50,10 +50,11 @@ export async function runEngine<T>(
 }
 
 /**
+ * What a failed call of the engine is for the user.
  * @param text the library's own error: the command line, the environment and the end of the output
  * @param reasons the errors that the engine reported, which were printed as they came
  */
-function engineFailure(host: string, operation: string, text: string, reasons: readonly string[]): UserError {
+export function engineFailure(host: string, operation: string, text: string, reasons: readonly string[]): UserError {
   if (isLocked(text) || reasons.some(isLocked)) {
     const who = lockHolder([text, ...reasons].join("\n"));
     const problem = `${operation} was not started: ${who ?? "another engine"} is working on this stack.`;

@@ -73,21 +73,31 @@ export async function openAnyStack(
     const problem = `the engine could not open the stack: ${wrong.problem}`;
     throw new UserError({ ...wrong, subject: host, problem }, { exitCode: exitCodes.engine });
   });
+  const env = { ...engineEnvironment(layout, engine), ...extra };
+  const ask = async (args: readonly string[], input?: string): Promise<string> => {
+    const all = ["stack", ...args, "--stack", host, "--non-interactive", "--color", "never"];
+    const options = {
+      cwd: layout.root,
+      env,
+      extendEnv: false,
+      timeout: 120_000,
+      ...(input !== undefined && { input }),
+    };
+    return (await execa(engine.pulumi, all, options)).stdout;
+  };
   // After each operation the library starts the engine three times more: for the outputs without secrets, for the outputs with secrets in
   // plain text, and for the summary of the history. The first is enough, and the events have the last: 0.4 s of processor time each.
-  workspace.stackOutputs = () => maskedOutputs(layout, host, engine, extra);
+  workspace.stackOutputs = async () => maskedOutputs(await ask(["output", "--json"]));
   stack.info = async () => undefined;
+  // The library has secrets decrypted for an export, and writes them to a file below /tmp that everybody can read for an import.
+  workspace.exportStack = async () => JSON.parse(await ask(["export"]));
+  workspace.importStack = async (_, deployment) => void (await ask(["import"], JSON.stringify(deployment)));
   return Object.assign(stack, { isRestored });
 }
 
 /** A secret output is `[secret]`, here too: no command shows one. */
-async function maskedOutputs(layout: Layout, host: string, engine: Engine, extra: OpenOptions["extra"]) {
-  const { stdout } = await execa(
-    engine.pulumi,
-    ["stack", "output", "--json", "--stack", host, "--non-interactive", "--color", "never"],
-    { cwd: layout.root, env: { ...engineEnvironment(layout, engine), ...extra }, extendEnv: false, timeout: 120_000 },
-  );
-  const outputs: Record<string, unknown> = JSON.parse(stdout);
+function maskedOutputs(text: string) {
+  const outputs: Record<string, unknown> = JSON.parse(text);
   const entries = Object.entries(outputs).map(([key, value]) => [key, { value, secret: value === "[secret]" }]);
   return Object.fromEntries(entries) as Record<string, { value: unknown; secret: boolean }>;
 }

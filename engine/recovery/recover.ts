@@ -1,6 +1,6 @@
 import type { Stack } from "@pulumi/pulumi/automation/index.js";
 import { z } from "zod";
-import { SettingsError, UserError } from "../../core/base/errors.ts";
+import { messageOf, SettingsError, UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { createHetzner, type Hetzner } from "../../core/base/hetzner/client.ts";
 import { findExisting, isAtHetzner, isThere } from "../../core/base/hetzner/existing.ts";
@@ -12,7 +12,9 @@ import { monthlyLimit } from "../../core/host/server/cost-limit.ts";
 import { ensureOn, findServer } from "../../core/host/server/power.ts";
 import { checkTypeChange } from "../../core/host/server/type-change.ts";
 import { hostLayoutOf } from "../../core/project/layout.ts";
-import { readState, type StackState, serverIn } from "../../core/project/state/state.ts";
+import { readProjectFile } from "../../core/project/state/project-file.ts";
+import { readState, type StackState, serverIn, stateIn } from "../../core/project/state/state.ts";
+import { engineFailure } from "../run.ts";
 import { closeLeftWindows, markInterrupted, type Recovery, waitForInstallation } from "./interrupted.ts";
 import { clearDeadLocks } from "./stack-locks.ts";
 
@@ -38,10 +40,12 @@ export async function recover(stack: Stack, recovery: Recovery): Promise<void> {
   const isInterrupted = await waitForInstallation(recovery);
   if (isInterrupted) await tidyInterrupted(hostLayoutOf(layout, host), host);
   // Read from the file, which takes no time; asking the engine takes a second.
-  const state = readState(layout, host).value;
+  const here = readState(layout, host).value;
+  const state = here ?? (await stateInBucket(stack, recovery));
   if (!state) return;
   const hetzner = createHetzner({ ...local, tell: (text) => tell(`${host}: ${text}`) });
-  const known = serverIn(state);
+  // With a state in a bucket, the server may be another machine's work just now. Its locks are there, too: only the engine sees them.
+  const known = here && serverIn(here);
   await refuseForeignProject(hetzner, state, host);
   if (known) {
     await closeLeftWindows(hetzner, recovery).catch((error: unknown) => {
@@ -75,8 +79,21 @@ export async function recover(stack: Stack, recovery: Recovery): Promise<void> {
       `${host}: ${interrupted.urn.split("::").at(-1)} was being created when the last run was killed; it exists, as ${id}`,
     );
   }
-  // The next run's refresh reads the rest of it.
-  await stack.importStack({ ...exported, deployment: { ...rest, resources: [...resources, ...adopted] } });
+  // The next run's refresh reads the rest of it. The engine refuses this while another one works on the stack.
+  const next = { ...exported, deployment: { ...rest, resources: [...resources, ...adopted] } };
+  await stack.importStack(next).catch((error: unknown) => {
+    throw engineFailure(host, operationOf(recovery), messageOf(error), []);
+  });
+}
+
+const operationOf = ({ removing }: Recovery) => (removing ? "destroy" : "up");
+
+async function stateInBucket(stack: Stack, recovery: Recovery): Promise<StackState | undefined> {
+  if (readProjectFile(recovery.layout).hasLocalState) return undefined;
+  const { deployment: latest } = await stack.exportStack().catch((error: unknown) => {
+    throw engineFailure(recovery.host, operationOf(recovery), messageOf(error), []);
+  });
+  return stateIn(latest);
 }
 
 /**

@@ -23,17 +23,12 @@ const resource = z.looseObject({
 /** An operation that the engine started but did not finish, because it was killed. */
 const pendingOperation = z.looseObject({ type: z.string(), resource });
 
-const file = z.object({
-  checkpoint: z.object({
-    latest: z
-      .looseObject({
-        resources: z.array(resource).default([]),
-        pending_operations: z.array(pendingOperation).nullish(),
-        manifest: z.looseObject({ time: z.string().optional() }).optional(),
-      })
-      .nullish(),
-  }),
+const deployment = z.looseObject({
+  resources: z.array(resource).default([]),
+  pending_operations: z.array(pendingOperation).nullish(),
+  manifest: z.looseObject({ time: z.string().optional() }).optional(),
 });
+const file = z.object({ checkpoint: z.object({ latest: deployment.nullish() }) });
 
 export type StateResource = z.infer<typeof resource>;
 
@@ -91,11 +86,13 @@ export function readState(layout: Layout, host: string): { value?: StackState; p
       ],
     };
   }
-  const { latest } = parsed.data.checkpoint;
-  return {
-    value: { resources: latest?.resources ?? [], pending: latest?.pending_operations ?? [] },
-    problems: [],
-  };
+  return { value: stateIn(parsed.data.checkpoint.latest), problems: [] };
+}
+
+/** @param latest as in a state file, or as the engine exports it; undefined for a stack without a run */
+export function stateIn(latest: unknown): StackState {
+  const { resources = [], pending_operations } = deployment.safeParse(latest).data ?? {};
+  return { resources, pending: pending_operations ?? [] };
 }
 
 /** Name suffixes of the resources that our components create for a host. The exact list matters: another host may be called `<host>-x`. */
