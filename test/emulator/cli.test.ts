@@ -85,9 +85,9 @@ test("does not start over the token of a real account", async () => {
 });
 
 test.each([
-  [["--port", "99999"], 2, /--port <n>.*'99999'.*whole number from 0 to 65535/],
-  [["--action-ms", "soon"], 2, /--action-ms <n>.*'soon'.*whole number/],
-  [["--rate-limit", "0"], 2, /--rate-limit <n>.*'0'/],
+  [["--port", "99999"], 2, /--port: is "99999"; allowed: a whole number from 0 to 65535/],
+  [["--action-ms", "soon"], 2, /--action-ms: is "soon"; allowed: a whole number/],
+  [["--rate-limit", "0"], 2, /--rate-limit: is "0"; allowed: a whole number from 1/],
   [["--frobnicate"], 2, /unknown option '--frobnicate'/],
   [["--token", "short"], 1, /^--token: a Hetzner token is 64 characters/],
   [["--faults", "/nowhere.json"], 1, /^--faults \/nowhere\.json: ENOENT/],
