@@ -26,7 +26,7 @@ export async function pinHostKey(file: string, names: readonly string[], publicK
  * `.clawdlets` was restored from an older copy. A key that is pinned already stays, whatever the stack file says.
  */
 export async function pinIfUnknown(file: string, host: string, publicKey: string): Promise<void> {
-  // What is pinned is no secret: a file that others can read is not refused before every login.
+  // Pinned keys are public, so a file that others can read does not stop a login.
   const lines = (readPublicFile(file) ?? "").split("\n");
   if (!lines.some((line) => namesIn(line).includes(host))) await pinHostKey(file, [host], publicKey);
 }
