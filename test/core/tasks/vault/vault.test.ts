@@ -298,7 +298,7 @@ describe("nothing is imported", () => {
       (file: string) => truncateSync(file, 3 * 2 ** 30),
       "has 3072 MiB; allowed: at most",
     ],
-    ["a folder's place below a file", (file: string) => join(file, "x"), "there is no such file"],
+    ["a path below a file", (file: string) => join(file, "x"), "there is no such file"],
   ])("from %s", async (_what, disturb, message) => {
     const [file, there] = [vaultIn(), clone()];
     writeFileSync(file, "age-encryption.org/v1\n");
