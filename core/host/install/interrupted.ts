@@ -31,10 +31,11 @@ export async function standingOf(host: HostLayout): Promise<Standing> {
   if (journal.state !== "running") return { kind: journal.state };
   const { guard } = journal;
   const holder = await lockHolder(host.lock);
+  const isGuarded = guard !== undefined && (await isAlive(guard.pid, guard.since));
   // A guard takes the lock to clean up after the run that it guarded. A number counts on its own machine only.
-  const isGuard = holder?.pid === guard?.pid && (holder?.machine ?? hostname()) === hostname();
+  const isGuard = isGuarded && holder?.pid === guard.pid && (holder.machine ?? hostname()) === hostname();
   if (holder && !isGuard) return { kind: "running", holder };
-  return { kind: guard && (await isAlive(guard.pid, guard.since)) ? "closing" : "interrupted" };
+  return { kind: isGuarded ? "closing" : "interrupted" };
 }
 
 /**

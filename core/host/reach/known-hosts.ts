@@ -13,12 +13,15 @@ export function namesOf(host: string, address: string, port: number): string[] {
 
 /** Pins a host's key under these names, and removes every older line that has one of them. */
 export async function pinHostKey(file: string, names: readonly string[], publicKey: string): Promise<void> {
-  await withFileLock(file, async () => {
-    const kept = (readPrivateFile(file) ?? "").split("\n").filter((line) => {
-      return line.trim() !== "" && !namesIn(line).some((name) => names.includes(name));
-    });
-    await writePrivateFile(file, [...kept, knownHostsLine(names, publicKey)].join("\n"));
+  await withFileLock(file, () => replacePins(file, names, publicKey));
+}
+
+/** For a caller that holds the file's lock. */
+async function replacePins(file: string, names: readonly string[], publicKey: string): Promise<void> {
+  const kept = (readPrivateFile(file) ?? "").split("\n").filter((line) => {
+    return line.trim() !== "" && !namesIn(line).some((name) => names.includes(name));
   });
+  await writePrivateFile(file, [...kept, knownHostsLine(names, publicKey)].join("\n"));
 }
 
 /**
@@ -27,8 +30,12 @@ export async function pinHostKey(file: string, names: readonly string[], publicK
  */
 export async function pinIfUnknown(file: string, host: string, publicKey: string): Promise<void> {
   // Pinned keys are public, so a file that others can read does not stop a login.
-  const lines = (readPublicFile(file) ?? "").split("\n");
-  if (!lines.some((line) => namesIn(line).includes(host))) await pinHostKey(file, [host], publicKey);
+  const isPinned = () => (readPublicFile(file) ?? "").split("\n").some((line) => namesIn(line).includes(host));
+  if (isPinned()) return;
+  await withFileLock(file, async () => {
+    // Another command may have pinned one meanwhile.
+    if (!isPinned()) await replacePins(file, [host], publicKey);
+  });
 }
 
 const namesIn = (line: string): string[] => (line.split(" ")[0] ?? "").split(",");
