@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { execa } from "execa";
 import { expect, it } from "vitest";
@@ -78,6 +78,25 @@ it.each([
   } finally {
     guard.kill("SIGKILL");
     await guard;
+  }
+});
+
+it("an installation that has got the number of a guard that is gone counts as one", async () => {
+  const { host, journal } = await begun();
+  const other = execa("sleep", ["60"], { reject: false });
+  const pid = other.pid ?? 0;
+  await journal.guardedBy(pid);
+  const before = JSON.parse(readFileSync(host.journal, "utf8"));
+  const guard = { pid, since: new Date(Date.now() - 3_600_000).toISOString() };
+  writeFileSync(host.journal, JSON.stringify({ ...before, guard }), { mode: 0o600 });
+  const holder = { pid, since: new Date().toISOString(), command: "clawdlets install", machine: hostname() };
+  mkdirSync(`${host.lock}.lock`);
+  writeFileSync(`${host.lock}.holder`, JSON.stringify(holder), { mode: 0o600 });
+  try {
+    expect(await standingOf(host)).toMatchObject({ kind: "running" });
+  } finally {
+    other.kill("SIGKILL");
+    await other;
   }
 });
 
