@@ -12,6 +12,13 @@ export interface Attempt {
 
 export const quoted = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
 
+/**
+ * A line of sh that gives a mount namespace an /etc that may be written to, with the files of this machine's. Other tests change
+ * those meanwhile: files that are gone before they are read are left out.
+ */
+export const ownEtc =
+  "mkdir -p /run/etc && tar -C /etc --exclude=./netns --ignore-failed-read -c . | tar -C /run/etc -xp && mount --bind /run/etc /etc";
+
 const passwd = `root:x:0:0:root:/root:/bin/sh
 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
 sshd:x:100:65534::/run/sshd:/usr/sbin/nologin

@@ -6,7 +6,7 @@ import { path } from "../_debian.ts";
 import { describeWith } from "../_needs.ts";
 import { temporaryFolder } from "../_project.ts";
 import { evaluate } from "./_nix.ts";
-import { type Attempt, as, PrivateMachine, quoted } from "./_private-machine.ts";
+import { type Attempt, as, ownEtc, PrivateMachine, quoted } from "./_private-machine.ts";
 
 const sw = "/run/current-system/sw/bin";
 /** Upstream's. */
@@ -60,7 +60,7 @@ async function trySudo(rules: string, user: string, attempts: readonly (readonly
   }
   // Upstream's program. /etc cannot be laid over as a whole, and this path is not on this machine.
   machine.stub("/run/rebuild/rebuild-host");
-  machine.step("mkdir -p /run/etc && cp -a /etc/. /run/etc/ && mount --rbind /run/etc /etc");
+  machine.step(ownEtc);
   machine.step(`mkdir -p /etc/clawdlets/bin && ln -s /run/rebuild/rebuild-host ${rebuild}`);
   machine.step(`mkdir -p /home/admin/bin && ln -s ${sw}/systemctl /home/admin/bin/systemctl`);
   return await machine.run(attempts.map((words) => as(user, "sudo", "-n", ...words)));

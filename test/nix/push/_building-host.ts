@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { repository } from "../../_repository.ts";
+import { ownEtc } from "../_private-machine.ts";
 import { type MachineOptions, receivesSystems } from "./_machines.ts";
 
 /** In place of systemd, which the machine does not have: a unit is a process of its own session, and every service runs. */
@@ -46,7 +47,7 @@ export function buildingHost(trustedKey: string, keys = trustedKey): Pick<Machin
   return {
     conf: `${receiver.conf}experimental-features = nix-command flakes\n`,
     setUp: `${receiver.setUp}
-mkdir -p /run/former /run/etc
+mkdir -p /run/former
 mv /run/current-system/sw /run/former/sw
 rmdir /run/current-system
 ${standIns}
@@ -57,8 +58,7 @@ export NIX_CONF_DIR='$NIX_CONF_DIR'
 exec bash '${join(repository, "nix/host/activate.sh")}' "\\$@"
 END
 chmod 755 /run/former/sw/bin/clawdlets-activate
-cp -a /etc/. /run/etc
-mount --bind /run/etc /etc
+${ownEtc}
 mkdir -p /etc/clawdlets /etc/nix
 cp "$NIX_CONF_DIR/nix.conf" /etc/nix/nix.conf
 printf '%s\\n' '${keys}' >/etc/clawdlets/system-keys

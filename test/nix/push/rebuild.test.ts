@@ -9,6 +9,7 @@ import { createSystemKey } from "../../../core/project/secrets/keys/system-key.t
 import type { LocalSettings } from "../../../core/project/settings/host.ts";
 import { describeWith } from "../../_needs.ts";
 import { repository } from "../../_repository.ts";
+import { ownEtc } from "../_private-machine.ts";
 import { routeTo, settingsOf } from "./_host-settings.ts";
 import { NixMachine, needs, Operator, problemOf, receivesSystems } from "./_machines.ts";
 
@@ -18,13 +19,12 @@ afterEach(() => void vi.unstubAllEnvs());
 
 /** Files of a host that may be changed: its programs, and the keys that it says it trusts. Nothing of this machine is written to. */
 const hostFiles = (keys: string) => `
-mkdir -p /run/former /run/etc
+mkdir -p /run/former
 mv /run/current-system/sw /run/former/sw
 rmdir /run/current-system
 ln -s /run/former /run/current-system
 install -m 755 '${join(repository, "test/nix/push/_activate.sh")}' /run/former/sw/bin/clawdlets-activate
-cp -a /etc/. /run/etc
-mount --bind /run/etc /etc
+${ownEtc}
 mkdir -p /etc/clawdlets /etc/nix
 cp "$NIX_CONF_DIR/nix.conf" /etc/nix/nix.conf
 printf '%s\\n' ${keys} >/etc/clawdlets/system-keys

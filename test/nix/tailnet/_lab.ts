@@ -126,10 +126,7 @@ export class TailnetLab {
     const number = this.#machines.length + 1;
     const machine = new Machine(this, name, flags);
     this.#machines.push(machine);
-    await this.net.add(name, {
-      hosts: `127.0.0.1 localhost\n${controlAddress} control.test\n`,
-      "resolv.conf": "nameserver 127.0.0.1\n",
-    });
+    await this.net.add(name, files);
     await this.net.link(["control", `10.20.${number}.1/24`], [name, `10.20.${number}.2/24`]);
     await this.net.routes(name, [`default via 10.20.${number}.1`]);
     await machine.start();
@@ -140,6 +137,15 @@ export class TailnetLab {
     return execa(this.programs.headscale, ["-c", join(this.folder, "headscale.yaml"), ...args], { reject: false });
   }
 }
+
+/** Of every machine. */
+const files = {
+  hosts: `127.0.0.1 localhost\n${controlAddress} control.test\n`,
+  "resolv.conf": "nameserver 127.0.0.1\n",
+};
+
+/** Where its resolv.conf is a mount, tailscaled keeps a copy beside it: in this machine's /etc, if it had no other. */
+const withOwnEtc = `cp /etc/nsswitch.conf /etc/passwd /etc/group "$0" && mount --bind "$0" /etc && exec "$@"`;
 
 interface Status {
   BackendState: string;
@@ -162,6 +168,8 @@ export class Machine {
   /** Of tailscaled, besides its files. */
   readonly flags: string[];
   readonly folder: string;
+  /** What tailscaled has as /etc. */
+  readonly etc: string;
   /** Named by CLAWDLETS_TAILSCALE: the real program, with this machine's daemon. */
   readonly tailscale: string;
   readonly keyFile: string;
@@ -173,7 +181,9 @@ export class Machine {
     this.name = name;
     this.flags = flags;
     this.folder = join(lab.folder, name);
-    mkdirSync(join(this.folder, "bin"), { recursive: true });
+    this.etc = join(lab.folder, `${name}-etc`);
+    for (const folder of [join(this.folder, "bin"), this.etc]) mkdirSync(folder, { recursive: true });
+    for (const [file, content] of Object.entries(files)) writeFileSync(join(this.etc, file), content);
     this.tailscale = join(this.folder, "bin/tailscale");
     this.keyFile = join(this.folder, "auth-key");
     this.stateFile = join(this.folder, "join-state");
@@ -185,7 +195,7 @@ export class Machine {
   async start(): Promise<void> {
     const state = ["--statedir", this.folder, "--socket", join(this.folder, "socket"), "--no-logs-no-support"];
     const daemon = [`SSL_CERT_FILE=${join(this.lab.folder, "ca.pem")}`, this.lab.programs.tailscaled, ...state];
-    this.#daemon = this.lab.net.start(this.name, "env", [...daemon, ...this.flags]);
+    this.#daemon = this.lab.net.start(this.name, "sh", ["-c", withOwnEtc, this.etc, "env", ...daemon, ...this.flags]);
     this.#daemon.all.resume();
     await until(
       `tailscaled of ${this.name} answers`,
