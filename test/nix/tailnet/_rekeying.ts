@@ -40,6 +40,7 @@ export class RekeyingHost {
   #boots = 1;
   /** tailscaled does. */
   #runs = true;
+  #job: Promise<void> = Promise.resolve();
 
   /**
    * @param programs folder with `tailscale`
@@ -177,14 +178,25 @@ export class RekeyingHost {
     await this.#joinUnit();
   }
 
-  async #stop(): Promise<void> {
-    if (this.#runs) await this.#services.stop();
-    this.#runs = false;
+  #stop(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#runs) await this.#services.stop();
+      this.#runs = false;
+    });
   }
 
-  async #start(): Promise<void> {
-    if (!this.#runs) await this.#services.start();
-    this.#runs = true;
+  #start(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!this.#runs) await this.#services.start();
+      this.#runs = true;
+    });
+  }
+
+  /** A start or stop whose caller was killed goes on, as systemd's jobs do, and the next one waits for it. */
+  #inTurn(job: () => Promise<void>): Promise<void> {
+    const ended = this.#job.then(job);
+    this.#job = ended.catch(() => undefined);
+    return ended;
   }
 
   #newBoot(): void {
