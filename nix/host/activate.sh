@@ -24,22 +24,8 @@ export LC_ALL=C GIT_TERMINAL_PROMPT=0 GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYS
 umask 022
 cd /
 
-say() { printf 'clawdlets-activate: %s\n' "$1" >&2; }
-# refuse CODE TEXT [STATUS]. The operator's machine decides by the code and shows the text.
-refuse() {
-  refused=yes
-  say "code $1"
-  say "refused, nothing changed: $2"
-  exit "${3:-1}"
-}
-# An order that ends in any other way, e.g. with a full disk or without a program, has a code as well.
-refused=""
-unexpected() {
-  local status=$?
-  ((status != 0)) && [[ -z $refused ]] || return 0
-  say "code failed"
-  say "it failed with exit status $status"
-}
+# shellcheck source=lib/refuse.sh
+source "${BASH_SOURCE[0]%/*}/lib/refuse.sh" clawdlets-activate
 (($# > 0)) || trap unexpected EXIT
 now() { date +%s; }
 running() { readlink -f "$CURRENT_SYSTEM"; }

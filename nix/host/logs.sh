@@ -10,22 +10,8 @@
 set -euo pipefail
 export LC_ALL=C # [A-Za-z] are these 52 letters.
 
-say() { printf 'clawdlets-logs: %s\n' "$1" >&2; }
-# refuse CODE TEXT. The operator's machine decides by the code and shows the text.
-refuse() {
-  refused=yes
-  say "code $1"
-  say "refused, nothing changed: $2"
-  exit 2
-}
-# Whatever else ends it, e.g. journalctl with an error of its own, has a code as well.
-refused=""
-unexpected() {
-  local status=$?
-  ((status != 0)) && [[ -z $refused ]] || return 0
-  say "code failed"
-  say "it failed with exit status $status"
-}
+# shellcheck source=lib/refuse.sh
+source "${BASH_SOURCE[0]%/*}/lib/refuse.sh" clawdlets-logs 2
 trap unexpected EXIT
 [[ $# == 0 ]] || refuse unknown-order "it takes no arguments"
 

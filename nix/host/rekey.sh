@@ -26,22 +26,8 @@ set -euo pipefail
 export LC_ALL=C
 umask 077
 cd /
-say() { printf 'clawdlets-rekey: %s\n' "$1" >&2; }
-# refuse CODE TEXT [STATUS]. The operator's machine decides by the code and shows the text.
-refuse() {
-  refused=yes
-  say "code $1"
-  say "refused, nothing changed: $2"
-  exit "${3:-1}"
-}
-# An order that ends in any other way, e.g. with a full disk or without a program, has a code as well.
-refused=""
-unexpected() {
-  local status=$?
-  ((status != 0)) && [[ -z $refused ]] || return 0
-  say "code failed"
-  say "it failed with exit status $status"
-}
+# shellcheck source=lib/refuse.sh
+source "${BASH_SOURCE[0]%/*}/lib/refuse.sh" clawdlets-rekey
 (($# > 0)) || trap unexpected EXIT
 BOOT_ID=${BOOT_ID:-/proc/sys/kernel/random/boot_id}
 LOCKS=${LOCKS:-/run/clawdlets-locks}

@@ -11,10 +11,12 @@ const nowhere = ["--store", "dummy://", "--option", "build-users-group", ""];
 /**
  * Fully evaluates an expression with Nix.
  * @param expression relative paths in it start at the project's root
+ * @param root where what it copies to the store is really written: below nix/store in this folder
  * @throws Error with Nix's message
  */
-export async function evaluate(expression: string): Promise<unknown> {
-  const { failed, stdout, stderr } = await nix("--eval", "--strict", "--json", "--expr", expression);
+export async function evaluate(expression: string, root?: string): Promise<unknown> {
+  const written = root === undefined ? [] : ["--read-write-mode", "--store", `local?root=${root}`];
+  const { failed, stdout, stderr } = await nix("--eval", "--strict", "--json", "--expr", expression, ...written);
   if (failed) throw new Error(stderr);
   return JSON.parse(stdout);
 }

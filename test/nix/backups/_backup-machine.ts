@@ -211,6 +211,7 @@ export class BackupMachine {
     }
     for (const name of units) this.#unit(name, config.systemd.services[name]);
     const text = await commandText("clawdlets-backup", enough, settings);
+    this.#put("etc/bin/lib/refuse.sh", readFileSync(join(repository, "nix/host/lib/refuse.sh"), "utf8"));
     this.#wrapper("clawdlets-backup", "backup.sh", text);
     this.#wrapper("clawdlets-restic", "restic.sh", 'export PATH=\nexec /bin/bash restic.sh "$@"\n');
     const shim = await exchangeShim();

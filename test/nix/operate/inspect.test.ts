@@ -174,7 +174,8 @@ async function ask({ sshd, firewall = nixosFirewall(onTailnet), steps = [] }: Ho
   machine.step("ln -s secrets.d/1 /run/secrets");
   machine.put("/run/rules", `${firewall}${egress}`);
   machine.step("nft -f /run/rules");
-  machine.put("/run/audit.sh", readFileSync(script("audit.sh"), "utf8"), 0o755);
+  for (const name of ["audit.sh", "lib/refuse.sh"])
+    machine.put(`/run/host/${name}`, readFileSync(script(name), "utf8"));
   const paths = [
     "/run/sops-nix/key.txt",
     "/run/clawdlets/secrets",
@@ -182,7 +183,7 @@ async function ask({ sshd, firewall = nixosFirewall(onTailnet), steps = [] }: Ho
     "/run/secrets/",
     "/run/none/",
   ];
-  const wrapper = `#!/bin/bash\nexport PATH=/usr/sbin:/usr/bin:/bin SSHD=/usr/sbin/sshd SECRET_PATHS=${quoted(paths.join("\n"))}\nexec bash /run/audit.sh "$@"\n`;
+  const wrapper = `#!/bin/bash\nexport PATH=/usr/sbin:/usr/bin:/bin SSHD=/usr/sbin/sshd SECRET_PATHS=${quoted(paths.join("\n"))}\nexec bash /run/host/audit.sh "$@"\n`;
   machine.put(`${sw}/clawdlets-audit`, wrapper, 0o755);
   machine.step("mkdir -p /run/sshd && /usr/sbin/sshd");
   for (const step of steps) machine.step(step);
@@ -283,12 +284,13 @@ describeWith({ programs, root: true }, "nix/host/audit.sh with real sshd, nft, s
     const rules = (await evaluate(`(import ./nix/lib/sudoers.nix).file { bots = [ "maren" ]; }`)) as string;
     machine.place("/etc/sudoers", rules, 0o440);
     machine.empty("/etc/sudoers.d");
-    machine.put("/run/audit.sh", readFileSync(script("audit.sh"), "utf8"), 0o755);
-    const wrapper = `#!/bin/bash\nexport PATH=/run/none SSHD=/usr/sbin/sshd SECRET_PATHS=/run/none\nexec /bin/bash /run/audit.sh "$@"\n`;
+    for (const name of ["audit.sh", "lib/refuse.sh"])
+      machine.put(`/run/host/${name}`, readFileSync(script(name), "utf8"));
+    const wrapper = `#!/bin/bash\nexport PATH=/run/none SSHD=/usr/sbin/sshd SECRET_PATHS=/run/none\nexec /bin/bash /run/host/audit.sh "$@"\n`;
     machine.put(`${sw}/clawdlets-audit`, wrapper, 0o755);
     const [broken, argument] = await machine.run([
       as("admin", "sudo", "-n", `${sw}/clawdlets-audit`),
-      "bash /run/audit.sh x",
+      "bash /run/host/audit.sh x",
     ]);
     expect(readRefusal(argument?.stderr ?? "", 2)).toMatchObject({ code: "unknown-order", hasRefused: true });
     expect(argument?.exitCode).toBe(2);

@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import type { SshRoute } from "../../../core/host/reach/ssh.ts";
@@ -220,6 +220,7 @@ export class SystemdHost {
     const keep = `case "$*" in run|watch) exec >>'${this.script.folder}/journal' 2>&1 ;; esac`;
     const file = join(this.script.folder, "self");
     copyFileSync(script, join(this.script.folder, "activate.sh"));
+    cpSync(join(dirname(script), "lib"), join(this.script.folder, "lib"), { recursive: true });
     writeFileSync(
       file,
       `#!/bin/bash\n${exports.join("")}${keep}\nexec bash '${this.script.folder}/activate.sh' "$@"\n`,
