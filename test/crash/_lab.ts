@@ -29,6 +29,8 @@ const installers = {
   /** A milestone and a line of bytes that are not UTF-8, on both streams. */
   bytes: (standIn: string) =>
     `printf '### caf\\351 \\377\\376 ###\\n\\300\\200\\n'; printf '\\360\\237 half\\n' >&2; ${standIn}`,
+  /** Fails at its last phase, before it does anything. */
+  noReboot: (standIn: string) => `case " $* " in *" --phases reboot "*) exit 1 ;; esac; ${standIn}`,
 } as const;
 
 /** A project with an emulated Hetzner, for installations that are disturbed and then run again. */
@@ -99,12 +101,16 @@ export class CrashLab {
   ) {
     return execa(join(process.cwd(), "bin", "clawdlets"), [...args, "--host", this.demo.host], {
       cwd: this.demo.layout.root,
-      env: { ...this.#environment, ...(installer && { CLAWDLETS_NIXOS_ANYWHERE: this.#installer(installer) }) },
+      env: { ...this.#environment, ...this.#installerEnv(installer) },
       reject: false,
       all: true,
       stdin: "ignore",
       detached: hasSession,
     });
+  }
+
+  #installerEnv(name: keyof typeof installers | undefined): Record<string, string> {
+    return name === undefined ? {} : { CLAWDLETS_NIXOS_ANYWHERE: this.#installer(name) };
   }
 
   #installer(name: keyof typeof installers): string {
@@ -120,10 +126,10 @@ export class CrashLab {
     return this.#reinstall;
   }
 
-  install({ facts }: CrashServer) {
+  install({ facts }: CrashServer, { installer }: { installer?: keyof typeof installers } = {}) {
     return execa(join(process.cwd(), "bin", "clawdlets"), ["install", "--host", this.demo.host], {
       cwd: this.demo.layout.root,
-      env: { ...this.#environment, CLAWDLETS_FACTS: facts },
+      env: { ...this.#environment, CLAWDLETS_FACTS: facts, ...this.#installerEnv(installer) },
       reject: false,
       all: true,
     });

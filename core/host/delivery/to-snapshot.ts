@@ -1,4 +1,3 @@
-import { execa } from "execa";
 import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { answerOf } from "../../base/hetzner/client.ts";
@@ -7,8 +6,9 @@ import { revisionLabel } from "../image/labels.ts";
 import { installIdPath } from "../reach/ask.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 import type { Installation } from "../request.ts";
-import { deliveredPaths, removeFormerFiles } from "./delivered-list.ts";
-import { type ExtraFile, stageExtraFiles } from "./extra-files.ts";
+import { deliveredPaths, pathLines, removeFormerFiles } from "./delivered-list.ts";
+import type { ExtraFile } from "./extra-files.ts";
+import { packFiles } from "./pack.ts";
 import { swapOf } from "./swap.ts";
 
 /** Seconds. */
@@ -50,16 +50,9 @@ export async function deliverToSnapshot(
   // Moved into place: a marker that was half written would be taken for another host's.
   const mark = `echo '${settings.host} ${facts.installId}' >${imageMarker}.new; sync; mv ${imageMarker}.new ${imageMarker}`;
   const others = files.filter(({ path }) => !path.startsWith(`${secretsDir}/`));
-  await run(`set -eu; ${mark}; ${removeFormerFiles}`, limits.deliver, Buffer.from(deliveredPaths(others)));
+  await run(`set -eu; ${mark}; ${removeFormerFiles}`, limits.deliver, pathLines(deliveredPaths(others)));
   const sent = files.map((file) => ({ ...file, path: swap.stagedPath(file.path) }));
-  const unstage = stageExtraFiles(host.staging, sent);
-  try {
-    const names = [...new Set(sent.map(({ path }) => path.split("/")[1] ?? ""))];
-    const { stdout } = await execa("tar", ["-C", host.staging, "-cf", "-", ...names], { encoding: "buffer" });
-    await run(swap.unpack, limits.deliver, Buffer.from(stdout));
-  } finally {
-    unstage();
-  }
+  await run(swap.unpack, limits.deliver, await packFiles(host.staging, sent));
   await journal.diskIs("installed");
   await step("reboot", "into the installed system", settings.install.deadlines.reboot * 60);
   // Its connection may end before its exit code arrives. What counts is which key answers afterwards.
