@@ -14,11 +14,13 @@ import type { ServerReport } from "../../emulator/report.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
 import { findEngine } from "../../engine/find-engine.ts";
 import { killProcessesOf } from "../_processes.ts";
+import { declareKind, type MachineKind, orderOf } from "./_machine-kinds.ts";
 
 export interface CrashServer {
   id: number;
   address: string;
   facts: string;
+  firewall: number;
 }
 
 export type Run = ReturnType<CrashLab["run"]>;
@@ -36,22 +38,25 @@ const installers = {
 /** A project with an emulated Hetzner, for installations that are disturbed and then run again. */
 export class CrashLab {
   readonly demo: Demo;
+  readonly #kind: MachineKind;
   readonly #folder: string;
   readonly #environment: Record<string, string>;
 
-  private constructor(demo: Demo, folder: string, environment: Record<string, string>) {
+  private constructor(demo: Demo, kind: MachineKind, folder: string, environment: Record<string, string>) {
     this.demo = demo;
+    this.#kind = kind;
     this.#folder = folder;
     this.#environment = environment;
   }
 
-  static async open(): Promise<CrashLab> {
+  static async open(kind: MachineKind = "x86"): Promise<CrashLab> {
     const folder = mkdtempSync(join(tmpdir(), "clawdlets-crash-"));
     const places = { root: join(folder, "project"), data: join(folder, "emulator") };
     const demo = await prepareDemo(() => undefined, places);
+    await declareKind(demo, kind, folder);
     const engine = findEngine(process.cwd());
     if (!engine) throw new Error("no engine: run scripts/setup.sh");
-    return new CrashLab(demo, folder, engineEnvironment(demo.layout, engine));
+    return new CrashLab(demo, kind, folder, engineEnvironment(demo.layout, engine));
   }
 
   async close(): Promise<void> {
@@ -79,16 +84,28 @@ export class CrashLab {
     if (!keys) throw new Error("the project has no one-time keys");
     const { server } = await this.api("POST", "/servers", {
       name: this.demo.host,
-      server_type: "cx43",
+      ...orderOf[this.#kind],
       image: "debian-12",
       location: "nbg1",
       firewalls: [{ firewall: firewall.id }],
       user_data: bootstrapUserData(keys),
     });
     while ((await this.api("GET", `/servers/${server.id}`)).server.status !== "running") await sleep(50);
-    const address: string = server.public_net.ipv4.ip;
+    const { ipv4, ipv6 } = await this.#reportOf(server.id);
+    const address = ipv4 ?? ipv6 ?? "";
     const installId = installIdOf({ host: this.demo.host, serverId: server.id, reinstall: 0 });
-    return { id: server.id, address, facts: JSON.stringify({ serverId: server.id, address, installId }) };
+    return {
+      id: server.id,
+      address,
+      facts: JSON.stringify({ serverId: server.id, address, installId }),
+      firewall: firewall.id,
+    };
+  }
+
+  async deleteServer({ id, firewall }: CrashServer): Promise<void> {
+    await this.api("DELETE", `/servers/${id}`);
+    const isInUse = async () => (await this.api("DELETE", `/firewalls/${firewall}`))?.error?.code === "resource_in_use";
+    while (await isInUse()) await sleep(50);
   }
 
   /**
@@ -135,7 +152,9 @@ export class CrashLab {
     });
   }
 
-  async report({ id }: CrashServer): Promise<ServerReport> {
+  readonly report = ({ id }: CrashServer): Promise<ServerReport> => this.#reportOf(id);
+
+  async #reportOf(id: number): Promise<ServerReport> {
     const found = (await this.demo.report()).servers.find((each) => each.id === id);
     return found ?? Promise.reject(new Error(`the emulator has no server ${id}`));
   }

@@ -19,7 +19,7 @@ beforeAll(async () => {
 }, 60_000);
 afterEach(async () => {
   rmSync(files.extraFiles, { recursive: true, force: true });
-  await lab.api("DELETE", `/servers/${server.id}`);
+  await lab.deleteServer(server);
 });
 afterAll(() => lab?.close());
 
