@@ -39,6 +39,8 @@ const journal = z.object({
   flake: z.string().transform(withoutCredentials).optional(),
   /** Digest of the secrets that were sent. @see ciphertextDigest */
   ciphertext: z.string().optional(),
+  /** What was written to the disk beside the system. Folders end with `/`. */
+  delivered: z.array(z.string()).optional(),
   systemPath: z.string().optional(),
   /**
    * What this installation has done to the disk so far, over all its runs: nothing, Hetzner was asked to rebuild the server from
@@ -70,8 +72,12 @@ export class JournalWriter {
     this.isFirstRun = previous?.serverId !== start.serverId;
     const isSame = previous?.installId === start.installId && previous.serverId === start.serverId;
     const disk = isSame ? previous.disk : "untouched";
-    const { flake, ciphertext } = isSame ? previous : {};
-    const sent = { ...(flake !== undefined && { flake }), ...(ciphertext !== undefined && { ciphertext }) };
+    const { flake, ciphertext, delivered } = isSame ? previous : {};
+    const sent = {
+      ...(flake !== undefined && { flake }),
+      ...(ciphertext !== undefined && { ciphertext }),
+      ...(delivered !== undefined && { delivered }),
+    };
     const carried = previous?.tailnet && { tailnet: isSame ? previous.tailnet : formerOf(previous.tailnet) };
     const fresh = { state: "running" as const, startedAt: now(), steps: [], seen: {} };
     this.#journal = { version: 1, ...start, ...fresh, disk, ...sent, ...carried };
@@ -96,6 +102,11 @@ export class JournalWriter {
   /** @param ciphertext digest of the secrets that are sent along */
   async installs(flake: string, ciphertext: string): Promise<void> {
     await this.#write({ flake: withoutCredentials(flake), ciphertext });
+  }
+
+  /** @param ciphertext as for {@link installs}. @default the last one */
+  async delivers(delivered: string[], ciphertext = this.#journal.ciphertext): Promise<void> {
+    await this.#write({ delivered, ...(ciphertext !== undefined && { ciphertext }) });
   }
 
   async diskIs(disk: Journal["disk"]): Promise<void> {

@@ -14,11 +14,13 @@ import type { ServerReport } from "../../emulator/report.ts";
 import { engineEnvironment } from "../../engine/environment.ts";
 import { findEngine } from "../../engine/find-engine.ts";
 import { killProcessesOf } from "../_processes.ts";
+import { declareKind, type MachineKind, orderOf } from "./_machine-kinds.ts";
 
 export interface CrashServer {
   id: number;
   address: string;
   facts: string;
+  firewall: number;
 }
 
 export type Run = ReturnType<CrashLab["run"]>;
@@ -29,27 +31,32 @@ const installers = {
   /** A milestone and a line of bytes that are not UTF-8, on both streams. */
   bytes: (standIn: string) =>
     `printf '### caf\\351 \\377\\376 ###\\n\\300\\200\\n'; printf '\\360\\237 half\\n' >&2; ${standIn}`,
+  /** Fails at its last phase, before it does anything. */
+  noReboot: (standIn: string) => `case " $* " in *" --phases reboot "*) exit 1 ;; esac; ${standIn}`,
 } as const;
 
 /** A project with an emulated Hetzner, for installations that are disturbed and then run again. */
 export class CrashLab {
   readonly demo: Demo;
+  readonly #kind: MachineKind;
   readonly #folder: string;
   readonly #environment: Record<string, string>;
 
-  private constructor(demo: Demo, folder: string, environment: Record<string, string>) {
+  private constructor(demo: Demo, kind: MachineKind, folder: string, environment: Record<string, string>) {
     this.demo = demo;
+    this.#kind = kind;
     this.#folder = folder;
     this.#environment = environment;
   }
 
-  static async open(): Promise<CrashLab> {
+  static async open(kind: MachineKind = "x86"): Promise<CrashLab> {
     const folder = mkdtempSync(join(tmpdir(), "clawdlets-crash-"));
     const places = { root: join(folder, "project"), data: join(folder, "emulator") };
     const demo = await prepareDemo(() => undefined, places);
+    await declareKind(demo, kind, folder);
     const engine = findEngine(process.cwd());
     if (!engine) throw new Error("no engine: run scripts/setup.sh");
-    return new CrashLab(demo, folder, engineEnvironment(demo.layout, engine));
+    return new CrashLab(demo, kind, folder, engineEnvironment(demo.layout, engine));
   }
 
   async close(): Promise<void> {
@@ -77,16 +84,28 @@ export class CrashLab {
     if (!keys) throw new Error("the project has no one-time keys");
     const { server } = await this.api("POST", "/servers", {
       name: this.demo.host,
-      server_type: "cx43",
+      ...orderOf[this.#kind],
       image: "debian-12",
       location: "nbg1",
       firewalls: [{ firewall: firewall.id }],
       user_data: bootstrapUserData(keys),
     });
     while ((await this.api("GET", `/servers/${server.id}`)).server.status !== "running") await sleep(50);
-    const address: string = server.public_net.ipv4.ip;
+    const { ipv4, ipv6 } = await this.#reportOf(server.id);
+    const address = ipv4 ?? ipv6 ?? "";
     const installId = installIdOf({ host: this.demo.host, serverId: server.id, reinstall: 0 });
-    return { id: server.id, address, facts: JSON.stringify({ serverId: server.id, address, installId }) };
+    return {
+      id: server.id,
+      address,
+      facts: JSON.stringify({ serverId: server.id, address, installId }),
+      firewall: firewall.id,
+    };
+  }
+
+  async deleteServer({ id, firewall }: CrashServer): Promise<void> {
+    await this.api("DELETE", `/servers/${id}`);
+    const isInUse = async () => (await this.api("DELETE", `/firewalls/${firewall}`))?.error?.code === "resource_in_use";
+    while (await isInUse()) await sleep(50);
   }
 
   /**
@@ -99,12 +118,16 @@ export class CrashLab {
   ) {
     return execa(join(process.cwd(), "bin", "clawdlets"), [...args, "--host", this.demo.host], {
       cwd: this.demo.layout.root,
-      env: { ...this.#environment, ...(installer && { CLAWDLETS_NIXOS_ANYWHERE: this.#installer(installer) }) },
+      env: { ...this.#environment, ...this.#installerEnv(installer) },
       reject: false,
       all: true,
       stdin: "ignore",
       detached: hasSession,
     });
+  }
+
+  #installerEnv(name: keyof typeof installers | undefined): Record<string, string> {
+    return name === undefined ? {} : { CLAWDLETS_NIXOS_ANYWHERE: this.#installer(name) };
   }
 
   #installer(name: keyof typeof installers): string {
@@ -120,16 +143,18 @@ export class CrashLab {
     return this.#reinstall;
   }
 
-  install({ facts }: CrashServer) {
+  install({ facts }: CrashServer, { installer }: { installer?: keyof typeof installers } = {}) {
     return execa(join(process.cwd(), "bin", "clawdlets"), ["install", "--host", this.demo.host], {
       cwd: this.demo.layout.root,
-      env: { ...this.#environment, CLAWDLETS_FACTS: facts },
+      env: { ...this.#environment, CLAWDLETS_FACTS: facts, ...this.#installerEnv(installer) },
       reject: false,
       all: true,
     });
   }
 
-  async report({ id }: CrashServer): Promise<ServerReport> {
+  readonly report = ({ id }: CrashServer): Promise<ServerReport> => this.#reportOf(id);
+
+  async #reportOf(id: number): Promise<ServerReport> {
     const found = (await this.demo.report()).servers.find((each) => each.id === id);
     return found ?? Promise.reject(new Error(`the emulator has no server ${id}`));
   }

@@ -101,7 +101,7 @@ export async function crashInstallation(
       wrong: isInstalled ? [] : [all.trimEnd().split("\n").slice(-4).join(" | ")],
     };
   } finally {
-    await lab.api("DELETE", `/servers/${server.id}`);
+    await lab.deleteServer(server);
   }
 }
 

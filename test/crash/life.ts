@@ -157,7 +157,7 @@ async function during(run: Run, isSo: () => Promise<boolean>): Promise<boolean> 
 async function exposedAddress(lab: CrashLab): Promise<string | null> {
   const server = await serverOf(lab);
   if (server) await lab.api("POST", `/_emulator/servers/${server.id}/public-ssh`, { on: true });
-  return server?.ipv4 ?? null;
+  return server?.ipv4 ?? server?.ipv6 ?? null;
 }
 
 const serverOf = async (lab: CrashLab): Promise<ServerReport | undefined> =>
@@ -175,7 +175,8 @@ async function whatIsWrong(
   const { layout, host } = lab.demo;
   const journal = readJournal(hostLayoutOf(layout, host).journal);
   if (journal?.state !== "done" || journal.serverId !== end?.id) wrong.push(`the journal says ${journal?.state}`);
-  if (start && (end?.id !== start.id || end.ipv4 !== start.ipv4)) wrong.push("it is another server");
+  if (start && (end?.id !== start.id || end.ipv4 !== start.ipv4 || end.ipv6 !== start.ipv6))
+    wrong.push("it is another server");
   const isRuleChange = operation === "open" || operation === "close";
   if (isRuleChange && end?.bootId !== start?.bootId) wrong.push("the host was booted or installed again");
   const verified = await lab.run(["verify"]);

@@ -1,7 +1,6 @@
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Demo, prepareDemo } from "../../cli/demo/prepare.ts";
 import { ipv6AddressPath } from "../../core/host/delivery/extra-files.ts";
@@ -18,7 +17,9 @@ import { findEngine } from "../../engine/find-engine.ts";
 import { preview } from "../../engine/preview/with-state.ts";
 import { up } from "../../engine/up.ts";
 import { repository } from "../_repository.ts";
+import { declareKind } from "../crash/_machine-kinds.ts";
 import { clientOf } from "../emulator/_lab.ts";
+import { leaksIn, plantedSecrets, secretPlaces } from "./_canaries.ts";
 import { ProcessWatch } from "./_process-watch.ts";
 
 /** A host without a public IPv4 address, from nothing to locked, by the real engine. */
@@ -35,28 +36,11 @@ let demo: Demo;
 let watch: ProcessWatch;
 let outputs: Record<string, unknown>;
 
-/** What nixos-anywhere unpacks on the server. */
-async function kexecImage(): Promise<string> {
-  mkdirSync(join(folder, "image", "kexec"), { recursive: true });
-  writeFileSync(join(folder, "image", "kexec", "run"), "#!/bin/sh\nexec kexec --load-and-run\n", { mode: 0o755 });
-  const file = join(folder, "kexec.tar.gz");
-  await execa("tar", ["-czf", file, "-C", join(folder, "image"), "kexec"]);
-  return file;
-}
-
-const settings = async () => ({
-  ipv4Enabled: false,
-  rebuild: { buildOn: "local" as const },
-  install: { kexec: await kexecImage() },
-});
-
 beforeAll(async () => {
   const { githubToken, ...values } = canaries;
   demo = await prepareDemo(progress, { root: join(folder, "project"), data: join(folder, "emulator"), values });
   appendFileSync(join(demo.layout.dir, ".env"), `GITHUB_TOKEN=${githubToken}\n`);
-  await addToStackFile(demo.layout, demo.host, (await settings()) as never, ["ipv4Enabled", "rebuild", "install"]);
-  const entry = readFileSync(demo.layout.stackJson, "utf8").replace('"127.0.0.1/32"', '"::1/128"');
-  writeFileSync(demo.layout.stackJson, entry, { mode: 0o600 });
+  await declareKind(demo, "ipv6", folder);
   const inCommands = ({ canary, program }: { canary: string; program: string }) =>
     canary === "githubToken" && !/^(ssh|scp|tar)$/.test(program);
   watch = new ProcessWatch(canaries, inCommands);
@@ -98,11 +82,15 @@ describe("a host that has only IPv6", () => {
     expect(lines.join("\n")).toContain("TCP/22 is refused (3 tries) on IPv6");
   });
 
-  it("shows no secret in a process, in the output, at Hetzner or in git", async () => {
+  it("shows no secret in a process's arguments or environment", () => {
     expect(watch.looks.arguments).toBeGreaterThan(1000);
     expect(watch.found).toEqual([]);
-    const sent = readFileSync(join(folder, "emulator", "requests.jsonl"), "utf8");
-    for (const canary of Object.values(canaries)) expect(`${lines.join("\n")}${sent}`).not.toContain(canary);
+  });
+
+  it.each(secretPlaces)("leaves no secret in %s", async (_, textOf) => {
+    const text = await textOf({ demo, data: join(folder, "emulator"), lines });
+    expect(text.length).toBeGreaterThan(200);
+    expect(leaksIn(text, await plantedSecrets(demo, canaries))).toEqual([]);
   });
 
   it("got its installer from this machine, has its address in a file, and its key is pinned by its address", async () => {

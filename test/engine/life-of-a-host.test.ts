@@ -21,8 +21,6 @@ import { probePort } from "../../core/host/reach/probe.ts";
 import { openWindow } from "../../core/host/window/open-window.ts";
 import { newRun } from "../../core/host/window/window.ts";
 import { hostLayoutOf, layoutOf } from "../../core/project/layout.ts";
-import { operatorIdentityFile } from "../../core/project/secrets/keys/operators.ts";
-import { decryptSecret } from "../../core/project/secrets/sops/sops.ts";
 import { accessOf } from "../../core/project/settings/access.ts";
 import { loadHost } from "../../core/project/settings/host.ts";
 import { addToStackFile, readRawStackFile } from "../../core/project/settings/stack-file.ts";
@@ -32,6 +30,7 @@ import { findEngine } from "../../engine/find-engine.ts";
 import { preview } from "../../engine/preview/with-state.ts";
 import { up } from "../../engine/up.ts";
 import { stage } from "../order/stage.ts";
+import { leaksIn as leaksOf, plantedSecrets, secretPlaces } from "./_canaries.ts";
 import { type Allow, ProcessWatch } from "./_process-watch.ts";
 
 /**
@@ -70,7 +69,7 @@ beforeAll(async () => {
   const places = { root: join(folder, "project"), data: join(folder, "emulator") };
   demo = await prepareDemo(progress, { ...places, bots: ["maren"], values: typed });
   appendFileSync(join(demo.layout.dir, ".env"), `GITHUB_TOKEN=${githubToken}\n`);
-  canaries = await plantedSecrets();
+  canaries = await plantedSecrets(demo, typedCanaries);
   watch = new ProcessWatch(canaries, tokenByEnvironment);
   result = await runDemo(demo, progress);
   createdLines = [...lines];
@@ -136,29 +135,6 @@ const tokenByEnvironment: Allow = ({ canary, program, args }) => {
   return program === "git" && args.slice(1).join(" ") === "status --porcelain -z";
 };
 
-/** Everything that must stay in `.clawdlets` and on the host, each as it would stand in a leak. */
-async function plantedSecrets(): Promise<Record<string, string>> {
-  const files = hostLayoutOf(demo.layout, demo.host);
-  const read = (file: string) => readFileSync(file, "utf8");
-  const secret = (name: string) =>
-    decryptSecret(engine?.sops ?? "sops", {
-      file: join(files.secrets, `${name}.yaml`),
-      name,
-      identityFile: files.identity,
-    });
-  const lastLine = (key: string) => key.trim().split("\n").at(-2) ?? "";
-  return {
-    token: /HCLOUD_TOKEN="(.+)"/.exec(read(join(demo.layout.dir, ".env")))?.[1] ?? "",
-    passphrase: read(demo.layout.passphrase).trim(),
-    ...typedCanaries,
-    adminPasswordHash: await secret("admin_password_hash"),
-    ageIdentity: /AGE-SECRET-KEY-1\w+/.exec(read(files.identity))?.[0] ?? "",
-    operatorIdentity: /AGE-SECRET-KEY-1\w+/.exec(read(operatorIdentityFile(demo.layout, undefined)))?.[0] ?? "",
-    hostKey: lastLine(read(files.hostKey)),
-    operatorKey: lastLine(read(join(demo.layout.root, "operator", "id_ed25519"))),
-  };
-}
-
 const pulumi = (...args: string[]) =>
   execa(engine?.pulumi ?? "pulumi", [...args, "--stack", demo.host, "--non-interactive"], {
     cwd: demo.layout.root,
@@ -168,9 +144,7 @@ const pulumi = (...args: string[]) =>
 
 const serverSeen = async () => (await demo.report()).servers.find(({ name }) => name === demo.host);
 
-function leaksIn(text: string): string[] {
-  return Object.entries(canaries).flatMap(([name, canary]) => (text.includes(canary) ? [name] : []));
-}
+const leaksIn = (text: string) => leaksOf(text, canaries);
 
 describe("creating", () => {
   beforeEach(hostExists, 180_000);
@@ -329,7 +303,7 @@ const identityRotated = stage(async () => {
   const verify = await clawdlets(["secrets", "verify"]);
   const updated = await up({ ...demo, environment: process.env, progress });
   lines.push(rotated.all);
-  const next = await plantedSecrets();
+  const next = await plantedSecrets(demo, typedCanaries);
   canaries = { ...canaries, newIdentity: next["ageIdentity"] ?? "" };
   return { before, rotated: JSON.parse(rotated.stdout), synced, verify, updated, after: await serverSeen() };
 });
@@ -370,35 +344,10 @@ describe("after all this no secret is in", () => {
     await identityRotated();
   }, 180_000);
 
-  const read = (file: string) => readFileSync(file, "latin1");
-  const filesBelow = (top: string) =>
-    readdirSync(top, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && !entry.isSymbolicLink())
-      .map((entry) => join(entry.parentPath, entry.name));
-  /** Where each of them is to be, and nowhere else in the whole project. */
-  const home = (path: string) =>
-    /\.clawdlets\/(secrets\/.*agekey|passphrase$|\.env$|hosts\/[^/]+\/ssh\/)|\/operator\/|\/emulator\/|\/node_modules/.test(
-      path,
-    );
-
-  it.each<[string, () => Promise<string> | string]>([
-    ["the state, decrypted", async () => (await pulumi("stack", "export", "--show-secrets")).stdout],
-    ["any file of the backend, history and backups too", () => filesBelow(demo.layout.state).map(read).join("")],
-    ["the raw installer logs", () => filesBelow(hostLayoutOf(demo.layout, demo.host).logs).map(read).join("")],
-    ["what was sent to Hetzner", () => read(join(folder, "emulator", "requests.jsonl"))],
-    ["our own output", () => lines.join("\n")],
-    [
-      "any other file of the project: what git would take, what Nix would copy",
-      () =>
-        filesBelow(demo.layout.root)
-          .filter((path) => !home(path))
-          .map(read)
-          .join(""),
-    ],
-  ])(
+  it.each(secretPlaces)(
     "%s",
-    async (_, text) => {
-      const found = await text();
+    async (_, textOf) => {
+      const found = await textOf({ demo, data: join(folder, "emulator"), lines });
       expect(found.length).toBeGreaterThan(200);
       expect(leaksIn(found)).toEqual([]);
     },
@@ -574,10 +523,10 @@ describe("destroying", () => {
 
   it("takes a protected host down when it is typed out, and keeps keys and secrets", async () => {
     await inForce({ protect: true });
-    const before = await plantedSecrets();
+    const before = await plantedSecrets(demo, typedCanaries);
     await destroy({ ...demo, environment: process.env, progress });
     expect(await serverSeen()).toBeUndefined();
-    expect(await plantedSecrets()).toEqual(before);
+    expect(await plantedSecrets(demo, typedCanaries)).toEqual(before);
   }, 180_000);
 
   it("has shown no secret in any process to the end", async () => {

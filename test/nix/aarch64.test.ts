@@ -43,6 +43,20 @@ describeWith({ programs: ["nix-instantiate"] }, "a host on ARM", () => {
     ]);
   });
 
+  it.each([
+    ["a disk that was never named", '{ clawdlets.diskDevice = "/dev/disk/by-id/CHANGE_ME"; }', "diskDevice is"],
+    ["nobody who could log in", "{ lib, ... }: { clawdlets.adminSshKeys = lib.mkForce [ ]; }", "adminSshKeys is empty"],
+    ["secrets in the store", '{ clawdlets.secrets.hostDir = "/nix/store/abc"; }', "outside /nix/store"],
+    ["sshd on another port alone", "{ services.openssh.ports = [ 2222 ]; }", "Add 22"],
+    ["another firewall", '{ networking.firewall.backend = "firewalld"; }', "without its firewall rules"],
+    ["sudo for wheel alone", "{ security.sudo.execWheelOnly = true; }", "admin, who is not in wheel"],
+    ["a bot's command from nowhere", '{ clawdlets.bots.rex.command = "rex"; }', "an absolute path, or a program of"],
+  ])("is refused as on x86: %s", async (_, module, message) => {
+    const [x86, arm] = [await hostOf("x86_64-linux", module), await hostOf("aarch64-linux", module)];
+    expect(arm.refused.join("\n")).toContain(message);
+    expect(arm.refused).toEqual(x86.refused);
+  });
+
   it("boots by UEFI from an ESP that only root reads, with no shell at the console", async () => {
     const { config } = await hostOf("aarch64-linux", '{ clawdlets.diskDevice = "/dev/vda"; }');
     expect(config.boot.loader).toMatchObject({

@@ -1,4 +1,3 @@
-import { execa } from "execa";
 import { UserError } from "../../base/errors.ts";
 import { exitCodes } from "../../base/exit-codes.ts";
 import { answerOf } from "../../base/hetzner/client.ts";
@@ -7,8 +6,10 @@ import { revisionLabel } from "../image/labels.ts";
 import { installIdPath } from "../reach/ask.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 import type { Installation } from "../request.ts";
-import { deliveredPaths, removeFormerFiles } from "./delivered-list.ts";
-import { type ExtraFile, stageExtraFiles } from "./extra-files.ts";
+import { deliveredPaths, pathLines, removeFormerFiles } from "./delivered-list.ts";
+import type { ExtraFile } from "./extra-files.ts";
+import { packFiles } from "./pack.ts";
+import { swapOf } from "./swap.ts";
 
 /** Seconds. */
 const limits = { look: 20, deliver: 120 };
@@ -49,17 +50,9 @@ export async function deliverToSnapshot(
   // Moved into place: a marker that was half written would be taken for another host's.
   const mark = `echo '${settings.host} ${facts.installId}' >${imageMarker}.new; sync; mv ${imageMarker}.new ${imageMarker}`;
   const others = files.filter(({ path }) => !path.startsWith(`${secretsDir}/`));
-  await run(`set -eu; ${mark}; ${removeFormerFiles}`, limits.deliver, Buffer.from(deliveredPaths(others)));
+  await run(`set -eu; ${mark}; ${removeFormerFiles}`, limits.deliver, pathLines(deliveredPaths(others)));
   const sent = files.map((file) => ({ ...file, path: swap.stagedPath(file.path) }));
-  const unstage = stageExtraFiles(host.staging, sent);
-  try {
-    const names = [...new Set(sent.map(({ path }) => path.split("/")[1] ?? ""))];
-    const { stdout } = await execa("tar", ["-C", host.staging, "-cf", "-", ...names], { encoding: "buffer" });
-    const unpack = "tar -C / -xpf - --no-same-owner --no-overwrite-dir";
-    await run(`set -eu; ${swap.before}; ${unpack}; sync; ${swap.after}; sync`, limits.deliver, Buffer.from(stdout));
-  } finally {
-    unstage();
-  }
+  await run(swap.unpack, limits.deliver, await packFiles(host.staging, sent));
   await journal.diskIs("installed");
   await step("reboot", "into the installed system", settings.install.deadlines.reboot * 60);
   // Its connection may end before its exit code arrives. What counts is which key answers afterwards.
@@ -67,27 +60,6 @@ export async function deliverToSnapshot(
   const { exitCode } = await ssh(route, reboot, { timeoutSeconds: limits.look, signal });
   if (exitCode !== 0 && exitCode !== 255) throw stepFailed(installation, exitCode);
   return { systemPath, bootId };
-}
-
-/**
- * Secrets are unpacked beside their folder and exchanged with it, so that none stays that an earlier, repeated delivery had sent. At each
- * moment the disk holds the earlier set or the new one whole.
- */
-function swapOf(folder: string) {
-  const at = folder.lastIndexOf("/") + 1;
-  // As in nix/host/receive-secrets.sh. No host name contains a dot.
-  const beside = (suffix: string) => `${folder.slice(0, at)}.${folder.slice(at)}.${suffix}`;
-  const [staged, previous] = [beside("new"), beside("previous")];
-  const renamed = `mv ${folder} ${previous} && mv ${staged} ${folder}`;
-  // coreutils before 9.5 cannot exchange.
-  const exchanged = `mv --exchange --no-target-directory ${staged} ${folder} 2>/dev/null || { ${renamed}; }`;
-  const emptied = `rm -rf ${staged} ${previous}`;
-  return {
-    stagedPath: (path: string) =>
-      path === folder || path.startsWith(`${folder}/`) ? `${staged}${path.slice(folder.length)}` : path,
-    before: `if [ -d ${previous} ] && [ ! -e ${folder} ]; then mv ${previous} ${folder}; fi; ${emptied}`,
-    after: `if [ ! -d ${staged} ]; then rm -rf ${folder}; elif [ -d ${folder} ]; then ${exchanged}; else mv ${staged} ${folder}; fi; ${emptied}`,
-  };
 }
 
 /** @throws UserError unless the disk has no identity, or the one that an earlier run of this installation has begun to send */

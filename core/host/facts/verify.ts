@@ -53,17 +53,23 @@ export async function checkDelivered(
   const unseen = files.filter(
     ({ path, added }) => added && !seen.has(path) && closed.some((line) => line.includes(`'${path}'`)),
   );
-  const wrong = files.flatMap((file) => {
-    const { path, mode } = file;
-    const wanted = `${mode.toString(8)} 0 0`;
-    const found = seen.get(path);
-    return found === wanted || unseen.includes(file)
-      ? []
-      : [`${path}: wanted mode, owner and group "${wanted}", found ${found ? `"${found}"` : "no such file"}`];
+  const wantedOf = ({ mode }: ExtraFile) => `${mode.toString(8)} 0 0`;
+  const wrongFiles = files.filter((file) => seen.get(file.path) !== wantedOf(file) && !unseen.includes(file));
+  const wrong = wrongFiles.map((file) => {
+    const found = seen.get(file.path);
+    const was = found === undefined ? "no such file" : `"${found}"`;
+    return `${file.path}: wanted mode, owner and group "${wantedOf(file)}", found ${was}`;
   });
   if (wrong.length > 0) {
+    const fix = wrongFiles.some(({ added }) => added)
+      ? `Files in .clawdlets/extra-files/${host}/ are sent before the host's first boot only. If you changed them since, undo that, or raise clawdlets:reinstall, which WIPES THE DISK.`
+      : undefined;
     throw new UserError(
-      { subject: host, problem: "some files are missing on the host, or have the wrong owner or mode." },
+      {
+        subject: host,
+        problem: "some files are missing on the host, or have the wrong owner or mode.",
+        ...(fix && { fix }),
+      },
       {
         exitCode: exitCodes.install,
         details: wrong,

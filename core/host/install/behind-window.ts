@@ -4,16 +4,18 @@ import { join, relative } from "node:path";
 import { makePrivateFolder } from "../../base/machine/private-files.ts";
 import { ciphertextDigest } from "../../project/secrets/ciphertext.ts";
 import { hasTailnet } from "../../project/settings/host.ts";
+import { deliveredPaths } from "../delivery/delivered-list.ts";
 import { readDelivery } from "../delivery/delivery.ts";
 import { extraFilesOf, stageExtraFiles } from "../delivery/extra-files.ts";
 import { defaultKexec, kexecImage } from "../delivery/kexec-image.ts";
+import { deliverToDisk } from "../delivery/to-disk.ts";
 import { deliverToSnapshot } from "../delivery/to-snapshot.ts";
 import type { HostSeen } from "../facts/verify.ts";
 import { probePort } from "../reach/probe.ts";
 import type { SshRoute } from "../reach/ssh.ts";
 import type { Installation } from "../request.ts";
 import type { Step } from "../steps.ts";
-import { mintForInstallation, renewOnDisk, renewOnHost } from "../tailnet/auth-key.ts";
+import { mintForInstallation, renewOnHost } from "../tailnet/auth-key.ts";
 import { removeFormer } from "../tailnet/devices.ts";
 import type { Guard } from "../window/guard.ts";
 import { bootstrapRoute, replaceBootstrapKeys } from "./bootstrap-keys.ts";
@@ -62,18 +64,21 @@ async function installedBy(installation: Installation, guard: Guard, plan: Insta
   if (start === "nothing") return undefined;
   if (start !== "deliver") return installOver(installation, guard, { ...plan, start });
   await removeFormer(installation);
-  const delivery = await deliveryOf(installation);
-  const minted = await mintForInstallation(installation);
-  const files = extraFilesOf({ ...delivery, secrets: { ...delivery.secrets, ...minted } });
   const { facts, local, host, settings } = installation;
   const route = await bootstrapRoute(host, settings.host, { address: facts.address, port: local.sshPort });
-  return deliverToSnapshot(installation, {
-    route,
-    files,
+  return deliverToSnapshot(installation, { route, flake: plan.flake, ...(await filesToSend(installation)) });
+}
+
+/** Everything that the host starts with, with a key for the tailnet that is minted now, and the digest of its secrets without that key. */
+async function filesToSend(installation: Installation) {
+  const delivery = await deliveryOf(installation);
+  const minted = await mintForInstallation(installation);
+  return {
+    files: extraFilesOf({ ...delivery, secrets: { ...delivery.secrets, ...minted } }),
     secretsDir: delivery.remoteSecretsDir,
-    flake: plan.flake,
+    // The host has the minted key only until it has joined.
     digest: ciphertextDigest(delivery.secrets),
-  });
+  };
 }
 
 /**
@@ -108,11 +113,9 @@ async function installOver(
   if (start === "install") {
     // Nothing is left of an earlier installation, so its name in the tailnet is free for this one.
     await removeFormer(installation);
-    const delivery = await deliveryOf(installation);
-    const minted = await mintForInstallation(installation);
-    const files = extraFilesOf({ ...delivery, secrets: { ...delivery.secrets, ...minted } });
-    // Without the minted key, which the host has only until it has joined.
-    await journal.installs(flake, ciphertextDigest(delivery.secrets));
+    const { files, digest } = await filesToSend(installation);
+    await journal.installs(flake, digest);
+    await journal.delivers(deliveredPaths(files));
     const from = `${forDisplay(flake)}; installer from ${installer.found}, output in ${shownLog}`;
     await step("kexec", from, deadlines.kexec * 60);
     const { install, removeImage } = await withKexecImage(installation);
@@ -144,7 +147,7 @@ async function installOver(
     }
   }
   const installed = await installedSystem(installation);
-  if (start === "reboot") await renewOnDisk(installation, setup.route, await deliveryOf(installation));
+  if (start === "reboot") await deliverToDisk(installation, setup.route, await filesToSend(installation));
   await journal.diskIs("installed");
 
   current = "reboot";

@@ -1,14 +1,11 @@
-import { messageOf, UserError } from "../../base/errors.ts";
-import { exitCodes } from "../../base/exit-codes.ts";
+import { messageOf } from "../../base/errors.ts";
 import type { TailnetApi } from "../../base/tailnet/types.ts";
-import { shellQuoted } from "../../base/wording.ts";
 import type { Layout } from "../../project/layout.ts";
 import { authKeySecret } from "../../project/secrets/plan.ts";
 import { encryptFor, openStore } from "../../project/secrets/store.ts";
 import type { HostSettings, LocalSettings } from "../../project/settings/host.ts";
-import { type Delivery, secretPath } from "../delivery/extra-files.ts";
+import type { Delivery } from "../delivery/extra-files.ts";
 import { deliverOver } from "../delivery/send-secrets.ts";
-import { saidBy } from "../reach/route.ts";
 import { type SshRoute, ssh } from "../reach/ssh.ts";
 import type { Installation } from "../request.ts";
 
@@ -73,23 +70,6 @@ async function isSpent({ tailnetApi: api, journal }: Installation): Promise<bool
 /** True if a key may expire before the host has booted and joined. */
 export const expiresSoon = ({ expires }: { expires: string }, now: Date): boolean =>
   Date.parse(expires) - now.getTime() < reserveSeconds * 1000;
-
-/** In the installer, before the reboot: puts a new key on the disk if the one there can no longer be used. */
-export async function renewOnDisk(installation: Installation, route: SshRoute, delivery: Delivery): Promise<void> {
-  if (!(await isSpent(installation))) return;
-  const { [authKeySecret]: text = "" } = await mintForInstallation(installation);
-  const path = `/mnt${secretPath(delivery.remoteSecretsDir, authKeySecret)}`;
-  // It keeps its owner and mode. Nothing reads it before the reboot.
-  const { exitCode, stderr } = await ssh(route, `cat >${shellQuoted(path)}`, {
-    timeoutSeconds: 30,
-    signal: installation.signal,
-    input: Buffer.from(text),
-  });
-  if (exitCode === 0) return;
-  const problem = `could not write the new auth key to the disk: ${saidBy(stderr)}`;
-  const fix = `Run the same command again: clawdlets up --host ${installation.settings.host}`;
-  throw new UserError({ subject: installation.settings.host, problem, fix }, { exitCode: exitCodes.install });
-}
 
 /** On the running host, reached at its public address: sends a new key if it has not joined and its key can no longer be used. */
 export async function renewOnHost(installation: Installation, route: SshRoute, delivery: Delivery): Promise<void> {

@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
+import type { UserError } from "../../../../core/base/errors.ts";
 import { type ExtraFile, extraFilesOf, stageExtraFiles } from "../../../../core/host/delivery/extra-files.ts";
 import { checkDelivered } from "../../../../core/host/facts/verify.ts";
 import { temporaryFolder } from "../../../_project.ts";
@@ -230,7 +231,14 @@ describe("the check of what arrived", () => {
           `${gone.path}: wanted mode, owner and group "640 0 0", found no such file`,
           `${given.path}: wanted mode, owner and group "640 0 0", found "640 1000 100"`,
         ],
+        problems: [
+          { fix: expect.stringMatching(/^Files in \.clawdlets\/extra-files\/web-1\/ .* raise clawdlets:reinstall/) },
+        ],
       });
+      // Of our own files, a person changes none.
+      const { added: _, ...own } = gone;
+      const refused = await look(temporaryFolder(), [own]).catch((error: unknown) => error);
+      expect((refused as UserError).problems).toEqual([expect.not.objectContaining({ fix: expect.anything() })]);
     },
   );
 });

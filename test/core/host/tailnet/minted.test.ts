@@ -246,7 +246,6 @@ describe("a host whose key is minted", { timeout: 300_000 }, () => {
     expect(requests).toEqual([
       "token 200",
       "listTailnetDevices 200",
-      "getKey 200",
       "deleteKey 200",
       "createKey 200",
       "listTailnetDevices 200",

@@ -16,7 +16,26 @@ describe("the settings of a stack file", () => {
     expect(check({ image }).value?.image).toBe(read);
   });
 
-  it.each([0, -1, 1.5, 1e300, "0x1", "007"])("takes no %j for an image", (image) => {
+  it.each([
+    0,
+    -1,
+    1.5,
+    1e300,
+    "0",
+    "-1",
+    "0x1",
+    "007",
+    "9007199254740993",
+    "99999999999999999999",
+    "debian 12",
+    " debian-12",
+    "debian-12 ",
+    "Debian-12",
+    "",
+    " ",
+    [1],
+    null,
+  ])("takes no %j for an image", (image) => {
     expect(said({ image }).join()).toContain("or a snapshot's id");
   });
 
@@ -82,6 +101,14 @@ describe("the settings of a stack file", () => {
     [{ location: [] }, "clawdlets:location: is an empty list; allowed: a Hetzner location"],
     [{ location: "[]" }, "clawdlets:location: is an empty list; allowed: a Hetzner location"],
     [{ location: {} }, "clawdlets:location: is an object; allowed: a Hetzner location"],
+    [{ location: "NBG1" }, 'clawdlets:location: is "NBG1"; allowed: a Hetzner location'],
+    [{ location: " nbg1" }, 'clawdlets:location: is " nbg1"; allowed: a Hetzner location'],
+    [{ location: ["nbg1 ", "fsn1"] }, 'clawdlets:location.0: is "nbg1 "; allowed: a Hetzner location'],
+    [{ location: ["nbg1", "NBG1"] }, 'clawdlets:location.1: is "NBG1"; allowed: a Hetzner location'],
+    [{ location: "eu-central" }, 'clawdlets:location: is "eu-central"; allowed: a Hetzner location'],
+    [{ location: "nbg1-dc3" }, 'clawdlets:location: is "nbg1-dc3"; allowed: a Hetzner location'],
+    [{ serverType: "CX43" }, 'clawdlets:serverType: is "CX43"; allowed: a Hetzner server type'],
+    [{ serverTypes: [" cx53"] }, 'clawdlets:serverTypes.0: is " cx53"; allowed: a Hetzner server type'],
     [{ location: "nbg1,fsn1" }, 'clawdlets:location: is "nbg1,fsn1"; allowed: a Hetzner location'],
     [{ location: ["nbg1", "fsn1", "nbg1"] }, 'clawdlets:location.2: is "nbg1"; allowed: each location once'],
     [{ location: [[]] }, "clawdlets:location.0: is an empty list; allowed: a Hetzner location"],

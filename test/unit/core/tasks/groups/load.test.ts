@@ -75,6 +75,17 @@ describe("bad input is refused before any file is written", () => {
     [{ count: 1, ttl: "" }, /^ttl: is ""; allowed: whole minutes, hours or days, from 10m to 365d, e\.g\. 8h\.$/],
     [{ count: 1, ttl: "0h" }, /^ttl: is "0h"[^\n]*$/],
     [{ count: 1, ttl: "-1h" }, /^ttl: is "-1h"[^\n]*$/],
+    [{ count: 1, ttl: "-1d" }, /^ttl: is "-1d"; allowed: whole minutes, hours or days, from 10m to 365d[^\n]*$/],
+    [{ count: 1, ttl: "1e3h" }, /^ttl: is "1e3h"; allowed: whole minutes[^\n]*$/],
+    [{ count: 1, ttl: "1.5h" }, /^ttl: is "1\.5h"; allowed: whole minutes[^\n]*$/],
+    [{ count: 1, ttl: " 8h" }, /^ttl: is " 8h"; allowed: whole minutes[^\n]*$/],
+    [{ count: 1, ttl: "8 h" }, /^ttl: is "8 h"; allowed: whole minutes[^\n]*$/],
+    [{ count: 1, ttl: "8h\n" }, /^ttl: is "8h\\n"; allowed: whole minutes[^\n]*$/],
+    [{ count: 1, ttl: "366d" }, /^ttl: is "366d"; allowed: whole minutes, hours or days, from 10m to 365d[^\n]*$/],
+    [{ count: 1, ttl: "36525d" }, /^ttl: is "36525d"; allowed: whole minutes[^\n]*$/],
+    [{ count: 1, ttl: "876600h" }, /^ttl: is "876600h"; allowed: whole minutes[^\n]*$/],
+    [{ count: Number.POSITIVE_INFINITY }, /count: is Infinity; allowed: a whole number from 0 to 100/],
+    [{ count: [3] }, /count: is a list; allowed: a whole number from 0 to 100/],
     [{ count: 1, ttl: "1w" }, /^ttl: is "1w"[^\n]*$/],
     [{ count: 1, ttl: "8H" }, /^ttl: is "8H"[^\n]*$/],
     [{ count: 1, ttl: "999999d" }, /^ttl: is "999999d"[^\n]*$/],
@@ -173,8 +184,12 @@ describe("a preview", () => {
     expect(notes.join("\n")).toMatch(/outlived, so .*: workers-red-ox\n.*no longer needed.*: workers-tan-hen/);
   });
 
-  it("accepts a group of none", async () => {
-    expect((await load({ count: 0 })).members).toEqual([]);
+  it.each([0, 1, 100])("accepts a group of %i", async (count) => {
+    expect((await load({ count })).members).toHaveLength(count);
+  });
+
+  it.each(["10m", "24h", "365d", "8760h"])("accepts a time to live of %s", async (ttl) => {
+    expect((await load({ count: 1, ttl })).members).toHaveLength(1);
   });
 });
 
