@@ -3,8 +3,9 @@ import { CommanderError } from "commander";
 import { messageOf, SettingsError, type UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { type Problem, problemJson, problemLine } from "../../core/base/problem.ts";
-import { Stopped } from "../../core/base/stopped.ts";
+import { Stopped, written } from "../../core/base/stopped.ts";
 import { asUserError } from "../../core/base/system-errors.ts";
+import { counted } from "../../core/base/wording.ts";
 import { wasStopped } from "../../engine/signals.ts";
 import { hasPrintedJson, printJson, tell } from "./output.ts";
 
@@ -35,6 +36,36 @@ export async function report(error: unknown): Promise<number> {
     printJson({ ok: false, exitCode: code, problems: lost ? [...problems, lost] : problems });
   }
   return code;
+}
+
+let elsewhere: string | undefined;
+
+/** What a stop from now on leaves at Hetzner or on a host, as a sentence. Files written here are known without being told. */
+export function leavesWhenStopped(sentence: string): void {
+  elsewhere = sentence;
+}
+
+const most = 10;
+
+/** What the command has changed so far, and how to continue, as sentences: it may have written files before it was stopped. */
+export function whatStays(): string {
+  const files = [...written].sort().map((path) => relative(process.cwd(), path));
+  const { length } = files;
+  if (length === 0) return elsewhere ?? "Nothing was written.";
+  const named = [...files.slice(0, most), ...(length > most ? [`and ${length - most} more`] : [])].join(", ");
+  const here = `${counted(length, "file")} ${length === 1 ? "was" : "were"} written before, and ${length === 1 ? "stays" : "stay"}: ${named}.`;
+  return `${elsewhere === undefined ? "" : `${elsewhere} `}${here} Run the same command again to continue.`;
+}
+
+/** Says at once that a signal ends the command, and what stays. @returns the exit code */
+export function reportStop(stop: Stopped): number {
+  const message = `${stop.message}. ${whatStays()}`;
+  tell(`clawdlets: ${message}`);
+  if (isJsonAsked() && !hasPrintedJson()) {
+    const problem: Problem = { code: "stopped", subject: "", problem: message };
+    printJson({ ok: false, exitCode: stop.exitCode, problems: [problem] });
+  }
+  return stop.exitCode;
 }
 
 /** Settings, keys and tokens that are missing may be in the copy: if they are, this is how to restore them. */
