@@ -104,9 +104,11 @@ function refusalOf(error: unknown): Refusal {
     return { exitCode: exitCodes.usage, text: "", problems: [usage(error)] };
   }
   const known = asUserError(error);
-  if (known) return { exitCode: known.exitCode, text: `clawdlets: ${known.message}`, problems: problemsOf(known) };
+  if (known) return afterStop({ exitCode: known.exitCode, text: known.message, problems: problemsOf(known) });
   if (error instanceof Error && error.name === "AbortError") {
-    const message = error instanceof Stopped ? error.message : (wasStopped()?.message ?? error.message);
+    const said = error instanceof Stopped ? error.message : (wasStopped()?.message ?? error.message);
+    // Of a prompt it is a whole sentence already.
+    const message = written.size === 0 || said.endsWith(".") ? said : `${said}. ${whatStays()}`;
     const problem: Problem = { code: "stopped", subject: "", problem: message };
     return { exitCode: exitCodes.failed, text: `clawdlets: ${message}`, problems: [problem] };
   }
@@ -116,6 +118,24 @@ function refusalOf(error: unknown): Refusal {
     text: `clawdlets: a bug, please report it: ${text}`,
     problems: [{ code: "bug", subject: "", problem: `a bug, please report it: ${messageOf(error)}` }],
   };
+}
+
+/** Codes of failures that say nothing about a host's state: after a stop they are what it has cut off, such as a sops without a reason. */
+const cutOff: readonly number[] = [
+  exitCodes.failed,
+  exitCodes.settings,
+  exitCodes.engine,
+  exitCodes.api,
+  exitCodes.unknown,
+];
+
+/** Says first that a signal was the reason, and what stays. */
+function afterStop({ exitCode, text, problems }: Refusal): Refusal {
+  const stop = wasStopped();
+  if (!stop || !cutOff.includes(exitCode)) return { exitCode, text: `clawdlets: ${text}`, problems };
+  const message = written.size === 0 ? `${stop.message}.` : `${stop.message}. ${whatStays()}`;
+  const problem: Problem = { code: "stopped", subject: "", problem: message };
+  return { exitCode, text: `clawdlets: ${message}\n  It cut off: ${text}`, problems: [problem, ...problems] };
 }
 
 /** Commander's message begins with "error: ". */

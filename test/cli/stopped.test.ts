@@ -1,7 +1,11 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { report } from "../../cli/shared/ending.ts";
+import { UserError } from "../../core/base/errors.ts";
+import { written } from "../../core/base/stopped.ts";
+import { noteStop } from "../../engine/signals.ts";
 import { project, publicKey } from "../_project.ts";
 import { repository } from "../_repository.ts";
 import { onTerminal } from "./_terminal.ts";
@@ -106,3 +110,28 @@ it.each(names)(
   },
   60_000,
 );
+
+describe("an error after a stop", () => {
+  afterEach(() => written.clear());
+  const failure = "sops could not encrypt x: it gave no reason.";
+  it.each([
+    ["is what the stop has cut off", 1, [], `clawdlets: stopped by Ctrl-C.\n  It cut off: ${failure}\n`],
+    [
+      "does not hide the files that were written before",
+      1,
+      ["a.yaml"],
+      `clawdlets: stopped by Ctrl-C. 1 file was written before, and stays: a.yaml. Run the same command again to continue.\n  It cut off: ${failure}\n`,
+    ],
+    ["that says how a host was left stands alone", 12, ["a.yaml"], `clawdlets: ${failure}\n`],
+  ] as const)("%s", async (_, exitCode, files, said) => {
+    noteStop("SIGINT");
+    for (const file of files) written.add(join(process.cwd(), file));
+    const write = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+    try {
+      expect(await report(new UserError(failure, { exitCode }))).toBe(130);
+      expect(write.mock.calls.map(([text]) => text).join("")).toBe(said);
+    } finally {
+      write.mockRestore();
+    }
+  });
+});
