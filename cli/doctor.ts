@@ -54,6 +54,8 @@ export function doctorCommand(): Command {
         signal: stopSignal(),
       };
       const findings = await examine(context, chosen);
+      // What Ctrl-C has ended would be shown as a problem of Hetzner or the tailnet.
+      context.signal.throwIfAborted();
       const say = resultLines(options.json);
       for (const finding of findings) show(finding, say);
       const exitCode = exitCodeOf(findings, options.strict === true);

@@ -1,9 +1,10 @@
-import { stopUnheard } from "../engine/signals.ts";
+import { endWhenUnhandled, stopUnheard } from "../engine/signals.ts";
 import { programFor } from "./program.ts";
-import { endOf, report } from "./shared/ending.ts";
+import { endOf, report, reportStop } from "./shared/ending.ts";
 import { survivePipes, tell } from "./shared/output.ts";
 
 survivePipes(stopUnheard);
+endWhenUnhandled((stop) => process.exit(reportStop(stop)));
 // Beside the promise of the command, e.g. a child that could not be started.
 process.on("uncaughtException", (error) => void report(error).then((code) => process.exit(code)));
 try {

@@ -6,6 +6,7 @@ import { UserError } from "../core/base/errors.ts";
 import { exitCodes } from "../core/base/exit-codes.ts";
 import { packageRoot } from "../core/base/machine/package-root.ts";
 import { safeText } from "../core/base/wording.ts";
+import { refuseInOurWords, seeHelp } from "./command-line/refusals.ts";
 import { type CommandEntry, type CommandGroup, commands } from "./commands.ts";
 
 /** Whether to load the command of these words, such as `["secrets", "edit"]`. The others need only their summary. */
@@ -62,7 +63,8 @@ async function build(isWanted: IsWanted): Promise<Command> {
     for (const [name, entry] of Object.entries(entries)) program.addCommand(await commandOf([name], entry, isWanted));
   }
   for (const command of withChildren(program)) {
-    refuseSecondValues(command.exitOverride());
+    refuseInOurWords(command);
+    refuseSecondValues(command);
     nameAllowedValues(command);
   }
   return program.hook("preAction", (_, command) => refuseEmptyPaths(command));
@@ -123,13 +125,9 @@ function refusedValue(command: Command, name: string, value: string, said: strin
   // Of commander's own choices().
   const allowed = said.replace(/^Allowed choices are (.*)\.$/, "$1");
   const problem = `is "${safeText(value, 100)}"; allowed: ${allowed}.`;
-  const fix = `Examples: ${wordsOf(command)} --help`;
+  const fix = `Examples: ${seeHelp(command)}`;
   return new UserError({ subject: name, problem, fix }, { exitCode: exitCodes.usage });
 }
-
-/** `clawdlets server logs`. */
-const wordsOf = (command: Command): string =>
-  command.parent ? `${wordsOf(command.parent as Command)} ${command.name()}` : command.name();
 
 /** What may be typed, by the placeholder of an option or argument. */
 const paths: Readonly<Record<string, string>> = {

@@ -11,6 +11,7 @@ import { openByHand } from "../core/host/window/window-by-hand.ts";
 import { noteWindow, readWindowJournal } from "../core/host/window/window-journal.ts";
 import { findLayout, hostLayoutOf, type Layout } from "../core/project/layout.ts";
 import { readAccess } from "../core/project/settings/access.ts";
+import { leavesWhenStopped } from "./shared/ending.ts";
 import { allOption, chooseHosts } from "./shared/hosts.ts";
 import { printJson, type ResultLine, resultLines } from "./shared/output.ts";
 
@@ -62,6 +63,7 @@ export function closeCommand(): Command {
     .action(async (options: Options) => {
       const layout = findLayout(process.cwd());
       const say = resultLines(options.json);
+      leavesWhenStopped("TCP/22 may still be open. Run the same command again.");
       // Side by side: one host in trouble keeps no other one open.
       const close = (host: string) => closeHostsWindows(layout, host, say);
       const results = await pMap(chooseHosts(layout, options), close, { concurrency: 8 });

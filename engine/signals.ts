@@ -17,13 +17,42 @@ export function noteStop(signal: StopSignal): Stopped {
   return stopped;
 }
 
+const handlers: Record<StopSignal, number> = { SIGINT: 0, SIGTERM: 0, SIGHUP: 0 };
+
+/** Calls `onStop` at each stop request until the returned function is called. Meanwhile {@link endWhenUnhandled} leaves the end to it. */
+export function onStopRequest(onStop: (name: StopSignal) => void, names = stopSignals): () => void {
+  for (const name of names) {
+    handlers[name]++;
+    process.on(name, onStop);
+  }
+  return () => {
+    for (const name of names) {
+      handlers[name]--;
+      process.off(name, onStop);
+    }
+  };
+}
+
+/**
+ * Calls `end` at a stop request that nothing else handles. Without it the process would be gone without a word, with its lock files left
+ * behind and the terminal without echo.
+ * @param end has to end the process
+ */
+export function endWhenUnhandled(end: (stop: Stopped) => void): void {
+  for (const name of stopSignals) {
+    process.on(name, () => {
+      if (handlers[name] === 0) end(noteStop(name));
+    });
+  }
+}
+
 /**
  * Aborted by Ctrl-C, by SIGTERM (the engine stopping us), or by SIGHUP (the terminal going). A second one changes nothing: the window is being closed.
  * @param forEngine the engine runs this command and reads its standard error: it also stops, in order, when that reader is gone
  */
 export function stopSignal({ forEngine = false } = {}): AbortSignal {
   const controller = new AbortController();
-  for (const name of stopSignals) process.on(name, () => controller.abort(noteStop(name)));
+  onStopRequest((name) => controller.abort(noteStop(name)));
   if (forEngine) stopForLostEngine = () => controller.abort(noteStop("SIGHUP"));
   return controller.signal;
 }
@@ -54,27 +83,21 @@ export function milestones(): Report {
 
 /**
  * Runs the engine so that Ctrl-C lets it end in order: the terminal tells the engine itself, which stops its commands, and
- * the installation closes its window; we stay until then. A second Ctrl-C, or SIGTERM, is passed on to the engine.
+ * the installation closes its window; we stay until then. A second Ctrl-C, SIGTERM and SIGHUP are passed on to the engine.
  */
 export async function staying<T>(tell: (text: string) => void, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   let asked = 0;
-  const onInterrupt = () => {
+  const stopHandling = onStopRequest((name) => {
+    noteStop(name);
+    if (name !== "SIGINT") return controller.abort();
     asked++;
-    noteStop("SIGINT");
     tell(asked === 1 ? "stopping: closing the open window first" : "stopping the engine");
     if (asked > 1) controller.abort();
-  };
-  const onTerminate = () => {
-    noteStop("SIGTERM");
-    controller.abort();
-  };
-  process.on("SIGINT", onInterrupt);
-  process.on("SIGTERM", onTerminate);
+  });
   try {
     return await work(controller.signal);
   } finally {
-    process.off("SIGINT", onInterrupt);
-    process.off("SIGTERM", onTerminate);
+    stopHandling();
   }
 }

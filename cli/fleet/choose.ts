@@ -39,7 +39,10 @@ export function chooseFleet(
   const names = host === undefined ? undefined : namesIn("--host", host);
   if (!all && tag === undefined && (names === undefined || names.length < 2)) {
     const left = fleetOnly(options);
-    if (left.length > 0) throw usage(`${left.join(", ")} are for many hosts: pass --all, --tag or --host A,B.`);
+    if (left.length > 0)
+      throw usage(
+        `${left.join(", ")} ${left.length === 1 ? "is" : "are"} for many hosts: pass --all, --tag or --host A,B.`,
+      );
     return undefined;
   }
   for (const name of names ?? []) {

@@ -6,6 +6,7 @@ import { findLayout } from "../../core/project/layout.ts";
 import { readAccess } from "../../core/project/settings/access.ts";
 import { deleteBaked, findDeletable } from "../../core/tasks/images/baked.ts";
 import { askLine } from "../shared/ask.ts";
+import { leavesWhenStopped } from "../shared/ending.ts";
 import { jsonOption, print, resultLines } from "../shared/output.ts";
 import { inWords } from "./_words.ts";
 
@@ -37,6 +38,7 @@ export function deleteCommand(): Command {
         return;
       }
       if (!options.yes) await confirm(inWords(found), id);
+      leavesWhenStopped("The snapshot may be deleted. Check it: clawdlets image list");
       await deleteBaked(hetzner, found);
       say(`deleted ${inWords(found)}`);
       print(options.json, { ok: true, dryRun: false, ...found });

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
 import { printable } from "../../core/base/wording.ts";
+import { onStopRequest } from "../../engine/signals.ts";
 import { printJson } from "../shared/output.ts";
 
 interface Options {
@@ -62,8 +63,7 @@ async function run({ envFile, ...options }: Options): Promise<void> {
 
 function askedToStop(): Promise<void> {
   return new Promise((resolve) => {
-    process.once("SIGTERM", () => resolve());
-    process.once("SIGINT", () => resolve());
+    onStopRequest(() => resolve());
   });
 }
 

@@ -1,12 +1,11 @@
-import { relative } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { password, text } from "@clack/prompts";
-import { filesWritten } from "../../core/base/machine/private-files.ts";
 import { type Objection, problemSentence } from "../../core/base/problem.ts";
 import { Stopped } from "../../core/base/stopped.ts";
 import { type RequiredSecret, valueProblem } from "../../core/project/secrets/plan.ts";
 import { hashPassword, minPasswordLength } from "../../core/tasks/secrets/password.ts";
 import { noteStop } from "../../engine/signals.ts";
+import { whatStays } from "./ending.ts";
 
 /** Whether there is a terminal to ask on. Prompts go to standard error, so that standard output stays for results. */
 export function canAsk(): boolean {
@@ -15,18 +14,26 @@ export function canAsk(): boolean {
 
 const output = process.stderr;
 
-/** @throws Stopped when the person pressed Ctrl-C or Esc, which the library answers with a symbol */
-function answered<T>(answer: T): Exclude<T, symbol> {
-  if (typeof answer === "symbol") throw stoppedAtQuestion();
-  return answer as Exclude<T, symbol>;
-}
-
 /** Says what stays: a command may have written files before it asks. */
 function stoppedAtQuestion(): Stopped {
   noteStop("SIGINT");
-  const files = filesWritten().map((path) => relative(process.cwd(), path));
-  const stays = `${files.length === 1 ? "1 file was" : `${files.length} files were`} written before, and ${files.length === 1 ? "stays" : "stay"}: ${files.join(", ")}. Run the same command again to continue.`;
-  return new Stopped("SIGINT", `Stopped at a question. ${files.length === 0 ? "Nothing was written." : stays}`);
+  return new Stopped("SIGINT", `Stopped at a question. ${whatStays()}`);
+}
+
+/**
+ * Asks with a prompt of the library, which hides the cursor and shows it again only once it is answered.
+ * @throws Stopped when the person pressed Ctrl-C or Esc, which the library answers with a symbol
+ */
+async function answered<T>(prompt: () => Promise<T>): Promise<Exclude<T, symbol>> {
+  const showCursor = () => void output.write("\u001b[?25h");
+  process.once("exit", showCursor);
+  try {
+    const answer = await prompt();
+    if (typeof answer === "symbol") throw stoppedAtQuestion();
+    return answer as Exclude<T, symbol>;
+  } finally {
+    process.off("exit", showCursor);
+  }
 }
 
 /** One line on a plain prompt, trimmed. @throws Stopped at Ctrl-C, and when the input ends */
@@ -48,8 +55,8 @@ export async function askText(
   message: string,
   { initial, problemOf }: { initial?: string; problemOf?: (value: string) => Objection | string | undefined } = {},
 ): Promise<string> {
-  return answered(
-    await text({
+  return answered(() =>
+    text({
       message,
       output,
       ...(initial !== undefined && { initialValue: initial }),
@@ -67,16 +74,16 @@ export async function askSecret(secret: RequiredSecret): Promise<string> {
   const message = isHash
     ? `Admin password, for sudo and the console (or its crypt hash)`
     : `${secret.name}: ${secret.purpose}`;
-  const value = answered(
-    await password({
+  const value = await answered(() =>
+    password({
       message,
       output,
       validate: (typed) => sentenceOf((isHash ? passwordProblem : valueProblem)(secret, typed ?? "")),
     }),
   );
   if (!isHash || valueProblem(secret, value) === undefined) return value;
-  answered(
-    await password({
+  await answered(() =>
+    password({
       message: "Repeat the password",
       output,
       validate: (typed) => (typed === value ? undefined : "does not match the first one"),
@@ -92,10 +99,10 @@ export async function askPassphrase(
 ): Promise<string> {
   const problemOf = (typed = "") =>
     twice && typed.length < minLength ? `has ${typed.length} characters; allowed: at least ${minLength}` : undefined;
-  const value = answered(await password({ message, output, validate: problemOf }));
+  const value = await answered(() => password({ message, output, validate: problemOf }));
   if (twice) {
     const isOther = (typed: string | undefined) => (typed === value ? undefined : "does not match the first one");
-    answered(await password({ message: "Repeat the passphrase", output, validate: isOther }));
+    await answered(() => password({ message: "Repeat the passphrase", output, validate: isOther }));
   }
   return value;
 }

@@ -13,8 +13,8 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { hasCode, UserError } from "../../core/base/errors.ts";
 import { cleanEnvironment } from "../../core/base/machine/environment.ts";
-import type { StopSignal } from "../../core/base/stopped.ts";
-import { noteStop } from "../../engine/signals.ts";
+import { Stopped, stopCodes } from "../../core/base/stopped.ts";
+import { noteStop, onStopRequest } from "../../engine/signals.ts";
 
 /** Memory, where there is some to mount: what is edited then never reaches a disk. */
 const memory = "/dev/shm";
@@ -33,8 +33,8 @@ export async function editText(before: string): Promise<string> {
   const folder = mkdtempSync(join(existsSync(memory) ? memory : tmpdir(), nameOf(process.pid)));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   process.once("exit", remove);
-  const stop = (name: StopSignal) => process.once(name, () => process.exit(noteStop(name).exitCode));
-  for (const name of ["SIGTERM", "SIGHUP"] as const) stop(name);
+  // The terminal sends Ctrl-C to the editor as well, which decides what it means: in ed it ends only the current command.
+  const stopHandling = onStopRequest(() => undefined, ["SIGINT"]);
   try {
     const file = join(folder, "secret");
     writeFileSync(file, before, { mode: 0o600 });
@@ -46,12 +46,18 @@ export async function editText(before: string): Promise<string> {
       stdio: "inherit",
       reject: false,
     });
+    // Of the shell around an editor that Ctrl-C has ended.
+    if (exitCode === stopCodes.SIGINT) {
+      noteStop("SIGINT");
+      throw new Stopped("SIGINT", "Stopped in the editor. Nothing was changed.");
+    }
     if (exitCode !== 0) throw new UserError(`The editor (${editor}) exited with ${exitCode}; nothing was changed.`);
     const after = readFileSync(file, "utf8");
     return before.endsWith("\n") ? after : after.replace(/\r?\n$/, "");
   } finally {
     remove();
     process.off("exit", remove);
+    stopHandling();
   }
 }
 

@@ -3,8 +3,9 @@ import { CommanderError } from "commander";
 import { messageOf, SettingsError, type UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
 import { type Problem, problemJson, problemLine } from "../../core/base/problem.ts";
-import { Stopped } from "../../core/base/stopped.ts";
+import { Stopped, written } from "../../core/base/stopped.ts";
 import { asUserError } from "../../core/base/system-errors.ts";
+import { counted } from "../../core/base/wording.ts";
 import { wasStopped } from "../../engine/signals.ts";
 import { hasPrintedJson, printJson, tell } from "./output.ts";
 
@@ -35,6 +36,36 @@ export async function report(error: unknown): Promise<number> {
     printJson({ ok: false, exitCode: code, problems: lost ? [...problems, lost] : problems });
   }
   return code;
+}
+
+let elsewhere: string | undefined;
+
+/** What a stop from now on leaves at Hetzner or on a host, as a sentence. Files written here are known without being told. */
+export function leavesWhenStopped(sentence: string): void {
+  elsewhere = sentence;
+}
+
+const most = 10;
+
+/** What the command has changed so far, and how to continue, as sentences: it may have written files before it was stopped. */
+export function whatStays(): string {
+  const files = [...written].sort().map((path) => relative(process.cwd(), path));
+  const { length } = files;
+  if (length === 0) return elsewhere ?? "Nothing was written.";
+  const named = [...files.slice(0, most), ...(length > most ? [`and ${length - most} more`] : [])].join(", ");
+  const here = `${counted(length, "file")} ${length === 1 ? "was" : "were"} written before, and ${length === 1 ? "stays" : "stay"}: ${named}.`;
+  return `${elsewhere === undefined ? "" : `${elsewhere} `}${here} Run the same command again to continue.`;
+}
+
+/** Says at once that a signal ends the command, and what stays. @returns the exit code */
+export function reportStop(stop: Stopped): number {
+  const message = `${stop.message}. ${whatStays()}`;
+  tell(`clawdlets: ${message}`);
+  if (isJsonAsked() && !hasPrintedJson()) {
+    const problem: Problem = { code: "stopped", subject: "", problem: message };
+    printJson({ ok: false, exitCode: stop.exitCode, problems: [problem] });
+  }
+  return stop.exitCode;
 }
 
 /** Settings, keys and tokens that are missing may be in the copy: if they are, this is how to restore them. */
@@ -73,9 +104,11 @@ function refusalOf(error: unknown): Refusal {
     return { exitCode: exitCodes.usage, text: "", problems: [usage(error)] };
   }
   const known = asUserError(error);
-  if (known) return { exitCode: known.exitCode, text: `clawdlets: ${known.message}`, problems: problemsOf(known) };
+  if (known) return afterStop({ exitCode: known.exitCode, text: known.message, problems: problemsOf(known) });
   if (error instanceof Error && error.name === "AbortError") {
-    const message = error instanceof Stopped ? error.message : (wasStopped()?.message ?? error.message);
+    const said = error instanceof Stopped ? error.message : (wasStopped()?.message ?? error.message);
+    // Of a prompt it is a whole sentence already.
+    const message = written.size === 0 || said.endsWith(".") ? said : `${said}. ${whatStays()}`;
     const problem: Problem = { code: "stopped", subject: "", problem: message };
     return { exitCode: exitCodes.failed, text: `clawdlets: ${message}`, problems: [problem] };
   }
@@ -85,6 +118,24 @@ function refusalOf(error: unknown): Refusal {
     text: `clawdlets: a bug, please report it: ${text}`,
     problems: [{ code: "bug", subject: "", problem: `a bug, please report it: ${messageOf(error)}` }],
   };
+}
+
+/** Codes of failures that say nothing about a host's state: after a stop they are what it has cut off, such as a sops without a reason. */
+const cutOff: readonly number[] = [
+  exitCodes.failed,
+  exitCodes.settings,
+  exitCodes.engine,
+  exitCodes.api,
+  exitCodes.unknown,
+];
+
+/** Says first that a signal was the reason, and what stays. */
+function afterStop({ exitCode, text, problems }: Refusal): Refusal {
+  const stop = wasStopped();
+  if (!stop || !cutOff.includes(exitCode)) return { exitCode, text: `clawdlets: ${text}`, problems };
+  const message = written.size === 0 ? `${stop.message}.` : `${stop.message}. ${whatStays()}`;
+  const problem: Problem = { code: "stopped", subject: "", problem: message };
+  return { exitCode, text: `clawdlets: ${message}\n  It cut off: ${text}`, problems: [problem, ...problems] };
 }
 
 /** Commander's message begins with "error: ". */

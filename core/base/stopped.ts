@@ -1,5 +1,5 @@
 /** What a shell reports for a program that was ended by a signal: 128 plus the signal's number. */
-const stopCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+export const stopCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 export type StopSignal = keyof typeof stopCodes;
 export type StopCode = (typeof stopCodes)[StopSignal];
@@ -19,3 +19,6 @@ export class Stopped extends Error {
 export function stopCodeOf(reason: unknown): StopCode {
   return reason instanceof Stopped ? reason.exitCode : stopCodes.SIGINT;
 }
+
+/** Files that this process has written and not deleted, which a stopped command leaves behind. */
+export const written = new Set<string>();

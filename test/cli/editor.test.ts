@@ -122,6 +122,32 @@ describe("where clawdlets is killed while the editor is open", () => {
   });
 });
 
+describe("Ctrl-C in an editor", () => {
+  /** Sends it to both, as a terminal does. */
+  async function interrupted(then: string) {
+    const folder = temporaryFolder();
+    const editor = join(folder, "editor");
+    writeFileSync(editor, `#!/bin/sh\ntrap : INT; kill -INT $(ps -o ppid= -p $PPID) $$\n${then}\n`, { mode: 0o700 });
+    const env = { EDITOR: editor, VISUAL: "", TSX_DISABLE_CACHE: "1" };
+    const child = await execa("sh", ["-c", `exec ${program(folder)}`], { env, reject: false });
+    const result = join(folder, "result");
+    return { ...child, text: existsSync(result) ? readFileSync(result, "utf8") : undefined };
+  }
+
+  it("that goes on is the editor's own business", async () => {
+    const { text, stderr } = await interrupted('printf newer >"$1"');
+    expect(text, stderr).toBe("newer");
+    expect(edits()).toEqual([]);
+  });
+
+  it("that ends it stops the command, and the text stays as it was", async () => {
+    const { text, stderr } = await interrupted('printf newer >"$1"; trap - INT; kill -INT $$');
+    expect(text).toBeUndefined();
+    expect(stderr).toContain("Stopped in the editor. Nothing was changed.");
+    expect(edits()).toEqual([]);
+  });
+});
+
 it("neither clawdlets nor what it starts leaves a core file", async () => {
   await checkTool("gitleaks"); // doctor would build it first.
   const folder = temporaryFolder();

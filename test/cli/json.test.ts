@@ -90,7 +90,14 @@ describe.each(commands.map((words) => [words.join(" "), words] as const))("clawd
     expect(object).toEqual({
       ok: false,
       exitCode: 2,
-      problems: [{ code: "usage", subject: "", problem: expect.stringContaining("--no-such-option") }],
+      problems: [
+        {
+          code: "usage",
+          subject: "--no-such-option",
+          problem: expect.stringMatching(/ has no such option\.$/),
+          fix: expect.stringMatching(/^All options: clawdlets .*--help$/),
+        },
+      ],
     });
   });
 

@@ -47,7 +47,9 @@ describe("clawdlets", () => {
 
   it("suggests the right name for an unknown command", async () => {
     const { exitCode, stderr } = await clawdlets("verfy");
-    expect(stderr).toContain("(Did you mean verify?)");
+    expect(stderr).toContain(
+      "verfy: clawdlets has no such command. Did you mean verify? All commands: clawdlets --help",
+    );
     expect(exitCode).toBe(2);
   });
 });

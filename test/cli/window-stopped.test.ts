@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { stopCodes } from "../../core/base/stopped.ts";
 import { knock, type Lab, newKey, startLab, until } from "../emulator/_lab.ts";
 import { clawdlets, type Host, hostFor, paths, patienceMs } from "./_closing.ts";
 
@@ -81,9 +82,12 @@ describe("a closing that hangs", () => {
   );
 
   it.each(cases.filter(([path]) => path === "window close"))(
-    "of clawdlets %s is ended by %s at once",
+    "of clawdlets %s is ended by %s at once, and says that the port may be open",
     (path, signal) => {
-      expect(outcomes[nameOf(path, signal)]?.signal).toBe(signal);
+      const outcome = outcomes[nameOf(path, signal)];
+      if (signal === "SIGKILL") return expect(outcome?.signal).toBe(signal);
+      expect(outcome?.said).toMatch(/stopped by .*\. TCP\/22 may still be open\. Run the same command again\./);
+      expect(outcome?.exitCode).toBe(stopCodes[signal]);
     },
   );
 

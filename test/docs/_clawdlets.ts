@@ -13,7 +13,7 @@ export async function refusalOf(args: readonly string[]): Promise<string | undef
   const said: string[] = [];
   const reached: string[] = [];
   for (const command of withChildren(program)) {
-    command.exitOverride().configureOutput({ writeOut: () => undefined, writeErr: (text) => void said.push(text) });
+    command.configureOutput({ writeOut: () => undefined, writeErr: (text) => void said.push(text) });
     if (hasAction(command)) command.action(() => void reached.push(command.name()));
   }
   try {

@@ -7,6 +7,7 @@ import { repository } from "../_repository.ts";
 
 /** Files that read messages of other programs, which offer nothing better. */
 const parsersOfOthers: Readonly<Record<string, string>> = {
+  "cli/command-line/refusals.ts": "commander names the option, and what it suggests, only in its message",
   "engine/stack.ts": "Pulumi's CLI says the reason in a line that begins with error:",
   "policy/from-engine.ts": "Pulumi's policy SDK throws a plain Error for a value that a preview does not know",
 };

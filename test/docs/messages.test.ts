@@ -87,7 +87,7 @@ async function clawdletsProblem(argv: readonly string[]): Promise<string | undef
     if (next?.startsWith("-")) return said;
     if (await isName(["clawdlets", ...part].join(" "))) return undefined;
     const refusal = await refusalOf(part);
-    if (refusal === undefined || /missing|required|nothing would be run/i.test(refusal)) return undefined;
+    if (refusal === undefined || /: needs (?:a value: |<|--)|nothing would be run/.test(refusal)) return undefined;
     said = refusal;
   }
   return said;

@@ -105,22 +105,26 @@ describe("every example in --help", () => {
 
 describe("the check itself refuses", () => {
   it.each([
-    ["an option that there is not", "clawdlets up --hosts web-1", /unknown option '--hosts'/],
-    ["a command that there is not", "clawdlets secrets remake", /unknown command 'remake'/],
+    ["an option that there is not", "clawdlets up --hosts web-1", /--hosts: clawdlets up has no such option/],
+    ["a command that there is not", "clawdlets secrets remake", /remake: clawdlets secrets has no such command/],
     [
       "a value that is not allowed",
       "clawdlets window open --minutes 500",
       /--minutes: is "500"; allowed: whole minutes, 1 to 240/,
     ],
     ["a choice that there is not", "clawdlets doctor --scope all", /--scope: is "all"; allowed: repo, stack, deploy/],
-    ["options that exclude each other", "clawdlets up --rev 0123 --ref main", /cannot be used with option '--ref/],
-    ["an argument that is missing", "clawdlets secrets edit", /missing required argument 'name'/],
+    ["options that exclude each other", "clawdlets up --rev 0123 --ref main", /cannot be combined with --ref/],
+    ["an argument that is missing", "clawdlets secrets edit", /needs <name>/],
     [
       "the same within a pipe, a list and $(…)",
       'cd x && eval "$(npx --no-install clawdlets envs)" | cat',
-      /unknown command 'envs'/,
+      /envs: clawdlets has no such command/,
     ],
-    ["an option that npm start does not have", "npm start -- --destroys", /unknown option '--destroys'/],
+    [
+      "an option that npm start does not have",
+      "npm start -- --destroys",
+      /--destroys: clawdlets demo has no such option/,
+    ],
     ["a script that there is not", "npm run benchmark", /package\.json has no script "benchmark"/],
     ["a file that there is not", "sh scripts/set-up.sh", /there is no scripts\/set-up\.sh/],
     ["an option that the engine does not have", "pulumi up --skip-previews", /pulumi up has no --skip-previews/],

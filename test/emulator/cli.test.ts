@@ -88,7 +88,7 @@ test.each([
   [["--port", "99999"], 2, /--port: is "99999"; allowed: a whole number from 0 to 65535/],
   [["--action-ms", "soon"], 2, /--action-ms: is "soon"; allowed: a whole number/],
   [["--rate-limit", "0"], 2, /--rate-limit: is "0"; allowed: a whole number from 1/],
-  [["--frobnicate"], 2, /unknown option '--frobnicate'/],
+  [["--frobnicate"], 2, /--frobnicate: clawdlets emulator has no such option/],
   [["--token", "short"], 1, /^--token: a Hetzner token is 64 characters/],
   [["--faults", "/nowhere.json"], 1, /^--faults \/nowhere\.json: ENOENT/],
 ])("%j is refused with status %i in one sentence", async (args, status, text) => {

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { rmSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { type LockOptions, lock } from "proper-lockfile";
@@ -8,7 +8,7 @@ import { exitCodes } from "../exit-codes.ts";
 import { parseJson } from "../text/json.ts";
 import { type PollOptions, poll } from "../wait-until.ts";
 import { isAlive } from "./alive.ts";
-import { makePrivateFolder, readPrivateFile, removePrivateFile, writePrivateFile } from "./private-files.ts";
+import { makePrivateFolder, readPrivateFile, removePrivateFile, writePrivateFileSync } from "./private-files.ts";
 
 /** A lock is stale if its holder has not refreshed it for this long: the holder was killed. */
 const staleMs = 10_000;
@@ -27,12 +27,33 @@ export type LockHolder = z.infer<typeof holder>;
 const holderFile = (path: string) => `${path}.holder`;
 
 /** Records who holds the lock, for the error message of other processes; the lock itself only has a timestamp. */
-async function sayWhoHolds(path: string): Promise<void> {
+function sayWhoHolds(path: string): void {
   const command = ["clawdlets", ...process.argv.slice(2)].join(" ");
-  await writePrivateFile(
-    holderFile(path),
-    JSON.stringify({ pid: process.pid, since: new Date().toISOString(), command, machine: hostname() }),
-  );
+  const found: LockHolder = { pid: process.pid, since: new Date().toISOString(), command, machine: hostname() };
+  writePrivateFileSync(holderFile(path), JSON.stringify(found));
+}
+
+/**
+ * Locks of this process. If it ends while it has them, {@link removeHeld} removes them: the library's own way is undone by a second version
+ * of signal-exit, which takes back the first one's hooks (write-file-atomic brings 4, proper-lockfile 3.0.7).
+ */
+const held = new Set<string>();
+
+function removeHeld(): void {
+  for (const path of held) {
+    rmSync(holderFile(path), { force: true });
+    rmSync(`${path}.lock`, { recursive: true, force: true });
+  }
+}
+
+function hold(path: string): void {
+  if (held.size === 0) process.once("exit", removeHeld);
+  held.add(path);
+}
+
+function letGo(path: string): void {
+  held.delete(path);
+  if (held.size === 0) process.off("exit", removeHeld);
 }
 
 function readHolder(path: string): LockHolder | undefined {
@@ -82,9 +103,15 @@ export async function withFileLock<T>(path: string, work: () => Promise<T>, busy
 /** Does not use the library's own retries: they would also retry a read-only or full disk, for a minute. */
 async function lockWhenFree(path: string, options: LockOptions, patience: PollOptions): Promise<Release> {
   let refusal: unknown;
+  // Another process may have it by now.
+  const onCompromised = (error: Error) => {
+    letGo(path);
+    if (options.onCompromised) return options.onCompromised(error);
+    throw error;
+  };
   const release = await poll(async () => {
     try {
-      return await lock(path, options);
+      return await lock(path, { ...options, onCompromised });
     } catch (error) {
       if (!hasCode(error, "ELOCKED")) throw error;
       refusal = error;
@@ -100,9 +127,11 @@ type Release = () => Promise<void>;
 async function taken(path: string, locking: Promise<Release>, busy = "Wait for it to finish."): Promise<Release> {
   try {
     const release = await locking;
-    await sayWhoHolds(path);
+    hold(path);
+    sayWhoHolds(path);
     return async () => {
       await removePrivateFile(holderFile(path));
+      letGo(path);
       await release();
     };
   } catch (error) {

@@ -16,6 +16,7 @@ import { dirname, join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { hasCode, UserError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { written } from "../stopped.ts";
 import { atPath } from "../system-errors.ts";
 
 let observer: ((step: string) => void) | undefined;
@@ -27,11 +28,6 @@ let observer: ((step: string) => void) | undefined;
 export function observeWrites(next: ((step: string) => void) | undefined): void {
   observer = next;
 }
-
-const written = new Set<string>();
-
-/** Files that this process has written and not deleted, to report what a stopped command leaves behind. */
-export const filesWritten = (): string[] => [...written].sort();
 
 /** Reports one step that changes a file. Exported for the few changes that another program makes, such as ssh-keygen. */
 export function writeStep(step: string): void {
@@ -84,7 +80,7 @@ export async function writePublicFile(path: string, content: string): Promise<vo
 }
 
 /**
- * The same synchronously, for copies outside the project, which {@link filesWritten} does not list.
+ * The same synchronously, for copies outside the project, which `written` does not list.
  */
 export function writePrivateFileSync(path: string, content: string | Buffer): void {
   refuseLink(path);

@@ -46,8 +46,18 @@ export type RouteOrReason = { route: SshRoute } | NoRoute;
  * Finds a route to an installed host: over the tailnet, or at its public address if the stack exposes ssh, the host has no
  * tailnet, or a window is open. If several addresses could be the host's, the one that accepts a login with the pinned key is. If none
  * does, as `targetHost` says.
+ * @throws the signal's reason once it is aborted
  */
 export async function findRoute(reach: Reach): Promise<RouteOrReason> {
+  try {
+    return await routeOrReason(reach);
+  } finally {
+    // Ctrl-C ends tailscale and ssh too, whose failures would be reported instead.
+    reach.signal.throwIfAborted();
+  }
+}
+
+async function routeOrReason(reach: Reach): Promise<RouteOrReason> {
   const { tailnet, exposed, problem, proxyCommand } = await candidateAddresses(reach);
   const all = await Promise.all([
     Promise.all(tailnet.map((address) => adminRoute(reach, address, proxyCommand))),

@@ -1,7 +1,7 @@
 import pMap from "p-map";
 import { type ExitCode, exitCodes } from "../../base/exit-codes.ts";
 import { problemLine } from "../../base/problem.ts";
-import { type StopCode, stopCodeOf } from "../../base/stopped.ts";
+import { type StopCode, Stopped, stopCodeOf } from "../../base/stopped.ts";
 import { asUserError } from "../../base/system-errors.ts";
 import { withoutHost } from "../../base/wording.ts";
 import type { Admission } from "./admission.ts";
@@ -115,6 +115,7 @@ async function runHost<R>({ task, signal, admission, watch }: FleetRun<R>, host:
 /** A bug in one host's task must not interrupt the others. */
 function wordsOf(host: string, error: unknown): { exitCode: ExitCode; summary: string; details: readonly string[] } {
   const known = asUserError(error);
+  if (error instanceof Stopped) return { exitCode: exitCodes.failed, summary: error.message, details: [] };
   if (!known) {
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { exitCode: exitCodes.failed, summary: "a bug, please report it", details: stack.split("\n") };

@@ -204,7 +204,7 @@ describe("what is wrong is said of all hosts at once, with file and line, and hi
   test.each([
     [["--stack", "fin"], /--stack fin: there is no stacks\/Pulumi\.fin\.yaml.*fine/s],
     [["--all", "--base", "no-such-branch"], /--base no-such-branch is not a revision.*fetch-depth: 0/s],
-    [["--all", "--base", "--output=x"], /--base --output=x is not a revision|argument missing/],
+    [["--all", "--base", "--output=x"], /--base --output=x is not a revision|needs a value/],
     [["--all", "--format", "html"], /--format: is "html"; allowed: text, markdown, json/],
     [["--all", "--state", "--base", "HEAD"], /pass one of them/],
     [["--all", "--state"], /lacks PULUMI_BACKEND_URL, HCLOUD_TOKEN, PULUMI_CONFIG_PASSPHRASE/],

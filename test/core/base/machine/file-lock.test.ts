@@ -1,9 +1,11 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execa } from "execa";
 import { lock } from "proper-lockfile";
 import { afterAll, describe, expect, it } from "vitest";
 import { takeHostLock, withFileLock } from "../../../../core/base/machine/file-lock.ts";
+import { packageRoot } from "../../../../core/base/machine/package-root.ts";
 import { writePrivateFile } from "../../../../core/base/machine/private-files.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "clawdlets-lock-"));
@@ -44,4 +46,31 @@ describe("a file's lock", () => {
     await expect(withFileLock(path, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
     await withFileLock(path, work);
   });
+});
+
+describe("a process that ends while it has locks", () => {
+  const module = (name: string) => JSON.stringify(join(packageRoot, "core/base/machine", name));
+  /** Holds two locks, and has written a file: what writes it takes back the hooks of the lock's library. */
+  const program = (end: string) => `
+import { takeHostLock, withFileLock } from ${module("file-lock.ts")};
+import { packageRoot } from "../../../../core/base/machine/package-root.ts";
+import { writePrivateFile } from ${module("private-files.ts")};
+await takeHostLock("held", "web-1", () => undefined);
+await withFileLock("file", async () => {
+  await writePrivateFile("written", "x");
+  ${end}
+});
+`;
+  it.each(["process.exit(3);", "process.exitCode = 3; await new Promise(() => undefined);"])(
+    "with %s leaves neither a lock nor a holder's name",
+    async (end) => {
+      const cwd = mkdtempSync(join(folder, "ends-"));
+      writeFileSync(join(cwd, "program.mts"), program(end));
+      const args = ["--import", import.meta.resolve("tsx"), "program.mts"];
+      const child = await execa(process.execPath, args, { cwd, reject: false, env: { TSX_DISABLE_CACHE: "1" } });
+      expect(child.exitCode, child.stderr).toBe(3);
+      expect(readdirSync(cwd).sort()).toEqual(["program.mts", "written"]);
+    },
+    30_000,
+  );
 });

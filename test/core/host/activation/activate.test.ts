@@ -185,7 +185,7 @@ describe("server commands", () => {
   it.each([
     [["logs", "--unit", "sshd"], 2, 'there is no bot "sshd"; allowed: maren'],
     [["logs", "--unit", "*.service"], 2, 'there is no bot "*.service"; allowed: maren'],
-    [["logs", "--unit", "maren", "--system"], 2, "cannot be used with option"],
+    [["logs", "--unit", "maren", "--system"], 2, "cannot be combined with --"],
     [["logs", "--since", "nonsense"], 2, "not a time: nonsense"],
     [["logs", "--since", "$(id)"], 2, "allowed: a time such as 5m"],
     [["logs", "--lines", "0"], 2, "allowed: 1 to 99999"],

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type ssh2 from "ssh2";
 import { afterAll, afterEach, describe, expect, it, onTestFinished } from "vitest";
 import { publicKeyOf, replaceSshKey } from "../../../../core/base/machine/ssh-keys.ts";
+import { Stopped } from "../../../../core/base/stopped.ts";
 import { knownHostsLine } from "../../../../core/host/reach/known-hosts.ts";
 import { findRoute, noRoute, type Reach } from "../../../../core/host/reach/route.ts";
 import { ssh } from "../../../../core/host/reach/ssh.ts";
@@ -61,6 +62,18 @@ function reach(tailnetAddresses: string[], sshPort: number, more: Partial<Reach[
     signal: AbortSignal.timeout(20_000),
   };
 }
+
+describe("a stop while a way is sought", () => {
+  const stopped = new Stopped("SIGINT");
+  it.each([
+    ["no address", []],
+    ["one address", ["127.0.0.1"]],
+    ["two addresses", ["127.0.0.1", "127.0.0.2"]],
+  ])("is the reason, not the tailnet or ssh, which it has ended: %s", async (_, addresses) => {
+    const asked = { ...reach(addresses, await listen("127.0.0.1", "pinned")), signal: AbortSignal.abort(stopped) };
+    await expect(findRoute(asked)).rejects.toBe(stopped);
+  });
+});
 
 describe("the route to a host", () => {
   it("is to the machine with the pinned key, of several with its name", async () => {

@@ -60,8 +60,8 @@ describe("the hosts of a run over many", () => {
     ["an empty name", { host: "web-1," }, /"" is not a host name/],
     ["a tag that nobody has", { tag: "eu,uk" }, /no host has "uk" \(did you mean "eu"\?\); there are canary, eu/],
     ["a canary that is not meant", { tag: "eu", canary: "web-3" }, /--canary: "web-3" is not one of the chosen hosts/],
-    ["options for many with one host", { host: "web-1", parallel: 2 }, /--parallel are for many hosts/],
-    ["a canary alone", { canary: "web-1" }, /--canary are for many hosts/],
+    ["options for many with one host", { host: "web-1", parallel: 2 }, /--parallel is for many hosts/],
+    ["a canary alone", { canary: "web-1" }, /--canary is for many hosts/],
     ["--resume before any run", { resume: true }, /there was no run of "up"/],
   ])("refuses %s", (_, options, message) => {
     expect(() => hostsOf(options)).toThrow(message);

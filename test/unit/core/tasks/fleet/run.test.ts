@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { UserError } from "../../../../../core/base/errors.ts";
 import { exitCodes } from "../../../../../core/base/exit-codes.ts";
+import { Stopped } from "../../../../../core/base/stopped.ts";
 import { type FleetRun, type FleetTask, runFleet } from "../../../../../core/tasks/fleet/run.ts";
 
 const hosts = ["web-1", "web-2", "web-3", "web-4"];
@@ -103,6 +104,16 @@ describe("many hosts", () => {
       { state: "not started" },
       { state: "not started" },
     ]);
+  });
+
+  it("that are stopped at once say so, without a stack", async () => {
+    const task: FleetTask<object> = async () => {
+      started.stop.abort(new Stopped("SIGTERM"));
+      throw started.stop.signal.reason;
+    };
+    const started = run({ task });
+    const [first] = await started.outcomes;
+    expect(first).toMatchObject({ state: "stopped", exitCode: 143, summary: "stopped by SIGTERM", details: [] });
   });
 
   it("are not kept from theirs by a bug in one, which is shown with its stack", async () => {
