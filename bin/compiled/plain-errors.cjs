@@ -2,7 +2,8 @@
 // Node's search for package names. @pulumi/pulumi shows an uncaught error by util.inspect with colours, and Node 20's search for package
 // names to colour (markNodeModules, seen in 20.20.2) never ends at a frame such as node_modules/@pulumi/resource.ts, the path in that
 // library's source maps: a program that failed while it loaded took two minutes to say so. Without colours, Node does not search.
-// components/internal/plain-errors.ts does this for other programs. On the prototype, because the library copies util.inspect.
+// Programs of others load it as "@clawdlets/infra/plain-errors"; for those that do not, components/internal/plain-errors.ts does the same,
+// after the imports before it. On the prototype, because the library copies util.inspect.
 Object.defineProperty(Error.prototype, Symbol.for("nodejs.util.inspect.custom"), {
   /**
    * @this {Error}
