@@ -20,11 +20,11 @@ if (options.help) {
   process.stdout.write(usage);
   process.exit(0);
 }
-const { pattern, every, from, minutes } = options;
+const { pattern, every, from, minutes, machine } = options;
 
 const tell = (text: string) => process.stderr.write(`${text}\n`);
 const startedAt = Date.now();
-const file = new ResultsFile(options.results);
+const file = openResults(options.results);
 let isStopped = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
@@ -35,9 +35,9 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 const isOver = () => isStopped || Date.now() - startedAt > minutes * 60_000;
 
-const labs = await Promise.all(Array.from({ length: options.labs }, () => CrashLab.open()));
+const labs = await Promise.all(Array.from({ length: options.labs }, () => CrashLab.open(machine)));
 const [first] = labs;
-if (first && !file.calls) file.add({ calls: await callsIn(first) });
+if (first && !file.calls) file.plan(await callsIn(first));
 const cases = chosen(allCases(file.calls as Calls));
 const installations = installationCases().filter((each, index) => isChosen(installationName(each), index));
 const planned = [
@@ -63,7 +63,7 @@ await pMap(labs, async (_, index) => {
       if (fine) continue;
       // What went wrong here is not to be counted again in what comes after it.
       await lab.close();
-      labs[index] = await CrashLab.open();
+      labs[index] = await CrashLab.open(machine);
       break;
     }
   }
@@ -77,6 +77,15 @@ await pMap(labs, async (lab) => {
   }
 });
 await Promise.all(labs.map((lab) => lab.close()));
+
+function openResults(path: string | undefined): ResultsFile {
+  try {
+    return new ResultsFile(path, machine);
+  } catch (error) {
+    tell((error as Error).message);
+    process.exit(2);
+  }
+}
 
 async function callsIn(lab: CrashLab): Promise<Calls> {
   const calls: [string, Calls[keyof Calls]][] = [];

@@ -47,7 +47,7 @@ it("continues from a file of results, and runs again the case whose line was cut
   const path = join(folder, "results.jsonl");
   const first = new ResultsFile(path);
   expect(first.calls).toBeUndefined();
-  first.add({ calls });
+  first.plan(calls);
   first.add({ name: "create: 429: POST /servers #1", result: fine });
   appendFileSync(path, '{"name":"create: 500: POST');
   const second = new ResultsFile(path);
@@ -61,6 +61,7 @@ it("continues from a file of results, and runs again the case whose line was cut
     leftOpen: 1,
     failed: ["create: 503: POST /servers #1"],
   });
+  expect(() => new ResultsFile(path, "arm")).toThrow("--results: the file is of x86, not of arm. Name another file.");
 });
 
 it.each<Partial<CaseResult>>([{ wrong: ["x"] }, { leftOpen: true }, { doubleInstalls: 1 }, { keysLost: 1 }])(
@@ -72,9 +73,32 @@ it.each<Partial<CaseResult>>([{ wrong: ["x"] }, { leftOpen: true }, { doubleInst
 );
 
 it("takes every option, and runs all without one", () => {
-  const all = { help: false, json: false, pattern: /(?:)/, every: 1, from: 0, minutes: Infinity, labs: 2 };
+  const all = {
+    help: false,
+    json: false,
+    pattern: /(?:)/,
+    every: 1,
+    from: 0,
+    minutes: Infinity,
+    labs: 2,
+    machine: "x86",
+  };
   expect(optionsOf([])).toEqual(all);
-  const args = ["--json", "--only", "^open", "--every", "7", "--from", "9", "--minutes", "3", "--labs", "1"];
+  const args = [
+    "--json",
+    "--only",
+    "^open",
+    "--every",
+    "7",
+    "--from",
+    "9",
+    "--minutes",
+    "3",
+    "--labs",
+    "1",
+    "--machine",
+    "ipv6",
+  ];
   expect(optionsOf([...args, "--results", "file"])).toEqual({
     help: false,
     json: true,
@@ -83,6 +107,7 @@ it("takes every option, and runs all without one", () => {
     from: 9,
     minutes: 3,
     labs: 1,
+    machine: "ipv6",
     results: "file",
   });
 });
@@ -94,6 +119,7 @@ it.each([
   [["--from", "-1"], /--from/],
   [["--minutes", "0"], /--minutes/],
   [["--labs", "0"], /--labs/],
+  [["--machine", "ARM"], /--machine: is "ARM"\. Allowed: x86, arm, ipv6/],
   [["--only", "("], /regular expression/i],
   [["--nope"], /--nope/],
 ])("refuses %j", (args, reason) => {

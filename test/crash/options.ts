@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { type MachineKind, machineKinds } from "./_machine-kinds.ts";
 
 export const usage = `Usage: npm run crash-matrix -- [options]
 
@@ -10,6 +11,7 @@ Disturbs the life of an emulated host, runs the command once more, and checks th
   --from K         ... starting with the K-th (default 0)
   --minutes N      start no case after N minutes
   --labs N         hosts at a time (default 2)
+  --machine KIND   the server: x86, arm, or ipv6, which has no IPv4 address (default x86)
   --json           list each result beside the figures
 
 Example: npm run crash-matrix -- --results results.jsonl --only "^reinstall: kill" --every 5
@@ -25,6 +27,7 @@ export interface Options {
   from: number;
   minutes: number;
   labs: number;
+  machine: MachineKind;
   results?: string;
 }
 
@@ -41,6 +44,7 @@ export function optionsOf(args: string[]): Options | { wrong: string } {
         from: { type: "string", default: "0" },
         minutes: { type: "string", default: "" },
         labs: { type: "string", default: "2" },
+        machine: { type: "string", default: "x86" },
         results: { type: "string" },
       },
     });
@@ -49,6 +53,10 @@ export function optionsOf(args: string[]): Options | { wrong: string } {
       if (/^\d+$/.test(values[name]) && Number(values[name]) >= least) return Number(values[name]);
       throw new Error(`--${name}: is ${JSON.stringify(values[name])}. Allowed: a whole number of at least ${least}`);
     };
+    const machine = machineKinds.find((each) => each === values.machine);
+    if (!machine) {
+      throw new Error(`--machine: is ${JSON.stringify(values.machine)}. Allowed: ${machineKinds.join(", ")}`);
+    }
     return {
       help,
       json,
@@ -57,6 +65,7 @@ export function optionsOf(args: string[]): Options | { wrong: string } {
       from: number("from", 0),
       minutes: values.minutes === "" ? Infinity : number("minutes", 1),
       labs: number("labs", 1),
+      machine,
       ...(results !== undefined && { results }),
     };
   } catch (error) {

@@ -1,20 +1,24 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import type { MachineKind } from "./_machine-kinds.ts";
 import type { Call } from "./disturbances.ts";
 import type { CaseResult, Operation } from "./life.ts";
 
 export type Calls = Record<Operation, Call[]>;
 export type Results = Map<string, CaseResult>;
 
-type Line = { calls: Calls } | { name: string; result: CaseResult };
+type Line = { calls: Calls; machine?: MachineKind } | { name: string; result: CaseResult };
 
 /** What a run has found, in a file if there is one: a line for the plan, and one for each case. The next run continues from it. */
 export class ResultsFile {
   readonly #path: string | undefined;
   readonly results: Results = new Map();
   calls: Calls | undefined;
+  readonly #machine: MachineKind;
 
-  constructor(path: string | undefined) {
+  /** @throws Error if the file is of hosts of another kind */
+  constructor(path: string | undefined, machine: MachineKind = "x86") {
     this.#path = path;
+    this.#machine = machine;
     if (path === undefined || !existsSync(path)) return;
     const text = readFileSync(path, "utf8");
     const whole = text.slice(0, text.lastIndexOf("\n") + 1);
@@ -24,8 +28,18 @@ export class ResultsFile {
   }
 
   #read(line: Line): void {
-    if ("calls" in line) this.calls = line.calls;
-    else this.results.set(line.name, line.result);
+    if ("calls" in line) {
+      const { calls, machine = "x86" } = line;
+      if (machine !== this.#machine) {
+        throw new Error(`--results: the file is of ${machine}, not of ${this.#machine}. Name another file.`);
+      }
+      this.calls = calls;
+    } else this.results.set(line.name, line.result);
+  }
+
+  /** What the runs that are not disturbed ask of Hetzner, from which the cases are made. */
+  plan(calls: Calls): void {
+    this.add({ calls, machine: this.#machine });
   }
 
   add(line: Line): void {
