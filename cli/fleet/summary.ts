@@ -35,7 +35,7 @@ export function summaryLines(
   ].filter((text) => typeof text === "string");
   lines.push(`${command}: ${counts.join(", ")}; ${secondsText(seconds)}`);
   if (failed.length + stopped.length + left.length > 0) {
-    lines.push(`Fix it, then continue: clawdlets ${command} --resume`);
+    lines.push(`${failed.length > 0 ? "Fix it, then continue" : "To continue"}: clawdlets ${command} --resume`);
   }
   return lines;
 }

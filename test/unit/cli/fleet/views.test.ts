@@ -65,6 +65,15 @@ it("the summary has failures first with their reasons, and the command for the r
   ]);
 });
 
+it("the summary of a run that was only stopped asks for no fix", () => {
+  const stopped = outcome("web-4", { state: "stopped", exitCode: 130, summary: "Stopped by Ctrl-C" });
+  const waiting = outcome("web-5", { state: "not started", summary: "the run was stopped" });
+  expect(summaryLines("up", [outcome("web-1"), stopped, waiting], 61.25, 0).slice(-2)).toEqual([
+    "up: 1 stopped, 1 not started, 1 ok; 61.3 s",
+    "To continue: clawdlets up --resume",
+  ]);
+});
+
 it("the summary of a hundred hosts that went well is two lines", () => {
   const outcomes = Array.from({ length: 100 }, (_, index) => outcome(`web-${index}`));
   expect(summaryLines("up", outcomes, 900, 0)).toEqual([
