@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import { leavesWhenStopped } from "../shared/ending.ts";
 
 export const hostExample = "--host web-1";
 
@@ -8,4 +9,9 @@ export const limitOption = ["--limit <minutes>", "minutes to wait for the end, 1
 function minutes(value: string): number {
   if (/^[1-9][0-9]{0,2}$/.test(value) && Number(value) <= 600) return Number(value);
   throw new InvalidArgumentError("1 to 600");
+}
+
+/** A host ends what it has begun, also if nobody waits for it. @param work e.g. `backing up` */
+export function goesOnWhenStopped(host: string, work: string): void {
+  leavesWhenStopped(`${host} may be ${work} now. See how it ended: clawdlets backup list --host ${host}`);
 }

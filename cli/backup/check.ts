@@ -6,7 +6,7 @@ import { windowOption } from "../shared/behind-window.ts";
 import { hostOption } from "../shared/choose.ts";
 import { jsonOption, printJson, resultLines, tell } from "../shared/output.ts";
 import { settingsOf } from "./_settings.ts";
-import { limitOption } from "./_shared.ts";
+import { goesOnWhenStopped, limitOption } from "./_shared.ts";
 
 /** `clawdlets backup check`. */
 export function checkCommand(): Command {
@@ -20,6 +20,7 @@ export function checkCommand(): Command {
       withSession(options, async (session) => {
         const { host } = session;
         settingsOf(session);
+        goesOnWhenStopped(host, "checking the repository");
         tell(`${host}: checking the repository`);
         const { problem, why, good } = await checkRepository(session, options.limit * 60);
         const ok = problem === "";

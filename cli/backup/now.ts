@@ -7,7 +7,7 @@ import { windowOption } from "../shared/behind-window.ts";
 import { hostOption } from "../shared/choose.ts";
 import { jsonOption, printJson, resultLines, tell } from "../shared/output.ts";
 import { settingsOf } from "./_settings.ts";
-import { limitOption } from "./_shared.ts";
+import { goesOnWhenStopped, limitOption } from "./_shared.ts";
 
 /** `clawdlets backup now`. */
 export function nowCommand(): Command {
@@ -21,6 +21,7 @@ export function nowCommand(): Command {
       withSession(options, async (session) => {
         const { host, settings } = session;
         const backups = settingsOf(session);
+        goesOnWhenStopped(host, "backing up");
         tell(`${host}: backing up`);
         const state = await backUpNow(session, options.limit * 60);
         const ages = backupAges(backups, settings.bots, state, new Date());

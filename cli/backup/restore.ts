@@ -8,7 +8,7 @@ import { askLine, canAsk } from "../shared/ask.ts";
 import { windowOption } from "../shared/behind-window.ts";
 import { jsonOption, printJson, resultLines, tell } from "../shared/output.ts";
 import { settingsOf } from "./_settings.ts";
-import { limitOption } from "./_shared.ts";
+import { goesOnWhenStopped, limitOption } from "./_shared.ts";
 
 interface Options extends ServerOptions {
   snapshot: string;
@@ -65,6 +65,7 @@ async function restore(session: Session, bot: string, options: Options): Promise
     return;
   }
   if (options.inPlace && !options.yes) await confirm(host, chosen);
+  goesOnWhenStopped(host, `restoring ${bot}`);
   tell(`${host}: restoring ${bot} from backup ${chosen.id} of ${chosen.at}`);
   const { folder } = await restoreBot(session, { bot, snapshot: chosen.id, to }, options.limit * 60);
   const where = options.inPlace

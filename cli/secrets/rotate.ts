@@ -11,6 +11,7 @@ import { rotateIdentity } from "../../core/tasks/secrets/rotate.ts";
 import { addSystemKey } from "../../core/tasks/secrets/rotate-signing-key.ts";
 import { stopSignal } from "../../engine/signals.ts";
 import { chooseHost, hostOption } from "../shared/choose.ts";
+import { leavesWhenStopped } from "../shared/ending.ts";
 import { forHost } from "../shared/host-secrets.ts";
 import { jsonOption, print, resultLines } from "../shared/output.ts";
 
@@ -46,6 +47,7 @@ export function rotateCommand(): Command {
       const signal = stopSignal();
       const hasHost = !options.notInstalled && (await hostExists(layout, host, signal));
       const deliver = hasHost ? await delivery(layout, host, signal) : undefined;
+      if (hasHost) leavesWhenStopped(`${host} may have the new identity already.`);
       const result = await rotateIdentity({ store, required, deliver, report: progress });
       const say = resultLines(options.json);
       say(`${host}: ${result.to} replaces ${result.from}${hasHost ? "" : "; no host was updated"}`);

@@ -8,6 +8,7 @@ import { ciphertextOf } from "../../core/project/secrets/ciphertext.ts";
 import { loadHost } from "../../core/project/settings/host.ts";
 import { stopSignal } from "../../engine/signals.ts";
 import { hostOption } from "../shared/choose.ts";
+import { leavesWhenStopped } from "../shared/ending.ts";
 import { forHost } from "../shared/host-secrets.ts";
 import { jsonOption, print, resultLines } from "../shared/output.ts";
 
@@ -52,6 +53,7 @@ export function syncCommand(): Command {
       const signal = stopSignal();
       const found = await findRoute({ layout, settings, local, signal });
       if (!found.route) throw noRoute(host, found, "Nothing was sent.");
+      leavesWhenStopped(`${host} has all of these secrets, or none. Run the same command again.`);
       const { changed, recipient } = await deliverOver(found.route, host, signal)({ files });
       say(
         changed

@@ -1,5 +1,6 @@
 import { UserError } from "../../core/base/errors.ts";
 import { exitCodes } from "../../core/base/exit-codes.ts";
+import { leavesWhenStopped } from "../shared/ending.ts";
 import { printJson, resultLines } from "../shared/output.ts";
 import type { Session } from "./_session.ts";
 
@@ -21,6 +22,7 @@ export function unitOf(host: string, named: string | undefined, bots: readonly s
 
 /** Restarts a bot's unit, and says so. */
 export async function restartUnit({ host, run }: Session, unit: string, json: boolean | undefined): Promise<void> {
+  leavesWhenStopped(`${unit} may be restarting. See whether it runs: clawdlets server status --host ${host}`);
   const { exitCode, stderr } = await run(`sudo -n /run/current-system/sw/bin/systemctl restart ${unit}`);
   if (exitCode !== 0) throw new UserError({ subject: host, problem: `${unit} was not restarted: ${stderr.trim()}` });
   resultLines(json)(`${host}: ${unit} was restarted`);

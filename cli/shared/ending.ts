@@ -41,7 +41,7 @@ export async function report(error: unknown): Promise<number> {
 let elsewhere: string | undefined;
 
 /** What a stop from now on leaves at Hetzner or on a host, as a sentence. Files written here are known without being told. */
-export function leavesWhenStopped(sentence: string): void {
+export function leavesWhenStopped(sentence: string | undefined): void {
   elsewhere = sentence;
 }
 
@@ -56,6 +56,9 @@ export function whatStays(): string {
   const here = `${counted(length, "file")} ${length === 1 ? "was" : "were"} written before, and ${length === 1 ? "stays" : "stay"}: ${named}.`;
   return `${elsewhere === undefined ? "" : `${elsewhere} `}${here} Run the same command again to continue.`;
 }
+
+/** Whether there is anything to say about it: files here, or something elsewhere. */
+const hasChanged = (): boolean => written.size > 0 || elsewhere !== undefined;
 
 /** Says at once that a signal ends the command, and what stays. @returns the exit code */
 export function reportStop(stop: Stopped): number {
@@ -108,7 +111,7 @@ function refusalOf(error: unknown): Refusal {
   if (error instanceof Error && error.name === "AbortError") {
     const said = error instanceof Stopped ? error.message : (wasStopped()?.message ?? error.message);
     // Of a prompt it is a whole sentence already.
-    const message = written.size === 0 || said.endsWith(".") ? said : `${said}. ${whatStays()}`;
+    const message = said.endsWith(".") || !hasChanged() ? said : `${said}. ${whatStays()}`;
     const problem: Problem = { code: "stopped", subject: "", problem: message };
     return { exitCode: exitCodes.failed, text: `clawdlets: ${message}`, problems: [problem] };
   }
@@ -133,7 +136,7 @@ const cutOff: readonly number[] = [
 function afterStop({ exitCode, text, problems }: Refusal): Refusal {
   const stop = wasStopped();
   if (!stop || !cutOff.includes(exitCode)) return { exitCode, text: `clawdlets: ${text}`, problems };
-  const message = written.size === 0 ? `${stop.message}.` : `${stop.message}. ${whatStays()}`;
+  const message = hasChanged() ? `${stop.message}. ${whatStays()}` : `${stop.message}.`;
   const problem: Problem = { code: "stopped", subject: "", problem: message };
   return { exitCode, text: `clawdlets: ${message}\n  It cut off: ${text}`, problems: [problem, ...problems] };
 }

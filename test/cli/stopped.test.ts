@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { report } from "../../cli/shared/ending.ts";
+import { leavesWhenStopped, report } from "../../cli/shared/ending.ts";
 import { UserError } from "../../core/base/errors.ts";
 import { written } from "../../core/base/stopped.ts";
 import { noteStop } from "../../engine/signals.ts";
@@ -113,6 +113,7 @@ it.each(names)(
 
 describe("an error after a stop", () => {
   afterEach(() => written.clear());
+  const goesOn = "web-1 may be backing up now.";
   const failure = "sops could not encrypt x: it gave no reason.";
   it.each([
     ["is what the stop has cut off", 1, [], `clawdlets: stopped by Ctrl-C.\n  It cut off: ${failure}\n`],
@@ -123,8 +124,23 @@ describe("an error after a stop", () => {
       `clawdlets: stopped by Ctrl-C. 1 file was written before, and stays: a.yaml. Run the same command again to continue.\n  It cut off: ${failure}\n`,
     ],
     ["that says how a host was left stands alone", 12, ["a.yaml"], `clawdlets: ${failure}\n`],
-  ] as const)("%s", async (_, exitCode, files, said) => {
+    [
+      "says what goes on elsewhere",
+      1,
+      [],
+      `clawdlets: stopped by Ctrl-C. ${goesOn}\n  It cut off: ${failure}\n`,
+      goesOn,
+    ],
+    [
+      "says both",
+      1,
+      ["a.yaml"],
+      `clawdlets: stopped by Ctrl-C. ${goesOn} 1 file was written before, and stays: a.yaml. Run the same command again to continue.\n  It cut off: ${failure}\n`,
+      goesOn,
+    ],
+  ] as const)("%s", async (_, exitCode, files, said, elsewhere = undefined) => {
     noteStop("SIGINT");
+    leavesWhenStopped(elsewhere);
     for (const file of files) written.add(join(process.cwd(), file));
     const write = vi.spyOn(process.stderr, "write").mockReturnValue(true);
     try {

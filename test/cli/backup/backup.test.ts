@@ -114,6 +114,29 @@ it("the page can be followed, from the setting to a restore in place", { timeout
     expect(await json(...args), args.join(" ")).toMatchObject({ exitCode, ok: false, problems: [{ code }] });
   }
 
+  // Each has begun when it says so.
+  for (const [args, begun] of [
+    [["now"], "backing up"],
+    [["check"], "checking the repository"],
+    [["restore", "maren", "--in-place", "--yes"], "restoring maren"],
+  ] as const) {
+    const running = lab.clawdlets(["backup", ...args, "--host", host(), "--json"]);
+    const kill = (text: Buffer) => {
+      if (!String(text).includes(begun)) return;
+      running.stderr.off("data", kill); // What is said then has the same words.
+      running.kill("SIGINT");
+    };
+    running.stderr.on("data", kill);
+    const { exitCode, stdout } = await running;
+    expect(exitCode, stdout).toBe(130);
+    const problem = `stopped by Ctrl-C. ${host()} may be ${begun} now. See how it ended: clawdlets backup list --host ${host()}`;
+    expect(JSON.parse(stdout).problems[0]).toEqual({
+      code: "stopped",
+      subject: "",
+      problem: expect.stringContaining(problem),
+    });
+  }
+
   const state = JSON.parse((await lab.login("cat /var/lib/clawdlets/backups/state.json")).stdout);
   expect(state.bots.maren.why).toBe("simulated");
 
