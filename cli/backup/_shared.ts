@@ -11,7 +11,7 @@ function minutes(value: string): number {
   throw new InvalidArgumentError("1 to 600");
 }
 
-/** A host ends what it has begun, also if nobody waits for it. @param work e.g. `backing up` */
+/** A host ends what it has begun, even if nobody waits for it. @param work e.g. `backing up` */
 export function goesOnWhenStopped(host: string, work: string): void {
   leavesWhenStopped(`${host} may be ${work} now. See how it ended: clawdlets backup list --host ${host}`);
 }

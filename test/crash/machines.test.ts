@@ -3,19 +3,9 @@ import { CrashLab } from "./_lab.ts";
 import type { Disturbance } from "./disturbances.ts";
 import { crashInstallation, type Milestone, milestones } from "./installation.ts";
 import { type Operation, runCase } from "./life.ts";
+import { fine } from "./results.ts";
 
 /** The hosts that are unlike most: one on ARM, and one without IPv4. Killed where every other host is, with the same outcome. */
-const fine = {
-  disturbed: true,
-  converged: true,
-  leftOpen: false,
-  secondsOpen: 0,
-  orphans: 0,
-  doubleInstalls: 0,
-  keysLost: 0,
-  wrong: [],
-};
-
 const life: [Operation, Disturbance][] = [
   ["create", { kind: "kill", victim: "all", call: { endpoint: "POST /servers", nth: 1 } }],
   ["reinstall", { kind: "kill", victim: "all", milestone: /Formatting hard drive/, name: "formatting" }],

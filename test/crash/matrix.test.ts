@@ -7,19 +7,9 @@ import { victims } from "./disturbances.ts";
 import { installationCases, installationName } from "./installation.ts";
 import { type CaseResult, operations } from "./life.ts";
 import { optionsOf } from "./options.ts";
-import { type Calls, isFine, ResultsFile, summaryOf } from "./results.ts";
+import { type Calls, fine, isFine, ResultsFile, summaryOf } from "./results.ts";
 
 const calls = Object.fromEntries(operations.map((each) => [each, [{ endpoint: "POST /servers", nth: 1 }]])) as Calls;
-const fine: CaseResult = {
-  disturbed: true,
-  converged: true,
-  leftOpen: false,
-  secondsOpen: 0,
-  orphans: 0,
-  doubleInstalls: 0,
-  keysLost: 0,
-  wrong: [],
-};
 
 it("kills every combination of engine, plugin, install and guard, and all, and presses Ctrl-C, at each milestone", () => {
   expect(new Set(victims).size).toBe(16);

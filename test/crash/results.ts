@@ -48,6 +48,18 @@ export class ResultsFile {
   }
 }
 
+/** Of a run that was disturbed and came out as it should. */
+export const fine: CaseResult = {
+  disturbed: true,
+  converged: true,
+  leftOpen: false,
+  secondsOpen: 0,
+  orphans: 0,
+  doubleInstalls: 0,
+  keysLost: 0,
+  wrong: [],
+};
+
 export const isFine = ({ wrong, leftOpen, doubleInstalls, keysLost }: CaseResult): boolean =>
   wrong.length + doubleInstalls + keysLost + (leftOpen ? 1 : 0) === 0;
 
