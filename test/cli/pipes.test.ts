@@ -9,7 +9,7 @@ const clawdlets = `'${join(repository, "bin", "clawdlets")}'`;
 
 /** Runs lines of bash, where `$code` is the exit code of what stands first in a pipe. */
 async function bash(script: string, cwd: string) {
-  const { stdout, stderr } = await execa("bash", ["-c", script], { cwd, reject: false, timeout: 60_000 });
+  const { stdout, stderr } = await execa("bash", ["--norc", "-c", script], { cwd, reject: false, timeout: 60_000 });
   return { said: `${stdout}\n${stderr}`, code: stdout.split("\n").at(-1) };
 }
 

@@ -18,7 +18,9 @@ const bug = /a bug|\n\s+at .*:\d+:\d+|node:internal/;
 async function inMounts(layout: Layout, prepare: string, lines: readonly string[]) {
   const runs = lines.map((line) => `timeout 40 '${clawdlets}' ${line} </dev/null 2>&1; printf '\\n=%s=\\n' "$?"`);
   const script = [`set -e; ${prepare}; cd '${layout.root}'; set +e`, ...runs].join("\n");
-  const { stdout, exitCode, stderr } = await execa("unshare", ["--mount", "bash", "-c", script], { reject: false });
+  const { stdout, exitCode, stderr } = await execa("unshare", ["--mount", "bash", "--norc", "-c", script], {
+    reject: false,
+  });
   expect(exitCode, stderr).toBe(0);
   const parts = stdout.split(/\n=(\d+)=\n?/);
   return lines.map((line, n) => ({ line: line.trim(), said: parts[2 * n] ?? "", code: Number(parts[2 * n + 1]) }));
@@ -99,7 +101,7 @@ describe("what the machine refuses", () => {
       const layout = aProject();
       const lines = ["verify --all", "doctor --scope stack", "status"].map((line) => `'${clawdlets}' ${line}`);
       const script = `ulimit -n ${limit}; ${lines.join("; ")}`;
-      const { all } = await execa("bash", ["-c", script], { cwd: layout.root, reject: false, all: true });
+      const { all } = await execa("bash", ["--norc", "-c", script], { cwd: layout.root, reject: false, all: true });
       expect(all).not.toMatch(/a bug/);
     },
     60_000,
@@ -117,7 +119,7 @@ describe("what the machine refuses", () => {
 
   it("in a folder that is gone says so", async () => {
     const script = `d=$(mktemp -d); cd $d; rmdir $d; '${clawdlets}' status`;
-    const { all } = await execa("bash", ["-c", script], { reject: false, all: true });
+    const { all } = await execa("bash", ["--norc", "-c", script], { reject: false, all: true });
     expect(all).toMatch(/current folder no longer exists/);
     expect(all).not.toMatch(bug);
   });

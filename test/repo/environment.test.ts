@@ -31,3 +31,13 @@ it("below the commands, process.env is read by entry points and by one module al
   });
   expect(found.sort()).toEqual(readers);
 });
+
+// With a socket as its input, which is what Node gives a child, `bash -c` reads ~/.bashrc: a test that kills it may leave what that had begun.
+it("the tests read nobody's .bashrc", async () => {
+  const { stdout } = await execa("git", ["grep", "-nE", `"bash", (\\[)?"-[a-z]*c"`, "--", "test/**.ts"], {
+    cwd: repository,
+    reject: false,
+  });
+  const left = stdout.split("\n").filter((line) => !line.startsWith("test/repo/environment.test.ts:"));
+  expect(left.filter(Boolean)).toEqual([]);
+});

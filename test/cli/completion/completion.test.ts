@@ -47,7 +47,7 @@ describeWith({ programs: ["bash"] }, "in bash", () => {
   const ask = `source "$1"; cd "$2"; read -ra COMP_WORDS <<<"$3"; [[ $3 == *" " ]] && COMP_WORDS+=("")
 COMP_CWORD=$(( \${#COMP_WORDS[@]} - 1 )); compopt() { :; }; _clawdlets; printf '%s\\n' "\${COMPREPLY[@]}"`;
   it.each(lines)("%j", async (line, completed) => {
-    const { stdout, stderr } = await execa("bash", ["-c", ask, "bash", scriptOf("bash"), below, line]);
+    const { stdout, stderr } = await execa("bash", ["--norc", "-c", ask, "bash", scriptOf("bash"), below, line]);
     expect([stdout.split("\n").sort(), stderr]).toEqual([completed, ""]);
   });
 

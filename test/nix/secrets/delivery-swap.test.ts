@@ -47,7 +47,7 @@ class Disk {
     const { stdout: packed } = await execa("tar", ["-C", source, "-cf", "-", staged], { encoding: "buffer" });
     rmSync(source, { recursive: true });
     writeFileSync(this.#log, "");
-    const { exitCode, signal, stderr } = await execa("bash", ["-c", swap.unpack], {
+    const { exitCode, signal, stderr } = await execa("bash", ["--norc", "-c", swap.unpack], {
       env: { PATH: [join(this.#root, "bin"), process.env["PATH"]].join(delimiter), KILLED_AT: String(killedAt) },
       input: packed,
       detached: true, // A process group of its own, which is what is killed.

@@ -18,7 +18,7 @@ const server = new ssh2.Server({ hostKeys: [readFileSync(hostKey)] }, (client) =
   client.on("session", (accept) =>
     accept().on("exec", (acceptExec, _reject, { command }) => {
       const channel = acceptExec();
-      const child = spawn("bash", ["-c", words(command)], { env });
+      const child = spawn("bash", ["--norc", "-c", words(command)], { env });
       channel.on("error", () => undefined);
       child.stdin.on("error", () => undefined);
       channel.pipe(child.stdin);

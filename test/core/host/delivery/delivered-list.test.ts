@@ -34,7 +34,9 @@ it("removes files and then their folders, in a real shell, and nothing else", as
     "/gone",
     "/gone/",
   ];
-  const { exitCode, stderr } = await execa("bash", ["-c", `set -eu; ${removeEach(root)}`], { input: pathLines(paths) });
+  const { exitCode, stderr } = await execa("bash", ["--norc", "-c", `set -eu; ${removeEach(root)}`], {
+    input: pathLines(paths),
+  });
   expect([exitCode, stderr]).toEqual([0, ""]);
   const left = readdirSync(root, { recursive: true, encoding: "utf8" }).sort();
   expect(left).toEqual([

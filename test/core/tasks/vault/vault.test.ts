@@ -99,7 +99,7 @@ describe("a vault", () => {
     await exportTo(layout, file, { recipients: [own.recipient, other.recipient] });
     writeFileSync(join(folder, "key"), identityFileText(other), { mode: 0o600 });
     const shell = `set -o pipefail; '${ageTool("age")}' --decrypt -i key '${file}' | tar x`;
-    await execa("bash", ["-c", shell], { cwd: folder });
+    await execa("bash", ["--norc", "-c", shell], { cwd: folder });
     expect(filesOf(layoutOf(folder))).toEqual(filesOf(layout));
     expect((await verifyVault(layout, file, { identity: own.identity })).changed).toEqual([]);
   });
