@@ -41,8 +41,12 @@ const held = new Set<string>();
 
 function removeHeld(): void {
   for (const path of held) {
-    rmSync(holderFile(path), { force: true });
-    rmSync(`${path}.lock`, { recursive: true, force: true });
+    try {
+      rmSync(holderFile(path), { force: true });
+      rmSync(`${path}.lock`, { recursive: true, force: true });
+    } catch {
+      // On a disk that has become read-only, for example: it is stale in a few seconds.
+    }
   }
 }
 
