@@ -11,7 +11,7 @@ import { readFolder } from "../core/base/machine/private-files.ts";
 import { readJournal } from "../core/host/journal.ts";
 import { findLayout, type HostLayout, hostLayoutOf } from "../core/project/layout.ts";
 import { printable } from "../engine/progress/progress.ts";
-import { onStopRequest } from "../engine/signals.ts";
+import { onFirstStopRequest } from "../engine/signals.ts";
 import { chooseHost } from "./shared/choose.ts";
 import { printJson } from "./shared/output.ts";
 
@@ -40,7 +40,7 @@ export function logsCommand(): Command {
       });
       if (options.list) return list(host, name, options.json);
       const stop = new AbortController();
-      onStopRequest(() => stop.abort());
+      onFirstStopRequest(() => stop.abort());
       const follows = () => options.follow === true && !stop.signal.aborted && isRunning(host);
       while (!isOfThisRun(host) && follows()) await pause(stop.signal);
       const log = newestLog(host);

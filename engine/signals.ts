@@ -33,6 +33,14 @@ export function onStopRequest(onStop: (name: StopSignal) => void, names = stopSi
   };
 }
 
+/** The same for the first one only: at the second the process ends at once, should what the first has begun hang. */
+export function onFirstStopRequest(onStop: () => void): void {
+  const stopHandling = onStopRequest(() => {
+    stopHandling();
+    onStop();
+  });
+}
+
 /**
  * Calls `end` at a stop request that nothing else handles. Without it the process would be gone without a word, with its lock files left
  * behind and the terminal without echo.

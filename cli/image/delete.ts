@@ -38,7 +38,7 @@ export function deleteCommand(): Command {
         return;
       }
       if (!options.yes) await confirm(inWords(found), id);
-      leavesWhenStopped("The snapshot may be deleted. Check it: clawdlets image list");
+      leavesWhenStopped("The snapshot may already be gone. Check: clawdlets image list");
       await deleteBaked(hetzner, found);
       say(`deleted ${inWords(found)}`);
       print(options.json, { ok: true, dryRun: false, ...found });

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
 import { printable } from "../../core/base/wording.ts";
-import { onStopRequest } from "../../engine/signals.ts";
+import { onFirstStopRequest } from "../../engine/signals.ts";
 import { printJson } from "../shared/output.ts";
 
 interface Options {
@@ -63,7 +63,7 @@ async function run({ envFile, ...options }: Options): Promise<void> {
 
 function askedToStop(): Promise<void> {
   return new Promise((resolve) => {
-    onStopRequest(() => resolve());
+    onFirstStopRequest(resolve);
   });
 }
 

@@ -53,7 +53,9 @@ export function syncCommand(): Command {
       const signal = stopSignal();
       const found = await findRoute({ layout, settings, local, signal });
       if (!found.route) throw noRoute(host, found, "Nothing was sent.");
-      leavesWhenStopped(`${host} has all of these secrets, or none. Run the same command again.`);
+      leavesWhenStopped(
+        `${host} has either these secrets or its former ones, never a mix. Run the same command again.`,
+      );
       const { changed, recipient } = await deliverOver(found.route, host, signal)({ files });
       say(
         changed

@@ -5,13 +5,13 @@ import { crashInstallation, type Milestone, milestones } from "./installation.ts
 import { type Operation, runCase } from "./life.ts";
 import { fine } from "./results.ts";
 
-/** The hosts that are unlike most: one on ARM, and one without IPv4. Killed where every other host is, with the same outcome. */
 const life: [Operation, Disturbance][] = [
   ["create", { kind: "kill", victim: "all", call: { endpoint: "POST /servers", nth: 1 } }],
   ["reinstall", { kind: "kill", victim: "all", milestone: /Formatting hard drive/, name: "formatting" }],
   ["destroy", { kind: "fault", fault: "lost answer", call: { endpoint: "DELETE /servers/{id}", nth: 1 } }],
 ];
 
+/** The hosts that are unlike most: one on ARM, and one without IPv4. Killed where every other host is, with the same outcome. */
 describe.each(["arm", "ipv6"] as const)("a host of the kind %s", (kind) => {
   let lab: CrashLab;
   beforeAll(async () => {

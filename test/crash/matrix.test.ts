@@ -74,21 +74,7 @@ it("takes every option, and runs all without one", () => {
     machine: "x86",
   };
   expect(optionsOf([])).toEqual(all);
-  const args = [
-    "--json",
-    "--only",
-    "^open",
-    "--every",
-    "7",
-    "--from",
-    "9",
-    "--minutes",
-    "3",
-    "--labs",
-    "1",
-    "--machine",
-    "ipv6",
-  ];
+  const args = "--json --only ^open --every 7 --from 9 --minutes 3 --labs 1 --machine ipv6".split(" ");
   expect(optionsOf([...args, "--results", "file"])).toEqual({
     help: false,
     json: true,
